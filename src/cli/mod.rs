@@ -1,0 +1,1 @@
+//! The command line: arguments as typed, resolved, and the commands.

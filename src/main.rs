@@ -1,0 +1,3 @@
+//! The `tamis` program: parse, run, exit code.
+
+fn main() {}

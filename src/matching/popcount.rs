@@ -1,0 +1,1 @@
+//! Population counts per instruction set.

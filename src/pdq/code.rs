@@ -1,0 +1,115 @@
+//! The 256-bit code, its bit order, its text, and how it is made from a tile.
+//!
+//! Bit `16 i + j` of a code belongs to DCT coefficient (i, j). Bit `b` is bit `b % 64` of word
+//! `b / 64`; in memory on a little-endian machine that is the same as eight `u32` with bit `b` in
+//! word `b / 32`, which is the order on the GPU. The text is 64 hex digits, bit 255 first.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Tile;
+
+/// A 256-bit PDQ hash.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
+pub struct Code(pub [u64; 4]);
+
+impl Code {
+    /// Number of differing bits, 0…256.
+    #[must_use]
+    pub fn distance(self, other: Self) -> u32 {
+        self.0.iter().zip(other.0).map(|(a, b)| (a ^ b).count_ones()).sum()
+    }
+
+    /// The code of the inverted picture.
+    #[must_use]
+    pub fn complement(self) -> Self {
+        Self(self.0.map(|word| !word))
+    }
+
+    /// Whether no bit is set, which a picture with any texture never gives.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    /// The 32 bytes in the order of the text: bit 255 first.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.0.iter().rev()) {
+            chunk.copy_from_slice(&word.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// The inverse of [`Code::to_bytes`].
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        let mut words = [0; 4];
+        for (word, chunk) in words.iter_mut().rev().zip(bytes.chunks_exact(8)) {
+            *word = chunk.iter().fold(0, |value, &byte| value << 8 | u64::from(byte));
+        }
+        Self(words)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().rev().try_for_each(|word| write!(formatter, "{word:016x}"))
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Code({self})")
+    }
+}
+
+/// Why a text is not a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseCodeError {
+    /// Not 64 digits.
+    #[error("a PDQ code has 64 hex digits, this has {0} characters")]
+    Length(usize),
+    /// A character that is no hex digit.
+    #[error("character {position} is not a hex digit")]
+    Digit {
+        /// 1-based.
+        position: usize,
+    },
+}
+
+impl FromStr for Code {
+    type Err = ParseCodeError;
+
+    fn from_str(text: &str) -> Result<Self, ParseCodeError> {
+        let length = text.chars().count();
+        if length != 64 {
+            return Err(ParseCodeError::Length(length));
+        }
+        let mut words = [0; 4];
+        for (index, character) in text.chars().enumerate() {
+            let digit = character.to_digit(16).ok_or(ParseCodeError::Digit { position: index + 1 })?;
+            let word: &mut u64 = &mut words[3 - index / 16];
+            *word = *word << 4 | u64::from(digit);
+        }
+        Ok(Self(words))
+    }
+}
+
+/// What a tile hashes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileHash {
+    /// The codes in the order of [`super::Orientation::ALL`]; the first is the picture's own.
+    pub codes: [Code; 8],
+    /// 0…100: how much gradient the tile has.
+    pub quality: u8,
+}
+
+/// Codes of all eight orientations, and the quality, of a tile. The CPU twin of `shaders/code.wgsl`.
+#[must_use]
+pub fn hash_tile(tile: &Tile) -> TileHash {
+    let _ = tile;
+    unimplemented!()
+}

@@ -1,0 +1,21 @@
+//! PDQ, the perceptual hash: 256 bits and a quality from a 64×64 luminance tile.
+//!
+//! [`filter`] reduces a picture to a [`Tile`], [`dct`] transforms it, [`code`] thresholds it into
+//! [`Code`]s for all eight orientations, [`quality`] measures its gradient. [`naive`] is the
+//! definition, never optimised, that the rest is tested against.
+
+pub mod code;
+pub mod dct;
+pub mod filter;
+pub mod naive;
+pub mod orientation;
+pub mod quality;
+
+pub use code::{Code, ParseCodeError, TileHash, hash_tile};
+pub use filter::{Geometry, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile};
+pub use orientation::Orientation;
+
+/// Sides under this many pixels have no code.
+pub const MIN_SIDE: u32 = 5;
+/// Codes under this quality are not evidence of anything.
+pub const MIN_QUALITY: u8 = 50;

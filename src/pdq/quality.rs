@@ -1,0 +1,1 @@
+//! (pdq::quality)

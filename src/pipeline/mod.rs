@@ -1,0 +1,1 @@
+//! Stages, bounded channels, byte budget, cancel, progress.

@@ -1,0 +1,1 @@
+//! Names are bytes: kept raw, escaped on output.
