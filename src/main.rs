@@ -1,3 +1,7 @@
 //! The `tamis` program: parse, run, exit code.
 
-fn main() {}
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    tamis::cli::run(&tamis::cli::args::Arguments::parse())
+}
