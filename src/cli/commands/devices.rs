@@ -1,0 +1,1 @@
+//! `tamis devices`: adapters, and which backend `auto` takes and why.
