@@ -71,6 +71,11 @@ impl Console {
         }
     }
 
+    /// A line for a program, which `--quiet` does not keep back.
+    pub fn machine_line(&self, text: &str) {
+        self.line(text);
+    }
+
     /// Why the command failed.
     pub fn error(&self, text: impl Display) {
         self.line(&format!("tamis: {text}"));
