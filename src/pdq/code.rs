@@ -8,6 +8,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Tile;
+use super::dct::coefficients;
+use super::quality::quality;
 
 /// A 256-bit PDQ hash.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
@@ -110,6 +112,51 @@ pub struct TileHash {
 /// Codes of all eight orientations, and the quality, of a tile. The CPU twin of `shaders/code.wgsl`.
 #[must_use]
 pub fn hash_tile(tile: &Tile) -> TileHash {
-    let _ = tile;
-    unimplemented!()
+    TileHash { codes: codes(&coefficients(tile)), quality: quality(tile) }
+}
+
+/// Codes of all eight orientations, from the picture's own coefficients.
+///
+/// Turning or mirroring a picture transposes its coefficients and changes the sign of some. There are
+/// four patterns of signs, each with its own median; each gives a code and, transposed, another.
+fn codes(coefficients: &[i64; 256]) -> [Code; 8] {
+    let plain = threshold(coefficients, |_, _| false);
+    let even_rows = threshold(coefficients, |i, _| i % 2 == 0);
+    let even_columns = threshold(coefficients, |_, j| j % 2 == 0);
+    let odd_sums = threshold(coefficients, |i, j| (i + j) % 2 == 1);
+    [
+        plain,
+        transposed(even_columns),
+        odd_sums,
+        transposed(even_rows),
+        even_rows,
+        even_columns,
+        transposed(plain),
+        transposed(odd_sums),
+    ]
+}
+
+/// The bits of coefficients greater than the lower median, after changing signs where `negative`.
+fn threshold(coefficients: &[i64; 256], negative: impl Fn(usize, usize) -> bool) -> Code {
+    let signed: [i64; 256] = std::array::from_fn(|index| {
+        if negative(index / 16, index % 16) { -coefficients[index] } else { coefficients[index] }
+    });
+    let mut order = signed;
+    let (_, &mut median, _) = order.select_nth_unstable(127);
+    let mut words = [0; 4];
+    for (index, &value) in signed.iter().enumerate() {
+        words[index / 64] |= u64::from(value > median) << (index % 64);
+    }
+    Code(words)
+}
+
+/// Bit (j, i) where there was bit (i, j).
+fn transposed(code: Code) -> Code {
+    let mut words = [0; 4];
+    for index in 0..256 {
+        let bit = code.0[index / 64] >> (index % 64) & 1;
+        let to = index % 16 * 16 + index / 16;
+        words[to / 64] |= bit << (to % 64);
+    }
+    Code(words)
 }

@@ -10,6 +10,8 @@ pub mod filter;
 pub mod naive;
 pub mod orientation;
 pub mod quality;
+mod vector;
+mod weights;
 
 pub use code::{Code, ParseCodeError, TileHash, hash_tile};
 pub use filter::{Geometry, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile};

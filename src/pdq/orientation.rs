@@ -57,4 +57,14 @@ impl Orientation {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|orientation| orientation.name() == name)
     }
+
+    /// The turn or mirroring that undoes this one.
+    #[must_use]
+    pub const fn inverse(self) -> Self {
+        match self {
+            Self::Rotate90 => Self::Rotate270,
+            Self::Rotate270 => Self::Rotate90,
+            other => other,
+        }
+    }
 }
