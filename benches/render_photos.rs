@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let count: u64 = arguments.next().and_then(|text| text.to_str()?.parse().ok()).ok_or(usage)?;
     (0..count).into_par_iter().try_for_each(|index| -> Result<(), String> {
         // A scene and its re-save share a seed.
-        let (seed, size) = if index % 10 == 9 { (index - 1, 0) } else { (index, index as usize % SIZES.len()) };
+        let (seed, size) =
+            if index % 10 == 9 { (index - 1, 0) } else { (index, index as usize % SIZES.len()) };
         let (width, height) = SIZES[size];
         let picture = scene::render(1_000 + seed, width, height);
         let mut bytes = Vec::new();

@@ -22,7 +22,6 @@
 //! integers, so every backend, thread count and machine gives the same bits.
 
 pub mod case;
-pub mod cli;
 pub mod decode;
 pub mod gpu;
 pub mod known;

@@ -7,7 +7,7 @@ use crate::known::{DigestMatch, KnownSet};
 use crate::matching::OrientedPair;
 use crate::outcome::Failure;
 use crate::pdq::{Geometry, TileHash};
-use crate::source::Digests;
+use crate::source::{Digests, FileStamp};
 
 /// All that decides a code. Codes of different specs are not comparable.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -63,19 +63,6 @@ pub struct SetId(pub i64);
 /// Row id of a content: one per distinct SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentId(pub i64);
-
-/// Size and times of a file as the system gives them; times in nanoseconds since 1970-01-01 UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FileStamp {
-    /// Bytes.
-    pub size: Option<u64>,
-    /// Last change of the content.
-    pub modified: Option<i64>,
-    /// Last access, as it was before we read the file.
-    pub accessed: Option<i64>,
-    /// Creation, where the system keeps it.
-    pub created: Option<i64>,
-}
 
 /// One file of a source, for the writer.
 #[derive(Clone, Debug)]

@@ -1,5 +1,9 @@
 //! Digests of whole files, computed in the one read.
 
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
 /// The digests of a whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digests {
@@ -9,4 +13,60 @@ pub struct Digests {
     pub sha1: [u8; 20],
     /// SHA-256.
     pub sha256: [u8; 32],
+}
+
+/// Digests a file block by block.
+#[derive(Clone, Debug, Default)]
+pub struct Digester {
+    md5: Md5,
+    sha1: Sha1,
+    sha256: Sha256,
+}
+
+impl Digester {
+    /// The next bytes of the file.
+    pub fn update(&mut self, block: &[u8]) {
+        self.md5.update(block);
+        self.sha1.update(block);
+        self.sha256.update(block);
+    }
+
+    /// The digests of all bytes so far.
+    #[must_use]
+    pub fn finish(self) -> Digests {
+        Digests {
+            md5: self.md5.finalize().into(),
+            sha1: self.sha1.finalize().into(),
+            sha256: self.sha256.finalize().into(),
+        }
+    }
+}
+
+/// Lower-case hex, as digest tools print it.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The published vectors of RFC 1321, RFC 3174 and FIPS 180-4 for "abc".
+    #[test]
+    fn published_vectors() {
+        let mut digester = Digester::default();
+        digester.update(b"a");
+        digester.update(b"");
+        digester.update(b"bc");
+        let digests = digester.finish();
+        assert_eq!(hex(&digests.md5), "900150983cd24fb0d6963f7d28e17f72");
+        assert_eq!(hex(&digests.sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(hex(&digests.sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
 }

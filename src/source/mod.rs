@@ -1,7 +1,15 @@
 //! What was seized: hides where bytes come from, so that archives and disk images can join later.
+//!
 //! Nothing here ever opens anything for writing, follows a link, or opens a pipe or device.
 
 pub mod digest;
 pub mod name;
+mod open;
+pub mod read;
+pub mod stamp;
+pub mod walk;
 
-pub use digest::Digests;
+pub use digest::{Digester, Digests};
+pub use read::{FileBytes, ReadBuffer, read_file};
+pub use stamp::FileStamp;
+pub use walk::{Entry, EntryKind, walk};

@@ -72,10 +72,18 @@ fn main() -> Outcome {
         let picture = scene::render(seed, 1200, 900);
         write(&seizure, &format!("phone/DCIM/IMG_00{seed}.jpg"), &jpeg(&picture, 82)?)?;
     }
-    write(&seizure, "laptop/Pictures/screenshot.png", &encoded(scene::render(21, 400, 300), ImageFormat::Png)?)?;
+    write(
+        &seizure,
+        "laptop/Pictures/screenshot.png",
+        &encoded(scene::render(21, 400, 300), ImageFormat::Png)?,
+    )?;
     write(&seizure, "laptop/Downloads/scan.webp", &encoded(scene::render(22, 320, 240), ImageFormat::WebP)?)?;
     write(&seizure, "laptop/Downloads/old.bmp", &encoded(scene::render(23, 160, 120), ImageFormat::Bmp)?)?;
-    write(&seizure, "laptop/Downloads/animated.gif", &encoded(scene::render(24, 200, 150), ImageFormat::Gif)?)?;
+    write(
+        &seizure,
+        "laptop/Downloads/animated.gif",
+        &encoded(scene::render(24, 200, 150), ImageFormat::Gif)?,
+    )?;
 
     // What has no code: every file still gets its outcome.
     write(&seizure, "laptop/Downloads/broken.jpg", &first[..first.len() / 3])?;
@@ -84,6 +92,10 @@ fn main() -> Outcome {
     write(&seizure, "laptop/notes.txt", b"Not a picture. Its digests are kept and matched all the same.\n")?;
     let still = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\0\0\x08mdat";
     write(&seizure, "phone/DCIM/IMG_0040.HEIC", still)?;
-    write(&seizure, "phone/DCIM/blank.png", &encoded(RgbImage::from_pixel(640, 480, Rgb([12, 12, 14])), ImageFormat::Png)?)?;
+    write(
+        &seizure,
+        "phone/DCIM/blank.png",
+        &encoded(RgbImage::from_pixel(640, 480, Rgb([12, 12, 14])), ImageFormat::Png)?,
+    )?;
     Ok(())
 }

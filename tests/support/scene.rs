@@ -84,7 +84,8 @@ pub fn render(seed: u64, width: u32, height: u32) -> RgbImage {
                 base = disc.colour;
             }
         }
-        let grain = (noise(seed + 2, x, y, 9) - 128) / 6 + (noise(seed + 3, x, y, 7) - 128) / 12 + relief / 6 - 30;
+        let grain =
+            (noise(seed + 2, x, y, 9) - 128) / 6 + (noise(seed + 3, x, y, 7) - 128) / 12 + relief / 6 - 30;
         Rgb(base.map(|channel| (channel + light + grain).clamp(0, 255) as u8))
     })
 }

@@ -1,1 +1,0 @@
-//! `tamis devices`: adapters, and which backend `auto` takes and why.

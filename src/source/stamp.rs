@@ -1,0 +1,51 @@
+//! Size and times of a file, as the system gives them.
+
+use std::fs::Metadata;
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Size and times of a file; times in nanoseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileStamp {
+    /// Bytes.
+    pub size: Option<u64>,
+    /// Last change of the content.
+    pub modified: Option<i64>,
+    /// Last access, as it was before we read the file.
+    pub accessed: Option<i64>,
+    /// Creation, where the system keeps it.
+    pub created: Option<i64>,
+}
+
+impl From<&Metadata> for FileStamp {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            size: Some(metadata.len()),
+            modified: nanoseconds(metadata.modified()),
+            accessed: nanoseconds(metadata.accessed()),
+            created: nanoseconds(metadata.created()),
+        }
+    }
+}
+
+/// `None` where the system does not keep the time, or it is beyond the years 1677…2262.
+fn nanoseconds(time: io::Result<SystemTime>) -> Option<i64> {
+    let time = time.ok()?;
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_nanos()).ok(),
+        Err(before) => i64::try_from(before.duration().as_nanos()).ok().map(|nanoseconds| -nanoseconds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_before_the_epoch_are_negative() {
+        assert_eq!(nanoseconds(Ok(UNIX_EPOCH + Duration::from_nanos(5))), Some(5));
+        assert_eq!(nanoseconds(Ok(UNIX_EPOCH - Duration::from_nanos(5))), Some(-5));
+        assert_eq!(nanoseconds(Err(io::ErrorKind::Unsupported.into())), None);
+    }
+}
