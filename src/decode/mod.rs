@@ -3,13 +3,17 @@
 
 pub mod facts;
 pub mod format;
-pub mod pixels;
+mod jpeg;
+mod panic_guard;
+mod pixels;
+mod tiff_tags;
 
 pub use facts::{ExifFacts, Facts};
 pub use format::Format;
+pub use panic_guard::silence_decoder_panics;
 
-use crate::outcome::Failure;
-use crate::pdq::{Geometry, Tile};
+use crate::outcome::{Failure, Outcome, Stage};
+use crate::pdq::{Geometry, MIN_SIDE, Reducer, Tile};
 
 /// Bounds that are checked from the header, before anything is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,30 +30,80 @@ pub struct Probe {
     /// Format, size and metadata.
     pub facts: Facts,
     /// Bytes that decoding will need beside the file itself: an upper estimate for the byte budget.
-    /// 0 where `verdict` is already a failure.
+    /// 0 where there is a failure already.
     pub decode_bytes: u64,
-    /// A failure that the header alone decides (not a picture, unsupported, too small, over limit,
-    /// a header that is damaged); `None` if decoding can be tried.
+    /// A failure that the header alone decides; `None` if decoding can be tried.
     pub failure: Option<Failure>,
 }
 
 /// How many leading bytes [`is_candidate`] wants to see.
 pub const SNIFF_BYTES: usize = 4096;
 
-/// Whether a file that begins with `head` may be a picture that [`probe`] wants to see whole. Other
-/// files need not be kept in memory after they were digested. `probe(head, …)` says what they are.
+/// Whether a file that begins with `head` (at least [`SNIFF_BYTES`], or the whole file) may be a picture
+/// that [`probe`] wants to see whole. Other files need not be kept in memory once they are digested:
+/// [`probe`] says what they are from `head` alone.
 #[must_use]
 pub fn is_candidate(head: &[u8]) -> bool {
-    let _ = head;
-    unimplemented!()
+    // HEIC and AVIF have no decoder here and are wanted for their EXIF.
+    Format::sniff(head)
+        .is_some_and(|format| format.decoder().is_some() || matches!(format, Format::Heic | Format::Avif))
 }
 
 /// Looks at a whole file (or, where [`is_candidate`] said no, its head) and says what it is and what
-/// decoding it takes. Never panics on input, allocates little.
+/// decoding it takes. Panics of a decoder's header reader are caught.
 #[must_use]
 pub fn probe(bytes: &[u8], geometry: Geometry, limits: &Limits) -> Probe {
-    let _ = (bytes, geometry, limits);
-    unimplemented!()
+    let mut facts = Facts::default();
+    let looked_at = look(bytes, geometry, limits, &mut facts);
+    let (decode_bytes, failure) = match looked_at {
+        Ok(decode_bytes) => (decode_bytes, None),
+        Err(failure) => (0, Some(failure)),
+    };
+    Probe { facts, decode_bytes, failure }
+}
+
+/// Fills in the facts as far as it comes; returns the bytes that decoding needs.
+fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, facts: &mut Facts) -> Result<u64, Failure> {
+    if bytes.is_empty() {
+        return Err(Failure::new(Outcome::Empty, Stage::Sniff, "no bytes"));
+    }
+    let head = &bytes[..bytes.len().min(SNIFF_BYTES)];
+    let Some(format) = Format::sniff(head) else {
+        return Err(Failure::new(Outcome::NotAPicture, Stage::Sniff, "not a picture by its content"));
+    };
+    facts.format = Some(format);
+    facts.exif = panic_guard::caught(|| Ok(ExifFacts::read(bytes, format))).unwrap_or_default();
+    let Some(decoder) = format.decoder() else {
+        let reason = format!("{} is recognised and has no decoder here", format.name());
+        return Err(Failure::new(Outcome::Unsupported, Stage::Sniff, reason));
+    };
+    let header = panic_guard::caught(|| pixels::read_header(bytes, format, decoder))?;
+    facts.width = Some(header.width);
+    facts.height = Some(header.height);
+    check(&header, geometry, limits)?;
+    Ok(header.decode_bytes)
+}
+
+/// What the header's numbers decide.
+fn check(header: &pixels::Header, geometry: Geometry, limits: &Limits) -> Result<(), Failure> {
+    let (width, height) = (header.width, header.height);
+    let over = |reason: String| Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason));
+    let side = limits.max_side.min(Reducer::MAX_SIDE);
+    if width.max(height) > side || u64::from(width) * u64::from(height) > Reducer::MAX_PIXELS {
+        return over(format!("{width}×{height} pixels; the limit is {side} on a side and 2³² in all"));
+    }
+    if header.decode_bytes > limits.max_decode_bytes {
+        return over(format!(
+            "{width}×{height} pixels need {} MiB to decode; {} MiB are allowed (raise --max-memory)",
+            header.decode_bytes.div_ceil(1 << 20),
+            limits.max_decode_bytes >> 20
+        ));
+    }
+    if !Reducer::is_defined(width, height, geometry) {
+        let reason = format!("{width}×{height} pixels; a code needs {MIN_SIDE} on each side");
+        return Err(Failure::new(Outcome::TooSmall, Stage::Limits, reason));
+    }
+    Ok(())
 }
 
 /// Decodes the picture that [`probe`] accepted and reduces it to its tile. A decoder's panic is
@@ -63,6 +117,13 @@ pub fn decode(
     geometry: Geometry,
     limits: &Limits,
 ) -> Result<Box<Tile>, Failure> {
-    let _ = (bytes, probe, geometry, limits);
-    unimplemented!()
+    if let Some(failure) = &probe.failure {
+        return Err(failure.clone());
+    }
+    let decoder = probe
+        .facts
+        .format
+        .and_then(Format::decoder)
+        .ok_or_else(|| Failure::new(Outcome::Unsupported, Stage::Decode, "no decoder for this format"))?;
+    panic_guard::caught(|| pixels::decode(bytes, decoder, geometry, limits))
 }

@@ -1,1 +1,152 @@
-//! Decoding with the `image` crate.
+//! Decoding pixels with the `image` crate, and folding them into a tile.
+
+use std::io::Cursor;
+
+use image::error::{ImageError, LimitErrorKind};
+use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
+
+use super::{Format, Limits, jpeg};
+use crate::outcome::{Failure, Outcome, Stage};
+use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
+
+/// What decoding takes, from the header alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub width: u32,
+    pub height: u32,
+    /// Upper estimate of a decoder's buffers, without the file itself.
+    pub decode_bytes: u64,
+}
+
+/// Reads a header. Nothing of the picture's size is allocated.
+pub(super) fn read_header(bytes: &[u8], format: Format, decoder: ImageFormat) -> Result<Header, Failure> {
+    let frame = match format {
+        Format::Jpeg => Some(check_jpeg(bytes)?),
+        _ => None,
+    };
+    let decoder = open(bytes, decoder, Stage::Limits)?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    let output = decoder.total_bytes();
+    let file = bytes.len() as u64;
+    let decode_bytes = match frame {
+        // The decoder keeps a copy of the file, and of a progressive one every coefficient.
+        Some(frame) if jpeg_is_progressive(frame) => output + file + pixels * 2 * u64::from(frame.components),
+        Some(_) => output + file,
+        None => match format {
+            // A canvas and a frame; planes and the picture made of them; strips and the picture.
+            Format::Gif | Format::Webp | Format::Tiff | Format::Ico => {
+                output.saturating_mul(2).saturating_add(file)
+            }
+            _ => output.saturating_add(file),
+        },
+    };
+    Ok(Header { width, height, decode_bytes })
+}
+
+const fn jpeg_is_progressive(frame: jpeg::Frame) -> bool {
+    matches!(frame.marker, 0xc2 | 0xc6 | 0xca | 0xce)
+}
+
+/// What a JPEG's structure alone decides.
+fn check_jpeg(bytes: &[u8]) -> Result<jpeg::Frame, Failure> {
+    let structure = jpeg::structure(bytes);
+    let corrupt = |reason: &str| Failure::new(Outcome::Corrupt, Stage::Limits, reason);
+    let frame = structure.frame.ok_or_else(|| corrupt("no frame header: truncated or damaged"))?;
+    let unsupported = |reason: &str| Failure::new(Outcome::Unsupported, Stage::Limits, reason);
+    match frame.marker {
+        0xc0..=0xc2 => {}
+        0xc9 | 0xca | 0xcd..=0xcf => return Err(unsupported("arithmetic-coded JPEG")),
+        0xc3 | 0xc7 | 0xcb => return Err(unsupported("lossless JPEG")),
+        _ => return Err(unsupported("hierarchical JPEG")),
+    }
+    if frame.precision != 8 {
+        return Err(unsupported("JPEG of more than 8 bits a sample"));
+    }
+    if !structure.complete {
+        return Err(corrupt("no end-of-image marker: the file is truncated"));
+    }
+    Ok(frame)
+}
+
+fn open(bytes: &[u8], format: ImageFormat, stage: Stage) -> Result<impl ImageDecoder, Failure> {
+    ImageReader::with_format(Cursor::new(bytes), format)
+        .into_decoder()
+        .map_err(|error| failure(&error, stage))
+}
+
+/// Decodes and reduces. The limits were checked by the caller from the header; they are given to the
+/// decoder too, for what it allocates beside the picture.
+pub(super) fn decode(
+    bytes: &[u8],
+    format: ImageFormat,
+    geometry: Geometry,
+    limits: &Limits,
+) -> Result<Box<Tile>, Failure> {
+    let mut decoder = open(bytes, format, Stage::Decode)?;
+    let mut decoder_limits = image::Limits::default();
+    decoder_limits.max_image_width = Some(limits.max_side);
+    decoder_limits.max_image_height = Some(limits.max_side);
+    decoder_limits.max_alloc = Some(limits.max_decode_bytes);
+    decoder.set_limits(decoder_limits).map_err(|error| failure(&error, Stage::Decode))?;
+    let (width, height) = decoder.dimensions();
+    let (layout, sample) = layout(decoder.color_type())?;
+    let mut reducer = Reducer::new(width, height, layout, geometry)
+        .ok_or_else(|| Failure::new(Outcome::TooSmall, Stage::Hash, format!("{width}×{height} pixels")))?;
+    let length = usize::try_from(decoder.total_bytes()).map_err(|_| {
+        Failure::new(Outcome::OverLimit, Stage::Decode, "more bytes than this machine can address")
+    })?;
+    let mut pixels = vec![0; length];
+    decoder.read_image(&mut pixels).map_err(|error| failure(&error, Stage::Decode))?;
+    match sample {
+        Sample::Byte => reducer.push_rows(&pixels),
+        Sample::Word => push_high_bytes(&mut reducer, &pixels, width as usize * layout.bytes()),
+    }
+    reducer.finish().ok_or_else(|| Failure::new(Outcome::Corrupt, Stage::Decode, "rows are missing"))
+}
+
+/// How wide a decoded sample is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sample {
+    Byte,
+    Word,
+}
+
+fn layout(colour: ColorType) -> Result<(PixelLayout, Sample), Failure> {
+    Ok(match colour {
+        ColorType::L8 => (PixelLayout::Luma, Sample::Byte),
+        ColorType::La8 => (PixelLayout::LumaAlpha, Sample::Byte),
+        ColorType::Rgb8 => (PixelLayout::Rgb, Sample::Byte),
+        ColorType::Rgba8 => (PixelLayout::Rgba, Sample::Byte),
+        ColorType::L16 => (PixelLayout::Luma, Sample::Word),
+        ColorType::La16 => (PixelLayout::LumaAlpha, Sample::Word),
+        ColorType::Rgb16 => (PixelLayout::Rgb, Sample::Word),
+        ColorType::Rgba16 => (PixelLayout::Rgba, Sample::Word),
+        other => {
+            let reason = format!("samples of {other:?} have no agreed brightness");
+            return Err(Failure::new(Outcome::Unsupported, Stage::Decode, reason));
+        }
+    })
+}
+
+/// Of 16-bit samples the high byte counts, as in the reference's decoder.
+fn push_high_bytes(reducer: &mut Reducer, pixels: &[u8], row_samples: usize) {
+    let high = usize::from(cfg!(target_endian = "little"));
+    let mut row = Vec::with_capacity(row_samples);
+    for words in pixels.chunks_exact(2 * row_samples) {
+        row.clear();
+        row.extend(words.iter().skip(high).step_by(2));
+        reducer.push_rows(&row);
+    }
+}
+
+/// The outcome of a decoder's error.
+fn failure(error: &ImageError, stage: Stage) -> Failure {
+    let outcome = match error {
+        ImageError::Unsupported(_) => Outcome::Unsupported,
+        ImageError::Limits(limit) if limit.kind() == LimitErrorKind::InsufficientMemory => Outcome::OverLimit,
+        ImageError::Limits(limit) if limit.kind() == LimitErrorKind::DimensionError => Outcome::OverLimit,
+        _ => Outcome::Corrupt,
+    };
+    Failure::new(outcome, stage, error.to_string())
+}
