@@ -1,15 +1,27 @@
-//! Known sets: lists of digests and codes, with what is known about each.
+//! Known sets: lists of digests and codes, with what is known about each. `docs/known-sets.md` is the
+//! description for users.
+
+mod builder;
+mod digest_index;
+mod lines;
+mod read;
+mod table;
 
 use std::path::{Path, PathBuf};
 
 use crate::pdq::{Code, Geometry};
 use crate::source::Digests;
+use crate::source::name::escape_path;
+
+use builder::Columns;
+use digest_index::DigestIndex;
 
 /// How a known set is to be read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
-    /// The geometry its codes were made with.
-    pub geometry: Geometry,
+    /// The geometry its codes were made with, if the file does not say it: `full` unless told. A file
+    /// that says another is refused.
+    pub geometry: Option<Geometry>,
     /// Count malformed lines instead of refusing the set.
     pub skip_bad_lines: bool,
     /// Codes of a quality below this are set aside.
@@ -20,18 +32,50 @@ pub struct ReadOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum KnownError {
     /// The file cannot be read.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("known set {}: {source}", escape_path(path))]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file is no list at all, or contradicts the options.
+    #[error("known set {}: {reason}", escape_path(path))]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why, and the way out.
+        reason: String,
+    },
+    /// A malformed line.
+    #[error(
+        "known set {}, line {line}: {reason} (--skip-bad-lines counts such lines instead)",
+        escape_path(path)
+    )]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// 1-based.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// A known set in memory. Records are numbered from 0 in file order.
 #[derive(Debug)]
-pub struct KnownSet {}
+pub struct KnownSet {
+    path: PathBuf,
+    name: String,
+    file_sha256: [u8; 32],
+    geometry: Geometry,
+    counts: KnownCounts,
+    codes: Vec<KnownCode>,
+    md5: DigestIndex<16>,
+    sha1: DigestIndex<20>,
+    sha256: DigestIndex<32>,
+    columns: Columns,
+}
 
 /// One record that has a code to be matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +102,7 @@ pub struct DigestMatch {
 }
 
 /// What was read, and what was set aside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct KnownCounts {
     /// Records.
     pub records: u64,
@@ -77,62 +121,78 @@ pub struct KnownCounts {
 }
 
 impl KnownSet {
-    /// Reads a set.
+    /// Reads a set in one pass.
     ///
     /// # Errors
-    /// File, line and reason of the first malformed line, or what the system said.
+    /// File, line and reason of the first malformed line; a file that is no list; or what the system said.
     pub fn read(path: &Path, options: &ReadOptions) -> Result<Self, KnownError> {
-        let _ = (path, options);
-        unimplemented!()
+        read::read(path, options)
     }
 
-    /// The name of the set: its file name without the extension.
+    /// The name of the set: its file name without the extension, escaped.
     #[must_use]
     pub fn name(&self) -> &str {
-        unimplemented!()
+        &self.name
     }
 
     /// The file it was read from.
     #[must_use]
     pub fn path(&self) -> &Path {
-        unimplemented!()
+        &self.path
     }
 
     /// SHA-256 of the file it was read from.
     #[must_use]
-    pub fn file_sha256(&self) -> [u8; 32] {
-        unimplemented!()
+    pub const fn file_sha256(&self) -> [u8; 32] {
+        self.file_sha256
     }
 
     /// The geometry of its codes.
     #[must_use]
-    pub fn geometry(&self) -> Geometry {
-        unimplemented!()
+    pub const fn geometry(&self) -> Geometry {
+        self.geometry
     }
 
     /// What was read and set aside.
     #[must_use]
-    pub fn counts(&self) -> KnownCounts {
-        unimplemented!()
+    pub const fn counts(&self) -> KnownCounts {
+        self.counts
     }
 
     /// The codes that take part in matching, in record order.
     #[must_use]
     pub fn codes(&self) -> &[KnownCode] {
-        unimplemented!()
+        &self.codes
     }
 
     /// Records with one of these digests, in record order.
     #[must_use]
     pub fn find_digests(&self, digests: &Digests) -> Vec<DigestMatch> {
-        let _ = digests;
-        unimplemented!()
+        let mut matches: Vec<DigestMatch> = Vec::new();
+        let found = |record| DigestMatch { record, ..DigestMatch::default() };
+        matches.extend(self.md5.find(&digests.md5).map(|record| DigestMatch { md5: true, ..found(record) }));
+        matches
+            .extend(self.sha1.find(&digests.sha1).map(|record| DigestMatch { sha1: true, ..found(record) }));
+        matches.extend(
+            self.sha256.find(&digests.sha256).map(|record| DigestMatch { sha256: true, ..found(record) }),
+        );
+        matches.sort_by_key(|found| found.record);
+        matches.dedup_by(|next, first| {
+            let same = next.record == first.record;
+            if same {
+                first.md5 |= next.md5;
+                first.sha1 |= next.sha1;
+                first.sha256 |= next.sha256;
+            }
+            same
+        });
+        matches
     }
 
-    /// The columns of a record, in the file's order: (column name, value), with empty ones left out.
+    /// The columns of a record, in the file's order: (column name, value), both escaped
+    /// (`source::name`), with empty ones left out.
     #[must_use]
     pub fn columns(&self, record: u32) -> Vec<(&str, &str)> {
-        let _ = record;
-        unimplemented!()
+        self.columns.of(record)
     }
 }

@@ -1,0 +1,145 @@
+//! Records as they are read, in compact storage.
+
+use super::{KnownCode, KnownCounts};
+use crate::pdq::Code;
+use crate::source::name::escape;
+
+/// One record of a list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Record<'a> {
+    pub code: Option<Code>,
+    pub quality: Option<u8>,
+    pub md5: Option<[u8; 16]>,
+    pub sha1: Option<[u8; 20]>,
+    pub sha256: Option<[u8; 32]>,
+    /// Raw values of the free columns; none may be missing at the end of a row.
+    pub columns: Vec<&'a [u8]>,
+}
+
+/// Free columns of all records: names once, values in one text.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    names: Vec<String>,
+    text: String,
+    /// End of each cell in `text`, record by record.
+    ends: Vec<u64>,
+}
+
+impl Columns {
+    /// (name, value) of a record's cells that are not empty.
+    pub fn of(&self, record: u32) -> Vec<(&str, &str)> {
+        let width = self.names.len();
+        let first = record as usize * width;
+        let cell = |index: usize| {
+            let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+            let end = self.ends.get(index).copied().unwrap_or(start);
+            self.text.get(start as usize..end as usize).unwrap_or_default()
+        };
+        let cells = self.names.iter().enumerate().map(|(column, name)| (name.as_str(), cell(first + column)));
+        cells.filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    fn push(&mut self, values: &[&[u8]]) {
+        for value in values {
+            self.text.push_str(&escape(value));
+            self.ends.push(self.text.len() as u64);
+        }
+    }
+}
+
+/// Collects the records of a set.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    min_quality: u8,
+    pub counts: KnownCounts,
+    pub codes: Vec<KnownCode>,
+    pub md5: Vec<([u8; 16], u32)>,
+    pub sha1: Vec<([u8; 20], u32)>,
+    pub sha256: Vec<([u8; 32], u32)>,
+    pub columns: Columns,
+}
+
+impl Builder {
+    pub fn new(min_quality: u8) -> Self {
+        Self { min_quality, ..Self::default() }
+    }
+
+    /// The names of the free columns; to be called before the first record.
+    pub fn name_columns<'a>(&mut self, names: impl IntoIterator<Item = &'a [u8]>) {
+        self.columns.names = names.into_iter().map(escape).collect();
+    }
+
+    /// Adds a record with exactly one value for each named column.
+    ///
+    /// # Errors
+    /// More records than a set can number.
+    pub fn push(&mut self, record: &Record<'_>) -> Result<(), String> {
+        let number =
+            u32::try_from(self.counts.records).map_err(|_| "more than 2³² records in one set".to_string())?;
+        self.counts.records += 1;
+        self.columns.push(&record.columns);
+        if let Some(code) = record.code {
+            self.push_code(KnownCode { record: number, code, quality: record.quality });
+        }
+        self.md5.extend(record.md5.map(|digest| (digest, number)));
+        self.sha1.extend(record.sha1.map(|digest| (digest, number)));
+        self.sha256.extend(record.sha256.map(|digest| (digest, number)));
+        let digested = record.md5.is_some() || record.sha1.is_some() || record.sha256.is_some();
+        self.counts.with_digests += u64::from(digested);
+        Ok(())
+    }
+
+    fn push_code(&mut self, code: KnownCode) {
+        if code.code.is_zero() {
+            self.counts.zero_codes += 1;
+        } else if code.quality.is_some_and(|quality| quality < self.min_quality) {
+            self.counts.low_quality += 1;
+        } else {
+            self.counts.codes += 1;
+            self.counts.codes_without_quality += u64::from(code.quality.is_none());
+            self.codes.push(code);
+        }
+    }
+}
+
+/// The bytes of `2 N` hex digits; the reason where they are not.
+pub(super) fn parse_hex<const N: usize>(text: &[u8], what: &str) -> Result<[u8; N], String> {
+    if text.len() != 2 * N {
+        let count = String::from_utf8_lossy(text).chars().count();
+        let hint = match count {
+            32 => ": is it an MD5?",
+            40 => ": is it a SHA-1?",
+            64 => ": is it a SHA-256 or a PDQ code?",
+            _ => "",
+        };
+        return Err(format!("{what} has {} hex digits, this has {count} characters{hint}", 2 * N));
+    }
+    let mut bytes = [0; N];
+    for (index, (byte, pair)) in bytes.iter_mut().zip(text.chunks_exact(2)).enumerate() {
+        let digit = |offset: usize| {
+            let digit = char::from(pair[offset]).to_digit(16);
+            digit.ok_or_else(|| format!("{what}: character {} is not a hex digit", 2 * index + offset + 1))
+        };
+        *byte = (digit(0)? << 4 | digit(1)?) as u8;
+    }
+    Ok(bytes)
+}
+
+/// A code of 64 hex digits.
+pub(super) fn parse_code(text: &[u8]) -> Result<Code, String> {
+    parse_hex::<32>(text, "a PDQ code").map(Code::from_bytes)
+}
+
+/// A quality 0…100; `None` for an empty field.
+pub(super) fn parse_quality(text: &[u8]) -> Result<Option<u8>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let quality = std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .filter(|&quality: &u8| quality <= 100);
+    quality
+        .map(Some)
+        .ok_or_else(|| format!("the quality `{}` is no whole number from 0 to 100", escape(text)))
+}

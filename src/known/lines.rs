@@ -1,0 +1,113 @@
+//! Lists of one record a line: codes, and the output of md5sum, sha1sum and sha256sum.
+
+use super::builder::{Builder, Record, parse_code, parse_hex, parse_quality};
+
+/// The kinds of line lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineFormat {
+    /// `<64 hex>` or `<64 hex>,<quality>[,<name>]`.
+    Codes,
+    /// `<hex>  <name>` or `<hex> *<name>`, as coreutils print it.
+    DigestFirst,
+    /// `MD5 (<name>) = <hex>`, as BSD tools and `--tag` print it.
+    DigestTagged,
+}
+
+impl LineFormat {
+    /// The format that a first line looks like; anything that is no digest list is read as codes, whose
+    /// reader says what is wrong with it.
+    pub fn of(line: &[u8]) -> Self {
+        if split_tagged(line).is_some() {
+            Self::DigestTagged
+        } else if split_digest_first(line).is_some_and(|(digest, _)| matches!(digest.len(), 32 | 40 | 64)) {
+            Self::DigestFirst
+        } else {
+            Self::Codes
+        }
+    }
+
+    /// Adds one line, without its line end.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub fn read_line(self, line: &[u8], builder: &mut Builder) -> Result<(), String> {
+        match self {
+            Self::Codes => read_code(line, builder),
+            Self::DigestFirst => {
+                let (digest, name) = split_digest_first(line)
+                    .ok_or("a digest, two spaces and a name are expected (as md5sum prints them)")?;
+                // A leading backslash says that the name is escaped.
+                if line.first() == Some(&b'\\') {
+                    read_digest(digest, &unescape_coreutils(name)?, builder)
+                } else {
+                    read_digest(digest, name, builder)
+                }
+            }
+            Self::DigestTagged => {
+                let (_, name, digest) = split_tagged(line).ok_or("`MD5 (name) = digest` is expected")?;
+                read_digest(digest, name, builder)
+            }
+        }
+    }
+}
+
+fn read_code(line: &[u8], builder: &mut Builder) -> Result<(), String> {
+    let mut fields = line.splitn(3, |&byte| byte == b',').map(<[u8]>::trim_ascii);
+    let code = fields.next().unwrap_or_default();
+    if code.len() == 32 && code.iter().all(u8::is_ascii_hexdigit) {
+        return Err("32 hex digits are no PDQ code; for MD5s write a first line `md5`".into());
+    }
+    let code = parse_code(code)?;
+    let quality = fields.next().map_or(Ok(None), parse_quality)?;
+    let name = fields.next().unwrap_or_default();
+    builder.push(&Record { code: Some(code), quality, columns: vec![name], ..Record::default() })
+}
+
+fn read_digest(digest: &[u8], name: &[u8], builder: &mut Builder) -> Result<(), String> {
+    let mut record = Record { columns: vec![name], ..Record::default() };
+    match digest.len() {
+        32 => record.md5 = Some(parse_hex(digest, "an MD5")?),
+        40 => record.sha1 = Some(parse_hex(digest, "a SHA-1")?),
+        64 => record.sha256 = Some(parse_hex(digest, "a SHA-256")?),
+        other => return Err(format!("a digest has 32, 40 or 64 hex digits, this has {other} characters")),
+    }
+    builder.push(&record)
+}
+
+/// (digest, name) of a coreutils line; the digest may still be malformed.
+fn split_digest_first(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let line = line.strip_prefix(b"\\").unwrap_or(line);
+    let end = line.iter().position(|&byte| byte == b' ')?;
+    let name = match line.get(end + 1)? {
+        b' ' | b'*' => &line[end + 2..],
+        _ => return None,
+    };
+    (!name.is_empty() && line[..end].iter().all(u8::is_ascii_alphanumeric)).then_some((&line[..end], name))
+}
+
+/// (algorithm, name, digest) of a tagged line.
+fn split_tagged(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let algorithms: [&[u8]; 3] = [b"MD5", b"SHA1", b"SHA256"];
+    let algorithm = algorithms.into_iter().find(|algorithm| line.starts_with(algorithm))?;
+    let rest = line[algorithm.len()..].strip_prefix(b" (")?;
+    let end = rest.windows(4).rposition(|window| window == b") = ")?;
+    Some((algorithm, &rest[..end], &rest[end + 4..]))
+}
+
+/// Undoes the escapes of coreutils: `\\`, `\n`, `\r`.
+fn unescape_coreutils(name: &[u8]) -> Result<Vec<u8>, String> {
+    let mut raw = Vec::with_capacity(name.len());
+    let mut bytes = name.iter();
+    while let Some(&byte) = bytes.next() {
+        raw.push(match (byte, byte == b'\\') {
+            (byte, false) => byte,
+            (_, true) => match bytes.next() {
+                Some(b'\\') => b'\\',
+                Some(b'n') => b'\n',
+                Some(b'r') => b'\r',
+                _ => return Err("a backslash in an escaped name is followed by no `\\`, `n` or `r`".into()),
+            },
+        });
+    }
+    Ok(raw)
+}

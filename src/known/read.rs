@@ -1,0 +1,202 @@
+//! Opening a known set: what it is, and reading it in one pass with its SHA-256.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::builder::Builder;
+use super::digest_index::DigestIndex;
+use super::lines::LineFormat;
+use super::table::{is_header, read_table};
+use super::{KnownError, KnownSet, ReadOptions};
+use crate::decode::Format;
+use crate::pdq::Geometry;
+use crate::source::name::escape;
+
+/// Bytes read at a time; the first block also decides the format.
+const BLOCK: usize = 1 << 20;
+/// No line of a list is longer.
+const MAX_LINE: u64 = 1 << 20;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a set.
+pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownError> {
+    let refused = |reason: String| KnownError::Refused { path: path.to_path_buf(), reason };
+    let system = |source: io::Error| KnownError::Read { path: path.to_path_buf(), source };
+    let file = File::open(path).map_err(system)?;
+    if !file.metadata().map_err(system)?.is_file() {
+        return Err(refused("not a file; give the lists themselves".into()));
+    }
+    let mut source = BufReader::with_capacity(BLOCK, Digesting { file, sha256: Sha256::new() });
+    let head = source.fill_buf().map_err(system)?;
+    let opening = Opening::of(head).map_err(refused)?;
+    let geometry = match (opening.geometry, options.geometry) {
+        (Some(said), Some(told)) if said != told => {
+            return Err(refused(format!(
+                "the file says its geometry is {}, the option says {}; leave --known-geometry out",
+                geometry_name(said),
+                geometry_name(told)
+            )));
+        }
+        (said, told) => said.or(told).unwrap_or_default(),
+    };
+    if opening.byte_order_mark {
+        source.consume(BYTE_ORDER_MARK.len());
+    }
+
+    let mut builder = Builder::new(options.min_quality);
+    let mut first_fault = None;
+    let mut malformed = |builder: &mut Builder, line: u64, reason: String| {
+        if !options.skip_bad_lines {
+            return Err(KnownFault::Line(line, reason));
+        }
+        builder.counts.bad_lines += 1;
+        first_fault.get_or_insert((line, reason));
+        Ok(())
+    };
+    let result = match opening.format {
+        None => read_table(&mut source, &mut builder, &mut malformed),
+        Some(format) => read_lines(&mut source, format, &mut builder, &mut malformed),
+    };
+    result.map_err(|fault| match fault {
+        KnownFault::Io(source) => system(source),
+        KnownFault::Line(line, reason) => KnownError::Line { path: path.to_path_buf(), line, reason },
+    })?;
+    if builder.counts.records == 0 {
+        return Err(refused(match first_fault {
+            Some((line, reason)) => {
+                format!("no line of it is a record; the first fault is on line {line}: {reason}")
+            }
+            None => "it holds no records".into(),
+        }));
+    }
+    Ok(KnownSet {
+        path: path.to_path_buf(),
+        name: escape(path.file_stem().unwrap_or_default().as_encoded_bytes()),
+        file_sha256: source.into_inner().sha256.finalize().into(),
+        geometry,
+        counts: builder.counts,
+        codes: builder.codes,
+        md5: DigestIndex::new(builder.md5),
+        sha1: DigestIndex::new(builder.sha1),
+        sha256: DigestIndex::new(builder.sha256),
+        columns: builder.columns,
+    })
+}
+
+/// The geometry as it is written in files and options.
+const fn geometry_name(geometry: Geometry) -> &'static str {
+    match geometry {
+        Geometry::Full => "full",
+        Geometry::Te512 => "te512",
+    }
+}
+
+/// What stopped the reading.
+enum KnownFault {
+    Io(io::Error),
+    Line(u64, String),
+}
+
+impl From<io::Error> for KnownFault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A file whose bytes are digested as they are read.
+struct Digesting {
+    file: File,
+    sha256: Sha256,
+}
+
+impl Read for Digesting {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.sha256.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+/// What the beginning of a file says.
+struct Opening {
+    byte_order_mark: bool,
+    /// From a leading comment `# geometry: te512`.
+    geometry: Option<Geometry>,
+    /// `None` for a table.
+    format: Option<LineFormat>,
+}
+
+impl Opening {
+    fn of(head: &[u8]) -> Result<Self, String> {
+        if head.is_empty() {
+            return Err("the file is empty".into());
+        }
+        if let Some(format) = Format::sniff(head) {
+            let name = format.name();
+            return Err(format!(
+                "this is a picture ({name}), not a list; `tamis hash` makes a list of pictures"
+            ));
+        }
+        if head.contains(&0) {
+            return Err(
+                "this is no text: a list of codes or digests is expected (see docs/known-sets.md)".into()
+            );
+        }
+        let byte_order_mark = head.starts_with(BYTE_ORDER_MARK);
+        let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+        let mut geometry = None;
+        for line in text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
+            match line.strip_prefix(b"#") {
+                Some(comment) => geometry = geometry.or(stated_geometry(comment)?),
+                None if line.is_empty() => {}
+                None => {
+                    let format = (!is_header(line)).then(|| LineFormat::of(line));
+                    return Ok(Self { byte_order_mark, geometry, format });
+                }
+            }
+        }
+        Err("it holds no records".into())
+    }
+}
+
+/// The geometry of a comment `geometry: NAME`.
+fn stated_geometry(comment: &[u8]) -> Result<Option<Geometry>, String> {
+    let Some(name) = comment.trim_ascii().strip_prefix(b"geometry:") else { return Ok(None) };
+    match name.trim_ascii() {
+        b"full" => Ok(Some(Geometry::Full)),
+        b"te512" => Ok(Some(Geometry::Te512)),
+        other => Err(format!("its geometry `{}` is neither full nor te512", escape(other))),
+    }
+}
+
+fn read_lines(
+    source: &mut impl BufRead,
+    format: LineFormat,
+    builder: &mut Builder,
+    malformed: &mut impl FnMut(&mut Builder, u64, String) -> Result<(), KnownFault>,
+) -> Result<(), KnownFault> {
+    builder.name_columns([b"name".as_slice()]);
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if source.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") {
+            // Never skipped: what follows is the rest of it, not a line.
+            return Err(KnownFault::Line(number, format!("longer than {MAX_LINE} bytes: this is no list")));
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text.trim_ascii().is_empty() || text.starts_with(b"#") {
+            continue;
+        }
+        if let Err(reason) = format.read_line(text, builder) {
+            malformed(builder, number, reason)?;
+        }
+    }
+    Ok(())
+}
