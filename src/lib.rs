@@ -22,6 +22,7 @@
 //! integers, so every backend, thread count and machine gives the same bits.
 
 pub mod case;
+pub mod cli;
 pub mod decode;
 pub mod gpu;
 pub mod known;

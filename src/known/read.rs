@@ -36,8 +36,8 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
         (Some(said), Some(told)) if said != told => {
             return Err(refused(format!(
                 "the file says its geometry is {}, the option says {}; leave --known-geometry out",
-                geometry_name(said),
-                geometry_name(told)
+                said.name(),
+                told.name()
             )));
         }
         (said, told) => said.or(told).unwrap_or_default(),
@@ -84,14 +84,6 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
         sha256: DigestIndex::new(builder.sha256),
         columns: builder.columns,
     })
-}
-
-/// The geometry as it is written in files and options.
-const fn geometry_name(geometry: Geometry) -> &'static str {
-    match geometry {
-        Geometry::Full => "full",
-        Geometry::Te512 => "te512",
-    }
 }
 
 /// What stopped the reading.

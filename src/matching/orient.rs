@@ -20,8 +20,50 @@ pub struct OrientedPair {
 /// Folds the pairs of needles that were laid out eight an item (needle `8 i + k` is item `i`'s code
 /// of `Orientation::ALL[k]`, as in [`crate::pdq::TileHash::codes`]) into one row per (item, known
 /// code), sorted.
+///
+/// That the item turned by `k` is the known picture means that the known picture turned by the inverse of
+/// `k` is the item.
 #[must_use]
 pub fn least_over_orientations(pairs: &[Pair]) -> Vec<OrientedPair> {
-    let _ = pairs;
-    unimplemented!()
+    let mut oriented: Vec<OrientedPair> = pairs
+        .iter()
+        .map(|pair| OrientedPair {
+            item: pair.needle / 8,
+            haystack: pair.haystack,
+            distance: pair.distance,
+            orientation: Orientation::ALL[pair.needle as usize % 8].inverse(),
+        })
+        .collect();
+    // Least distance first, then the first orientation.
+    oriented.sort_unstable();
+    oriented.dedup_by_key(|pair| (pair.item, pair.haystack));
+    oriented
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_distance_wins_then_the_first_orientation() {
+        let pair = |needle, haystack, distance| Pair { needle, haystack, distance };
+        let pairs = [
+            pair(8 + 1, 5, 20),
+            pair(8 + 4, 5, 12),
+            pair(8 + 7, 5, 12),
+            pair(8 + 3, 6, 4),
+            pair(3, 5, 31),
+            pair(1, 5, 31),
+        ];
+        let row = |item, haystack, distance, orientation| OrientedPair { item, haystack, distance, orientation };
+        assert_eq!(
+            least_over_orientations(&pairs),
+            [
+                // Needles 1 and 3 are the item turned by 90° and 270°: the known one turned by 270° and 90°.
+                row(0, 5, 31, Orientation::Rotate90),
+                row(1, 5, 12, Orientation::FlipX),
+                row(1, 6, 4, Orientation::Rotate90),
+            ]
+        );
+    }
 }

@@ -29,6 +29,23 @@ pub enum Geometry {
     Te512,
 }
 
+impl Geometry {
+    /// The name on the command line, in the database and in known sets.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Te512 => "te512",
+        }
+    }
+
+    /// The geometry of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Full, Self::Te512].into_iter().find(|geometry| geometry.name() == name)
+    }
+}
+
 /// Bytes of one pixel of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PixelLayout {

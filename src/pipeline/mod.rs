@@ -1,1 +1,52 @@
-//! Stages, bounded channels, byte budget, cancel, progress.
+//! The stages of a run, joined by bounded channels:
+//!
+//! ```text
+//! walk ─→ workers: read and digest once, drop duplicates, decode, reduce ─→ finisher: hash tiles in batches,
+//!                                                                          match ─→ writer (the caller's thread)
+//! ```
+//!
+//! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s.
+//! A stage that ends, for whatever reason, closes its channels, and its neighbours end with it.
+
+pub mod budget;
+mod cancel;
+mod examine;
+mod hash;
+mod ingest;
+mod known;
+mod progress;
+
+pub use cancel::CancelToken;
+pub use hash::{HashSettings, HashedFile, hash_files};
+pub use ingest::{IngestReport, IngestSettings, ingest};
+pub use known::match_stored;
+pub use progress::{Progress, ProgressSnapshot};
+
+use std::io;
+
+use crate::case::CaseError;
+
+/// What ends a run. A file never does.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The case store failed.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// A source itself cannot be looked at, or the sink of results failed.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Threads cannot be started.
+    #[error("cannot start threads: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+}
+
+/// A pool of `threads` threads named after their work.
+fn pool(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, PipelineError> {
+    let named = move |index| format!("{name}-{index}");
+    Ok(rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).thread_name(named).build()?)
+}

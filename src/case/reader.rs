@@ -1,0 +1,394 @@
+//! Reading a case for reports: counts, and rows in a fixed order.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Row};
+
+use super::store::{connect_for_reading, read_info, read_spec};
+use super::{CaseError, CaseIdentity, HashSpec};
+use crate::outcome::Outcome;
+
+/// An open case that is only read. Works beside a run that writes, and sees what it has stored so far.
+#[derive(Debug)]
+pub struct CaseReader {
+    connection: Connection,
+    folder: PathBuf,
+}
+
+/// One item, as the view `items` of `docs/case-schema.md` has it. Texts are escaped (`docs/names.md`).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ItemRow {
+    /// The source.
+    pub source: String,
+    /// Path below it; empty where the source is one file.
+    pub path: String,
+    /// The outcome's name.
+    pub outcome: String,
+    /// The stage that decided a failure.
+    pub stage: Option<String>,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// Of a duplicate: the whole path of the item that carries the outcome.
+    pub duplicate_of: Option<String>,
+    /// Bytes.
+    pub size: Option<i64>,
+    /// Last change, ISO 8601, UTC.
+    pub modified: Option<String>,
+    /// Creation, where the system keeps it.
+    pub created: Option<String>,
+    /// Hex.
+    pub md5: Option<String>,
+    /// Hex.
+    pub sha1: Option<String>,
+    /// Hex.
+    pub sha256: Option<String>,
+    /// The format by content.
+    pub format: Option<String>,
+    /// Pixels, as stored.
+    pub width: Option<i64>,
+    /// Pixels, as stored.
+    pub height: Option<i64>,
+    /// 64 hex digits.
+    pub pdq: Option<String>,
+    /// 0…100.
+    pub quality: Option<i64>,
+    /// EXIF time.
+    pub taken: Option<String>,
+    /// EXIF make.
+    pub camera_make: Option<String>,
+    /// EXIF model.
+    pub camera_model: Option<String>,
+    /// EXIF orientation, 1…8.
+    pub exif_orientation: Option<i64>,
+}
+
+/// One item against one known record, as the view `hits` has it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct HitRow {
+    /// The item's source.
+    pub source: String,
+    /// The item's path below it.
+    pub path: String,
+    /// The known set's name.
+    pub known_set: String,
+    /// The record's number in it, from 1.
+    pub record: i64,
+    /// "digest" or "perceptual".
+    pub kind: String,
+    /// Which digests are equal: "md5", "sha1", "sha256", separated by blanks.
+    pub digests: String,
+    /// Differing bits of 256, where the codes are near.
+    pub distance: Option<i64>,
+    /// What was done to the known picture, where the codes are near.
+    pub orientation: Option<String>,
+    /// The item's quality.
+    pub quality: Option<i64>,
+    /// The known code's quality, where the set gives one.
+    pub known_quality: Option<i64>,
+    /// The item's SHA-256.
+    pub sha256: String,
+    /// The item's code.
+    pub pdq: Option<String>,
+    /// The known record's own columns.
+    pub known: BTreeMap<String, String>,
+}
+
+/// A known set of the case and its hits; a hit is an item against a record.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SetCounts {
+    /// Its name.
+    pub name: String,
+    /// Where it was read from.
+    pub path: String,
+    /// SHA-256 of its file.
+    pub file_sha256: String,
+    /// Records in it.
+    pub records: u64,
+    /// Codes that took part.
+    pub codes: u64,
+    /// Largest distance of a hit.
+    pub distance: u64,
+    /// Least quality of a code that took part.
+    pub min_quality: u64,
+    /// Hits by digest.
+    pub digest_hits: u64,
+    /// Hits by code alone.
+    pub perceptual_hits: u64,
+    /// Items with a hit.
+    pub items: u64,
+}
+
+impl CaseReader {
+    /// Opens a case for reading; also one on a read-only medium.
+    ///
+    /// # Errors
+    /// The folder is not a case, or of another version.
+    pub fn open(folder: &Path) -> Result<Self, CaseError> {
+        Ok(Self { connection: connect_for_reading(folder)?, folder: folder.to_path_buf() })
+    }
+
+    /// The case's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whose case it is.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn identity(&self) -> Result<CaseIdentity, CaseError> {
+        Ok(CaseIdentity {
+            case_number: read_info(&self.connection, "case_number")?,
+            exhibit: read_info(&self.connection, "exhibit")?,
+            examiner: read_info(&self.connection, "examiner")?,
+        })
+    }
+
+    /// What decides its codes.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn spec(&self) -> Result<HashSpec, CaseError> {
+        read_spec(&self.connection)
+    }
+
+    /// Paths of the sources, escaped, sorted.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn sources(&self) -> Result<Vec<String>, CaseError> {
+        let mut statement = self.connection.prepare("SELECT path FROM source ORDER BY path_raw")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Items and their bytes; of these, items whose processing is not finished.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn item_counts(&self) -> Result<ItemCounts, CaseError> {
+        Ok(self.connection.query_row(
+            "SELECT count(*), coalesce(sum(size), 0),
+                 coalesce(sum(sha256 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM content WHERE content.sha256 = item.sha256)), 0)
+             FROM item",
+            [],
+            |row| {
+                Ok(ItemCounts { items: unsigned(row, 0)?, bytes: unsigned(row, 1)?, unfinished: unsigned(row, 2)? })
+            },
+        )?)
+    }
+
+    /// Items by outcome, in the order of [`Outcome::ALL`], without zeros. Their sum is the number of items
+    /// that are finished.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn outcome_counts(&self) -> Result<Vec<(Outcome, u64)>, CaseError> {
+        let mut counts = BTreeMap::new();
+        let mut statement = self.connection.prepare(
+            "SELECT outcome, count(*) FROM item WHERE sha256 IS NULL GROUP BY outcome
+             UNION ALL
+             SELECT outcome, count(*) FROM content
+             WHERE EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256) GROUP BY outcome
+             UNION ALL
+             SELECT 'duplicate', count(*) - count(DISTINCT item.sha256) FROM item
+             JOIN content ON content.sha256 = item.sha256",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            let outcome = Outcome::from_name(&name)
+                .ok_or_else(|| CaseError::Refused(format!("the case is damaged: it has an outcome `{name}`")))?;
+            *counts.entry(outcome).or_insert(0) += unsigned(row, 1)?;
+        }
+        Ok(Outcome::ALL
+            .into_iter()
+            .filter_map(|outcome| counts.get(&outcome).map(|&count| (outcome, count)))
+            .filter(|(_, count)| *count > 0)
+            .collect())
+    }
+
+    /// The known sets and their hits, by name and file.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn set_counts(&self) -> Result<Vec<SetCounts>, CaseError> {
+        let mut statement = self.connection.prepare(
+            "SELECT known_set.name, known_set.path, lower(hex(known_set.file_sha256)), known_set.records, known_set.codes,
+                 known_set.distance, known_set.min_quality,
+                 coalesce(sum(hit.md5 OR hit.sha1 OR hit.sha256), 0),
+                 coalesce(sum(NOT (hit.md5 OR hit.sha1 OR hit.sha256)), 0),
+                 count(DISTINCT item.id)
+             FROM known_set
+             LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256)
+                 ON hit.known_set = known_set.id
+             GROUP BY known_set.id ORDER BY known_set.name, known_set.file_sha256",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok(SetCounts {
+                name: row.get(0)?,
+                path: row.get(1)?,
+                file_sha256: row.get(2)?,
+                records: unsigned(row, 3)?,
+                codes: unsigned(row, 4)?,
+                distance: unsigned(row, 5)?,
+                min_quality: unsigned(row, 6)?,
+                digest_hits: unsigned(row, 7)?,
+                perceptual_hits: unsigned(row, 8)?,
+                items: unsigned(row, 9)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Items with a hit in any set.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn items_with_hits(&self) -> Result<u64, CaseError> {
+        let count = self.connection.query_row(
+            "SELECT count(*) FROM item JOIN content ON content.sha256 = item.sha256
+             WHERE EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id)",
+            [],
+            |row| unsigned(row, 0),
+        )?;
+        Ok(count)
+    }
+
+    /// Perceptual hits by distance, sorted, without zeros.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn distance_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
+        let mut statement = self.connection.prepare(
+            "SELECT hit.distance, count(*) FROM hit
+             JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256
+             WHERE NOT (hit.md5 OR hit.sha1 OR hit.sha256) GROUP BY hit.distance ORDER BY hit.distance",
+        )?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Every finished item, by the bytes of its source's path and its own.
+    ///
+    /// # Errors
+    /// The database said no, or `visit` did.
+    pub fn for_each_item<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(ItemRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT source, path, outcome, stage, reason, duplicate_of, size, modified, created, md5, sha1, sha256,
+                     format, width, height, nullif(pdq, ''), quality, taken, camera_make, camera_model, exif_orientation
+                 FROM items ORDER BY source_path_raw, path_raw",
+            )
+            .map_err(CaseError::from)?;
+        let mut rows = statement.query([]).map_err(CaseError::from)?;
+        while let Some(row) = rows.next().map_err(CaseError::from)? {
+            visit(item_row(row).map_err(CaseError::from)?)?;
+        }
+        Ok(())
+    }
+
+    /// Every hit, by the bytes of the source's and item's path, then set and record.
+    ///
+    /// # Errors
+    /// The database said no, or `visit` did.
+    pub fn for_each_hit<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(HitRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut statement = self
+            .connection
+            .prepare(
+                "SELECT source, path, known_set, record, kind, digests, distance, orientation, quality, known_quality,
+                     sha256, nullif(pdq, ''), columns
+                 FROM hits ORDER BY source_path_raw, path_raw, known_set, file_sha256, record",
+            )
+            .map_err(CaseError::from)?;
+        let mut rows = statement.query([]).map_err(CaseError::from)?;
+        while let Some(row) = rows.next().map_err(CaseError::from)? {
+            visit(hit_row(row)?)?;
+        }
+        Ok(())
+    }
+
+    /// Names of the columns of all known records with hits, sorted.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn known_columns(&self) -> Result<Vec<String>, CaseError> {
+        let mut statement = self.connection.prepare(
+            "SELECT DISTINCT field.key FROM known_record, json_each(known_record.columns) AS field ORDER BY field.key",
+        )?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// How many items a case has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemCounts {
+    /// All that were discovered.
+    pub items: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Items whose content is not stored yet; a run that goes on finishes them.
+    pub unfinished: u64,
+}
+
+/// A count; SQLite's integers are signed.
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.max(0).cast_unsigned())
+}
+
+fn item_row(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
+    Ok(ItemRow {
+        source: row.get(0)?,
+        path: row.get(1)?,
+        outcome: row.get(2)?,
+        stage: row.get(3)?,
+        reason: row.get(4)?,
+        duplicate_of: row.get(5)?,
+        size: row.get(6)?,
+        modified: row.get(7)?,
+        created: row.get(8)?,
+        md5: row.get(9)?,
+        sha1: row.get(10)?,
+        sha256: row.get(11)?,
+        format: row.get(12)?,
+        width: row.get(13)?,
+        height: row.get(14)?,
+        pdq: row.get(15)?,
+        quality: row.get(16)?,
+        taken: row.get(17)?,
+        camera_make: row.get(18)?,
+        camera_model: row.get(19)?,
+        exif_orientation: row.get(20)?,
+    })
+}
+
+fn hit_row(row: &Row<'_>) -> Result<HitRow, CaseError> {
+    let columns: Option<String> = row.get(12)?;
+    let known = serde_json::from_str(columns.as_deref().unwrap_or("{}"))
+        .map_err(|error| CaseError::Refused(format!("the case is damaged: columns of a known record: {error}")))?;
+    Ok(HitRow {
+        source: row.get(0)?,
+        path: row.get(1)?,
+        known_set: row.get(2)?,
+        record: row.get(3)?,
+        kind: row.get(4)?,
+        digests: row.get(5)?,
+        distance: row.get(6)?,
+        orientation: row.get(7)?,
+        quality: row.get(8)?,
+        known_quality: row.get(9)?,
+        sha256: row.get(10)?,
+        pdq: row.get(11)?,
+        known,
+    })
+}

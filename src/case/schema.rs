@@ -1,0 +1,178 @@
+//! The tables and views of a case. `docs/case-schema.md` is the description for examiners.
+
+/// Marks a SQLite file as a case of Tamis: "TAMI".
+pub(super) const APPLICATION_ID: i32 = 0x5441_4d49;
+/// Changes when a case of an older program could not be read any more.
+pub(super) const SCHEMA_VERSION: i32 = 1;
+
+/// An integer expression of nanoseconds since 1970 as ISO 8601 text, UTC, with all nine decimals.
+macro_rules! iso {
+    ($column:literal) => {
+        concat!(
+            "strftime('%Y-%m-%dT%H:%M:%S', (",
+            $column,
+            " - ((",
+            $column,
+            " % 1000000000) + 1000000000) % 1000000000) / 1000000000, 'unixepoch') || printf('.%09dZ', ((",
+            $column,
+            " % 1000000000) + 1000000000) % 1000000000)"
+        )
+    };
+}
+
+/// Everything a new case begins with.
+pub(super) const SCHEMA: &str = concat!(
+    "
+CREATE TABLE case_info (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE run (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    command  TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    started  TEXT NOT NULL,
+    ended    TEXT,
+    state    TEXT NOT NULL,
+    notices  TEXT NOT NULL DEFAULT '[]'
+);
+
+CREATE TABLE source (
+    id       INTEGER PRIMARY KEY,
+    path_raw BLOB NOT NULL UNIQUE,
+    path     TEXT NOT NULL
+);
+
+-- AUTOINCREMENT: a number is never used again, so that known_set.matched_through keeps its meaning.
+CREATE TABLE content (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    sha256           BLOB NOT NULL UNIQUE,
+    sha1             BLOB NOT NULL,
+    md5              BLOB NOT NULL,
+    size             INTEGER NOT NULL,
+    outcome          TEXT NOT NULL,
+    stage            TEXT,
+    reason           TEXT,
+    memory_limit     INTEGER,
+    format           TEXT,
+    width            INTEGER,
+    height           INTEGER,
+    taken            TEXT,
+    camera_make      TEXT,
+    camera_model     TEXT,
+    exif_orientation INTEGER,
+    codes            BLOB,
+    quality          INTEGER
+);
+
+CREATE TABLE item (
+    id       INTEGER PRIMARY KEY,
+    source   INTEGER NOT NULL REFERENCES source(id),
+    path_raw BLOB NOT NULL,
+    path     TEXT NOT NULL,
+    size     INTEGER,
+    modified INTEGER,
+    accessed INTEGER,
+    created  INTEGER,
+    sha256   BLOB,
+    outcome  TEXT,
+    stage    TEXT,
+    reason   TEXT,
+    UNIQUE (source, path_raw),
+    CHECK ((sha256 IS NULL) <> (outcome IS NULL))
+);
+CREATE INDEX item_sha256 ON item(sha256) WHERE sha256 IS NOT NULL;
+
+CREATE TABLE known_set (
+    id                    INTEGER PRIMARY KEY,
+    file_sha256           BLOB NOT NULL UNIQUE,
+    name                  TEXT NOT NULL,
+    path                  TEXT NOT NULL,
+    geometry              TEXT NOT NULL,
+    distance              INTEGER NOT NULL,
+    min_quality           INTEGER NOT NULL,
+    records               INTEGER NOT NULL,
+    codes                 INTEGER NOT NULL,
+    codes_without_quality INTEGER NOT NULL,
+    with_digests          INTEGER NOT NULL,
+    low_quality           INTEGER NOT NULL,
+    zero_codes            INTEGER NOT NULL,
+    bad_lines             INTEGER NOT NULL,
+    matched_through       INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE known_record (
+    known_set INTEGER NOT NULL REFERENCES known_set(id),
+    record    INTEGER NOT NULL,
+    columns   TEXT NOT NULL,
+    PRIMARY KEY (known_set, record)
+) WITHOUT ROWID;
+
+CREATE TABLE hit (
+    content       INTEGER NOT NULL REFERENCES content(id),
+    known_set     INTEGER NOT NULL REFERENCES known_set(id),
+    record        INTEGER NOT NULL,
+    md5           INTEGER NOT NULL,
+    sha1          INTEGER NOT NULL,
+    sha256        INTEGER NOT NULL,
+    distance      INTEGER,
+    orientation   TEXT,
+    known_quality INTEGER,
+    PRIMARY KEY (content, known_set, record)
+) WITHOUT ROWID;
+
+-- The first item of each content, by the bytes of its source's path and its own: the one that carries the
+-- content's outcome. The others are its duplicates.
+CREATE VIEW ranked_item AS
+SELECT item.*, source.path AS source_path, source.path_raw AS source_path_raw,
+    CASE WHEN item.sha256 IS NULL THEN 1
+         ELSE row_number() OVER (PARTITION BY item.sha256 ORDER BY source.path_raw, item.path_raw) END AS rank,
+    first_value(CASE WHEN item.path = '' THEN source.path ELSE source.path || '/' || item.path END)
+        OVER (PARTITION BY item.sha256 ORDER BY source.path_raw, item.path_raw) AS first_path
+FROM item JOIN source ON source.id = item.source;
+
+CREATE VIEW items AS
+SELECT ranked.source_path_raw, ranked.path_raw, ranked.source_path AS source, ranked.path AS path,
+    CASE WHEN ranked.sha256 IS NULL THEN ranked.outcome
+         WHEN ranked.rank > 1 THEN 'duplicate'
+         ELSE content.outcome END AS outcome,
+    coalesce(ranked.stage, content.stage) AS stage,
+    coalesce(ranked.reason, content.reason) AS reason,
+    CASE WHEN ranked.rank > 1 THEN ranked.first_path END AS duplicate_of,
+    ranked.size AS size,
+    ",
+    iso!("ranked.modified"),
+    " AS modified,
+    ",
+    iso!("ranked.created"),
+    " AS created,
+    lower(hex(content.md5)) AS md5,
+    lower(hex(content.sha1)) AS sha1,
+    lower(hex(content.sha256)) AS sha256,
+    content.format AS format, content.width AS width, content.height AS height,
+    lower(hex(substr(content.codes, 1, 32))) AS pdq, content.quality AS quality,
+    content.taken AS taken, content.camera_make AS camera_make, content.camera_model AS camera_model,
+    content.exif_orientation AS exif_orientation
+FROM ranked_item AS ranked LEFT JOIN content ON content.sha256 = ranked.sha256
+WHERE ranked.sha256 IS NULL OR content.id IS NOT NULL;
+
+CREATE VIEW hits AS
+SELECT source.path_raw AS source_path_raw, item.path_raw AS path_raw,
+    known_set.file_sha256 AS file_sha256, source.path AS source, item.path AS path,
+    known_set.name AS known_set, hit.record + 1 AS record,
+    CASE WHEN hit.md5 OR hit.sha1 OR hit.sha256 THEN 'digest' ELSE 'perceptual' END AS kind,
+    ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
+        || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END) AS digests,
+    hit.distance AS distance, hit.orientation AS orientation, content.quality AS quality,
+    hit.known_quality AS known_quality,
+    lower(hex(content.sha256)) AS sha256, lower(hex(substr(content.codes, 1, 32))) AS pdq,
+    known_record.columns AS columns
+FROM hit
+JOIN content ON content.id = hit.content
+JOIN item ON item.sha256 = content.sha256
+JOIN source ON source.id = item.source
+JOIN known_set ON known_set.id = hit.known_set
+LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record;
+"
+);

@@ -1,0 +1,531 @@
+//! Opening and making cases; runs, sources and known sets.
+
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use super::progress::ProgressReader;
+use super::schema::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION};
+use super::{CaseError, CaseIdentity, HashSpec, RunId, SetId, SourceId, StoredContent};
+use crate::known::KnownSet;
+use crate::pdq::{Code, Geometry, TileHash};
+use crate::source::Digests;
+use crate::source::name::{escape, escape_path, path_bytes};
+
+/// The database of a case folder.
+const DATABASE: &str = "case.sqlite";
+/// Held locked while a process writes to the case.
+const LOCK: &str = "case.lock";
+
+/// An open case. There is one writer: a second process is refused.
+#[derive(Debug)]
+pub struct CaseStore {
+    pub(super) connection: Connection,
+    database: PathBuf,
+    spec: HashSpec,
+    /// Released when the store is dropped, also when the process dies.
+    _lock: File,
+}
+
+impl CaseStore {
+    /// Opens a case, or makes it in a folder that does not exist or is empty.
+    ///
+    /// # Errors
+    /// The folder holds something else, or the case contradicts `identity` or `spec`.
+    pub fn open_or_create(folder: &Path, identity: &CaseIdentity, spec: &HashSpec) -> Result<Self, CaseError> {
+        if !folder.exists() {
+            fs::create_dir_all(folder).map_err(|error| io_error("cannot make the case folder", folder, error))?;
+        }
+        if !is_case(folder)? {
+            refuse_other_content(folder)?;
+        }
+        let lock = lock(folder)?;
+        let database = folder.join(DATABASE);
+        let mut connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        if is_blank(&connection)? {
+            create(&mut connection, spec)?;
+        }
+        check_version(&connection, folder)?;
+        let stored = read_spec(&connection)?;
+        if stored != *spec {
+            return Err(contradicting_spec(folder, &stored, spec));
+        }
+        let mut store = Self { connection, database, spec: stored, _lock: lock };
+        store.complete_identity(identity)?;
+        Ok(store)
+    }
+
+    /// Opens a case that must exist.
+    ///
+    /// # Errors
+    /// The folder is not a case, or of another version.
+    pub fn open(folder: &Path) -> Result<Self, CaseError> {
+        require_case(folder)?;
+        let lock = lock(folder)?;
+        let database = folder.join(DATABASE);
+        let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        check_version(&connection, folder)?;
+        let spec = read_spec(&connection)?;
+        Ok(Self { connection, database, spec, _lock: lock })
+    }
+
+    /// The geometry of the case in `folder`, `None` where there is no case yet.
+    ///
+    /// # Errors
+    /// There is a case that cannot be read.
+    pub fn geometry_of(folder: &Path) -> Result<Option<Geometry>, CaseError> {
+        if !folder.is_dir() || !is_case(folder)? {
+            return Ok(None);
+        }
+        let connection = connect_for_reading(folder)?;
+        Ok(Some(read_spec(&connection)?.geometry))
+    }
+
+    /// What decides the codes of this case.
+    #[must_use]
+    pub const fn spec(&self) -> &HashSpec {
+        &self.spec
+    }
+
+    /// Records the start of a run with its resolved settings (JSON).
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn begin_run(&mut self, command: &str, settings: &str) -> Result<RunId, CaseError> {
+        // Being there as "running" while nobody holds the lock means that its process died.
+        self.connection.execute("UPDATE run SET state = 'died' WHERE state = 'running'", [])?;
+        self.connection.execute(
+            "INSERT INTO run (command, settings, started, state)
+             VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), 'running')",
+            params![command, settings],
+        )?;
+        Ok(RunId(self.connection.last_insert_rowid()))
+    }
+
+    /// Records how a run ended: "done", "interrupted" or "failed".
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn end_run(&mut self, run: RunId, state: &str, notices: &[String]) -> Result<(), CaseError> {
+        let notices = serde_json::Value::from(notices).to_string();
+        self.connection.execute(
+            "UPDATE run SET ended = strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), state = ?2, notices = ?3 WHERE id = ?1",
+            params![run.0, state, notices],
+        )?;
+        Ok(())
+    }
+
+    /// The row of a source, made if new. `path` is absolute.
+    ///
+    /// # Errors
+    /// The source lies inside or around one that the case has, so that items would count twice.
+    pub fn source(&mut self, path: &Path) -> Result<SourceId, CaseError> {
+        let raw = path_bytes(path);
+        let known: Option<i64> = self
+            .connection
+            .query_row("SELECT id FROM source WHERE path_raw = ?1", [raw.as_ref()], |row| row.get(0))
+            .optional()?;
+        if let Some(id) = known {
+            return Ok(SourceId(id));
+        }
+        let mut statement = self.connection.prepare("SELECT path_raw FROM source ORDER BY path_raw")?;
+        let others = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
+        for other in others {
+            let other = crate::source::name::path_from_bytes(&other);
+            let relation = if path.starts_with(&other) {
+                "lies inside"
+            } else if other.starts_with(path) {
+                "holds"
+            } else {
+                continue;
+            };
+            return Err(CaseError::Refused(format!(
+                "source {} {relation} {}, a source of this case already: its files would count twice. Give {} again \
+                 to go on with it, or use another case folder",
+                escape_path(path),
+                escape_path(&other),
+                escape_path(&other)
+            )));
+        }
+        self.connection
+            .execute("INSERT INTO source (path_raw, path) VALUES (?1, ?2)", params![raw.as_ref(), escape_path(path)])?;
+        Ok(SourceId(self.connection.last_insert_rowid()))
+    }
+
+    /// A second, read-only connection that tells what is done already, for the walking thread.
+    /// `memory_limit` is the most that one picture may take in this run: contents that were over a lower
+    /// limit are to be tried again.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn progress_reader(&self, memory_limit: u64) -> Result<ProgressReader, CaseError> {
+        ProgressReader::new(connect(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)?, memory_limit)
+    }
+
+    /// SHA-256 of every content of the case that needs no more work under `memory_limit`.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn known_contents(&self, memory_limit: u64) -> Result<HashSet<[u8; 32]>, CaseError> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT sha256 FROM content WHERE memory_limit IS NULL OR memory_limit >= ?1")?;
+        let rows = statement.query_map([clamped(memory_limit)], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Registers a known set (identified by the SHA-256 of its file) with the matching settings. If
+    /// the case has its hits under other settings they are deleted, to be found again, and `true` is
+    /// returned beside.
+    ///
+    /// # Errors
+    /// The set's codes were made with another geometry than the case's.
+    pub fn known_set(
+        &mut self,
+        set: &KnownSet,
+        distance: u32,
+        min_quality: u8,
+    ) -> Result<(SetId, bool), CaseError> {
+        if set.geometry() != self.spec.geometry && set.counts().codes > 0 {
+            return Err(contradicting_set(set, self.spec.geometry));
+        }
+        let transaction = self.connection.transaction()?;
+        let settings = (set.geometry().name().to_string(), distance, min_quality, set.counts().bad_lines as i64);
+        let known: Option<(i64, (String, u32, u8, i64))> = transaction
+            .query_row(
+                "SELECT id, geometry, distance, min_quality, bad_lines FROM known_set WHERE file_sha256 = ?1",
+                [set.file_sha256()],
+                |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))),
+            )
+            .optional()?;
+        let result = match known {
+            Some((id, stored)) if stored == settings => (SetId(id), false),
+            Some((id, _)) => {
+                transaction.execute("DELETE FROM hit WHERE known_set = ?1", [id])?;
+                transaction.execute("DELETE FROM known_record WHERE known_set = ?1", [id])?;
+                transaction.execute("DELETE FROM known_set WHERE id = ?1", [id])?;
+                insert_set(&transaction, Some(id), set, distance, min_quality)?;
+                (SetId(id), true)
+            }
+            None => (SetId(insert_set(&transaction, None, set, distance, min_quality)?), false),
+        };
+        transaction.commit()?;
+        Ok(result)
+    }
+
+    /// Up to `limit` contents that `set` was not matched with yet, in row order.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn unmatched(&self, set: SetId, limit: usize) -> Result<Vec<StoredContent>, CaseError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, md5, sha1, sha256, codes, quality FROM content
+             WHERE id > (SELECT matched_through FROM known_set WHERE id = ?1) ORDER BY id LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![set.0, limit as i64], |row| {
+            let codes: Option<Vec<u8>> = row.get(4)?;
+            let quality: Option<u8> = row.get(5)?;
+            Ok(StoredContent {
+                id: super::ContentId(row.get(0)?),
+                digests: Digests { md5: row.get(1)?, sha1: row.get(2)?, sha256: row.get(3)? },
+                hash: codes.zip(quality).and_then(|(codes, quality)| stored_hash(&codes, quality)),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many contents `set` was not matched with yet.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn unmatched_count(&self, set: SetId) -> Result<u64, CaseError> {
+        let count: i64 = self.connection.query_row(
+            "SELECT count(*) FROM content WHERE id > (SELECT matched_through FROM known_set WHERE id = ?1)",
+            [set.0],
+            |row| row.get(0),
+        )?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Adds what the case does not know yet of its owner.
+    fn complete_identity(&mut self, identity: &CaseIdentity) -> Result<(), CaseError> {
+        let fields = [
+            ("case_number", "--case-number", &identity.case_number),
+            ("exhibit", "--exhibit", &identity.exhibit),
+            ("examiner", "--examiner", &identity.examiner),
+        ];
+        for (key, option, value) in fields {
+            let Some(value) = value.as_deref().map(|text| escape(text.as_bytes())) else { continue };
+            match read_info(&self.connection, key)? {
+                Some(stored) if stored != value => {
+                    return Err(CaseError::Refused(format!(
+                        "this case has {option} `{stored}`, not `{value}`: leave the option out, or use another case folder"
+                    )));
+                }
+                Some(_) => {}
+                None => write_info(&self.connection, key, &value)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stored_hash(codes: &[u8], quality: u8) -> Option<TileHash> {
+    let (codes, rest) = codes.as_chunks::<32>();
+    let codes: [Code; 8] = codes.iter().map(|bytes| Code::from_bytes(*bytes)).collect::<Vec<_>>().try_into().ok()?;
+    rest.is_empty().then_some(TileHash { codes, quality })
+}
+
+fn insert_set(
+    connection: &Connection,
+    id: Option<i64>,
+    set: &KnownSet,
+    distance: u32,
+    min_quality: u8,
+) -> Result<i64, CaseError> {
+    let counts = set.counts();
+    connection.execute(
+        "INSERT INTO known_set (id, file_sha256, name, path, geometry, distance, min_quality, records, codes,
+             codes_without_quality, with_digests, low_quality, zero_codes, bad_lines)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        params![
+            id,
+            set.file_sha256(),
+            set.name(),
+            escape_path(set.path()),
+            set.geometry().name(),
+            distance,
+            min_quality,
+            counts.records as i64,
+            counts.codes as i64,
+            counts.codes_without_quality as i64,
+            counts.with_digests as i64,
+            counts.low_quality as i64,
+            counts.zero_codes as i64,
+            counts.bad_lines as i64,
+        ],
+    )?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// The integer that SQLite can hold for a number of bytes.
+pub(super) fn clamped(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+fn io_error(what: &str, path: &Path, error: io::Error) -> CaseError {
+    CaseError::Io { what: format!("{what} {}", escape_path(path)), error }
+}
+
+fn is_case(folder: &Path) -> Result<bool, CaseError> {
+    if !folder.is_dir() {
+        return Err(CaseError::Refused(format!(
+            "{} is not a case: it is a file. Name a folder that does not exist yet, or one that Tamis made",
+            escape_path(folder)
+        )));
+    }
+    Ok(folder.join(DATABASE).is_file())
+}
+
+/// Refuses a folder that holds anything: a case is never mixed with other files.
+fn refuse_other_content(folder: &Path) -> Result<(), CaseError> {
+    let listing = fs::read_dir(folder).map_err(|error| io_error("cannot list the case folder", folder, error))?;
+    for entry in listing {
+        let entry = entry.map_err(|error| io_error("cannot list the case folder", folder, error))?;
+        if entry.file_name() != LOCK {
+            return Err(CaseError::Refused(format!(
+                "{} is not a case: it holds other files ({}). Name a folder that is empty or does not exist yet",
+                escape_path(folder),
+                escape_path(Path::new(&entry.file_name()))
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn require_case(folder: &Path) -> Result<(), CaseError> {
+    if !folder.exists() {
+        return Err(CaseError::Refused(format!(
+            "there is no case in {}: `tamis triage` and `tamis scan` make one",
+            escape_path(folder)
+        )));
+    }
+    if !is_case(folder)? {
+        return Err(CaseError::Refused(format!(
+            "{} is not a case: it has no {DATABASE}. `tamis triage` and `tamis scan` make cases",
+            escape_path(folder)
+        )));
+    }
+    Ok(())
+}
+
+fn lock(folder: &Path) -> Result<File, CaseError> {
+    let path = folder.join(LOCK);
+    let failed = |error| io_error("cannot lock the case with", &path, error);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(CaseError::Refused(format!(
+            "another run is writing to the case {}: wait for it to end, or use another case folder",
+            escape_path(folder)
+        ))),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+fn connect(database: &Path, flags: OpenFlags) -> Result<Connection, CaseError> {
+    let connection = Connection::open_with_flags(database, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // An examiner's tool may hold a lock for a moment.
+    connection.busy_timeout(Duration::from_secs(30))?;
+    if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        refuse_no_database(&connection, database)?;
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        // A power cut may take the last batches, never the database: they are done again.
+        connection.pragma_update(None, "synchronous", "normal")?;
+        connection.pragma_update(None, "cache_size", -65_536)?;
+    }
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Says what a file is not, instead of what SQLite thinks of it.
+fn refuse_no_database(connection: &Connection, database: &Path) -> Result<(), CaseError> {
+    match connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+            Err(CaseError::Refused(format!(
+                "{} is no database of Tamis, or damaged: restore it, or use another case folder",
+                escape_path(database)
+            )))
+        }
+        other => Ok(other?),
+    }
+}
+
+/// A connection for reports; also works where the case lies on a read-only medium.
+pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError> {
+    require_case(folder)?;
+    let database = folder.join(DATABASE);
+    let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match refuse_no_database(&connection, &database) {
+        Ok(()) => {}
+        Err(CaseError::Database(_)) => {
+            // Write-ahead logging wants a file beside the database, which a read-only folder cannot have.
+            let connection = connect_immutable(&database)?;
+            check_version(&connection, folder)?;
+            return Ok(connection);
+        }
+        Err(refused) => return Err(refused),
+    }
+    check_version(&connection, folder)?;
+    Ok(connection)
+}
+
+fn connect_immutable(database: &Path) -> Result<Connection, CaseError> {
+    let absolute = std::path::absolute(database).map_err(|error| io_error("cannot find", database, error))?;
+    let mut uri = String::from("file:");
+    for &byte in path_bytes(&absolute).iter() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
+            b'\\' if cfg!(windows) => uri.push('/'),
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    Ok(Connection::open_with_flags(uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?)
+}
+
+/// Whether nothing was ever stored: a new file, or one whose making was cut short.
+fn is_blank(connection: &Connection) -> Result<bool, CaseError> {
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(tables == 0 && application == 0)
+}
+
+fn create(connection: &mut Connection, spec: &HashSpec) -> Result<(), CaseError> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(SCHEMA)?;
+    let version = spec.version.to_string();
+    for (key, value) in [
+        ("program", concat!("tamis ", env!("CARGO_PKG_VERSION"))),
+        ("hash_algorithm", &spec.algorithm),
+        ("hash_version", &version),
+        ("hash_geometry", spec.geometry.name()),
+        ("hash_decode_path", &spec.decode_path),
+    ] {
+        write_info(&transaction, key, value)?;
+    }
+    transaction.execute(
+        "INSERT INTO case_info (key, value) VALUES ('made', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
+        [],
+    )?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(transaction.commit()?)
+}
+
+fn check_version(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if application != APPLICATION_ID {
+        return Err(CaseError::Refused(format!(
+            "{} is not a case: its {DATABASE} is a database of another program. Name another folder",
+            escape_path(folder)
+        )));
+    }
+    if version != SCHEMA_VERSION {
+        return Err(CaseError::Refused(format!(
+            "the case {} has schema version {version}; this program reads {SCHEMA_VERSION}. Use the version of tamis that made it",
+            escape_path(folder)
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn read_info(connection: &Connection, key: &str) -> Result<Option<String>, CaseError> {
+    Ok(connection.query_row("SELECT value FROM case_info WHERE key = ?1", [key], |row| row.get(0)).optional()?)
+}
+
+fn write_info(connection: &Connection, key: &str, value: &str) -> Result<(), CaseError> {
+    connection.execute("INSERT INTO case_info (key, value) VALUES (?1, ?2)", [key, value])?;
+    Ok(())
+}
+
+pub(super) fn read_spec(connection: &Connection) -> Result<HashSpec, CaseError> {
+    let field = |key: &str| {
+        read_info(connection, key)?
+            .ok_or_else(|| CaseError::Refused(format!("the case is damaged: case_info has no {key}")))
+    };
+    let geometry = field("hash_geometry")?;
+    let damaged = |key: &str| CaseError::Refused(format!("the case is damaged: case_info has a bad {key}"));
+    Ok(HashSpec {
+        algorithm: field("hash_algorithm")?,
+        version: field("hash_version")?.parse().map_err(|_| damaged("hash_version"))?,
+        geometry: Geometry::from_name(&geometry).ok_or_else(|| damaged("hash_geometry"))?,
+        decode_path: field("hash_decode_path")?,
+    })
+}
+
+fn contradicting_spec(folder: &Path, stored: &HashSpec, asked: &HashSpec) -> CaseError {
+    let shown = |spec: &HashSpec| {
+        format!("{} version {}, {}, from {}", spec.algorithm, spec.version, spec.geometry.name(), spec.decode_path)
+    };
+    CaseError::Refused(format!(
+        "the case {} keeps codes of {}, which cannot be compared with {}: leave --geometry out, or use another case folder",
+        escape_path(folder),
+        shown(stored),
+        shown(asked)
+    ))
+}
+
+fn contradicting_set(set: &KnownSet, geometry: Geometry) -> CaseError {
+    let (theirs, ours) = (set.geometry().name(), geometry.name());
+    CaseError::Refused(format!(
+        "known set {}: its codes are of geometry {theirs}, this case's are {ours}, and the two cannot be compared. Use a \
+         case made with --geometry {theirs}, or, if the set's codes are {ours} after all, --known-geometry {ours}",
+        escape_path(set.path())
+    ))
+}

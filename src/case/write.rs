@@ -1,0 +1,192 @@
+//! Writing a batch: one transaction.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::store::clamped;
+use super::{
+    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentRecord, ItemRecord, SetId, codes_to_bytes,
+};
+use crate::known::DigestMatch;
+use crate::outcome::{Failure, Outcome};
+use crate::source::name::escape;
+
+/// Where the writer gets a known record's columns from, when its first hit is stored.
+pub trait RecordColumns {
+    /// (column name, value) of a record of a set of this run.
+    fn columns(&self, set: SetId, record: u32) -> Vec<(String, String)>;
+}
+
+impl CaseStore {
+    /// Writes a batch in one transaction. `columns` gives a known record's columns for its first hit;
+    /// `memory_limit` is kept with contents that were over it, so that a later run with more tries again.
+    ///
+    /// Every content of the batch, and every content up to `batch.matched_through`, counts as matched
+    /// with `batch.sets` from then on.
+    ///
+    /// # Errors
+    /// The database said no: nothing of the batch is there then.
+    pub fn write(
+        &mut self,
+        batch: &Batch,
+        columns: &dyn RecordColumns,
+        memory_limit: u64,
+    ) -> Result<(), CaseError> {
+        let transaction = self.connection.transaction()?;
+        let mut last_content = batch.matched_through.map(|id| id.0);
+        for content in &batch.contents {
+            let id = insert_content(&transaction, content, clamped(memory_limit))?;
+            last_content = Some(id.max(last_content.unwrap_or(0)));
+        }
+        for item in &batch.items {
+            upsert_item(&transaction, item)?;
+        }
+        for hits in &batch.hits {
+            insert_hits(&transaction, hits, columns)?;
+        }
+        if let Some(last) = last_content {
+            for set in &batch.sets {
+                transaction
+                    .prepare_cached("UPDATE known_set SET matched_through = max(matched_through, ?2) WHERE id = ?1")?
+                    .execute([set.0, last])?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+fn insert_content(connection: &Transaction<'_>, content: &ContentRecord, memory_limit: i64) -> Result<i64, CaseError> {
+    // One that was over an earlier run's limit gives way, and its hits with it: they are found again.
+    let sha256 = content.digests.sha256;
+    connection
+        .prepare_cached("DELETE FROM hit WHERE content = (SELECT id FROM content WHERE sha256 = ?1)")?
+        .execute([sha256])?;
+    connection.prepare_cached("DELETE FROM content WHERE sha256 = ?1")?.execute([sha256])?;
+    let failure = content.hash.as_ref().err();
+    let hash = content.hash.as_ref().ok();
+    let over_limit = failure.is_some_and(|failure| failure.outcome == Outcome::OverLimit);
+    let exif = &content.facts.exif;
+    let text = |text: &Option<String>| text.as_deref().map(|text| escape(text.as_bytes()));
+    connection
+        .prepare_cached(
+            "INSERT INTO content (sha256, sha1, md5, size, outcome, stage, reason, memory_limit, format, width, height,
+                 taken, camera_make, camera_model, exif_orientation, codes, quality)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        )?
+        .execute(params![
+            sha256,
+            content.digests.sha1,
+            content.digests.md5,
+            clamped(content.size),
+            failure.map_or(Outcome::Hashed, |failure| failure.outcome).name(),
+            failure.map(|failure| failure.stage.name()),
+            failure.map(reason),
+            over_limit.then_some(memory_limit),
+            content.facts.format.map(crate::decode::Format::name),
+            content.facts.width,
+            content.facts.height,
+            text(&exif.taken),
+            text(&exif.camera_make),
+            text(&exif.camera_model),
+            exif.orientation,
+            hash.map(codes_to_bytes),
+            hash.map(|hash| hash.quality),
+        ])?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn reason(failure: &Failure) -> String {
+    escape(failure.reason.as_bytes())
+}
+
+fn upsert_item(connection: &Transaction<'_>, item: &ItemRecord) -> Result<(), CaseError> {
+    let failure = item.result.as_ref().err();
+    connection
+        .prepare_cached(
+            "INSERT INTO item (source, path_raw, path, size, modified, accessed, created, sha256, outcome, stage, reason)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT (source, path_raw) DO UPDATE SET size = excluded.size, modified = excluded.modified,
+                 accessed = excluded.accessed, created = excluded.created, sha256 = excluded.sha256,
+                 outcome = excluded.outcome, stage = excluded.stage, reason = excluded.reason",
+        )?
+        .execute(params![
+            item.source.0,
+            item.path,
+            escape(&item.path),
+            item.stamp.size.map(clamped),
+            item.stamp.modified,
+            item.stamp.accessed,
+            item.stamp.created,
+            item.result.as_ref().ok().map(|digests| digests.sha256),
+            failure.map(|failure| failure.outcome.name()),
+            failure.map(|failure| failure.stage.name()),
+            failure.map(reason),
+        ])?;
+    Ok(())
+}
+
+/// One row a (content, known set, record): a record found by digest and by code is one hit.
+fn insert_hits(
+    connection: &Transaction<'_>,
+    hits: &ContentHits,
+    columns: &dyn RecordColumns,
+) -> Result<(), CaseError> {
+    let content: Option<i64> = connection
+        .prepare_cached("SELECT id FROM content WHERE sha256 = ?1")?
+        .query_row([hits.sha256], |row| row.get(0))
+        .optional()?;
+    let Some(content) = content else {
+        return Err(CaseError::Refused("a hit names a content that the case does not have".into()));
+    };
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO hit (content, known_set, record, md5, sha1, sha256, distance, orientation, known_quality)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (content, known_set, record) DO UPDATE SET md5 = max(md5, excluded.md5),
+             sha1 = max(sha1, excluded.sha1), sha256 = max(sha256, excluded.sha256),
+             distance = coalesce(excluded.distance, distance),
+             orientation = coalesce(excluded.orientation, orientation),
+             known_quality = coalesce(excluded.known_quality, known_quality)",
+    )?;
+    for &DigestMatch { record, md5, sha1, sha256 } in &hits.by_digest {
+        insert.execute(params![content, hits.set.0, record, md5, sha1, sha256, None::<u32>, None::<&str>, None::<u8>])?;
+        insert_record(connection, hits.set, record, columns)?;
+    }
+    for CodeMatch { record, known_quality, pair } in &hits.by_code {
+        let orientation = pair.orientation.name();
+        insert.execute(params![
+            content,
+            hits.set.0,
+            record,
+            false,
+            false,
+            false,
+            pair.distance,
+            orientation,
+            known_quality
+        ])?;
+        insert_record(connection, hits.set, *record, columns)?;
+    }
+    Ok(())
+}
+
+fn insert_record(
+    connection: &Connection,
+    set: SetId,
+    record: u32,
+    columns: &dyn RecordColumns,
+) -> Result<(), CaseError> {
+    let exists: Option<i64> = connection
+        .prepare_cached("SELECT 1 FROM known_record WHERE known_set = ?1 AND record = ?2")?
+        .query_row(params![set.0, record], |row| row.get(0))
+        .optional()?;
+    if exists.is_some() {
+        return Ok(());
+    }
+    let fields: BTreeMap<String, String> = columns.columns(set, record).into_iter().collect();
+    let fields = serde_json::to_string(&fields).map_err(|error| CaseError::Refused(error.to_string()))?;
+    connection
+        .prepare_cached("INSERT INTO known_record (known_set, record, columns) VALUES (?1, ?2, ?3)")?
+        .execute(params![set.0, record, fields])?;
+    Ok(())
+}

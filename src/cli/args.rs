@@ -1,0 +1,302 @@
+//! The command line as typed. What it resolves to is in [`super::config`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::matching::BackendRequest;
+use crate::pdq::Geometry;
+
+use super::config::MemorySize;
+
+/// Sifts seizures: hashes every picture once, matches the hashes exactly against known sets, and
+/// never shows a picture.
+#[derive(Debug, Parser)]
+#[command(name = "tamis", version, after_help = EXIT_CODES, after_long_help = LONG_EXIT_CODES)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done (whatever was found or unreadable), 1 failed, 2 wrong usage, \
+130 interrupted and resumable.";
+
+const LONG_EXIT_CODES: &str = "\
+Begin with:
+  tamis triage SEIZURE --known SET.csv --case CASE    scan, match and summarise in one pass
+  tamis export --case CASE hits                       one row a hit, as CSV
+
+Tamis opens sources for reading only, needs no network and no GPU, and gives the same codes, hits and
+exports on every machine. Names are escaped on output the same way everywhere.
+
+Exit codes: 0 done (whatever was found or unreadable), 1 failed, 2 wrong usage, 130 interrupted and
+resumable: the same command goes on where it stopped.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The main job: scan a seizure and match it against known sets in one pass, then summarise
+    Triage(Triage),
+    /// Walk, read, digest, decode and hash; store in a case
+    Scan(Scan),
+    /// Match a scanned case against known sets
+    Match(Match),
+    /// Write a case's items, hits or errors, sorted, as CSV or JSON Lines
+    Export(Export),
+    /// Print the codes of pictures, without a case
+    Hash(Hash),
+    /// Show the adapters of this machine and which backend `auto` takes, with the measurement
+    Devices(Devices),
+}
+
+/// Options that mean the same thing on every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// Where codes are computed and searched: auto, cpu, gpu, or gpu:NAME (part of an adapter's
+    /// name). The answers are the same on all; `auto` takes what measures faster
+    #[arg(long, global = true, value_name = "BACKEND", default_value_t)]
+    pub backend: BackendRequest,
+    /// Threads that read, decode and search [default: all processors]
+    #[arg(long, short = 'j', global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Memory for files and pictures in flight, such as 512MiB or 8G; a picture that needs more is
+    /// counted as `over_limit` [default: a quarter of the machine's]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub max_memory: Option<MemorySize>,
+    /// How progress is shown: a bar on a terminal else a line every 10 seconds; lines; JSON Lines; none
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
+    pub progress: ProgressStyle,
+    /// Say nothing but errors and the result
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Say more: the backend and why, settings, what was skipped
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// How progress is shown, on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressStyle {
+    /// A bar on a terminal, else a line every 10 seconds.
+    Auto,
+    /// A line every 10 seconds.
+    Lines,
+    /// A JSON object a line, every second.
+    Json,
+    /// Nothing.
+    None,
+}
+
+/// The geometry of codes, and how it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GeometryName {
+    /// Every pixel counts, as pdqhash, HMA and most sets do it
+    Full,
+    /// Over 512 px shrunk to 512×512 first, as the reference's command-line tool does
+    Te512,
+}
+
+impl From<GeometryName> for Geometry {
+    fn from(name: GeometryName) -> Self {
+        match name {
+            GeometryName::Full => Self::Full,
+            GeometryName::Te512 => Self::Te512,
+        }
+    }
+}
+
+/// Whose case it is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Case options")]
+pub struct CaseOptions {
+    /// The case: a folder that Tamis makes, or goes on with
+    #[arg(long, value_name = "DIR")]
+    pub case: PathBuf,
+    /// Number of the case, kept with it
+    #[arg(long, value_name = "TEXT")]
+    pub case_number: Option<String>,
+    /// Name of the exhibit, kept with the case
+    #[arg(long, value_name = "TEXT")]
+    pub exhibit: Option<String>,
+    /// Who examines it, kept with the case
+    #[arg(long, value_name = "TEXT")]
+    pub examiner: Option<String>,
+}
+
+/// Known sets and how they are matched.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Matching options")]
+pub struct MatchOptions {
+    /// Known sets: lists of codes (`64 hex`, or `hex,quality,name`), CSV with a header naming pdq,
+    /// md5, sha1 or sha256, and md5sum or sha256sum lists; see docs/known-sets.md
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub known: Vec<PathBuf>,
+    /// Differing bits of 256 up to which a code is a hit
+    #[arg(long, value_name = "BITS", default_value_t = 31, value_parser = clap::value_parser!(u32).range(0..=63))]
+    pub distance: u32,
+    /// Codes of a lower quality (0…100) are not matched, on either side
+    #[arg(long, value_name = "QUALITY", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub min_quality: u8,
+    /// The geometry of the known sets' codes, where the files do not say it [default: full]
+    #[arg(long, value_name = "GEOMETRY")]
+    pub known_geometry: Option<GeometryName>,
+    /// Count malformed lines of known sets instead of refusing the set
+    #[arg(long)]
+    pub skip_bad_lines: bool,
+}
+
+/// `tamis triage`.
+#[derive(Debug, Args)]
+pub struct Triage {
+    /// Folders and files that were seized; opened for reading only
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// Whose case.
+    #[command(flatten)]
+    pub case: CaseOptions,
+    /// Known sets.
+    #[command(flatten)]
+    pub matching: MatchOptions,
+    /// How pictures are reduced [default: the case's own, `full` for a new one]
+    #[arg(long, value_name = "GEOMETRY")]
+    pub geometry: Option<GeometryName>,
+    /// The summary's form and place.
+    #[command(flatten)]
+    pub summary: SummaryOptions,
+}
+
+/// `tamis scan`.
+#[derive(Debug, Args)]
+pub struct Scan {
+    /// Folders and files that were seized; opened for reading only
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// Whose case.
+    #[command(flatten)]
+    pub case: CaseOptions,
+    /// How pictures are reduced [default: the case's own, `full` for a new one]
+    #[arg(long, value_name = "GEOMETRY")]
+    pub geometry: Option<GeometryName>,
+    /// The summary's form and place.
+    #[command(flatten)]
+    pub summary: SummaryOptions,
+}
+
+/// `tamis match`.
+#[derive(Debug, Args)]
+pub struct Match {
+    /// The case, as `tamis scan` or `tamis triage` made it
+    #[arg(long, value_name = "DIR")]
+    pub case: PathBuf,
+    /// Known sets.
+    #[command(flatten)]
+    pub matching: MatchOptions,
+    /// The summary's form and place.
+    #[command(flatten)]
+    pub summary: SummaryOptions,
+}
+
+/// Form and place of a summary.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output options")]
+pub struct SummaryOptions {
+    /// Form of the summary
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: TextOrJson,
+    /// File for the result, instead of standard output; it appears only when it is whole
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Text for people or JSON for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// `tamis export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Which rows
+    pub what: ExportWhat,
+    /// The case
+    #[arg(long, value_name = "DIR")]
+    pub case: PathBuf,
+    /// Form of the rows
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    pub format: RowFormat,
+    /// File for the result, instead of standard output; it appears only when it is whole
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Which rows to export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportWhat {
+    /// One row an item: path, outcome, digests, code, quality, metadata
+    Items,
+    /// One row a hit: path, known set, the known record's columns, kind, distance, orientation
+    Hits,
+    /// One row an item that failed, with stage and reason
+    Errors,
+}
+
+/// Forms of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    /// Comma-separated, with a header
+    Csv,
+    /// JSON Lines
+    Jsonl,
+}
+
+/// `tamis hash`.
+#[derive(Debug, Args)]
+pub struct Hash {
+    /// Pictures, and folders of them
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// How pictures are reduced
+    #[arg(long, value_name = "GEOMETRY", default_value = "full")]
+    pub geometry: GeometryName,
+    /// Give the codes of all eight orientations
+    #[arg(long)]
+    pub orientations: bool,
+    /// Form of the result: `text` is `<64 hex>,<quality>,<path>`, one line a picture; csv and jsonl
+    /// have named fields and a row for every file
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: HashFormat,
+    /// File for the result, instead of standard output; it appears only when it is whole
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Forms of `tamis hash`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HashFormat {
+    /// `<64 hex>,<quality>,<path>`
+    Text,
+    /// Comma-separated, with a header
+    Csv,
+    /// JSON Lines
+    Jsonl,
+}
+
+/// `tamis devices`.
+#[derive(Debug, Args)]
+pub struct Devices {
+    /// Measure again instead of showing what was measured before
+    #[arg(long)]
+    pub measure: bool,
+    /// Form and place of the result.
+    #[command(flatten)]
+    pub summary: SummaryOptions,
+}

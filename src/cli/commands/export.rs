@@ -1,0 +1,35 @@
+//! `tamis export`: sorted rows of a case.
+
+use crate::case::CaseReader;
+use crate::cli::args::{Export, ExportWhat, RowFormat};
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::output::with_output;
+use crate::report::export::{ExportFormat, ExportKind, export};
+use crate::source::name::escape_path;
+
+/// Runs the command.
+///
+/// # Errors
+/// The folder is not a case, or the sink failed.
+pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
+    let reader = CaseReader::open(&command.case).map_err(CliError::failed)?;
+    let kind = match command.what {
+        ExportWhat::Items => ExportKind::Items,
+        ExportWhat::Hits => ExportKind::Hits,
+        ExportWhat::Errors => ExportKind::Errors,
+    };
+    let format = match command.format {
+        RowFormat::Csv => ExportFormat::Csv,
+        RowFormat::Jsonl => ExportFormat::Jsonl,
+    };
+    let mut rows = 0;
+    with_output(command.output.as_deref(), |out| {
+        rows = export(&reader, kind, format, out).map_err(CliError::failed)?;
+        Ok(())
+    })?;
+    if let Some(path) = &command.output {
+        console.note(format!("{rows} rows written to {}", escape_path(path)));
+    }
+    Ok(Finished::Done)
+}

@@ -1,0 +1,199 @@
+//! `tamis hash`: codes of pictures, without a case.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::cli::args::{Common, Hash, HashFormat};
+use crate::cli::config::{MAX_SIDE, Resources};
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::output::{refuse_inside_sources, with_output};
+use crate::decode::Format;
+use crate::outcome::Outcome;
+use crate::pdq::{Orientation, TileHash};
+use crate::pipeline::{HashSettings, HashedFile, hash_files};
+use crate::source::name::{escape, escape_path};
+
+/// Runs the command.
+///
+/// # Errors
+/// A path that is not there, or a sink that failed. Files that cannot be hashed are told on standard
+/// error and are no error of the command.
+pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    check_paths(&command.paths)?;
+    if let Some(output) = &command.output {
+        refuse_inside_sources("the output", output, &command.paths)?;
+    }
+    let cancel = cancel_on_interrupt()?;
+    let resources = Resources::resolve(common);
+    let backend = resources.start_backend(0, console)?;
+    let settings = HashSettings {
+        jobs: resources.jobs,
+        max_memory: resources.max_memory,
+        geometry: command.geometry.into(),
+        max_side: MAX_SIDE,
+    };
+    let mut interrupted = false;
+    with_output(command.output.as_deref(), |out| {
+        let mut rows = Rows::new(command.format, command.orientations, out).map_err(CliError::failed)?;
+        interrupted = hash_files(&command.paths, &backend, &settings, &cancel, &mut |file| {
+            if let Err(failure) = &file.result {
+                let (path, reason) = (escape_path(&file.path), escape(failure.reason.as_bytes()));
+                console.note(format!("{path}: {}: {reason}", failure.outcome.name()));
+            }
+            rows.write(&file)
+        })
+        .map_err(CliError::failed)?;
+        rows.finish().map_err(CliError::failed)
+    })?;
+    for notice in backend.take_notices() {
+        console.warning(notice);
+    }
+    Ok(if interrupted { Finished::Interrupted } else { Finished::Done })
+}
+
+fn check_paths(paths: &[PathBuf]) -> Result<(), CliError> {
+    for path in paths {
+        if let Err(error) = path.symlink_metadata() {
+            return Err(CliError::Usage(format!("{}: {error}", escape_path(path))));
+        }
+    }
+    Ok(())
+}
+
+/// One file as a row of named fields.
+#[derive(Serialize)]
+struct Row {
+    path: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    pdq: Option<String>,
+    quality: Option<u8>,
+    width: Option<u32>,
+    height: Option<u32>,
+    format: Option<&'static str>,
+    #[serde(flatten)]
+    turned: Option<TurnedCodes>,
+}
+
+/// The codes of the seven other orientations, under their names.
+#[derive(Serialize)]
+struct TurnedCodes {
+    rotate_90: String,
+    rotate_180: String,
+    rotate_270: String,
+    flip_x: String,
+    flip_y: String,
+    flip_plus_1: String,
+    flip_minus_1: String,
+}
+
+impl From<&TileHash> for TurnedCodes {
+    fn from(hash: &TileHash) -> Self {
+        let [_, rotate_90, rotate_180, rotate_270, flip_x, flip_y, flip_plus_1, flip_minus_1] =
+            hash.codes.map(|code| code.to_string());
+        Self { rotate_90, rotate_180, rotate_270, flip_x, flip_y, flip_plus_1, flip_minus_1 }
+    }
+}
+
+/// The seven orientations beside the picture's own code.
+fn turned() -> impl Iterator<Item = Orientation> {
+    Orientation::ALL.into_iter().filter(|&orientation| orientation != Orientation::Original)
+}
+
+/// Writes rows in the form that was asked for.
+enum Rows<'a> {
+    Text { out: &'a mut dyn Write, orientations: bool },
+    Csv { out: Box<csv::Writer<&'a mut dyn Write>>, orientations: bool },
+    Jsonl { out: &'a mut dyn Write, orientations: bool },
+}
+
+impl<'a> Rows<'a> {
+    fn new(format: HashFormat, orientations: bool, out: &'a mut dyn Write) -> io::Result<Self> {
+        Ok(match format {
+            HashFormat::Text => Self::Text { out, orientations },
+            HashFormat::Jsonl => Self::Jsonl { out, orientations },
+            HashFormat::Csv => {
+                let mut out = Box::new(csv::Writer::from_writer(out));
+                let mut header = vec!["path", "outcome", "reason", "pdq", "quality", "width", "height", "format"];
+                if orientations {
+                    header.extend(turned().map(Orientation::name));
+                }
+                out.write_record(header)?;
+                Self::Csv { out, orientations }
+            }
+        })
+    }
+
+    fn write(&mut self, file: &HashedFile) -> io::Result<()> {
+        match self {
+            Self::Text { out, orientations } => write_text(*out, file, *orientations),
+            Self::Csv { out, orientations } => {
+                let row = row(file, false);
+                let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
+                let mut record = vec![
+                    row.path,
+                    row.outcome.to_string(),
+                    row.reason.unwrap_or_default(),
+                    row.pdq.unwrap_or_default(),
+                    number(row.quality.map(u32::from)),
+                    number(row.width),
+                    number(row.height),
+                    row.format.unwrap_or_default().to_string(),
+                ];
+                if *orientations {
+                    record.extend(turned().map(|orientation| {
+                        let hash = file.result.as_ref();
+                        hash.map(|hash| hash.codes[orientation as usize].to_string()).unwrap_or_default()
+                    }));
+                }
+                Ok(out.write_record(record)?)
+            }
+            Self::Jsonl { out, orientations } => {
+                serde_json::to_writer(&mut **out, &row(file, *orientations))?;
+                out.write_all(b"\n")
+            }
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Csv { mut out, .. } => out.flush(),
+            Self::Text { out, .. } | Self::Jsonl { out, .. } => out.flush(),
+        }
+    }
+}
+
+/// `<64 hex>,<quality>,<path>`; with orientations a line each, the name of the orientation before the
+/// path. Files without a code have no line: they are told on standard error.
+fn write_text(out: &mut dyn Write, file: &HashedFile, orientations: bool) -> io::Result<()> {
+    let Ok(hash) = &file.result else { return Ok(()) };
+    let path = escape_path(&file.path);
+    if !orientations {
+        return writeln!(out, "{},{},{path}", hash.codes[0], hash.quality);
+    }
+    for (orientation, code) in Orientation::ALL.into_iter().zip(hash.codes) {
+        writeln!(out, "{code},{},{},{path}", hash.quality, orientation.name())?;
+    }
+    Ok(())
+}
+
+fn row(file: &HashedFile, orientations: bool) -> Row {
+    let hash = file.result.as_ref().ok();
+    let failure = file.result.as_ref().err();
+    Row {
+        path: escape_path(&file.path),
+        outcome: failure.map_or(Outcome::Hashed, |failure| failure.outcome).name(),
+        reason: failure.map(|failure| escape(failure.reason.as_bytes())),
+        pdq: hash.map(|hash| hash.codes[0].to_string()),
+        quality: hash.map(|hash| hash.quality),
+        width: file.facts.width,
+        height: file.facts.height,
+        format: file.facts.format.map(Format::name),
+        turned: hash.filter(|_| orientations).map(TurnedCodes::from),
+    }
+}

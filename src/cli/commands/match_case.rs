@@ -1,0 +1,53 @@
+//! `tamis match`: a stored case against known sets, without reading the sources again.
+
+use std::time::Instant;
+
+use crate::case::CaseStore;
+use crate::cli::args::{Common, Match};
+use crate::cli::config::{MAX_SIDE, Matching, Resources, RunSettings};
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::progress::ProgressDisplay;
+use crate::pipeline::{IngestSettings, Progress, match_stored};
+
+use super::run::{code_count, finish, read_known_sets, write_summary};
+
+/// Runs the command.
+///
+/// # Errors
+/// A known set or case that is refused, or a sink that failed.
+pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    let started = Instant::now();
+    let mut store = CaseStore::open(&command.case).map_err(CliError::failed)?;
+    let known = read_known_sets(&command.matching, console)?;
+    let cancel = cancel_on_interrupt()?;
+    let resources = Resources::resolve(common);
+    let backend = resources.start_backend(code_count(&known), console)?;
+    let geometry = store.spec().geometry;
+    let matching = Matching::from(&command.matching);
+    let settings = RunSettings {
+        program: env!("CARGO_PKG_VERSION"),
+        sources: Vec::new(),
+        resources: &resources,
+        backend: backend.description(),
+        geometry,
+        matching: Some(matching.clone()),
+    };
+    let run = store.begin_run("match", &settings.to_json()?).map_err(CliError::failed)?;
+    let match_settings = IngestSettings {
+        jobs: resources.jobs,
+        max_memory: resources.max_memory,
+        geometry,
+        max_side: MAX_SIDE,
+        distance: matching.distance,
+        min_quality: matching.min_quality,
+    };
+    let progress = Progress::default();
+    let result = ProgressDisplay::new(common.progress, console)
+        .show(&progress, || match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel));
+    let finished = finish(&mut store, run, result.map(|report| report.interrupted), &backend, console)?;
+    drop(store);
+    write_summary(&command.case, &command.summary, started, &progress)?;
+    Ok(finished)
+}

@@ -1,0 +1,10 @@
+//! One file a command.
+
+pub mod devices;
+pub mod export;
+pub mod hash;
+pub mod match_case;
+pub mod scan;
+pub mod triage;
+
+mod run;

@@ -1,0 +1,128 @@
+//! What the commands that work on a case share: known sets, the record of the run, the summary.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::case::{CaseReader, CaseStore, RunId};
+use crate::cli::args::{MatchOptions, SummaryOptions, TextOrJson};
+use crate::cli::config::Matching;
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::output::with_output;
+use crate::known::{KnownSet, ReadOptions};
+use crate::matching::Backend;
+use crate::pipeline::{PipelineError, Progress};
+use crate::report::summary::{RunFigures, render, summary};
+use crate::source::name::escape_path;
+
+/// Reads the known sets, and says what was read and what was set aside.
+///
+/// # Errors
+/// A set that cannot be read, with file, line and reason.
+pub fn read_known_sets(options: &MatchOptions, console: &Console) -> Result<Vec<KnownSet>, CliError> {
+    let matching = Matching::from(options);
+    let read_options = ReadOptions {
+        geometry: matching.known_geometry,
+        skip_bad_lines: matching.skip_bad_lines,
+        min_quality: matching.min_quality,
+    };
+    let mut sets: Vec<KnownSet> = Vec::new();
+    for path in &options.known {
+        let set = KnownSet::read(path, &read_options).map_err(CliError::failed)?;
+        if let Some(same) = sets.iter().find(|other| other.file_sha256() == set.file_sha256()) {
+            console.note(format!(
+                "{} is the same file as {}: read once",
+                escape_path(path),
+                escape_path(same.path())
+            ));
+            continue;
+        }
+        console.note(format!("known set {}: {}", escape_path(path), counted(&set)));
+        sets.push(set);
+    }
+    Ok(sets)
+}
+
+/// What a set holds, in words.
+fn counted(set: &KnownSet) -> String {
+    let counts = set.counts();
+    let mut text = format!(
+        "{} records, {} codes to match, {} with digests",
+        counts.records, counts.codes, counts.with_digests
+    );
+    let aside = [
+        (counts.codes_without_quality, "codes without a quality (matched, and marked so)"),
+        (counts.low_quality, "codes of low quality set aside"),
+        (counts.zero_codes, "all-zero codes set aside"),
+        (counts.bad_lines, "malformed lines skipped"),
+    ];
+    for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!("; {count} {what}"));
+    }
+    text
+}
+
+/// Codes of all sets, for the choice of a backend.
+#[must_use]
+pub fn code_count(sets: &[KnownSet]) -> u64 {
+    sets.iter().map(|set| set.counts().codes).sum()
+}
+
+/// Records how a run ended, and turns its result into the command's.
+///
+/// # Errors
+/// The run's own error, or the database's.
+pub fn finish(
+    store: &mut CaseStore,
+    run: RunId,
+    result: Result<bool, PipelineError>,
+    backend: &Backend,
+    console: &Console,
+) -> Result<Finished, CliError> {
+    let notices = backend.take_notices();
+    for notice in &notices {
+        console.warning(notice);
+    }
+    let state = match &result {
+        Ok(false) => "done",
+        Ok(true) => "interrupted",
+        Err(_) => "failed",
+    };
+    let recorded = store.end_run(run, state, &notices);
+    // The first error is the one that matters; a database that failed the run fails this too.
+    let interrupted = result.map_err(CliError::failed)?;
+    recorded.map_err(CliError::failed)?;
+    if interrupted {
+        console.note("interrupted: what was in flight is stored; the same command goes on from here");
+        return Ok(Finished::Interrupted);
+    }
+    Ok(Finished::Done)
+}
+
+/// Writes the summary of the case.
+///
+/// # Errors
+/// The case cannot be read, or the sink failed.
+pub fn write_summary(
+    case: &Path,
+    options: &SummaryOptions,
+    started: Instant,
+    progress: &Progress,
+) -> Result<(), CliError> {
+    let done = progress.snapshot();
+    let figures = RunFigures {
+        took: started.elapsed(),
+        files: done.files_done,
+        bytes: done.bytes_done,
+        pictures: done.pictures,
+    };
+    let reader = CaseReader::open(case).map_err(CliError::failed)?;
+    let summary = summary(&reader, figures).map_err(CliError::failed)?;
+    with_output(options.output.as_deref(), |out| match options.format {
+        TextOrJson::Text => out.write_all(render(&summary).as_bytes()).map_err(CliError::failed),
+        TextOrJson::Json => {
+            serde_json::to_writer_pretty(&mut *out, &summary).map_err(CliError::failed)?;
+            out.write_all(b"\n").map_err(CliError::failed)
+        }
+    })
+}

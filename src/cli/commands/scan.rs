@@ -1,0 +1,24 @@
+//! `tamis scan`: everything but the matching.
+
+use crate::cli::args::{Common, Scan};
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+
+use super::triage::IngestJob;
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong usage, a case that is refused, or a sink that failed.
+pub fn run(command: &Scan, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    let job = IngestJob {
+        name: "scan",
+        sources: &command.sources,
+        case: &command.case,
+        geometry: command.geometry,
+        matching: None,
+        summary: &command.summary,
+    };
+    job.check_paths()?;
+    job.run(&[], common, console)
+}

@@ -1,0 +1,129 @@
+//! `tamis triage`: scan and match in one pass. `tamis scan` is the same without known sets.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::case::CaseStore;
+use crate::cli::args::{CaseOptions, Common, GeometryName, SummaryOptions, Triage};
+use crate::cli::config::{self, MAX_SIDE, Matching, MemorySize, Resources, RunSettings};
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::output::refuse_inside_sources;
+use crate::cli::progress::ProgressDisplay;
+use crate::known::KnownSet;
+use crate::pipeline::{IngestSettings, Progress, ingest};
+use crate::source::name::escape_path;
+
+use super::run::{code_count, finish, read_known_sets, write_summary};
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong usage, a known set or case that is refused, or a sink that failed.
+pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    let job = IngestJob {
+        name: "triage",
+        sources: &command.sources,
+        case: &command.case,
+        geometry: command.geometry,
+        matching: Some(Matching::from(&command.matching)),
+        summary: &command.summary,
+    };
+    job.check_paths()?;
+    let known = read_known_sets(&command.matching, console)?;
+    job.run(&known, common, console)
+}
+
+/// What `triage` and `scan` share.
+pub(super) struct IngestJob<'a> {
+    pub name: &'static str,
+    pub sources: &'a [PathBuf],
+    pub case: &'a CaseOptions,
+    pub geometry: Option<GeometryName>,
+    pub matching: Option<Matching>,
+    pub summary: &'a SummaryOptions,
+}
+
+impl IngestJob<'_> {
+    /// Refuses what cannot be meant before anything is read: sources that are not there, and places
+    /// to write that lie in evidence.
+    pub fn check_paths(&self) -> Result<(), CliError> {
+        check_sources(self.sources)?;
+        refuse_inside_sources("the case", &self.case.case, self.sources)?;
+        if let Some(output) = &self.summary.output {
+            refuse_inside_sources("the output", output, self.sources)?;
+        }
+        Ok(())
+    }
+
+    /// Ingests the sources, matches with `known`, and writes the summary.
+    pub fn run(&self, known: &[KnownSet], common: &Common, console: &Console) -> Result<Finished, CliError> {
+        let started = Instant::now();
+        let cancel = cancel_on_interrupt()?;
+        let resources = Resources::resolve(common);
+        // A case that exists keeps its own geometry unless another is asked for, which it refuses.
+        let geometry = match self.geometry {
+            Some(name) => name.into(),
+            None => CaseStore::geometry_of(&self.case.case).map_err(CliError::failed)?.unwrap_or_default(),
+        };
+        let identity = config::identity(self.case);
+        let mut store = CaseStore::open_or_create(&self.case.case, &identity, &config::hash_spec(geometry))
+            .map_err(CliError::failed)?;
+        let backend = resources.start_backend(code_count(known), console)?;
+        console.detail(format!(
+            "{} threads, {} for files and pictures in flight",
+            resources.jobs,
+            MemorySize(resources.max_memory)
+        ));
+        let settings = RunSettings {
+            program: env!("CARGO_PKG_VERSION"),
+            sources: config::shown(self.sources),
+            resources: &resources,
+            backend: backend.description(),
+            geometry,
+            matching: self.matching.clone(),
+        };
+        let run = store.begin_run(self.name, &settings.to_json()?).map_err(CliError::failed)?;
+        let (distance, min_quality) = self.matching.as_ref().map_or(
+            (crate::matching::DEFAULT_DISTANCE, crate::pdq::MIN_QUALITY),
+            |matching| (matching.distance, matching.min_quality),
+        );
+        let ingest_settings = IngestSettings {
+            jobs: resources.jobs,
+            max_memory: resources.max_memory,
+            geometry,
+            max_side: MAX_SIDE,
+            distance,
+            min_quality,
+        };
+        let progress = Progress::default();
+        let result = ProgressDisplay::new(common.progress, console)
+            .show(&progress, || ingest(&mut store, self.sources, known, &backend, &ingest_settings, &progress, &cancel));
+        if let Ok(report) = &result {
+            for notice in &report.notices {
+                console.note(notice);
+            }
+            console.detail(format!(
+                "{} files were in the case already; most memory in flight at once {} of {}",
+                report.skipped,
+                MemorySize(report.peak_memory),
+                MemorySize(resources.max_memory)
+            ));
+        }
+        let finished = finish(&mut store, run, result.map(|report| report.interrupted), &backend, console)?;
+        drop(store);
+        write_summary(&self.case.case, self.summary, started, &progress)?;
+        Ok(finished)
+    }
+}
+
+/// Refuses a source that is not there.
+fn check_sources(sources: &[PathBuf]) -> Result<(), CliError> {
+    for source in sources {
+        if let Err(error) = source.symlink_metadata() {
+            return Err(CliError::Usage(format!("source {}: {error}", escape_path(source))));
+        }
+    }
+    Ok(())
+}

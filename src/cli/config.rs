@@ -1,0 +1,210 @@
+//! Options as resolved: what a run really does, saved with the run.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::thread;
+
+use serde::Serialize;
+
+use crate::case::{CaseIdentity, HashSpec};
+use crate::matching::{Backend, BackendRequest};
+use crate::pdq::Geometry;
+use crate::source::name::escape_path;
+
+use super::args::{CaseOptions, Common, MatchOptions};
+use super::console::Console;
+use super::error::CliError;
+
+/// Pixels on a side, at most: the largest that JPEG can name.
+pub const MAX_SIDE: u32 = 65_535;
+/// Less than this cannot hold a picture and its neighbours in flight.
+const MIN_MEMORY: u64 = 64 << 20;
+
+/// A number of bytes as typed: a whole number with an optional unit (`K`, `M`, `G`, `T`, with or
+/// without `B` or `iB`; all are powers of 1024).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemorySize(pub u64);
+
+impl FromStr for MemorySize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let shift = match unit.trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+            "" => 0,
+            "k" => 10,
+            "m" => 20,
+            "g" => 30,
+            "t" => 40,
+            _ => return Err(format!("`{unit}` is no unit: write a size as 512MiB or 8G")),
+        };
+        let number: u64 = number.parse().map_err(|_| "write a size as 512MiB or 8G".to_string())?;
+        let bytes = number.checked_mul(1 << shift).ok_or("more than any machine has")?;
+        if bytes < MIN_MEMORY {
+            return Err(format!("at least {} are needed", Self(MIN_MEMORY)));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for MemorySize {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+        for (shift, unit) in units {
+            if self.0 >= 1 << shift {
+                let tenths = (u128::from(self.0) * 10) >> shift;
+                return write!(formatter, "{}.{} {unit}", tenths / 10, tenths % 10);
+            }
+        }
+        write!(formatter, "{} bytes", self.0)
+    }
+}
+
+/// What the machine gives to a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Resources {
+    /// `--backend` as asked for; what it became is recorded beside the run.
+    pub backend: String,
+    /// Threads that read, decode and search.
+    pub jobs: usize,
+    /// Bytes for files and pictures in flight.
+    pub max_memory: u64,
+    #[serde(skip)]
+    request: BackendRequest,
+}
+
+impl Resources {
+    /// Resolves the common options on this machine.
+    #[must_use]
+    pub fn resolve(common: &Common) -> Self {
+        let jobs = common.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
+        let max_memory = common.max_memory.map_or_else(|| (total_memory() / 4).max(MIN_MEMORY), |size| size.0);
+        Self { backend: common.backend.to_string(), jobs, max_memory, request: common.backend.clone() }
+    }
+
+    /// Starts the backend, and says which it is and why.
+    ///
+    /// # Errors
+    /// A GPU was asked for that is not there.
+    pub fn start_backend(&self, known_codes: u64, console: &Console) -> Result<Backend, CliError> {
+        let backend = Backend::choose(&self.request, known_codes).map_err(CliError::failed)?;
+        for notice in backend.take_notices() {
+            console.warning(notice);
+        }
+        console.detail(format!("backend: {}", backend.description()));
+        Ok(backend)
+    }
+}
+
+/// Bytes of memory that this machine has; 4 GiB where the system does not tell.
+fn total_memory() -> u64 {
+    let Ok(mut system) = sysinfo::System::new() else { return 4 << 30 };
+    system.refresh_memory();
+    // A container's limit, where there is one, is what counts.
+    let total = system.total_memory();
+    system.cgroup_limits().map_or(total, |limits| limits.total_memory.min(total))
+}
+
+/// How codes are matched, as resolved.
+#[derive(Clone, Debug, Serialize)]
+pub struct Matching {
+    /// Known sets as typed, escaped.
+    pub known: Vec<String>,
+    /// Differing bits up to which a code is a hit.
+    pub distance: u32,
+    /// Codes of a lower quality are not matched.
+    pub min_quality: u8,
+    /// Geometry of sets that do not say it, as told; `full` otherwise.
+    pub known_geometry: Option<Geometry>,
+    /// Malformed lines are counted, not refused.
+    pub skip_bad_lines: bool,
+}
+
+impl From<&MatchOptions> for Matching {
+    fn from(options: &MatchOptions) -> Self {
+        Self {
+            known: options.known.iter().map(|path| escape_path(path)).collect(),
+            distance: options.distance,
+            min_quality: options.min_quality,
+            known_geometry: options.known_geometry.map(Geometry::from),
+            skip_bad_lines: options.skip_bad_lines,
+        }
+    }
+}
+
+/// A run's settings as they are saved with it.
+#[derive(Debug, Serialize)]
+pub struct RunSettings<'a> {
+    /// Version of this program.
+    pub program: &'static str,
+    /// The sources as typed, escaped.
+    pub sources: Vec<String>,
+    /// What the machine gives.
+    pub resources: &'a Resources,
+    /// Which backend it became, and why.
+    pub backend: String,
+    /// How pictures are reduced.
+    pub geometry: Geometry,
+    /// How codes are matched; absent for a scan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matching: Option<Matching>,
+}
+
+impl RunSettings<'_> {
+    /// The JSON that is kept in the case.
+    ///
+    /// # Errors
+    /// None in practice: the structure always serialises.
+    pub fn to_json(&self) -> Result<String, CliError> {
+        serde_json::to_string(self).map_err(CliError::failed)
+    }
+}
+
+/// Paths as shown and saved.
+#[must_use]
+pub fn shown(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| escape_path(path)).collect()
+}
+
+/// What the options say of a case's owner.
+#[must_use]
+pub fn identity(options: &CaseOptions) -> CaseIdentity {
+    CaseIdentity {
+        case_number: options.case_number.clone(),
+        exhibit: options.exhibit.clone(),
+        examiner: options.examiner.clone(),
+    }
+}
+
+/// All that decides a code of this program, for a geometry.
+#[must_use]
+pub fn hash_spec(geometry: Geometry) -> HashSpec {
+    HashSpec { algorithm: "pdq".into(), version: 1, geometry, decode_path: "pixels".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        let bytes = |text: &str| MemorySize::from_str(text).map(|size| size.0);
+        assert_eq!(bytes("512MiB"), Ok(512 << 20));
+        assert_eq!(bytes("512 mb"), Ok(512 << 20));
+        assert_eq!(bytes("8G"), Ok(8 << 30));
+        assert_eq!(bytes("1t"), Ok(1 << 40));
+        assert_eq!(bytes("134217728"), Ok(128 << 20));
+        for refused in ["", "G", "1.5G", "-1G", "8X", "63MiB", "99999999999999999999", "18446744073709551615T"] {
+            assert!(bytes(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_shown_with_one_decimal() {
+        assert_eq!(MemorySize(6 << 30).to_string(), "6.0 GiB");
+        assert_eq!(MemorySize(1536 << 20).to_string(), "1.5 GiB");
+        assert_eq!(MemorySize(100).to_string(), "100 bytes");
+    }
+}

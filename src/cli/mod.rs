@@ -1,0 +1,43 @@
+//! The command line: arguments as typed ([`args`]), resolved ([`config`]), and the commands.
+
+pub mod args;
+pub mod commands;
+pub mod config;
+pub mod console;
+pub mod error;
+pub mod interrupt;
+pub mod output;
+pub mod progress;
+
+use std::process::ExitCode;
+
+use args::{Arguments, Command};
+use console::Console;
+use error::{CliError, Finished};
+
+/// Runs one command and returns the program's exit code: 0 done, 1 failed, 2 wrong usage, 130
+/// interrupted and resumable.
+#[must_use]
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let console = Console::new(arguments.common.quiet, arguments.common.verbose);
+    crate::decode::silence_decoder_panics();
+    let result = match &arguments.command {
+        Command::Triage(command) => commands::triage::run(command, &arguments.common, &console),
+        Command::Scan(command) => commands::scan::run(command, &arguments.common, &console),
+        Command::Match(command) => commands::match_case::run(command, &arguments.common, &console),
+        Command::Export(command) => commands::export::run(command, &console),
+        Command::Hash(command) => commands::hash::run(command, &arguments.common, &console),
+        Command::Devices(command) => commands::devices::run(command, &arguments.common, &console),
+    };
+    match result {
+        Ok(Finished::Done) => ExitCode::SUCCESS,
+        Ok(Finished::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            console.error(&error);
+            ExitCode::from(match error {
+                CliError::Usage(_) => 2,
+                CliError::Failed(_) => 1,
+            })
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! How far a run is, on standard error: a bar on a terminal, else lines, or JSON Lines.
+
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle as BarStyle};
+use serde::Serialize;
+
+use crate::pipeline::{Progress, ProgressSnapshot};
+
+use super::args::ProgressStyle;
+use super::config::MemorySize;
+use super::console::Console;
+
+/// Shows one run's progress.
+#[derive(Debug)]
+pub struct ProgressDisplay<'a> {
+    form: Form,
+    console: &'a Console,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Bar,
+    Lines,
+    Json,
+    Nothing,
+}
+
+impl Form {
+    /// Time between two looks at the counters.
+    const fn period(self) -> Duration {
+        match self {
+            Self::Bar => Duration::from_millis(200),
+            Self::Json => Duration::from_secs(1),
+            Self::Lines | Self::Nothing => Duration::from_secs(10),
+        }
+    }
+}
+
+impl<'a> ProgressDisplay<'a> {
+    /// The form that `style` means on this console. `--quiet` silences all but an explicit `json`.
+    #[must_use]
+    pub fn new(style: ProgressStyle, console: &'a Console) -> Self {
+        let form = match style {
+            ProgressStyle::Json => Form::Json,
+            _ if console.is_quiet() => Form::Nothing,
+            ProgressStyle::None => Form::Nothing,
+            ProgressStyle::Lines => Form::Lines,
+            ProgressStyle::Auto if console.is_terminal() => Form::Bar,
+            ProgressStyle::Auto => Form::Lines,
+        };
+        Self { form, console }
+    }
+
+    /// Runs `work` on this thread while another shows `progress`.
+    pub fn show<T>(&self, progress: &Progress, work: impl FnOnce() -> T) -> T {
+        if self.form == Form::Nothing {
+            return work();
+        }
+        // Dropping the sender ends the display, also when `work` panics.
+        let (running, ended) = sync_channel::<()>(0);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let bar = (self.form == Form::Bar).then(|| self.bar());
+                while ended.recv_timeout(self.form.period()) == Err(RecvTimeoutError::Timeout) {
+                    self.draw(&progress.snapshot(), bar.as_ref());
+                }
+                if let Some(bar) = bar {
+                    bar.finish_and_clear();
+                } else if self.form == Form::Json {
+                    self.draw(&progress.snapshot(), None);
+                }
+            });
+            let result = work();
+            drop(running);
+            result
+        })
+    }
+
+    fn bar(&self) -> ProgressBar {
+        let bar = self.console.bars().add(ProgressBar::new(0));
+        // A template that is written here and constant; the default bar is as good if it ever fails.
+        if let Ok(style) = BarStyle::with_template("{bar:24} {msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar
+    }
+
+    fn draw(&self, snapshot: &ProgressSnapshot, bar: Option<&ProgressBar>) {
+        match (self.form, bar) {
+            (Form::Bar, Some(bar)) => {
+                bar.set_length(snapshot.bytes_found.max(1));
+                bar.set_position(snapshot.bytes_done);
+                bar.set_message(line(snapshot));
+            }
+            (Form::Json, _) => {
+                if let Ok(text) = serde_json::to_string(&Report::from(snapshot)) {
+                    self.console.machine_line(&text);
+                }
+            }
+            _ => self.console.note(line(snapshot)),
+        }
+    }
+}
+
+/// One line for a person.
+fn line(snapshot: &ProgressSnapshot) -> String {
+    let more = if snapshot.walking { "+" } else { "" };
+    let mut text = format!(
+        "{}/{}{more} files, {} of {}{more}, {:.0} pictures/s, {} hits",
+        snapshot.files_done,
+        snapshot.files_found,
+        MemorySize(snapshot.bytes_done),
+        MemorySize(snapshot.bytes_found),
+        pictures_per_second(snapshot),
+        snapshot.hits
+    );
+    if let Some(seconds) = seconds_left(snapshot) {
+        text.push_str(&format!(", {} left", duration(seconds)));
+    }
+    text
+}
+
+/// The machine's form of a snapshot: all counts since the start of the run.
+#[derive(Serialize)]
+struct Report {
+    files_found: u64,
+    files_done: u64,
+    files_done_before: u64,
+    bytes_found: u64,
+    bytes_done: u64,
+    pictures_hashed: u64,
+    hits: u64,
+    walk_finished: bool,
+    seconds: f64,
+    pictures_per_second: f64,
+    seconds_left: Option<u64>,
+}
+
+impl From<&ProgressSnapshot> for Report {
+    fn from(snapshot: &ProgressSnapshot) -> Self {
+        Self {
+            files_found: snapshot.files_found,
+            files_done: snapshot.files_done,
+            files_done_before: snapshot.files_skipped,
+            bytes_found: snapshot.bytes_found,
+            bytes_done: snapshot.bytes_done,
+            pictures_hashed: snapshot.pictures,
+            hits: snapshot.hits,
+            walk_finished: !snapshot.walking,
+            seconds: snapshot.elapsed.as_secs_f64(),
+            pictures_per_second: pictures_per_second(snapshot),
+            seconds_left: seconds_left(snapshot),
+        }
+    }
+}
+
+fn pictures_per_second(snapshot: &ProgressSnapshot) -> f64 {
+    snapshot.pictures as f64 / snapshot.elapsed.as_secs_f64().max(1e-3)
+}
+
+/// By bytes, once the walk has found them all and a rate can be told.
+fn seconds_left(snapshot: &ProgressSnapshot) -> Option<u64> {
+    let elapsed = snapshot.elapsed.as_secs_f64();
+    if snapshot.walking || snapshot.bytes_done == 0 || elapsed < 2.0 {
+        return None;
+    }
+    let left = snapshot.bytes_found.saturating_sub(snapshot.bytes_done);
+    Some((left as f64 * elapsed / snapshot.bytes_done as f64).ceil() as u64)
+}
+
+/// `1 h 05 min`, `3 min 20 s`, `12 s`.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn halfway() -> ProgressSnapshot {
+        ProgressSnapshot {
+            files_found: 200,
+            files_done: 100,
+            files_skipped: 0,
+            bytes_found: 4 << 30,
+            bytes_done: 1 << 30,
+            pictures: 90,
+            hits: 3,
+            walking: false,
+            elapsed: Duration::from_secs(30),
+        }
+    }
+
+    #[test]
+    fn the_line_says_how_far_how_fast_and_how_long() {
+        assert_eq!(
+            line(&halfway()),
+            "100/200 files, 1.0 GiB of 4.0 GiB, 3 pictures/s, 3 hits, 1 min 30 s left"
+        );
+        let walking = ProgressSnapshot { walking: true, ..halfway() };
+        assert_eq!(line(&walking), "100/200+ files, 1.0 GiB of 4.0 GiB+, 3 pictures/s, 3 hits");
+    }
+
+    #[test]
+    fn durations_are_read_at_a_glance() {
+        assert_eq!(duration(59), "59 s");
+        assert_eq!(duration(200), "3 min 20 s");
+        assert_eq!(duration(3900), "1 h 05 min");
+    }
+}

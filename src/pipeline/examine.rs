@@ -1,0 +1,101 @@
+//! What one worker does with one file: read once, look at the header, decode, reduce.
+
+use std::path::Path;
+
+use super::budget::{ByteBudget, Permit};
+use crate::decode::{self, Facts, Limits, SNIFF_BYTES};
+use crate::outcome::{Failure, Outcome, Stage};
+use crate::pdq::{Geometry, Tile};
+use crate::source::{FileBytes, FileStamp, ReadBuffer, read_file};
+
+/// Examines files within a budget of memory. Shared by the workers of a run.
+///
+/// Files and decoders' buffers have budgets of their own: a worker that holds a file's bytes waits only
+/// for decoders that wait for nothing, so the workers cannot block each other.
+#[derive(Debug)]
+pub(super) struct Examiner {
+    geometry: Geometry,
+    limits: Limits,
+    file_bytes: ByteBudget,
+    decode_bytes: ByteBudget,
+}
+
+/// A file that was read, and what its bytes take from the budget.
+#[derive(Debug)]
+pub(super) struct ReadFile<'a> {
+    pub file: FileBytes,
+    /// Whether it begins like a picture, so that its bytes were to be kept.
+    candidate: bool,
+    _permit: Option<Permit<'a>>,
+}
+
+impl Examiner {
+    /// A quarter of the memory is for files (pictures are compressed), the rest for decoding them.
+    pub fn new(geometry: Geometry, max_side: u32, max_memory: u64) -> Self {
+        let files = max_memory / 4;
+        Self {
+            geometry,
+            limits: Limits { max_side, max_decode_bytes: max_memory - files },
+            file_bytes: ByteBudget::new(files),
+            decode_bytes: ByteBudget::new(max_memory - files),
+        }
+    }
+
+    /// The most memory that files and decoders took at once: an upper bound, since the two peaks may have
+    /// come at different moments.
+    pub fn peak(&self) -> u64 {
+        self.file_bytes.peak() + self.decode_bytes.peak()
+    }
+
+    /// Reads a file to its end, with its digests.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what was listed any more.
+    pub fn read<'a>(
+        &'a self,
+        path: &Path,
+        stamp: &FileStamp,
+        buffer: &mut ReadBuffer,
+    ) -> Result<ReadFile<'a>, Failure> {
+        let listed = stamp.size.unwrap_or(0);
+        let mut permit = None;
+        let mut candidate = false;
+        // A file over the whole budget is digested and not kept.
+        let limit = if listed <= self.file_bytes.total() { listed } else { 0 };
+        let file = read_file(path, buffer, SNIFF_BYTES, limit, |head| {
+            candidate = decode::is_candidate(&head[..head.len().min(SNIFF_BYTES)]);
+            if candidate {
+                permit = self.file_bytes.take(limit);
+            }
+            candidate
+        })?;
+        if file.size != listed {
+            let reason = format!("its size changed from {listed} to {} bytes while it was read", file.size);
+            return Err(Failure::new(Outcome::Unreadable, Stage::Read, reason));
+        }
+        Ok(ReadFile { file, candidate, _permit: permit })
+    }
+
+    /// Says what the bytes are, and reduces a picture to its tile.
+    pub fn picture(&self, read: &ReadFile<'_>) -> (Facts, Result<Box<Tile>, Failure>) {
+        let file = &read.file;
+        if read.candidate && !file.whole {
+            let format = decode::Format::sniff(&file.bytes);
+            let reason = format!(
+                "a file of {} MiB; {} MiB are allowed (raise --max-memory)",
+                file.size.div_ceil(1 << 20),
+                self.file_bytes.total() >> 20
+            );
+            let failure = Failure::new(Outcome::OverLimit, Stage::Limits, reason);
+            return (Facts { format, ..Facts::default() }, Err(failure));
+        }
+        let probe = decode::probe(&file.bytes, self.geometry, &self.limits);
+        if let Some(failure) = probe.failure {
+            return (probe.facts, Err(failure));
+        }
+        // The probe has refused what the budget could never give.
+        let _permit = self.decode_bytes.take(probe.decode_bytes);
+        let tile = decode::decode(&file.bytes, &probe, self.geometry, &self.limits);
+        (probe.facts, tile)
+    }
+}

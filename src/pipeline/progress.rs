@@ -1,0 +1,84 @@
+//! Counters of a run, for whoever shows them.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Counters that the stages of a run add to. Files count as done when they are stored.
+#[derive(Debug)]
+pub struct Progress {
+    started: Instant,
+    walking: AtomicBool,
+    pub(super) files_found: AtomicU64,
+    pub(super) files_done: AtomicU64,
+    pub(super) files_skipped: AtomicU64,
+    pub(super) bytes_found: AtomicU64,
+    pub(super) bytes_done: AtomicU64,
+    pub(super) pictures: AtomicU64,
+    pub(super) hits: AtomicU64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+            walking: AtomicBool::new(true),
+            files_found: AtomicU64::new(0),
+            files_done: AtomicU64::new(0),
+            files_skipped: AtomicU64::new(0),
+            bytes_found: AtomicU64::new(0),
+            bytes_done: AtomicU64::new(0),
+            pictures: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+        }
+    }
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgressSnapshot {
+    /// Files that this run has to do, as far as the walk has come.
+    pub files_found: u64,
+    /// Of these, files that are stored.
+    pub files_done: u64,
+    /// Files that the case had already.
+    pub files_skipped: u64,
+    /// Bytes of the files found.
+    pub bytes_found: u64,
+    /// Bytes of the files done.
+    pub bytes_done: u64,
+    /// Pictures that were hashed.
+    pub pictures: u64,
+    /// Hits that were stored: a distinct content against a known record.
+    pub hits: u64,
+    /// Whether more files may be found.
+    pub walking: bool,
+    /// Since the start of the run.
+    pub elapsed: Duration,
+}
+
+impl Progress {
+    /// The counters now.
+    #[must_use]
+    pub fn snapshot(&self) -> ProgressSnapshot {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ProgressSnapshot {
+            files_found: read(&self.files_found),
+            files_done: read(&self.files_done),
+            files_skipped: read(&self.files_skipped),
+            bytes_found: read(&self.bytes_found),
+            bytes_done: read(&self.bytes_done),
+            pictures: read(&self.pictures),
+            hits: read(&self.hits),
+            walking: self.walking.load(Ordering::Relaxed),
+            elapsed: self.started.elapsed(),
+        }
+    }
+
+    pub(super) fn walk_ended(&self) {
+        self.walking.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn add(counter: &AtomicU64, count: u64) {
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,297 @@
+//! The summary at the end of a run: what was found, in counts that add up, and where everything is.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::case::{CaseError, CaseIdentity, CaseReader, SetCounts};
+use crate::outcome::Outcome;
+use crate::source::name::escape_path;
+
+/// What one run did, for its throughput.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunFigures {
+    /// Wall time of the command, known sets and summary included.
+    pub took: Duration,
+    /// Files that this run finished.
+    pub files: u64,
+    /// Bytes of these files.
+    pub bytes: u64,
+    /// Pictures that this run decoded and hashed.
+    pub pictures: u64,
+}
+
+/// A case in numbers. Serialises as the JSON form of the summary.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// The case's folder, escaped.
+    pub case: String,
+    /// Whose case it is.
+    pub identity: CaseIdentity,
+    /// "full" or "te512".
+    pub geometry: &'static str,
+    /// The sources, escaped.
+    pub sources: Vec<String>,
+    /// Items that were discovered: the sum of `outcomes` and `unfinished`.
+    pub discovered: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Items of an interrupted run that are not finished.
+    pub unfinished: u64,
+    /// Items by outcome.
+    pub outcomes: Vec<OutcomeCount>,
+    /// Known sets and their hits.
+    pub known_sets: Vec<SetCounts>,
+    /// Items with a hit in any set.
+    pub items_with_hits: u64,
+    /// Perceptual hits by distance.
+    pub distances: Vec<DistanceCount>,
+    /// This run.
+    pub run: RunSummary,
+}
+
+/// Items of one outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct OutcomeCount {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Items.
+    pub items: u64,
+}
+
+/// Perceptual hits of one distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DistanceCount {
+    /// Differing bits of 256.
+    pub distance: u32,
+    /// Hits.
+    pub hits: u64,
+}
+
+/// [`RunFigures`] as they are reported.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RunSummary {
+    /// Wall time.
+    pub seconds: f64,
+    /// Files that this run finished.
+    pub files: u64,
+    /// Bytes of these files.
+    pub bytes: u64,
+    /// Pictures that this run hashed.
+    pub pictures: u64,
+}
+
+/// Sums a case up.
+///
+/// # Errors
+/// The case cannot be read.
+pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError> {
+    let counts = case.item_counts()?;
+    let outcomes = case.outcome_counts()?.into_iter();
+    let distances = case.distance_counts()?.into_iter();
+    Ok(Summary {
+        case: escape_path(case.folder()),
+        identity: case.identity()?,
+        geometry: case.spec()?.geometry.name(),
+        sources: case.sources()?,
+        discovered: counts.items,
+        bytes: counts.bytes,
+        unfinished: counts.unfinished,
+        outcomes: outcomes.map(|(outcome, items)| OutcomeCount { outcome, items }).collect(),
+        known_sets: case.set_counts()?,
+        items_with_hits: case.items_with_hits()?,
+        distances: distances.map(|(distance, hits)| DistanceCount { distance, hits }).collect(),
+        run: RunSummary {
+            seconds: run.took.as_secs_f64(),
+            files: run.files,
+            bytes: run.bytes,
+            pictures: run.pictures,
+        },
+    })
+}
+
+/// What an outcome means, in the words of the summary.
+const fn meaning(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Hashed => "pictures with a code",
+        Outcome::Duplicate => "same bytes as another item of the case, which carries the result",
+        Outcome::TooSmall => "pictures with a side under 5 px: digest only",
+        Outcome::NotAPicture => "other files: digest only",
+        Outcome::Unsupported => "picture formats without a decoder here: digest only",
+        Outcome::Corrupt => "damaged or truncated pictures: digest only",
+        Outcome::Empty => "files of no bytes",
+        Outcome::OverLimit => "over the limits of the run: digest only",
+        Outcome::CrashedDecoder => "crashed their decoder: digest only",
+        Outcome::Unreadable => "the system refused to read them",
+        Outcome::Vanished => "gone when they were to be read",
+        Outcome::NotFollowed => "links, not followed",
+        Outcome::NotAFile => "pipes, sockets, devices: not opened",
+    }
+}
+
+/// The summary as text for a person.
+#[must_use]
+pub fn render(summary: &Summary) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = render_items(&mut text, summary);
+    let _ = render_hits(&mut text, summary);
+    let _ = render_run(&mut text, summary);
+    text
+}
+
+fn render_items(text: &mut String, summary: &Summary) -> std::fmt::Result {
+    let identity = &summary.identity;
+    let owner: Vec<String> = [
+        ("case", &identity.case_number),
+        ("exhibit", &identity.exhibit),
+        ("examiner", &identity.examiner),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value}")))
+    .collect();
+    if !owner.is_empty() {
+        writeln!(text, "{}", owner.join(", "))?;
+    }
+    let width = digits(summary.discovered).max(3);
+    writeln!(text, "\nItems")?;
+    for count in &summary.outcomes {
+        let (name, items) = (count.outcome.name(), grouped(count.items));
+        writeln!(text, "  {items:>width$}  {name:<15}  {}", meaning(count.outcome))?;
+    }
+    if summary.unfinished > 0 {
+        let items = grouped(summary.unfinished);
+        writeln!(text, "  {items:>width$}  {:<15}  run the same command again to finish them", "not finished")?;
+    }
+    writeln!(text, "  {:>width$}  discovered       {}", grouped(summary.discovered), size(summary.bytes))
+}
+
+fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
+    if summary.known_sets.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\nHits")?;
+    let most = summary.known_sets.iter().map(|set| set.digest_hits.max(set.perceptual_hits).max(set.items)).max();
+    let width = digits(most.unwrap_or(0)).max(6);
+    writeln!(text, "  {:>width$}  {:>10}  {:>width$}  known set", "digest", "perceptual", "items")?;
+    for set in &summary.known_sets {
+        writeln!(
+            text,
+            "  {:>width$}  {:>10}  {:>width$}  {} ({} records, distance up to {})",
+            grouped(set.digest_hits),
+            grouped(set.perceptual_hits),
+            grouped(set.items),
+            set.name,
+            grouped(set.records),
+            set.distance
+        )?;
+    }
+    let with_hits = summary.items_with_hits;
+    writeln!(text, "  {} of {} items have a hit", grouped(with_hits), grouped(summary.discovered))?;
+    if !summary.distances.is_empty() {
+        writeln!(text, "\nPerceptual hits by distance")?;
+        render_histogram(text, &summary.distances)?;
+    }
+    Ok(())
+}
+
+/// Eight bars of four (or, over radius 31, eight) distances each.
+fn render_histogram(text: &mut String, distances: &[DistanceCount]) -> std::fmt::Result {
+    const BAR: u64 = 40;
+    let largest = distances.last().map_or(0, |count| count.distance);
+    let width = if largest < 32 { 4 } else { 8 };
+    let mut bins = [0; 8];
+    for count in distances {
+        bins[(count.distance / width).min(7) as usize] += count.hits;
+    }
+    let most = bins.into_iter().max().unwrap_or(1).max(1);
+    let digits = digits(most);
+    for (first, hits) in (0..).step_by(width as usize).zip(bins) {
+        // A bar for a hit is never empty.
+        let bar = "#".repeat((hits * BAR).div_ceil(most) as usize);
+        let line = format!("  {first:>2}–{:<2}  {:>digits$}  {bar}", first + width - 1, grouped(hits));
+        writeln!(text, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn render_run(text: &mut String, summary: &Summary) -> std::fmt::Result {
+    let run = &summary.run;
+    let seconds = run.seconds.max(1e-3);
+    writeln!(
+        text,
+        "\nThis run: {} files ({}) and {} pictures in {:.1} s: {:.0} pictures/s, {}/s",
+        grouped(run.files),
+        size(run.bytes),
+        grouped(run.pictures),
+        run.seconds,
+        run.pictures as f64 / seconds,
+        size((run.bytes as f64 / seconds) as u64)
+    )?;
+    let case = &summary.case;
+    writeln!(text, "Everything is in {case}/case.sqlite")?;
+    writeln!(text, "Rows:  tamis export --case {} hits|items|errors", shell_word(case))
+}
+
+/// A word that a shell takes as one.
+fn shell_word(text: &str) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "/._-+:,@%".contains(character);
+    if !text.is_empty() && text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Characters of [`grouped`].
+fn digits(number: u64) -> usize {
+    grouped(number).len()
+}
+
+/// Bytes with a unit, one decimal.
+fn size(bytes: u64) -> String {
+    for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
+        if bytes >= 1 << shift {
+            let tenths = (u128::from(bytes) * 10) >> shift;
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+    }
+    format!("{bytes} bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_sizes_have_units() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(size(3 << 19), "1.5 MiB");
+        assert_eq!(shell_word("CASE"), "CASE");
+        assert_eq!(shell_word("my case's"), r"'my case'\''s'");
+    }
+
+    #[test]
+    fn every_hit_has_a_bar() {
+        let mut text = String::new();
+        let counts = [(0, 4000), (3, 1), (31, 1)].map(|(distance, hits)| DistanceCount { distance, hits });
+        render_histogram(&mut text, &counts).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 8);
+        assert_eq!(lines[0], format!("   0–3   4,001  {}", "#".repeat(40)));
+        assert_eq!(lines[1], "   4–7       0");
+        assert_eq!(lines[7], "  28–31      1  #");
+    }
+}
