@@ -7,9 +7,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 
 use super::Pair;
+use super::calibrate::{Winner, measure_cached};
 use super::flat::FlatIndex;
 use super::popcount::InstructionSet;
+use crate::gpu::code::TILE_BATCH;
+use crate::gpu::layout::FlatHit;
+use crate::gpu::{AdapterSelector, GpuContext, GpuError, GpuHasher, GpuHaystack, GpuSearcher};
 use crate::pdq::{Code, Tile, TileHash, hash_tile};
+
+/// With fewer known codes `auto` takes the CPU unmeasured: eight needles a picture against 200,000 codes are
+/// about 0.3 ms on one core, against tens of milliseconds of decoding.
+const SMALL_SET: u64 = 200_000;
+/// Tiles of one batch on the CPU: a few milliseconds' work.
+const CPU_TILE_BATCH: usize = 64;
 
 /// `--backend` as asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,24 +81,83 @@ pub struct Backend {
 #[derive(Debug)]
 struct Shared {
     description: String,
+    /// `None` on the CPU, and from a loss on.
+    gpu: Mutex<Option<Arc<Gpu>>>,
     notices: Mutex<Vec<String>>,
 }
 
+/// An open GPU with its shaders.
+#[derive(Debug)]
+pub(super) struct Gpu {
+    pub context: Arc<GpuContext>,
+    pub hasher: GpuHasher,
+    pub searcher: GpuSearcher,
+}
+
+impl Gpu {
+    pub fn new(context: GpuContext) -> Result<Self, GpuError> {
+        let context = Arc::new(context);
+        let (hasher, searcher) = (GpuHasher::new(&context)?, GpuSearcher::new(&context)?);
+        Ok(Self { context, hasher, searcher })
+    }
+}
+
 impl Backend {
-    /// The CPU.
-    #[must_use]
-    pub fn cpu() -> Self {
-        let description = format!("cpu ({} vectors)", InstructionSet::best());
-        Self { shared: Arc::new(Shared { description, notices: Mutex::default() }) }
+    fn new(description: String, gpu: Option<Gpu>, notices: Vec<String>) -> Self {
+        let gpu = Mutex::new(gpu.map(Arc::new));
+        Self { shared: Arc::new(Shared { description, gpu, notices: Mutex::new(notices) }) }
     }
 
-    /// Resolves a request.
+    /// The CPU, and why.
+    #[must_use]
+    pub fn cpu(reason: &str) -> Self {
+        Self::new(format!("cpu ({} vectors): {reason}", InstructionSet::best()), None, Vec::new())
+    }
+
+    /// An open GPU, and why.
     ///
     /// # Errors
-    /// A GPU was asked for by name or by `gpu` and there is none.
+    /// The device was lost, or refuses the shaders.
+    pub fn gpu(context: GpuContext, reason: &str) -> Result<Self, GpuError> {
+        Ok(Self::on(Gpu::new(context)?, reason))
+    }
+
+    fn on(gpu: Gpu, reason: &str) -> Self {
+        let adapter = gpu.context.description();
+        let mut notices = Vec::new();
+        if adapter.is_software() {
+            notices.push(format!("{} is a software adapter: it computes on the CPU, and slowly", adapter.name));
+        }
+        Self::new(format!("gpu ({adapter}): {reason}"), Some(gpu), notices)
+    }
+
+    /// Resolves a request for a run that matches with `known_codes` codes.
+    ///
+    /// # Errors
+    /// A GPU was asked for by name or by `gpu` and there is none, or it does not work.
     pub fn choose(request: &BackendRequest, known_codes: u64) -> Result<Self, BackendError> {
-        let _ = (request, known_codes);
-        Ok(Self::cpu())
+        let selector = match request {
+            BackendRequest::Cpu => return Ok(Self::cpu("asked for")),
+            BackendRequest::Auto => return Ok(Self::choose_by_measurement(known_codes)),
+            BackendRequest::Gpu(None) => AdapterSelector::Any,
+            BackendRequest::Gpu(Some(name)) => AdapterSelector::Named(name.clone()),
+        };
+        let opened = GpuContext::open(&selector).and_then(|context| Self::gpu(context, "asked for"));
+        opened.map_err(|error| BackendError::Unavailable(error.to_string()))
+    }
+
+    /// `auto`: never an error, because the CPU always works.
+    fn choose_by_measurement(known_codes: u64) -> Self {
+        if known_codes < SMALL_SET {
+            return Self::cpu(&format!("{known_codes} known codes are too few for a GPU to pay"));
+        }
+        match measure_cached(false) {
+            Err(reason) => Self::cpu(&reason),
+            Ok((gpu, measurement)) => match measurement.verdict() {
+                (Winner::Gpu, reason) => Self::on(gpu, &reason),
+                (Winner::Cpu, reason) => Self::cpu(&reason),
+            },
+        }
     }
 
     /// What was picked and why, in one line for a person.
@@ -101,42 +170,109 @@ impl Backend {
     /// adapter), one line each.
     #[must_use]
     pub fn take_notices(&self) -> Vec<String> {
-        std::mem::take(&mut *self.notices())
-    }
-
-    fn notices(&self) -> MutexGuard<'_, Vec<String>> {
-        self.shared.notices.lock().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *lock(&self.shared.notices))
     }
 
     /// How many tiles a call to [`Backend::hash_tiles`] should bring at best.
     #[must_use]
     pub fn tile_batch(&self) -> usize {
-        64
+        if self.current_gpu().is_some() { TILE_BATCH } else { CPU_TILE_BATCH }
     }
 
     /// Codes of all orientations and quality of each tile, in order.
     #[must_use]
     pub fn hash_tiles(&self, tiles: &[Box<Tile>]) -> Vec<TileHash> {
+        if let Some(gpu) = self.current_gpu().filter(|_| !tiles.is_empty()) {
+            match gpu.hasher.hash(tiles) {
+                Ok(hashes) => return hashes,
+                Err(error) => self.give_up_gpu(&error),
+            }
+        }
         tiles.par_iter().map(|tile| hash_tile(tile)).collect()
     }
 
-    /// Makes codes resident for searches.
+    /// Makes codes resident for searches: in memory always, so that the CPU can take over, and on the GPU
+    /// where there is one.
     #[must_use]
-    pub fn haystack(&self, codes: Vec<Code>) -> Haystack {
-        Haystack { flat: FlatIndex::new(&codes) }
+    pub fn haystack(&self, codes: &[Code]) -> Haystack {
+        let resident = self.current_gpu().and_then(|gpu| {
+            let resident = gpu.searcher.haystack(codes);
+            resident.map_err(|error| self.give_up_gpu(&error)).ok()
+        });
+        Haystack { backend: self.clone(), flat: FlatIndex::new(codes), resident }
+    }
+
+    fn current_gpu(&self) -> Option<Arc<Gpu>> {
+        lock(&self.shared.gpu).clone()
+    }
+
+    /// From here on the CPU; said once.
+    fn give_up_gpu(&self, error: &GpuError) {
+        if lock(&self.shared.gpu).take().is_some() {
+            lock(&self.shared.notices)
+                .push(format!("{error}. The run goes on on the CPU, with the same results"));
+        }
     }
 }
 
 /// Codes that stay resident and are searched with batch after batch.
 #[derive(Debug)]
 pub struct Haystack {
+    backend: Backend,
     flat: FlatIndex,
+    resident: Option<GpuHaystack>,
 }
 
 impl Haystack {
-    /// Every pair within `radius` (inclusive), sorted by (needle, haystack); nothing is dropped.
+    /// Every pair within `radius` (inclusive), sorted by (needle, haystack); nothing is dropped. On the CPU
+    /// it runs on the threads of the current rayon pool.
     #[must_use]
     pub fn search(&self, needles: &[Code], radius: u32) -> Vec<Pair> {
+        if needles.is_empty() || self.flat.is_empty() {
+            return Vec::new();
+        }
+        if let (Some(gpu), Some(resident)) = (self.backend.current_gpu(), &self.resident) {
+            match gpu.searcher.search(resident, needles, radius) {
+                Ok(hits) => {
+                    let mut pairs: Vec<Pair> = hits.iter().map(Pair::from).collect();
+                    pairs.par_sort_unstable();
+                    return pairs;
+                }
+                Err(error) => self.backend.give_up_gpu(&error),
+            }
+        }
         self.flat.search(needles, radius)
+    }
+}
+
+impl From<&FlatHit> for Pair {
+    fn from(hit: &FlatHit) -> Self {
+        Self { needle: hit.needle, haystack: hit.haystack, distance: hit.distance }
+    }
+}
+
+/// A thread that panicked while holding one of these locks left nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_as_they_are_shown() {
+        for text in ["auto", "cpu", "gpu", "gpu:NVIDIA GeForce RTX 4070"] {
+            assert_eq!(text.parse::<BackendRequest>().map(|request| request.to_string()), Ok(text.to_string()));
+        }
+        for wrong in ["", "GPU", "gpu:", "gpu: ", "cuda"] {
+            assert!(wrong.parse::<BackendRequest>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_small_job_does_not_start_a_gpu() {
+        let backend = Backend::choose(&BackendRequest::Auto, 1000).unwrap();
+        assert!(backend.description().starts_with("cpu"), "{}", backend.description());
     }
 }

@@ -1,6 +1,7 @@
 //! Range search: all pairs of codes within a radius, nothing dropped, on CPU vectors or the GPU.
 
 pub mod backend;
+pub mod calibrate;
 pub mod flat;
 pub mod orient;
 pub mod popcount;

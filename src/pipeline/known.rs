@@ -54,8 +54,8 @@ impl<'a> ResidentSets<'a> {
                     set.name()
                 ));
             }
-            let codes = set.codes().iter().map(|known| known.code).collect();
-            sets.push(ResidentSet { id, set, haystack: backend.haystack(codes) });
+            let codes: Vec<Code> = set.codes().iter().map(|known| known.code).collect();
+            sets.push(ResidentSet { id, set, haystack: backend.haystack(&codes) });
         }
         Ok((Self { sets, distance: settings.distance, min_quality: settings.min_quality }, notices))
     }

@@ -1,0 +1,154 @@
+//! Dispatches `shaders/code.wgsl`: tiles to codes of all orientations and quality. CPU twin:
+//! [`crate::pdq::code`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wgpu::{BindGroup, Buffer, BufferUsages, CommandEncoderDescriptor, ComputePipeline, SubmissionIndex};
+
+use super::context::{GpuContext, GpuError};
+use super::layout::{CodeParameters, GpuTileHash};
+use super::pipeline::{Shader, bind, compute_pipeline};
+use super::slots::{Readback, Upload, device_buffer};
+use crate::pdq::dct::{PASS_SHIFT, cosine_table};
+use crate::pdq::{Code, TILE_FRACTION_BITS, Tile, TileHash};
+
+/// Tiles of one dispatch: 16 MiB.
+pub const TILE_BATCH: usize = 1024;
+/// Workgroups in a row of a dispatch.
+const GRID_WIDTH: u32 = 256;
+const TILE_BYTES: u64 = size_of::<Tile>() as u64;
+const HASH_BYTES: u64 = size_of::<GpuTileHash>() as u64;
+const PARAMETER_BYTES: u64 = size_of::<CodeParameters>() as u64;
+
+/// Hashes tiles on a GPU.
+#[derive(Debug)]
+pub struct GpuHasher {
+    context: Arc<GpuContext>,
+    pipeline: ComputePipeline,
+    /// Two, so that one batch is filled while the other is computed.
+    slots: Mutex<[Slot; 2]>,
+}
+
+/// The buffers of one batch.
+#[derive(Debug)]
+struct Slot {
+    upload: Upload,
+    parameters: Buffer,
+    tiles: Buffer,
+    hashes: Buffer,
+    readback: Readback,
+    bindings: BindGroup,
+}
+
+impl GpuHasher {
+    /// Compiles the shader and makes the buffers.
+    ///
+    /// # Errors
+    /// The device was lost or is out of memory.
+    pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
+        let shader = Shader { label: "code", source: include_str!("../../shaders/code.wgsl"), entry: "hash_tiles" };
+        let overrides = [
+            ("PASS_SHIFT", f64::from(PASS_SHIFT)),
+            ("FULL_SCALE", f64::from(255_u32 << TILE_FRACTION_BITS)),
+        ];
+        let pipeline = compute_pipeline(context, &shader, &overrides);
+        let cosines = cosines(context)?;
+        let slots = Mutex::new([Slot::new(context, &pipeline, &cosines), Slot::new(context, &pipeline, &cosines)]);
+        context.wait(None)?;
+        Ok(Self { context: Arc::clone(context), pipeline, slots })
+    }
+
+    /// Codes of all orientations and quality of each tile, in order.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn hash(&self, tiles: &[Box<Tile>]) -> Result<Vec<TileHash>, GpuError> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hashes = Vec::with_capacity(tiles.len());
+        let mut before: Option<(&Slot, usize, SubmissionIndex)> = None;
+        for (batch, slot) in tiles.chunks(TILE_BATCH).zip(slots.iter().cycle()) {
+            let submission = self.submit(slot, batch)?;
+            if let Some((slot, count, submission)) = before.replace((slot, batch.len(), submission)) {
+                hashes.extend(slot.read(&self.context, count, submission)?);
+            }
+        }
+        if let Some((slot, count, submission)) = before {
+            hashes.extend(slot.read(&self.context, count, submission)?);
+        }
+        Ok(hashes)
+    }
+
+    fn submit(&self, slot: &Slot, tiles: &[Box<Tile>]) -> Result<SubmissionIndex, GpuError> {
+        let count = tiles.len() as u32;
+        let parameters = CodeParameters { tile_count: count, grid_width: GRID_WIDTH };
+        let pieces = tiles.iter().map(|tile| bytemuck::bytes_of(&**tile));
+        slot.upload.fill(&self.context, std::iter::once(bytemuck::bytes_of(&parameters)).chain(pieces))?;
+        let tile_bytes = PARAMETER_BYTES..PARAMETER_BYTES + TILE_BYTES * u64::from(count);
+        let mut encoder = self.context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+        slot.upload.copy_to(&mut encoder, 0..PARAMETER_BYTES, &slot.parameters, 0);
+        slot.upload.copy_to(&mut encoder, tile_bytes, &slot.tiles, 0);
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&self.pipeline);
+            pass.set_bind_group(0, &slot.bindings, &[]);
+            pass.dispatch_workgroups(GRID_WIDTH.min(count), count.div_ceil(GRID_WIDTH), 1);
+        }
+        slot.readback.copy_from(&mut encoder, &slot.hashes, 0..HASH_BYTES * u64::from(count));
+        Ok(self.context.queue.submit([encoder.finish()]))
+    }
+}
+
+impl Slot {
+    fn new(context: &GpuContext, pipeline: &ComputePipeline, cosines: &Buffer) -> Self {
+        let tile_bytes = TILE_BYTES * TILE_BATCH as u64;
+        let hash_bytes = HASH_BYTES * TILE_BATCH as u64;
+        let parameters = device_buffer(context, "code parameters", PARAMETER_BYTES, BufferUsages::UNIFORM);
+        let tiles = device_buffer(context, "tiles", tile_bytes, BufferUsages::STORAGE);
+        let hashes = device_buffer(context, "hashes", hash_bytes, BufferUsages::STORAGE);
+        let bindings = bind(context, pipeline, &[&parameters, cosines, &tiles, &hashes]);
+        Self {
+            upload: Upload::new(context, PARAMETER_BYTES + tile_bytes),
+            readback: Readback::new(context, hash_bytes),
+            parameters,
+            tiles,
+            hashes,
+            bindings,
+        }
+    }
+
+    fn read(
+        &self,
+        context: &GpuContext,
+        count: usize,
+        submission: SubmissionIndex,
+    ) -> Result<Vec<TileHash>, GpuError> {
+        self.readback.read(context, HASH_BYTES * count as u64, submission, |bytes| {
+            bytemuck::cast_slice::<u8, GpuTileHash>(bytes).iter().map(TileHash::from).collect()
+        })
+    }
+}
+
+impl From<&GpuTileHash> for TileHash {
+    fn from(hash: &GpuTileHash) -> Self {
+        let word = |code: usize, word: usize| {
+            let at = code * 8 + word * 2;
+            u64::from(hash.codes[at]) | u64::from(hash.codes[at + 1]) << 32
+        };
+        let codes = std::array::from_fn(|code| Code(std::array::from_fn(|index| word(code, index))));
+        Self { codes, quality: hash.quality as u8 }
+    }
+}
+
+/// The cosines on the GPU.
+fn cosines(context: &GpuContext) -> Result<Buffer, GpuError> {
+    let bytes: &[u8] = bytemuck::cast_slice(cosine_table());
+    let size = bytes.len() as u64;
+    let buffer = device_buffer(context, "cosines", size, BufferUsages::STORAGE);
+    let upload = Upload::new(context, size);
+    upload.fill(context, [bytes])?;
+    let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+    upload.copy_to(&mut encoder, 0..size, &buffer, 0);
+    let submission = context.queue.submit([encoder.finish()]);
+    context.wait(Some(submission))?;
+    Ok(buffer)
+}

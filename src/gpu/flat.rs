@@ -1,0 +1,298 @@
+//! Dispatches `shaders/flat.wgsl`: flat range search. CPU twin: [`crate::matching::flat`].
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wgpu::{Buffer, BufferUsages, CommandEncoderDescriptor, ComputePipeline};
+
+use super::context::{GpuContext, GpuError};
+use super::layout::{FlatHit, FlatParameters};
+use super::pipeline::{Shader, bind, compute_pipeline};
+use super::slots::{Readback, Upload, device_buffer};
+use crate::pdq::Code;
+
+/// Needles in workgroup memory: 4 KiB.
+const NEEDLE_GROUP: usize = 128;
+/// Needles of one dispatch.
+const NEEDLES: usize = 8192;
+/// Pairs of one dispatch: under a second on the slowest cards, where drivers give up after two.
+const DISPATCH_PAIRS: u64 = 1 << 33;
+/// Invocations of a workgroup, four codes each.
+const WORKGROUP: u32 = 256;
+/// Bytes of a haystack buffer at most, so that one allocation is never most of a card.
+const CHUNK_BYTES: u64 = 1 << 30;
+/// Codes of a haystack buffer at most: 65,535 workgroups of 1,024.
+const CHUNK_CODES: u64 = 65_535 * 1024;
+/// Hits that a dispatch stores; where there are more it is split and done again.
+const CAPACITY: usize = 1 << 19;
+/// Hits that come back with the count: enough nearly always.
+const FIRST_HITS: usize = 4096;
+const CODE_BYTES: u64 = 32;
+const PARAMETER_BYTES: u64 = size_of::<FlatParameters>() as u64;
+const HIT_BYTES: u64 = size_of::<FlatHit>() as u64;
+/// Bytes of the count before the hits.
+const COUNT_BYTES: u64 = 4;
+
+/// Codes on the GPU.
+#[derive(Debug)]
+pub struct GpuHaystack {
+    chunks: Vec<Chunk>,
+}
+
+/// A run of codes in one buffer.
+#[derive(Debug)]
+struct Chunk {
+    /// Index of its first code.
+    first: u32,
+    /// Codes in it.
+    count: u32,
+    planes: Buffer,
+}
+
+/// Searches on a GPU.
+#[derive(Debug)]
+pub struct GpuSearcher {
+    context: Arc<GpuContext>,
+    /// One for each lower bound.
+    pipelines: [ComputePipeline; 3],
+    /// Most codes of a haystack buffer.
+    chunk_codes: usize,
+    capacity: usize,
+    buffers: Mutex<Buffers>,
+}
+
+/// What one dispatch uses.
+#[derive(Debug)]
+struct Buffers {
+    upload: Upload,
+    parameters: Buffer,
+    needles: Buffer,
+    found: Buffer,
+    readback: Readback,
+}
+
+/// What one dispatch searches.
+#[derive(Clone, Debug)]
+struct Part {
+    needles: Range<usize>,
+    /// Fours of codes of the chunk.
+    fours: Range<u32>,
+}
+
+/// How much is done at once; tests use small numbers to reach every path.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchLimits {
+    /// Codes of a haystack buffer.
+    pub chunk_codes: usize,
+    /// Hits that one dispatch stores.
+    pub capacity: usize,
+}
+
+impl Default for SearchLimits {
+    fn default() -> Self {
+        Self { chunk_codes: CHUNK_CODES as usize, capacity: CAPACITY }
+    }
+}
+
+impl GpuSearcher {
+    /// Compiles the shader and makes the buffers.
+    ///
+    /// # Errors
+    /// The device was lost or is out of memory.
+    pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
+        Self::with_limits(context, SearchLimits::default())
+    }
+
+    /// As [`GpuSearcher::new`], with other limits.
+    ///
+    /// # Errors
+    /// The device was lost or is out of memory.
+    pub fn with_limits(context: &Arc<GpuContext>, limits: SearchLimits) -> Result<Self, GpuError> {
+        let shader = Shader { label: "flat", source: include_str!("../../shaders/flat.wgsl"), entry: "search" };
+        let pipelines = [0.0, 1.0, 2.0].map(|bound| {
+            let overrides = [("NEEDLE_GROUP", NEEDLE_GROUP as f64), ("BOUND", bound)];
+            compute_pipeline(context, &shader, &overrides)
+        });
+        // One needle and one four of codes must fit: a part is not split further.
+        let capacity = limits.capacity.max(4);
+        let found_bytes = COUNT_BYTES + HIT_BYTES * capacity as u64;
+        let buffers = Buffers {
+            upload: Upload::new(context, PARAMETER_BYTES + CODE_BYTES * NEEDLES as u64 + COUNT_BYTES),
+            parameters: device_buffer(context, "flat parameters", PARAMETER_BYTES, BufferUsages::UNIFORM),
+            needles: device_buffer(context, "needles", CODE_BYTES * NEEDLES as u64, BufferUsages::STORAGE),
+            found: device_buffer(context, "found", found_bytes, BufferUsages::STORAGE),
+            readback: Readback::new(context, found_bytes),
+        };
+        context.wait(None)?;
+        let bytes = context.max_storage_bytes().min(CHUNK_BYTES);
+        let chunk_codes = limits.chunk_codes.min((bytes / CODE_BYTES) as usize / 4 * 4).max(4);
+        Ok(Self { context: Arc::clone(context), pipelines, chunk_codes, capacity, buffers: Mutex::new(buffers) })
+    }
+
+    /// Makes codes resident, in as many buffers as the limits ask for.
+    ///
+    /// # Errors
+    /// The device was lost, or has not enough memory.
+    pub fn haystack(&self, codes: &[Code]) -> Result<GpuHaystack, GpuError> {
+        let mut chunks = Vec::new();
+        let mut first = 0;
+        for part in codes.chunks(self.chunk_codes) {
+            chunks.push(Chunk { first, count: part.len() as u32, planes: self.upload_planes(part)? });
+            first += part.len() as u32;
+        }
+        Ok(GpuHaystack { chunks })
+    }
+
+    /// Lays codes out in planes of fours and copies them to the GPU, plane by plane.
+    fn upload_planes(&self, codes: &[Code]) -> Result<Buffer, GpuError> {
+        let plane_bytes = (codes.len().div_ceil(4) * 16) as u64;
+        let planes = device_buffer(&self.context, "haystack", plane_bytes * 8, BufferUsages::STORAGE);
+        let upload = Upload::new(&self.context, plane_bytes);
+        let mut plane = vec![0_u32; codes.len().div_ceil(4) * 4];
+        for word in 0..8 {
+            for (slot, code) in plane.iter_mut().zip(codes) {
+                *slot = (code.0[word / 2] >> (word % 2 * 32)) as u32;
+            }
+            upload.fill(&self.context, [bytemuck::cast_slice::<u32, u8>(&plane)])?;
+            let mut encoder = self.context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            upload.copy_to(&mut encoder, 0..plane_bytes, &planes, plane_bytes * word as u64);
+            let submission = self.context.queue.submit([encoder.finish()]);
+            self.context.wait(Some(submission))?;
+        }
+        Ok(planes)
+    }
+
+    /// Every pair within `radius` (inclusive), in no particular order.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn search(
+        &self,
+        haystack: &GpuHaystack,
+        needles: &[Code],
+        radius: u32,
+    ) -> Result<Vec<FlatHit>, GpuError> {
+        let buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        // As on the CPU; see the table in `matching::popcount`.
+        let pipeline = match radius {
+            0..=33 => &self.pipelines[1],
+            34..=80 => &self.pipelines[2],
+            _ => &self.pipelines[0],
+        };
+        let mut hits = Vec::new();
+        for chunk in &haystack.chunks {
+            let bindings = [&buffers.parameters, &chunk.planes, &buffers.needles, &buffers.found];
+            let bindings = bind(&self.context, pipeline, &bindings);
+            let codes = u64::from(chunk.count);
+            let most = ((DISPATCH_PAIRS / codes.max(1)) as usize).next_multiple_of(NEEDLE_GROUP).min(NEEDLES);
+            let fours = 0..chunk.count.div_ceil(4);
+            let mut parts: Vec<Part> = (0..needles.len())
+                .step_by(most)
+                .map(|start| Part { needles: start..needles.len().min(start + most), fours: fours.clone() })
+                .collect();
+            while let Some(part) = parts.pop() {
+                let dispatch = Dispatch { searcher: self, buffers: &buffers, pipeline, bindings: &bindings, chunk };
+                if !dispatch.run(needles, &part, radius, &mut hits)? {
+                    parts.extend(part.halves());
+                }
+            }
+        }
+        Ok(hits)
+    }
+}
+
+impl Part {
+    /// Two parts with half the pairs each: by needles, or by codes where there is one needle.
+    fn halves(&self) -> [Self; 2] {
+        let Self { needles, fours } = self;
+        if needles.len() > 1 {
+            let middle = needles.start + needles.len() / 2;
+            let half = |needles| Self { needles, fours: fours.clone() };
+            return [half(needles.start..middle), half(middle..needles.end)];
+        }
+        let middle = fours.start + (fours.end - fours.start) / 2;
+        let half = |fours| Self { needles: needles.clone(), fours };
+        [half(fours.start..middle), half(middle..fours.end)]
+    }
+}
+
+/// One dispatch and all it needs.
+struct Dispatch<'a> {
+    searcher: &'a GpuSearcher,
+    buffers: &'a Buffers,
+    pipeline: &'a ComputePipeline,
+    bindings: &'a wgpu::BindGroup,
+    chunk: &'a Chunk,
+}
+
+impl Dispatch<'_> {
+    /// Searches a part. `false` where it had more hits than fit: nothing was taken then.
+    fn run(
+        &self,
+        needles: &[Code],
+        part: &Part,
+        radius: u32,
+        hits: &mut Vec<FlatHit>,
+    ) -> Result<bool, GpuError> {
+        let context = &self.searcher.context;
+        let wanted = &needles[part.needles.clone()];
+        let parameters = FlatParameters {
+            needle_count: wanted.len() as u32,
+            first_four: part.fours.start,
+            end_four: part.fours.end,
+            code_end: self.chunk.count,
+            plane_stride: self.chunk.count.div_ceil(4),
+            radius,
+            capacity: self.searcher.capacity as u32,
+            code_offset: self.chunk.first,
+        };
+        let words: Vec<[u32; 8]> = wanted.iter().map(|code| words(*code)).collect();
+        let needle_bytes = CODE_BYTES * wanted.len() as u64;
+        let pieces: [&[u8]; 3] = [bytemuck::bytes_of(&parameters), &[0; COUNT_BYTES as usize], bytemuck::cast_slice(&words)];
+        self.buffers.upload.fill(context, pieces)?;
+        let count_end = PARAMETER_BYTES + COUNT_BYTES;
+        let first_bytes = COUNT_BYTES + HIT_BYTES * FIRST_HITS.min(self.searcher.capacity) as u64;
+        let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+        let upload = &self.buffers.upload;
+        upload.copy_to(&mut encoder, 0..PARAMETER_BYTES, &self.buffers.parameters, 0);
+        upload.copy_to(&mut encoder, PARAMETER_BYTES..count_end, &self.buffers.found, 0);
+        upload.copy_to(&mut encoder, count_end..count_end + needle_bytes, &self.buffers.needles, 0);
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(self.pipeline);
+            pass.set_bind_group(0, self.bindings, &[]);
+            let blocks = (part.fours.end - part.fours.start).div_ceil(WORKGROUP);
+            pass.dispatch_workgroups(blocks, (wanted.len().div_ceil(NEEDLE_GROUP)) as u32, 1);
+        }
+        self.buffers.readback.copy_from(&mut encoder, &self.buffers.found, 0..first_bytes);
+        let submission = context.queue.submit([encoder.finish()]);
+        let first_needle = part.needles.start as u32;
+        let mut take = |hit: &FlatHit| hits.push(FlatHit { needle: hit.needle + first_needle, ..*hit });
+        let count = self.buffers.readback.read(context, first_bytes, submission, |bytes| {
+            let (count, stored) = bytes.split_at(COUNT_BYTES as usize);
+            let count = bytemuck::pod_read_unaligned::<u32>(count) as usize;
+            if count <= FIRST_HITS && count <= self.searcher.capacity {
+                bytemuck::cast_slice::<u8, FlatHit>(stored)[..count].iter().for_each(&mut take);
+            }
+            count
+        })?;
+        if count > self.searcher.capacity {
+            return Ok(false);
+        }
+        if count > FIRST_HITS {
+            let bytes = COUNT_BYTES..COUNT_BYTES + HIT_BYTES * count as u64;
+            let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            self.buffers.readback.copy_from(&mut encoder, &self.buffers.found, bytes.clone());
+            let submission = context.queue.submit([encoder.finish()]);
+            self.buffers.readback.read(context, bytes.end - bytes.start, submission, |bytes| {
+                bytemuck::cast_slice::<u8, FlatHit>(bytes).iter().for_each(&mut take);
+            })?;
+        }
+        Ok(true)
+    }
+}
+
+/// A code as the shader has it.
+fn words(code: Code) -> [u32; 8] {
+    std::array::from_fn(|word| (code.0[word / 2] >> (word % 2 * 32)) as u32)
+}

@@ -1,0 +1,229 @@
+//! How fast the CPU and the GPU of this machine hash and search: what `--backend auto` decides by. Measured
+//! once per machine, adapter, driver and version, and kept in a cache file.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Instant;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::backend::Gpu;
+use super::flat::FlatIndex;
+use super::popcount::InstructionSet;
+use crate::gpu::{AdapterSelector, GpuContext, GpuError};
+use crate::pdq::{Code, TILE_SIDE, Tile, hash_tile};
+
+/// Codes that are searched in a measurement.
+const HAYSTACK: usize = 1 << 20;
+/// Codes that are searched for: the needles of 128 pictures.
+const NEEDLES: usize = 1024;
+/// Tiles that are hashed.
+const TILES: usize = 2048;
+/// Times that each is done; the best counts.
+const ROUNDS: usize = 3;
+
+/// Rates of this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// The adapter, with its driver.
+    pub adapter: String,
+    /// Threads of the CPU's figures.
+    pub threads: usize,
+    /// The CPU's vectors.
+    pub instructions: InstructionSet,
+    /// Pairs of codes a second on all threads.
+    pub cpu_pairs_per_second: f64,
+    /// Pairs of codes a second on the GPU, transfers included.
+    pub gpu_pairs_per_second: f64,
+    /// Tiles a second on all threads.
+    pub cpu_tiles_per_second: f64,
+    /// Tiles a second on the GPU, transfers included.
+    pub gpu_tiles_per_second: f64,
+}
+
+/// Which backend `auto` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Winner {
+    /// The CPU.
+    Cpu,
+    /// The GPU.
+    Gpu,
+}
+
+impl Measurement {
+    /// Which is faster, and why in words. Searching decides: at the sizes where a GPU is considered it is
+    /// nearly all of the work that is not decoding.
+    #[must_use]
+    pub fn verdict(&self) -> (Winner, String) {
+        let (cpu, gpu) = (self.cpu_pairs_per_second, self.gpu_pairs_per_second);
+        let winner = if gpu > cpu { Winner::Gpu } else { Winner::Cpu };
+        let reason = format!("measured {gpu:.1e} pairs/s on the GPU, {cpu:.1e} on {} threads", self.threads);
+        (winner, reason)
+    }
+
+    fn key(adapter: &str) -> String {
+        format!("{} | {adapter} | {} threads | {}", env!("CARGO_PKG_VERSION"), threads(), InstructionSet::best())
+    }
+}
+
+/// Opens the hardware GPU and gives the machine's measurement, from the cache unless `again` or there is none.
+///
+/// # Errors
+/// The reason, in words, why there is no GPU to measure.
+pub(super) fn measure_cached(again: bool) -> Result<(Gpu, Measurement), String> {
+    let context = GpuContext::open(&AdapterSelector::Hardware).map_err(|error| match error {
+        // The way out that the error names is what happens anyway.
+        GpuError::NoAdapter(_) => "no hardware GPU".to_string(),
+        other => other.to_string(),
+    })?;
+    let key = Measurement::key(&context.description().to_string());
+    let gpu = Gpu::new(context).map_err(|error| error.to_string())?;
+    let mut cache = read_cache();
+    if let Some(measurement) = cache.get(&key).filter(|_| !again) {
+        return Ok((gpu, measurement.clone()));
+    }
+    let measurement = measure(&gpu).map_err(|error| error.to_string())?;
+    cache.insert(key, measurement.clone());
+    // A cache that cannot be written costs the next run a second.
+    let _ = write_cache(&cache);
+    Ok((gpu, measurement))
+}
+
+/// The measurement of the hardware GPU of this machine; see `measure_cached`.
+///
+/// # Errors
+/// The reason, in words, why there is no GPU to measure.
+pub fn measurement(again: bool) -> Result<Measurement, String> {
+    measure_cached(again).map(|(_, measurement)| measurement)
+}
+
+/// Measures an adapter by name, whatever its kind, without keeping the result.
+///
+/// # Errors
+/// There is no such adapter, or it failed.
+pub fn measure_adapter(selector: &AdapterSelector) -> Result<Measurement, GpuError> {
+    measure(&Gpu::new(GpuContext::open(selector)?)?)
+}
+
+fn measure(gpu: &Gpu) -> Result<Measurement, GpuError> {
+    let haystack = random_codes(1, HAYSTACK);
+    let needles = random_codes(2, NEEDLES);
+    let tiles: Vec<Box<Tile>> = random_codes(3, TILES).iter().map(textured_tile).collect();
+    let index = FlatIndex::new(&haystack);
+    let resident = gpu.searcher.haystack(&haystack)?;
+    let pairs = (HAYSTACK * NEEDLES) as f64;
+    let mut failed = None;
+    let mut on_gpu = |result: Result<(), GpuError>| {
+        if let Err(error) = result {
+            failed.get_or_insert(error);
+        }
+    };
+    let measurement = Measurement {
+        adapter: gpu.context.description().to_string(),
+        threads: threads(),
+        instructions: InstructionSet::best(),
+        cpu_pairs_per_second: pairs / best_seconds(|| drop(index.search(&needles, 31))),
+        gpu_pairs_per_second: pairs
+            / best_seconds(|| on_gpu(gpu.searcher.search(&resident, &needles, 31).map(drop))),
+        cpu_tiles_per_second: TILES as f64
+            / best_seconds(|| drop(tiles.par_iter().map(|tile| hash_tile(tile)).collect::<Vec<_>>())),
+        gpu_tiles_per_second: TILES as f64 / best_seconds(|| on_gpu(gpu.hasher.hash(&tiles).map(drop))),
+    };
+    failed.map_or(Ok(measurement), Err)
+}
+
+/// The least of a few rounds: what the machine does when nothing else disturbs it.
+fn best_seconds(mut work: impl FnMut()) -> f64 {
+    let rounds = (0..ROUNDS).map(|_| {
+        let started = Instant::now();
+        work();
+        started.elapsed().as_secs_f64()
+    });
+    rounds.fold(f64::INFINITY, f64::min).max(1e-9)
+}
+
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Codes of random bits (SplitMix64).
+fn random_codes(seed: u64, count: usize) -> Vec<Code> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut value = state;
+        value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        value ^ (value >> 31)
+    };
+    (0..count).map(|_| Code([next(), next(), next(), next()])).collect()
+}
+
+/// A tile with some texture; what it shows does not change the time it takes.
+fn textured_tile(code: &Code) -> Box<Tile> {
+    let mut tile = Box::new(Tile([0; TILE_SIDE * TILE_SIDE]));
+    for (index, value) in tile.0.iter_mut().enumerate() {
+        *value = (code.0[index % 4] >> (index % 41)) as u32 & 0x00ff_0000;
+    }
+    tile
+}
+
+/// `TAMIS_CACHE_DIR`, else where this system keeps caches.
+fn cache_file() -> Option<PathBuf> {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let tamis = |folder: PathBuf| folder.join("tamis");
+    let place = folder("TAMIS_CACHE_DIR").or_else(|| {
+        if cfg!(windows) {
+            folder("LOCALAPPDATA").map(tamis)
+        } else if cfg!(target_os = "macos") {
+            folder("HOME").map(|home| tamis(home.join("Library/Caches")))
+        } else {
+            folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache"))).map(tamis)
+        }
+    });
+    place.map(|place| place.join("measurements.json"))
+}
+
+/// What was measured before; nothing where the file is missing or damaged.
+fn read_cache() -> BTreeMap<String, Measurement> {
+    let text = cache_file().and_then(|path| fs::read(path).ok()).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+fn write_cache(cache: &BTreeMap<String, Measurement>) -> std::io::Result<()> {
+    let Some(path) = cache_file() else { return Ok(()) };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // Renamed into place, so that two runs at once never leave half a file.
+    let partial = path.with_extension(format!("{}.partial", std::process::id()));
+    fs::write(&partial, serde_json::to_vec_pretty(cache)?)?;
+    fs::rename(partial, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_faster_search_wins() {
+        let measurement = |cpu: f64, gpu: f64| Measurement {
+            adapter: "a card".into(),
+            threads: 8,
+            instructions: InstructionSet::Portable,
+            cpu_pairs_per_second: cpu,
+            gpu_pairs_per_second: gpu,
+            cpu_tiles_per_second: 1e5,
+            gpu_tiles_per_second: 1e4,
+        };
+        assert_eq!(measurement(1e10, 1e11).verdict().0, Winner::Gpu);
+        let (winner, reason) = measurement(1e10, 1e9).verdict();
+        assert_eq!(winner, Winner::Cpu);
+        assert_eq!(reason, "measured 1.0e9 pairs/s on the GPU, 1.0e10 on 8 threads");
+    }
+}

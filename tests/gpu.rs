@@ -1,0 +1,141 @@
+//! GPU and CPU give the same bits. On any adapter; see CONTRIBUTING for `TAMIS_GPU_TESTS`.
+
+mod support;
+
+use rayon::prelude::*;
+use tamis::gpu::flat::SearchLimits;
+use tamis::gpu::{GpuHasher, GpuSearcher};
+use tamis::matching::Pair;
+use tamis::matching::flat::FlatIndex;
+use tamis::pdq::{Code, Tile, TileHash, hash_tile};
+
+const TILES: u64 = 100_000;
+
+fn hash_on_cpu(tiles: &[Box<Tile>]) -> Vec<TileHash> {
+    tiles.par_iter().map(|tile| hash_tile(tile)).collect()
+}
+
+#[test]
+fn codes_and_quality_of_100_000_tiles_are_those_of_the_cpu() {
+    let Some(context) = support::gpu() else { return };
+    let hasher = GpuHasher::new(&context).unwrap();
+    let mut qualities = std::collections::HashSet::new();
+    for first in (0..TILES).step_by(5000) {
+        let tiles: Vec<Box<Tile>> = (first..first + 5000).into_par_iter().map(support::tile).collect();
+        let ours = hasher.hash(&tiles).unwrap();
+        let expected = hash_on_cpu(&tiles);
+        assert_eq!(ours.len(), expected.len());
+        for (number, (ours, expected)) in (first..).zip(ours.iter().zip(&expected)) {
+            assert_eq!(ours, expected, "tile {number}");
+            qualities.insert(expected.quality);
+        }
+    }
+    assert!(qualities.len() > 50, "the tiles are of many qualities: {}", qualities.len());
+}
+
+/// The twin that must fail: one sample of one tile off by one unit in 2¹⁶.
+#[test]
+fn a_tile_that_differs_is_seen() {
+    let Some(context) = support::gpu() else { return };
+    let hasher = GpuHasher::new(&context).unwrap();
+    let mut tiles: Vec<Box<Tile>> = (0..1500).map(support::tile).collect();
+    let expected = hash_on_cpu(&tiles);
+    // A flat tile has no ties left once a sample differs.
+    tiles[1202].0[77] ^= 1;
+    let ours = hasher.hash(&tiles).unwrap();
+    let differing: Vec<usize> = (0..tiles.len()).filter(|&index| ours[index] != expected[index]).collect();
+    assert_eq!(differing, [1202]);
+}
+
+#[test]
+fn batches_of_any_size_come_back_in_order() {
+    let Some(context) = support::gpu() else { return };
+    let hasher = GpuHasher::new(&context).unwrap();
+    for count in [0, 1, 255, 256, 257, 1023, 1024, 1025, 3000] {
+        let tiles: Vec<Box<Tile>> = (0..count).map(support::tile).collect();
+        assert_eq!(hasher.hash(&tiles).unwrap(), hash_on_cpu(&tiles), "{count} tiles");
+    }
+}
+
+fn brute_force(haystack: &[Code], needles: &[Code], radius: u32) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (needle, code) in needles.iter().enumerate() {
+        for (index, other) in haystack.iter().enumerate() {
+            let distance = code.distance(*other);
+            if distance <= radius {
+                pairs.push(Pair { needle: needle as u32, haystack: index as u32, distance });
+            }
+        }
+    }
+    pairs
+}
+
+fn search(searcher: &GpuSearcher, haystack: &[Code], needles: &[Code], radius: u32) -> Vec<Pair> {
+    let resident = searcher.haystack(haystack).unwrap();
+    let hits = searcher.search(&resident, needles, radius).unwrap();
+    let mut pairs: Vec<Pair> = hits
+        .iter()
+        .map(|hit| Pair { needle: hit.needle, haystack: hit.haystack, distance: hit.distance })
+        .collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+#[test]
+fn range_search_is_brute_force_at_every_radius_and_size() {
+    let Some(context) = support::gpu() else { return };
+    let searcher = GpuSearcher::new(&context).unwrap();
+    for (haystack, needles) in [(0, 3), (1, 1), (3, 130), (1023, 7), (1025, 128), (5001, 257)] {
+        let haystack = support::clustered_codes(1, haystack);
+        let needles = support::clustered_codes(1, needles);
+        for radius in [0, 1, 31, 33, 34, 63, 80, 81, 256] {
+            let expected = brute_force(&haystack, &needles, radius);
+            let ours = search(&searcher, &haystack, &needles, radius);
+            assert_eq!(ours, expected, "{} × {} at {radius}", haystack.len(), needles.len());
+            // The twin that must fail: a search of one bit less.
+            if let Some(farthest) = expected.iter().map(|pair| pair.distance).max().filter(|&distance| distance > 0) {
+                assert_ne!(search(&searcher, &haystack, &needles, farthest - 1), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn more_hits_than_fit_and_more_codes_than_fit_lose_nothing() {
+    let Some(context) = support::gpu() else { return };
+    let haystack = vec![Code([7; 4]); 3001];
+    let needles = support::clustered_codes(2, 40);
+    for (chunk_codes, capacity) in [(1000, 100_000), (4, 50), (1 << 20, 1), (1 << 20, 4095), (1 << 20, 4097)] {
+        let searcher = GpuSearcher::with_limits(&context, SearchLimits { chunk_codes, capacity }).unwrap();
+        let haystack = if chunk_codes == 4 { &haystack[..101] } else { &haystack[..] };
+        let needles = if capacity < 100 { &needles[..3] } else { &needles[..] };
+        let expected = brute_force(haystack, needles, 256);
+        assert_eq!(expected.len(), haystack.len() * needles.len());
+        assert_eq!(search(&searcher, haystack, needles, 256), expected, "{chunk_codes} codes, {capacity} hits");
+    }
+}
+
+#[test]
+fn a_larger_search_is_that_of_the_cpu() {
+    let Some(context) = support::gpu() else { return };
+    let haystack = support::clustered_codes(3, 40_000);
+    let needles = support::clustered_codes(3, 9000);
+    let searcher = GpuSearcher::new(&context).unwrap();
+    let ours = search(&searcher, &haystack, &needles, 31);
+    assert!(ours.len() > 8192, "{} hits", ours.len());
+    assert_eq!(ours, FlatIndex::new(&haystack).search(&needles, 31));
+}
+
+#[test]
+fn a_lost_device_is_an_error_not_a_panic() {
+    let Some(context) = support::gpu() else { return };
+    let hasher = GpuHasher::new(&context).unwrap();
+    let searcher = GpuSearcher::new(&context).unwrap();
+    let codes = support::clustered_codes(4, 1000);
+    let resident = searcher.haystack(&codes).unwrap();
+    context.simulate_loss();
+    assert!(hasher.hash(&[support::tile(0)]).is_err());
+    assert!(searcher.search(&resident, &codes, 31).is_err());
+    assert!(searcher.haystack(&codes).is_err());
+    assert!(GpuHasher::new(&context).is_err());
+}

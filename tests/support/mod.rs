@@ -1,0 +1,87 @@
+//! What the tests share.
+
+#![allow(dead_code, reason = "each test uses a part")]
+
+pub mod scene;
+
+use std::env;
+use std::sync::Arc;
+
+use rand::prelude::*;
+use tamis::gpu::{AdapterSelector, GpuContext};
+use tamis::pdq::{Code, TILE_SIDE, Tile};
+
+/// A GPU of any kind, as `TAMIS_GPU_TESTS` (`require`, `auto`, `off`) asks; `None` says that it was skipped.
+pub fn gpu() -> Option<Arc<GpuContext>> {
+    let wanted = env::var("TAMIS_GPU_TESTS").unwrap_or_else(|_| "auto".into());
+    assert!(["require", "auto", "off"].contains(&wanted.as_str()), "TAMIS_GPU_TESTS={wanted}");
+    if wanted == "off" {
+        println!("skipped: TAMIS_GPU_TESTS=off");
+        return None;
+    }
+    match GpuContext::open(&AdapterSelector::Any) {
+        Ok(context) => {
+            println!("on {}", context.description());
+            Some(Arc::new(context))
+        }
+        Err(error) if wanted == "require" => panic!("TAMIS_GPU_TESTS=require: {error}"),
+        Err(error) => {
+            println!("skipped: {error}");
+            None
+        }
+    }
+}
+
+/// Whether oracle tests must run: `TAMIS_ORACLE_TESTS=require`.
+pub fn oracles_required() -> bool {
+    env::var("TAMIS_ORACLE_TESTS").is_ok_and(|wanted| wanted == "require")
+}
+
+/// Codes of which many are near each other: `distinct` random ones, each with copies that differ in up to 40 bits.
+pub fn clustered_codes(seed: u64, count: usize) -> Vec<Code> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let centres: Vec<[u64; 4]> = (0..count.div_ceil(5).min(60)).map(|_| random.random()).collect();
+    (0..count)
+        .map(|_| {
+            let mut words = if random.random_bool(0.5) { *centres.choose(&mut random).unwrap() } else { random.random() };
+            for _ in 0..random.random_range(0..=40) {
+                let bit = random.random_range(0..256);
+                words[bit / 64] ^= 1 << (bit % 64);
+            }
+            Code(words)
+        })
+        .collect()
+}
+
+/// Generated tiles of every kind that could tell two implementations apart: noise, gradients, flat ones,
+/// ties, extremes, and single samples.
+pub fn tile(number: u64) -> Box<Tile> {
+    const FULL: u32 = 255 << 16;
+    let mut random = StdRng::seed_from_u64(number);
+    let mut tile = Box::new(Tile([0; TILE_SIDE * TILE_SIDE]));
+    let level: u32 = random.random_range(0..=FULL);
+    let (slope_x, slope_y) = (random.random_range(0..=FULL / 126), random.random_range(0..=FULL / 126));
+    let step = 1 << random.random_range(0..24);
+    let amplitude = 1 << random.random_range(0..24);
+    for (index, value) in tile.0.iter_mut().enumerate() {
+        let (x, y) = ((index % TILE_SIDE) as u32, (index / TILE_SIDE) as u32);
+        *value = match number % 10 {
+            0 => random.random_range(0..=FULL),
+            1 => x * slope_x + y * slope_y,
+            2 => level,
+            3 => if (x + y).is_multiple_of(2) { 0 } else { FULL },
+            4 => if random.random() { 0 } else { FULL },
+            // Symmetric to both axes: half of the coefficients are zero.
+            5 => FULL / 64 * (x.min(63 - x) + y.min(63 - y)),
+            6 => random.random_range(0..=FULL) / step * step,
+            7 => (level + random.random_range(0..amplitude)).min(FULL),
+            // Steps of exactly a whole part of the quality.
+            8 => (x + y) % 2 * (FULL / 100) + y * 7,
+            _ => 0,
+        };
+    }
+    if number % 10 == 9 {
+        tile.0[random.random_range(0..TILE_SIDE * TILE_SIDE)] = FULL;
+    }
+    tile
+}
