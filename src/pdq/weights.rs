@@ -13,6 +13,8 @@ use super::filter::TILE_SIDE;
 
 /// Weights stay below this so that a byte times a weight is a 16-bit multiply-add on vector units.
 const MAX_WEIGHT: u64 = (1 << 15) - 1;
+/// A sample's weights together stay within this, so that their sum times a byte fits 32 bits.
+const MAX_DENOMINATOR: u64 = (u32::MAX / 255) as u64;
 
 /// One distinct sampling position of a dimension.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +71,7 @@ fn tent(pixels: Range<usize>, inner: &[Range<usize>]) -> Vec<u16> {
 }
 
 /// Weights Σ 1 / (outer count · inner count), in fixed point with the largest scale that keeps them
-/// within [`MAX_WEIGHT`]; remainders are carried to the next pixel, so that the sum is exact.
+/// within [`MAX_WEIGHT`] and [`MAX_DENOMINATOR`]; remainders are carried to the next pixel, so that the sum is exact.
 fn fixed_point(pixels: Range<usize>, inner: &[Range<usize>]) -> Vec<u16> {
     // Exact enough to round from: 2⁴⁸ over each inner count, the common outer count left out.
     let exact: Vec<u64> = pixels
@@ -82,13 +84,42 @@ fn fixed_point(pixels: Range<usize>, inner: &[Range<usize>]) -> Vec<u16> {
         })
         .collect();
     let largest = exact.iter().copied().max().unwrap_or(1).max(1);
+    let total: u128 = exact.iter().map(|&weight| u128::from(weight)).sum();
+    let within_denominator = u128::from(MAX_DENOMINATOR) * u128::from(largest) / total.max(1);
+    let scale = within_denominator.min(u128::from(MAX_WEIGHT - 1));
     let mut carried = 0;
     exact
         .into_iter()
         .map(|weight| {
-            let scaled = u128::from(weight) * u128::from(MAX_WEIGHT - 1) + carried;
+            let scaled = u128::from(weight) * scale + carried;
             carried = scaled % u128::from(largest);
             (scaled / u128::from(largest)) as u16
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_stay_within_their_bounds() {
+        for n in (1..=1030).chain([4095, 4097, 65_535, 65_537, 100_000, 1 << 19]) {
+            let samples = samples(n);
+            assert_eq!(samples.iter().map(|sample| sample.cells.len()).sum::<usize>(), TILE_SIDE, "{n}");
+            for sample in samples {
+                assert!(sample.start + sample.weights.len() <= n, "{n}");
+                assert!(sample.denominator > 0 && sample.denominator <= MAX_DENOMINATOR, "{n}");
+                assert!(sample.weights.iter().all(|&weight| u64::from(weight) <= MAX_WEIGHT), "{n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_inside_is_a_whole_tent() {
+        // 640 pixels: windows of five, so weights 1, 2, 3, 4, 5, 4, 3, 2, 1 over 25.
+        let sample = &samples(640)[32];
+        assert_eq!(sample.weights, [1, 2, 3, 4, 5, 4, 3, 2, 1]);
+        assert_eq!(sample.denominator, 25);
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub mod scene;
+pub mod waves;
 
 use std::env;
 use std::sync::Arc;

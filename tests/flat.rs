@@ -1,0 +1,70 @@
+//! Range search on the CPU against brute force, on every instruction set of this machine.
+
+mod support;
+
+use tamis::matching::Pair;
+use tamis::matching::flat::FlatIndex;
+use tamis::matching::popcount::InstructionSet;
+use tamis::pdq::Code;
+
+fn brute_force(haystack: &[Code], needles: &[Code], radius: u32) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (needle, code) in needles.iter().enumerate() {
+        for (index, other) in haystack.iter().enumerate() {
+            let distance = code.distance(*other);
+            if distance <= radius {
+                pairs.push(Pair { needle: needle as u32, haystack: index as u32, distance });
+            }
+        }
+    }
+    pairs
+}
+
+#[test]
+fn every_radius_and_size_is_brute_force() {
+    let sizes = [(0, 5), (5, 0), (1, 1), (63, 7), (64, 6), (65, 5), (4095, 13), (4097, 100), (9000, 31)];
+    for (haystack, needles) in sizes {
+        let haystack = support::clustered_codes(1, haystack);
+        let needles = support::clustered_codes(1, needles);
+        let index = FlatIndex::new(&haystack);
+        assert_eq!(index.len(), haystack.len());
+        // Both sides of every change of the lower bound, and the extremes.
+        for radius in [0, 1, 31, 33, 34, 43, 44, 63, 80, 81, 255, 256] {
+            let expected = brute_force(&haystack, &needles, radius);
+            for instructions in InstructionSet::available() {
+                let ours = index.search_with(instructions, &needles, radius);
+                assert_eq!(ours, expected, "{instructions}: {} × {} at {radius}", haystack.len(), needles.len());
+            }
+            // The twin that must fail: a search of one bit less.
+            if let Some(farthest) = expected.iter().map(|pair| pair.distance).max().filter(|&distance| distance > 0) {
+                assert_ne!(index.search(&needles, farthest - 1), expected);
+            }
+        }
+    }
+}
+
+/// The codes of the filling of the last stripe are zero: a needle near zero must not find them.
+#[test]
+fn what_fills_up_is_never_found() {
+    let index = FlatIndex::new(&[Code([u64::MAX; 4])]);
+    for instructions in InstructionSet::available() {
+        assert_eq!(index.search_with(instructions, &[Code([0; 4])], 255), []);
+        assert_eq!(index.search_with(instructions, &[Code([0; 4])], 256).len(), 1);
+    }
+}
+
+#[test]
+fn threads_do_not_show_in_the_result() {
+    let haystack = support::clustered_codes(2, 30_000);
+    let needles = support::clustered_codes(2, 5000);
+    let index = FlatIndex::new(&haystack);
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| index.search(&needles, 40))
+    };
+    let expected = with(1);
+    assert!(expected.len() > 10_000);
+    assert!(expected.is_sorted());
+    assert_eq!(with(2), expected);
+    assert_eq!(with(7), expected);
+}

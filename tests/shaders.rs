@@ -1,0 +1,99 @@
+//! Every shader is valid, and its structures lie as `gpu::layout` mirrors them. Needs no GPU.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::mem::{offset_of, size_of};
+use std::path::Path;
+
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{Module, TypeInner};
+use tamis::gpu::layout::{CodeParameters, FlatHit, FlatParameters, GpuTileHash};
+
+fn shaders() -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let shaders = files.filter(|path| path.extension().is_some_and(|extension| extension == "wgsl"));
+    shaders
+        .map(|path| (path.file_stem().unwrap().to_str().unwrap().into(), fs::read_to_string(&path).unwrap()))
+        .collect()
+}
+
+fn parse(name: &str, source: &str) -> Result<Module, String> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|error| format!("{name}: {}", error.emit_to_string(source)))?;
+    // No capability beyond what every adapter has.
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    validator.validate(&module).map_err(|error| format!("{name}: {}", error.emit_to_string(source)))?;
+    Ok(module)
+}
+
+/// Offsets and size of a structure, as the shader has them.
+fn layout(module: &Module, structure: &str) -> (Vec<(String, u32)>, u32) {
+    let found = module.types.iter().find(|(_, kind)| kind.name.as_deref() == Some(structure));
+    let Some((_, naga::Type { inner: TypeInner::Struct { members, span }, .. })) = found else {
+        panic!("no structure {structure}");
+    };
+    (members.iter().map(|member| (member.name.clone().unwrap(), member.offset)).collect(), *span)
+}
+
+macro_rules! mirror {
+    ($structure:ty, $($field:ident),+) => {
+        (
+            vec![$((stringify!($field).to_string(), offset_of!($structure, $field) as u32)),+],
+            size_of::<$structure>() as u32,
+        )
+    };
+}
+
+#[test]
+fn every_shader_is_valid_and_has_one_entry_point() {
+    let shaders = shaders();
+    assert_eq!(shaders.keys().collect::<Vec<_>>(), ["code", "flat"]);
+    for (name, source) in &shaders {
+        let module = parse(name, source).unwrap();
+        assert_eq!(module.entry_points.len(), 1, "{name}");
+    }
+}
+
+/// The twin that must fail: a shader that adds a float to an integer.
+#[test]
+fn an_invalid_shader_is_refused() {
+    let source = shaders()["code"].replace("var steps = 0u;", "var steps = 0.5;");
+    assert!(parse("code", &source).is_err());
+}
+
+#[test]
+fn structures_lie_as_they_are_mirrored() {
+    let shaders = shaders();
+    let code = parse("code", &shaders["code"]).unwrap();
+    assert_eq!(layout(&code, "Parameters"), mirror!(CodeParameters, tile_count, grid_width));
+    assert_eq!(layout(&code, "TileHash"), mirror!(GpuTileHash, codes, quality));
+    let flat = parse("flat", &shaders["flat"]).unwrap();
+    assert_eq!(layout(&flat, "Hit"), mirror!(FlatHit, needle, haystack, distance));
+    let parameters = mirror!(
+        FlatParameters,
+        needle_count,
+        first_four,
+        end_four,
+        code_end,
+        plane_stride,
+        radius,
+        capacity,
+        code_offset
+    );
+    assert_eq!(layout(&flat, "Parameters"), parameters);
+    // The twin that must fail: a field more, which moves those behind it.
+    let longer = shaders["flat"].replace("    radius: u32,", "    surplus: u32,\n    radius: u32,");
+    assert_ne!(layout(&parse("flat", &longer).unwrap(), "Parameters"), parameters);
+}
+
+/// The numbers that enter through `override` are those that the shaders name.
+#[test]
+fn overrides_are_named_in_the_shaders() {
+    let shaders = shaders();
+    let names = |shader: &str| -> Vec<String> {
+        let module = parse(shader, &shaders[shader]).unwrap();
+        module.overrides.iter().map(|(_, value)| value.name.clone().unwrap()).collect()
+    };
+    assert_eq!(names("code"), ["PASS_SHIFT", "FULL_SCALE"]);
+    assert_eq!(names("flat"), ["NEEDLE_GROUP", "BOUND"]);
+}
