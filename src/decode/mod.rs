@@ -3,6 +3,7 @@
 
 pub mod facts;
 pub mod format;
+mod icon;
 mod jpeg;
 mod panic_guard;
 mod pixels;
@@ -11,6 +12,8 @@ mod tiff_tags;
 pub use facts::{ExifFacts, Facts};
 pub use format::Format;
 pub use panic_guard::silence_decoder_panics;
+
+use image::ImageFormat;
 
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Geometry, MIN_SIDE, Reducer, Tile};
@@ -77,11 +80,18 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, facts: &mut Facts) ->
         let reason = format!("{} is recognised and has no decoder here", format.name());
         return Err(Failure::new(Outcome::Unsupported, Stage::Sniff, reason));
     };
+    let (bytes, decoder) = picture_of(bytes, decoder);
     let header = panic_guard::caught(|| pixels::read_header(bytes, format, decoder))?;
     facts.width = Some(header.width);
     facts.height = Some(header.height);
     check(&header, geometry, limits)?;
     Ok(header.decode_bytes)
+}
+
+/// The bytes to decode, and as what: of an icon, the PNG in it.
+fn picture_of(bytes: &[u8], decoder: ImageFormat) -> (&[u8], ImageFormat) {
+    let png = (decoder == ImageFormat::Ico).then(|| icon::png(bytes)).flatten();
+    png.map_or((bytes, decoder), |png| (png, ImageFormat::Png))
 }
 
 /// What the header's numbers decide.
@@ -125,5 +135,6 @@ pub fn decode(
         .format
         .and_then(Format::decoder)
         .ok_or_else(|| Failure::new(Outcome::Unsupported, Stage::Decode, "no decoder for this format"))?;
+    let (bytes, decoder) = picture_of(bytes, decoder);
     panic_guard::caught(|| pixels::decode(bytes, decoder, geometry, limits))
 }

@@ -24,7 +24,7 @@ pub(super) fn read_header(bytes: &[u8], format: Format, decoder: ImageFormat) ->
         Format::Jpeg => Some(check_jpeg(bytes)?),
         _ => None,
     };
-    let decoder = open(bytes, decoder, Stage::Limits)?;
+    let decoder = open(bytes, decoder)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     let output = decoder.total_bytes();
@@ -51,9 +51,9 @@ const fn jpeg_is_progressive(frame: jpeg::Frame) -> bool {
 /// What a JPEG's structure alone decides.
 fn check_jpeg(bytes: &[u8]) -> Result<jpeg::Frame, Failure> {
     let structure = jpeg::structure(bytes);
-    let corrupt = |reason: &str| Failure::new(Outcome::Corrupt, Stage::Limits, reason);
+    let corrupt = |reason: &str| Failure::new(Outcome::Corrupt, Stage::Decode, reason);
     let frame = structure.frame.ok_or_else(|| corrupt("no frame header: truncated or damaged"))?;
-    let unsupported = |reason: &str| Failure::new(Outcome::Unsupported, Stage::Limits, reason);
+    let unsupported = |reason: &str| Failure::new(Outcome::Unsupported, Stage::Decode, reason);
     match frame.marker {
         0xc0..=0xc2 => {}
         0xc9 | 0xca | 0xcd..=0xcf => return Err(unsupported("arithmetic-coded JPEG")),
@@ -69,10 +69,10 @@ fn check_jpeg(bytes: &[u8]) -> Result<jpeg::Frame, Failure> {
     Ok(frame)
 }
 
-fn open(bytes: &[u8], format: ImageFormat, stage: Stage) -> Result<impl ImageDecoder, Failure> {
+fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder, Failure> {
     ImageReader::with_format(Cursor::new(bytes), format)
         .into_decoder()
-        .map_err(|error| failure(&error, stage))
+        .map_err(|error| failure(&error))
 }
 
 /// Decodes and reduces. The limits were checked by the caller from the header; they are given to the
@@ -83,12 +83,12 @@ pub(super) fn decode(
     geometry: Geometry,
     limits: &Limits,
 ) -> Result<Box<Tile>, Failure> {
-    let mut decoder = open(bytes, format, Stage::Decode)?;
+    let mut decoder = open(bytes, format)?;
     let mut decoder_limits = image::Limits::default();
     decoder_limits.max_image_width = Some(limits.max_side);
     decoder_limits.max_image_height = Some(limits.max_side);
     decoder_limits.max_alloc = Some(limits.max_decode_bytes);
-    decoder.set_limits(decoder_limits).map_err(|error| failure(&error, Stage::Decode))?;
+    decoder.set_limits(decoder_limits).map_err(|error| failure(&error))?;
     let (width, height) = decoder.dimensions();
     let (layout, sample) = layout(decoder.color_type())?;
     let mut reducer = Reducer::new(width, height, layout, geometry)
@@ -97,7 +97,7 @@ pub(super) fn decode(
         Failure::new(Outcome::OverLimit, Stage::Decode, "more bytes than this machine can address")
     })?;
     let mut pixels = vec![0; length];
-    decoder.read_image(&mut pixels).map_err(|error| failure(&error, Stage::Decode))?;
+    decoder.read_image(&mut pixels).map_err(|error| failure(&error))?;
     match sample {
         Sample::Byte => reducer.push_rows(&pixels),
         Sample::Word => push_high_bytes(&mut reducer, &pixels, width as usize * layout.bytes()),
@@ -141,12 +141,12 @@ fn push_high_bytes(reducer: &mut Reducer, pixels: &[u8], row_samples: usize) {
 }
 
 /// The outcome of a decoder's error.
-fn failure(error: &ImageError, stage: Stage) -> Failure {
+fn failure(error: &ImageError) -> Failure {
     let outcome = match error {
         ImageError::Unsupported(_) => Outcome::Unsupported,
         ImageError::Limits(limit) if limit.kind() == LimitErrorKind::InsufficientMemory => Outcome::OverLimit,
         ImageError::Limits(limit) if limit.kind() == LimitErrorKind::DimensionError => Outcome::OverLimit,
         _ => Outcome::Corrupt,
     };
-    Failure::new(outcome, stage, error.to_string())
+    Failure::new(outcome, Stage::Decode, error.to_string())
 }
