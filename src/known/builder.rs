@@ -64,9 +64,19 @@ impl Builder {
         Self { min_quality, ..Self::default() }
     }
 
-    /// The names of the free columns; to be called before the first record.
+    /// The names of the free columns; to be called before the first record. A name that comes again is
+    /// told from the first by its number.
     pub fn name_columns<'a>(&mut self, names: impl IntoIterator<Item = &'a [u8]>) {
-        self.columns.names = names.into_iter().map(escape).collect();
+        for name in names.into_iter().map(escape) {
+            let taken = |names: &[String], name: &str| names.iter().any(|other| other == name);
+            let mut unique = name.clone();
+            let mut number = 2;
+            while taken(&self.columns.names, &unique) {
+                unique = format!("{name}_{number}");
+                number += 1;
+            }
+            self.columns.names.push(unique);
+        }
     }
 
     /// Adds a record with exactly one value for each named column.

@@ -1,5 +1,7 @@
 //! Lists of one record a line: codes, and the output of md5sum, sha1sum and sha256sum.
 
+use std::borrow::Cow;
+
 use super::builder::{Builder, Record, parse_code, parse_hex, parse_quality};
 
 /// The kinds of line lists.
@@ -36,16 +38,11 @@ impl LineFormat {
             Self::DigestFirst => {
                 let (digest, name) = split_digest_first(line)
                     .ok_or("a digest, two spaces and a name are expected (as md5sum prints them)")?;
-                // A leading backslash says that the name is escaped.
-                if line.first() == Some(&b'\\') {
-                    read_digest(digest, &unescape_coreutils(name)?, builder)
-                } else {
-                    read_digest(digest, name, builder)
-                }
+                read_digest(digest, &raw_name(line, name)?, builder)
             }
             Self::DigestTagged => {
                 let (_, name, digest) = split_tagged(line).ok_or("`MD5 (name) = digest` is expected")?;
-                read_digest(digest, name, builder)
+                read_digest(digest, &raw_name(line, name)?, builder)
             }
         }
     }
@@ -61,6 +58,11 @@ fn read_code(line: &[u8], builder: &mut Builder) -> Result<(), String> {
     let quality = fields.next().map_or(Ok(None), parse_quality)?;
     let name = fields.next().unwrap_or_default();
     builder.push(&Record { code: Some(code), quality, columns: vec![name], ..Record::default() })
+}
+
+/// The bytes of a name: a backslash before the whole line says that it is escaped.
+fn raw_name<'a>(line: &[u8], name: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
+    if line.starts_with(b"\\") { unescape_coreutils(name).map(Cow::Owned) } else { Ok(Cow::Borrowed(name)) }
 }
 
 fn read_digest(digest: &[u8], name: &[u8], builder: &mut Builder) -> Result<(), String> {
@@ -87,6 +89,7 @@ fn split_digest_first(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// (algorithm, name, digest) of a tagged line.
 fn split_tagged(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let line = line.strip_prefix(b"\\").unwrap_or(line);
     let algorithms: [&[u8]; 3] = [b"MD5", b"SHA1", b"SHA256"];
     let algorithm = algorithms.into_iter().find(|algorithm| line.starts_with(algorithm))?;
     let rest = line[algorithm.len()..].strip_prefix(b" (")?;

@@ -1,0 +1,227 @@
+//! Known sets: every form as its tools write it, every malformed line with its place.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+use tamis::known::{KnownError, KnownSet, ReadOptions};
+use tamis::pdq::{Code, Geometry};
+use tamis::source::Digests;
+use tempfile::TempDir;
+
+const CODE: &str = "f70a83c8e821b34a229f82bfd66fd23e78882dbc504f2dbe88832da9738f2ca9";
+const OTHER: &str = "200835730a0237f7641ab5732c20b1a35705f57f1860b5ff57d5bf752024b777";
+const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
+const SHA1: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
+const SHA256: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+struct Lists(TempDir);
+
+impl Lists {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join("set.txt");
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn read(&self, content: impl AsRef<[u8]>) -> Result<KnownSet, KnownError> {
+        KnownSet::read(&self.file(content), &options())
+    }
+
+    /// The error's text without the path.
+    fn error(&self, content: impl AsRef<[u8]>) -> String {
+        let text = self.read(content).unwrap_err().to_string();
+        text.replace(&format!("known set {}", self.0.path().join("set.txt").display()), "SET")
+    }
+}
+
+fn options() -> ReadOptions {
+    ReadOptions { min_quality: 50, ..ReadOptions::default() }
+}
+
+fn abc() -> Digests {
+    let mut digester = tamis::source::Digester::default();
+    digester.update(b"abc");
+    digester.finish()
+}
+
+#[test]
+fn lists_of_codes() {
+    let lists = Lists::new();
+    let set = lists
+        .read(format!("# from the lab\n{CODE}\n\n{OTHER},77\n{CODE},100,a, b and \"c\"\r\n{OTHER},,no quality\n"))
+        .unwrap();
+    let codes: Vec<(u32, Code, Option<u8>)> =
+        set.codes().iter().map(|known| (known.record, known.code, known.quality)).collect();
+    let (code, other) = (CODE.parse().unwrap(), OTHER.parse().unwrap());
+    assert_eq!(codes, [(0, code, None), (1, other, Some(77)), (2, code, Some(100)), (3, other, None)]);
+    assert_eq!(set.columns(0), []);
+    assert_eq!(set.columns(2), [("name", "a, b and \"c\"")]);
+    assert_eq!(set.counts().codes_without_quality, 2);
+    assert_eq!(set.geometry(), Geometry::Full);
+    assert_eq!(set.name(), "set");
+}
+
+#[test]
+fn low_quality_and_zero_codes_are_set_aside_and_counted() {
+    let set = Lists::new().read(format!("{CODE},49\n{OTHER},50\n{},100\n{},0\n", "0".repeat(64), "0".repeat(64)));
+    let set = set.unwrap();
+    assert_eq!(set.codes().len(), 1);
+    let counts = set.counts();
+    assert_eq!((counts.records, counts.codes, counts.low_quality, counts.zero_codes), (4, 1, 1, 2));
+}
+
+#[test]
+fn tables_keep_their_free_columns() {
+    let lists = Lists::new();
+    let table = format!(
+        "\u{feff}Name,PDQ,Quality,md5,SHA-1,sha256,Series,Name\r\n\
+         \"one, two\",{CODE},90,{MD5},{SHA1},{SHA256},A,again\r\n\
+         three,,,{},,,,\r\n",
+        MD5.to_uppercase()
+    );
+    let set = lists.read(table).unwrap();
+    assert_eq!(set.columns(0), [("Name", "one, two"), ("Series", "A"), ("Name_2", "again")]);
+    assert_eq!(set.columns(1), [("Name", "three")]);
+    let found = set.find_digests(&abc());
+    let shown: Vec<_> = found.iter().map(|found| (found.record, found.md5, found.sha1, found.sha256)).collect();
+    assert_eq!(shown, [(0, true, true, true), (1, true, false, false)]);
+    assert_eq!(set.codes().len(), 1);
+    assert_eq!(set.counts().with_digests, 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn checksum_lists_as_the_tools_write_them() {
+    use std::os::unix::ffi::OsStrExt;
+    let lists = Lists::new();
+    let folder = lists.0.path().join("files");
+    fs::create_dir(&folder).unwrap();
+    for name in ["plain", "with space", "line\nbreak", "back\\slash"] {
+        fs::write(folder.join(name), "abc").unwrap();
+    }
+    fs::write(folder.join(std::ffi::OsStr::from_bytes(b"not-utf8-\xff")), "abc").unwrap();
+    for (tool, arguments) in
+        [("md5sum", ""), ("sha1sum", ""), ("sha256sum", ""), ("md5sum", "-b"), ("sha256sum", "--tag")]
+    {
+        let command = format!("{tool} {arguments} *");
+        let Ok(output) = Command::new("sh").args(["-c", &command]).current_dir(&folder).output() else { return };
+        assert!(output.status.success(), "{command}");
+        let set = lists.read(&output.stdout).unwrap_or_else(|error| panic!("{command}: {error}"));
+        assert_eq!(set.find_digests(&abc()).len(), 5, "{command}");
+        assert_eq!(set.counts().codes, 0);
+        let names: Vec<&str> = (0..5).map(|record| set.columns(record)[0].1).collect();
+        if arguments != "--tag" {
+            assert_eq!(names, ["back\\\\slash", "line\\nbreak", "not-utf8-\\xff", "plain", "with space"], "{command}");
+        }
+    }
+}
+
+#[test]
+fn malformed_lines_are_refused_with_their_place() {
+    let lists = Lists::new();
+    let skip = " (--skip-bad-lines counts such lines instead)";
+    for (content, expected) in [
+        (
+            format!("{CODE}\n{MD5}\n"),
+            format!("SET, line 2: 32 hex digits are no PDQ code; for MD5s write a first line `md5`{skip}"),
+        ),
+        (
+            format!("{CODE}\n\n# comment\n{}g\n", &CODE[1..]),
+            format!("SET, line 4: a PDQ code: character 64 is not a hex digit{skip}"),
+        ),
+        (
+            format!("{CODE},101\n"),
+            format!("SET, line 1: the quality `101` is no whole number from 0 to 100{skip}"),
+        ),
+        (
+            format!("md5,name\n{MD5},a\n{MD5}\n"),
+            format!("SET, line 3: 1 fields, where the header names 2{skip}"),
+        ),
+        (
+            format!("sha256\n{MD5}\n"),
+            format!("SET, line 2: a SHA-256 has 64 hex digits, this has 32 characters: is it an MD5?{skip}"),
+        ),
+        (
+            format!("{MD5}  a\n{CODE}0  b\n"),
+            format!("SET, line 2: a digest has 32, 40 or 64 hex digits, this has 65 characters{skip}"),
+        ),
+        ("name,category\na,b\n".into(), format!("SET, line 1: a PDQ code has 64 hex digits, this has 4 characters{skip}")),
+    ] {
+        assert_eq!(lists.error(content), expected);
+    }
+}
+
+#[test]
+fn malformed_lines_are_counted_where_that_was_asked_for() {
+    let lists = Lists::new();
+    let path = lists.file(format!("{CODE}\nnonsense\n{MD5}\n{OTHER},x\n{OTHER},60\n"));
+    let set = KnownSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
+    assert_eq!((set.counts().records, set.counts().bad_lines, set.codes().len()), (2, 3, 2));
+    // Nothing but malformed lines is no list, whatever was asked for.
+    let path = lists.file("one\ntwo\n");
+    let error = KnownSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap_err();
+    assert!(error.to_string().contains("no line of it is a record"), "{error}");
+}
+
+#[test]
+fn what_is_no_list_is_refused_with_a_hint() {
+    let lists = Lists::new();
+    let mut png = Vec::new();
+    let picture = image::DynamicImage::from(image::RgbImage::new(8, 8));
+    picture.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+    assert_eq!(lists.error(png), "SET: this is a picture (png), not a list; `tamis hash` makes a list of pictures");
+    assert_eq!(lists.error(""), "SET: the file is empty");
+    assert_eq!(lists.error("# only a comment\n"), "SET: it holds no records");
+    assert!(lists.error(b"\0\0\x01binary").contains("this is no text"));
+    let folder = KnownSet::read(lists.0.path(), &options()).unwrap_err();
+    assert!(folder.to_string().contains("not a file"), "{folder}");
+    let gone = KnownSet::read(&lists.0.path().join("gone"), &options()).unwrap_err();
+    assert!(matches!(gone, KnownError::Read { .. }), "{gone}");
+}
+
+#[test]
+fn a_set_says_its_geometry() {
+    let lists = Lists::new();
+    let stated = lists.file(format!("# geometry: te512\n{CODE}\n"));
+    assert_eq!(KnownSet::read(&stated, &options()).unwrap().geometry(), Geometry::Te512);
+    let told = ReadOptions { geometry: Some(Geometry::Full), ..options() };
+    let error = KnownSet::read(&stated, &told).unwrap_err().to_string();
+    assert!(error.contains("the file says its geometry is te512, the option says full"), "{error}");
+    let unstated = lists.file(format!("{CODE}\n"));
+    let told = ReadOptions { geometry: Some(Geometry::Te512), ..options() };
+    assert_eq!(KnownSet::read(&unstated, &told).unwrap().geometry(), Geometry::Te512);
+    assert!(lists.error(format!("# geometry: round\n{CODE}\n")).contains("neither full nor te512"));
+}
+
+#[test]
+fn a_set_is_known_by_the_digest_of_its_file() {
+    let lists = Lists::new();
+    let content = format!("{CODE},60,a\n").repeat(60_000);
+    let set = lists.read(&content).unwrap();
+    let expected: [u8; 32] = Sha256::digest(content.as_bytes()).into();
+    assert_eq!(set.file_sha256(), expected);
+    assert_eq!(set.counts().records, 60_000);
+}
+
+/// The reference's own lists, where the shared data is there.
+#[test]
+fn the_references_lists_are_read() {
+    let shared = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/pdq/reg-test-input");
+    for (name, least) in [("needles.txt", 1), ("haystack.txt", 1)] {
+        let path = shared.join(name);
+        if !path.is_file() {
+            println!("skipped: no {name}");
+            continue;
+        }
+        let set = KnownSet::read(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
+        assert!(set.codes().len() >= least);
+    }
+}
