@@ -202,6 +202,13 @@ impl Backend {
         Haystack { backend: self.clone(), flat: FlatIndex::new(codes), resident }
     }
 
+    /// Makes the GPU fail from now on, as a driver's crash would. For tests.
+    pub fn simulate_gpu_loss(&self) {
+        if let Some(gpu) = self.current_gpu() {
+            gpu.context.simulate_loss();
+        }
+    }
+
     fn current_gpu(&self) -> Option<Arc<Gpu>> {
         lock(&self.shared.gpu).clone()
     }

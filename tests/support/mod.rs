@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod cli;
 pub mod scene;
 pub mod waves;
 

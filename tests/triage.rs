@@ -1,0 +1,322 @@
+//! The main job on the sample seizure, with the real program.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use support::cli::{Cases, errors, expect, outcomes, run, tamis, text};
+use tamis::case::{CaseIdentity, CaseStore, HashSpec};
+use tamis::gpu::{AdapterSelector, GpuContext};
+use tamis::known::{KnownSet, ReadOptions};
+use tamis::matching::Backend;
+use tamis::pdq::{Code, Geometry, Orientation};
+use tamis::pipeline::{CancelToken, IngestSettings, Progress, ingest};
+
+const SEIZURE: &str = "tests/data/seizure";
+const KNOWN: &str = "tests/data/known.csv";
+
+fn triage(cases: &Cases, case: &str, more: &[&str]) -> Value {
+    let mut arguments = vec!["triage", SEIZURE, "--known", KNOWN, "--quiet"];
+    arguments.extend(more);
+    cases.summary(case, &arguments)
+}
+
+#[test]
+fn the_sample_shows_something_of_everything() {
+    let cases = Cases::new();
+    let summary = triage(&cases, "CASE", &[]);
+    let expected = [
+        ("hashed", 16),
+        ("duplicate", 1),
+        ("too_small", 1),
+        ("not_a_picture", 1),
+        ("unsupported", 1),
+        ("corrupt", 1),
+        ("empty", 1),
+    ];
+    assert_eq!(outcomes(&summary), expected.map(|(name, items)| (name.to_string(), items)));
+    assert_eq!(summary["discovered"], 22);
+    let set = &summary["known_sets"][0];
+    assert_eq!((&set["digest_hits"], &set["perceptual_hits"], &set["items"]), (&3.into(), &5.into(), &8.into()));
+    let distances: u64 =
+        summary["distances"].as_array().unwrap().iter().map(|count| count["hits"].as_u64().unwrap()).sum();
+    assert_eq!(distances, 5, "the histogram is of the perceptual hits");
+    assert_eq!(summary["run"]["files"], 22);
+    let text = expect(0, &run(["match", "--known", KNOWN, "--case", cases.path("CASE").to_str().unwrap()]));
+    for part in ["22  discovered", "3           5       8  known (7 records", "8 of 22 items have a hit", "0–3   4  ###"] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+}
+
+/// What `find` lists is what the case has.
+#[test]
+fn every_file_is_an_item() {
+    let cases = Cases::new();
+    triage(&cases, "CASE", &[]);
+    let mut files = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from(SEIZURE)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    let name = |path: &Path| path.strip_prefix(SEIZURE).unwrap().to_str().unwrap().replace('\\', "/");
+    let expected: BTreeSet<String> = files.iter().map(|path| name(path)).collect();
+    let rows = cases.rows("CASE", "items");
+    let paths: Vec<&str> = rows.iter().map(|row| text(row, "path")).collect();
+    assert!(paths.is_sorted(), "{paths:?}");
+    assert_eq!(paths.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), expected);
+    // The digests are those of other tools: `known.csv` holds SHA-256s from Python's hashlib.
+    let table = fs::read_to_string(KNOWN).unwrap();
+    let first = rows.iter().find(|row| text(row, "path") == "phone/DCIM/IMG_0001.jpg").unwrap();
+    for digest in ["md5", "sha1", "sha256"] {
+        assert!(table.contains(text(first, digest)), "{digest}");
+    }
+    assert_eq!(text(first, "outcome"), "duplicate");
+    assert!(text(first, "duplicate_of").ends_with("backup/IMG_0001 (copy).jpg"));
+}
+
+/// Hits by code against all pairs of `known.csv` and `hash --orientations`, compared here one by one.
+#[test]
+fn hits_are_all_pairs_within_the_distance() {
+    let cases = Cases::new();
+    for distance in [0, 2, 31, 63] {
+        let case = format!("CASE-{distance}");
+        triage(&cases, &case, &["--distance", &distance.to_string()]);
+        let hashed = expect(0, &run(["hash", SEIZURE, "--orientations", "--format", "jsonl", "--quiet"]));
+        let mut known = csv::Reader::from_path(KNOWN).unwrap();
+        let known: Vec<(String, Option<Code>)> =
+            known.records().map(|record| record.unwrap()).map(|record| (record[5].to_string(), record[0].parse().ok())).collect();
+        let mut expected = BTreeSet::new();
+        for line in hashed.lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            if row["quality"].as_u64().is_none_or(|quality| quality < 50) {
+                continue;
+            }
+            let path = text(&row, "path").strip_prefix("tests/data/seizure/").unwrap();
+            for (name, code) in &known {
+                let Some(code) = code else { continue };
+                let distances = Orientation::ALL.map(|orientation| {
+                    let field = if orientation == Orientation::Original { "pdq" } else { orientation.name() };
+                    (text(&row, field).parse::<Code>().unwrap().distance(*code), orientation.inverse())
+                });
+                let (least, _) = *distances.iter().min_by_key(|(distance, _)| *distance).unwrap();
+                let first = distances.iter().filter(|(distance, _)| *distance == least).map(|(_, orientation)| orientation).min_by_key(|orientation| **orientation as usize).unwrap();
+                if least <= distance {
+                    expected.insert((path.to_string(), name.clone(), least, first.name()));
+                }
+            }
+        }
+        let rows = cases.rows(&case, "hits");
+        let found: BTreeSet<_> = rows
+            .iter()
+            .filter(|row| !row["distance"].is_null())
+            .map(|row| {
+                let name = row["known"]["name"].as_str().unwrap().to_string();
+                let orientation = Orientation::from_name(text(row, "orientation")).unwrap().name();
+                (text(row, "path").to_string(), name, row["distance"].as_u64().unwrap() as u32, orientation)
+            })
+            .collect();
+        assert_eq!(found, expected, "at {distance}");
+        if distance == 31 {
+            let orientations: BTreeSet<&str> = found.iter().map(|(.., orientation)| *orientation).collect();
+            assert!(orientations.is_superset(&BTreeSet::from(["original", "rotate_90", "flip_y"])));
+        }
+    }
+}
+
+#[test]
+fn threads_and_backends_do_not_show_in_the_result() {
+    let cases = Cases::new();
+    triage(&cases, "jobs-1", &["--jobs", "1"]);
+    let expected = cases.exports("jobs-1");
+    for jobs in ["2", "4", "16"] {
+        triage(&cases, jobs, &["--jobs", jobs]);
+        assert_eq!(cases.exports(jobs), expected, "{jobs} threads");
+    }
+    triage(&cases, "little-memory", &["--max-memory", "64MiB", "--jobs", "4"]);
+    assert_eq!(cases.exports("little-memory"), expected);
+    // The twin that must fail: another distance.
+    triage(&cases, "other", &["--distance", "1"]);
+    assert_ne!(cases.exports("other"), expected);
+    if support::gpu().is_some() {
+        triage(&cases, "gpu", &["--backend", "gpu"]);
+        assert_eq!(cases.exports("gpu"), expected, "on the GPU");
+    }
+}
+
+#[test]
+fn scan_and_match_are_triage() {
+    let cases = Cases::new();
+    triage(&cases, "triage", &[]);
+    cases.summary("parts", &["scan", SEIZURE, "--quiet"]);
+    assert_eq!(cases.rows("parts", "hits"), Vec::<Value>::new());
+    cases.summary("parts", &["match", "--known", KNOWN, "--quiet"]);
+    assert_eq!(cases.exports("parts"), cases.exports("triage"));
+}
+
+#[test]
+fn nothing_is_done_twice_and_the_rows_stay() {
+    let cases = Cases::new();
+    let first = triage(&cases, "CASE", &[]);
+    let expected = cases.exports("CASE");
+    assert_eq!(first["run"]["pictures"], 16);
+    let again = triage(&cases, "CASE", &[]);
+    assert_eq!((&again["run"]["files"], &again["run"]["pictures"]), (&0.into(), &0.into()));
+    assert_eq!(cases.exports("CASE"), expected);
+    cases.summary("CASE", &["match", "--known", KNOWN, "--quiet"]);
+    assert_eq!(cases.exports("CASE"), expected);
+    // Other settings find other hits; the first settings find the first ones again.
+    cases.summary("CASE", &["match", "--known", KNOWN, "--distance", "2", "--quiet"]);
+    assert_ne!(cases.exports("CASE"), expected);
+    cases.summary("CASE", &["match", "--known", KNOWN, "--quiet"]);
+    assert_eq!(cases.exports("CASE"), expected);
+}
+
+/// A later set is matched with what is there, and what is new with both.
+#[test]
+fn sets_and_files_that_come_later_meet_all_the_others() {
+    let cases = Cases::new();
+    let source = cases.path("source");
+    fs::create_dir(&source).unwrap();
+    let copy = |from: &str, to: &str| fs::copy(format!("{SEIZURE}/{from}"), source.join(to)).unwrap();
+    copy("phone/DCIM/IMG_0001.jpg", "a.jpg");
+    let list = cases.path("list.txt");
+    let output = run(["hash", "--quiet", "--output", list.to_str().unwrap(), &format!("{SEIZURE}/phone")]);
+    expect(0, &output);
+    let (source_text, list_text) = (source.to_str().unwrap(), list.to_str().unwrap());
+    cases.summary("CASE", &["triage", source_text, "--known", KNOWN, "--quiet"]);
+    copy("phone/DCIM/IMG_0002.jpg", "b.jpg");
+    let both = ["triage", source_text, "--known", KNOWN, list_text, "--quiet"];
+    cases.summary("CASE", &both);
+    cases.summary("fresh", &both);
+    assert_eq!(cases.exports("CASE"), cases.exports("fresh"));
+    assert!(cases.rows("fresh", "hits").len() >= 4);
+}
+
+#[test]
+fn our_own_output_is_a_known_set_in_every_form() {
+    let cases = Cases::new();
+    for format in ["text", "csv"] {
+        let list = cases.path(&format!("list.{format}"));
+        expect(0, &run(["hash", SEIZURE, "--quiet", "--format", format, "--output", list.to_str().unwrap()]));
+        let summary = cases.summary(format, &["triage", SEIZURE, "--known", list.to_str().unwrap(), "--quiet"]);
+        let set = &summary["known_sets"][0];
+        // Every picture of some quality finds itself; the blank one is set aside.
+        assert_eq!(set["items"], 16, "{format}: {set}");
+        assert_eq!(set["digest_hits"], 0);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn checksum_lists_find_files_of_any_kind() {
+    let cases = Cases::new();
+    let Ok(output) = Command::new("sha256sum").arg(format!("{SEIZURE}/laptop/notes.txt")).output() else { return };
+    let list = cases.path("SUMS");
+    fs::write(&list, output.stdout).unwrap();
+    let summary = cases.summary("CASE", &["triage", SEIZURE, "--known", list.to_str().unwrap(), "--quiet"]);
+    assert_eq!(summary["known_sets"][0]["digest_hits"], 1);
+    let hits = cases.rows("CASE", "hits");
+    assert_eq!((text(&hits[0], "path"), text(&hits[0], "digests")), ("laptop/notes.txt", "sha256"));
+}
+
+#[test]
+fn a_case_refuses_what_contradicts_it_and_says_the_way_out() {
+    let cases = Cases::new();
+    triage(&cases, "CASE", &["--case-number", "K 17", "--exhibit", "E1"]);
+    let case = cases.path("CASE");
+    let refused = |more: &[&str]| {
+        let mut command = tamis();
+        command.args(["triage", SEIZURE, "--known", KNOWN, "--case"]).arg(&case).args(more);
+        errors(1, &command.output().unwrap())
+    };
+    assert!(refused(&["--case-number", "K 18"]).contains("this case has --case-number `K 17`, not `K 18`"));
+    assert!(refused(&["--geometry", "te512"]).contains("leave --geometry out, or use another case folder"));
+    let inner = errors(
+        1,
+        &tamis().args(["scan", &format!("{SEIZURE}/phone"), "--case"]).arg(&case).output().unwrap(),
+    );
+    assert!(inner.contains("lies inside") && inner.contains("count twice"), "{inner}");
+    let outer = errors(1, &tamis().args(["scan", "tests/data", "--case"]).arg(&case).output().unwrap());
+    assert!(outer.contains("holds") && outer.contains("count twice"), "{outer}");
+    // What was not given before completes the case.
+    triage(&cases, "CASE", &["--examiner", "A. Nalyst", "--case-number", "K 17"]);
+    let text = expect(0, &tamis().args(["match", "--known", KNOWN, "--case"]).arg(&case).output().unwrap());
+    assert!(text.starts_with("case K 17, exhibit E1, examiner A. Nalyst\n"), "{text}");
+}
+
+#[test]
+fn sets_of_another_geometry_are_refused() {
+    let cases = Cases::new();
+    let set = cases.path("set.txt");
+    fs::write(&set, format!("# geometry: te512\n{}\n", "1234".repeat(16))).unwrap();
+    let output = run(["triage", SEIZURE, "--known", set.to_str().unwrap(), "--case", cases.path("A").to_str().unwrap()]);
+    assert!(errors(1, &output).contains("cannot be compared"));
+    let set = set.to_str().unwrap();
+    let summary = cases.summary("B", &["triage", SEIZURE, "--known", set, "--geometry", "te512", "--quiet"]);
+    assert_eq!(summary["geometry"], "te512");
+    // A case goes on with its own geometry unless told otherwise.
+    let again = cases.summary("B", &["triage", SEIZURE, "--known", set, "--quiet"]);
+    assert_eq!(again["run"]["files"], 0);
+}
+
+#[test]
+fn a_lost_gpu_is_said_and_does_not_show_in_the_result() {
+    if support::gpu().is_none() {
+        return;
+    }
+    let codes = support::clustered_codes(1, 3000);
+    let tiles: Vec<_> = (0..100).map(support::tile).collect();
+    let cpu = Backend::cpu("a test");
+    let backend = Backend::gpu(GpuContext::open(&AdapterSelector::Any).unwrap(), "a test").unwrap();
+    backend.take_notices();
+    let haystack = backend.haystack(&codes);
+    let expected = (cpu.hash_tiles(&tiles), cpu.haystack(&codes).search(&codes[..50], 31));
+    for round in 0..5 {
+        assert_eq!(backend.hash_tiles(&tiles), expected.0, "round {round}");
+        assert_eq!(haystack.search(&codes[..50], 31), expected.1, "round {round}");
+        if round == 1 {
+            assert_eq!(backend.take_notices(), Vec::<String>::new());
+            backend.simulate_gpu_loss();
+        }
+    }
+    let notices = backend.take_notices();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].contains("goes on on the CPU"), "{notices:?}");
+}
+
+/// A whole run whose GPU is lost in the middle: after the known sets were loaded on it.
+#[test]
+fn a_run_survives_its_gpu() {
+    if support::gpu().is_none() {
+        return;
+    }
+    let cases = Cases::new();
+    triage(&cases, "CPU", &[]);
+    let spec = HashSpec { algorithm: "pdq".into(), version: 1, geometry: Geometry::Full, decode_path: "pixels".into() };
+    let mut store = CaseStore::open_or_create(&cases.path("GPU"), &CaseIdentity::default(), &spec).unwrap();
+    let known = [KnownSet::read(Path::new(KNOWN), &ReadOptions { min_quality: 50, ..ReadOptions::default() }).unwrap()];
+    let backend = Backend::gpu(GpuContext::open(&AdapterSelector::Any).unwrap(), "a test").unwrap();
+    backend.take_notices();
+    backend.simulate_gpu_loss();
+    let settings = IngestSettings {
+        jobs: 2,
+        max_memory: 256 << 20,
+        geometry: Geometry::Full,
+        max_side: 65_535,
+        distance: 31,
+        min_quality: 50,
+    };
+    let source = [Path::new(env!("CARGO_MANIFEST_DIR")).join(SEIZURE)];
+    let (progress, cancel) = (Progress::default(), CancelToken::default());
+    ingest(&mut store, &source, &known, &backend, &settings, &progress, &cancel).unwrap();
+    drop(store);
+    assert_eq!(backend.take_notices().len(), 1);
+    assert_eq!(cases.exports("GPU"), cases.exports("CPU"));
+}
