@@ -20,7 +20,8 @@ const DECODER_DIFFERENCES: [(&str, u32); 2] = [("wee.jpg", 2), ("q0122.jpg", 2)]
 
 fn folder() -> Option<PathBuf> {
     let named = env::var_os("TAMIS_SHARED_DATA").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data")).join("pdq");
+    let folder =
+        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data")).join("pdq");
     if folder.is_dir() {
         return Some(folder);
     }
@@ -122,7 +123,8 @@ fn the_gpu_gives_the_same_for_every_public_picture() {
     let hasher = GpuHasher::new(&context).unwrap();
     for geometry in [Geometry::Full, Geometry::Te512] {
         let rows = rows(&folder.join("expected.csv"));
-        let tiles: Vec<Box<Tile>> = rows.iter().map(|row| tile(&folder.join(&row["path"]), geometry)).collect();
+        let tiles: Vec<Box<Tile>> =
+            rows.iter().map(|row| tile(&folder.join(&row["path"]), geometry)).collect();
         let expected: Vec<TileHash> = tiles.iter().map(|tile| hash_tile(tile)).collect();
         assert_eq!(hasher.hash(&tiles).unwrap(), expected);
     }

@@ -138,9 +138,13 @@ save(rgb, 'turned.jpg', 2, quality=90, exif=exif)
 
 #[test]
 fn every_mode_is_as_pillow_shows_it() {
-    let there = Command::new("python3").args(["-c", "import pdqhash, numpy, PIL"]).stderr(Stdio::null()).status();
+    let there =
+        Command::new("python3").args(["-c", "import pdqhash, numpy, PIL"]).stderr(Stdio::null()).status();
     if !there.is_ok_and(|status| status.success()) {
-        assert!(!support::oracles_required(), "TAMIS_ORACLE_TESTS=require: no python3 with pdqhash and pillow");
+        assert!(
+            !support::oracles_required(),
+            "TAMIS_ORACLE_TESTS=require: no python3 with pdqhash and pillow"
+        );
         println!("skipped: no python3 with pdqhash and pillow");
         return;
     }

@@ -33,10 +33,18 @@ fn every_radius_and_size_is_brute_force() {
             let expected = brute_force(&haystack, &needles, radius);
             for instructions in InstructionSet::available() {
                 let ours = index.search_with(instructions, &needles, radius);
-                assert_eq!(ours, expected, "{instructions}: {} × {} at {radius}", haystack.len(), needles.len());
+                assert_eq!(
+                    ours,
+                    expected,
+                    "{instructions}: {} × {} at {radius}",
+                    haystack.len(),
+                    needles.len()
+                );
             }
             // The twin that must fail: a search of one bit less.
-            if let Some(farthest) = expected.iter().map(|pair| pair.distance).max().filter(|&distance| distance > 0) {
+            if let Some(farthest) =
+                expected.iter().map(|pair| pair.distance).max().filter(|&distance| distance > 0)
+            {
                 assert_ne!(index.search(&needles, farthest - 1), expected);
             }
         }

@@ -93,7 +93,9 @@ fn range_search_is_brute_force_at_every_radius_and_size() {
             let ours = search(&searcher, &haystack, &needles, radius);
             assert_eq!(ours, expected, "{} × {} at {radius}", haystack.len(), needles.len());
             // The twin that must fail: a search of one bit less.
-            if let Some(farthest) = expected.iter().map(|pair| pair.distance).max().filter(|&distance| distance > 0) {
+            if let Some(farthest) =
+                expected.iter().map(|pair| pair.distance).max().filter(|&distance| distance > 0)
+            {
                 assert_ne!(search(&searcher, &haystack, &needles, farthest - 1), expected);
             }
         }
@@ -105,13 +107,18 @@ fn more_hits_than_fit_and_more_codes_than_fit_lose_nothing() {
     let Some(context) = support::gpu() else { return };
     let haystack = vec![Code([7; 4]); 3001];
     let needles = support::clustered_codes(2, 40);
-    for (chunk_codes, capacity) in [(1000, 100_000), (4, 50), (1 << 20, 1), (1 << 20, 4095), (1 << 20, 4097)] {
+    for (chunk_codes, capacity) in [(1000, 100_000), (4, 50), (1 << 20, 1), (1 << 20, 4095), (1 << 20, 4097)]
+    {
         let searcher = GpuSearcher::with_limits(&context, SearchLimits { chunk_codes, capacity }).unwrap();
         let haystack = if chunk_codes == 4 { &haystack[..101] } else { &haystack[..] };
         let needles = if capacity < 100 { &needles[..3] } else { &needles[..] };
         let expected = brute_force(haystack, needles, 256);
         assert_eq!(expected.len(), haystack.len() * needles.len());
-        assert_eq!(search(&searcher, haystack, needles, 256), expected, "{chunk_codes} codes, {capacity} hits");
+        assert_eq!(
+            search(&searcher, haystack, needles, 256),
+            expected,
+            "{chunk_codes} codes, {capacity} hits"
+        );
     }
 }
 

@@ -56,7 +56,9 @@ fn abc() -> Digests {
 fn lists_of_codes() {
     let lists = Lists::new();
     let set = lists
-        .read(format!("# from the lab\n{CODE}\n\n{OTHER},77\n{CODE},100,a, b and \"c\"\r\n{OTHER},,no quality\n"))
+        .read(format!(
+            "# from the lab\n{CODE}\n\n{OTHER},77\n{CODE},100,a, b and \"c\"\r\n{OTHER},,no quality\n"
+        ))
         .unwrap();
     let codes: Vec<(u32, Code, Option<u8>)> =
         set.codes().iter().map(|known| (known.record, known.code, known.quality)).collect();
@@ -71,7 +73,8 @@ fn lists_of_codes() {
 
 #[test]
 fn low_quality_and_zero_codes_are_set_aside_and_counted() {
-    let set = Lists::new().read(format!("{CODE},49\n{OTHER},50\n{},100\n{},0\n", "0".repeat(64), "0".repeat(64)));
+    let set =
+        Lists::new().read(format!("{CODE},49\n{OTHER},50\n{},100\n{},0\n", "0".repeat(64), "0".repeat(64)));
     let set = set.unwrap();
     assert_eq!(set.codes().len(), 1);
     let counts = set.counts();
@@ -91,7 +94,8 @@ fn tables_keep_their_free_columns() {
     assert_eq!(set.columns(0), [("Name", "one, two"), ("Series", "A"), ("Name_2", "again")]);
     assert_eq!(set.columns(1), [("Name", "three")]);
     let found = set.find_digests(&abc());
-    let shown: Vec<_> = found.iter().map(|found| (found.record, found.md5, found.sha1, found.sha256)).collect();
+    let shown: Vec<_> =
+        found.iter().map(|found| (found.record, found.md5, found.sha1, found.sha256)).collect();
     assert_eq!(shown, [(0, true, true, true), (1, true, false, false)]);
     assert_eq!(set.codes().len(), 1);
     assert_eq!(set.counts().with_digests, 2);
@@ -112,14 +116,20 @@ fn checksum_lists_as_the_tools_write_them() {
         [("md5sum", ""), ("sha1sum", ""), ("sha256sum", ""), ("md5sum", "-b"), ("sha256sum", "--tag")]
     {
         let command = format!("{tool} {arguments} *");
-        let Ok(output) = Command::new("sh").args(["-c", &command]).current_dir(&folder).output() else { return };
+        let Ok(output) = Command::new("sh").args(["-c", &command]).current_dir(&folder).output() else {
+            return;
+        };
         assert!(output.status.success(), "{command}");
         let set = lists.read(&output.stdout).unwrap_or_else(|error| panic!("{command}: {error}"));
         assert_eq!(set.find_digests(&abc()).len(), 5, "{command}");
         assert_eq!(set.counts().codes, 0);
         let names: Vec<&str> = (0..5).map(|record| set.columns(record)[0].1).collect();
         if arguments != "--tag" {
-            assert_eq!(names, ["back\\\\slash", "line\\nbreak", "not-utf8-\\xff", "plain", "with space"], "{command}");
+            assert_eq!(
+                names,
+                ["back\\\\slash", "line\\nbreak", "not-utf8-\\xff", "plain", "with space"],
+                "{command}"
+            );
         }
     }
 }
@@ -153,7 +163,10 @@ fn malformed_lines_are_refused_with_their_place() {
             format!("{MD5}  a\n{CODE}0  b\n"),
             format!("SET, line 2: a digest has 32, 40 or 64 hex digits, this has 65 characters{skip}"),
         ),
-        ("name,category\na,b\n".into(), format!("SET, line 1: a PDQ code has 64 hex digits, this has 4 characters{skip}")),
+        (
+            "name,category\na,b\n".into(),
+            format!("SET, line 1: a PDQ code has 64 hex digits, this has 4 characters{skip}"),
+        ),
     ] {
         assert_eq!(lists.error(content), expected);
     }
@@ -177,7 +190,10 @@ fn what_is_no_list_is_refused_with_a_hint() {
     let mut png = Vec::new();
     let picture = image::DynamicImage::from(image::RgbImage::new(8, 8));
     picture.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
-    assert_eq!(lists.error(png), "SET: this is a picture (png), not a list; `tamis hash` makes a list of pictures");
+    assert_eq!(
+        lists.error(png),
+        "SET: this is a picture (png), not a list; `tamis hash` makes a list of pictures"
+    );
     assert_eq!(lists.error(""), "SET: the file is empty");
     assert_eq!(lists.error("# only a comment\n"), "SET: it holds no records");
     assert!(lists.error(b"\0\0\x01binary").contains("this is no text"));

@@ -7,7 +7,8 @@ use rand::prelude::*;
 use support::waves::Waves;
 use tamis::pdq::naive::definition;
 use tamis::pdq::{
-    Code, Geometry, Orientation, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile, TileHash, hash_tile,
+    Code, Geometry, Orientation, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile, TileHash,
+    hash_tile,
 };
 
 fn tile(width: u32, height: u32, layout: PixelLayout, geometry: Geometry, pixels: &[u8]) -> Box<Tile> {
@@ -65,7 +66,16 @@ fn a_side_under_five_has_no_code() {
 #[test]
 fn the_fused_form_is_the_definition() {
     let mut sizes: Vec<(u32, u32)> = (5..=70).map(|side| (side, 75 - side.min(70))).collect();
-    sizes.extend([(127, 5), (128, 129), (129, 128), (255, 257), (256, 384), (385, 64), (513, 700), (1281, 90)]);
+    sizes.extend([
+        (127, 5),
+        (128, 129),
+        (129, 128),
+        (255, 257),
+        (256, 384),
+        (385, 64),
+        (513, 700),
+        (1281, 90),
+    ]);
     for (number, (width, height)) in (1000..).zip(sizes) {
         let (width, height) = (width.max(5), height.max(5));
         let waves = Waves::new(number);
@@ -127,7 +137,9 @@ fn grey_is_colour_of_equal_channels_and_alpha_does_not_count() {
 /// White stays white exactly, at every extreme of size: no sum overflows and no rounding gathers.
 #[test]
 fn white_is_white_at_any_size() {
-    for (width, height) in [(5, Reducer::MAX_SIDE), (Reducer::MAX_SIDE, 5), (65_535, 40), (4097, 4095), (5, 5)] {
+    for (width, height) in
+        [(5, Reducer::MAX_SIDE), (Reducer::MAX_SIDE, 5), (65_535, 40), (4097, 4095), (5, 5)]
+    {
         let mut reducer = Reducer::new(width, height, PixelLayout::Luma, Geometry::Full).unwrap();
         let row = vec![255; width as usize];
         (0..height).for_each(|_| reducer.push_rows(&row));
@@ -161,7 +173,8 @@ fn an_inverted_picture_has_the_complement() {
     let (width, height, seed, _) = golden()[3];
     let pixels = Waves::new(seed).rgb(width, height);
     let inverted: Vec<u8> = pixels.iter().map(|&byte| 255 - byte).collect();
-    let (code, other) = (hash_tile(&rgb_tile(width, height, &pixels)), hash_tile(&rgb_tile(width, height, &inverted)));
+    let (code, other) =
+        (hash_tile(&rgb_tile(width, height, &pixels)), hash_tile(&rgb_tile(width, height, &inverted)));
     assert_eq!(other.codes[0], code.codes[0].complement());
     assert_eq!(other.codes[0].distance(code.codes[0]), 256);
 }

@@ -19,7 +19,8 @@ fn shaders() -> BTreeMap<String, String> {
 }
 
 fn parse(name: &str, source: &str) -> Result<Module, String> {
-    let module = naga::front::wgsl::parse_str(source).map_err(|error| format!("{name}: {}", error.emit_to_string(source)))?;
+    let module = naga::front::wgsl::parse_str(source)
+        .map_err(|error| format!("{name}: {}", error.emit_to_string(source)))?;
     // No capability beyond what every adapter has.
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
     validator.validate(&module).map_err(|error| format!("{name}: {}", error.emit_to_string(source)))?;

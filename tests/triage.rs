@@ -41,13 +41,21 @@ fn the_sample_shows_something_of_everything() {
     assert_eq!(outcomes(&summary), expected.map(|(name, items)| (name.to_string(), items)));
     assert_eq!(summary["discovered"], 22);
     let set = &summary["known_sets"][0];
-    assert_eq!((&set["digest_hits"], &set["perceptual_hits"], &set["items"]), (&3.into(), &5.into(), &8.into()));
+    assert_eq!(
+        (&set["digest_hits"], &set["perceptual_hits"], &set["items"]),
+        (&3.into(), &5.into(), &8.into())
+    );
     let distances: u64 =
         summary["distances"].as_array().unwrap().iter().map(|count| count["hits"].as_u64().unwrap()).sum();
     assert_eq!(distances, 5, "the histogram is of the perceptual hits");
     assert_eq!(summary["run"]["files"], 22);
     let text = expect(0, &run(["match", "--known", KNOWN, "--case", cases.path("CASE").to_str().unwrap()]));
-    for part in ["22  discovered", "3           5       8  known (7 records", "8 of 22 items have a hit", "0–3   4  ###"] {
+    for part in [
+        "22  discovered",
+        "3           5       8  known (7 records",
+        "8 of 22 items have a hit",
+        "0–3   4  ###",
+    ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
 }
@@ -90,8 +98,11 @@ fn hits_are_all_pairs_within_the_distance() {
         triage(&cases, &case, &["--distance", &distance.to_string()]);
         let hashed = expect(0, &run(["hash", SEIZURE, "--orientations", "--format", "jsonl", "--quiet"]));
         let mut known = csv::Reader::from_path(KNOWN).unwrap();
-        let known: Vec<(String, Option<Code>)> =
-            known.records().map(|record| record.unwrap()).map(|record| (record[5].to_string(), record[0].parse().ok())).collect();
+        let known: Vec<(String, Option<Code>)> = known
+            .records()
+            .map(|record| record.unwrap())
+            .map(|record| (record[5].to_string(), record[0].parse().ok()))
+            .collect();
         let mut expected = BTreeSet::new();
         for line in hashed.lines() {
             let row: Value = serde_json::from_str(line).unwrap();
@@ -106,7 +117,12 @@ fn hits_are_all_pairs_within_the_distance() {
                     (text(&row, field).parse::<Code>().unwrap().distance(*code), orientation.inverse())
                 });
                 let (least, _) = *distances.iter().min_by_key(|(distance, _)| *distance).unwrap();
-                let first = distances.iter().filter(|(distance, _)| *distance == least).map(|(_, orientation)| orientation).min_by_key(|orientation| **orientation as usize).unwrap();
+                let first = distances
+                    .iter()
+                    .filter(|(distance, _)| *distance == least)
+                    .map(|(_, orientation)| orientation)
+                    .min_by_key(|orientation| **orientation as usize)
+                    .unwrap();
                 if least <= distance {
                     expected.insert((path.to_string(), name.clone(), least, first.name()));
                 }
@@ -205,7 +221,8 @@ fn our_own_output_is_a_known_set_in_every_form() {
     for format in ["text", "csv"] {
         let list = cases.path(&format!("list.{format}"));
         expect(0, &run(["hash", SEIZURE, "--quiet", "--format", format, "--output", list.to_str().unwrap()]));
-        let summary = cases.summary(format, &["triage", SEIZURE, "--known", list.to_str().unwrap(), "--quiet"]);
+        let summary =
+            cases.summary(format, &["triage", SEIZURE, "--known", list.to_str().unwrap(), "--quiet"]);
         let set = &summary["known_sets"][0];
         // Every picture of some quality finds itself; the blank one is set aside.
         assert_eq!(set["items"], 16, "{format}: {set}");
@@ -217,7 +234,9 @@ fn our_own_output_is_a_known_set_in_every_form() {
 #[test]
 fn checksum_lists_find_files_of_any_kind() {
     let cases = Cases::new();
-    let Ok(output) = Command::new("sha256sum").arg(format!("{SEIZURE}/laptop/notes.txt")).output() else { return };
+    let Ok(output) = Command::new("sha256sum").arg(format!("{SEIZURE}/laptop/notes.txt")).output() else {
+        return;
+    };
     let list = cases.path("SUMS");
     fs::write(&list, output.stdout).unwrap();
     let summary = cases.summary("CASE", &["triage", SEIZURE, "--known", list.to_str().unwrap(), "--quiet"]);
@@ -256,7 +275,14 @@ fn sets_of_another_geometry_are_refused() {
     let cases = Cases::new();
     let set = cases.path("set.txt");
     fs::write(&set, format!("# geometry: te512\n{}\n", "1234".repeat(16))).unwrap();
-    let output = run(["triage", SEIZURE, "--known", set.to_str().unwrap(), "--case", cases.path("A").to_str().unwrap()]);
+    let output = run([
+        "triage",
+        SEIZURE,
+        "--known",
+        set.to_str().unwrap(),
+        "--case",
+        cases.path("A").to_str().unwrap(),
+    ]);
     assert!(errors(1, &output).contains("cannot be compared"));
     let set = set.to_str().unwrap();
     let summary = cases.summary("B", &["triage", SEIZURE, "--known", set, "--geometry", "te512", "--quiet"]);
@@ -299,9 +325,16 @@ fn a_run_survives_its_gpu() {
     }
     let cases = Cases::new();
     triage(&cases, "CPU", &[]);
-    let spec = HashSpec { algorithm: "pdq".into(), version: 1, geometry: Geometry::Full, decode_path: "pixels".into() };
+    let spec = HashSpec {
+        algorithm: "pdq".into(),
+        version: 1,
+        geometry: Geometry::Full,
+        decode_path: "pixels".into(),
+    };
     let mut store = CaseStore::open_or_create(&cases.path("GPU"), &CaseIdentity::default(), &spec).unwrap();
-    let known = [KnownSet::read(Path::new(KNOWN), &ReadOptions { min_quality: 50, ..ReadOptions::default() }).unwrap()];
+    let known =
+        [KnownSet::read(Path::new(KNOWN), &ReadOptions { min_quality: 50, ..ReadOptions::default() })
+            .unwrap()];
     let backend = Backend::gpu(GpuContext::open(&AdapterSelector::Any).unwrap(), "a test").unwrap();
     backend.take_notices();
     backend.simulate_gpu_loss();

@@ -151,7 +151,10 @@ impl Batch {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.contents.is_empty() && self.items.is_empty() && self.hits.is_empty() && self.matched_through.is_none()
+        self.contents.is_empty()
+            && self.items.is_empty()
+            && self.hits.is_empty()
+            && self.matched_through.is_none()
     }
 }
 

@@ -43,14 +43,22 @@ impl ProgressReader {
              WHERE item.source = ?1 AND item.path_raw = ?2",
         )?;
         let known: Option<(Option<i64>, Option<i64>, bool)> = statement
-            .query_row(params![source.0, path, self.memory_limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row(params![source.0, path, self.memory_limit], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
             .optional()?;
         Ok(match known {
             None => ItemState::ToDo,
             Some((size, modified, _)) if (size, modified) != (stamp.size.map(clamped), stamp.modified) => {
                 ItemState::Changed
             }
-            Some((_, _, done)) => if done { ItemState::Done } else { ItemState::ToDo },
+            Some((_, _, done)) => {
+                if done {
+                    ItemState::Done
+                } else {
+                    ItemState::ToDo
+                }
+            }
         })
     }
 }

@@ -199,8 +199,9 @@ impl CaseReader {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let name: String = row.get(0)?;
-            let outcome = Outcome::from_name(&name)
-                .ok_or_else(|| CaseError::Refused(format!("the case is damaged: it has an outcome `{name}`")))?;
+            let outcome = Outcome::from_name(&name).ok_or_else(|| {
+                CaseError::Refused(format!("the case is damaged: it has an outcome `{name}`"))
+            })?;
             *counts.entry(outcome).or_insert(0) += unsigned(row, 1)?;
         }
         Ok(Outcome::ALL
@@ -374,8 +375,9 @@ fn item_row(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
 
 fn hit_row(row: &Row<'_>) -> Result<HitRow, CaseError> {
     let columns: Option<String> = row.get(12)?;
-    let known = serde_json::from_str(columns.as_deref().unwrap_or("{}"))
-        .map_err(|error| CaseError::Refused(format!("the case is damaged: columns of a known record: {error}")))?;
+    let known = serde_json::from_str(columns.as_deref().unwrap_or("{}")).map_err(|error| {
+        CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
+    })?;
     Ok(HitRow {
         source: row.get(0)?,
         path: row.get(1)?,

@@ -36,16 +36,22 @@ impl CaseStore {
     ///
     /// # Errors
     /// The folder holds something else, or the case contradicts `identity` or `spec`.
-    pub fn open_or_create(folder: &Path, identity: &CaseIdentity, spec: &HashSpec) -> Result<Self, CaseError> {
+    pub fn open_or_create(
+        folder: &Path,
+        identity: &CaseIdentity,
+        spec: &HashSpec,
+    ) -> Result<Self, CaseError> {
         if !folder.exists() {
-            fs::create_dir_all(folder).map_err(|error| io_error("cannot make the case folder", folder, error))?;
+            fs::create_dir_all(folder)
+                .map_err(|error| io_error("cannot make the case folder", folder, error))?;
         }
         if !is_case(folder)? {
             refuse_other_content(folder)?;
         }
         let lock = lock(folder)?;
         let database = folder.join(DATABASE);
-        let mut connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let mut connection =
+            connect(&database, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         if is_blank(&connection)? {
             create(&mut connection, spec)?;
         }
@@ -133,7 +139,8 @@ impl CaseStore {
             return Ok(SourceId(id));
         }
         let mut statement = self.connection.prepare("SELECT path_raw FROM source ORDER BY path_raw")?;
-        let others = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let others =
+            statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
         for other in others {
             let other = crate::source::name::path_from_bytes(&other);
             let relation = if path.starts_with(&other) {
@@ -151,8 +158,10 @@ impl CaseStore {
                 escape_path(&other)
             )));
         }
-        self.connection
-            .execute("INSERT INTO source (path_raw, path) VALUES (?1, ?2)", params![raw.as_ref(), escape_path(path)])?;
+        self.connection.execute(
+            "INSERT INTO source (path_raw, path) VALUES (?1, ?2)",
+            params![raw.as_ref(), escape_path(path)],
+        )?;
         Ok(SourceId(self.connection.last_insert_rowid()))
     }
 
@@ -194,7 +203,8 @@ impl CaseStore {
             return Err(contradicting_set(set, self.spec.geometry));
         }
         let transaction = self.connection.transaction()?;
-        let settings = (set.geometry().name().to_string(), distance, min_quality, set.counts().bad_lines as i64);
+        let settings =
+            (set.geometry().name().to_string(), distance, min_quality, set.counts().bad_lines as i64);
         let known: Option<(i64, (String, u32, u8, i64))> = transaction
             .query_row(
                 "SELECT id, geometry, distance, min_quality, bad_lines FROM known_set WHERE file_sha256 = ?1",
@@ -276,7 +286,8 @@ impl CaseStore {
 
 fn stored_hash(codes: &[u8], quality: u8) -> Option<TileHash> {
     let (codes, rest) = codes.as_chunks::<32>();
-    let codes: [Code; 8] = codes.iter().map(|bytes| Code::from_bytes(*bytes)).collect::<Vec<_>>().try_into().ok()?;
+    let codes: [Code; 8] =
+        codes.iter().map(|bytes| Code::from_bytes(*bytes)).collect::<Vec<_>>().try_into().ok()?;
     rest.is_empty().then_some(TileHash { codes, quality })
 }
 
@@ -333,7 +344,8 @@ fn is_case(folder: &Path) -> Result<bool, CaseError> {
 
 /// Refuses a folder that holds anything: a case is never mixed with other files.
 fn refuse_other_content(folder: &Path) -> Result<(), CaseError> {
-    let listing = fs::read_dir(folder).map_err(|error| io_error("cannot list the case folder", folder, error))?;
+    let listing =
+        fs::read_dir(folder).map_err(|error| io_error("cannot list the case folder", folder, error))?;
     for entry in listing {
         let entry = entry.map_err(|error| io_error("cannot list the case folder", folder, error))?;
         if entry.file_name() != LOCK {
@@ -486,7 +498,9 @@ fn check_version(connection: &Connection, folder: &Path) -> Result<(), CaseError
 }
 
 pub(super) fn read_info(connection: &Connection, key: &str) -> Result<Option<String>, CaseError> {
-    Ok(connection.query_row("SELECT value FROM case_info WHERE key = ?1", [key], |row| row.get(0)).optional()?)
+    Ok(connection
+        .query_row("SELECT value FROM case_info WHERE key = ?1", [key], |row| row.get(0))
+        .optional()?)
 }
 
 fn write_info(connection: &Connection, key: &str, value: &str) -> Result<(), CaseError> {
@@ -511,7 +525,13 @@ pub(super) fn read_spec(connection: &Connection) -> Result<HashSpec, CaseError> 
 
 fn contradicting_spec(folder: &Path, stored: &HashSpec, asked: &HashSpec) -> CaseError {
     let shown = |spec: &HashSpec| {
-        format!("{} version {}, {}, from {}", spec.algorithm, spec.version, spec.geometry.name(), spec.decode_path)
+        format!(
+            "{} version {}, {}, from {}",
+            spec.algorithm,
+            spec.version,
+            spec.geometry.name(),
+            spec.decode_path
+        )
     };
     CaseError::Refused(format!(
         "the case {} keeps codes of {}, which cannot be compared with {}: leave --geometry out, or use another case folder",

@@ -48,7 +48,9 @@ impl CaseStore {
         if let Some(last) = last_content {
             for set in &batch.sets {
                 transaction
-                    .prepare_cached("UPDATE known_set SET matched_through = max(matched_through, ?2) WHERE id = ?1")?
+                    .prepare_cached(
+                        "UPDATE known_set SET matched_through = max(matched_through, ?2) WHERE id = ?1",
+                    )?
                     .execute([set.0, last])?;
             }
         }
@@ -56,7 +58,11 @@ impl CaseStore {
     }
 }
 
-fn insert_content(connection: &Transaction<'_>, content: &ContentRecord, memory_limit: i64) -> Result<i64, CaseError> {
+fn insert_content(
+    connection: &Transaction<'_>,
+    content: &ContentRecord,
+    memory_limit: i64,
+) -> Result<i64, CaseError> {
     // One that was over an earlier run's limit gives way, and its hits with it: they are found again.
     let sha256 = content.digests.sha256;
     connection
@@ -149,7 +155,17 @@ fn insert_hits(
              known_quality = coalesce(excluded.known_quality, known_quality)",
     )?;
     for &DigestMatch { record, md5, sha1, sha256 } in &hits.by_digest {
-        insert.execute(params![content, hits.set.0, record, md5, sha1, sha256, None::<u32>, None::<&str>, None::<u8>])?;
+        insert.execute(params![
+            content,
+            hits.set.0,
+            record,
+            md5,
+            sha1,
+            sha256,
+            None::<u32>,
+            None::<&str>,
+            None::<u8>
+        ])?;
         insert_record(connection, hits.set, record, columns)?;
     }
     for CodeMatch { record, known_quality, pair } in &hits.by_code {

@@ -79,8 +79,10 @@ impl Resources {
     /// Resolves the common options on this machine.
     #[must_use]
     pub fn resolve(common: &Common) -> Self {
-        let jobs = common.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
-        let max_memory = common.max_memory.map_or_else(|| (total_memory() / 4).max(MIN_MEMORY), |size| size.0);
+        let jobs =
+            common.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
+        let max_memory =
+            common.max_memory.map_or_else(|| (total_memory() / 4).max(MIN_MEMORY), |size| size.0);
         Self { backend: common.backend.to_string(), jobs, max_memory, request: common.backend.clone() }
     }
 
@@ -196,7 +198,9 @@ mod tests {
         assert_eq!(bytes("8G"), Ok(8 << 30));
         assert_eq!(bytes("1t"), Ok(1 << 40));
         assert_eq!(bytes("134217728"), Ok(128 << 20));
-        for refused in ["", "G", "1.5G", "-1G", "8X", "63MiB", "99999999999999999999", "18446744073709551615T"] {
+        for refused in
+            ["", "G", "1.5G", "-1G", "8X", "63MiB", "99999999999999999999", "18446744073709551615T"]
+        {
             assert!(bytes(refused).is_err(), "{refused}");
         }
     }

@@ -20,19 +20,19 @@ pub fn with_output(
     write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let Some(path) = output else {
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let mut out =
+            BufWriter::with_capacity(1 << 16, Sink::new("standard output".into(), io::stdout().lock()));
         write(&mut out)?;
-        return out.flush().map_err(|error| sink_error("standard output", &error));
+        return out.flush().map_err(CliError::failed);
     };
-    let shown = escape_path(path);
     let partial = partial_name(path);
-    let failed = |error: io::Error| sink_error(&shown, &error);
-    let file = File::create(&partial).map_err(failed)?;
-    let mut out = BufWriter::with_capacity(1 << 16, file);
+    let shown = escape_path(path);
+    let file = File::create(&partial).map_err(|error| CliError::failed(named(&shown, &error)))?;
+    let mut out = BufWriter::with_capacity(1 << 16, Sink::new(shown.clone(), file));
     let written = write(&mut out)
-        .and_then(|()| out.into_inner().map_err(|error| failed(error.into_error())))
-        .and_then(|file| file.sync_all().map_err(failed))
-        .and_then(|()| fs::rename(&partial, path).map_err(failed));
+        .and_then(|()| out.into_inner().map_err(|error| CliError::failed(error.into_error())))
+        .and_then(|sink| sink.inner.sync_all().map_err(|error| CliError::failed(named(&shown, &error))))
+        .and_then(|()| fs::rename(&partial, path).map_err(|error| CliError::failed(named(&shown, &error))));
     if written.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&partial);
@@ -40,10 +40,31 @@ pub fn with_output(
     written
 }
 
-/// An error of a sink, with its name and the way out.
-#[must_use]
-pub fn sink_error(sink: &str, error: &io::Error) -> CliError {
-    CliError::Failed(format!("cannot write to {sink}: {error}"))
+/// A writer whose errors say what could not be written to.
+struct Sink<W> {
+    name: String,
+    inner: W,
+}
+
+impl<W: Write> Sink<W> {
+    const fn new(name: String, inner: W) -> Self {
+        Self { name, inner }
+    }
+}
+
+impl<W: Write> Write for Sink<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write(bytes).map_err(|error| named(&self.name, &error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush().map_err(|error| named(&self.name, &error))
+    }
+}
+
+/// An error of a sink, with its name. Its kind stays, because `write_all` tries again after some.
+fn named(sink: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write to {sink}: {error}"))
 }
 
 fn partial_name(path: &Path) -> PathBuf {
@@ -97,7 +118,11 @@ mod tests {
             Err(CliError::Failed("the database went away".into()))
         });
         assert!(failed.is_err());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "neither the file nor its partial form stays");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "neither the file nor its partial form stays"
+        );
 
         with_output(Some(&path), |out| out.write_all(b"whole").map_err(CliError::failed)).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"whole");

@@ -17,7 +17,8 @@ pub(super) fn png(bytes: &[u8]) -> Option<&[u8]> {
         let depth = u16::from_le_bytes([entry[6], entry[7]]);
         (depth, side(entry[0]) * side(entry[1]))
     })?;
-    let number = |at: usize| u32::from_le_bytes([best[at], best[at + 1], best[at + 2], best[at + 3]]) as usize;
+    let number =
+        |at: usize| u32::from_le_bytes([best[at], best[at + 1], best[at + 2], best[at + 3]]) as usize;
     let (size, offset) = (number(8), number(12));
     let picture = bytes.get(offset..offset.checked_add(size)?)?;
     picture.starts_with(PNG).then_some(picture)

@@ -70,9 +70,7 @@ fn check_jpeg(bytes: &[u8]) -> Result<jpeg::Frame, Failure> {
 }
 
 fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder, Failure> {
-    ImageReader::with_format(Cursor::new(bytes), format)
-        .into_decoder()
-        .map_err(|error| failure(&error))
+    ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(|error| failure(&error))
 }
 
 /// Decodes and reduces. The limits were checked by the caller from the header; they are given to the

@@ -46,14 +46,14 @@ impl GpuHasher {
     /// # Errors
     /// The device was lost or is out of memory.
     pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
-        let shader = Shader { label: "code", source: include_str!("../../shaders/code.wgsl"), entry: "hash_tiles" };
-        let overrides = [
-            ("PASS_SHIFT", f64::from(PASS_SHIFT)),
-            ("FULL_SCALE", f64::from(255_u32 << TILE_FRACTION_BITS)),
-        ];
+        let shader =
+            Shader { label: "code", source: include_str!("../../shaders/code.wgsl"), entry: "hash_tiles" };
+        let overrides =
+            [("PASS_SHIFT", f64::from(PASS_SHIFT)), ("FULL_SCALE", f64::from(255_u32 << TILE_FRACTION_BITS))];
         let pipeline = compute_pipeline(context, &shader, &overrides);
         let cosines = cosines(context)?;
-        let slots = Mutex::new([Slot::new(context, &pipeline, &cosines), Slot::new(context, &pipeline, &cosines)]);
+        let slots =
+            Mutex::new([Slot::new(context, &pipeline, &cosines), Slot::new(context, &pipeline, &cosines)]);
         context.wait(None)?;
         Ok(Self { context: Arc::clone(context), pipeline, slots })
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wgpu::{
-    Adapter, Backends, Device, DeviceDescriptor, DeviceType, Instance, InstanceDescriptor, Limits, MemoryHints,
-    PollType, Queue, SubmissionIndex,
+    Adapter, Backends, Device, DeviceDescriptor, DeviceType, Instance, InstanceDescriptor, Limits,
+    MemoryHints, PollType, Queue, SubmissionIndex,
 };
 
 /// A dispatch that takes longer has hung: none is given more work than a slow card does in a second or two.
@@ -139,7 +139,8 @@ impl GpuContext {
             AdapterSelector::Named(name) => description.name.to_lowercase().contains(&name.to_lowercase()),
         };
         let names: Vec<String> = adapters.iter().map(|(description, _)| description.name.clone()).collect();
-        let Some((description, adapter)) = adapters.into_iter().find(|(description, _)| wanted(description)) else {
+        let Some((description, adapter)) = adapters.into_iter().find(|(description, _)| wanted(description))
+        else {
             return Err(no_adapter(selector, &names));
         };
         let offered = adapter.limits();
@@ -158,7 +159,8 @@ impl GpuContext {
             .map_err(|error| GpuError::NoDevice(error.to_string()))?;
         let failure = Arc::new(Mutex::new(None));
         let on_error = Arc::clone(&failure);
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| remember(&on_error, error.to_string())));
+        device
+            .on_uncaptured_error(Arc::new(move |error: wgpu::Error| remember(&on_error, error.to_string())));
         let on_loss = Arc::clone(&failure);
         device.set_device_lost_callback(move |reason, message| {
             remember(&on_loss, format!("device lost ({reason:?}): {message}"));

@@ -108,7 +108,8 @@ impl GpuSearcher {
     /// # Errors
     /// The device was lost or is out of memory.
     pub fn with_limits(context: &Arc<GpuContext>, limits: SearchLimits) -> Result<Self, GpuError> {
-        let shader = Shader { label: "flat", source: include_str!("../../shaders/flat.wgsl"), entry: "search" };
+        let shader =
+            Shader { label: "flat", source: include_str!("../../shaders/flat.wgsl"), entry: "search" };
         let pipelines = [0.0, 1.0, 2.0].map(|bound| {
             let overrides = [("NEEDLE_GROUP", NEEDLE_GROUP as f64), ("BOUND", bound)];
             compute_pipeline(context, &shader, &overrides)
@@ -126,7 +127,13 @@ impl GpuSearcher {
         context.wait(None)?;
         let bytes = context.max_storage_bytes().min(CHUNK_BYTES);
         let chunk_codes = limits.chunk_codes.min((bytes / CODE_BYTES) as usize / 4 * 4).max(4);
-        Ok(Self { context: Arc::clone(context), pipelines, chunk_codes, capacity, buffers: Mutex::new(buffers) })
+        Ok(Self {
+            context: Arc::clone(context),
+            pipelines,
+            chunk_codes,
+            capacity,
+            buffers: Mutex::new(buffers),
+        })
     }
 
     /// Makes codes resident, in as many buffers as the limits ask for.
@@ -154,7 +161,8 @@ impl GpuSearcher {
                 *slot = (code.0[word / 2] >> (word % 2 * 32)) as u32;
             }
             upload.fill(&self.context, [bytemuck::cast_slice::<u32, u8>(&plane)])?;
-            let mut encoder = self.context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            let mut encoder =
+                self.context.device.create_command_encoder(&CommandEncoderDescriptor::default());
             upload.copy_to(&mut encoder, 0..plane_bytes, &planes, plane_bytes * word as u64);
             let submission = self.context.queue.submit([encoder.finish()]);
             self.context.wait(Some(submission))?;
@@ -191,7 +199,8 @@ impl GpuSearcher {
                 .map(|start| Part { needles: start..needles.len().min(start + most), fours: fours.clone() })
                 .collect();
             while let Some(part) = parts.pop() {
-                let dispatch = Dispatch { searcher: self, buffers: &buffers, pipeline, bindings: &bindings, chunk };
+                let dispatch =
+                    Dispatch { searcher: self, buffers: &buffers, pipeline, bindings: &bindings, chunk };
                 if !dispatch.run(needles, &part, radius, &mut hits)? {
                     parts.extend(part.halves());
                 }
@@ -248,7 +257,8 @@ impl Dispatch<'_> {
         };
         let words: Vec<[u32; 8]> = wanted.iter().map(|code| words(*code)).collect();
         let needle_bytes = CODE_BYTES * wanted.len() as u64;
-        let pieces: [&[u8]; 3] = [bytemuck::bytes_of(&parameters), &[0; COUNT_BYTES as usize], bytemuck::cast_slice(&words)];
+        let pieces: [&[u8]; 3] =
+            [bytemuck::bytes_of(&parameters), &[0; COUNT_BYTES as usize], bytemuck::cast_slice(&words)];
         self.buffers.upload.fill(context, pieces)?;
         let count_end = PARAMETER_BYTES + COUNT_BYTES;
         let first_bytes = COUNT_BYTES + HIT_BYTES * FIRST_HITS.min(self.searcher.capacity) as u64;

@@ -10,7 +10,12 @@ use super::context::{GpuContext, GpuError};
 /// A buffer that the GPU alone sees.
 pub(super) fn device_buffer(context: &GpuContext, label: &str, size: u64, usage: BufferUsages) -> Buffer {
     let usage = usage | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
-    context.device.create_buffer(&BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+    context.device.create_buffer(&BufferDescriptor {
+        label: Some(label),
+        size,
+        usage,
+        mapped_at_creation: false,
+    })
 }
 
 /// Carries bytes to the GPU.
@@ -35,7 +40,8 @@ impl Upload {
     ) -> Result<(), GpuError> {
         map(context, &self.buffer, MapMode::Write, 0..self.buffer.size(), None)?;
         {
-            let mut view = self.buffer.get_mapped_range_mut(..).map_err(|error| GpuError::Lost(error.to_string()))?;
+            let mut view =
+                self.buffer.get_mapped_range_mut(..).map_err(|error| GpuError::Lost(error.to_string()))?;
             let mut at = 0;
             for piece in pieces {
                 view.slice(at..at + piece.len()).copy_from_slice(piece);
@@ -80,7 +86,8 @@ impl Readback {
     ) -> Result<T, GpuError> {
         map(context, &self.buffer, MapMode::Read, 0..size, Some(submission))?;
         let seen = {
-            let view = self.buffer.get_mapped_range(..size).map_err(|error| GpuError::Lost(error.to_string()))?;
+            let view =
+                self.buffer.get_mapped_range(..size).map_err(|error| GpuError::Lost(error.to_string()))?;
             see(&view)
         };
         self.buffer.unmap();

@@ -126,7 +126,8 @@ impl Backend {
         let adapter = gpu.context.description();
         let mut notices = Vec::new();
         if adapter.is_software() {
-            notices.push(format!("{} is a software adapter: it computes on the CPU, and slowly", adapter.name));
+            notices
+                .push(format!("{} is a software adapter: it computes on the CPU, and slowly", adapter.name));
         }
         Self::new(format!("gpu ({adapter}): {reason}"), Some(gpu), notices)
     }
@@ -270,7 +271,10 @@ mod tests {
     #[test]
     fn requests_are_read_as_they_are_shown() {
         for text in ["auto", "cpu", "gpu", "gpu:NVIDIA GeForce RTX 4070"] {
-            assert_eq!(text.parse::<BackendRequest>().map(|request| request.to_string()), Ok(text.to_string()));
+            assert_eq!(
+                text.parse::<BackendRequest>().map(|request| request.to_string()),
+                Ok(text.to_string())
+            );
         }
         for wrong in ["", "GPU", "gpu:", "gpu: ", "cuda"] {
             assert!(wrong.parse::<BackendRequest>().is_err(), "{wrong}");

@@ -67,7 +67,12 @@ impl Measurement {
     }
 
     fn key(adapter: &str) -> String {
-        format!("{} | {adapter} | {} threads | {}", env!("CARGO_PKG_VERSION"), threads(), InstructionSet::best())
+        format!(
+            "{} | {adapter} | {} threads | {}",
+            env!("CARGO_PKG_VERSION"),
+            threads(),
+            InstructionSet::best()
+        )
     }
 }
 

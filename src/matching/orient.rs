@@ -55,7 +55,8 @@ mod tests {
             pair(3, 5, 31),
             pair(1, 5, 31),
         ];
-        let row = |item, haystack, distance, orientation| OrientedPair { item, haystack, distance, orientation };
+        let row =
+            |item, haystack, distance, orientation| OrientedPair { item, haystack, distance, orientation };
         assert_eq!(
             least_over_orientations(&pairs),
             [

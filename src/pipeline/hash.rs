@@ -85,7 +85,7 @@ pub fn hash_files(
         let emitted = emit(&examined_out, &window_out, backend, &hash_pool, sink);
         drop((examined_out, window_out));
         let walked = walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        emitted.map_err(|error| PipelineError::Io { what: "cannot write the result".into(), error })?;
+        emitted.map_err(PipelineError::Sink)?;
         walked?;
         Ok(cancel.is_cancelled())
     })
@@ -186,7 +186,11 @@ fn emit(
     Ok(())
 }
 
-fn hash_batch(batch: Vec<Examined>, backend: &Backend, hash_pool: &rayon::ThreadPool) -> Vec<(u64, HashedFile)> {
+fn hash_batch(
+    batch: Vec<Examined>,
+    backend: &Backend,
+    hash_pool: &rayon::ThreadPool,
+) -> Vec<(u64, HashedFile)> {
     let mut tiles = Vec::new();
     let mut files = Vec::with_capacity(batch.len());
     for Examined { number, path, facts, tile } in batch {

@@ -113,7 +113,10 @@ pub fn ingest(
         let run = Run { backend, settings, progress, cancel, sets: &sets };
         let walked = run.files(store, &roots, &mut report.peak_memory)?;
         if walked.changed > 0 {
-            notices.push(format!("{} files changed since the case last read them, and were read again", walked.changed));
+            notices.push(format!(
+                "{} files changed since the case last read them, and were read again",
+                walked.changed
+            ));
         }
     }
     report.interrupted = cancel.is_cancelled();
@@ -212,7 +215,8 @@ impl Run<'_> {
                     EntryKind::File => work.send(Work { source: *source, entry }).is_ok(),
                     EntryKind::Failed(failure) => {
                         let result = Err(failure);
-                        let item = ItemRecord { source: *source, path: entry.relative, stamp: entry.stamp, result };
+                        let item =
+                            ItemRecord { source: *source, path: entry.relative, stamp: entry.stamp, result };
                         findings.send(Finding { item, content: None }).is_ok()
                     }
                 }
@@ -331,4 +335,3 @@ fn collect(findings: &Receiver<Finding>, tiles_wanted: usize) -> Option<Vec<Find
     }
     Some(collected)
 }
-

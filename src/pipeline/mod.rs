@@ -32,7 +32,10 @@ pub enum PipelineError {
     /// The case store failed.
     #[error(transparent)]
     Case(#[from] CaseError),
-    /// A source itself cannot be looked at, or the sink of results failed.
+    /// The sink of results failed.
+    #[error("{0}")]
+    Sink(io::Error),
+    /// A source itself cannot be looked at.
     #[error("{what}: {error}")]
     Io {
         /// What was tried.

@@ -32,7 +32,7 @@ pub enum ExportError {
     #[error(transparent)]
     Case(#[from] CaseError),
     /// The sink failed.
-    #[error("cannot write rows: {0}")]
+    #[error("{0}")]
     Sink(#[from] io::Error),
 }
 

@@ -143,14 +143,11 @@ pub fn render(summary: &Summary) -> String {
 
 fn render_items(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let identity = &summary.identity;
-    let owner: Vec<String> = [
-        ("case", &identity.case_number),
-        ("exhibit", &identity.exhibit),
-        ("examiner", &identity.examiner),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value}")))
-    .collect();
+    let owner: Vec<String> =
+        [("case", &identity.case_number), ("exhibit", &identity.exhibit), ("examiner", &identity.examiner)]
+            .into_iter()
+            .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value}")))
+            .collect();
     if !owner.is_empty() {
         writeln!(text, "{}", owner.join(", "))?;
     }
@@ -162,7 +159,11 @@ fn render_items(text: &mut String, summary: &Summary) -> std::fmt::Result {
     }
     if summary.unfinished > 0 {
         let items = grouped(summary.unfinished);
-        writeln!(text, "  {items:>width$}  {:<15}  run the same command again to finish them", "not finished")?;
+        writeln!(
+            text,
+            "  {items:>width$}  {:<15}  run the same command again to finish them",
+            "not finished"
+        )?;
     }
     writeln!(text, "  {:>width$}  discovered       {}", grouped(summary.discovered), size(summary.bytes))
 }
@@ -172,7 +173,8 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
         return Ok(());
     }
     writeln!(text, "\nHits")?;
-    let most = summary.known_sets.iter().map(|set| set.digest_hits.max(set.perceptual_hits).max(set.items)).max();
+    let most =
+        summary.known_sets.iter().map(|set| set.digest_hits.max(set.perceptual_hits).max(set.items)).max();
     let width = digits(most.unwrap_or(0)).max(6);
     writeln!(text, "  {:>width$}  {:>10}  {:>width$}  known set", "digest", "perceptual", "items")?;
     for set in &summary.known_sets {
@@ -237,7 +239,11 @@ fn render_run(text: &mut String, summary: &Summary) -> std::fmt::Result {
 /// A word that a shell takes as one.
 fn shell_word(text: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "/._-+:,@%".contains(character);
-    if !text.is_empty() && text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// `1,234,567`.

@@ -49,7 +49,8 @@ impl Cases {
     /// Runs `triage` or `scan` or `match` and returns the summary.
     pub fn summary(&self, case: &str, arguments: &[&str]) -> Value {
         let case = self.path(case);
-        let arguments = arguments.iter().map(OsStr::new).chain(["--format", "json", "--case"].map(OsStr::new));
+        let arguments =
+            arguments.iter().map(OsStr::new).chain(["--format", "json", "--case"].map(OsStr::new));
         let output = run(arguments.chain([case.as_os_str()]));
         serde_json::from_str(&expect(0, &output)).unwrap()
     }

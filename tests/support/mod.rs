@@ -45,7 +45,8 @@ pub fn clustered_codes(seed: u64, count: usize) -> Vec<Code> {
     let centres: Vec<[u64; 4]> = (0..count.div_ceil(5).min(60)).map(|_| random.random()).collect();
     (0..count)
         .map(|_| {
-            let mut words = if random.random_bool(0.5) { *centres.choose(&mut random).unwrap() } else { random.random() };
+            let mut words =
+                if random.random_bool(0.5) { *centres.choose(&mut random).unwrap() } else { random.random() };
             for _ in 0..random.random_range(0..=40) {
                 let bit = random.random_range(0..256);
                 words[bit / 64] ^= 1 << (bit % 64);
@@ -71,8 +72,20 @@ pub fn tile(number: u64) -> Box<Tile> {
             0 => random.random_range(0..=FULL),
             1 => x * slope_x + y * slope_y,
             2 => level,
-            3 => if (x + y).is_multiple_of(2) { 0 } else { FULL },
-            4 => if random.random() { 0 } else { FULL },
+            3 => {
+                if (x + y).is_multiple_of(2) {
+                    0
+                } else {
+                    FULL
+                }
+            }
+            4 => {
+                if random.random() {
+                    0
+                } else {
+                    FULL
+                }
+            }
             // Symmetric to both axes: half of the coefficients are zero.
             5 => FULL / 64 * (x.min(63 - x) + y.min(63 - y)),
             6 => random.random_range(0..=FULL) / step * step,

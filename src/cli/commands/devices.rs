@@ -98,10 +98,17 @@ fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(text, "--backend auto takes: {taken} ({}); for small known sets always cpu", report.reason)?;
     let Some(measurement) = &report.measurement else { return Ok(()) };
     writeln!(text, "Measured on {}:", measurement.adapter)?;
-    let row = |name: &str, cpu: f64, gpu: f64| format!("  {name:<16}  {cpu:>10.2e}  {gpu:>10.2e}  {:>8.2}", gpu / cpu);
+    let row = |name: &str, cpu: f64, gpu: f64| {
+        format!("  {name:<16}  {cpu:>10.2e}  {gpu:>10.2e}  {:>8.2}", gpu / cpu)
+    };
     writeln!(text, "  {:<16}  {:>10}  {:>10}  {:>8}", "", "CPU", "GPU", "GPU/CPU")?;
-    let Measurement { cpu_pairs_per_second, gpu_pairs_per_second, cpu_tiles_per_second, gpu_tiles_per_second, .. } =
-        *measurement;
+    let Measurement {
+        cpu_pairs_per_second,
+        gpu_pairs_per_second,
+        cpu_tiles_per_second,
+        gpu_tiles_per_second,
+        ..
+    } = *measurement;
     writeln!(text, "{}", row("search, pairs/s", cpu_pairs_per_second, gpu_pairs_per_second))?;
     writeln!(text, "{}", row("hash, tiles/s", cpu_tiles_per_second, gpu_tiles_per_second))
 }

@@ -44,10 +44,12 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
                 let (path, reason) = (escape_path(&file.path), escape(failure.reason.as_bytes()));
                 console.note(format!("{path}: {}: {reason}", failure.outcome.name()));
             }
-            rows.write(&file)
+            rows.write(&file)?;
+            // Who watches sees each code as it comes; a write is nothing beside decoding a picture.
+            rows.flush()
         })
         .map_err(CliError::failed)?;
-        rows.finish().map_err(CliError::failed)
+        rows.flush().map_err(CliError::failed)
     })?;
     for notice in backend.take_notices() {
         console.warning(notice);
@@ -119,7 +121,8 @@ impl<'a> Rows<'a> {
             HashFormat::Jsonl => Self::Jsonl { out, orientations },
             HashFormat::Csv => {
                 let mut out = Box::new(csv::Writer::from_writer(out));
-                let mut header = vec!["path", "outcome", "reason", "pdq", "quality", "width", "height", "format"];
+                let mut header =
+                    vec!["path", "outcome", "reason", "pdq", "quality", "width", "height", "format"];
                 if orientations {
                     header.extend(turned().map(Orientation::name));
                 }
@@ -160,9 +163,9 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn finish(self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Csv { mut out, .. } => out.flush(),
+            Self::Csv { out, .. } => out.flush(),
             Self::Text { out, .. } | Self::Jsonl { out, .. } => out.flush(),
         }
     }

@@ -85,10 +85,12 @@ impl IngestJob<'_> {
             matching: self.matching.clone(),
         };
         let run = store.begin_run(self.name, &settings.to_json()?).map_err(CliError::failed)?;
-        let (distance, min_quality) = self.matching.as_ref().map_or(
-            (crate::matching::DEFAULT_DISTANCE, crate::pdq::MIN_QUALITY),
-            |matching| (matching.distance, matching.min_quality),
-        );
+        let (distance, min_quality) = self
+            .matching
+            .as_ref()
+            .map_or((crate::matching::DEFAULT_DISTANCE, crate::pdq::MIN_QUALITY), |matching| {
+                (matching.distance, matching.min_quality)
+            });
         let ingest_settings = IngestSettings {
             jobs: resources.jobs,
             max_memory: resources.max_memory,
@@ -98,8 +100,9 @@ impl IngestJob<'_> {
             min_quality,
         };
         let progress = Progress::default();
-        let result = ProgressDisplay::new(common.progress, console)
-            .show(&progress, || ingest(&mut store, self.sources, known, &backend, &ingest_settings, &progress, &cancel));
+        let result = ProgressDisplay::new(common.progress, console).show(&progress, || {
+            ingest(&mut store, self.sources, known, &backend, &ingest_settings, &progress, &cancel)
+        });
         if let Ok(report) = &result {
             for notice in &report.notices {
                 console.note(notice);

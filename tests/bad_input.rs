@@ -1,0 +1,285 @@
+//! Bad input is data: each kind has its own named outcome or a clear error, and the rest of a run is unaffected.
+
+mod support;
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageFormat, RgbImage};
+use support::cli::{Cases, errors, expect, run, tamis, text};
+use support::waves::Waves;
+
+const KNOWN: &str = "tests/data/known.csv";
+
+fn picture() -> DynamicImage {
+    RgbImage::from_raw(300, 200, Waves::new(1).rgb(300, 200)).unwrap().into()
+}
+
+fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    picture.write_to(&mut std::io::Cursor::new(&mut bytes), format).unwrap();
+    bytes
+}
+
+/// A picture's header of 60,000 × 60,000 pixels and nothing behind it.
+fn bomb() -> Vec<u8> {
+    let mut bytes = b"P6 60000 60000 255\n".to_vec();
+    bytes.extend([0; 100]);
+    bytes
+}
+
+/// A folder with every kind of bad file that this system can make, and what each must become.
+fn bad_folder(folder: &Path) -> Vec<(String, &'static str)> {
+    let good = encoded(&picture(), ImageFormat::Png);
+    let jpeg = encoded(&picture(), ImageFormat::Jpeg);
+    let mut expected = Vec::new();
+    let mut file = |name: &str, content: &[u8], outcome: &'static str| {
+        fs::write(folder.join(name), content).unwrap();
+        expected.push((name.to_string(), outcome));
+    };
+    file("good.png", &good, "hashed");
+    file("zero.jpg", b"", "empty");
+    file("truncated.jpg", &jpeg[..jpeg.len() / 2], "corrupt");
+    file("truncated.png", &good[..good.len() / 2], "corrupt");
+    file("mislabelled.gif", &jpeg, "hashed");
+    file("text.jpg", b"these are words, whatever the name says", "not_a_picture");
+    file("1x1.png", &encoded(&RgbImage::new(1, 1).into(), ImageFormat::Png), "too_small");
+    file("wide.png", &encoded(&RgbImage::new(65_535, 6).into(), ImageFormat::Png), "hashed");
+    file("too-wide.png", &encoded(&RgbImage::new(65_536, 6).into(), ImageFormat::Png), "over_limit");
+    file("bomb.ppm", &bomb(), "over_limit");
+    file("noise.png", &[b"\x89PNG\r\n\x1a\n".as_slice(), &[0x5a; 5000]].concat(), "corrupt");
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        let raw = |name: &[u8]| folder.join(std::ffi::OsStr::from_bytes(name));
+        let mut copy = |name: &[u8], shown: &str| {
+            let mut content = good.clone();
+            content.extend_from_slice(name);
+            fs::write(raw(name), content).unwrap();
+            expected.push((shown.to_string(), "hashed"));
+        };
+        copy(b"latin-\xe9.png", "latin-\\xe9.png");
+        copy(b"line\nbreak.png", "line\\nbreak.png");
+        copy(b"\x1b[31mred.png", "\\x1b[31mred.png");
+        copy("right\u{202e}gnp.png".as_bytes(), "right\\u{202e}gnp.png");
+        std::os::unix::fs::symlink(".", folder.join("loop")).unwrap();
+        expected.push(("loop".into(), "not_followed"));
+        std::os::unix::fs::symlink("good.png", folder.join("link.png")).unwrap();
+        expected.push(("link.png".into(), "not_followed"));
+        let made = std::process::Command::new("mkfifo").arg(folder.join("pipe")).status();
+        if made.is_ok_and(|status| status.success()) {
+            expected.push(("pipe".into(), "not_a_file"));
+        }
+        let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+        expected.push(("socket".into(), "not_a_file"));
+    }
+    expected.sort();
+    expected
+}
+
+#[test]
+fn every_bad_file_has_its_outcome_and_the_others_are_unaffected() {
+    let cases = Cases::new();
+    let folder = cases.path("bad");
+    fs::create_dir(&folder).unwrap();
+    let expected = bad_folder(&folder);
+    // A little memory, so that the bomb is over the limit on any machine.
+    let summary = cases.summary(
+        "CASE",
+        &["triage", folder.to_str().unwrap(), "--known", KNOWN, "--quiet", "--max-memory", "512MiB"],
+    );
+    assert_eq!(summary["discovered"], expected.len());
+    let rows = cases.rows("CASE", "items");
+    let mut found: Vec<(String, &str)> =
+        rows.iter().map(|row| (text(row, "path").to_string(), text(row, "outcome"))).collect();
+    found.sort();
+    assert_eq!(found, expected);
+    for row in &rows {
+        let failed = !["hashed", "duplicate"].contains(&text(row, "outcome"));
+        assert_eq!(failed, !text(row, "reason").is_empty(), "{row}");
+        assert_eq!(failed, !text(row, "stage").is_empty(), "{row}");
+    }
+    let errors = cases.rows("CASE", "errors");
+    let with_errors =
+        expected.iter().filter(|(_, outcome)| !["hashed", "not_a_picture"].contains(outcome)).count();
+    assert_eq!(errors.len(), with_errors);
+    // Nothing of a name reaches a terminal raw.
+    for text in cases.exports("CASE") {
+        assert!(!text.contains('\x1b') && !text.contains('\u{202e}'));
+    }
+}
+
+#[test]
+fn hash_tells_unhashable_files_on_standard_error_only() {
+    let cases = Cases::new();
+    let folder = cases.path("bad");
+    fs::create_dir(&folder).unwrap();
+    let expected = bad_folder(&folder);
+    let output = run(["hash", "--max-memory", "512MiB", folder.to_str().unwrap()]);
+    let told = errors(0, &output);
+    let lines = expect(0, &output);
+    for (name, outcome) in &expected {
+        let path = format!("{}/{name}", folder.display());
+        let line = lines.lines().find(|line| line.ends_with(&format!(",{path}")));
+        assert_eq!(line.is_some(), *outcome == "hashed", "{name}");
+        assert_eq!(told.contains(&format!("{path}: {outcome}: ")), *outcome != "hashed", "{name} in\n{told}");
+        if let Some(line) = line {
+            let fields: Vec<&str> = line.splitn(3, ',').collect();
+            assert!(fields[0].parse::<tamis::pdq::Code>().is_ok() && fields[1].parse::<u8>().unwrap() <= 100);
+        }
+    }
+    assert!(!lines.contains('\x1b') && !told.contains('\x1b'));
+}
+
+/// More memory, given later, decides what was over the limit before.
+#[test]
+fn what_was_over_the_limit_is_tried_again_with_more() {
+    let cases = Cases::new();
+    let folder = cases.path("large");
+    fs::create_dir(&folder).unwrap();
+    let (width, height) = (5000, 4600);
+    let large: DynamicImage =
+        RgbImage::from_raw(width, height, vec![90; (width * height * 3) as usize]).unwrap().into();
+    fs::write(folder.join("large.png"), encoded(&large, ImageFormat::Png)).unwrap();
+    let scan = |memory: &str| {
+        cases.summary("CASE", &["scan", folder.to_str().unwrap(), "--quiet", "--max-memory", memory])
+    };
+    assert_eq!(scan("64MiB")["outcomes"][0]["outcome"], "over_limit");
+    assert!(text(&cases.rows("CASE", "errors")[0], "reason").contains("raise --max-memory"));
+    assert_eq!(scan("64MiB")["run"]["files"], 0, "with no more memory it is not tried again");
+    assert_eq!(scan("512MiB")["outcomes"][0]["outcome"], "hashed");
+    assert_eq!(scan("64MiB")["outcomes"][0]["outcome"], "hashed", "what is known stays known");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_system_refuses_is_unreadable() {
+    // A regular file whose first byte cannot be read, by anyone.
+    let output = run(["hash", "/proc/self/mem"]);
+    assert!(errors(0, &output).starts_with("/proc/self/mem: unreadable: "), "{output:?}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_source_that_grows_is_read_again() {
+    let cases = Cases::new();
+    let folder = cases.path("source");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("a.png"), encoded(&picture(), ImageFormat::Png)).unwrap();
+    let scan = || cases.summary("CASE", &["scan", folder.to_str().unwrap(), "--quiet"]);
+    assert_eq!(scan()["run"]["files"], 1);
+    let mut file = File::options().append(true).open(folder.join("a.png")).unwrap();
+    file.write_all(b"more").unwrap();
+    drop(file);
+    let output =
+        tamis().args(["scan", folder.to_str().unwrap(), "--case"]).arg(cases.path("CASE")).output().unwrap();
+    assert!(errors(0, &output).contains("1 files changed since the case last read them"));
+    assert_eq!(cases.rows("CASE", "items").len(), 1);
+}
+
+fn refused(arguments: &[&str], case: &Path, code: i32) -> String {
+    errors(code, &tamis().args(arguments).arg("--case").arg(case).output().unwrap())
+}
+
+#[test]
+fn a_folder_that_is_no_case_is_refused() {
+    let cases = Cases::new();
+    let triage = ["triage", "tests/data/seizure", "--known", KNOWN, "--quiet"];
+    let other = cases.path("holiday");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("diary.txt"), "dear diary").unwrap();
+    let text = refused(&triage, &other, 1);
+    assert!(
+        text.contains("is not a case: it holds other files (diary.txt). Name a folder that is empty"),
+        "{text}"
+    );
+    assert!(refused(&["export", "hits"], &other, 1).contains("it has no case.sqlite"));
+    assert!(refused(&["match", "--known", KNOWN], &cases.path("nowhere"), 1).contains("there is no case in"));
+    assert!(refused(&triage, &other.join("diary.txt"), 1).contains("is not a case: it is a file"));
+    let foreign = cases.path("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("case.sqlite"), "no database at all, but some text that is long enough").unwrap();
+    for arguments in [&triage[..], &["export", "items"], &["match", "--known", KNOWN]] {
+        let text = refused(arguments, &foreign, 1);
+        assert!(text.contains("is no database of Tamis, or damaged"), "{arguments:?}: {text}");
+    }
+    let connection = rusqlite::Connection::open(cases.path("other.sqlite")).unwrap();
+    connection.execute_batch("CREATE TABLE t (x)").unwrap();
+    drop(connection);
+    fs::rename(cases.path("other.sqlite"), foreign.join("case.sqlite")).unwrap();
+    assert!(refused(&triage, &foreign, 1).contains("is a database of another program"));
+    // Nothing was written into the folders that are no cases.
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 1);
+}
+
+#[test]
+fn a_known_set_that_is_a_picture_is_refused_before_anything_is_made() {
+    let cases = Cases::new();
+    let triage = ["triage", "tests/data/seizure", "--known", "tests/data/seizure/phone/DCIM/IMG_0001.jpg"];
+    let text = refused(&triage, &cases.path("CASE"), 1);
+    assert!(text.contains("this is a picture (jpeg), not a list"), "{text}");
+    assert!(!cases.path("CASE").exists());
+}
+
+#[test]
+fn wrong_usage_has_exit_code_2_and_touches_nothing() {
+    let cases = Cases::new();
+    let case = cases.path("CASE");
+    for (arguments, expected) in [
+        (vec!["triage", "tests/data/seizure"], "--known"),
+        (vec!["triage", "no/such/folder", "--known", KNOWN], "source no/such/folder: "),
+        (vec!["triage", "tests/data/seizure", "--known", KNOWN, "--distance", "64"], "0..=63"),
+        (vec!["triage", "tests/data/seizure", "--known", KNOWN, "--backend", "cuda"], "auto, cpu, gpu"),
+        (vec!["scan", "tests/data/seizure", "--max-memory", "1K"], "at least 64.0 MiB"),
+        (vec!["sift"], "unrecognized subcommand"),
+    ] {
+        let text = refused(&arguments, &case, 2);
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+        assert!(!case.exists(), "{arguments:?}");
+    }
+    // A case or a result inside the evidence.
+    let source = cases.path("seizure");
+    fs::create_dir(&source).unwrap();
+    let inside = refused(&["scan", source.to_str().unwrap()], &source.join("CASE"), 2);
+    assert!(inside.contains("Tamis never writes into evidence"), "{inside}");
+    let output: PathBuf = source.join("codes.txt");
+    let hash = run(["hash", source.to_str().unwrap(), "--output", output.to_str().unwrap()]);
+    assert!(errors(2, &hash).contains("Tamis never writes into evidence"));
+    assert_eq!(fs::read_dir(&source).unwrap().count(), 0);
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_an_error_with_the_way_out() {
+    let output = run(["hash", "tests/data/seizure", "--backend", "gpu:No Such Card"]);
+    let text = errors(1, &output);
+    assert!(
+        text.contains("no GPU whose name contains `No Such Card`") && text.contains("--backend cpu"),
+        "{text}"
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sink_that_fails_ends_the_run() {
+    let output = run(["hash", "tests/data/seizure", "--quiet", "--output", "/no/such/folder/x"]);
+    assert!(errors(1, &output).contains("cannot write to /no/such/folder/x: "));
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = tamis().args(["hash", "tests/data/seizure", "--quiet"]).stdout(full).output().unwrap();
+    assert!(errors(1, &output).contains("cannot write"), "{output:?}");
+}
+
+#[test]
+fn every_command_explains_itself() {
+    for command in ["triage", "scan", "match", "export", "hash", "devices"] {
+        let help = expect(0, &run([command, "--help"]));
+        for option in ["--backend", "--jobs", "--max-memory", "--format", "--output", "--quiet", "--verbose"]
+        {
+            assert!(help.contains(option), "{command} {option}");
+        }
+    }
+    let help = expect(0, &run(["--help"]));
+    assert!(help.contains("130") && help.contains("tamis triage"), "{help}");
+    assert!(expect(0, &run(["devices", "--format", "json"])).contains("\"auto\""));
+}
