@@ -1,5 +1,7 @@
 //! Formats, pixel modes, limits and hostile bytes.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+
 mod support;
 
 use std::io::Cursor;

@@ -1,6 +1,8 @@
 //! Random pictures hashed by us and by `pdqhash`, the reference's own C++, in a child process. Skipped where
 //! Python or the package is missing, unless `TAMIS_ORACLE_TESTS=require`.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+
 mod support;
 
 use std::io::Write;

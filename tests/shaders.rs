@@ -1,5 +1,7 @@
 //! Every shader is valid, and its structures lie as `gpu::layout` mirrors them. Needs no GPU.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::mem::{offset_of, size_of};

@@ -1,5 +1,7 @@
 //! The main job on the sample seizure, with the real program.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -301,7 +303,7 @@ fn a_lost_gpu_is_said_and_does_not_show_in_the_result() {
     let tiles: Vec<_> = (0..100).map(support::tile).collect();
     let cpu = Backend::cpu("a test");
     let backend = Backend::gpu(GpuContext::open(&AdapterSelector::Any).unwrap(), "a test").unwrap();
-    backend.take_notices();
+    let _software_adapter = backend.take_notices();
     let haystack = backend.haystack(&codes);
     let expected = (cpu.hash_tiles(&tiles), cpu.haystack(&codes).search(&codes[..50], 31));
     for round in 0..5 {
@@ -336,7 +338,7 @@ fn a_run_survives_its_gpu() {
         [KnownSet::read(Path::new(KNOWN), &ReadOptions { min_quality: 50, ..ReadOptions::default() })
             .unwrap()];
     let backend = Backend::gpu(GpuContext::open(&AdapterSelector::Any).unwrap(), "a test").unwrap();
-    backend.take_notices();
+    let _software_adapter = backend.take_notices();
     backend.simulate_gpu_loss();
     let settings = IngestSettings {
         jobs: 2,

@@ -52,7 +52,7 @@ struct Disc {
 
 /// Renders scene `seed` at `width`×`height` pixels.
 pub fn render(seed: u64, width: u32, height: u32) -> RgbImage {
-    let mut stream = Stream(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x7461_6d69_73);
+    let mut stream = Stream(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x0074_616d_6973);
     let mut colour = || [stream.range(20, 236), stream.range(20, 236), stream.range(20, 236)];
     let (sky, ground) = (colour(), colour());
     let palette = [colour(), colour(), colour(), colour(), colour(), colour()];
