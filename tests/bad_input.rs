@@ -1,6 +1,10 @@
 //! Bad input is data: each kind has its own named outcome or a clear error, and the rest of a run is unaffected.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod support;
 

@@ -1,7 +1,11 @@
 //! The public test pictures of the reference, where `../shared/data` (or `TAMIS_SHARED_DATA`) has them: codes as
 //! `pdqhash` gives them for pixels decoded by Pillow.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod support;
 

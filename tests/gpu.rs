@@ -1,6 +1,10 @@
 //! GPU and CPU give the same bits. On any adapter; see CONTRIBUTING for `TAMIS_GPU_TESTS`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod support;
 

@@ -1,7 +1,11 @@
 //! Random pictures hashed by us and by `pdqhash`, the reference's own C++, in a child process. Skipped where
 //! Python or the package is missing, unless `TAMIS_ORACLE_TESTS=require`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod support;
 
@@ -44,7 +48,7 @@ fn pictures() -> Vec<Picture> {
             let pixels = match number % 3 {
                 0 => Waves::new(number).rgb(width, height),
                 1 => support::scene::render(number, width, height).into_raw(),
-                _ => (0..width * height * 3).map(|_| random.random()).collect(),
+                _ => (0..width * height * 3).map(|_| random.random::<u8>()).collect(),
             };
             Picture { width, height, pixels }
         })

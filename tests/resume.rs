@@ -1,7 +1,10 @@
 //! Stopping at any instant and going on: nothing is lost, nothing counts twice.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
-
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 #![cfg(unix)]
 
 mod support;

@@ -1,6 +1,10 @@
 //! Every shader is valid, and its structures lie as `gpu::layout` mirrors them. Needs no GPU.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;

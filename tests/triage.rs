@@ -1,13 +1,16 @@
 //! The main job on the sample seizure, with the real program.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 use support::cli::{Cases, errors, expect, outcomes, run, tamis, text};
@@ -236,7 +239,9 @@ fn our_own_output_is_a_known_set_in_every_form() {
 #[test]
 fn checksum_lists_find_files_of_any_kind() {
     let cases = Cases::new();
-    let Ok(output) = Command::new("sha256sum").arg(format!("{SEIZURE}/laptop/notes.txt")).output() else {
+    let Ok(output) =
+        std::process::Command::new("sha256sum").arg(format!("{SEIZURE}/laptop/notes.txt")).output()
+    else {
         return;
     };
     let list = cases.path("SUMS");

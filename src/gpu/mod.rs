@@ -6,6 +6,8 @@
 //! shaders of the same name. Every operation fails cleanly when the device is lost, so that the caller can do
 //! it again on the CPU.
 
+#[doc(hidden)]
+pub mod bench;
 pub mod code;
 pub mod context;
 pub mod flat;

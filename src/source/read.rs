@@ -110,7 +110,6 @@ pub(super) fn failure(error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::digest::hex;
     use std::fs;
 
     fn patterned(size: usize) -> Vec<u8> {
@@ -159,6 +158,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn digests_are_those_of_the_system_tools() {
+        use crate::source::digest::hex;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, patterned(2 * BLOCK + 5)).unwrap();

@@ -1,0 +1,123 @@
+//! Flat range search at 10⁶ codes, on one core, on each instruction set of this machine.
+//!
+//! `cargo bench --bench flat` also runs faiss (`pip install faiss-cpu numpy`: IndexBinaryFlat.range_search, one thread) in a
+//! child process, turn by turn on the same codes, and prints the ratios of the pairs.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark, not the product")]
+
+mod support;
+
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+use rand::prelude::*;
+use support::{Peer, seconds, spread};
+use tamis::matching::flat::FlatIndex;
+use tamis::matching::popcount::InstructionSet;
+use tamis::pdq::Code;
+
+const HAYSTACK: usize = 1_000_000;
+const NEEDLES: usize = 500;
+const ROUNDS: usize = 9;
+
+const FAISS: &str = "
+import sys, time, numpy, faiss
+count, needles, radius = map(int, sys.argv[1:])
+faiss.omp_set_num_threads(1)
+read = lambda n: numpy.frombuffer(sys.stdin.buffer.read(n * 32), dtype=numpy.uint8).reshape(n, 32)
+index = faiss.IndexBinaryFlat(256)
+index.add(read(count))
+wanted = read(needles)
+for line in sys.stdin.buffer:
+    started = time.perf_counter()
+    # faiss leaves the radius itself out.
+    index.range_search(wanted, radius + 1)
+    print(time.perf_counter() - started, flush=True)
+";
+
+/// Random codes, of which one needle in ten has neighbours in the haystack.
+fn codes() -> (Vec<Code>, Vec<Code>) {
+    let mut random = StdRng::seed_from_u64(1);
+    let haystack: Vec<Code> = (0..HAYSTACK).map(|_| Code(random.random())).collect();
+    let needles = (0..NEEDLES)
+        .map(|number| {
+            if number % 10 > 0 {
+                return Code(random.random());
+            }
+            let mut code = haystack[random.random_range(0..HAYSTACK)];
+            (0..20).for_each(|_| code.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64));
+            code
+        })
+        .collect();
+    (haystack, needles)
+}
+
+fn one_core() -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap()
+}
+
+fn search(criterion: &mut Criterion) {
+    let (haystack, needles) = codes();
+    let index = FlatIndex::new(&haystack);
+    let mut group = criterion.benchmark_group("flat range search, one core, pairs");
+    group.throughput(Throughput::Elements((HAYSTACK * NEEDLES) as u64));
+    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    for radius in [31, 63] {
+        for instructions in InstructionSet::available() {
+            group.bench_function(BenchmarkId::new(instructions.to_string(), radius), |bencher| {
+                let pool = one_core();
+                bencher.iter(|| pool.install(|| index.search_with(instructions, &needles, radius)));
+            });
+        }
+    }
+    group.finish();
+}
+
+/// Turn by turn with faiss.
+fn paired() {
+    let (haystack, needles) = codes();
+    let index = FlatIndex::new(&haystack);
+    let pool = one_core();
+    let bytes: Vec<u8> = haystack.iter().chain(&needles).flat_map(|code| code.to_bytes()).collect();
+    let pairs = (HAYSTACK * NEEDLES) as f64;
+    for radius in [31, 63] {
+        let arguments = [HAYSTACK, NEEDLES, radius as usize].map(|number| number.to_string());
+        let Some(mut peer) = Peer::start(FAISS, &arguments, &bytes) else {
+            println!("no comparison: python3 with faiss-cpu and numpy is not there");
+            return;
+        };
+        println!(
+            "\n{ROUNDS} rounds, turn by turn, {HAYSTACK} × {NEEDLES} codes at {radius}; least, median, largest:"
+        );
+        let mut theirs = Vec::new();
+        let sets = InstructionSet::available();
+        let mut ours = vec![Vec::new(); sets.len()];
+        let mut ratios = vec![Vec::new(); sets.len()];
+        for _ in 0..ROUNDS {
+            let faiss = peer.seconds().unwrap();
+            theirs.push(pairs / faiss);
+            for (position, &set) in sets.iter().enumerate() {
+                let taken = pool.install(|| seconds(|| index.search_with(set, &needles, radius)));
+                ours[position].push(pairs / taken);
+                ratios[position].push(faiss / taken);
+            }
+        }
+        let line = |name: String, values: Vec<f64>, unit: &str| {
+            let (least, median, largest) = spread(values);
+            println!("{name:<28} {least:>10.3e} {median:>10.3e} {largest:>10.3e} {unit}");
+        };
+        line("faiss IndexBinaryFlat".into(), theirs, "pairs/s");
+        for ((set, ours), ratios) in sets.into_iter().zip(ours).zip(ratios) {
+            line(format!("tamis, {set}"), ours, "pairs/s");
+            line(format!("tamis, {set} / faiss"), ratios, "times");
+        }
+    }
+}
+
+criterion_group!(benches, search);
+
+fn main() {
+    benches();
+    paired();
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -1,0 +1,56 @@
+//! For benchmarks alone: how fast an adapter is at one operation, to compare a shader with.
+
+use std::sync::Arc;
+
+use wgpu::{BindGroup, BufferUsages, CommandEncoderDescriptor, ComputePipeline};
+
+use super::context::{GpuContext, GpuError};
+use super::pipeline::{Shader, bind, compute_pipeline};
+use super::slots::device_buffer;
+
+/// Rounds of an invocation, of eight population counts each.
+const ROUNDS: u64 = 4096;
+const COUNTS_A_ROUND: u64 = 8;
+const WORKGROUP: u64 = 256;
+/// Workgroups of a dispatch at most.
+const MOST_WORKGROUPS: u64 = 65_535;
+
+/// Counts bits in registers.
+#[derive(Debug)]
+pub struct PopcountPeak {
+    context: Arc<GpuContext>,
+    pipeline: ComputePipeline,
+    bindings: BindGroup,
+}
+
+impl PopcountPeak {
+    /// Compiles the shader of the benchmark.
+    ///
+    /// # Errors
+    /// The device was lost, or refuses the shader.
+    pub fn new(context: &Arc<GpuContext>, source: &'static str) -> Result<Self, GpuError> {
+        let shader = Shader { label: "popcount peak", source, entry: "peak" };
+        let pipeline = compute_pipeline(context, &shader, &[("ROUNDS", ROUNDS as f64)]);
+        let sums = device_buffer(context, "sums", MOST_WORKGROUPS * WORKGROUP * 4, BufferUsages::STORAGE);
+        let bindings = bind(context, &pipeline, &[&sums]);
+        context.wait(None)?;
+        Ok(Self { context: Arc::clone(context), pipeline, bindings })
+    }
+
+    /// Does about `counts` population counts of 32 bits, at most what one dispatch can do.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn run(&self, counts: u64) -> Result<(), GpuError> {
+        let workgroups = (counts / (ROUNDS * COUNTS_A_ROUND * WORKGROUP)).clamp(1, MOST_WORKGROUPS) as u32;
+        let mut encoder = self.context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&self.pipeline);
+            pass.set_bind_group(0, &self.bindings, &[]);
+            pass.dispatch_workgroups(workgroups, 1, 1);
+        }
+        let submission = self.context.queue.submit([encoder.finish()]);
+        self.context.wait(Some(submission))
+    }
+}
