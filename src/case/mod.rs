@@ -3,6 +3,7 @@
 //! [`CaseStore`] writes, [`ProgressReader`] tells the walking thread what is done already, and
 //! [`CaseReader`] reads for reports. The schema is described in `docs/case-schema.md`.
 
+mod open;
 mod progress;
 mod reader;
 mod schema;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row};
 
-use super::store::{connect_for_reading, read_info, read_spec};
+use super::open::connect_for_reading;
+use super::store::{read_info, read_spec};
 use super::{CaseError, CaseIdentity, HashSpec};
 use crate::outcome::Outcome;
 

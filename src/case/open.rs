@@ -1,0 +1,187 @@
+//! The files of a case folder: telling a case from other folders, locking it, connecting to its database.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::schema::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION};
+use super::store::write_info;
+use super::{CaseError, HashSpec};
+use crate::source::name::{escape_path, path_bytes};
+
+/// The database of a case folder.
+pub(super) const DATABASE: &str = "case.sqlite";
+/// Held locked while a process writes to the case.
+const LOCK: &str = "case.lock";
+
+pub(super) fn io_error(what: &str, path: &Path, error: io::Error) -> CaseError {
+    CaseError::Io { what: format!("{what} {}", escape_path(path)), error }
+}
+
+pub(super) fn is_case(folder: &Path) -> Result<bool, CaseError> {
+    if !folder.is_dir() {
+        return Err(CaseError::Refused(format!(
+            "{} is not a case: it is a file. Name a folder that does not exist yet, or one that Tamis made",
+            escape_path(folder)
+        )));
+    }
+    Ok(folder.join(DATABASE).is_file())
+}
+
+/// Refuses a folder that holds anything: a case is never mixed with other files.
+pub(super) fn refuse_other_content(folder: &Path) -> Result<(), CaseError> {
+    let listing =
+        fs::read_dir(folder).map_err(|error| io_error("cannot list the case folder", folder, error))?;
+    for entry in listing {
+        let entry = entry.map_err(|error| io_error("cannot list the case folder", folder, error))?;
+        if entry.file_name() != LOCK {
+            return Err(CaseError::Refused(format!(
+                "{} is not a case: it holds other files ({}). Name a folder that is empty or does not exist yet",
+                escape_path(folder),
+                escape_path(Path::new(&entry.file_name()))
+            )));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn require_case(folder: &Path) -> Result<(), CaseError> {
+    if !folder.exists() {
+        return Err(CaseError::Refused(format!(
+            "there is no case in {}: `tamis triage` and `tamis scan` make one",
+            escape_path(folder)
+        )));
+    }
+    if !is_case(folder)? {
+        return Err(CaseError::Refused(format!(
+            "{} is not a case: it has no {DATABASE}. `tamis triage` and `tamis scan` make cases",
+            escape_path(folder)
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn lock(folder: &Path) -> Result<File, CaseError> {
+    let path = folder.join(LOCK);
+    let failed = |error| io_error("cannot lock the case with", &path, error);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(CaseError::Refused(format!(
+            "another run is writing to the case {}: wait for it to end, or use another case folder",
+            escape_path(folder)
+        ))),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+pub(super) fn connect(database: &Path, flags: OpenFlags) -> Result<Connection, CaseError> {
+    let connection = Connection::open_with_flags(database, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // An examiner's tool may hold a lock for a moment.
+    connection.busy_timeout(Duration::from_secs(30))?;
+    if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        refuse_no_database(&connection, database)?;
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        // A power cut may take the last batches, never the database: they are done again.
+        connection.pragma_update(None, "synchronous", "normal")?;
+        connection.pragma_update(None, "cache_size", -65_536)?;
+    }
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Says what a file is not, instead of what SQLite thinks of it.
+fn refuse_no_database(connection: &Connection, database: &Path) -> Result<(), CaseError> {
+    match connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+            Err(CaseError::Refused(format!(
+                "{} is no database of Tamis, or damaged: restore it, or use another case folder",
+                escape_path(database)
+            )))
+        }
+        other => Ok(other?),
+    }
+}
+
+/// A connection for reports; also works where the case lies on a read-only medium.
+pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError> {
+    require_case(folder)?;
+    let database = folder.join(DATABASE);
+    let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match refuse_no_database(&connection, &database) {
+        Ok(()) => {}
+        Err(CaseError::Database(_)) => {
+            // Write-ahead logging wants a file beside the database, which a read-only folder cannot have.
+            let connection = connect_immutable(&database)?;
+            check_version(&connection, folder)?;
+            return Ok(connection);
+        }
+        Err(refused) => return Err(refused),
+    }
+    check_version(&connection, folder)?;
+    Ok(connection)
+}
+
+fn connect_immutable(database: &Path) -> Result<Connection, CaseError> {
+    let absolute = std::path::absolute(database).map_err(|error| io_error("cannot find", database, error))?;
+    let mut uri = String::from("file:");
+    for &byte in path_bytes(&absolute).iter() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
+            b'\\' if cfg!(windows) => uri.push('/'),
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    Ok(Connection::open_with_flags(uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?)
+}
+
+/// Whether nothing was ever stored: a new file, or one whose making was cut short.
+pub(super) fn is_blank(connection: &Connection) -> Result<bool, CaseError> {
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(tables == 0 && application == 0)
+}
+
+pub(super) fn create(connection: &mut Connection, spec: &HashSpec) -> Result<(), CaseError> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(SCHEMA)?;
+    let version = spec.version.to_string();
+    for (key, value) in [
+        ("program", concat!("tamis ", env!("CARGO_PKG_VERSION"))),
+        ("hash_algorithm", &spec.algorithm),
+        ("hash_version", &version),
+        ("hash_geometry", spec.geometry.name()),
+        ("hash_decode_path", &spec.decode_path),
+    ] {
+        write_info(&transaction, key, value)?;
+    }
+    transaction.execute(
+        "INSERT INTO case_info (key, value) VALUES ('made', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
+        [],
+    )?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(transaction.commit()?)
+}
+
+pub(super) fn check_version(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if application != APPLICATION_ID {
+        return Err(CaseError::Refused(format!(
+            "{} is not a case: its {DATABASE} is a database of another program. Name another folder",
+            escape_path(folder)
+        )));
+    }
+    if version != SCHEMA_VERSION {
+        return Err(CaseError::Refused(format!(
+            "the case {} has schema version {version}; this program reads {SCHEMA_VERSION}. Use the version of tamis that made it",
+            escape_path(folder)
+        )));
+    }
+    Ok(())
+}
