@@ -10,6 +10,7 @@ mod support;
 
 use std::fs;
 use std::path::PathBuf;
+#[cfg(unix)]
 use std::process::Command;
 
 use sha2::{Digest, Sha256};

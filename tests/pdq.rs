@@ -129,7 +129,7 @@ fn rows_may_come_in_any_pieces() {
 fn grey_is_colour_of_equal_channels_and_alpha_does_not_count() {
     let (width, height) = (301, 203);
     let mut random = StdRng::seed_from_u64(6);
-    let grey: Vec<u8> = (0..width * height).map(|_| random.random()).collect();
+    let grey: Vec<u8> = (0..width * height).map(|_| random.random::<u8>()).collect();
     let rgb: Vec<u8> = grey.iter().flat_map(|&grey| [grey; 3]).collect();
     let rgba: Vec<u8> = grey.iter().flat_map(|&grey| [grey, grey, grey, random.random()]).collect();
     let grey_alpha: Vec<u8> = grey.iter().flat_map(|&grey| [grey, random.random()]).collect();

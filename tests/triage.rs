@@ -58,7 +58,7 @@ fn the_sample_shows_something_of_everything() {
     for part in [
         "22  discovered",
         "3           5       8  known (7 records",
-        "8 of 22 items have a hit",
+        "8 of 22 items have a hit; 10 hashed pictures, copies included, have none",
         "0–3   4  ###",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");

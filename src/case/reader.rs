@@ -259,6 +259,20 @@ impl CaseReader {
         Ok(count)
     }
 
+    /// Items that are pictures with a code, duplicates included, and have no hit in any set.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn pictures_without_hits(&self) -> Result<u64, CaseError> {
+        let count = self.connection.query_row(
+            "SELECT count(*) FROM item JOIN content ON content.sha256 = item.sha256
+             WHERE content.codes IS NOT NULL AND NOT EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id)",
+            [],
+            |row| unsigned(row, 0),
+        )?;
+        Ok(count)
+    }
+
     /// Perceptual hits by distance, sorted, without zeros.
     ///
     /// # Errors

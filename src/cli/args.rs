@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::matching::BackendRequest;
-use crate::pdq::Geometry;
+use crate::matching::{BackendRequest, DEFAULT_DISTANCE, MAX_DISTANCE};
+use crate::pdq::{Geometry, MIN_QUALITY};
 
 use super::config::MemorySize;
 
@@ -30,11 +30,11 @@ Begin with:
   tamis triage SEIZURE --known SET.csv --case CASE    scan, match and summarise in one pass
   tamis export --case CASE hits                       one row a hit, as CSV
 
-Tamis opens sources for reading only, needs no network and no GPU, and gives the same codes, hits and
-exports on every machine. Names are escaped on output the same way everywhere.
+Tamis opens sources for reading only, needs no network and no GPU, and gives the same
+codes, hits and exports on every machine. Names are escaped on output the same way everywhere.
 
-Exit codes: 0 done (whatever was found or unreadable), 1 failed, 2 wrong usage, 130 interrupted and
-resumable: the same command goes on where it stopped.";
+Exit codes: 0 done (whatever was found or unreadable), 1 failed, 2 wrong usage,
+130 interrupted and resumable: the same command goes on where it stopped.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -110,7 +110,7 @@ impl From<GeometryName> for Geometry {
     }
 }
 
-/// Whose case it is.
+/// The case that is made or gone on with.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Case options")]
 pub struct CaseOptions {
@@ -126,6 +126,9 @@ pub struct CaseOptions {
     /// Who examines it, kept with the case
     #[arg(long, value_name = "TEXT")]
     pub examiner: Option<String>,
+    /// How pictures are reduced [default: the case's own, `full` for a new one]
+    #[arg(long, value_name = "GEOMETRY")]
+    pub geometry: Option<GeometryName>,
 }
 
 /// Known sets and how they are matched.
@@ -137,10 +140,10 @@ pub struct MatchOptions {
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub known: Vec<PathBuf>,
     /// Differing bits of 256 up to which a code is a hit
-    #[arg(long, value_name = "BITS", default_value_t = 31, value_parser = clap::value_parser!(u32).range(0..=63))]
+    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
     /// Codes of a lower quality (0…100) are not matched, on either side
-    #[arg(long, value_name = "QUALITY", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
     /// The geometry of the known sets' codes, where the files do not say it [default: full]
     #[arg(long, value_name = "GEOMETRY")]
@@ -156,15 +159,12 @@ pub struct Triage {
     /// Folders and files that were seized; opened for reading only
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
-    /// Whose case.
+    /// The case.
     #[command(flatten)]
     pub case: CaseOptions,
     /// Known sets.
     #[command(flatten)]
     pub matching: MatchOptions,
-    /// How pictures are reduced [default: the case's own, `full` for a new one]
-    #[arg(long, value_name = "GEOMETRY")]
-    pub geometry: Option<GeometryName>,
     /// The summary's form and place.
     #[command(flatten)]
     pub summary: SummaryOptions,
@@ -176,12 +176,9 @@ pub struct Scan {
     /// Folders and files that were seized; opened for reading only
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
-    /// Whose case.
+    /// The case.
     #[command(flatten)]
     pub case: CaseOptions,
-    /// How pictures are reduced [default: the case's own, `full` for a new one]
-    #[arg(long, value_name = "GEOMETRY")]
-    pub geometry: Option<GeometryName>,
     /// The summary's form and place.
     #[command(flatten)]
     pub summary: SummaryOptions,

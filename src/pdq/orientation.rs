@@ -14,9 +14,9 @@ pub enum Orientation {
     Rotate180,
     /// Three quarter turns counter-clockwise.
     Rotate270,
-    /// The reference's flip-x.
+    /// Mirrored top to bottom (the reference's flip-x: about the horizontal axis).
     FlipX,
-    /// The reference's flip-y.
+    /// Mirrored left to right (the reference's flip-y), as a mirror shows it.
     FlipY,
     /// Transposed along the main diagonal.
     FlipPlus1,

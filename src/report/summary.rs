@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::case::{CaseError, CaseIdentity, CaseReader, SetCounts};
 use crate::outcome::Outcome;
-use crate::source::name::escape_path;
+use crate::source::name::{escape, escape_path};
 
 /// What one run did, for its throughput.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Summary {
     pub known_sets: Vec<SetCounts>,
     /// Items with a hit in any set.
     pub items_with_hits: u64,
+    /// Pictures with a code and without a hit, copies included: what no set knows.
+    pub pictures_without_hits: u64,
     /// Perceptual hits by distance.
     pub distances: Vec<DistanceCount>,
     /// This run.
@@ -101,6 +103,7 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
         outcomes: outcomes.map(|(outcome, items)| OutcomeCount { outcome, items }).collect(),
         known_sets: case.set_counts()?,
         items_with_hits: case.items_with_hits()?,
+        pictures_without_hits: case.pictures_without_hits()?,
         distances: distances.map(|(distance, hits)| DistanceCount { distance, hits }).collect(),
         run: RunSummary {
             seconds: run.took.as_secs_f64(),
@@ -146,7 +149,9 @@ fn render_items(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let owner: Vec<String> =
         [("case", &identity.case_number), ("exhibit", &identity.exhibit), ("examiner", &identity.examiner)]
             .into_iter()
-            .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value}")))
+            .filter_map(|(name, value)| {
+                value.as_ref().map(|value| format!("{name} {}", escape(value.as_bytes())))
+            })
             .collect();
     if !owner.is_empty() {
         writeln!(text, "{}", owner.join(", "))?;
@@ -189,8 +194,13 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
             set.distance
         )?;
     }
-    let with_hits = summary.items_with_hits;
-    writeln!(text, "  {} of {} items have a hit", grouped(with_hits), grouped(summary.discovered))?;
+    writeln!(
+        text,
+        "  {} of {} items have a hit; {} hashed pictures, copies included, have none",
+        grouped(summary.items_with_hits),
+        grouped(summary.discovered),
+        grouped(summary.pictures_without_hits)
+    )?;
     if !summary.distances.is_empty() {
         writeln!(text, "\nPerceptual hits by distance")?;
         render_histogram(text, &summary.distances)?;
@@ -221,16 +231,20 @@ fn render_histogram(text: &mut String, distances: &[DistanceCount]) -> std::fmt:
 fn render_run(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let run = &summary.run;
     let seconds = run.seconds.max(1e-3);
-    writeln!(
-        text,
-        "\nThis run: {} files ({}) and {} pictures in {:.1} s: {:.0} pictures/s, {}/s",
-        grouped(run.files),
-        size(run.bytes),
-        grouped(run.pictures),
-        run.seconds,
-        run.pictures as f64 / seconds,
-        size((run.bytes as f64 / seconds) as u64)
-    )?;
+    let decimals = if seconds < 10.0 { 2 } else { 1 };
+    if run.files == 0 {
+        writeln!(text, "\nThis run: no new files, {seconds:.decimals$} s")?;
+    } else {
+        writeln!(
+            text,
+            "\nThis run: {} files ({}) and {} pictures in {seconds:.decimals$} s: {:.0} pictures/s, {}/s",
+            grouped(run.files),
+            size(run.bytes),
+            grouped(run.pictures),
+            run.pictures as f64 / seconds,
+            size((run.bytes as f64 / seconds) as u64)
+        )?;
+    }
     let case = &summary.case;
     writeln!(text, "Everything is in {case}/case.sqlite")?;
     writeln!(text, "Rows:  tamis export --case {} hits|items|errors", shell_word(case))

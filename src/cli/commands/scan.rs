@@ -15,7 +15,7 @@ pub fn run(command: &Scan, common: &Common, console: &Console) -> Result<Finishe
         name: "scan",
         sources: &command.sources,
         case: &command.case,
-        geometry: command.geometry,
+        geometry: command.case.geometry,
         matching: None,
         summary: &command.summary,
     };

@@ -26,7 +26,7 @@ pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finis
         name: "triage",
         sources: &command.sources,
         case: &command.case,
-        geometry: command.geometry,
+        geometry: command.case.geometry,
         matching: Some(Matching::from(&command.matching)),
         summary: &command.summary,
     };
