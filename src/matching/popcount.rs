@@ -10,9 +10,9 @@
 //! `count(x₁ | x₃)` is a lower bound, and it costs one population count where the sum of two words
 //! costs two. It is also sharper: two bits of unrelated codes differ in either word with
 //! probability ¾, so the union of two words has 48 ± 3.5 bits, against 32 ± 4 in one word and
-//! 48 ± 4.9 in a sum over 96 bits. See [`Bound`] for the choice by radius.
+//! 48 ± 4.9 in a sum over 96 bits. See `Bound` for the choice by radius.
 //!
-//! All instruction sets run the same generic loop ([`sweep`]) over their own [`Lanes`].
+//! All instruction sets run the same generic loop (`sweep`) over their own `Lanes`.
 
 #![allow(unsafe_code, reason = "vector instructions chosen at run time; listed in CONTRIBUTING")]
 

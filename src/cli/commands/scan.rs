@@ -1,5 +1,7 @@
 //! `tamis scan`: everything but the matching.
 
+use std::time::Instant;
+
 use crate::cli::args::{Common, Scan};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
@@ -15,7 +17,7 @@ pub fn run(command: &Scan, common: &Common, console: &Console) -> Result<Finishe
         name: "scan",
         sources: &command.sources,
         case: &command.case,
-        geometry: command.case.geometry,
+        started: Instant::now(),
         matching: None,
         summary: &command.summary,
     };

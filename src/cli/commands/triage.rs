@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::case::CaseStore;
-use crate::cli::args::{CaseOptions, Common, GeometryName, SummaryOptions, Triage};
+use crate::cli::args::{CaseOptions, Common, SummaryOptions, Triage};
 use crate::cli::config::{self, MAX_SIDE, Matching, MemorySize, Resources, RunSettings};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
@@ -24,9 +24,9 @@ use super::run::{code_count, finish, read_known_sets, write_summary};
 pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let job = IngestJob {
         name: "triage",
+        started: Instant::now(),
         sources: &command.sources,
         case: &command.case,
-        geometry: command.case.geometry,
         matching: Some(Matching::from(&command.matching)),
         summary: &command.summary,
     };
@@ -40,7 +40,7 @@ pub(super) struct IngestJob<'a> {
     pub name: &'static str,
     pub sources: &'a [PathBuf],
     pub case: &'a CaseOptions,
-    pub geometry: Option<GeometryName>,
+    pub started: Instant,
     pub matching: Option<Matching>,
     pub summary: &'a SummaryOptions,
 }
@@ -59,11 +59,10 @@ impl IngestJob<'_> {
 
     /// Ingests the sources, matches with `known`, and writes the summary.
     pub fn run(&self, known: &[KnownSet], common: &Common, console: &Console) -> Result<Finished, CliError> {
-        let started = Instant::now();
         let cancel = cancel_on_interrupt()?;
         let resources = Resources::resolve(common);
         // A case that exists keeps its own geometry unless another is asked for, which it refuses.
-        let geometry = match self.geometry {
+        let geometry = match self.case.geometry {
             Some(name) => name.into(),
             None => CaseStore::geometry_of(&self.case.case).map_err(CliError::failed)?.unwrap_or_default(),
         };
@@ -116,7 +115,7 @@ impl IngestJob<'_> {
         }
         let finished = finish(&mut store, run, result.map(|report| report.interrupted), &backend, console)?;
         drop(store);
-        write_summary(&self.case.case, self.summary, started, &progress)?;
+        write_summary(&self.case.case, self.summary, self.started, &progress)?;
         Ok(finished)
     }
 }
