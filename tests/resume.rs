@@ -85,7 +85,10 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
         assert_eq!(child.wait().unwrap().code(), code, "{name}");
         let before = cases.rows(name, "items").len();
         assert!(before > 0 && before < PICTURES, "{name}: {before} items were stored in the middle");
+        let middle = cases.summary(name, &["match", "--known", known.to_str().unwrap(), "--quiet"]);
+        assert_eq!(middle["incomplete_sources"], middle["sources"], "{name}: what is half done says so");
         let rest = cases.summary(name, &arguments);
+        assert_eq!(rest["incomplete_sources"], serde_json::json!([]), "{name}");
         assert_eq!(cases.exports(name), expected, "{name}");
         assert_eq!(rest["unfinished"], 0);
         // What was stored is not read again; of what was in flight when the process was killed nothing was stored.

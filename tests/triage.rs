@@ -220,6 +220,22 @@ fn sets_and_files_that_come_later_meet_all_the_others() {
     assert!(cases.rows("fresh", "hits").len() >= 4);
 }
 
+/// The summary of a scan says which sets do not know its files yet.
+#[test]
+fn what_a_set_was_not_matched_with_is_said() {
+    let cases = Cases::new();
+    let phone = format!("{SEIZURE}/phone");
+    let unmatched = |summary: &Value| summary["known_sets"][0]["unmatched"].as_u64().unwrap();
+    let first = cases.summary("CASE", &["triage", &phone, "--known", KNOWN, "--quiet"]);
+    assert_eq!(unmatched(&first), 0);
+    let laptop = format!("{SEIZURE}/laptop");
+    let second = cases.summary("CASE", &["scan", &laptop, "--quiet"]);
+    assert_eq!(unmatched(&second), second["run"]["files"].as_u64().unwrap());
+    assert!(unmatched(&second) > 0);
+    let third = cases.summary("CASE", &["match", "--known", KNOWN, "--quiet"]);
+    assert_eq!(unmatched(&third), 0);
+}
+
 #[test]
 fn our_own_output_is_a_known_set_in_every_form() {
     let cases = Cases::new();

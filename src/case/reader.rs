@@ -118,6 +118,8 @@ pub struct SetCounts {
     pub perceptual_hits: u64,
     /// Items with a hit.
     pub items: u64,
+    /// Distinct contents that the set was not matched with yet.
+    pub unmatched: u64,
 }
 
 impl CaseReader {
@@ -161,6 +163,17 @@ impl CaseReader {
     /// The database said no.
     pub fn sources(&self) -> Result<Vec<String>, CaseError> {
         let mut statement = self.connection.prepare("SELECT path FROM source ORDER BY path_raw")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The sources whose last run was stopped before their end, escaped, in the same order.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn incomplete_sources(&self) -> Result<Vec<String>, CaseError> {
+        let mut statement =
+            self.connection.prepare("SELECT path FROM source WHERE NOT complete ORDER BY path_raw")?;
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -222,7 +235,8 @@ impl CaseReader {
                  known_set.distance, known_set.min_quality,
                  coalesce(sum(hit.md5 OR hit.sha1 OR hit.sha256), 0),
                  coalesce(sum(NOT (hit.md5 OR hit.sha1 OR hit.sha256)), 0),
-                 count(DISTINCT item.id)
+                 count(DISTINCT item.id),
+                 (SELECT count(*) FROM content WHERE content.id > known_set.matched_through)
              FROM known_set
              LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256)
                  ON hit.known_set = known_set.id
@@ -240,6 +254,7 @@ impl CaseReader {
                 digest_hits: unsigned(row, 7)?,
                 perceptual_hits: unsigned(row, 8)?,
                 items: unsigned(row, 9)?,
+                unmatched: unsigned(row, 10)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

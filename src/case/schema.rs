@@ -41,7 +41,8 @@ CREATE TABLE run (
 CREATE TABLE source (
     id       INTEGER PRIMARY KEY,
     path_raw BLOB NOT NULL UNIQUE,
-    path     TEXT NOT NULL
+    path     TEXT NOT NULL,
+    complete INTEGER NOT NULL DEFAULT 0
 );
 
 -- AUTOINCREMENT: a number is never used again, so that known_set.matched_through keeps its meaning.

@@ -121,7 +121,7 @@ impl CaseStore {
         Ok(())
     }
 
-    /// The row of a source, made if new. `path` is absolute.
+    /// The row of a source, made if new, which counts as incomplete from here. `path` is absolute.
     ///
     /// # Errors
     /// The source lies inside or around one that the case has, so that items would count twice.
@@ -132,6 +132,7 @@ impl CaseStore {
             .query_row("SELECT id FROM source WHERE path_raw = ?1", [raw.as_ref()], |row| row.get(0))
             .optional()?;
         if let Some(id) = known {
+            self.connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
             return Ok(SourceId(id));
         }
         let mut statement = self.connection.prepare("SELECT path_raw FROM source ORDER BY path_raw")?;
@@ -159,6 +160,15 @@ impl CaseStore {
             params![raw.as_ref(), escape_path(path)],
         )?;
         Ok(SourceId(self.connection.last_insert_rowid()))
+    }
+
+    /// Records that all of a source was looked at, to its end.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn complete_source(&mut self, source: SourceId) -> Result<(), CaseError> {
+        self.connection.execute("UPDATE source SET complete = 1 WHERE id = ?1", [source.0])?;
+        Ok(())
     }
 
     /// A second, read-only connection that tells what is done already, for the walking thread.

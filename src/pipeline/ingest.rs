@@ -120,6 +120,9 @@ pub fn ingest(
         }
     }
     report.interrupted = cancel.is_cancelled();
+    if !report.interrupted {
+        roots.iter().try_for_each(|&(source, _)| store.complete_source(source))?;
+    }
     report.skipped = progress.snapshot().files_skipped;
     report.notices = notices;
     Ok(report)

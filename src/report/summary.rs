@@ -33,6 +33,8 @@ pub struct Summary {
     pub geometry: &'static str,
     /// The sources, escaped.
     pub sources: Vec<String>,
+    /// Those of them whose last run was stopped before their end.
+    pub incomplete_sources: Vec<String>,
     /// Items that were discovered: the sum of `outcomes` and `unfinished`.
     pub discovered: u64,
     /// Their bytes.
@@ -97,6 +99,7 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
         identity: case.identity()?,
         geometry: case.spec()?.geometry.name(),
         sources: case.sources()?,
+        incomplete_sources: case.incomplete_sources()?,
         discovered: counts.items,
         bytes: counts.bytes,
         unfinished: counts.unfinished,
@@ -170,7 +173,14 @@ fn render_items(text: &mut String, summary: &Summary) -> std::fmt::Result {
             "not finished"
         )?;
     }
-    writeln!(text, "  {:>width$}  discovered       {}", grouped(summary.discovered), size(summary.bytes))
+    writeln!(text, "  {:>width$}  discovered       {}", grouped(summary.discovered), size(summary.bytes))?;
+    for source in &summary.incomplete_sources {
+        writeln!(
+            text,
+            "  NOT ALL OF {source}: a run was stopped; give it to the same command again to go on"
+        )?;
+    }
+    Ok(())
 }
 
 fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
@@ -193,6 +203,14 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
             grouped(set.records),
             set.distance
         )?;
+        if set.unmatched > 0 {
+            writeln!(
+                text,
+                "  {} files, copies left out, were not met with {} yet: tamis match does it",
+                grouped(set.unmatched),
+                set.name
+            )?;
+        }
     }
     writeln!(
         text,
