@@ -91,8 +91,9 @@ impl<'a> ProgressDisplay<'a> {
     fn draw(&self, snapshot: &ProgressSnapshot, bar: Option<&ProgressBar>) {
         match (self.form, bar) {
             (Form::Bar, Some(bar)) => {
-                bar.set_length(snapshot.bytes_found.max(1));
-                bar.set_position(snapshot.bytes_done);
+                let (done, all) = share_done(snapshot);
+                bar.set_length(all.max(1));
+                bar.set_position(done);
                 bar.set_message(line(snapshot));
             }
             (Form::Json, _) => {
@@ -105,8 +106,23 @@ impl<'a> ProgressDisplay<'a> {
     }
 }
 
+/// Contents of earlier runs are matched first, and counted; then files are read, and go by their bytes.
+fn share_done(snapshot: &ProgressSnapshot) -> (u64, u64) {
+    if snapshot.files_found == 0 && snapshot.to_match > 0 {
+        (snapshot.matched, snapshot.to_match)
+    } else {
+        (snapshot.bytes_done, snapshot.bytes_found)
+    }
+}
+
 /// One line for a person.
 fn line(snapshot: &ProgressSnapshot) -> String {
+    if snapshot.files_found == 0 && snapshot.to_match > 0 {
+        return format!(
+            "{}/{} stored files matched, {} hits",
+            snapshot.matched, snapshot.to_match, snapshot.hits
+        );
+    }
     let more = if snapshot.walking { "+" } else { "" };
     let mut text = format!(
         "{}/{}{more} files, {} of {}{more}, {:.0} pictures/s, {} hits",
@@ -133,6 +149,8 @@ struct Report {
     bytes_done: u64,
     pictures_hashed: u64,
     hits: u64,
+    stored_to_match: u64,
+    stored_matched: u64,
     walk_finished: bool,
     seconds: f64,
     pictures_per_second: f64,
@@ -149,6 +167,8 @@ impl From<&ProgressSnapshot> for Report {
             bytes_done: snapshot.bytes_done,
             pictures_hashed: snapshot.pictures,
             hits: snapshot.hits,
+            stored_to_match: snapshot.to_match,
+            stored_matched: snapshot.matched,
             walk_finished: !snapshot.walking,
             seconds: snapshot.elapsed.as_secs_f64(),
             pictures_per_second: pictures_per_second(snapshot),
@@ -193,6 +213,8 @@ mod tests {
             bytes_done: 1 << 30,
             pictures: 90,
             hits: 3,
+            to_match: 0,
+            matched: 0,
             walking: false,
             elapsed: Duration::from_secs(30),
         }
@@ -206,6 +228,8 @@ mod tests {
         );
         let walking = ProgressSnapshot { walking: true, ..halfway() };
         assert_eq!(line(&walking), "100/200+ files, 1.0 GiB of 4.0 GiB+, 3 pictures/s, 3 hits");
+        let matching = ProgressSnapshot { files_found: 0, to_match: 50, matched: 20, ..halfway() };
+        assert_eq!(line(&matching), "20/50 stored files matched, 3 hits");
     }
 
     #[test]

@@ -113,6 +113,7 @@ impl<'a> ResidentSets<'a> {
         cancel: &CancelToken,
     ) -> Result<bool, PipelineError> {
         let search_pool = pool("search", settings.jobs)?;
+        Progress::add(&progress.to_match, self.backlog(store)?);
         for resident in &self.sets {
             loop {
                 if cancel.is_cancelled() {
@@ -130,7 +131,7 @@ impl<'a> ResidentSets<'a> {
                     ..Batch::default()
                 };
                 store.write(&batch, self, settings.max_memory)?;
-                Progress::add(&progress.files_done, subjects.len() as u64);
+                Progress::add(&progress.matched, subjects.len() as u64);
                 Progress::add(&progress.hits, count);
             }
         }
@@ -141,7 +142,7 @@ impl<'a> ResidentSets<'a> {
     ///
     /// # Errors
     /// The case store failed.
-    pub fn backlog(&self, store: &CaseStore) -> Result<u64, PipelineError> {
+    fn backlog(&self, store: &CaseStore) -> Result<u64, PipelineError> {
         let mut count = 0;
         for resident in &self.sets {
             count += store.unmatched_count(resident.id)?;
@@ -187,7 +188,6 @@ pub fn match_stored(
     cancel: &CancelToken,
 ) -> Result<super::IngestReport, PipelineError> {
     let (sets, notices) = ResidentSets::load(store, known, backend, settings)?;
-    Progress::add(&progress.files_found, sets.backlog(store)?);
     progress.walk_ended();
     let finished = sets.match_backlog(store, settings, progress, cancel)?;
     Ok(super::IngestReport { interrupted: !finished, notices, skipped: 0, peak_memory: 0 })

@@ -15,6 +15,8 @@ pub struct Progress {
     pub(super) bytes_done: AtomicU64,
     pub(super) pictures: AtomicU64,
     pub(super) hits: AtomicU64,
+    pub(super) to_match: AtomicU64,
+    pub(super) matched: AtomicU64,
 }
 
 impl Default for Progress {
@@ -29,6 +31,8 @@ impl Default for Progress {
             bytes_done: AtomicU64::new(0),
             pictures: AtomicU64::new(0),
             hits: AtomicU64::new(0),
+            to_match: AtomicU64::new(0),
+            matched: AtomicU64::new(0),
         }
     }
 }
@@ -50,6 +54,10 @@ pub struct ProgressSnapshot {
     pub pictures: u64,
     /// Hits that were stored: a distinct content against a known record.
     pub hits: u64,
+    /// Contents of earlier runs that known sets have to be matched with, once a set.
+    pub to_match: u64,
+    /// Of these, contents that are matched.
+    pub matched: u64,
     /// Whether more files may be found.
     pub walking: bool,
     /// Since the start of the run.
@@ -69,6 +77,8 @@ impl Progress {
             bytes_done: read(&self.bytes_done),
             pictures: read(&self.pictures),
             hits: read(&self.hits),
+            to_match: read(&self.to_match),
+            matched: read(&self.matched),
             walking: self.walking.load(Ordering::Relaxed),
             elapsed: self.started.elapsed(),
         }

@@ -20,6 +20,8 @@ pub struct RunFigures {
     pub bytes: u64,
     /// Pictures that this run decoded and hashed.
     pub pictures: u64,
+    /// Contents of earlier runs that this run matched with known sets, once a set.
+    pub matched: u64,
 }
 
 /// A case in numbers. Serialises as the JSON form of the summary.
@@ -84,6 +86,8 @@ pub struct RunSummary {
     pub bytes: u64,
     /// Pictures that this run hashed.
     pub pictures: u64,
+    /// Contents of earlier runs that this run matched with known sets, once a set.
+    pub matched: u64,
 }
 
 /// Sums a case up.
@@ -113,6 +117,7 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
             files: run.files,
             bytes: run.bytes,
             pictures: run.pictures,
+            matched: run.matched,
         },
     })
 }
@@ -250,19 +255,19 @@ fn render_run(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let run = &summary.run;
     let seconds = run.seconds.max(1e-3);
     let decimals = if seconds < 10.0 { 2 } else { 1 };
-    if run.files == 0 {
-        writeln!(text, "\nThis run: no new files, {seconds:.decimals$} s")?;
-    } else {
-        writeln!(
-            text,
-            "\nThis run: {} files ({}) and {} pictures in {seconds:.decimals$} s: {:.0} pictures/s, {}/s",
+    let done = match (run.files, run.matched) {
+        (0, 0) => format!("nothing new, {seconds:.decimals$} s"),
+        (0, matched) => format!("{} stored files matched in {seconds:.decimals$} s", grouped(matched)),
+        _ => format!(
+            "{} files ({}) and {} pictures in {seconds:.decimals$} s: {:.0} pictures/s, {}/s",
             grouped(run.files),
             size(run.bytes),
             grouped(run.pictures),
             run.pictures as f64 / seconds,
             size((run.bytes as f64 / seconds) as u64)
-        )?;
-    }
+        ),
+    };
+    writeln!(text, "\nThis run: {done}")?;
     let case = &summary.case;
     writeln!(text, "Everything is in {case}/case.sqlite")?;
     writeln!(text, "Rows:  tamis export --case {} hits|items|errors", shell_word(case))

@@ -115,6 +115,7 @@ pub fn write_summary(
         files: done.files_done,
         bytes: done.bytes_done,
         pictures: done.pictures,
+        matched: done.matched,
     };
     let reader = CaseReader::open(case).map_err(CliError::failed)?;
     let summary = summary(&reader, figures).map_err(CliError::failed)?;
