@@ -46,12 +46,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let progress = Progress::default();
     let result = ProgressDisplay::new(common.progress, console)
         .show(&progress, || match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel));
-    if let Ok(report) = &result {
-        for notice in &report.notices {
-            console.note(notice);
-        }
-    }
-    let finished = finish(&mut store, run, result.map(|report| report.interrupted), &backend, console)?;
+    let finished = finish(&mut store, run, result, &backend, console)?;
     drop(store);
     write_summary(&command.case, &command.summary, started, &progress)?;
     Ok(finished)

@@ -11,7 +11,7 @@ use crate::cli::error::{CliError, Finished};
 use crate::cli::output::with_output;
 use crate::known::{KnownSet, ReadOptions};
 use crate::matching::Backend;
-use crate::pipeline::{PipelineError, Progress};
+use crate::pipeline::{IngestReport, PipelineError, Progress};
 use crate::report::summary::{RunFigures, render, summary};
 use crate::source::name::escape_path;
 
@@ -68,29 +68,33 @@ pub fn code_count(sets: &[KnownSet]) -> u64 {
     sets.iter().map(|set| set.counts().codes).sum()
 }
 
-/// Records how a run ended, and turns its result into the command's.
+/// Says and records what a person should know of a run and how it ended, and turns its result into the
+/// command's.
 ///
 /// # Errors
 /// The run's own error, or the database's.
 pub fn finish(
     store: &mut CaseStore,
     run: RunId,
-    result: Result<bool, PipelineError>,
+    result: Result<IngestReport, PipelineError>,
     backend: &Backend,
     console: &Console,
 ) -> Result<Finished, CliError> {
-    let notices = backend.take_notices();
-    for notice in &notices {
-        console.warning(notice);
-    }
-    let state = match &result {
-        Ok(false) => "done",
-        Ok(true) => "interrupted",
-        Err(_) => "failed",
+    let (state, mut notices) = match &result {
+        Ok(report) if report.interrupted => ("interrupted", report.notices.clone()),
+        Ok(report) => ("done", report.notices.clone()),
+        Err(_) => ("failed", Vec::new()),
     };
+    for notice in &notices {
+        console.note(notice);
+    }
+    for notice in backend.take_notices() {
+        console.warning(&notice);
+        notices.push(notice);
+    }
     let recorded = store.end_run(run, state, &notices);
     // The first error is the one that matters; a database that failed the run fails this too.
-    let interrupted = result.map_err(CliError::failed)?;
+    let interrupted = result.map_err(CliError::failed)?.interrupted;
     recorded.map_err(CliError::failed)?;
     if interrupted {
         console.note("interrupted: what was in flight is stored; the same command goes on from here");

@@ -103,9 +103,6 @@ impl IngestJob<'_> {
             ingest(&mut store, self.sources, known, &backend, &ingest_settings, &progress, &cancel)
         });
         if let Ok(report) = &result {
-            for notice in &report.notices {
-                console.note(notice);
-            }
             console.detail(format!(
                 "{} files were in the case already; most memory in flight at once {} of {}",
                 report.skipped,
@@ -113,7 +110,7 @@ impl IngestJob<'_> {
                 MemorySize(resources.max_memory)
             ));
         }
-        let finished = finish(&mut store, run, result.map(|report| report.interrupted), &backend, console)?;
+        let finished = finish(&mut store, run, result, &backend, console)?;
         drop(store);
         write_summary(&self.case.case, self.summary, self.started, &progress)?;
         Ok(finished)
