@@ -44,7 +44,7 @@ fn rows(path: &Path) -> Vec<HashMap<String, String>> {
 fn tile(path: &Path, geometry: Geometry) -> Box<Tile> {
     let bytes = fs::read(path).unwrap();
     let probe = decode::probe(&bytes, geometry, &LIMITS);
-    decode::decode(&bytes, &probe, geometry, &LIMITS).unwrap()
+    decode::pixels(&bytes, &probe, geometry, &LIMITS).unwrap().tile
 }
 
 fn hash(path: &Path, geometry: Geometry) -> TileHash {

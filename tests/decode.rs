@@ -27,7 +27,7 @@ fn probe(bytes: &[u8]) -> Probe {
 }
 
 fn tile(bytes: &[u8]) -> Result<Box<Tile>, Failure> {
-    decode::decode(bytes, &probe(bytes), Geometry::Full, &LIMITS)
+    decode::pixels(bytes, &probe(bytes), Geometry::Full, &LIMITS).map(|picture| picture.tile)
 }
 
 fn outcome(bytes: &[u8]) -> Outcome {

@@ -15,6 +15,7 @@ use std::path::Path;
 use serde_json::Value;
 use support::cli::{Cases, errors, expect, outcomes, run, tamis, text};
 use tamis::case::{CaseIdentity, CaseStore, HashSpec};
+use tamis::decode::DecodeMode;
 use tamis::gpu::{AdapterSelector, GpuContext};
 use tamis::known::{KnownSet, ReadOptions};
 use tamis::matching::Backend;
@@ -365,6 +366,7 @@ fn a_run_survives_its_gpu() {
         jobs: 2,
         max_memory: 256 << 20,
         geometry: Geometry::Full,
+        decode: DecodeMode::Pixels,
         max_side: 65_535,
         distance: 31,
         min_quality: 50,

@@ -10,7 +10,7 @@ mod schema;
 mod store;
 mod write;
 
-use crate::decode::Facts;
+use crate::decode::{Facts, PictureHash};
 use crate::known::DigestMatch;
 use crate::matching::OrientedPair;
 use crate::outcome::Failure;
@@ -105,7 +105,7 @@ pub struct ContentRecord {
     /// What the file says of itself.
     pub facts: Facts,
     /// Codes and quality, or why there are none.
-    pub hash: Result<TileHash, Failure>,
+    pub hash: Result<PictureHash, Failure>,
 }
 
 /// Hits of one content in one known set, for the writer.

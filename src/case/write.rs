@@ -70,7 +70,7 @@ fn insert_content(
         .execute([sha256])?;
     connection.prepare_cached("DELETE FROM content WHERE sha256 = ?1")?.execute([sha256])?;
     let failure = content.hash.as_ref().err();
-    let hash = content.hash.as_ref().ok();
+    let hash = content.hash.as_ref().ok().map(|picture| &picture.hash);
     let over_limit = failure.is_some_and(|failure| failure.outcome == Outcome::OverLimit);
     let exif = &content.facts.exif;
     let text = |text: &Option<String>| text.as_deref().map(|text| escape(text.as_bytes()));

@@ -6,17 +6,19 @@ pub mod format;
 mod icon;
 mod jpeg;
 mod panic_guard;
+mod path;
 mod pixels;
 mod tiff_tags;
 
 pub use facts::{ExifFacts, Facts};
 pub use format::Format;
 pub use panic_guard::silence_decoder_panics;
+pub use path::{DecodeMode, DecodePath, Derivation, Picture, PictureHash, PixelsWanted};
 
 use image::ImageFormat;
 
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{Geometry, MIN_SIDE, Reducer, Tile};
+use crate::pdq::{Geometry, MIN_SIDE, Reducer, unstable_bits};
 
 /// Bounds that are checked from the header, before anything is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +34,11 @@ pub struct Limits {
 pub struct Probe {
     /// Format, size and metadata.
     pub facts: Facts,
-    /// Bytes that decoding will need beside the file itself: an upper estimate for the byte budget.
-    /// 0 where there is a failure already.
-    pub decode_bytes: u64,
+    /// Bytes that decoding pixels will need beside the file itself: an upper estimate for the byte
+    /// budget. 0 where there is a failure already.
+    pub pixel_bytes: u64,
+    /// The same for reading coefficients; `None` where the format or geometry has none to offer.
+    pub coefficient_bytes: Option<u64>,
     /// A failure that the header alone decides; `None` if decoding can be tried.
     pub failure: Option<Failure>,
 }
@@ -56,17 +60,15 @@ pub fn is_candidate(head: &[u8]) -> bool {
 /// decoding it takes. Panics of a decoder's header reader are caught.
 #[must_use]
 pub fn probe(bytes: &[u8], geometry: Geometry, limits: &Limits) -> Probe {
-    let mut facts = Facts::default();
-    let looked_at = look(bytes, geometry, limits, &mut facts);
-    let (decode_bytes, failure) = match looked_at {
-        Ok(decode_bytes) => (decode_bytes, None),
-        Err(failure) => (0, Some(failure)),
-    };
-    Probe { facts, decode_bytes, failure }
+    let mut probe = Probe { facts: Facts::default(), pixel_bytes: 0, coefficient_bytes: None, failure: None };
+    if let Err(failure) = look(bytes, geometry, limits, &mut probe) {
+        probe.failure = Some(failure);
+    }
+    probe
 }
 
-/// Fills in the facts as far as it comes; returns the bytes that decoding needs.
-fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, facts: &mut Facts) -> Result<u64, Failure> {
+/// Fills in what can be told, as far as it comes.
+fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) -> Result<(), Failure> {
     if bytes.is_empty() {
         return Err(Failure::new(Outcome::Empty, Stage::Sniff, "no bytes"));
     }
@@ -74,18 +76,28 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, facts: &mut Facts) ->
     let Some(format) = Format::sniff(head) else {
         return Err(Failure::new(Outcome::NotAPicture, Stage::Sniff, "not a picture by its content"));
     };
-    facts.format = Some(format);
-    facts.exif = panic_guard::caught(|| Ok(ExifFacts::read(bytes, format))).unwrap_or_default();
+    probe.facts.format = Some(format);
+    probe.facts.exif = panic_guard::caught(|| Ok(ExifFacts::read(bytes, format))).unwrap_or_default();
     let Some(decoder) = format.decoder() else {
         let reason = format!("{} is recognised and has no decoder here", format.name());
         return Err(Failure::new(Outcome::Unsupported, Stage::Sniff, reason));
     };
     let (bytes, decoder) = picture_of(bytes, decoder);
     let header = panic_guard::caught(|| pixels::read_header(bytes, format, decoder))?;
-    facts.width = Some(header.width);
-    facts.height = Some(header.height);
-    check(&header, geometry, limits)?;
-    Ok(header.decode_bytes)
+    let (width, height) = (header.width, header.height);
+    probe.facts.width = Some(width);
+    probe.facts.height = Some(height);
+    let side = limits.max_side.min(Reducer::MAX_SIDE);
+    if width.max(height) > side || u64::from(width) * u64::from(height) > Reducer::MAX_PIXELS {
+        let reason = format!("{width}×{height} pixels; the limit is {side} on a side and 2³² in all");
+        return Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason));
+    }
+    if !Reducer::is_defined(width, height, geometry) {
+        let reason = format!("{width}×{height} pixels; a code needs {MIN_SIDE} on each side");
+        return Err(Failure::new(Outcome::TooSmall, Stage::Limits, reason));
+    }
+    probe.pixel_bytes = header.pixel_bytes;
+    Ok(())
 }
 
 /// The bytes to decode, and as what: of an icon, the PNG in it.
@@ -94,41 +106,34 @@ fn picture_of(bytes: &[u8], decoder: ImageFormat) -> (&[u8], ImageFormat) {
     png.map_or((bytes, decoder), |png| (png, ImageFormat::Png))
 }
 
-/// What the header's numbers decide.
-fn check(header: &pixels::Header, geometry: Geometry, limits: &Limits) -> Result<(), Failure> {
-    let (width, height) = (header.width, header.height);
-    let over = |reason: String| Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason));
-    let side = limits.max_side.min(Reducer::MAX_SIDE);
-    if width.max(height) > side || u64::from(width) * u64::from(height) > Reducer::MAX_PIXELS {
-        return over(format!("{width}×{height} pixels; the limit is {side} on a side and 2³² in all"));
-    }
-    if header.decode_bytes > limits.max_decode_bytes {
-        return over(format!(
-            "{width}×{height} pixels need {} MiB to decode; {} MiB are allowed (raise --max-memory)",
-            header.decode_bytes.div_ceil(1 << 20),
-            limits.max_decode_bytes >> 20
-        ));
-    }
-    if !Reducer::is_defined(width, height, geometry) {
-        let reason = format!("{width}×{height} pixels; a code needs {MIN_SIDE} on each side");
-        return Err(Failure::new(Outcome::TooSmall, Stage::Limits, reason));
-    }
-    Ok(())
+/// Reduces a JPEG that [`probe`] accepted to its tile without making a pixel of it.
+///
+/// # Errors
+/// Why it is to be decoded to pixels instead; that says nothing against the file.
+pub fn coefficients(bytes: &[u8], probe: &Probe, geometry: Geometry) -> Result<Picture, PixelsWanted> {
+    let _ = (bytes, probe, geometry);
+    Err("coefficients are not read".into())
 }
 
-/// Decodes the picture that [`probe`] accepted and reduces it to its tile. A decoder's panic is
+/// Decodes the pixels of a picture that [`probe`] accepted and reduces them to its tile. A decoder's panic is
 /// caught and becomes the outcome `crashed_decoder`.
 ///
 /// # Errors
-/// The named outcome, its stage and its reason.
-pub fn decode(
-    bytes: &[u8],
-    probe: &Probe,
-    geometry: Geometry,
-    limits: &Limits,
-) -> Result<Box<Tile>, Failure> {
+/// The named outcome, its stage and its reason; `over_limit` where the pixels need more than
+/// `limits.max_decode_bytes`.
+pub fn pixels(bytes: &[u8], probe: &Probe, geometry: Geometry, limits: &Limits) -> Result<Picture, Failure> {
     if let Some(failure) = &probe.failure {
         return Err(failure.clone());
+    }
+    if probe.pixel_bytes > limits.max_decode_bytes {
+        let reason = format!(
+            "{}×{} pixels need {} MiB to decode; {} MiB are allowed (raise --max-memory)",
+            probe.facts.width.unwrap_or(0),
+            probe.facts.height.unwrap_or(0),
+            probe.pixel_bytes.div_ceil(1 << 20),
+            limits.max_decode_bytes >> 20
+        );
+        return Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason));
     }
     let decoder = probe
         .facts
@@ -136,5 +141,8 @@ pub fn decode(
         .and_then(Format::decoder)
         .ok_or_else(|| Failure::new(Outcome::Unsupported, Stage::Decode, "no decoder for this format"))?;
     let (bytes, decoder) = picture_of(bytes, decoder);
-    panic_guard::caught(|| pixels::decode(bytes, decoder, geometry, limits))
+    let tile = panic_guard::caught(|| pixels::decode(bytes, decoder, geometry, limits))?;
+    let unstable_bits = unstable_bits(&tile);
+    let derivation = Derivation { path: DecodePath::Pixels, pixels_because: None, unstable_bits };
+    Ok(Picture { tile, derivation })
 }

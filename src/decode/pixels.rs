@@ -5,7 +5,8 @@ use std::io::Cursor;
 use image::error::{ImageError, LimitErrorKind};
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::{Format, Limits, jpeg};
+use super::jpeg::structure;
+use super::{Format, Limits};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
 
@@ -15,7 +16,7 @@ pub(super) struct Header {
     pub width: u32,
     pub height: u32,
     /// Upper estimate of a decoder's buffers, without the file itself.
-    pub decode_bytes: u64,
+    pub pixel_bytes: u64,
 }
 
 /// Reads a header. Nothing of the picture's size is allocated.
@@ -29,7 +30,7 @@ pub(super) fn read_header(bytes: &[u8], format: Format, decoder: ImageFormat) ->
     let pixels = u64::from(width) * u64::from(height);
     let output = decoder.total_bytes();
     let file = bytes.len() as u64;
-    let decode_bytes = match frame {
+    let pixel_bytes = match frame {
         // The decoder keeps a copy of the file, and of a progressive one every coefficient.
         Some(frame) if jpeg_is_progressive(frame) => output + file + pixels * 2 * u64::from(frame.components),
         Some(_) => output + file,
@@ -41,16 +42,16 @@ pub(super) fn read_header(bytes: &[u8], format: Format, decoder: ImageFormat) ->
             _ => output.saturating_add(file),
         },
     };
-    Ok(Header { width, height, decode_bytes })
+    Ok(Header { width, height, pixel_bytes })
 }
 
-const fn jpeg_is_progressive(frame: jpeg::Frame) -> bool {
+const fn jpeg_is_progressive(frame: structure::Frame) -> bool {
     matches!(frame.marker, 0xc2 | 0xc6 | 0xca | 0xce)
 }
 
 /// What a JPEG's structure alone decides.
-fn check_jpeg(bytes: &[u8]) -> Result<jpeg::Frame, Failure> {
-    let structure = jpeg::structure(bytes);
+fn check_jpeg(bytes: &[u8]) -> Result<structure::Frame, Failure> {
+    let structure = structure::structure(bytes);
     let corrupt = |reason: &str| Failure::new(Outcome::Corrupt, Stage::Decode, reason);
     let frame = structure.frame.ok_or_else(|| corrupt("no frame header: truncated or damaged"))?;
     let unsupported = |reason: &str| Failure::new(Outcome::Unsupported, Stage::Decode, reason);

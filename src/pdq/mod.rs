@@ -10,12 +10,14 @@ pub mod filter;
 pub mod naive;
 pub mod orientation;
 pub mod quality;
+pub mod stability;
 mod vector;
 mod weights;
 
 pub use code::{Code, ParseCodeError, TileHash, hash_tile};
 pub use filter::{Geometry, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile};
 pub use orientation::Orientation;
+pub use stability::unstable_bits;
 
 /// Sides under this many pixels have no code.
 pub const MIN_SIDE: u32 = 5;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::budget::{ByteBudget, Permit};
-use crate::decode::{self, Facts, Limits, SNIFF_BYTES};
+use crate::decode::{self, DecodeMode, Facts, Limits, Picture, Probe, SNIFF_BYTES};
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{Geometry, Tile};
+use crate::pdq::Geometry;
 use crate::source::{FileBytes, FileStamp, ReadBuffer, read_file};
 
 /// Examines files within a budget of memory. Shared by the workers of a run.
@@ -15,6 +15,7 @@ use crate::source::{FileBytes, FileStamp, ReadBuffer, read_file};
 #[derive(Debug)]
 pub(super) struct Examiner {
     geometry: Geometry,
+    mode: DecodeMode,
     limits: Limits,
     file_bytes: ByteBudget,
     decode_bytes: ByteBudget,
@@ -31,10 +32,11 @@ pub(super) struct ReadFile<'a> {
 
 impl Examiner {
     /// A quarter of the memory is for files (pictures are compressed), the rest for decoding them.
-    pub fn new(geometry: Geometry, max_side: u32, max_memory: u64) -> Self {
+    pub fn new(geometry: Geometry, mode: DecodeMode, max_side: u32, max_memory: u64) -> Self {
         let files = max_memory / 4;
         Self {
             geometry,
+            mode,
             limits: Limits { max_side, max_decode_bytes: max_memory - files },
             file_bytes: ByteBudget::new(files),
             decode_bytes: ByteBudget::new(max_memory - files),
@@ -77,7 +79,7 @@ impl Examiner {
     }
 
     /// Says what the bytes are, and reduces a picture to its tile.
-    pub fn picture(&self, read: &ReadFile<'_>) -> (Facts, Result<Box<Tile>, Failure>) {
+    pub fn picture(&self, read: &ReadFile<'_>) -> (Facts, Result<Picture, Failure>) {
         let file = &read.file;
         if read.candidate && !file.whole {
             let format = decode::Format::sniff(&file.bytes);
@@ -93,9 +95,30 @@ impl Examiner {
         if let Some(failure) = probe.failure {
             return (probe.facts, Err(failure));
         }
-        // The probe has refused what the budget could never give.
-        let _permit = self.decode_bytes.take(probe.decode_bytes);
-        let tile = decode::decode(&file.bytes, &probe, self.geometry, &self.limits);
-        (probe.facts, tile)
+        let picture = self.decode(&file.bytes, &probe);
+        (probe.facts, picture)
+    }
+
+    /// From coefficients where the run may and that is exact enough, else from pixels.
+    fn decode(&self, bytes: &[u8], probe: &Probe) -> Result<Picture, Failure> {
+        let mut pixels_because = None;
+        if self.mode == DecodeMode::Auto
+            && let Some(needed) = probe.coefficient_bytes
+        {
+            match self
+                .decode_bytes
+                .take(needed)
+                .map(|_permit| decode::coefficients(bytes, probe, self.geometry))
+            {
+                Some(Ok(picture)) => return Ok(picture),
+                Some(Err(reason)) => pixels_because = Some(reason),
+                None => pixels_because = Some("its coefficients need more memory than is allowed".into()),
+            }
+        }
+        // What the budget could never give is refused by the decoder.
+        let _permit = self.decode_bytes.take(probe.pixel_bytes);
+        let mut picture = decode::pixels(bytes, probe, self.geometry, &self.limits)?;
+        picture.derivation.pixels_because = pixels_because;
+        Ok(picture)
     }
 }

@@ -10,10 +10,10 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 use super::examine::Examiner;
 use super::{CancelToken, PipelineError, pool};
-use crate::decode::Facts;
+use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
 use crate::matching::Backend;
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{Geometry, Tile, TileHash};
+use crate::pdq::Geometry;
 use crate::source::name::escape_path;
 use crate::source::{Entry, EntryKind, ReadBuffer, walk};
 
@@ -31,6 +31,8 @@ pub struct HashSettings {
     pub max_memory: u64,
     /// How pictures are reduced.
     pub geometry: Geometry,
+    /// Which ways a picture may become a tile.
+    pub decode: DecodeMode,
     /// Pixels on a side, at most.
     pub max_side: u32,
 }
@@ -43,7 +45,7 @@ pub struct HashedFile {
     /// What the file says of itself.
     pub facts: Facts,
     /// Codes and quality, or why there are none.
-    pub result: Result<TileHash, Failure>,
+    pub result: Result<PictureHash, Failure>,
 }
 
 /// A file on its way, numbered in the order of the output.
@@ -51,7 +53,7 @@ struct Examined {
     number: u64,
     path: PathBuf,
     facts: Facts,
-    tile: Result<Box<Tile>, Failure>,
+    picture: Result<Picture, Failure>,
 }
 
 /// Hashes files and folders, and hands each file to `sink` in the order given (sorted inside folders).
@@ -66,7 +68,7 @@ pub fn hash_files(
     cancel: &CancelToken,
     sink: &mut dyn FnMut(HashedFile) -> io::Result<()>,
 ) -> Result<bool, PipelineError> {
-    let examiner = Examiner::new(settings.geometry, settings.max_side, settings.max_memory);
+    let examiner = Examiner::new(settings.geometry, settings.decode, settings.max_side, settings.max_memory);
     let decode_pool = pool("decode", settings.jobs)?;
     let hash_pool = pool("hash", settings.jobs)?;
     let (work_in, work_out) = bounded(settings.jobs * 4);
@@ -110,7 +112,7 @@ fn list(
                 EntryKind::File => work.send((this, entry)).is_ok(),
                 EntryKind::Failed(failure) => {
                     let (path, facts) = (entry.path, Facts::default());
-                    listed.send(Examined { number: this, path, facts, tile: Err(failure) }).is_ok()
+                    listed.send(Examined { number: this, path, facts, picture: Err(failure) }).is_ok()
                 }
             }
         };
@@ -146,11 +148,11 @@ fn examine(
         if cancel.is_cancelled() {
             continue;
         }
-        let (facts, tile) = match examiner.read(&entry.path, &entry.stamp, &mut buffer) {
+        let (facts, picture) = match examiner.read(&entry.path, &entry.stamp, &mut buffer) {
             Ok(read) => examiner.picture(&read),
             Err(failure) => (Facts::default(), Err(failure)),
         };
-        if examined.send(Examined { number, path: entry.path, facts, tile }).is_err() {
+        if examined.send(Examined { number, path: entry.path, facts, picture }).is_err() {
             return;
         }
     }
@@ -193,14 +195,20 @@ fn hash_batch(
 ) -> Vec<(u64, HashedFile)> {
     let mut tiles = Vec::new();
     let mut files = Vec::with_capacity(batch.len());
-    for Examined { number, path, facts, tile } in batch {
-        files.push((number, path, facts, tile.map(|tile| tiles.push(tile))));
+    for Examined { number, path, facts, picture } in batch {
+        let derivation = picture.map(|Picture { tile, derivation }| {
+            tiles.push(tile);
+            derivation
+        });
+        files.push((number, path, facts, derivation));
     }
     let mut hashes = hash_pool.install(|| backend.hash_tiles(&tiles)).into_iter();
     let missing = || Failure::new(Outcome::CrashedDecoder, Stage::Hash, "the backend returned no code");
-    let with_hash = |(number, path, facts, tile): (u64, PathBuf, Facts, Result<(), Failure>)| {
-        let result = tile.and_then(|()| hashes.next().ok_or_else(missing));
-        (number, HashedFile { path, facts, result })
-    };
-    files.into_iter().map(with_hash).collect()
+    let mut with_hash = |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing)?, derivation });
+    files
+        .into_iter()
+        .map(|(number, path, facts, derivation)| {
+            (number, HashedFile { path, facts, result: derivation.and_then(&mut with_hash) })
+        })
+        .collect()
 }

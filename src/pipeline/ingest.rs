@@ -14,11 +14,11 @@ use super::known::{ResidentSets, Subject, count_hits};
 use super::progress::Progress;
 use super::{CancelToken, PipelineError, pool};
 use crate::case::{Batch, CaseStore, ContentRecord, ItemRecord, ItemState, ProgressReader, SetId, SourceId};
-use crate::decode::Facts;
+use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
 use crate::known::KnownSet;
 use crate::matching::Backend;
 use crate::outcome::Failure;
-use crate::pdq::{Geometry, Tile};
+use crate::pdq::Geometry;
 use crate::source::name::escape_path;
 use crate::source::{Digests, Entry, EntryKind, ReadBuffer, walk};
 
@@ -38,6 +38,8 @@ pub struct IngestSettings {
     pub max_memory: u64,
     /// How pictures are reduced.
     pub geometry: Geometry,
+    /// Which ways a picture may become a tile.
+    pub decode: DecodeMode,
     /// Pixels on a side, at most.
     pub max_side: u32,
     /// Differing bits up to which a code is a hit.
@@ -76,7 +78,7 @@ struct Content {
     digests: Digests,
     size: u64,
     facts: Facts,
-    tile: Result<Box<Tile>, Failure>,
+    picture: Result<Picture, Failure>,
 }
 
 /// What the walk reports at its end.
@@ -157,7 +159,8 @@ impl Run<'_> {
         let memory = self.settings.max_memory;
         let reader = store.progress_reader(memory)?;
         let seen = Mutex::new(store.known_contents(memory)?);
-        let examiner = Examiner::new(self.settings.geometry, self.settings.max_side, memory);
+        let examiner =
+            Examiner::new(self.settings.geometry, self.settings.decode, self.settings.max_side, memory);
         let decode_pool = pool("decode", self.settings.jobs)?;
         let search_pool = pool("search", self.settings.jobs)?;
         let (work_in, work_out) = bounded(WALK_AHEAD);
@@ -253,8 +256,8 @@ impl Run<'_> {
                     let (digests, size) = (read.file.digests, read.file.size);
                     let first = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(digests.sha256);
                     let content = first.then(|| {
-                        let (facts, tile) = examiner.picture(&read);
-                        Content { digests, size, facts, tile }
+                        let (facts, picture) = examiner.picture(&read);
+                        Content { digests, size, facts, picture }
                     });
                     (Ok(digests), content)
                 }
@@ -283,18 +286,26 @@ impl Run<'_> {
         for finding in findings {
             batch.items.push(finding.item);
             let Some(content) = finding.content else { continue };
-            let tile = content.tile.map(|tile| tiles.push(tile));
-            contents.push((content.digests, content.size, content.facts, tile));
+            let derivation = content.picture.map(|Picture { tile, derivation }| {
+                tiles.push(tile);
+                derivation
+            });
+            contents.push((content.digests, content.size, content.facts, derivation));
         }
         let mut hashes = self.backend.hash_tiles(&tiles).into_iter();
-        for (digests, size, facts, tile) in contents {
-            let hash = tile.and_then(|()| hashes.next().ok_or_else(missing_hash));
+        for (digests, size, facts, derivation) in contents {
+            let with_hash =
+                |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
+            let hash = derivation.and_then(with_hash);
             batch.contents.push(ContentRecord { digests, size, facts, hash });
         }
         let subjects: Vec<Subject> = batch
             .contents
             .iter()
-            .map(|content| Subject { digests: content.digests, hash: content.hash.as_ref().ok().copied() })
+            .map(|content| Subject {
+                digests: content.digests,
+                hash: content.hash.as_ref().ok().map(|picture| picture.hash),
+            })
             .collect();
         batch.hits = self.sets.find(&subjects);
         batch
@@ -324,7 +335,8 @@ fn missing_hash() -> Failure {
 fn collect(findings: &Receiver<Finding>, tiles_wanted: usize) -> Option<Vec<Finding>> {
     let first = findings.recv().ok()?;
     let deadline = Instant::now() + BATCH_WAIT;
-    let has_tile = |finding: &Finding| finding.content.as_ref().is_some_and(|content| content.tile.is_ok());
+    let has_tile =
+        |finding: &Finding| finding.content.as_ref().is_some_and(|content| content.picture.is_ok());
     let mut tiles = usize::from(has_tile(&first));
     let mut collected = vec![first];
     while tiles < tiles_wanted && collected.len() < BATCH_FINDINGS {

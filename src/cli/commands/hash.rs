@@ -11,7 +11,7 @@ use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::{refuse_inside_sources, with_output};
-use crate::decode::Format;
+use crate::decode::{Format, PictureHash};
 use crate::outcome::Outcome;
 use crate::pdq::{Orientation, TileHash};
 use crate::pipeline::{HashSettings, HashedFile, hash_files};
@@ -34,6 +34,7 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
         jobs: resources.jobs,
         max_memory: resources.max_memory,
         geometry: command.geometry.into(),
+        decode: crate::decode::DecodeMode::Pixels,
         max_side: MAX_SIDE,
     };
     let mut interrupted = false;
@@ -151,7 +152,7 @@ impl<'a> Rows<'a> {
                 if *orientations {
                     record.extend(turned().map(|orientation| {
                         let hash = file.result.as_ref();
-                        hash.map(|hash| hash.codes[orientation as usize].to_string()).unwrap_or_default()
+                        hash.map(|hash| hash.hash.codes[orientation as usize].to_string()).unwrap_or_default()
                     }));
                 }
                 Ok(out.write_record(record)?)
@@ -174,7 +175,7 @@ impl<'a> Rows<'a> {
 /// `<64 hex>,<quality>,<path>`; with orientations a line each, the name of the orientation before the
 /// path. Files without a code have no line: they are told on standard error.
 fn write_text(out: &mut dyn Write, file: &HashedFile, orientations: bool) -> io::Result<()> {
-    let Ok(hash) = &file.result else { return Ok(()) };
+    let Ok(PictureHash { hash, .. }) = &file.result else { return Ok(()) };
     let path = escape_path(&file.path);
     if !orientations {
         return writeln!(out, "{},{},{path}", hash.codes[0], hash.quality);
@@ -186,7 +187,7 @@ fn write_text(out: &mut dyn Write, file: &HashedFile, orientations: bool) -> io:
 }
 
 fn row(file: &HashedFile, orientations: bool) -> Row {
-    let hash = file.result.as_ref().ok();
+    let hash = file.result.as_ref().ok().map(|picture| &picture.hash);
     let failure = file.result.as_ref().err();
     Row {
         path: escape_path(&file.path),

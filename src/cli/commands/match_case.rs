@@ -39,6 +39,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         jobs: resources.jobs,
         max_memory: resources.max_memory,
         geometry,
+        decode: crate::decode::DecodeMode::Pixels,
         max_side: MAX_SIDE,
         distance: matching.distance,
         min_quality: matching.min_quality,

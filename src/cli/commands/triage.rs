@@ -94,6 +94,7 @@ impl IngestJob<'_> {
             jobs: resources.jobs,
             max_memory: resources.max_memory,
             geometry,
+            decode: crate::decode::DecodeMode::Pixels,
             max_side: MAX_SIDE,
             distance,
             min_quality,

@@ -6,7 +6,7 @@
 
 /// The first frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(in crate::decode) struct Frame {
     /// Its marker, 0xC0…0xCF: baseline, progressive, …
     pub marker: u8,
     pub precision: u8,
@@ -17,7 +17,7 @@ pub(super) struct Frame {
 
 /// What a walk over the markers found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Structure {
+pub(in crate::decode) struct Structure {
     pub frame: Option<Frame>,
     /// There is a scan, and an end-of-image marker behind it.
     pub complete: bool,
@@ -28,7 +28,7 @@ const END_OF_IMAGE: u8 = 0xd9;
 const START_OF_SCAN: u8 = 0xda;
 
 /// Walks the markers of a file that begins with a start-of-image marker.
-pub(super) fn structure(bytes: &[u8]) -> Structure {
+pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
     let mut found = Structure::default();
     let mut scanned = false;
     let mut position = 2;

@@ -1,0 +1,3 @@
+//! JPEG files: their structure, and their coefficients without their pixels.
+
+pub(super) mod structure;
