@@ -12,10 +12,13 @@ mod tiff_tags;
 
 pub use facts::{ExifFacts, Facts};
 pub use format::Format;
+pub use jpeg::Reading;
 pub use panic_guard::silence_decoder_panics;
 pub use path::{DecodeMode, DecodePath, Derivation, Picture, PictureHash, PixelsWanted};
 
 use image::ImageFormat;
+
+use jpeg::structure::Frame;
 
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Geometry, MIN_SIDE, Reducer, unstable_bits};
@@ -41,6 +44,8 @@ pub struct Probe {
     pub coefficient_bytes: Option<u64>,
     /// A failure that the header alone decides; `None` if decoding can be tried.
     pub failure: Option<Failure>,
+    /// Of a JPEG: its frame header.
+    frame: Option<Frame>,
 }
 
 /// How many leading bytes [`is_candidate`] wants to see.
@@ -60,7 +65,13 @@ pub fn is_candidate(head: &[u8]) -> bool {
 /// decoding it takes. Panics of a decoder's header reader are caught.
 #[must_use]
 pub fn probe(bytes: &[u8], geometry: Geometry, limits: &Limits) -> Probe {
-    let mut probe = Probe { facts: Facts::default(), pixel_bytes: 0, coefficient_bytes: None, failure: None };
+    let mut probe = Probe {
+        facts: Facts::default(),
+        pixel_bytes: 0,
+        coefficient_bytes: None,
+        failure: None,
+        frame: None,
+    };
     if let Err(failure) = look(bytes, geometry, limits, &mut probe) {
         probe.failure = Some(failure);
     }
@@ -97,6 +108,9 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) ->
         return Err(Failure::new(Outcome::TooSmall, Stage::Limits, reason));
     }
     probe.pixel_bytes = header.pixel_bytes;
+    // Shrinking by nearest neighbour wants single pixels.
+    probe.frame = header.frame.filter(|_| !Reducer::shrinks(width, height, geometry));
+    probe.coefficient_bytes = probe.frame.as_ref().and_then(jpeg::memory);
     Ok(())
 }
 
@@ -110,9 +124,26 @@ fn picture_of(bytes: &[u8], decoder: ImageFormat) -> (&[u8], ImageFormat) {
 ///
 /// # Errors
 /// Why it is to be decoded to pixels instead; that says nothing against the file.
-pub fn coefficients(bytes: &[u8], probe: &Probe, geometry: Geometry) -> Result<Picture, PixelsWanted> {
-    let _ = (bytes, probe, geometry);
-    Err("coefficients are not read".into())
+pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted> {
+    let frame = probe.frame.as_ref().ok_or("not a JPEG that is read by its coefficients")?;
+    let reading = Reading::usual(frame).ok_or("too small for coefficients")?;
+    let picture = read_coefficients(bytes, frame, reading)?;
+    Ok(picture)
+}
+
+/// [`coefficients`] of a given reading, whatever the picture's size, for measuring what it is worth.
+///
+/// # Errors
+/// The file cannot be read so.
+pub fn coefficients_with(bytes: &[u8], probe: &Probe, reading: Reading) -> Result<Picture, PixelsWanted> {
+    read_coefficients(bytes, probe.frame.as_ref().ok_or("not a JPEG")?, reading)
+}
+
+fn read_coefficients(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Picture, PixelsWanted> {
+    let tile = jpeg::read(bytes, frame, reading)?;
+    let unstable_bits = unstable_bits(&tile);
+    let derivation = Derivation { path: DecodePath::Coefficients, pixels_because: None, unstable_bits };
+    Ok(Picture { tile, derivation })
 }
 
 /// Decodes the pixels of a picture that [`probe`] accepted and reduces them to its tile. A decoder's panic is

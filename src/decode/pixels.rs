@@ -5,58 +5,59 @@ use std::io::Cursor;
 use image::error::{ImageError, LimitErrorKind};
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::jpeg::structure;
+use super::jpeg::structure::{Frame, marker, structure};
 use super::{Format, Limits};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
 
 /// What decoding takes, from the header alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub width: u32,
     pub height: u32,
     /// Upper estimate of a decoder's buffers, without the file itself.
     pub pixel_bytes: u64,
+    /// Of a JPEG: its frame.
+    pub frame: Option<Frame>,
 }
 
 /// Reads a header. Nothing of the picture's size is allocated.
 pub(super) fn read_header(bytes: &[u8], format: Format, decoder: ImageFormat) -> Result<Header, Failure> {
-    let frame = match format {
-        Format::Jpeg => Some(check_jpeg(bytes)?),
-        _ => None,
-    };
+    let file = bytes.len() as u64;
+    if format == Format::Jpeg {
+        let frame = check_jpeg(bytes)?;
+        let pixels = u64::from(frame.width) * u64::from(frame.height);
+        let components = frame.components.len() as u64;
+        // The decoder keeps a copy of the file, and of a progressive one every coefficient.
+        let coefficients = if frame.marker == marker::PROGRESSIVE { pixels * 2 * components } else { 0 };
+        return Ok(Header {
+            width: u32::from(frame.width),
+            height: u32::from(frame.height),
+            pixel_bytes: pixels * if components == 1 { 1 } else { 3 } + file + coefficients,
+            frame: Some(frame),
+        });
+    }
     let decoder = open(bytes, decoder)?;
     let (width, height) = decoder.dimensions();
-    let pixels = u64::from(width) * u64::from(height);
     let output = decoder.total_bytes();
-    let file = bytes.len() as u64;
-    let pixel_bytes = match frame {
-        // The decoder keeps a copy of the file, and of a progressive one every coefficient.
-        Some(frame) if jpeg_is_progressive(frame) => output + file + pixels * 2 * u64::from(frame.components),
-        Some(_) => output + file,
-        None => match format {
-            // A canvas and a frame; planes and the picture made of them; strips and the picture.
-            Format::Gif | Format::Webp | Format::Tiff | Format::Ico => {
-                output.saturating_mul(2).saturating_add(file)
-            }
-            _ => output.saturating_add(file),
-        },
+    let pixel_bytes = match format {
+        // A canvas and a frame; planes and the picture made of them; strips and the picture.
+        Format::Gif | Format::Webp | Format::Tiff | Format::Ico => {
+            output.saturating_mul(2).saturating_add(file)
+        }
+        _ => output.saturating_add(file),
     };
-    Ok(Header { width, height, pixel_bytes })
-}
-
-const fn jpeg_is_progressive(frame: structure::Frame) -> bool {
-    matches!(frame.marker, 0xc2 | 0xc6 | 0xca | 0xce)
+    Ok(Header { width, height, pixel_bytes, frame: None })
 }
 
 /// What a JPEG's structure alone decides.
-fn check_jpeg(bytes: &[u8]) -> Result<structure::Frame, Failure> {
-    let structure = structure::structure(bytes);
+fn check_jpeg(bytes: &[u8]) -> Result<Frame, Failure> {
+    let structure = structure(bytes);
     let corrupt = |reason: &str| Failure::new(Outcome::Corrupt, Stage::Decode, reason);
     let frame = structure.frame.ok_or_else(|| corrupt("no frame header: truncated or damaged"))?;
     let unsupported = |reason: &str| Failure::new(Outcome::Unsupported, Stage::Decode, reason);
     match frame.marker {
-        0xc0..=0xc2 => {}
+        marker::BASELINE..=marker::PROGRESSIVE => {}
         0xc9 | 0xca | 0xcd..=0xcf => return Err(unsupported("arithmetic-coded JPEG")),
         0xc3 | 0xc7 | 0xcb => return Err(unsupported("lossless JPEG")),
         _ => return Err(unsupported("hierarchical JPEG")),
@@ -66,6 +67,9 @@ fn check_jpeg(bytes: &[u8]) -> Result<structure::Frame, Failure> {
     }
     if !structure.complete {
         return Err(corrupt("no end-of-image marker: the file is truncated"));
+    }
+    if frame.width == 0 || frame.height == 0 {
+        return Err(corrupt("a picture without width or height"));
     }
     Ok(frame)
 }

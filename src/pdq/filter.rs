@@ -128,7 +128,7 @@ impl Reducer {
         }
         let (reduced_width, reduced_height) = Self::reduced_size(width, height, geometry);
         let row_bytes = reduced_width as usize * layout.bytes();
-        let shrink = (reduced_width, reduced_height) != (width, height);
+        let shrink = Self::shrinks(width, height, geometry);
         Some(Self {
             layout,
             row_bytes,
@@ -157,6 +157,12 @@ impl Reducer {
             && reduced_width.min(reduced_height) >= MIN_SIDE
             && width.max(height) <= Self::MAX_SIDE
             && u64::from(width) * u64::from(height) <= Self::MAX_PIXELS
+    }
+
+    /// Whether a picture of this size is shrunk before the filter sees it.
+    #[must_use]
+    pub fn shrinks(width: u32, height: u32, geometry: Geometry) -> bool {
+        Self::reduced_size(width, height, geometry) != (width, height)
     }
 
     /// The size that the filter sees.

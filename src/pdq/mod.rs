@@ -12,7 +12,7 @@ pub mod orientation;
 pub mod quality;
 pub mod stability;
 mod vector;
-mod weights;
+pub(crate) mod weights;
 
 pub use code::{Code, ParseCodeError, TileHash, hash_tile};
 pub use filter::{Geometry, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile};

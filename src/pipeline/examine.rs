@@ -105,11 +105,7 @@ impl Examiner {
         if self.mode == DecodeMode::Auto
             && let Some(needed) = probe.coefficient_bytes
         {
-            match self
-                .decode_bytes
-                .take(needed)
-                .map(|_permit| decode::coefficients(bytes, probe, self.geometry))
-            {
+            match self.decode_bytes.take(needed).map(|_permit| decode::coefficients(bytes, probe)) {
                 Some(Ok(picture)) => return Ok(picture),
                 Some(Err(reason)) => pixels_because = Some(reason),
                 None => pixels_because = Some("its coefficients need more memory than is allowed".into()),

@@ -1,3 +1,303 @@
-//! JPEG files: their structure, and their coefficients without their pixels.
+//! JPEG files: their structure, and their tile without their pixels.
+//!
+//! PDQ looks at a picture through a filter of 64×64 samples, so of each block of 8×8 pixels only the lowest
+//! frequencies matter. They lie in the file as they are needed: [`projection`] applies the filter to the coefficients
+//! themselves, and no pixel is ever made. What is left to do is to walk the entropy-coded bits once ([`baseline`]), or, of a
+//! progressive file, the scans that hold low frequencies ([`progressive`]), with [`huffman`] tables that take several symbols a
+//! look-up. Chroma is only walked over.
+//!
+//! The reader is made for whole and usual files. Whatever is unusual or damaged it leaves to the pixel decoder, with a
+//! reason, and never guesses.
 
+mod baseline;
+mod bits;
+mod huffman;
+mod plan;
+mod progressive;
+mod projection;
+mod scan;
 pub(super) mod structure;
+mod tables;
+mod zigzag;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+pub use plan::Reading;
+
+use super::PixelsWanted;
+use crate::pdq::Tile;
+use baseline::Channel;
+use progressive::{Plane, Wanted};
+use projection::{Axis, Projection};
+use scan::{Grid, Scan};
+use structure::{Frame, Segment, Segments, marker};
+use tables::Tables;
+
+/// Axes that a thread keeps: the pictures of a camera have two lengths.
+const CACHED_AXES: usize = 16;
+
+thread_local! {
+    static AXES: RefCell<Vec<Rc<Axis>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The weights of a length from this thread's cache, or made and kept there.
+fn axis(length: usize) -> Rc<Axis> {
+    AXES.with_borrow_mut(|axes| {
+        // The last used is first.
+        match axes.iter().position(|axis| axis.length() == length) {
+            Some(index) => axes[..=index].rotate_right(1),
+            None => {
+                axes.truncate(CACHED_AXES - 1);
+                axes.insert(0, Rc::new(Axis::new(length)));
+            }
+        }
+        Rc::clone(&axes[0])
+    })
+}
+
+/// Thousandths of luminance of each component of a frame that the reader takes.
+fn luminance(frame: &Frame, colours: &Colours) -> Result<&'static [i64], PixelsWanted> {
+    let unit_of = |index: usize| (frame.components[index].across, frame.components[index].down);
+    let within = |factor: u8| (1..=4).contains(&factor);
+    if !frame.components.iter().all(|component| within(component.across) && within(component.down)) {
+        return Err("sampling factors that cannot be".into());
+    }
+    let weights: &[i64] = match frame.components.len() {
+        1 => &[1000],
+        3 if colours.is_rgb(frame)? => &[299, 587, 114],
+        3 => &[1000],
+        4 => return Err("four colour components".into()),
+        _ => return Err("an unusual number of colour components".into()),
+    };
+    let most = frame
+        .components
+        .iter()
+        .fold((1, 1), |most, component| (most.0.max(component.across), most.1.max(component.down)));
+    if (0..weights.len()).any(|index| unit_of(index) != most) {
+        return Err("luminance of less than the picture's resolution".into());
+    }
+    let blocks: u32 = frame
+        .components
+        .iter()
+        .map(|component| u32::from(component.across) * u32::from(component.down))
+        .sum();
+    // The standard's own bound for interleaved scans.
+    if frame.components.len() > 1 && blocks > 10 {
+        Err("more than ten blocks a unit".into())
+    } else {
+        Ok(weights)
+    }
+}
+
+/// What application segments say of the colours.
+#[derive(Clone, Copy, Debug, Default)]
+struct Colours {
+    jfif: bool,
+    adobe_transform: Option<u8>,
+}
+
+impl Colours {
+    fn note(&mut self, Segment { marker, content, .. }: Segment<'_>) {
+        match marker {
+            marker::APPLICATION_0 if content.starts_with(b"JFIF\0") => self.jfif = true,
+            marker::APPLICATION_14 if content.starts_with(b"Adobe") => {
+                self.adobe_transform = content.get(11).copied().or(self.adobe_transform);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether three components are red, green and blue instead of luminance and chroma.
+    fn is_rgb(self, frame: &Frame) -> Result<bool, PixelsWanted> {
+        let named = frame.components.iter().map(|component| component.id).eq(*b"RGB");
+        match (self.jfif, self.adobe_transform, named) {
+            (_, None | Some(1), false) => Ok(false),
+            (false, None | Some(0), true) | (false, Some(0), false) => Ok(true),
+            // Decoders disagree.
+            _ => Err("colours that contradict each other".into()),
+        }
+    }
+}
+
+/// Bytes that reading a file takes beside the file: a few rows of blocks, and of a progressive file the kept coefficients.
+/// `None` where it is not read.
+pub(super) fn memory(frame: &Frame) -> Option<u64> {
+    let reading = Reading::usual(frame)?;
+    let blocks = u64::from(frame.width).div_ceil(32) * 4 * (u64::from(frame.height).div_ceil(32) * 4);
+    // Tables, weights, and four rows of blocks of three components, generously.
+    let rows = u64::from(frame.width) * 3 * 16 * 4 + (1 << 20);
+    let planes = if frame.marker == marker::PROGRESSIVE {
+        frame.components.len() as u64 * progressive::plane_bytes(blocks, reading.wanted())
+    } else {
+        0
+    };
+    Some(rows + planes)
+}
+
+/// Reads a whole file with the given frame into a tile.
+///
+/// # Errors
+/// Why it is to be decoded to pixels instead.
+pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Box<Tile>, PixelsWanted> {
+    if !matches!(frame.marker, marker::BASELINE | marker::EXTENDED | marker::PROGRESSIVE)
+        || frame.precision != 8
+    {
+        return Err("a kind of JPEG without a reader".into());
+    }
+    let mut file = File::new(bytes, frame, reading);
+    let mut segments = Segments::new(bytes);
+    let mut colours = Colours::default();
+    while let Some(segment) = segments.next() {
+        match segment.marker {
+            marker::QUANTISATION_TABLES => {
+                file.tables.define_quantisation(segment.content).ok_or("malformed quantisation tables")?;
+            }
+            marker::HUFFMAN_TABLES => {
+                file.tables.define_huffman(segment.content).ok_or("malformed Huffman tables")?;
+            }
+            marker::RESTART_INTERVAL => {
+                let interval = segment.content.first_chunk().ok_or("a malformed restart interval")?;
+                file.tables.restart_interval = usize::from(u16::from_be_bytes(*interval));
+            }
+            marker::START_OF_SCAN => {
+                if !file.began {
+                    file.begin(luminance(frame, &colours)?)?;
+                }
+                let taken = file.scan(segment)?;
+                segments.seek(segment.end + taken);
+                if file.is_complete() {
+                    break;
+                }
+            }
+            marker::END_OF_IMAGE => break,
+            _ => colours.note(segment),
+        }
+    }
+    file.tile()
+}
+
+/// A file while it is read.
+struct File<'a> {
+    bytes: &'a [u8],
+    frame: &'a Frame,
+    tables: Tables,
+    wanted: Wanted,
+    /// Whether a scan was seen.
+    began: bool,
+    /// Components of luminance; of a sequential file, those that were read are counted.
+    channels: Vec<Channel>,
+    finished: Vec<usize>,
+    /// Their coefficients, of a progressive file.
+    planes: Vec<Plane>,
+    /// The components of luminance with their thousandths.
+    luminance: &'static [i64],
+}
+
+impl<'a> File<'a> {
+    fn new(bytes: &'a [u8], frame: &'a Frame, reading: Reading) -> Self {
+        Self {
+            bytes,
+            frame,
+            tables: Tables::new(bytes.len()),
+            wanted: reading.wanted(),
+            began: false,
+            channels: Vec::new(),
+            finished: Vec::new(),
+            planes: Vec::new(),
+            luminance: &[],
+        }
+    }
+
+    fn is_progressive(&self) -> bool {
+        self.frame.marker == marker::PROGRESSIVE
+    }
+
+    /// Makes room, once it is clear what is luminance.
+    fn begin(&mut self, luminance: &'static [i64]) -> Result<(), PixelsWanted> {
+        let blocks = usize::from(self.frame.width).div_ceil(8) * usize::from(self.frame.height).div_ceil(8);
+        // A block takes a bit at the very least: a small file that names a huge picture is not worth its memory.
+        if blocks > self.bytes.len() * 8 {
+            return Err("less data than blocks".into());
+        }
+        self.began = true;
+        self.luminance = luminance;
+        if self.is_progressive() {
+            let planes = (0..luminance.len()).map(|component| Plane::new(component, self.frame, self.wanted));
+            self.planes = planes.collect();
+        }
+        Ok(())
+    }
+
+    /// The channel of a component, made with the quantisation that is defined now.
+    fn channel(&self, component: usize) -> Result<Channel, PixelsWanted> {
+        let number = self.frame.components[component].quantisation;
+        let steps = self.tables.quantisation(number).ok_or("a missing quantisation table")?;
+        let (columns, rows) = (axis(usize::from(self.frame.width)), axis(usize::from(self.frame.height)));
+        Ok(Channel {
+            component,
+            thousandths: self.luminance[component],
+            projection: Projection::new(&columns, &rows, self.wanted.kept, steps),
+            block_rows: rows.blocks(),
+        })
+    }
+
+    /// Reads a scan, or passes over it; returns the bytes of its data that were read.
+    fn scan(&mut self, segment: Segment<'_>) -> Result<usize, PixelsWanted> {
+        let scan = Scan::parse(segment.content, self.frame).ok_or("a malformed scan header")?;
+        let data = self.bytes.get(segment.end..).unwrap_or_default();
+        // Which table a component is quantised by is fixed by its first scan.
+        let first = self.channels.len();
+        for component in 0..self.luminance.len() {
+            let known = self.channels.iter().any(|channel| channel.component == component);
+            if scan.has(component) && !known {
+                let channel = self.channel(component)?;
+                self.channels.push(channel);
+            }
+        }
+        if self.is_progressive() {
+            let fits = if scan.first == 0 { scan.last == 0 } else { scan.components.len() == 1 };
+            if !fits {
+                return Err("a scan that a progressive file cannot have".into());
+            }
+            return progressive::read(data, &scan, self.frame, &self.tables, self.wanted, &mut self.planes);
+        }
+        if (scan.first, scan.last, scan.left_before, scan.left) != (0, 63, 0, 0) {
+            return Err("a scan that a sequential file cannot have".into());
+        }
+        if (0..self.luminance.len())
+            .any(|component| scan.has(component) && self.finished.contains(&component))
+        {
+            return Err("a component that comes twice".into());
+        }
+        if first == self.channels.len() {
+            return Ok(0);
+        }
+        let grid = Grid::new(&scan, self.frame);
+        let channels = &mut self.channels[first..];
+        self.finished.extend(channels.iter().map(|channel| channel.component));
+        baseline::read(data, &scan, &grid, &self.tables, self.wanted.kept, channels)
+    }
+
+    /// Whether no further scan is wanted.
+    fn is_complete(&self) -> bool {
+        if self.is_progressive() {
+            self.planes.iter().all(|plane| plane.is_complete(self.wanted))
+        } else {
+            self.finished.len() == self.luminance.len()
+        }
+    }
+
+    fn tile(mut self) -> Result<Box<Tile>, PixelsWanted> {
+        if !self.began || self.channels.len() != self.luminance.len() {
+            return Err("a component without a scan".into());
+        }
+        for plane in &mut self.planes {
+            let channel = self.channels.iter_mut().find(|channel| channel.component == plane.component());
+            let channel = channel.ok_or("a component without a scan")?;
+            plane.fold(channel, self.wanted.kept)?;
+        }
+        let channels = self.channels.into_iter().map(|channel| (channel.projection, channel.thousandths));
+        Ok(Projection::tile(&channels.collect::<Vec<_>>()))
+    }
+}

@@ -1,64 +1,80 @@
-//! The structure of a JPEG file: its frame header, and whether it has an end.
+//! The structure of a JPEG file: its segments, its frame header, and whether it has an end.
 //!
 //! The pixel decoder fills what is missing of a truncated file with grey and says nothing. A code of
 //! that would be a code of something else, so a file without its end-of-image marker is `corrupt`, as it
 //! is an error for the reference's decoder. What follows the end is not looked at.
 
-/// The first frame header.
+/// Markers that are told apart, by their second byte.
+pub(in crate::decode) mod marker {
+    pub const BASELINE: u8 = 0xc0;
+    pub const EXTENDED: u8 = 0xc1;
+    pub const PROGRESSIVE: u8 = 0xc2;
+    pub const HUFFMAN_TABLES: u8 = 0xc4;
+    pub const FIRST_RESTART: u8 = 0xd0;
+    pub const START_OF_IMAGE: u8 = 0xd8;
+    pub const END_OF_IMAGE: u8 = 0xd9;
+    pub const START_OF_SCAN: u8 = 0xda;
+    pub const QUANTISATION_TABLES: u8 = 0xdb;
+    pub const NUMBER_OF_LINES: u8 = 0xdc;
+    pub const RESTART_INTERVAL: u8 = 0xdd;
+    pub const APPLICATION_0: u8 = 0xe0;
+    pub const APPLICATION_14: u8 = 0xee;
+}
+
+/// A marker and what belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::decode) struct Frame {
-    /// Its marker, 0xC0…0xCF: baseline, progressive, …
+pub(in crate::decode) struct Segment<'a> {
+    /// Its marker's second byte.
     pub marker: u8,
-    pub precision: u8,
-    pub height: u16,
-    pub width: u16,
-    pub components: u8,
+    /// What follows the length; empty where the file ends before.
+    pub content: &'a [u8],
+    /// The offset behind it: of a scan's header, its entropy-coded data.
+    pub end: usize,
 }
 
-/// What a walk over the markers found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::decode) struct Structure {
-    pub frame: Option<Frame>,
-    /// There is a scan, and an end-of-image marker behind it.
-    pub complete: bool,
+/// The segments of a file that begins with a start-of-image marker, up to its end or the end of the image. Entropy-coded data
+/// is passed over.
+#[derive(Clone, Debug)]
+pub(in crate::decode) struct Segments<'a> {
+    bytes: &'a [u8],
+    position: usize,
 }
 
-const START_OF_IMAGE: u8 = 0xd8;
-const END_OF_IMAGE: u8 = 0xd9;
-const START_OF_SCAN: u8 = 0xda;
-
-/// Walks the markers of a file that begins with a start-of-image marker.
-pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
-    let mut found = Structure::default();
-    let mut scanned = false;
-    let mut position = 2;
-    while let Some((marker, segment)) = next_marker(bytes, position) {
-        match marker {
-            END_OF_IMAGE => {
-                found.complete = scanned;
-                return found;
-            }
-            // Markers without a segment: restarts, and TEM.
-            0xd0..=START_OF_IMAGE | 0x01 => {
-                position = segment;
-                continue;
-            }
-            _ => {}
-        }
-        let Some(length) =
-            bytes.get(segment..segment + 2).map(|pair| usize::from(pair[0]) << 8 | usize::from(pair[1]))
-        else {
-            return found;
-        };
-        let content = bytes.get(segment + 2..segment + length).unwrap_or_default();
-        // 0xC4, 0xC8 and 0xCC are tables and a reserved value among the frame headers.
-        if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) && found.frame.is_none() {
-            found.frame = frame(marker, content);
-        }
-        scanned |= marker == START_OF_SCAN;
-        position = segment + length.max(2);
+impl<'a> Segments<'a> {
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, position: 2 }
     }
-    found
+
+    /// Goes on at `offset`, for whoever read a scan.
+    pub const fn seek(&mut self, offset: usize) {
+        self.position = offset;
+    }
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = Segment<'a>;
+
+    fn next(&mut self) -> Option<Segment<'a>> {
+        loop {
+            let (marker, start) = next_marker(self.bytes, self.position)?;
+            // Markers without a segment: the end, and, passed over, restarts, a second start, and TEM.
+            match marker {
+                marker::END_OF_IMAGE => {
+                    self.position = self.bytes.len();
+                    return Some(Segment { marker, content: &[], end: start });
+                }
+                marker::FIRST_RESTART..=marker::START_OF_IMAGE | 0x01 => {
+                    self.position = start;
+                    continue;
+                }
+                _ => {}
+            }
+            let length = usize::from(u16::from_be_bytes(*self.bytes.get(start..)?.first_chunk()?));
+            let content = self.bytes.get(start + 2..start + length).unwrap_or_default();
+            self.position = start + length.max(2);
+            return Some(Segment { marker, content, end: self.position });
+        }
+    }
 }
 
 /// The next marker at or behind `position`, and the offset behind it. In entropy-coded data 0xFF is
@@ -74,16 +90,78 @@ fn next_marker(bytes: &[u8], mut position: usize) -> Option<(u8, usize)> {
     }
 }
 
+/// The first frame header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::decode) struct Frame {
+    /// Its marker, 0xC0…0xCF: baseline, progressive, …
+    pub marker: u8,
+    pub precision: u8,
+    /// From the frame header, or, where that leaves it open, from the number of lines behind the first scan.
+    pub height: u16,
+    pub width: u16,
+    pub components: Vec<Component>,
+}
+
+/// One plane of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::decode) struct Component {
+    pub id: u8,
+    /// Blocks across and down in a unit of an interleaved scan.
+    pub across: u8,
+    pub down: u8,
+    pub quantisation: u8,
+}
+
+/// What a walk over the markers found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::decode) struct Structure {
+    pub frame: Option<Frame>,
+    /// There is a scan, and an end-of-image marker behind it.
+    pub complete: bool,
+}
+
+/// Walks the markers of a file that begins with a start-of-image marker.
+pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
+    let mut found = Structure::default();
+    let mut scanned = false;
+    for Segment { marker, content, .. } in Segments::new(bytes) {
+        match marker {
+            marker::END_OF_IMAGE => found.complete = scanned,
+            marker::START_OF_SCAN => scanned = true,
+            marker::NUMBER_OF_LINES => {
+                if let (Some(frame), Some(&lines)) = (&mut found.frame, content.first_chunk())
+                    && frame.height == 0
+                {
+                    frame.height = u16::from_be_bytes(lines);
+                }
+            }
+            // 0xC4, 0xC8 and 0xCC are tables and a reserved value among the frame headers.
+            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) && found.frame.is_none() => {
+                found.frame = frame(marker, content);
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 fn frame(marker: u8, content: &[u8]) -> Option<Frame> {
-    let [precision, height_high, height_low, width_high, width_low, components, ..] = *content else {
+    let [precision, height_high, height_low, width_high, width_low, count, components @ ..] = content else {
         return None;
+    };
+    let (components, _) = components.as_chunks::<3>();
+    let component = |&[id, sampling, quantisation]: &[u8; 3]| Component {
+        id,
+        across: sampling >> 4,
+        down: sampling & 15,
+        quantisation,
     };
     Some(Frame {
         marker,
-        precision,
-        height: u16::from(height_high) << 8 | u16::from(height_low),
-        width: u16::from(width_high) << 8 | u16::from(width_low),
-        components,
+        precision: *precision,
+        height: u16::from_be_bytes([*height_high, *height_low]),
+        width: u16::from_be_bytes([*width_high, *width_low]),
+        components: components.get(..usize::from(*count))?.iter().map(component).collect(),
     })
 }
 
@@ -106,10 +184,20 @@ mod tests {
         let mut bytes = picture();
         let found = structure(&bytes);
         assert!(found.complete);
-        let frame = found.frame.unwrap();
-        assert_eq!((frame.width, frame.height, frame.components, frame.precision), (40, 30, 3, 8));
+        let frame = found.frame.clone().unwrap();
+        assert_eq!((frame.width, frame.height, frame.components.len(), frame.precision), (40, 30, 3, 8));
         bytes.extend(b"trailing garbage \xff\xd8 and more");
         assert_eq!(structure(&bytes), found);
+    }
+
+    #[test]
+    fn the_number_of_lines_may_follow_the_first_scan() {
+        let mut bytes = picture();
+        let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        bytes[frame + 5..frame + 7].fill(0);
+        let end = bytes.len() - 2;
+        bytes.splice(end..end, [0xff, 0xdc, 0, 4, 0, 30]);
+        assert_eq!(structure(&bytes), structure(&picture()));
     }
 
     #[test]

@@ -1,0 +1,492 @@
+//! Scans of progressive JPEGs: only those are read that the kept coefficients need.
+//!
+//! Early scans hold the mean and the lowest frequencies of every block, to less than full precision; later ones the rest, and
+//! one more bit of everything. The kept coefficients of the whole picture are held until the scans that count were read.
+
+use super::baseline::{Channel, DAMAGED};
+use super::bits::{BitReader, Source};
+use super::huffman::{AcSymbol, AcTable, SKIP_ENDS, SKIP_USED_BITS};
+use super::projection::COEFFICIENT_LIMIT;
+use super::scan::{Grid, Restarts, Scan};
+use super::structure::Frame;
+use super::tables::Tables;
+use super::zigzag::{BLOCK, Kept};
+use crate::decode::PixelsWanted;
+
+/// Bits left out of a coefficient that no scan had yet.
+const ALL_BITS: u8 = u8::MAX;
+
+/// The kept coefficients of one component, as far as they were read.
+#[derive(Debug)]
+pub(super) struct Plane {
+    /// Its index in the frame.
+    component: usize,
+    /// Blocks of a row, those of incomplete units included.
+    across: usize,
+    /// [`Kept::stride`] numbers a block.
+    numbers: Vec<i16>,
+    /// For each block a bit for each coefficient that is not zero; empty where no refinement is read.
+    nonzero: Vec<u64>,
+    /// For each coefficient of the block, the bits that are still left out.
+    left: [u8; BLOCK],
+}
+
+/// How far scans are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub kept: Kept,
+    /// Whether the bits that first scans leave out of all but the mean are wanted too.
+    pub refined: bool,
+}
+
+/// Bytes that a plane of so many blocks takes.
+pub(super) const fn plane_bytes(blocks: u64, wanted: Wanted) -> u64 {
+    blocks * (2 * wanted.kept.stride() as u64 + if wanted.refined { 8 } else { 0 })
+}
+
+impl Plane {
+    /// An empty plane of a component whose units are as many as the frame's.
+    pub fn new(component: usize, frame: &Frame, wanted: Wanted) -> Self {
+        let unit = frame.components[component];
+        let blocks = |pixels: u16, factor: u8| {
+            usize::from(pixels).div_ceil(8 * usize::from(factor)) * usize::from(factor)
+        };
+        let (across, down) = (blocks(frame.width, unit.across), blocks(frame.height, unit.down));
+        Self {
+            component,
+            across,
+            numbers: vec![0; across * down * wanted.kept.stride()],
+            nonzero: if wanted.refined { vec![0; across * down] } else { Vec::new() },
+            left: [ALL_BITS; BLOCK],
+        }
+    }
+
+    /// Its index in the frame.
+    pub const fn component(&self) -> usize {
+        self.component
+    }
+
+    /// Whether no further scan is wanted.
+    pub fn is_complete(&self, wanted: Wanted) -> bool {
+        let enough = |&left: &u8| if wanted.refined { left == 0 } else { left != ALL_BITS };
+        self.left[0] == 0 && self.left[1..wanted.kept.count()].iter().all(enough)
+    }
+
+    /// Whether a scan is to be read.
+    fn wants(&self, scan: &Scan, wanted: Wanted) -> bool {
+        match (scan.first, scan.left_before) {
+            (0, _) => true,
+            // A refinement is told by the coefficients of its whole band, so all of them were read.
+            (first, 0) => first < wanted.kept.count() || wanted.refined,
+            (_, _) => wanted.refined,
+        }
+    }
+
+    /// Folds all blocks. What was left out of a coefficient is taken as half of what it can be.
+    ///
+    /// # Errors
+    /// There is not even a mean.
+    pub fn fold(&mut self, channel: &mut Channel, kept: Kept) -> Result<(), PixelsWanted> {
+        if self.left[0] == ALL_BITS {
+            return Err("no scan of the means".into());
+        }
+        let stride = kept.stride();
+        let rounding = |left: u8| if left == ALL_BITS { 0 } else { 1_i16 << left >> 1 };
+        let rounding: Vec<i16> = self.left[..kept.count()].iter().map(|&left| rounding(left)).collect();
+        for (row, numbers) in
+            self.numbers.chunks_exact_mut(self.across * stride).take(channel.block_rows).enumerate()
+        {
+            for block in numbers.chunks_exact_mut(stride) {
+                for (index, (number, &rounding)) in block.iter_mut().zip(&rounding).enumerate() {
+                    // The mean is cut off downwards, the others towards zero.
+                    *number += if index == 0 { rounding } else { rounding * number.signum() };
+                }
+            }
+            channel.projection.fold(row, numbers);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a scan from the beginning of `data` into the planes of its components, if one of them wants it; returns the bytes that
+/// it took.
+///
+/// # Errors
+/// Anything that is not as it should be: what to make of it is left to the pixel decoder.
+pub(super) fn read(
+    data: &[u8],
+    scan: &Scan,
+    frame: &Frame,
+    tables: &Tables,
+    wanted: Wanted,
+    planes: &mut [Plane],
+) -> Result<usize, PixelsWanted> {
+    if !planes.iter().any(|plane| scan.has(plane.component) && plane.wants(scan, wanted)) {
+        return Ok(0);
+    }
+    for plane in planes.iter_mut().filter(|plane| scan.has(plane.component)) {
+        plane.note(scan)?;
+    }
+    let grid = Grid::new(scan, frame);
+    let mut source = Source::new(data);
+    let reader = BitReader::new(&mut source);
+    let restarts = Restarts::every(tables.restart_interval);
+    let read = if scan.first == 0 {
+        read_means(reader, restarts, scan, &grid, tables, wanted.kept, planes)
+    } else {
+        let component = scan.components[0];
+        let plane = planes.iter_mut().find(|plane| plane.component == component.index);
+        let table = scan.ac(&component, tables).ok_or("a scan without its tables")?;
+        let band = Band { scan, grid: &grid, table, kept: wanted.kept };
+        match plane {
+            Some(plane) if scan.left_before == 0 => band.read_first(reader, restarts, plane),
+            Some(plane) => band.refine(reader, restarts, plane),
+            None => return Ok(0),
+        }
+    };
+    read.ok_or(DAMAGED)?;
+    Ok(source.offset())
+}
+
+impl Plane {
+    /// Notes which bits a scan brings.
+    fn note(&mut self, scan: &Scan) -> Result<(), PixelsWanted> {
+        let before = if scan.left_before == 0 { ALL_BITS } else { scan.left_before as u8 };
+        for left in &mut self.left[scan.first..=scan.last] {
+            if *left != before {
+                return Err("scans out of order".into());
+            }
+            *left = scan.left as u8;
+        }
+        Ok(())
+    }
+}
+
+/// A scan of means: of all its components, in units.
+fn read_means<'s, 'a>(
+    mut reader: BitReader<'s, 'a>,
+    mut restarts: Restarts,
+    scan: &Scan,
+    grid: &Grid,
+    tables: &Tables,
+    kept: Kept,
+    planes: &mut [Plane],
+) -> Option<()> {
+    let refines = scan.left_before != 0;
+    let mut predictors = [0_i32; 4];
+    for unit_y in 0..grid.units_down {
+        for unit_x in 0..grid.units_across {
+            if let Some(number) = restarts.due() {
+                reader = reader.restart(number)?;
+                predictors = [0; 4];
+            }
+            for block in &grid.blocks {
+                let component = &scan.components[block.slot];
+                let plane = planes.iter_mut().find(|plane| plane.component == component.index);
+                let number = plane.and_then(|plane| {
+                    let row = unit_y * block.down + block.y;
+                    let index = row * plane.across + unit_x * block.across + block.x;
+                    plane.numbers.get_mut(index * kept.stride())
+                });
+                reader.refill();
+                if refines {
+                    let bit = reader.bit();
+                    if let Some(number) = number {
+                        *number |= i16::from(bit) << scan.left;
+                    }
+                    continue;
+                }
+                let predictor = &mut predictors[block.slot];
+                *predictor += scan.dc(component, tables)?.difference(&mut reader)?;
+                if let Some(number) = number {
+                    *number = scaled(*predictor, scan.left)?;
+                }
+            }
+        }
+        if reader.is_overrun() {
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// A coefficient without its last bits in its place; `None` where it would be larger than any.
+fn scaled(value: i32, left: u32) -> Option<i16> {
+    let value = value.checked_mul(1 << left)?;
+    (value.abs() < COEFFICIENT_LIMIT).then_some(value as i16)
+}
+
+/// A scan of a band of one component, in blocks.
+struct Band<'t> {
+    scan: &'t Scan,
+    grid: &'t Grid,
+    table: &'t AcTable,
+    kept: Kept,
+}
+
+impl Band<'_> {
+    /// The first scan of a band.
+    fn read_first(
+        &self,
+        mut reader: BitReader<'_, '_>,
+        mut restarts: Restarts,
+        plane: &mut Plane,
+    ) -> Option<()> {
+        let width = self.grid.units_across;
+        let total = width * self.grid.units_down;
+        let mut index = 0;
+        let (mut x, mut y) = (0, 0);
+        while index < total {
+            if let Some(number) = restarts.due() {
+                reader = reader.restart(number)?;
+            }
+            let place = y * plane.across + x;
+            let start = place * self.kept.stride();
+            let numbers = plane.numbers.get_mut(start..start + self.kept.stride())?;
+            let more = if let Some(nonzero) = plane.nonzero.get_mut(place) {
+                self.read_tracked(&mut reader, numbers, nonzero)?
+            } else {
+                let position = self.keep(&mut reader, numbers)?;
+                match position {
+                    Reached::Position(position) => self.pass(&mut reader, position)?,
+                    Reached::End(more) => more,
+                }
+            };
+            if more > restarts.ahead() || more >= total - index {
+                return None;
+            }
+            restarts.pass(more);
+            index += 1 + more;
+            x += 1 + more;
+            if x >= width {
+                y += x / width;
+                x %= width;
+                if reader.is_overrun() {
+                    return None;
+                }
+            }
+        }
+        (!reader.is_overrun()).then_some(())
+    }
+
+    /// Reads while kept coefficients may follow.
+    #[inline(always)]
+    fn keep(&self, reader: &mut BitReader<'_, '_>, numbers: &mut [i16]) -> Option<Reached> {
+        let (end, count) = (self.scan.last + 1, self.kept.count());
+        let entries = self.table.values();
+        let mut position = self.scan.first;
+        while position < count.min(end) {
+            reader.refill();
+            let entry = entries[(reader.peek() >> (64 - self.table.window)) as usize];
+            let used = entry as u32 & 15;
+            let ends = entry >> 4 & 1 == 1;
+            let next = position + (entry >> 5 & 127) as usize;
+            if used != 0 && (next < end || (next == end && !ends)) {
+                for slot in [entry >> 16, entry >> 32, entry >> 48] {
+                    let at = position + (slot & 63) as usize;
+                    if at < count {
+                        numbers[at] = scaled(i32::from(slot as i16 >> 6), self.scan.left)?;
+                    }
+                }
+                reader.skip(used);
+                if ends {
+                    return Some(Reached::End(0));
+                }
+                position = next;
+                continue;
+            }
+            match self.symbol(reader, position)? {
+                Alone::Coefficient { at, value } => {
+                    if at < count {
+                        numbers[at] = scaled(value, self.scan.left)?;
+                    }
+                    position = at + 1;
+                }
+                Alone::Zeros => position += 16,
+                Alone::End(more) => return Some(Reached::End(more)),
+            }
+        }
+        Some(if position == end { Reached::End(0) } else { Reached::Position(position) })
+    }
+
+    /// Walks to the band's end; returns how many blocks after this one have nothing in it.
+    #[inline(always)]
+    fn pass(&self, reader: &mut BitReader<'_, '_>, mut position: usize) -> Option<usize> {
+        let end = self.scan.last + 1;
+        while position < end {
+            reader.refill();
+            let entry = u32::from(self.table.skip[(reader.peek() >> (64 - self.table.window)) as usize]);
+            let next = position + (entry >> SKIP_USED_BITS) as usize;
+            let used = entry & ((1 << SKIP_USED_BITS) - 1);
+            if next <= end {
+                reader.skip(used);
+                position = next;
+            } else if (SKIP_ENDS as usize..SKIP_ENDS as usize + end).contains(&next) {
+                reader.skip(used);
+                return Some(0);
+            } else {
+                match self.symbol(reader, position)? {
+                    Alone::Coefficient { at, .. } => position = at + 1,
+                    Alone::Zeros => position += 16,
+                    Alone::End(more) => return Some(more),
+                }
+            }
+        }
+        Some(0)
+    }
+
+    /// Reads the whole band and notes which coefficients are not zero; returns how many blocks after this one have nothing in it.
+    fn read_tracked(
+        &self,
+        reader: &mut BitReader<'_, '_>,
+        numbers: &mut [i16],
+        nonzero: &mut u64,
+    ) -> Option<usize> {
+        let mut position = self.scan.first;
+        while position <= self.scan.last {
+            reader.refill();
+            match self.symbol(reader, position)? {
+                Alone::Coefficient { at, value } => {
+                    *nonzero |= 1 << at;
+                    if at < self.kept.count() {
+                        numbers[at] = scaled(value, self.scan.left)?;
+                    }
+                    position = at + 1;
+                }
+                Alone::Zeros => position += 16,
+                Alone::End(more) => return Some(more),
+            }
+        }
+        Some(0)
+    }
+
+    /// One symbol at `position`; `None` where it would lead beyond the band.
+    #[inline(always)]
+    fn symbol(&self, reader: &mut BitReader<'_, '_>, position: usize) -> Option<Alone> {
+        let (used, symbol) = self.table.symbol(reader.peek())?;
+        reader.skip(used);
+        Some(match symbol {
+            AcSymbol::Coefficient { run, value } => {
+                let at = position + run as usize;
+                if at > self.scan.last {
+                    return None;
+                }
+                Alone::Coefficient { at, value }
+            }
+            AcSymbol::Zeros if position + 16 <= self.scan.last => Alone::Zeros,
+            AcSymbol::Zeros => return None,
+            AcSymbol::End { more } => Alone::End(more as usize),
+        })
+    }
+
+    /// One more bit of the coefficients of a band: of those that are not zero in the order of the block, between symbols for those
+    /// that become so.
+    fn refine(&self, mut reader: BitReader<'_, '_>, mut restarts: Restarts, plane: &mut Plane) -> Option<()> {
+        let mut empty = 0;
+        for y in 0..self.grid.units_down {
+            for x in 0..self.grid.units_across {
+                if let Some(number) = restarts.due() {
+                    if empty > 0 {
+                        return None;
+                    }
+                    reader = reader.restart(number)?;
+                }
+                let place = y * plane.across + x;
+                let start = place * self.kept.stride();
+                let numbers = plane.numbers.get_mut(start..start + self.kept.stride())?;
+                let nonzero = plane.nonzero.get_mut(place)?;
+                if empty > 0 {
+                    empty -= 1;
+                    self.correct(&mut reader, numbers, *nonzero, self.scan.first, BLOCK);
+                    continue;
+                }
+                if let Some(more) = self.refine_block(&mut reader, numbers, nonzero)? {
+                    empty = more;
+                }
+            }
+            if reader.is_overrun() {
+                return None;
+            }
+        }
+        (empty == 0).then_some(())
+    }
+
+    /// Refines one block; returns the blocks after it that only have corrections, where a symbol says so.
+    fn refine_block(
+        &self,
+        reader: &mut BitReader<'_, '_>,
+        numbers: &mut [i16],
+        nonzero: &mut u64,
+    ) -> Option<Option<usize>> {
+        let mut position = self.scan.first;
+        while position <= self.scan.last {
+            reader.refill();
+            let (used, symbol) = self.table.symbol(reader.peek())?;
+            reader.skip(used);
+            let (zeros, value) = match symbol {
+                AcSymbol::End { more } => {
+                    self.correct(reader, numbers, *nonzero, position, BLOCK);
+                    return Some(Some(more as usize));
+                }
+                AcSymbol::Zeros => (15, None),
+                AcSymbol::Coefficient { run, value: value @ (1 | -1) } => (run as usize, Some(value)),
+                AcSymbol::Coefficient { .. } => return None,
+            };
+            position = self.correct(reader, numbers, *nonzero, position, zeros);
+            if position > self.scan.last {
+                return if value.is_some() { None } else { Some(None) };
+            }
+            if let Some(value) = value {
+                *nonzero |= 1 << position;
+                if position < self.kept.count() {
+                    numbers[position] = scaled(value, self.scan.left)?;
+                }
+            }
+            position += 1;
+        }
+        Some(None)
+    }
+
+    /// Reads a bit for each coefficient from `position` on that is not zero, up to the zero after `zeros` more; returns its
+    /// position, or the one behind the band.
+    fn correct(
+        &self,
+        reader: &mut BitReader<'_, '_>,
+        numbers: &mut [i16],
+        nonzero: u64,
+        mut position: usize,
+        mut zeros: usize,
+    ) -> usize {
+        while position <= self.scan.last {
+            if nonzero >> position & 1 == 1 {
+                reader.refill();
+                if reader.bit() && position < self.kept.count() {
+                    let number = &mut numbers[position];
+                    // Their sum stays below twice the limit, which is within 16 bits.
+                    *number += number.signum() << self.scan.left;
+                }
+            } else if zeros == 0 {
+                return position;
+            } else {
+                zeros -= 1;
+            }
+            position += 1;
+        }
+        position
+    }
+}
+
+/// Where reading kept coefficients ended.
+enum Reached {
+    /// At a position of the block.
+    Position(usize),
+    /// At the band's end, with so many blocks after it that have nothing in the band.
+    End(usize),
+}
+
+/// One symbol in its place.
+enum Alone {
+    Coefficient { at: usize, value: i32 },
+    Zeros,
+    End(usize),
+}

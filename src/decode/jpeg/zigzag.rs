@@ -1,0 +1,95 @@
+//! The order of a block's coefficients, and how many of them are kept.
+
+/// Coefficients of a block.
+pub(super) const BLOCK: usize = 64;
+
+/// (vertical, horizontal) frequency of each coefficient in the order of the file.
+pub(super) const FREQUENCIES: [(u8, u8); BLOCK] = {
+    let mut order = [(0, 0); BLOCK];
+    let (mut vertical, mut horizontal) = (0_i8, 0_i8);
+    let mut index = 0;
+    while index < BLOCK {
+        order[index] = (vertical as u8, horizontal as u8);
+        // Odd diagonals run down, even ones up; at the borders one goes along them.
+        let up = (vertical + horizontal) % 2 == 0;
+        let (at_end, at_start) =
+            if up { (horizontal == 7, vertical == 0) } else { (vertical == 7, horizontal == 0) };
+        match (up, at_end, at_start) {
+            (true, true, _) => vertical += 1,
+            (true, false, true) => horizontal += 1,
+            (true, false, false) => (vertical, horizontal) = (vertical - 1, horizontal + 1),
+            (false, true, _) => horizontal += 1,
+            (false, false, true) => vertical += 1,
+            (false, false, false) => (vertical, horizontal) = (vertical + 1, horizontal - 1),
+        }
+        index += 1;
+    }
+    order
+};
+
+/// The first coefficients of each block, in the order of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Kept(u8);
+
+impl Kept {
+    /// The mean alone.
+    pub const ONE: Self = Self(1);
+    /// The mean and the slopes.
+    pub const THREE: Self = Self(3);
+    /// Three diagonals.
+    pub const SIX: Self = Self(6);
+    /// Five diagonals.
+    pub const FIFTEEN: Self = Self(15);
+    /// Seven diagonals.
+    pub const TWENTY_EIGHT: Self = Self(28);
+    /// All of them.
+    pub const ALL: Self = Self(64);
+
+    /// How many.
+    pub const fn count(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Numbers that a block takes in memory: the kept ones, and at least one that takes what is not kept.
+    pub const fn stride(self) -> usize {
+        (self.count() + 1).next_multiple_of(8)
+    }
+
+    /// Vertical frequencies that occur.
+    pub const fn frequencies(self) -> usize {
+        let mut most = 0;
+        let mut index = 0;
+        while index < self.count() {
+            if FREQUENCIES[index].0 > most {
+                most = FREQUENCIES[index].0;
+            }
+            index += 1;
+        }
+        most as usize + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_the_standards() {
+        // Figure A.6 of ITU-T T.81, row by row: the place of each coefficient in the zigzag.
+        let figure = [
+            [0, 1, 5, 6, 14, 15, 27, 28],
+            [2, 4, 7, 13, 16, 26, 29, 42],
+            [3, 8, 12, 17, 25, 30, 41, 43],
+            [9, 11, 18, 24, 31, 40, 44, 53],
+            [10, 19, 23, 32, 39, 45, 52, 54],
+            [20, 22, 33, 38, 46, 51, 55, 60],
+            [21, 34, 37, 47, 50, 56, 59, 61],
+            [35, 36, 48, 49, 57, 58, 62, 63],
+        ];
+        for (index, &(vertical, horizontal)) in FREQUENCIES.iter().enumerate() {
+            assert_eq!(figure[usize::from(vertical)][usize::from(horizontal)], index);
+        }
+        assert_eq!(Kept::SIX.frequencies(), 3);
+        assert_eq!((Kept::SIX.stride(), Kept::FIFTEEN.stride(), Kept::ALL.stride()), (8, 16, 72));
+    }
+}
