@@ -109,8 +109,9 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) ->
     }
     probe.pixel_bytes = header.pixel_bytes;
     // Shrinking by nearest neighbour wants single pixels.
-    probe.frame = header.frame.filter(|_| !Reducer::shrinks(width, height, geometry));
-    probe.coefficient_bytes = probe.frame.as_ref().and_then(jpeg::memory);
+    let full = !Reducer::shrinks(width, height, geometry);
+    probe.coefficient_bytes = header.frame.as_ref().filter(|_| full).and_then(jpeg::memory);
+    probe.frame = header.frame;
     Ok(())
 }
 
@@ -125,10 +126,10 @@ fn picture_of(bytes: &[u8], decoder: ImageFormat) -> (&[u8], ImageFormat) {
 /// # Errors
 /// Why it is to be decoded to pixels instead; that says nothing against the file.
 pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted> {
-    let frame = probe.frame.as_ref().ok_or("not a JPEG that is read by its coefficients")?;
+    let offered = probe.frame.as_ref().filter(|_| probe.coefficient_bytes.is_some());
+    let frame = offered.ok_or("a format, size or geometry that coefficients do not serve")?;
     let reading = Reading::usual(frame).ok_or("too small for coefficients")?;
-    let picture = read_coefficients(bytes, frame, reading)?;
-    Ok(picture)
+    read_coefficients(bytes, frame, reading)
 }
 
 /// [`coefficients`] of a given reading, whatever the picture's size, for measuring what it is worth.
@@ -172,7 +173,10 @@ pub fn pixels(bytes: &[u8], probe: &Probe, geometry: Geometry, limits: &Limits) 
         .and_then(Format::decoder)
         .ok_or_else(|| Failure::new(Outcome::Unsupported, Stage::Decode, "no decoder for this format"))?;
     let (bytes, decoder) = picture_of(bytes, decoder);
-    let tile = panic_guard::caught(|| pixels::decode(bytes, decoder, geometry, limits))?;
+    let tile = panic_guard::caught(|| match &probe.frame {
+        Some(frame) if frame.is_apart() => pixels::decode_apart(bytes, frame, geometry, limits),
+        _ => pixels::decode(bytes, decoder, geometry, limits),
+    })?;
     let unstable_bits = unstable_bits(&tile);
     let derivation = Derivation { path: DecodePath::Pixels, pixels_because: None, unstable_bits };
     Ok(Picture { tile, derivation })

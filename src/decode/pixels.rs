@@ -28,8 +28,9 @@ pub(super) fn read_header(bytes: &[u8], format: Format, decoder: ImageFormat) ->
         let frame = check_jpeg(bytes)?;
         let pixels = u64::from(frame.width) * u64::from(frame.height);
         let components = frame.components.len() as u64;
-        // The decoder keeps a copy of the file, and of a progressive one every coefficient.
-        let coefficients = if frame.marker == marker::PROGRESSIVE { pixels * 2 * components } else { 0 };
+        // The decoder keeps a copy of the file, and of a progressive one every coefficient; the other one planes.
+        let coefficients =
+            if frame.marker == marker::PROGRESSIVE || frame.is_apart() { pixels * 2 * components } else { 0 };
         return Ok(Header {
             width: u32::from(frame.width),
             height: u32::from(frame.height),
@@ -105,6 +106,36 @@ pub(super) fn decode(
         Sample::Byte => reducer.push_rows(&pixels),
         Sample::Word => push_high_bytes(&mut reducer, &pixels, width as usize * layout.bytes()),
     }
+    reducer.finish().ok_or_else(|| Failure::new(Outcome::Corrupt, Stage::Decode, "rows are missing"))
+}
+
+/// Decodes a sequential JPEG whose components come in scans of their own, which the usual decoder gets wrong or refuses.
+pub(super) fn decode_apart(
+    bytes: &[u8],
+    frame: &Frame,
+    geometry: Geometry,
+    limits: &Limits,
+) -> Result<Box<Tile>, Failure> {
+    use jpeg_decoder::{Decoder, Error, PixelFormat};
+    let failure = |error: Error| {
+        let outcome =
+            if matches!(error, Error::Unsupported(_)) { Outcome::Unsupported } else { Outcome::Corrupt };
+        Failure::new(outcome, Stage::Decode, error.to_string())
+    };
+    let mut decoder = Decoder::new(bytes);
+    decoder.set_max_decoding_buffer_size(usize::try_from(limits.max_decode_bytes).unwrap_or(usize::MAX));
+    let pixels = decoder.decode().map_err(failure)?;
+    let layout = match decoder.info().map(|information| information.pixel_format) {
+        Some(PixelFormat::L8) => PixelLayout::Luma,
+        Some(PixelFormat::RGB24) => PixelLayout::Rgb,
+        _ => {
+            let reason = "four colour components in scans of their own";
+            return Err(Failure::new(Outcome::Unsupported, Stage::Decode, reason));
+        }
+    };
+    let mut reducer = Reducer::new(u32::from(frame.width), u32::from(frame.height), layout, geometry)
+        .ok_or_else(|| Failure::new(Outcome::TooSmall, Stage::Hash, "a side under five pixels"))?;
+    reducer.push_rows(&pixels);
     reducer.finish().ok_or_else(|| Failure::new(Outcome::Corrupt, Stage::Decode, "rows are missing"))
 }
 

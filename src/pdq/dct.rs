@@ -4,7 +4,7 @@
 //! decided by the order of the 256 values of `C` alone, so the positive factor is left out and the cosines
 //! are whole numbers with [`COSINE_FRACTION_BITS`] fractional bits.
 
-use super::{TILE_SIDE, Tile};
+use super::{TILE_SIDE, Tile, vector};
 
 /// Rows and columns of the coefficients.
 pub const COEFFICIENT_SIDE: usize = 16;
@@ -59,6 +59,12 @@ pub const fn cosine_table() -> &'static [i32; COEFFICIENT_SIDE * TILE_SIDE] {
 /// the second pass stays below 2³¹ · 2²² · 41 < 2⁵⁹.
 #[must_use]
 pub fn coefficients(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
+    vector::coefficients(tile)
+}
+
+/// [`coefficients`] on whatever instructions it is compiled for.
+#[inline(always)]
+pub(super) fn coefficients_of(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
     let first = tile.0[0] as i32;
     let mut half = [[0; TILE_SIDE]; COEFFICIENT_SIDE];
     for (cosines, half) in TABLE.chunks_exact(TILE_SIDE).zip(&mut half) {

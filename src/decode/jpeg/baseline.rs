@@ -1,7 +1,8 @@
 //! Scans of sequential JPEGs: every symbol is walked once, and of most only the length is looked at.
 
 use super::bits::{BitReader, Source};
-use super::huffman::{AcSymbol, AcTable, DcTable, SKIP_ENDS, SKIP_USED_BITS};
+use super::dispatch;
+use super::huffman::{AcSymbol, AcTable, DcTable, PassTable, SKIP_ENDS, SKIP_USED_BITS};
 use super::projection::{COEFFICIENT_LIMIT, Projection};
 use super::scan::{Grid, Restarts, Scan};
 use super::tables::Tables;
@@ -21,13 +22,18 @@ pub(super) struct Channel {
 }
 
 /// What a block of a unit is read with.
-struct Block<'t> {
+pub(super) struct Block<'t> {
     dc: &'t DcTable,
     ac: &'t AcTable,
     /// Its component's place in the scan, for the running DC value.
     slot: usize,
-    /// Where it is kept, if it is.
-    place: Option<Place>,
+    /// What is done with it.
+    fate: Fate,
+}
+
+enum Fate {
+    Keep(Place),
+    Pass(PassTable),
 }
 
 #[derive(Clone, Copy)]
@@ -40,15 +46,19 @@ struct Place {
 }
 
 /// The rows of blocks of one channel that a row of units fills.
-struct Rows {
+pub(super) struct Rows {
     /// Index into the channels.
     channel: usize,
     /// Rows of blocks in a row of units.
     down: usize,
-    /// Numbers of one row of blocks.
+    /// Numbers of one row of blocks, with room behind it for what the last block leaves beyond itself.
     length: usize,
     numbers: Vec<i16>,
 }
+
+/// Numbers that reading a block may write to from its first on. What is not kept goes where the next block of the row will
+/// be, which clears its place when it is read; so no position needs to be looked at.
+const REACH: usize = 128;
 
 pub(super) const DAMAGED: &str = "a symbol that its table does not have, or data that ends early";
 
@@ -71,11 +81,15 @@ pub(super) fn read(
     let mut restarts = Restarts::every(tables.restart_interval);
     let mut predictors = [0; 4];
     for unit_row in 0..grid.units_down {
-        for rows in &mut rows {
-            rows.numbers.fill(0);
-        }
-        let read =
-            read_row(reader, grid.units_across, &blocks, &mut rows, &mut restarts, &mut predictors, kept);
+        let read = dispatch::read_row(
+            reader,
+            grid.units_across,
+            &blocks,
+            &mut rows,
+            &mut restarts,
+            &mut predictors,
+            kept,
+        );
         reader = read.filter(|reader| !reader.is_overrun()).ok_or(DAMAGED)?;
         for rows in &rows {
             let channel = &mut channels[rows.channel];
@@ -101,23 +115,32 @@ fn plan<'t>(
     for block in &grid.blocks {
         let component = &scan.components[block.slot];
         let channel = channels.iter().position(|channel| channel.component == component.index);
-        let place = channel.map(|channel| {
-            let length = grid.units_across * block.across * kept.stride();
-            let row = rows.iter().position(|rows| rows.channel == channel).unwrap_or_else(|| {
-                rows.push(Rows { channel, down: block.down, length, numbers: vec![0; length * block.down] });
-                rows.len() - 1
-            });
-            let first = block.y * length + block.x * kept.stride();
-            Place { row, first, step: block.across * kept.stride() }
-        });
         let (dc, ac) = (scan.dc(component, tables)?, scan.ac(component, tables)?);
-        blocks.push(Block { dc, ac, slot: block.slot, place });
+        let fate = match channel {
+            None => Fate::Pass(PassTable::new(dc, ac)),
+            Some(channel) => {
+                let length = grid.units_across * block.across * kept.stride() + REACH;
+                let row = rows.iter().position(|rows| rows.channel == channel).unwrap_or_else(|| {
+                    rows.push(Rows {
+                        channel,
+                        down: block.down,
+                        length,
+                        numbers: vec![0; length * block.down],
+                    });
+                    rows.len() - 1
+                });
+                let first = block.y * length + block.x * kept.stride();
+                Fate::Keep(Place { row, first, step: block.across * kept.stride() })
+            }
+        };
+        blocks.push(Block { dc, ac, slot: block.slot, fate });
     }
     Some(blocks)
 }
 
 /// Reads a row of units. The reader comes and goes by value, so that the loops hold it in registers.
-fn read_row<'s, 'a>(
+#[inline(always)]
+pub(super) fn read_row<'s, 'a>(
     mut reader: BitReader<'s, 'a>,
     units: usize,
     blocks: &[Block<'_>],
@@ -133,19 +156,22 @@ fn read_row<'s, 'a>(
         }
         for block in blocks {
             reader.refill();
-            let difference = block.dc.difference(&mut reader)?;
-            let mut position = 1;
-            if let Some(place) = block.place {
-                let predictor = &mut predictors[block.slot];
-                *predictor += difference;
-                if predictor.abs() >= COEFFICIENT_LIMIT {
-                    return None;
+            let position = match &block.fate {
+                Fate::Pass(table) => pass_first(&mut reader, block, table)?,
+                Fate::Keep(place) => {
+                    // A difference takes at most 27 bits, an AC symbol 26.
+                    let predictor = &mut predictors[block.slot];
+                    *predictor += block.dc.difference(&mut reader)?;
+                    if predictor.abs() >= COEFFICIENT_LIMIT {
+                        return None;
+                    }
+                    let start = place.first + unit * place.step;
+                    let numbers = rows[place.row].numbers.get_mut(start..)?.first_chunk_mut::<REACH>()?;
+                    numbers.as_chunks_mut::<8>().0[..kept.stride() / 8].fill([0; 8]);
+                    numbers[0] = *predictor as i16;
+                    keep(&mut reader, block.ac, kept, numbers)?
                 }
-                let start = place.first + unit * place.step;
-                let numbers = rows[place.row].numbers.get_mut(start..start + kept.stride())?;
-                numbers[0] = *predictor as i16;
-                position = keep(&mut reader, block.ac, kept, numbers)?;
-            }
+            };
             if position < BLOCK {
                 pass(&mut reader, block.ac, position)?;
             }
@@ -155,77 +181,111 @@ fn read_row<'s, 'a>(
 }
 
 /// Reads coefficients from the second on until the kept ones are read; returns the position of the next, [`BLOCK`] where the
-/// block has ended.
+/// block has ended. There are bits for one symbol, and are again at the end.
 #[inline(always)]
-fn keep(reader: &mut BitReader<'_, '_>, table: &AcTable, kept: Kept, numbers: &mut [i16]) -> Option<usize> {
+fn keep(
+    reader: &mut BitReader<'_, '_>,
+    table: &AcTable,
+    kept: Kept,
+    numbers: &mut [i16; REACH],
+) -> Option<usize> {
     let entries = table.values();
-    let dump = numbers.len() - 1;
     let mut position = 1;
     while position < kept.count() {
-        reader.refill();
         let entry = entries[(reader.peek() >> (64 - table.window)) as usize];
         let used = entry as u32 & 15;
-        let ends = entry >> 4 & 1 == 1;
+        let ends = entry & 16 != 0;
         let next = position + (entry >> 5 & 127) as usize;
         if used != 0 && (next < BLOCK || (next == BLOCK && !ends)) {
-            // What is told beyond the kept ones, or not at all, goes where nothing is looked at.
             for slot in [entry >> 16, entry >> 32, entry >> 48] {
-                numbers[(position + (slot & 63) as usize).min(dump)] = slot as i16 >> 6;
+                numbers[(position + (slot & 63) as usize) % REACH] = slot as i16 >> 6;
             }
             reader.skip(used);
             if ends {
                 return Some(BLOCK);
             }
             position = next;
-            continue;
-        }
-        let (used, symbol) = table.symbol(reader.peek())?;
-        reader.skip(used);
-        position = match symbol {
-            AcSymbol::Coefficient { run, value } => {
-                let at = position + run as usize;
-                if at >= BLOCK {
-                    return None;
+        } else {
+            let (used, symbol) = table.symbol(reader.peek())?;
+            reader.skip(used);
+            match symbol {
+                AcSymbol::Coefficient { run, value } if position + (run as usize) < BLOCK => {
+                    position += run as usize;
+                    numbers[position % REACH] = value as i16;
+                    position += 1;
                 }
-                numbers[at.min(dump)] = value as i16;
-                at + 1
+                AcSymbol::Zeros if position + 16 < BLOCK => position += 16,
+                AcSymbol::End { more: 0 } => return Some(BLOCK),
+                _ => return None,
             }
-            AcSymbol::Zeros if position + 16 < BLOCK => position + 16,
-            AcSymbol::End { more: 0 } => BLOCK,
-            AcSymbol::Zeros | AcSymbol::End { .. } => return None,
-        };
+        }
+        reader.refill();
     }
     Some(position)
 }
 
-/// Walks to the block's end.
+/// Passes over a block's difference and what fits into one look-up with it; returns the position of the next symbol, [`BLOCK`]
+/// where the block has ended.
+#[inline(always)]
+fn pass_first(reader: &mut BitReader<'_, '_>, block: &Block<'_>, table: &PassTable) -> Option<usize> {
+    let entry = u32::from(table.entries[(reader.peek() >> (64 - block.ac.window)) as usize]);
+    let next = (entry >> SKIP_USED_BITS) as usize;
+    if next < BLOCK {
+        reader.skip(entry & ((1 << SKIP_USED_BITS) - 1));
+        return Some(next);
+    }
+    if is_end(next) {
+        reader.skip(entry & ((1 << SKIP_USED_BITS) - 1));
+        return Some(BLOCK);
+    }
+    block.dc.difference(reader)?;
+    Some(1)
+}
+
+/// Whether a position behind the symbols of a look-up is the block's end: the last position, or an end in time.
+#[inline(always)]
+const fn is_end(next: usize) -> bool {
+    next == BLOCK || (next >= SKIP_ENDS as usize && next < SKIP_ENDS as usize + BLOCK)
+}
+
+/// Walks to the block's end. There are bits for one symbol.
 #[inline(always)]
 fn pass(reader: &mut BitReader<'_, '_>, table: &AcTable, mut position: usize) -> Option<()> {
     loop {
-        reader.refill();
-        let entry = u32::from(table.skip[(reader.peek() >> (64 - table.window)) as usize]);
-        let next = position + (entry >> SKIP_USED_BITS) as usize;
-        let used = entry & ((1 << SKIP_USED_BITS) - 1);
-        if next < BLOCK {
-            reader.skip(used);
-            position = next;
-        } else if next == BLOCK || (SKIP_ENDS as usize..SKIP_ENDS as usize + BLOCK).contains(&next) {
-            reader.skip(used);
-            return Some(());
-        } else {
-            let (used, symbol) = table.symbol(reader.peek())?;
-            reader.skip(used);
-            position = match symbol {
-                AcSymbol::Coefficient { run, .. } if position + (run as usize) < BLOCK => {
-                    position + run as usize + 1
-                }
-                AcSymbol::Zeros if position + 16 < BLOCK => position + 16,
-                AcSymbol::End { more: 0 } => BLOCK,
-                _ => return None,
-            };
-            if position == BLOCK {
+        // Two look-ups for one refill, in between: the second takes at most 26 of its 56 bits, which leaves as many as any symbol has.
+        for refill in [true, false] {
+            let entry = u32::from(table.skip()[(reader.peek() >> (64 - table.window)) as usize]);
+            let next = position + (entry >> SKIP_USED_BITS) as usize;
+            if next < BLOCK {
+                reader.skip(entry & ((1 << SKIP_USED_BITS) - 1));
+                position = next;
+            } else if is_end(next) {
+                reader.skip(entry & ((1 << SKIP_USED_BITS) - 1));
                 return Some(());
+            } else {
+                position = pass_one(reader, table, position)?;
+                if position >= BLOCK {
+                    return Some(());
+                }
+            }
+            if refill {
+                reader.refill();
             }
         }
+    }
+}
+
+/// Passes over one symbol that no window has whole; returns the position behind it.
+#[inline(always)]
+fn pass_one(reader: &mut BitReader<'_, '_>, table: &AcTable, position: usize) -> Option<usize> {
+    let (used, symbol) = table.symbol(reader.peek())?;
+    reader.skip(used);
+    match symbol {
+        AcSymbol::Coefficient { run, .. } if position + (run as usize) < BLOCK => {
+            Some(position + run as usize + 1)
+        }
+        AcSymbol::Zeros if position + 16 < BLOCK => Some(position + 16),
+        AcSymbol::End { more: 0 } => Some(BLOCK),
+        _ => None,
     }
 }

@@ -84,9 +84,6 @@ pub(super) struct BitReader<'s, 'a> {
 }
 
 impl<'s, 'a> BitReader<'s, 'a> {
-    /// Bits that [`BitReader::refill`] makes sure of.
-    const REFILLED: u32 = 32;
-
     /// A reader of the segment that begins where `source` is.
     pub const fn new(source: &'s mut Source<'a>) -> Self {
         source.end = 0;
@@ -95,18 +92,16 @@ impl<'s, 'a> BitReader<'s, 'a> {
         Self { source, position: 0, bits: 0, count: 0 }
     }
 
-    /// The next bits, from the top; at least 32 of them count after a refill.
+    /// The next bits, from the top; at least 56 of them count after a refill.
     #[inline(always)]
     pub const fn peek(&self) -> u64 {
         self.bits
     }
 
-    /// Makes sure that there are 32 bits.
+    /// Makes sure that there are 56 bits. Whether any are needed is not asked: the answer could not be foretold, and asking
+    /// would cost more than loading.
     #[inline(always)]
     pub fn refill(&mut self) {
-        if self.count >= Self::REFILLED {
-            return;
-        }
         if self.position + 8 > self.source.end {
             self.source.more(self.position);
             self.position = 0;
@@ -114,15 +109,15 @@ impl<'s, 'a> BitReader<'s, 'a> {
         if let Some(bytes) = self.source.chunk.get(self.position..).and_then(|rest| rest.first_chunk()) {
             self.bits |= u64::from_be_bytes(*bytes) >> self.count;
             // Whole bytes that fitted; the rest is loaded again next time.
-            let loaded = (63 - self.count) / 8;
-            self.position += loaded as usize;
-            self.count += loaded * 8;
+            self.position += (63 - self.count as usize) / 8;
+            self.count |= 56;
         }
     }
 
     /// Takes `count` bits, at most as many as there are.
     #[inline(always)]
     pub const fn skip(&mut self, count: u32) {
+        debug_assert!(count <= self.count, "more bits than were refilled");
         self.bits <<= count;
         self.count = self.count.wrapping_sub(count);
     }

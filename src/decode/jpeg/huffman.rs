@@ -96,14 +96,13 @@ impl DcTable {
     /// Looks at `window` bits at a time.
     pub fn new(counts: &[u8; 16], values: &[u8], window: u32) -> Option<Self> {
         let code = Code::new(counts, values)?;
-        let entry = |index: u64| {
-            let bits = index << (64 - window);
-            let (length, size) = code.symbol(bits)?;
-            let (size, used) = (u32::from(size), length + u32::from(size));
-            let fits = used <= window && size <= MAX_DC_SIZE;
-            fits.then(|| (extend(field(bits, length, size), size) as u32) << 8 | used)
+        let entry = |(index, symbol): (usize, &u16)| {
+            let (length, size) = (u32::from(symbol >> 8), u32::from(symbol & 0xff));
+            let (bits, used) = ((index as u64) << (64 - window), length + size);
+            let fits = length > 0 && used <= window && size <= MAX_DC_SIZE;
+            if fits { (extend(field(bits, length, size), size) as u32) << 8 | used } else { 0 }
         };
-        let entries = (0..1_u64 << window).map(|index| entry(index).unwrap_or(0)).collect();
+        let entries = code.windows(window).iter().enumerate().map(entry).collect();
         Some(Self { code, window, entries })
     }
 
@@ -130,25 +129,39 @@ impl DcTable {
     }
 }
 
-/// What whole symbols in a window of bits do.
-#[derive(Clone, Copy, Default)]
-struct Step {
-    /// Bits that they take; 0 where not even one fits.
-    used: u32,
-    /// Positions in the block that they lead on.
-    advance: u32,
-    /// Whether the last of them ends the block.
-    ends: bool,
-    /// The first coefficients among them: how far on, and their values.
-    values: [(u32, i32); SLOTS],
-    /// How many of them are told.
-    told: usize,
+/// Coefficients that one look-up tells.
+const SLOTS: u32 = 3;
+/// Where a slot leads that tells nothing: beyond any block.
+const NOWHERE: u64 = 63;
+
+/// For blocks of which nothing is kept: the windows of a DC difference and what AC symbols fit behind it, as in
+/// [`AcTable::skip`]. Positions are those of the block.
+#[derive(Debug)]
+pub(super) struct PassTable {
+    pub entries: Box<[u16]>,
 }
 
-/// Coefficients that one look-up tells.
-const SLOTS: usize = 3;
-/// A slot that tells nothing leads beyond any block.
-const NOWHERE: u32 = 63;
+impl PassTable {
+    /// Joins two tables of the same window.
+    pub fn new(dc: &DcTable, ac: &AcTable) -> Self {
+        let window = ac.window;
+        let entry = |(index, symbol): (usize, &u16)| {
+            let (length, size) = (u32::from(symbol >> 8), u32::from(symbol & 0xff));
+            let used = length + size;
+            if length == 0 || size > MAX_DC_SIZE {
+                return SKIP_NOTHING;
+            }
+            let rest = match window.checked_sub(used) {
+                Some(left) => ac.skip[(1 << left) + (index & ((1 << left) - 1))],
+                None => SKIP_NOTHING,
+            };
+            let rest = if rest == SKIP_NOTHING { 0 } else { rest };
+            // Used bits and positions add up without touching each other.
+            rest + (1 << SKIP_USED_BITS | used) as u16
+        };
+        Self { entries: dc.code.windows(window).iter().enumerate().map(entry).collect() }
+    }
+}
 
 /// Bits of an entry of [`AcTable::skip`] that hold the bits used.
 pub(super) const SKIP_USED_BITS: u32 = 5;
@@ -163,8 +176,8 @@ pub(super) struct AcTable {
     code: Code,
     /// Bits that index [`AcTable::skip`] and [`AcTable::values`].
     pub window: u32,
-    /// For each window: bits used, and above [`SKIP_USED_BITS`] the positions to go on, [`SKIP_ENDS`] more at a block's end.
-    pub skip: Box<[u16]>,
+    /// [`AcTable::skip`] of this window and of all shorter ones.
+    skip: Box<[u16]>,
     values: OnceCell<Box<[u64]>>,
 }
 
@@ -191,16 +204,20 @@ impl AcTable {
     /// Looks at `window` bits at a time, at most 12.
     pub fn new(counts: &[u8; 16], values: &[u8], window: u32) -> Option<Self> {
         let code = Code::new(counts, values)?;
-        let skip = steps(&code, window, Wanted::Lengths).into_iter().map(skip_entry).collect();
+        let skip = fill(&code, window, SKIP_NOTHING, skip_entry);
         Some(Self { code, window, skip, values: OnceCell::new() })
     }
 
-    /// For each window: four bits used, an end bit, seven bits of positions to go on, and from bit 16 on three
-    /// coefficients of six bits position and ten bits value. No bits used: no symbol fits.
+    /// For each window: bits used, and above [`SKIP_USED_BITS`] the positions to go on, [`SKIP_ENDS`] more at a block's end.
+    #[inline(always)]
+    pub fn skip(&self) -> &[u16] {
+        &self.skip[1 << self.window..]
+    }
+
+    /// For each window: four bits used, an end bit, seven bits of positions to go on, two bits how many coefficients are told,
+    /// and from bit 16 on three of them, six bits position and ten bits value each. No bits used: no symbol fits.
     pub fn values(&self) -> &[u64] {
-        self.values.get_or_init(|| {
-            steps(&self.code, self.window, Wanted::Values).into_iter().map(value_entry).collect()
-        })
+        &self.values.get_or_init(|| fill(&self.code, self.window, 0, value_entry))[1 << self.window..]
     }
 
     /// The bits that the symbol at the top of `bits` takes, at most 31, and the symbol; `None` for bits that are none.
@@ -221,82 +238,110 @@ impl AcTable {
     }
 }
 
-/// What steps are for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    /// Only to go on: the last symbol's coefficient may lie beyond the window.
-    Lengths,
-    /// The coefficients too.
-    Values,
-}
-
-/// The steps of all windows of `window` bits. A window's step is its first symbol and then the step of the
-/// shorter window behind it, so all shorter windows are stepped through first.
-fn steps(code: &Code, window: u32, wanted: Wanted) -> Vec<Step> {
+/// Fills tables of windows of up to `window` bits, those of n bits from 2ⁿ on, with `entry(symbol, bits, index, rest)`. What a window does is what its first symbol
+/// does and then what the shorter window behind it does, `rest`; so all shorter windows are filled first. Where no symbol fits,
+/// and behind the window's end, there is `nothing`.
+fn fill<E: Copy>(
+    code: &Code,
+    window: u32,
+    nothing: E,
+    entry: impl Fn(AcCode, u32, usize, E) -> E,
+) -> Box<[E]> {
     let symbols = code.windows(window);
-    // Those of n bits begin at 2ⁿ.
-    let mut steps = vec![Step::default(); 2 << window];
+    let mut entries = vec![nothing; 2 << window];
     for bits in 1..=window {
         for index in 0..1_usize << bits {
             let symbol = symbols[index << (window - bits)];
-            if (1..=bits).contains(&u32::from(symbol >> 8)) {
-                steps[(1 << bits) + index] = step(symbol, bits, index, wanted, &steps);
+            let length = u32::from(symbol >> 8);
+            let (run, size) = (u32::from(symbol >> 4) & 15, u32::from(symbol) & 15);
+            // A run of ends, in progressive files, is read alone.
+            let alone = size > MAX_AC_SIZE || (size == 0 && run != 0 && run != 15);
+            if (1..=bits).contains(&length) && !alone {
+                let used = length + size;
+                let rest = if used <= bits {
+                    entries[(1 << (bits - used)) + (index & ((1 << (bits - used)) - 1))]
+                } else {
+                    nothing
+                };
+                entries[(1 << bits) + index] = entry(AcCode { run, size, used }, bits, index, rest);
             }
         }
     }
-    steps.split_off(1 << window)
+    entries.into_boxed_slice()
 }
 
-fn step(symbol: u16, bits: u32, index: usize, wanted: Wanted, shorter: &[Step]) -> Step {
-    let (length, symbol) = (u32::from(symbol >> 8), symbol as u8);
-    let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
-    let used = length + size;
-    if size > MAX_AC_SIZE || (used > bits && wanted == Wanted::Values) {
-        return Step::default();
-    }
-    let mut first = Step { used, values: [(NOWHERE, 0); SLOTS], ..Step::default() };
-    match (run, size) {
-        (15, 0) => first.advance = 16,
-        (0, 0) => return Step { ends: true, ..first },
-        // A run of ends, in progressive files, is read alone.
-        (_, 0) => return Step::default(),
-        _ => {
-            first.advance = run + 1;
-            if wanted == Wanted::Values {
-                let value = index >> (bits - used) & ((1 << size) - 1);
-                first.values[0] = (run, extend(value as u32, size));
-                first.told = 1;
-            }
-        }
-    }
-    if used > bits {
-        return first;
-    }
-    let rest = shorter[(1 << (bits - used)) + (index & ((1 << (bits - used)) - 1))];
-    let told = first.told + rest.told;
-    if rest.used == 0 || first.advance + rest.advance > 63 || told > SLOTS {
-        return first;
-    }
-    for (slot, (position, value)) in first.values[first.told..].iter_mut().zip(rest.values) {
-        *slot = (if position == NOWHERE { NOWHERE } else { first.advance + position }, value);
-    }
-    Step { used: used + rest.used, advance: first.advance + rest.advance, ends: rest.ends, told, ..first }
+/// An AC symbol in a window.
+#[derive(Clone, Copy)]
+struct AcCode {
+    run: u32,
+    size: u32,
+    /// Bits with those of its coefficient.
+    used: u32,
 }
 
-fn skip_entry(step: Step) -> u16 {
-    if step.used == 0 {
-        return SKIP_NOTHING;
+impl AcCode {
+    const fn ends(self) -> bool {
+        self.size == 0 && self.run == 0
     }
-    let advance = step.advance + if step.ends { SKIP_ENDS } else { 0 };
-    (advance << SKIP_USED_BITS | step.used) as u16
+
+    /// Positions that it leads on.
+    const fn advance(self) -> u32 {
+        if self.ends() { 0 } else { self.run + 1 }
+    }
 }
 
-fn value_entry(step: Step) -> u64 {
-    let slots = step.values.iter().enumerate().fold(0, |slots, (slot, &(position, value))| {
-        let packed = (value as u64 & 0x3ff) << 6 | u64::from(position);
-        slots | packed << (16 + 16 * slot)
-    });
-    slots | u64::from(step.advance) << 5 | u64::from(step.ends) << 4 | u64::from(step.used)
+/// An entry of [`AcTable::skip`]. The last symbol's coefficient may lie beyond the window.
+fn skip_entry(first: AcCode, _bits: u32, _index: usize, rest: u16) -> u16 {
+    let pack = |used: u32, advance: u32| (advance << SKIP_USED_BITS | used) as u16;
+    if first.ends() {
+        return pack(first.used, SKIP_ENDS);
+    }
+    let (used, advance) = (u32::from(rest) & ((1 << SKIP_USED_BITS) - 1), u32::from(rest) >> SKIP_USED_BITS);
+    if rest == SKIP_NOTHING || first.advance() + advance % SKIP_ENDS > 63 {
+        return pack(first.used, first.advance());
+    }
+    pack(first.used + used, first.advance() + advance)
+}
+
+/// Bits of an entry of [`AcTable::values`] that say how many coefficients it tells.
+const TOLD_SHIFT: u32 = 12;
+
+/// An entry of [`AcTable::values`].
+fn value_entry(first: AcCode, bits: u32, index: usize, rest: u64) -> u64 {
+    if first.used > bits {
+        return 0;
+    }
+    if first.ends() {
+        return EMPTY_SLOTS | 1 << 4 | u64::from(first.used);
+    }
+    let told = u64::from(first.size > 0);
+    let mut slots = EMPTY_SLOTS;
+    if first.size > 0 {
+        let field = index >> (bits - first.used) & ((1 << first.size) - 1);
+        slots = slot(slots, 0, u64::from(first.run), extend(field as u32, first.size));
+    }
+    let alone = slots | told << TOLD_SHIFT | u64::from(first.advance()) << 5 | u64::from(first.used);
+    let (rest_used, rest_ends, rest_advance) = (rest & 15, rest & 16, rest >> 5 & 127);
+    let rest_told = rest >> TOLD_SHIFT & 3;
+    let advance = u64::from(first.advance()) + rest_advance;
+    if rest_used == 0 || advance > 63 || told + rest_told > u64::from(SLOTS) {
+        return alone;
+    }
+    for number in 0..rest_told {
+        let told_there = rest >> (16 + 16 * number);
+        let position = (told_there & 63) + u64::from(first.advance());
+        slots = slot(slots, told + number, position, i32::from(told_there as i16 >> 6));
+    }
+    slots | (told + rest_told) << TOLD_SHIFT | advance << 5 | rest_ends | (u64::from(first.used) + rest_used)
+}
+
+/// Three slots that tell nothing.
+const EMPTY_SLOTS: u64 = NOWHERE << 16 | NOWHERE << 32 | NOWHERE << 48;
+
+/// `slots` with one of them told.
+const fn slot(slots: u64, number: u64, position: u64, value: i32) -> u64 {
+    let shift = 16 + 16 * number;
+    slots & !(0xffff << shift) | (((value as u64 & 0x3ff) << 6) | position) << shift
 }
 
 #[cfg(test)]
@@ -369,11 +414,11 @@ mod tests {
                 let slots: Vec<(u64, i32)> = (0..SLOTS)
                     .map(|slot| entry >> (16 + 16 * slot))
                     .map(|slot| (slot & 63, i32::from(slot as u16 as i16 >> 6)))
-                    .filter(|(position, _)| *position != u64::from(NOWHERE))
+                    .filter(|(position, _)| *position != NOWHERE)
                     .collect();
                 assert_eq!(slots, told);
                 // Lengths alone come at least as far.
-                assert!(u64::from(table.skip[index]) & 31 >= used);
+                assert!(u64::from(table.skip()[index]) & 31 >= used);
             }
         }
     }
@@ -382,11 +427,11 @@ mod tests {
     fn lengths_alone_need_not_see_the_last_coefficient() {
         // 00 is an end; 010 and its two bits; 010 whose bits lie beyond the window.
         let table = table(8);
-        let entry = |index: usize| (table.skip[index] & 31, table.skip[index] >> 5);
+        let entry = |index: usize| (table.skip()[index] & 31, table.skip()[index] >> 5);
         assert_eq!(entry(0b0000_0000), (2, 128));
         assert_eq!(entry(0b0101_1010), (10, 4));
         assert_eq!(entry(0b0101_1000), (7, 130));
         assert_eq!(entry(0b0110_1011), (8, 18), "sixteen zeros and a coefficient");
-        assert_eq!(table.skip[0b1000_0000], SKIP_NOTHING, "a code longer than the window");
+        assert_eq!(table.skip()[0b1000_0000], SKIP_NOTHING, "a code longer than the window");
     }
 }

@@ -11,6 +11,7 @@
 
 mod baseline;
 mod bits;
+mod dispatch;
 mod huffman;
 mod plan;
 mod progressive;

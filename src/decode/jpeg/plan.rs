@@ -22,12 +22,14 @@ impl Reading {
 
     /// What a picture of this size needs; `None` where pixels are better.
     pub(in crate::decode) fn usual(frame: &Frame) -> Option<Self> {
-        let short = frame.width.min(frame.height);
-        let (kept, refined) = match short {
-            0..200 => return None,
-            200..600 => (Kept::TWENTY_EIGHT, true),
-            600..1300 => (Kept::FIFTEEN, true),
-            _ => (Kept::SIX, false),
+        let (kept, refined) = match frame.width.min(frame.height) {
+            0..128 => return None,
+            128..330 => (Kept::ALL, true),
+            330..600 => (Kept::TWENTY_EIGHT, true),
+            600..900 => (Kept::FIFTEEN, true),
+            900..1300 => (Kept::SIX, false),
+            1300..2200 => (Kept::THREE, false),
+            _ => (Kept::ONE, false),
         };
         Some(Self { kept, refined })
     }

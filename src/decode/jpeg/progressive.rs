@@ -315,7 +315,7 @@ impl Band<'_> {
         let end = self.scan.last + 1;
         while position < end {
             reader.refill();
-            let entry = u32::from(self.table.skip[(reader.peek() >> (64 - self.table.window)) as usize]);
+            let entry = u32::from(self.table.skip()[(reader.peek() >> (64 - self.table.window)) as usize]);
             let next = position + (entry >> SKIP_USED_BITS) as usize;
             let used = entry & ((1 << SKIP_USED_BITS) - 1);
             if next <= end {

@@ -179,10 +179,11 @@ impl Projection {
     /// Folds row `number` of blocks: for each block [`Kept::stride`] numbers, of which the kept ones count.
     pub fn fold(&mut self, number: usize, blocks: &[i16]) {
         match self.kept.stride() {
+            1 => self.sum_row::<1>(blocks),
             8 => self.sum_row::<8>(blocks),
             16 => self.sum_row::<16>(blocks),
             32 => self.sum_row::<32>(blocks),
-            _ => self.sum_row::<72>(blocks),
+            _ => self.sum_row::<64>(blocks),
         }
         let frequencies = self.kept.frequencies();
         for sample in &self.rows.samples {

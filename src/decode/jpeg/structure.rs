@@ -100,6 +100,15 @@ pub(in crate::decode) struct Frame {
     pub height: u16,
     pub width: u16,
     pub components: Vec<Component>,
+    /// Scans that the file has.
+    pub scans: usize,
+}
+
+impl Frame {
+    /// Whether it is a sequential file whose components come in scans of their own.
+    pub fn is_apart(&self) -> bool {
+        self.marker != marker::PROGRESSIVE && self.scans > 1
+    }
 }
 
 /// One plane of a frame.
@@ -127,7 +136,12 @@ pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
     for Segment { marker, content, .. } in Segments::new(bytes) {
         match marker {
             marker::END_OF_IMAGE => found.complete = scanned,
-            marker::START_OF_SCAN => scanned = true,
+            marker::START_OF_SCAN => {
+                scanned = true;
+                if let Some(frame) = &mut found.frame {
+                    frame.scans += 1;
+                }
+            }
             marker::NUMBER_OF_LINES => {
                 if let (Some(frame), Some(&lines)) = (&mut found.frame, content.first_chunk())
                     && frame.height == 0
@@ -162,6 +176,7 @@ fn frame(marker: u8, content: &[u8]) -> Option<Frame> {
         height: u16::from_be_bytes([*height_high, *height_low]),
         width: u16::from_be_bytes([*width_high, *width_low]),
         components: components.get(..usize::from(*count))?.iter().map(component).collect(),
+        scans: 0,
     })
 }
 

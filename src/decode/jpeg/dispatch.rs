@@ -1,0 +1,43 @@
+//! The loops that walk entropy-coded bits, compiled for processors that shift by any register.
+//!
+//! Every symbol shifts by a number that the one before gave, so these shifts are the longest chain of the whole program. Processors
+//! of the last ten years have an instruction for it that does nothing else (BMI2); it is used where it is.
+
+#![allow(unsafe_code, reason = "instructions chosen at run time; listed in CONTRIBUTING")]
+
+use super::baseline::{self, Block, Rows};
+use super::bits::BitReader;
+use super::scan::Restarts;
+use super::zigzag::Kept;
+
+/// [`baseline::read_row`] on this machine's best instructions.
+pub(super) fn read_row<'s, 'a>(
+    reader: BitReader<'s, 'a>,
+    units: usize,
+    blocks: &[Block<'_>],
+    rows: &mut [Rows],
+    restarts: &mut Restarts,
+    predictors: &mut [i32; 4],
+    kept: Kept,
+) -> Option<BitReader<'s, 'a>> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("bmi1") {
+        // SAFETY: the features were just seen.
+        return unsafe { read_row_bmi2(reader, units, blocks, rows, restarts, predictors, kept) };
+    }
+    baseline::read_row(reader, units, blocks, rows, restarts, predictors, kept)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi1,bmi2")]
+fn read_row_bmi2<'s, 'a>(
+    reader: BitReader<'s, 'a>,
+    units: usize,
+    blocks: &[Block<'_>],
+    rows: &mut [Rows],
+    restarts: &mut Restarts,
+    predictors: &mut [i32; 4],
+    kept: Kept,
+) -> Option<BitReader<'s, 'a>> {
+    baseline::read_row(reader, units, blocks, rows, restarts, predictors, kept)
+}
