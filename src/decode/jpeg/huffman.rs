@@ -23,7 +23,7 @@ struct Code {
 }
 
 impl Code {
-    /// `counts[n]` codes of n + 1 bits. `None` for a code that cannot be: with more codes of a length than there is room.
+    /// `counts[n]` codes of n + 1 bits. `None` for a code that cannot be.
     fn new(counts: &[u8; 16], values: &[u8]) -> Option<Self> {
         let mut limits = [0; 17];
         let mut offsets = [0; 17];
@@ -33,7 +33,8 @@ impl Code {
             offsets[length] = index - code as i32;
             code += count;
             index += count as i32;
-            if code > 1 << length {
+            // The code of ones alone is reserved.
+            if count > 0 && code >= 1 << length {
                 return None;
             }
             limits[length] = code << (16 - length);
@@ -144,7 +145,7 @@ pub(super) struct PassTable {
 impl PassTable {
     /// Joins two tables of the same window.
     pub fn new(dc: &DcTable, ac: &AcTable) -> Self {
-        let window = ac.window;
+        let (window, skips) = (ac.window, ac.all_skips());
         let entry = |(index, symbol): (usize, &u16)| {
             let (length, size) = (u32::from(symbol >> 8), u32::from(symbol & 0xff));
             let used = length + size;
@@ -152,7 +153,7 @@ impl PassTable {
                 return SKIP_NOTHING;
             }
             let rest = match window.checked_sub(used) {
-                Some(left) => ac.skip[(1 << left) + (index & ((1 << left) - 1))],
+                Some(left) => skips[(1 << left) + (index & ((1 << left) - 1))],
                 None => SKIP_NOTHING,
             };
             let rest = if rest == SKIP_NOTHING { 0 } else { rest };
@@ -177,7 +178,7 @@ pub(super) struct AcTable {
     /// Bits that index [`AcTable::skip`] and [`AcTable::values`].
     pub window: u32,
     /// [`AcTable::skip`] of this window and of all shorter ones.
-    skip: Box<[u16]>,
+    skip: OnceCell<Box<[u16]>>,
     values: OnceCell<Box<[u64]>>,
 }
 
@@ -204,14 +205,19 @@ impl AcTable {
     /// Looks at `window` bits at a time, at most 12.
     pub fn new(counts: &[u8; 16], values: &[u8], window: u32) -> Option<Self> {
         let code = Code::new(counts, values)?;
-        let skip = fill(&code, window, SKIP_NOTHING, skip_entry);
-        Some(Self { code, window, skip, values: OnceCell::new() })
+        // Of a progressive file many tables are never looked at.
+        Some(Self { code, window, skip: OnceCell::new(), values: OnceCell::new() })
     }
 
     /// For each window: bits used, and above [`SKIP_USED_BITS`] the positions to go on, [`SKIP_ENDS`] more at a block's end.
     #[inline(always)]
     pub fn skip(&self) -> &[u16] {
-        &self.skip[1 << self.window..]
+        &self.all_skips()[1 << self.window..]
+    }
+
+    #[inline(always)]
+    fn all_skips(&self) -> &[u16] {
+        self.skip.get_or_init(|| fill(&self.code, self.window, SKIP_NOTHING, skip_entry))
     }
 
     /// For each window: four bits used, an end bit, seven bits of positions to go on, two bits how many coefficients are told,
@@ -361,8 +367,10 @@ mod tests {
         counts[0] = 3;
         assert!(Code::new(&counts, &[1, 2, 3]).is_none(), "three codes of one bit");
         counts[0] = 2;
-        assert!(Code::new(&counts, &[1, 2]).is_some());
-        assert!(Code::new(&counts, &[1]).is_none(), "fewer values than codes");
+        assert!(Code::new(&counts, &[1, 2]).is_none(), "a code of ones");
+        counts[0] = 1;
+        assert!(Code::new(&counts, &[1]).is_some());
+        assert!(Code::new(&counts, &[]).is_none(), "fewer values than codes");
         assert!(Code::new(&[0; 16], &[]).is_some_and(|code| code.symbol(0).is_none()));
     }
 

@@ -32,7 +32,7 @@ use baseline::Channel;
 use progressive::{Plane, Wanted};
 use projection::{Axis, Projection};
 use scan::{Grid, Scan};
-use structure::{Frame, Segment, Segments, marker};
+use structure::{Component, Frame, Segment, Segments, marker};
 use tables::Tables;
 
 /// Axes that a thread keeps: the pictures of a camera have two lengths.
@@ -61,8 +61,11 @@ fn axis(length: usize) -> Rc<Axis> {
 fn luminance(frame: &Frame, colours: &Colours) -> Result<&'static [i64], PixelsWanted> {
     let unit_of = |index: usize| (frame.components[index].across, frame.components[index].down);
     let within = |factor: u8| (1..=4).contains(&factor);
-    if !frame.components.iter().all(|component| within(component.across) && within(component.down)) {
-        return Err("sampling factors that cannot be".into());
+    let possible = |component: &Component| {
+        within(component.across) && within(component.down) && component.quantisation < 4
+    };
+    if !frame.components.iter().all(possible) {
+        return Err("components that cannot be".into());
     }
     let weights: &[i64] = match frame.components.len() {
         1 => &[1000],
@@ -136,7 +139,8 @@ pub(super) fn memory(frame: &Frame) -> Option<u64> {
     Some(rows + planes)
 }
 
-/// Reads a whole file with the given frame into a tile.
+/// Reads a whole file with the given frame into a tile. Segments are looked at to the end, so that a file whose later scans have
+/// no tables is not taken for a whole one; what is in scans that are not wanted is not.
 ///
 /// # Errors
 /// Why it is to be decoded to pixels instead.
@@ -167,9 +171,6 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Box<
                 }
                 let taken = file.scan(segment)?;
                 segments.seek(segment.end + taken);
-                if file.is_complete() {
-                    break;
-                }
             }
             marker::END_OF_IMAGE => break,
             _ => colours.note(segment),
@@ -189,6 +190,8 @@ struct File<'a> {
     /// Components of luminance; of a sequential file, those that were read are counted.
     channels: Vec<Channel>,
     finished: Vec<usize>,
+    /// Components that had a scan.
+    scanned: Vec<bool>,
     /// Their coefficients, of a progressive file.
     planes: Vec<Plane>,
     /// The components of luminance with their thousandths.
@@ -205,6 +208,7 @@ impl<'a> File<'a> {
             began: false,
             channels: Vec::new(),
             finished: Vec::new(),
+            scanned: vec![false; frame.components.len()],
             planes: Vec::new(),
             luminance: &[],
         }
@@ -247,6 +251,14 @@ impl<'a> File<'a> {
     fn scan(&mut self, segment: Segment<'_>) -> Result<usize, PixelsWanted> {
         let scan = Scan::parse(segment.content, self.frame).ok_or("a malformed scan header")?;
         let data = self.bytes.get(segment.end..).unwrap_or_default();
+        for component in &scan.components {
+            self.scanned[component.index] = true;
+            let number = self.frame.components[component.index].quantisation;
+            self.tables.quantisation(number).ok_or("a missing quantisation table")?;
+        }
+        if !scan.has_tables(&self.tables, self.is_progressive()) {
+            return Err("a scan without its tables".into());
+        }
         // Which table a component is quantised by is fixed by its first scan.
         let first = self.channels.len();
         for component in 0..self.luminance.len() {
@@ -260,6 +272,9 @@ impl<'a> File<'a> {
             let fits = if scan.first == 0 { scan.last == 0 } else { scan.components.len() == 1 };
             if !fits {
                 return Err("a scan that a progressive file cannot have".into());
+            }
+            if self.planes.iter().all(|plane| plane.is_complete(self.wanted)) {
+                return Ok(0);
             }
             return progressive::read(data, &scan, self.frame, &self.tables, self.wanted, &mut self.planes);
         }
@@ -280,17 +295,8 @@ impl<'a> File<'a> {
         baseline::read(data, &scan, &grid, &self.tables, self.wanted.kept, channels)
     }
 
-    /// Whether no further scan is wanted.
-    fn is_complete(&self) -> bool {
-        if self.is_progressive() {
-            self.planes.iter().all(|plane| plane.is_complete(self.wanted))
-        } else {
-            self.finished.len() == self.luminance.len()
-        }
-    }
-
     fn tile(mut self) -> Result<Box<Tile>, PixelsWanted> {
-        if !self.began || self.channels.len() != self.luminance.len() {
+        if !self.began || self.scanned.contains(&false) {
             return Err("a component without a scan".into());
         }
         for plane in &mut self.planes {

@@ -35,7 +35,7 @@ impl Scan {
     pub fn parse(content: &[u8], frame: &Frame) -> Option<Self> {
         let (&count, rest) = content.split_first()?;
         let (selectors, rest) = rest.split_at_checked(2 * usize::from(count))?;
-        let &[first, last, bits] = rest.first_chunk()?;
+        let [first, last, bits] = *<&[u8; 3]>::try_from(rest).ok()?;
         let components = selectors.as_chunks().0.iter().map(|&[id, tables]| {
             let index = frame.components.iter().position(|component| component.id == id)?;
             Some(ScanComponent { index, dc: tables >> 4, ac: tables & 15 })
@@ -63,6 +63,14 @@ impl Scan {
     /// Whether it has a component.
     pub fn has(&self, index: usize) -> bool {
         self.components.iter().any(|component| component.index == index)
+    }
+
+    /// Whether the tables are there that its data is coded with.
+    pub fn has_tables(&self, tables: &Tables, progressive: bool) -> bool {
+        let (dc, ac) = (self.first == 0 && self.left_before == 0, self.last > 0 || !progressive);
+        self.components.iter().all(|component| {
+            (!dc || self.dc(component, tables).is_some()) && (!ac || self.ac(component, tables).is_some())
+        })
     }
 
     /// The DC table of a component.

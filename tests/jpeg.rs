@@ -1,0 +1,181 @@
+//! JPEG from coefficients: against the reference on pixels, against our own pixel path on damaged files, and on hostile ones.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::codecs::jpeg::JpegEncoder;
+use rand::prelude::*;
+use support::scene;
+use tamis::decode::{self, DecodePath, Limits, Picture, PixelsWanted, Probe, Reading};
+use tamis::outcome::{Failure, Outcome};
+use tamis::pdq::{Code, Geometry, hash_tile};
+
+const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 256 << 20 };
+
+fn probe(bytes: &[u8]) -> Probe {
+    decode::probe(bytes, Geometry::Full, &LIMITS)
+}
+
+fn coefficients(bytes: &[u8], count: usize, refined: bool) -> Result<Picture, PixelsWanted> {
+    decode::coefficients_with(bytes, &probe(bytes), Reading::of(count, refined).unwrap())
+}
+
+fn pixels(bytes: &[u8]) -> Result<Picture, Failure> {
+    decode::pixels(bytes, &probe(bytes), Geometry::Full, &LIMITS)
+}
+
+fn code(picture: &Picture) -> Code {
+    hash_tile(&picture.tile).codes[0]
+}
+
+/// Small files of every kind, by name: the seeds of the fuzz target.
+fn seeds() -> BTreeMap<String, Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/jpeg");
+    let named =
+        |path: PathBuf| (path.file_name().unwrap().to_str().unwrap().to_string(), fs::read(path).unwrap());
+    fs::read_dir(folder).unwrap().map(|entry| named(entry.unwrap().path())).collect()
+}
+
+#[derive(serde::Deserialize)]
+struct Golden {
+    file: String,
+    pdq: String,
+    quality: u8,
+}
+
+/// What the reference says of the seeds' pixels: `tests/golden/make_jpeg.py`.
+fn golden() -> Vec<Golden> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/jpeg.csv");
+    csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect()
+}
+
+#[test]
+fn every_kind_of_file_has_the_references_code_without_a_pixel() {
+    let seeds = seeds();
+    let golden = golden();
+    assert_eq!(golden.len(), seeds.len());
+    for Golden { file, pdq, quality } in golden {
+        let expected: Code = pdq.parse().unwrap();
+        let read = coefficients(&seeds[&file], 64, true);
+        if file == "cmyk.jpg" {
+            assert_eq!(read.unwrap_err().to_string(), "four colour components");
+            continue;
+        }
+        let picture = read.unwrap_or_else(|reason| panic!("{file}: {reason}"));
+        assert_eq!(picture.derivation.path, DecodePath::Coefficients);
+        let (hash, distance) = (hash_tile(&picture.tile), code(&picture).distance(expected));
+        assert!(distance <= 4, "{file}: {distance} bits");
+        assert!(hash.quality.abs_diff(quality) <= 2, "{file}: {} {quality}", hash.quality);
+        // The twin that must fail: the means alone are not enough for so small a picture.
+        let coarse = coefficients(&seeds[&file], 1, false).unwrap();
+        assert!(code(&coarse).distance(expected) > 4, "{file}");
+    }
+}
+
+/// The pixel path has its own reader for files whose components come apart.
+#[test]
+fn pixels_of_every_kind_of_file_are_the_references() {
+    let seeds = seeds();
+    for Golden { file, pdq, .. } in golden() {
+        let distance = code(&pixels(&seeds[&file]).unwrap()).distance(pdq.parse().unwrap());
+        assert!(distance <= 2, "{file}: {distance} bits");
+    }
+}
+
+fn encoded(picture: &image::RgbImage, quality: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(picture).unwrap();
+    bytes
+}
+
+/// At the size's own reading: within what `docs/accuracy.md` says, and most of them equal.
+#[test]
+fn scenes_of_every_size_are_within_a_few_bits_of_their_pixels() {
+    let mut random = StdRng::seed_from_u64(3);
+    let mut distances = Vec::new();
+    for number in 0..60 {
+        let short = [130, 250, 331, 480, 640, 911, 1300, 2203][number as usize % 8];
+        let long = short + random.random_range(0..short / 2);
+        let (width, height) = if random.random() { (long, short) } else { (short, long) };
+        let bytes = encoded(&scene::render(number, width, height), random.random_range(50..=98));
+        let probe = probe(&bytes);
+        let picture = decode::coefficients(&bytes, &probe);
+        let Ok(picture) = picture else { continue };
+        distances.push(code(&picture).distance(code(&pixels(&bytes).unwrap())));
+    }
+    distances.sort_unstable();
+    println!("{distances:?}");
+    assert!(distances.len() >= 50);
+    assert!(distances[distances.len() / 2] <= 2);
+    assert!(distances[distances.len() - 1] <= 8);
+}
+
+#[test]
+fn pictures_that_coefficients_do_not_serve_say_why() {
+    let wanted = |bytes: &[u8], geometry| {
+        decode::coefficients(bytes, &decode::probe(bytes, geometry, &LIMITS))
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    let small = encoded(&scene::render(1, 100, 90), 80);
+    assert!(wanted(&small, Geometry::Full).contains("size"));
+    let shrunk = encoded(&scene::render(1, 600, 500), 80);
+    assert!(wanted(&shrunk, Geometry::Te512).contains("geometry"));
+    let png = fs::read("tests/data/seizure/laptop/Pictures/brighter.png").unwrap();
+    assert!(wanted(&png, Geometry::Full).contains("format"));
+}
+
+/// What was damaged has the same outcome both ways, or goes to pixels.
+#[test]
+fn truncated_files_have_the_same_outcome_both_ways() {
+    decode::silence_decoder_panics();
+    for (name, whole) in seeds() {
+        for length in (4..whole.len()).step_by(7) {
+            let bytes = &whole[..length];
+            assert_eq!(pixels(bytes).unwrap_err().outcome, Outcome::Corrupt, "{name} cut to {length}");
+            let probe = probe(bytes);
+            assert!(probe.coefficient_bytes.is_none() && decode::coefficients(bytes, &probe).is_err());
+        }
+    }
+}
+
+#[test]
+fn damaged_files_have_the_same_outcome_both_ways() {
+    decode::silence_decoder_panics();
+    let mut random = StdRng::seed_from_u64(29);
+    let (mut read, mut left) = (0, 0);
+    for (name, whole) in seeds() {
+        for round in 0..1000 {
+            let mut bytes = whole.clone();
+            for _ in 0..random.random_range(1..4) {
+                let at = random.random_range(2..bytes.len());
+                match random.random_range(0..3) {
+                    0 => bytes[at] = random.random(),
+                    1 => bytes[at] ^= 1 << random.random_range(0..8),
+                    _ => drop(bytes.remove(at)),
+                }
+            }
+            if coefficients(&bytes, 64, true).is_err() {
+                left += 1;
+                continue;
+            }
+            read += 1;
+            let outcome = pixels(&bytes).map(|_| ()).map_err(|failure| (failure.outcome, failure.reason));
+            if outcome.is_err() {
+                println!("DIFF {name} round {round} {outcome:?}");
+            }
+        }
+    }
+    println!("{read} damaged files were read, {left} were left to pixels");
+    assert!(read > 100 && left > 100);
+}
