@@ -11,6 +11,7 @@
 pub mod budget;
 mod cancel;
 mod examine;
+mod finish;
 mod hash;
 mod ingest;
 mod known;

@@ -1,0 +1,109 @@
+//! The finisher: hashes tiles in batches, matches, and hands whole batches to the writer.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::known::{ResidentSets, Subject};
+use crate::case::{Batch, ContentRecord, ItemRecord};
+use crate::decode::{Facts, Picture, PictureHash};
+use crate::matching::Backend;
+use crate::outcome::Failure;
+use crate::source::Digests;
+
+/// Findings wait at most this long for their batch to fill.
+const BATCH_WAIT: Duration = Duration::from_millis(200);
+/// Findings of one batch at most, whatever they are.
+const BATCH_FINDINGS: usize = 4096;
+
+/// What a worker found out about a file.
+pub(super) struct Finding {
+    pub item: ItemRecord,
+    /// For the first file of a content: what the bytes are.
+    pub content: Option<Content>,
+}
+
+/// What the first file of a content was found to be, before its tile is hashed.
+pub(super) struct Content {
+    pub digests: Digests,
+    pub size: u64,
+    pub facts: Facts,
+    pub picture: Result<Picture, Failure>,
+}
+
+/// The stage between the workers and the writer.
+pub(super) struct Finisher<'a> {
+    pub backend: &'a Backend,
+    pub sets: &'a ResidentSets<'a>,
+}
+
+impl Finisher<'_> {
+    /// Takes findings until the workers have ended. Runs in the search pool.
+    pub fn run(&self, findings: &Receiver<Finding>, batches: &Sender<Batch>) {
+        let tiles_wanted = self.backend.tile_batch();
+        while let Some(collected) = collect(findings, tiles_wanted) {
+            if batches.send(self.finish_batch(collected)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn finish_batch(&self, findings: Vec<Finding>) -> Batch {
+        let mut batch = Batch { sets: self.sets.ids(), ..Batch::default() };
+        let mut tiles = Vec::new();
+        let mut contents = Vec::new();
+        for finding in findings {
+            batch.items.push(finding.item);
+            let Some(content) = finding.content else { continue };
+            let derivation = content.picture.map(|Picture { tile, derivation }| {
+                tiles.push(tile);
+                derivation
+            });
+            contents.push((content.digests, content.size, content.facts, derivation));
+        }
+        let mut hashes = self.backend.hash_tiles(&tiles).into_iter();
+        for (digests, size, facts, derivation) in contents {
+            let with_hash =
+                |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
+            let hash = derivation.and_then(with_hash);
+            batch.contents.push(ContentRecord { digests, size, facts, hash });
+        }
+        let subjects: Vec<Subject> = batch
+            .contents
+            .iter()
+            .map(|content| Subject {
+                digests: content.digests,
+                hash: content.hash.as_ref().ok().map(|picture| picture.hash),
+            })
+            .collect();
+        batch.hits = self.sets.find(&subjects);
+        batch
+    }
+}
+
+/// A backend returns a hash for every tile; should it ever not, the item says so.
+fn missing_hash() -> Failure {
+    use crate::outcome::{Outcome, Stage};
+    Failure::new(Outcome::CrashedDecoder, Stage::Hash, "the backend returned no code")
+}
+
+/// Findings until there are enough tiles or findings, or the first has waited long enough; `None` when the
+/// workers have ended.
+fn collect(findings: &Receiver<Finding>, tiles_wanted: usize) -> Option<Vec<Finding>> {
+    let first = findings.recv().ok()?;
+    let deadline = Instant::now() + BATCH_WAIT;
+    let has_tile =
+        |finding: &Finding| finding.content.as_ref().is_some_and(|content| content.picture.is_ok());
+    let mut tiles = usize::from(has_tile(&first));
+    let mut collected = vec![first];
+    while tiles < tiles_wanted && collected.len() < BATCH_FINDINGS {
+        match findings.recv_deadline(deadline) {
+            Ok(finding) => {
+                tiles += usize::from(has_tile(&finding));
+                collected.push(finding);
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Some(collected)
+}
