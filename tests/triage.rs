@@ -353,7 +353,7 @@ fn a_run_survives_its_gpu() {
         algorithm: "pdq".into(),
         version: 1,
         geometry: Geometry::Full,
-        decode_path: "pixels".into(),
+        decode_path: DecodeMode::Auto,
     };
     let mut store = CaseStore::open_or_create(&cases.path("GPU"), &CaseIdentity::default(), &spec).unwrap();
     let known =
@@ -366,7 +366,7 @@ fn a_run_survives_its_gpu() {
         jobs: 2,
         max_memory: 256 << 20,
         geometry: Geometry::Full,
-        decode: DecodeMode::Pixels,
+        decode: DecodeMode::Auto,
         max_side: 65_535,
         distance: 31,
         min_quality: 50,

@@ -10,7 +10,7 @@ mod schema;
 mod store;
 mod write;
 
-use crate::decode::{Facts, PictureHash};
+use crate::decode::{DecodeMode, Facts, PictureHash};
 use crate::known::DigestMatch;
 use crate::matching::OrientedPair;
 use crate::outcome::Failure;
@@ -31,8 +31,8 @@ pub struct HashSpec {
     pub version: u32,
     /// Which reduction.
     pub geometry: Geometry,
-    /// "pixels".
-    pub decode_path: String,
+    /// Which ways a picture may become a tile. Of each picture the case keeps which it was.
+    pub decode_path: DecodeMode,
 }
 
 /// Who the case belongs to; what is given later completes what was not given before, and must not

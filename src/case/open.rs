@@ -155,7 +155,7 @@ pub(super) fn create(connection: &mut Connection, spec: &HashSpec) -> Result<(),
         ("hash_algorithm", &spec.algorithm),
         ("hash_version", &version),
         ("hash_geometry", spec.geometry.name()),
-        ("hash_decode_path", &spec.decode_path),
+        ("hash_decode_path", spec.decode_path.name()),
     ] {
         write_info(&transaction, key, value)?;
     }

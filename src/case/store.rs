@@ -12,6 +12,7 @@ use super::open::{
 };
 use super::progress::ProgressReader;
 use super::{CaseError, CaseIdentity, HashSpec, RunId, SetId, SourceId, StoredContent};
+use crate::decode::DecodeMode;
 use crate::known::KnownSet;
 use crate::pdq::{Code, Geometry, TileHash};
 use crate::source::Digests;
@@ -53,9 +54,7 @@ impl CaseStore {
         }
         check_version(&connection, folder)?;
         let stored = read_spec(&connection)?;
-        if stored != *spec {
-            return Err(contradicting_spec(folder, &stored, spec));
-        }
+        stored.refuse_other(folder, spec)?;
         let mut store = Self { connection, database, spec: stored, _lock: lock };
         store.complete_identity(identity)?;
         Ok(store)
@@ -75,16 +74,16 @@ impl CaseStore {
         Ok(Self { connection, database, spec, _lock: lock })
     }
 
-    /// The geometry of the case in `folder`, `None` where there is no case yet.
+    /// What decides the codes of the case in `folder`, `None` where there is no case yet.
     ///
     /// # Errors
     /// There is a case that cannot be read.
-    pub fn geometry_of(folder: &Path) -> Result<Option<Geometry>, CaseError> {
+    pub fn spec_of(folder: &Path) -> Result<Option<HashSpec>, CaseError> {
         if !folder.is_dir() || !is_case(folder)? {
             return Ok(None);
         }
         let connection = connect_for_reading(folder)?;
-        Ok(Some(read_spec(&connection)?.geometry))
+        Ok(Some(read_spec(&connection)?))
     }
 
     /// What decides the codes of this case.
@@ -351,31 +350,42 @@ pub(super) fn read_spec(connection: &Connection) -> Result<HashSpec, CaseError> 
             .ok_or_else(|| CaseError::Refused(format!("the case is damaged: case_info has no {key}")))
     };
     let geometry = field("hash_geometry")?;
+    let decode_path = field("hash_decode_path")?;
     let damaged = |key: &str| CaseError::Refused(format!("the case is damaged: case_info has a bad {key}"));
     Ok(HashSpec {
         algorithm: field("hash_algorithm")?,
         version: field("hash_version")?.parse().map_err(|_| damaged("hash_version"))?,
         geometry: Geometry::from_name(&geometry).ok_or_else(|| damaged("hash_geometry"))?,
-        decode_path: field("hash_decode_path")?,
+        decode_path: DecodeMode::from_name(&decode_path).ok_or_else(|| damaged("hash_decode_path"))?,
     })
 }
 
-fn contradicting_spec(folder: &Path, stored: &HashSpec, asked: &HashSpec) -> CaseError {
-    let shown = |spec: &HashSpec| {
-        format!(
-            "{} version {}, {}, from {}",
-            spec.algorithm,
-            spec.version,
-            spec.geometry.name(),
-            spec.decode_path
-        )
-    };
-    CaseError::Refused(format!(
-        "the case {} keeps codes of {}, which cannot be compared with {}: leave --geometry out, or use another case folder",
-        escape_path(folder),
-        shown(stored),
-        shown(asked)
-    ))
+impl HashSpec {
+    /// Refuses options that ask for other codes than the case in `folder` keeps.
+    ///
+    /// # Errors
+    /// The options contradict the case; the text says the way out.
+    pub fn refuse_other(&self, folder: &Path, asked: &Self) -> Result<(), CaseError> {
+        if self == asked {
+            return Ok(());
+        }
+        let shown = |spec: &Self| {
+            let (geometry, mode) = (spec.geometry.name(), spec.decode_path.name());
+            format!("{} version {}, {geometry}, --decode {mode}", spec.algorithm, spec.version)
+        };
+        let out = match (self.geometry == asked.geometry, self.decode_path == asked.decode_path) {
+            (false, true) => "leave --geometry out, or use",
+            (true, false) => "leave --decode out, or use",
+            (false, false) => "leave --geometry and --decode out, or use",
+            (true, true) => "use the version of tamis that made it, or",
+        };
+        Err(CaseError::Refused(format!(
+            "the case {} keeps codes of {}, which are not to be mixed with {}: {out} another case folder",
+            escape_path(folder),
+            shown(self),
+            shown(asked)
+        )))
+    }
 }
 
 fn contradicting_set(set: &KnownSet, geometry: Geometry) -> CaseError {

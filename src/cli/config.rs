@@ -8,6 +8,7 @@ use std::thread;
 use serde::Serialize;
 
 use crate::case::{CaseIdentity, HashSpec};
+use crate::decode::DecodeMode;
 use crate::matching::{Backend, BackendRequest};
 use crate::pdq::Geometry;
 use crate::source::name::escape_path;
@@ -149,6 +150,8 @@ pub struct RunSettings<'a> {
     pub backend: String,
     /// How pictures are reduced.
     pub geometry: Geometry,
+    /// Which ways a picture may become a tile.
+    pub decode: DecodeMode,
     /// How codes are matched; absent for a scan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matching: Option<Matching>,
@@ -180,10 +183,19 @@ pub fn identity(options: &CaseOptions) -> CaseIdentity {
     }
 }
 
-/// All that decides a code of this program, for a geometry.
+/// All that decides a code of this program: what is asked for, else as the case has it, else the defaults.
 #[must_use]
-pub fn hash_spec(geometry: Geometry) -> HashSpec {
-    HashSpec { algorithm: "pdq".into(), version: 1, geometry, decode_path: "pixels".into() }
+pub fn hash_spec(
+    geometry: Option<Geometry>,
+    decode: Option<DecodeMode>,
+    case: Option<&HashSpec>,
+) -> HashSpec {
+    HashSpec {
+        algorithm: "pdq".into(),
+        version: 1,
+        geometry: geometry.or(case.map(|spec| spec.geometry)).unwrap_or_default(),
+        decode_path: decode.or(case.map(|spec| spec.decode_path)).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]

@@ -61,14 +61,14 @@ impl IngestJob<'_> {
     pub fn run(&self, known: &[KnownSet], common: &Common, console: &Console) -> Result<Finished, CliError> {
         let cancel = cancel_on_interrupt()?;
         let resources = Resources::resolve(common);
-        // A case that exists keeps its own geometry unless another is asked for, which it refuses.
-        let geometry = match self.case.geometry {
-            Some(name) => name.into(),
-            None => CaseStore::geometry_of(&self.case.case).map_err(CliError::failed)?.unwrap_or_default(),
-        };
+        // A case that exists keeps its own settings unless others are asked for, which it refuses.
+        let own = CaseStore::spec_of(&self.case.case).map_err(CliError::failed)?;
+        let (geometry, decode) = (self.case.geometry.map(Into::into), self.case.decode.map(Into::into));
+        let spec = config::hash_spec(geometry, decode, own.as_ref());
+        let (geometry, decode) = (spec.geometry, spec.decode_path);
         let identity = config::identity(self.case);
-        let mut store = CaseStore::open_or_create(&self.case.case, &identity, &config::hash_spec(geometry))
-            .map_err(CliError::failed)?;
+        let mut store =
+            CaseStore::open_or_create(&self.case.case, &identity, &spec).map_err(CliError::failed)?;
         let backend = resources.start_backend(code_count(known), console)?;
         console.detail(format!(
             "{} threads, {} for files and pictures in flight",
@@ -81,6 +81,7 @@ impl IngestJob<'_> {
             resources: &resources,
             backend: backend.description(),
             geometry,
+            decode,
             matching: self.matching.clone(),
         };
         let run = store.begin_run(self.name, &settings.to_json()?).map_err(CliError::failed)?;
@@ -94,7 +95,7 @@ impl IngestJob<'_> {
             jobs: resources.jobs,
             max_memory: resources.max_memory,
             geometry,
-            decode: crate::decode::DecodeMode::Pixels,
+            decode,
             max_side: MAX_SIDE,
             distance,
             min_quality,
