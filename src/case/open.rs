@@ -178,8 +178,13 @@ pub(super) fn check_version(connection: &Connection, folder: &Path) -> Result<()
         )));
     }
     if version != SCHEMA_VERSION {
+        let way_out = if version < SCHEMA_VERSION {
+            "Scan its sources again into a new case folder, or use the older tamis that made it"
+        } else {
+            "Use the newer tamis that made it"
+        };
         return Err(CaseError::Refused(format!(
-            "the case {} has schema version {version}; this program reads {SCHEMA_VERSION}. Use the version of tamis that made it",
+            "the case {} has schema version {version}; this program reads {SCHEMA_VERSION}. {way_out}",
             escape_path(folder)
         )));
     }

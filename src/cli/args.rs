@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::decode::DecodeMode;
-use crate::matching::{BackendRequest, DEFAULT_DISTANCE, MAX_DISTANCE};
+use crate::matching::{BackendRequest, DEFAULT_DISTANCE, MAX_DISTANCE, VerifyMode};
 use crate::pdq::{Geometry, MIN_QUALITY};
 
 use super::config::MemorySize;
@@ -153,6 +153,27 @@ pub struct CaseOptions {
     pub decode: Option<DecodeName>,
 }
 
+/// Which candidates are decoded for a verdict, and how it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VerifyName {
+    /// All but pictures that a known set has by digest
+    Auto,
+    /// All
+    All,
+    /// None: hits by such codes are marked `unconfirmed`
+    Off,
+}
+
+impl From<VerifyName> for VerifyMode {
+    fn from(name: VerifyName) -> Self {
+        match name {
+            VerifyName::Auto => Self::Auto,
+            VerifyName::All => Self::All,
+            VerifyName::Off => Self::Off,
+        }
+    }
+}
+
 /// Known sets and how they are matched.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Matching options")]
@@ -167,6 +188,10 @@ pub struct MatchOptions {
     /// Codes of a lower quality (0…100) are not matched, on either side
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
+    /// Which pictures that seem to be hits by a code from coefficients are decoded to pixels before they count as hits:
+    /// all but those that a digest identifies; all; or none, for speed alone
+    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    pub verify: VerifyName,
     /// The geometry of the known sets' codes, where the files do not say it [default: full]
     #[arg(long, value_name = "GEOMETRY")]
     pub known_geometry: Option<GeometryName>,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::case::{CaseIdentity, HashSpec};
 use crate::decode::DecodeMode;
-use crate::matching::{Backend, BackendRequest};
+use crate::matching::{Backend, BackendRequest, VerifyMode};
 use crate::pdq::Geometry;
 use crate::source::name::escape_path;
 
@@ -119,6 +119,8 @@ pub struct Matching {
     pub distance: u32,
     /// Codes of a lower quality are not matched.
     pub min_quality: u8,
+    /// Which candidates are decoded for a verdict.
+    pub verify: VerifyMode,
     /// Geometry of sets that do not say it, as told; `full` otherwise.
     pub known_geometry: Option<Geometry>,
     /// Malformed lines are counted, not refused.
@@ -131,6 +133,7 @@ impl From<&MatchOptions> for Matching {
             known: options.known.iter().map(|path| escape_path(path)).collect(),
             distance: options.distance,
             min_quality: options.min_quality,
+            verify: options.verify.into(),
             known_geometry: options.known_geometry.map(Geometry::from),
             skip_bad_lines: options.skip_bad_lines,
         }

@@ -1,11 +1,14 @@
 //! The finisher: hashes tiles in batches, matches, and hands whole batches to the writer.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::known::{ResidentSets, Subject};
-use crate::case::{Batch, ContentRecord, ItemRecord};
+use super::known::ResidentSets;
+use super::progress::Progress;
+use super::verify::{Subject, Trial, Verifier};
+use crate::case::{Batch, ContentRecord, ItemRecord, SourceId, item_path};
 use crate::decode::{Facts, Picture, PictureHash};
 use crate::matching::Backend;
 use crate::outcome::Failure;
@@ -35,6 +38,9 @@ pub(super) struct Content {
 pub(super) struct Finisher<'a> {
     pub backend: &'a Backend,
     pub sets: &'a ResidentSets<'a>,
+    pub verifier: Verifier<'a>,
+    pub roots: &'a [(SourceId, PathBuf)],
+    pub progress: &'a Progress,
 }
 
 impl Finisher<'_> {
@@ -68,16 +74,44 @@ impl Finisher<'_> {
             let hash = derivation.and_then(with_hash);
             batch.contents.push(ContentRecord { digests, size, facts, hash });
         }
+        self.judge(&mut batch);
+        batch
+    }
+
+    /// Finds the hits of a batch; its candidates are decoded from pixels.
+    fn judge(&self, batch: &mut Batch) {
+        let coded = |picture: &PictureHash| (picture.hash, picture.derivation.path);
         let subjects: Vec<Subject> = batch
             .contents
             .iter()
             .map(|content| Subject {
                 digests: content.digests,
-                hash: content.hash.as_ref().ok().map(|picture| picture.hash),
+                size: content.size,
+                hash: content.hash.as_ref().ok().map(coded),
             })
             .collect();
-        batch.hits = self.sets.find(&subjects);
-        batch
+        let trial = Trial::new(self.sets, self.sets.all(), &subjects);
+        let paths: Vec<Vec<PathBuf>> = trial
+            .wanted()
+            .iter()
+            .map(|&subject| self.paths(&batch.items, &subjects[subject].digests))
+            .collect();
+        let judged = trial.judge(&paths, &self.verifier);
+        self.progress.add_verdicts(judged.counts);
+        batch.hits = judged.hits;
+        for (subject, picture) in judged.exact {
+            batch.contents[subject].hash = Ok(picture);
+        }
+    }
+
+    /// Where files of the batch with these bytes are.
+    fn paths(&self, items: &[ItemRecord], digests: &Digests) -> Vec<PathBuf> {
+        let same = |item: &&ItemRecord| item.result.as_ref() == Ok(digests);
+        let path = |item: &ItemRecord| {
+            let (_, root) = self.roots.iter().find(|(source, _)| *source == item.source)?;
+            Some(item_path(root, &item.path))
+        };
+        items.iter().filter(same).filter_map(path).collect()
     }
 }
 

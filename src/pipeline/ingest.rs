@@ -12,11 +12,12 @@ use super::examine::Examiner;
 use super::finish::{Content, Finding, Finisher};
 use super::known::{ResidentSets, count_hits};
 use super::progress::Progress;
+use super::verify::Verifier;
 use super::{CancelToken, PipelineError, pool};
 use crate::case::{Batch, CaseStore, ItemRecord, ItemState, ProgressReader, SourceId};
 use crate::decode::DecodeMode;
 use crate::known::KnownSet;
-use crate::matching::Backend;
+use crate::matching::{Backend, VerifyMode};
 use crate::pdq::Geometry;
 use crate::source::name::escape_path;
 use crate::source::{Entry, EntryKind, ReadBuffer, walk};
@@ -41,6 +42,15 @@ pub struct IngestSettings {
     pub distance: u32,
     /// Codes of a lower quality are not matched.
     pub min_quality: u8,
+    /// Which candidates are decoded for a verdict.
+    pub verify: VerifyMode,
+}
+
+impl IngestSettings {
+    /// What examines files within these settings.
+    pub(super) fn examiner(&self) -> Examiner {
+        Examiner::new(self.geometry, self.decode, self.max_side, self.max_memory)
+    }
 }
 
 /// How a run ended.
@@ -92,9 +102,10 @@ pub fn ingest(
     }
     let (sets, mut notices) = ResidentSets::load(store, known, backend, settings)?;
     let mut report = IngestReport::default();
-    if sets.match_backlog(store, settings, progress, cancel)? {
-        let run = Run { backend, settings, progress, cancel, sets: &sets };
-        let walked = run.files(store, &roots, &mut report.peak_memory)?;
+    let examiner = settings.examiner();
+    if sets.match_backlog(store, settings, &examiner, progress, cancel)? {
+        let run = Run { backend, settings, progress, cancel, sets: &sets, examiner: &examiner };
+        let walked = run.files(store, &roots)?;
         if walked.changed > 0 {
             notices.push(format!(
                 "{} files changed since the case last read them, and were read again",
@@ -106,6 +117,7 @@ pub fn ingest(
     if !report.interrupted {
         roots.iter().try_for_each(|&(source, _)| store.complete_source(source))?;
     }
+    report.peak_memory = examiner.peak();
     report.skipped = progress.snapshot().files_skipped;
     report.notices = notices;
     Ok(report)
@@ -128,34 +140,32 @@ struct Run<'a> {
     progress: &'a Progress,
     cancel: &'a CancelToken,
     sets: &'a ResidentSets<'a>,
+    examiner: &'a Examiner,
 }
 
 impl Run<'_> {
-    fn files(
-        &self,
-        store: &mut CaseStore,
-        roots: &[(SourceId, PathBuf)],
-        peak_memory: &mut u64,
-    ) -> Result<Walked, PipelineError> {
+    fn files(&self, store: &mut CaseStore, roots: &[(SourceId, PathBuf)]) -> Result<Walked, PipelineError> {
         let memory = self.settings.max_memory;
         let reader = store.progress_reader(memory)?;
         let seen = Mutex::new(store.known_contents(memory)?);
-        let examiner =
-            Examiner::new(self.settings.geometry, self.settings.decode, self.settings.max_side, memory);
+        let examiner = self.examiner;
         let decode_pool = pool("decode", self.settings.jobs)?;
         let search_pool = pool("search", self.settings.jobs)?;
         let (work_in, work_out) = bounded(WALK_AHEAD);
         let (findings_in, findings_out) = bounded(self.settings.jobs * 4);
         let (batches_in, batches_out) = bounded(2);
-        let finisher = Finisher { backend: self.backend, sets: self.sets };
-        let walked = thread::scope(|scope| {
+        // What is in flight when the run is cancelled is judged all the same, and stored.
+        let verifier = Verifier { examiner, cancel: None };
+        let finisher =
+            Finisher { backend: self.backend, sets: self.sets, verifier, roots, progress: self.progress };
+        thread::scope(|scope| {
             let walk_findings = findings_in.clone();
             let walker = scope.spawn(move || self.walk(roots, &reader, &work_in, &walk_findings));
             scope.spawn(|| {
                 // Moved in, so that the channels close when the last worker ends.
                 let (work_out, findings_in) = (work_out, findings_in);
                 decode_pool.in_place_scope(|workers| {
-                    workers.spawn_broadcast(|_, _| self.work(&examiner, &seen, &work_out, &findings_in));
+                    workers.spawn_broadcast(|_, _| self.work(examiner, &seen, &work_out, &findings_in));
                 });
             });
             scope.spawn(move || search_pool.install(|| finisher.run(&findings_out, &batches_in)));
@@ -164,9 +174,7 @@ impl Run<'_> {
                 self.write(store, &batch)?;
             }
             walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        *peak_memory = examiner.peak();
-        walked
+        })
     }
 
     /// The walking thread.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! walk ─→ workers: read and digest once, drop duplicates, decode, reduce ─→ finisher: hash tiles in batches,
-//!                                                                          match ─→ writer (the caller's thread)
+//!                                          match, decode candidates for verdicts ─→ writer (the caller's thread)
 //! ```
 //!
 //! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s.
@@ -16,6 +16,7 @@ mod hash;
 mod ingest;
 mod known;
 mod progress;
+mod verify;
 
 pub use cancel::CancelToken;
 pub use hash::{HashSettings, HashedFile, hash_files};

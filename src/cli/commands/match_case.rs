@@ -1,4 +1,4 @@
-//! `tamis match`: a stored case against known sets, without reading the sources again.
+//! `tamis match`: a stored case against known sets. Of the sources only candidates are read again, for verdicts.
 
 use std::time::Instant;
 
@@ -46,6 +46,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         max_side: MAX_SIDE,
         distance: matching.distance,
         min_quality: matching.min_quality,
+        verify: matching.verify,
     };
     let progress = Progress::default();
     let result = ProgressDisplay::new(common.progress, console)

@@ -12,6 +12,8 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::refuse_inside_sources;
 use crate::cli::progress::ProgressDisplay;
 use crate::known::KnownSet;
+use crate::matching::{DEFAULT_DISTANCE, VerifyMode};
+use crate::pdq::MIN_QUALITY;
 use crate::pipeline::{IngestSettings, Progress, ingest};
 use crate::source::name::escape_path;
 
@@ -85,20 +87,16 @@ impl IngestJob<'_> {
             matching: self.matching.clone(),
         };
         let run = store.begin_run(self.name, &settings.to_json()?).map_err(CliError::failed)?;
-        let (distance, min_quality) = self
-            .matching
-            .as_ref()
-            .map_or((crate::matching::DEFAULT_DISTANCE, crate::pdq::MIN_QUALITY), |matching| {
-                (matching.distance, matching.min_quality)
-            });
+        let matching = self.matching.as_ref();
         let ingest_settings = IngestSettings {
             jobs: resources.jobs,
             max_memory: resources.max_memory,
             geometry,
             decode,
             max_side: MAX_SIDE,
-            distance,
-            min_quality,
+            distance: matching.map_or(DEFAULT_DISTANCE, |matching| matching.distance),
+            min_quality: matching.map_or(MIN_QUALITY, |matching| matching.min_quality),
+            verify: matching.map_or(VerifyMode::default(), |matching| matching.verify),
         };
         let progress = Progress::default();
         let result = ProgressDisplay::new(common.progress, console).show(&progress, || {
