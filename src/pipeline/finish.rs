@@ -1,6 +1,8 @@
-//! The finisher: hashes tiles in batches, matches, and hands whole batches to the writer.
+//! The finisher: hashes tiles in batches, matches, and hands whole batches to the writer. Batches are matched beside
+//! each other, so that a large picture that is decoded for its verdict holds up none but its own.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -19,6 +21,9 @@ const BATCH_WAIT: Duration = Duration::from_millis(200);
 /// Findings of one batch at most, whatever they are.
 const BATCH_FINDINGS: usize = 4096;
 
+/// Batches that are matched at a time.
+pub(super) const JUDGES: usize = 4;
+
 /// What a worker found out about a file.
 pub(super) struct Finding {
     pub item: ItemRecord,
@@ -34,27 +39,42 @@ pub(super) struct Content {
     pub picture: Result<Picture, Failure>,
 }
 
-/// The stage between the workers and the writer.
+/// The stages between the workers and the writer.
 pub(super) struct Finisher<'a> {
     pub backend: &'a Backend,
     pub sets: &'a ResidentSets<'a>,
     pub verifier: Verifier<'a>,
     pub roots: &'a [(SourceId, PathBuf)],
     pub progress: &'a Progress,
+    /// What hashes, searches and decodes candidates.
+    pub pool: &'a rayon::ThreadPool,
+    pub searching: Mutex<()>,
 }
 
 impl Finisher<'_> {
-    /// Takes findings until the workers have ended. Runs in the search pool.
-    pub fn run(&self, findings: &Receiver<Finding>, batches: &Sender<Batch>) {
+    /// Takes findings until the workers have ended, and hashes them in batches.
+    pub fn hash(&self, findings: &Receiver<Finding>, hashed: &Sender<Batch>) {
         let tiles_wanted = self.backend.tile_batch();
         while let Some(collected) = collect(findings, tiles_wanted) {
-            if batches.send(self.finish_batch(collected)).is_err() {
+            let batch = self.pool.install(|| self.hash_batch(collected));
+            if hashed.send(batch).is_err() {
                 return;
             }
         }
     }
 
-    fn finish_batch(&self, findings: Vec<Finding>) -> Batch {
+    /// Finds the hits of hashed batches. [`JUDGES`] threads do this, each with a batch of its own; the writer does not
+    /// mind the order.
+    pub fn judge(&self, hashed: &Receiver<Batch>, batches: &Sender<Batch>) {
+        for mut batch in hashed {
+            self.judge_batch(&mut batch);
+            if batches.send(batch).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn hash_batch(&self, findings: Vec<Finding>) -> Batch {
         let mut batch = Batch { sets: self.sets.ids(), ..Batch::default() };
         let mut tiles = Vec::new();
         let mut contents = Vec::new();
@@ -74,12 +94,11 @@ impl Finisher<'_> {
             let hash = derivation.and_then(with_hash);
             batch.contents.push(ContentRecord { digests, size, facts, hash });
         }
-        self.judge(&mut batch);
         batch
     }
 
     /// Finds the hits of a batch; its candidates are decoded from pixels.
-    fn judge(&self, batch: &mut Batch) {
+    fn judge_batch(&self, batch: &mut Batch) {
         let coded = |picture: &PictureHash| (picture.hash, picture.derivation.path);
         let subjects: Vec<Subject> = batch
             .contents
@@ -90,18 +109,26 @@ impl Finisher<'_> {
                 hash: content.hash.as_ref().ok().map(coded),
             })
             .collect();
-        let trial = Trial::new(self.sets, self.sets.all(), &subjects);
+        let trial = self.search(|| Trial::new(self.sets, self.sets.all(), &subjects));
         let paths: Vec<Vec<PathBuf>> = trial
             .wanted()
             .iter()
             .map(|&subject| self.paths(&batch.items, &subjects[subject].digests))
             .collect();
-        let judged = trial.judge(&paths, &self.verifier);
+        let decoded = self.pool.install(|| trial.decode(&paths, &self.verifier));
+        let judged = self.search(|| trial.judge(decoded));
         self.progress.add_verdicts(judged.counts);
         batch.hits = judged.hits;
         for (subject, picture) in judged.exact {
             batch.contents[subject].hash = Ok(picture);
         }
+    }
+
+    /// One search at a time has all threads, or the GPU. The lock is taken outside of the pool, whose threads must not
+    /// wait for each other's tasks.
+    fn search<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let _turn = self.searching.lock().unwrap_or_else(PoisonError::into_inner);
+        self.pool.install(work)
     }
 
     /// Where files of the batch with these bytes are.

@@ -9,7 +9,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::examine::Examiner;
-use super::finish::{Content, Finding, Finisher};
+use super::finish::{Content, Finding, Finisher, JUDGES};
 use super::known::{ResidentSets, count_hits};
 use super::progress::Progress;
 use super::verify::Verifier;
@@ -153,11 +153,19 @@ impl Run<'_> {
         let search_pool = pool("search", self.settings.jobs)?;
         let (work_in, work_out) = bounded(WALK_AHEAD);
         let (findings_in, findings_out) = bounded(self.settings.jobs * 4);
+        let (hashed_in, hashed_out) = bounded(2);
         let (batches_in, batches_out) = bounded(2);
         // What is in flight when the run is cancelled is judged all the same, and stored.
         let verifier = Verifier { examiner, cancel: None };
-        let finisher =
-            Finisher { backend: self.backend, sets: self.sets, verifier, roots, progress: self.progress };
+        let finisher = Finisher {
+            backend: self.backend,
+            sets: self.sets,
+            verifier,
+            roots,
+            progress: self.progress,
+            pool: &search_pool,
+            searching: Mutex::new(()),
+        };
         thread::scope(|scope| {
             let walk_findings = findings_in.clone();
             let walker = scope.spawn(move || self.walk(roots, &reader, &work_in, &walk_findings));
@@ -168,7 +176,14 @@ impl Run<'_> {
                     workers.spawn_broadcast(|_, _| self.work(examiner, &seen, &work_out, &findings_in));
                 });
             });
-            scope.spawn(move || search_pool.install(|| finisher.run(&findings_out, &batches_in)));
+            let finisher = &finisher;
+            scope.spawn(move || finisher.hash(&findings_out, &hashed_in));
+            for _ in 0..JUDGES {
+                let (hashed_out, batches_in) = (hashed_out.clone(), batches_in.clone());
+                scope.spawn(move || finisher.judge(&hashed_out, &batches_in));
+            }
+            // The judges' own are left, so that the channels close when the last of them ends.
+            drop((hashed_out, batches_in));
             // A sink that fails ends the run: returning drops the receiver, and every stage ends in turn.
             for batch in batches_out {
                 self.write(store, &batch)?;

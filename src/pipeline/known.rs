@@ -210,7 +210,10 @@ impl Stored<'_> {
             .iter()
             .map(|&subject| store.paths_of(&subjects[subject].digests.sha256))
             .collect::<Result<_, _>>()?;
-        let judged = self.search_pool.install(|| trial.judge(&paths, &self.verifier));
+        let judged = self.search_pool.install(|| {
+            let decoded = trial.decode(&paths, &self.verifier);
+            trial.judge(decoded)
+        });
         let Judged { hits, exact, counts, complete } = judged;
         if !complete {
             batch = Batch::default();

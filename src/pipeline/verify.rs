@@ -61,6 +61,9 @@ enum Basis {
     Unjudged(Unconfirmed),
 }
 
+/// What became of a candidate: its code from pixels, or why there is none; `None` where the run was cancelled first.
+pub(super) type Decoded = Option<Result<PictureHash, Unconfirmed>>;
+
 /// Contents on their way to a verdict: their candidates are found, and not yet decoded.
 pub(super) struct Trial<'a> {
     sets: &'a ResidentSets<'a>,
@@ -126,20 +129,23 @@ impl<'a> Trial<'a> {
         &self.wanted
     }
 
-    /// Decodes the candidates, on the threads of the current pool, and judges all subjects. `paths` are places where
-    /// the files of [`Trial::wanted`] may be, in its order.
-    pub fn judge(mut self, paths: &[Vec<PathBuf>], verifier: &Verifier<'_>) -> Judged {
-        let wanted = std::mem::take(&mut self.wanted);
+    /// Decodes the candidates, on the threads of the current pool. `paths` are places where the files of
+    /// [`Trial::wanted`] may be, in its order.
+    pub fn decode(&self, paths: &[Vec<PathBuf>], verifier: &Verifier<'_>) -> Vec<Decoded> {
         // One at a time, since they differ in size. The permits that a thread holds meanwhile are safe, because nothing
         // of a decode waits for another task of the pool.
-        let decoded: Vec<Option<Result<PictureHash, Unconfirmed>>> = wanted
+        self.wanted
             .par_iter()
             .zip(paths)
             .with_max_len(1)
             .map(|(&subject, paths)| verifier.pixels(&self.subjects[subject], paths))
-            .collect();
+            .collect()
+    }
+
+    /// Judges all subjects, on the threads of the current pool, by what became of their candidates.
+    pub fn judge(mut self, decoded: Vec<Decoded>) -> Judged {
         let mut judged = Judged { complete: decoded.iter().all(Option::is_some), ..Judged::default() };
-        for (subject, decoded) in wanted.into_iter().zip(decoded) {
+        for (&subject, decoded) in self.wanted.iter().zip(decoded) {
             match decoded {
                 Some(Ok(picture)) => {
                     self.bases[subject] = Basis::Exact(picture.hash);
@@ -237,7 +243,7 @@ fn meaningful(
 impl Verifier<'_> {
     /// The code from the pixels of the first of `paths` that still holds the subject's bytes; `None` where the run is
     /// cancelled.
-    fn pixels(&self, subject: &Subject, paths: &[PathBuf]) -> Option<Result<PictureHash, Unconfirmed>> {
+    fn pixels(&self, subject: &Subject, paths: &[PathBuf]) -> Decoded {
         let mut buffer = ReadBuffer::default();
         let stamp = FileStamp { size: Some(subject.size), ..FileStamp::default() };
         for path in paths {
