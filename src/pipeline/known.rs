@@ -258,7 +258,7 @@ pub(super) fn count_hits(hits: &[ContentHits]) -> u64 {
 }
 
 /// Matches a stored case with known sets. Of the sources only candidates are read again, for their verdicts
-/// ([`super::verify`]). Contents that were matched with a set under the same settings are not matched again, unless
+/// (`docs/decisions/verdicts-from-pixels.md`). Contents that were matched with a set under the same settings are not matched again, unless
 /// they could not be confirmed.
 ///
 /// # Errors
