@@ -18,7 +18,7 @@ use tamis::case::{CaseIdentity, CaseStore, HashSpec};
 use tamis::decode::DecodeMode;
 use tamis::gpu::{AdapterSelector, GpuContext};
 use tamis::known::{KnownSet, ReadOptions};
-use tamis::matching::Backend;
+use tamis::matching::{Backend, VerifyMode};
 use tamis::pdq::{Code, Geometry, Orientation};
 use tamis::pipeline::{CancelToken, IngestSettings, Progress, ingest};
 
@@ -99,10 +99,13 @@ fn every_file_is_an_item() {
 #[test]
 fn hits_are_all_pairs_within_the_distance() {
     let cases = Cases::new();
-    for distance in [0, 2, 31, 63] {
-        let case = format!("CASE-{distance}");
-        triage(&cases, &case, &["--distance", &distance.to_string()]);
-        let hashed = expect(0, &run(["hash", SEIZURE, "--orientations", "--format", "jsonl", "--quiet"]));
+    // From pixels throughout, and by coefficients with every candidate checked.
+    let ways = [["--decode", "pixels"], ["--verify", "all"]];
+    for (distance, way) in [0, 2, 31, 63].into_iter().flat_map(|distance| ways.map(|way| (distance, way))) {
+        let case = format!("CASE-{distance}{}", way[0]);
+        triage(&cases, &case, &["--distance", &distance.to_string(), way[0], way[1]]);
+        let hash = ["hash", SEIZURE, "--orientations", "--format", "jsonl", "--quiet", "--decode", "pixels"];
+        let hashed = expect(0, &run(hash));
         let mut known = csv::Reader::from_path(KNOWN).unwrap();
         let known: Vec<(String, Option<Code>)> = known
             .records()
@@ -144,7 +147,7 @@ fn hits_are_all_pairs_within_the_distance() {
                 (text(row, "path").to_string(), name, row["distance"].as_u64().unwrap() as u32, orientation)
             })
             .collect();
-        assert_eq!(found, expected, "at {distance}");
+        assert_eq!(found, expected, "at {distance} {way:?}");
         if distance == 31 {
             let orientations: BTreeSet<&str> = found.iter().map(|(.., orientation)| *orientation).collect();
             assert!(orientations.is_superset(&BTreeSet::from(["original", "rotate_90", "flip_y"])));
@@ -353,7 +356,7 @@ fn a_run_survives_its_gpu() {
         algorithm: "pdq".into(),
         version: 1,
         geometry: Geometry::Full,
-        decode_path: "pixels".into(),
+        decode_path: DecodeMode::Auto,
     };
     let mut store = CaseStore::open_or_create(&cases.path("GPU"), &CaseIdentity::default(), &spec).unwrap();
     let known =
@@ -366,10 +369,11 @@ fn a_run_survives_its_gpu() {
         jobs: 2,
         max_memory: 256 << 20,
         geometry: Geometry::Full,
-        decode: DecodeMode::Pixels,
+        decode: DecodeMode::Auto,
         max_side: 65_535,
         distance: 31,
         min_quality: 50,
+        verify: VerifyMode::Auto,
     };
     let source = [Path::new(env!("CARGO_MANIFEST_DIR")).join(SEIZURE)];
     let (progress, cancel) = (Progress::default(), CancelToken::default());

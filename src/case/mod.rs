@@ -10,7 +10,7 @@ mod schema;
 mod store;
 mod write;
 
-use crate::decode::{Facts, PictureHash};
+use crate::decode::{DecodeMode, DecodePath, Facts, PictureHash};
 use crate::known::DigestMatch;
 use crate::matching::OrientedPair;
 use crate::outcome::Failure;
@@ -19,7 +19,7 @@ use crate::source::{Digests, FileStamp};
 
 pub use progress::{ItemState, ProgressReader};
 pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};
-pub use store::CaseStore;
+pub use store::{CaseStore, item_path};
 pub use write::RecordColumns;
 
 /// All that decides a code. Codes of different specs are not comparable.
@@ -31,8 +31,8 @@ pub struct HashSpec {
     pub version: u32,
     /// Which reduction.
     pub geometry: Geometry,
-    /// "pixels".
-    pub decode_path: String,
+    /// Which ways a picture may become a tile. Of each picture the case keeps which it was.
+    pub decode_path: DecodeMode,
 }
 
 /// Who the case belongs to; what is given later completes what was not given before, and must not
@@ -130,6 +130,46 @@ pub struct CodeMatch {
     pub known_quality: Option<u8>,
     /// Least distance and its orientation.
     pub pair: OrientedPair,
+    /// Why this is no verdict; `None` where distance and orientation are of the code from pixels.
+    pub unconfirmed: Option<Unconfirmed>,
+}
+
+/// Why a hit by code is not confirmed from pixels: its distance is that of a code from coefficients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unconfirmed {
+    /// The content is a hit by digest already, and was not decoded again.
+    DigestHit,
+    /// The run was told not to decode candidates.
+    VerifyOff,
+    /// No file with these bytes is where one was.
+    SourceGone,
+    /// Its pixels need more memory than the run may take.
+    OverLimit,
+    /// The decoder of pixels gave none.
+    DecoderFailed,
+}
+
+impl Unconfirmed {
+    /// The name in the database and in exports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DigestHit => "digest_hit",
+            Self::VerifyOff => "verify_off",
+            Self::SourceGone => "source_gone",
+            Self::OverLimit => "over_limit",
+            Self::DecoderFailed => "decoder_failed",
+        }
+    }
+}
+
+/// The code from pixels of a content that had one from coefficients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExactCode {
+    /// The content.
+    pub sha256: [u8; 32],
+    /// What takes the other code's place.
+    pub picture: PictureHash,
 }
 
 /// A batch for the writer: one transaction.
@@ -137,6 +177,10 @@ pub struct CodeMatch {
 pub struct Batch {
     /// New contents, and ones that an earlier run put over its limit and this one looked at again.
     pub contents: Vec<ContentRecord>,
+    /// Codes from pixels, for contents of earlier batches.
+    pub exact: Vec<ExactCode>,
+    /// Contents of earlier batches whose hits in a set are deleted before those of this batch are added.
+    pub forget: Vec<(SetId, [u8; 32])>,
     /// Items; each one's content is in this batch or was in an earlier one, or comes later (the
     /// item counts as not done until then).
     pub items: Vec<ItemRecord>,
@@ -153,6 +197,8 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.contents.is_empty()
+            && self.exact.is_empty()
+            && self.forget.is_empty()
             && self.items.is_empty()
             && self.hits.is_empty()
             && self.matched_through.is_none()
@@ -166,8 +212,10 @@ pub struct StoredContent {
     pub id: ContentId,
     /// Its digests.
     pub digests: Digests,
-    /// Its codes, where it has any.
-    pub hash: Option<TileHash>,
+    /// Bytes.
+    pub size: u64,
+    /// Its codes, where it has any, and what they were made from.
+    pub hash: Option<(TileHash, DecodePath)>,
 }
 
 /// Bytes of codes in the database: eight codes in the order of `Orientation::ALL`, each in the order of

@@ -155,7 +155,7 @@ pub(super) fn create(connection: &mut Connection, spec: &HashSpec) -> Result<(),
         ("hash_algorithm", &spec.algorithm),
         ("hash_version", &version),
         ("hash_geometry", spec.geometry.name()),
-        ("hash_decode_path", &spec.decode_path),
+        ("hash_decode_path", spec.decode_path.name()),
     ] {
         write_info(&transaction, key, value)?;
     }
@@ -178,8 +178,13 @@ pub(super) fn check_version(connection: &Connection, folder: &Path) -> Result<()
         )));
     }
     if version != SCHEMA_VERSION {
+        let way_out = if version < SCHEMA_VERSION {
+            "Scan its sources again into a new case folder, or use the older tamis that made it"
+        } else {
+            "Use the newer tamis that made it"
+        };
         return Err(CaseError::Refused(format!(
-            "the case {} has schema version {version}; this program reads {SCHEMA_VERSION}. Use the version of tamis that made it",
+            "the case {} has schema version {version}; this program reads {SCHEMA_VERSION}. {way_out}",
             escape_path(folder)
         )));
     }

@@ -54,6 +54,13 @@ pub struct ItemRow {
     pub pdq: Option<String>,
     /// 0…100.
     pub quality: Option<i64>,
+    /// What the code was made from: "pixels" or "coefficients".
+    pub decode_path: Option<String>,
+    /// How many of the code's bits hang on next to nothing.
+    pub unstable_bits: Option<i64>,
+    /// Why a JPEG's code is from pixels where it might have been from coefficients; "verified" where a candidate
+    /// was decoded for its verdict.
+    pub pixels_because: Option<String>,
     /// EXIF time.
     pub taken: Option<String>,
     /// EXIF make.
@@ -79,6 +86,10 @@ pub struct HitRow {
     pub kind: String,
     /// Which digests are equal: "md5", "sha1", "sha256", separated by blanks.
     pub digests: String,
+    /// What the hit rests on: "digest", "pixels", or "unconfirmed" where it is a code from coefficients alone.
+    pub verdict: String,
+    /// Why it is not confirmed from pixels.
+    pub unconfirmed_because: Option<String>,
     /// Differing bits of 256, where the codes are near.
     pub distance: Option<i64>,
     /// What was done to the known picture, where the codes are near.
@@ -91,6 +102,8 @@ pub struct HitRow {
     pub sha256: String,
     /// The item's code.
     pub pdq: Option<String>,
+    /// What it was made from.
+    pub decode_path: Option<String>,
     /// The known record's own columns.
     pub known: BTreeMap<String, String>,
 }
@@ -112,10 +125,14 @@ pub struct SetCounts {
     pub distance: u64,
     /// Least quality of a code that took part.
     pub min_quality: u64,
+    /// Which candidates were decoded for a verdict.
+    pub verify: String,
     /// Hits by digest.
     pub digest_hits: u64,
     /// Hits by code alone.
     pub perceptual_hits: u64,
+    /// Of these, hits that are not confirmed from pixels.
+    pub unconfirmed_hits: u64,
     /// Items with a hit.
     pub items: u64,
     /// Distinct contents that the set was not matched with yet.
@@ -232,9 +249,10 @@ impl CaseReader {
     pub fn set_counts(&self) -> Result<Vec<SetCounts>, CaseError> {
         let mut statement = self.connection.prepare(
             "SELECT known_set.name, known_set.path, lower(hex(known_set.file_sha256)), known_set.records, known_set.codes,
-                 known_set.distance, known_set.min_quality,
+                 known_set.distance, known_set.min_quality, known_set.verify,
                  coalesce(sum(hit.md5 OR hit.sha1 OR hit.sha256), 0),
                  coalesce(sum(NOT (hit.md5 OR hit.sha1 OR hit.sha256)), 0),
+                 coalesce(sum(hit.verdict = 'unconfirmed'), 0),
                  count(DISTINCT item.id),
                  (SELECT count(*) FROM content WHERE content.id > known_set.matched_through)
              FROM known_set
@@ -251,10 +269,12 @@ impl CaseReader {
                 codes: unsigned(row, 4)?,
                 distance: unsigned(row, 5)?,
                 min_quality: unsigned(row, 6)?,
-                digest_hits: unsigned(row, 7)?,
-                perceptual_hits: unsigned(row, 8)?,
-                items: unsigned(row, 9)?,
-                unmatched: unsigned(row, 10)?,
+                verify: row.get(7)?,
+                digest_hits: unsigned(row, 8)?,
+                perceptual_hits: unsigned(row, 9)?,
+                unconfirmed_hits: unsigned(row, 10)?,
+                items: unsigned(row, 11)?,
+                unmatched: unsigned(row, 12)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -288,7 +308,21 @@ impl CaseReader {
         Ok(count)
     }
 
-    /// Perceptual hits by distance, sorted, without zeros.
+    /// Perceptual hits that are not confirmed from pixels, by reason, sorted.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn unconfirmed_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
+        let mut statement = self.connection.prepare(
+            "SELECT hit.unconfirmed_because, count(*) FROM hit
+             JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256
+             WHERE hit.verdict = 'unconfirmed' GROUP BY hit.unconfirmed_because ORDER BY hit.unconfirmed_because",
+        )?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Perceptual hits that are confirmed from pixels, by distance, sorted, without zeros.
     ///
     /// # Errors
     /// The database said no.
@@ -296,7 +330,7 @@ impl CaseReader {
         let mut statement = self.connection.prepare(
             "SELECT hit.distance, count(*) FROM hit
              JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256
-             WHERE NOT (hit.md5 OR hit.sha1 OR hit.sha256) GROUP BY hit.distance ORDER BY hit.distance",
+             WHERE hit.verdict = 'pixels' GROUP BY hit.distance ORDER BY hit.distance",
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -314,7 +348,8 @@ impl CaseReader {
             .connection
             .prepare(
                 "SELECT source, path, outcome, stage, reason, duplicate_of, size, modified, created, md5, sha1, sha256,
-                     format, width, height, nullif(pdq, ''), quality, taken, camera_make, camera_model, exif_orientation
+                     format, width, height, nullif(pdq, ''), quality, decode_path, unstable_bits, pixels_because, taken, camera_make,
+                     camera_model, exif_orientation
                  FROM items ORDER BY source_path_raw, path_raw",
             )
             .map_err(CaseError::from)?;
@@ -336,8 +371,8 @@ impl CaseReader {
         let mut statement = self
             .connection
             .prepare(
-                "SELECT source, path, known_set, record, kind, digests, distance, orientation, quality, known_quality,
-                     sha256, nullif(pdq, ''), columns
+                "SELECT source, path, known_set, record, kind, digests, verdict, unconfirmed_because, distance,
+                     orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns
                  FROM hits ORDER BY source_path_raw, path_raw, known_set, file_sha256, record",
             )
             .map_err(CaseError::from)?;
@@ -354,7 +389,10 @@ impl CaseReader {
     /// The database said no.
     pub fn known_columns(&self) -> Result<Vec<String>, CaseError> {
         let mut statement = self.connection.prepare(
-            "SELECT DISTINCT field.key FROM known_record, json_each(known_record.columns) AS field ORDER BY field.key",
+            // Records whose hits were all refuted later are left out.
+            "SELECT DISTINCT field.key FROM known_record, json_each(known_record.columns) AS field
+             WHERE (known_record.known_set, known_record.record) IN (SELECT known_set, record FROM hit)
+             ORDER BY field.key",
         )?;
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -396,15 +434,18 @@ fn item_row(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
         height: row.get(14)?,
         pdq: row.get(15)?,
         quality: row.get(16)?,
-        taken: row.get(17)?,
-        camera_make: row.get(18)?,
-        camera_model: row.get(19)?,
-        exif_orientation: row.get(20)?,
+        decode_path: row.get(17)?,
+        unstable_bits: row.get(18)?,
+        pixels_because: row.get(19)?,
+        taken: row.get(20)?,
+        camera_make: row.get(21)?,
+        camera_model: row.get(22)?,
+        exif_orientation: row.get(23)?,
     })
 }
 
 fn hit_row(row: &Row<'_>) -> Result<HitRow, CaseError> {
-    let columns: Option<String> = row.get(12)?;
+    let columns: Option<String> = row.get(15)?;
     let known = serde_json::from_str(columns.as_deref().unwrap_or("{}")).map_err(|error| {
         CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
     })?;
@@ -415,12 +456,15 @@ fn hit_row(row: &Row<'_>) -> Result<HitRow, CaseError> {
         record: row.get(3)?,
         kind: row.get(4)?,
         digests: row.get(5)?,
-        distance: row.get(6)?,
-        orientation: row.get(7)?,
-        quality: row.get(8)?,
-        known_quality: row.get(9)?,
-        sha256: row.get(10)?,
-        pdq: row.get(11)?,
+        verdict: row.get(6)?,
+        unconfirmed_because: row.get(7)?,
+        distance: row.get(8)?,
+        orientation: row.get(9)?,
+        quality: row.get(10)?,
+        known_quality: row.get(11)?,
+        sha256: row.get(12)?,
+        pdq: row.get(13)?,
+        decode_path: row.get(14)?,
         known,
     })
 }

@@ -3,7 +3,7 @@
 /// Marks a SQLite file as a case of Tamis: "TAMI".
 pub(super) const APPLICATION_ID: i32 = 0x5441_4d49;
 /// Changes when a case of an older program could not be read any more.
-pub(super) const SCHEMA_VERSION: i32 = 1;
+pub(super) const SCHEMA_VERSION: i32 = 2;
 
 /// An integer expression of nanoseconds since 1970 as ISO 8601 text, UTC, with all nine decimals.
 macro_rules! iso {
@@ -64,7 +64,10 @@ CREATE TABLE content (
     camera_model     TEXT,
     exif_orientation INTEGER,
     codes            BLOB,
-    quality          INTEGER
+    quality          INTEGER,
+    decode_path      TEXT,
+    unstable_bits    INTEGER,
+    pixels_because   TEXT
 );
 
 CREATE TABLE item (
@@ -93,6 +96,7 @@ CREATE TABLE known_set (
     geometry              TEXT NOT NULL,
     distance              INTEGER NOT NULL,
     min_quality           INTEGER NOT NULL,
+    verify                TEXT NOT NULL,
     records               INTEGER NOT NULL,
     codes                 INTEGER NOT NULL,
     codes_without_quality INTEGER NOT NULL,
@@ -111,17 +115,21 @@ CREATE TABLE known_record (
 ) WITHOUT ROWID;
 
 CREATE TABLE hit (
-    content       INTEGER NOT NULL REFERENCES content(id),
-    known_set     INTEGER NOT NULL REFERENCES known_set(id),
-    record        INTEGER NOT NULL,
-    md5           INTEGER NOT NULL,
-    sha1          INTEGER NOT NULL,
-    sha256        INTEGER NOT NULL,
-    distance      INTEGER,
-    orientation   TEXT,
-    known_quality INTEGER,
-    PRIMARY KEY (content, known_set, record)
+    content             INTEGER NOT NULL REFERENCES content(id),
+    known_set           INTEGER NOT NULL REFERENCES known_set(id),
+    record              INTEGER NOT NULL,
+    md5                 INTEGER NOT NULL,
+    sha1                INTEGER NOT NULL,
+    sha256              INTEGER NOT NULL,
+    verdict             TEXT NOT NULL,
+    unconfirmed_because TEXT,
+    distance            INTEGER,
+    orientation         TEXT,
+    known_quality       INTEGER,
+    PRIMARY KEY (content, known_set, record),
+    CHECK ((verdict = 'unconfirmed') = (unconfirmed_because IS NOT NULL))
 ) WITHOUT ROWID;
+CREATE INDEX hit_unconfirmed ON hit(known_set, content) WHERE verdict = 'unconfirmed';
 
 -- The first item of each content, by the bytes of its source's path and its own: the one that carries the
 -- content's outcome. The others are its duplicates.
@@ -153,6 +161,8 @@ SELECT ranked.source_path_raw, ranked.path_raw, ranked.source_path AS source, ra
     lower(hex(content.sha256)) AS sha256,
     content.format AS format, content.width AS width, content.height AS height,
     lower(hex(substr(content.codes, 1, 32))) AS pdq, content.quality AS quality,
+    content.decode_path AS decode_path, content.unstable_bits AS unstable_bits,
+    content.pixels_because AS pixels_because,
     content.taken AS taken, content.camera_make AS camera_make, content.camera_model AS camera_model,
     content.exif_orientation AS exif_orientation
 FROM ranked_item AS ranked LEFT JOIN content ON content.sha256 = ranked.sha256
@@ -165,10 +175,11 @@ SELECT source.path_raw AS source_path_raw, item.path_raw AS path_raw,
     CASE WHEN hit.md5 OR hit.sha1 OR hit.sha256 THEN 'digest' ELSE 'perceptual' END AS kind,
     ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
         || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END) AS digests,
+    hit.verdict AS verdict, hit.unconfirmed_because AS unconfirmed_because,
     hit.distance AS distance, hit.orientation AS orientation, content.quality AS quality,
     hit.known_quality AS known_quality,
     lower(hex(content.sha256)) AS sha256, lower(hex(substr(content.codes, 1, 32))) AS pdq,
-    known_record.columns AS columns
+    content.decode_path AS decode_path, known_record.columns AS columns
 FROM hit
 JOIN content ON content.id = hit.content
 JOIN item ON item.sha256 = content.sha256

@@ -4,18 +4,33 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::open::{
     DATABASE, check_version, connect, connect_for_reading, create, io_error, is_blank, is_case, lock,
     refuse_other_content, require_case,
 };
 use super::progress::ProgressReader;
-use super::{CaseError, CaseIdentity, HashSpec, RunId, SetId, SourceId, StoredContent};
+use super::{CaseError, CaseIdentity, ContentId, HashSpec, RunId, SetId, SourceId, StoredContent};
+use crate::decode::{DecodeMode, DecodePath};
 use crate::known::KnownSet;
+use crate::matching::VerifyMode;
 use crate::pdq::{Code, Geometry, TileHash};
 use crate::source::Digests;
-use crate::source::name::{escape, escape_path, path_bytes};
+use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
+
+/// Geometry, distance, least quality, verify, and malformed lines that were skipped: what decides a set's hits.
+type StoredSettings = (String, u32, u8, String, i64);
+
+/// Contents with hits in set ?1 that [`CaseStore::unconfirmed`] is about.
+macro_rules! unconfirmed_contents {
+    () => {
+        "(SELECT hit.content FROM hit JOIN content AS judged ON judged.id = hit.content
+          WHERE hit.known_set = ?1 AND hit.verdict = 'unconfirmed'
+              AND (hit.unconfirmed_because IN ('source_gone', 'over_limit', 'decoder_failed')
+                   OR judged.decode_path = 'pixels'))"
+    };
+}
 
 /// An open case. There is one writer: a second process is refused.
 #[derive(Debug)]
@@ -53,9 +68,7 @@ impl CaseStore {
         }
         check_version(&connection, folder)?;
         let stored = read_spec(&connection)?;
-        if stored != *spec {
-            return Err(contradicting_spec(folder, &stored, spec));
-        }
+        stored.refuse_other(folder, spec)?;
         let mut store = Self { connection, database, spec: stored, _lock: lock };
         store.complete_identity(identity)?;
         Ok(store)
@@ -75,16 +88,16 @@ impl CaseStore {
         Ok(Self { connection, database, spec, _lock: lock })
     }
 
-    /// The geometry of the case in `folder`, `None` where there is no case yet.
+    /// What decides the codes of the case in `folder`, `None` where there is no case yet.
     ///
     /// # Errors
     /// There is a case that cannot be read.
-    pub fn geometry_of(folder: &Path) -> Result<Option<Geometry>, CaseError> {
+    pub fn spec_of(folder: &Path) -> Result<Option<HashSpec>, CaseError> {
         if !folder.is_dir() || !is_case(folder)? {
             return Ok(None);
         }
         let connection = connect_for_reading(folder)?;
-        Ok(Some(read_spec(&connection)?.geometry))
+        Ok(Some(read_spec(&connection)?))
     }
 
     /// What decides the codes of this case.
@@ -139,7 +152,7 @@ impl CaseStore {
         let others =
             statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
         for other in others {
-            let other = crate::source::name::path_from_bytes(&other);
+            let other = path_from_bytes(&other);
             let relation = if path.starts_with(&other) {
                 "lies inside"
             } else if other.starts_with(path) {
@@ -204,18 +217,19 @@ impl CaseStore {
         set: &KnownSet,
         distance: u32,
         min_quality: u8,
+        verify: VerifyMode,
     ) -> Result<(SetId, bool), CaseError> {
         if set.geometry() != self.spec.geometry && set.counts().codes > 0 {
             return Err(contradicting_set(set, self.spec.geometry));
         }
         let transaction = self.connection.transaction()?;
-        let settings =
-            (set.geometry().name().to_string(), distance, min_quality, set.counts().bad_lines as i64);
-        let known: Option<(i64, (String, u32, u8, i64))> = transaction
+        let (geometry, verify_name) = (set.geometry().name().to_string(), verify.name().to_string());
+        let settings = (geometry, distance, min_quality, verify_name, set.counts().bad_lines as i64);
+        let known: Option<(i64, StoredSettings)> = transaction
             .query_row(
-                "SELECT id, geometry, distance, min_quality, bad_lines FROM known_set WHERE file_sha256 = ?1",
+                "SELECT id, geometry, distance, min_quality, verify, bad_lines FROM known_set WHERE file_sha256 = ?1",
                 [set.file_sha256()],
-                |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))),
+                |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))),
             )
             .optional()?;
         let result = match known {
@@ -224,32 +238,89 @@ impl CaseStore {
                 transaction.execute("DELETE FROM hit WHERE known_set = ?1", [id])?;
                 transaction.execute("DELETE FROM known_record WHERE known_set = ?1", [id])?;
                 transaction.execute("DELETE FROM known_set WHERE id = ?1", [id])?;
-                insert_set(&transaction, Some(id), set, distance, min_quality)?;
+                insert_set(&transaction, Some(id), set, distance, min_quality, verify)?;
                 (SetId(id), true)
             }
-            None => (SetId(insert_set(&transaction, None, set, distance, min_quality)?), false),
+            None => (SetId(insert_set(&transaction, None, set, distance, min_quality, verify)?), false),
         };
         transaction.commit()?;
         Ok(result)
     }
 
-    /// Up to `limit` contents that `set` was not matched with yet, in row order.
+    /// The content up to which `set` was matched.
     ///
     /// # Errors
     /// The database said no.
-    pub fn unmatched(&self, set: SetId, limit: usize) -> Result<Vec<StoredContent>, CaseError> {
+    pub fn matched_through(&self, set: SetId) -> Result<ContentId, CaseError> {
+        let through = "SELECT matched_through FROM known_set WHERE id = ?1";
+        let row = self.connection.prepare_cached(through)?.query_row([set.0], |row| row.get(0));
+        Ok(ContentId(row?))
+    }
+
+    /// Up to `limit` contents after `after`, up to `through` where given, in row order.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn contents(
+        &self,
+        after: ContentId,
+        through: Option<ContentId>,
+        limit: usize,
+    ) -> Result<Vec<StoredContent>, CaseError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, md5, sha1, sha256, codes, quality FROM content
-             WHERE id > (SELECT matched_through FROM known_set WHERE id = ?1) ORDER BY id LIMIT ?2",
+            "SELECT id, md5, sha1, sha256, size, codes, quality, decode_path FROM content
+             WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![set.0, limit as i64], |row| {
-            let codes: Option<Vec<u8>> = row.get(4)?;
-            let quality: Option<u8> = row.get(5)?;
-            Ok(StoredContent {
-                id: super::ContentId(row.get(0)?),
-                digests: Digests { md5: row.get(1)?, sha1: row.get(2)?, sha256: row.get(3)? },
-                hash: codes.zip(quality).and_then(|(codes, quality)| stored_hash(&codes, quality)),
-            })
+        let through = through.map_or(i64::MAX, |id| id.0);
+        let rows = statement.query_map(params![after.0, through, limit as i64], stored_content)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Up to `limit` contents after `after`, in row order, with hits in `set` that are not confirmed and may be
+    /// now: the file or the memory was missing, or the code is from pixels by now.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn unconfirmed(
+        &self,
+        set: SetId,
+        after: ContentId,
+        limit: usize,
+    ) -> Result<Vec<StoredContent>, CaseError> {
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT content.id, md5, sha1, sha256, size, codes, quality, decode_path FROM content WHERE id IN ",
+            unconfirmed_contents!(),
+            " AND id > ?2 ORDER BY id LIMIT ?3"
+        ))?;
+        let rows = statement.query_map(params![set.0, after.0, limit as i64], stored_content)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many contents [`CaseStore::unconfirmed`] gives in all.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn unconfirmed_count(&self, set: SetId) -> Result<u64, CaseError> {
+        let count: i64 = self.connection.query_row(
+            concat!("SELECT count(*) FROM content WHERE id IN ", unconfirmed_contents!()),
+            [set.0],
+            |row| row.get(0),
+        )?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Where files with these bytes were, in the order of their names.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn paths_of(&self, sha256: &[u8; 32]) -> Result<Vec<PathBuf>, CaseError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT source.path_raw, item.path_raw FROM item JOIN source ON source.id = item.source
+             WHERE item.sha256 = ?1 ORDER BY source.path_raw, item.path_raw",
+        )?;
+        let rows = statement.query_map([sha256], |row| {
+            let (source, item): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            Ok(item_path(&path_from_bytes(&source), &item))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -290,6 +361,27 @@ impl CaseStore {
     }
 }
 
+/// Where an item is: `relative`, as [`super::ItemRecord`] has it, below its source.
+#[must_use]
+pub fn item_path(source: &Path, relative: &[u8]) -> PathBuf {
+    // Joining nothing would add a separator, which a file does not have.
+    if relative.is_empty() { source.to_path_buf() } else { source.join(path_from_bytes(relative)) }
+}
+
+/// The columns id, md5, sha1, sha256, size, codes, quality, decode_path.
+fn stored_content(row: &Row<'_>) -> rusqlite::Result<StoredContent> {
+    let codes: Option<Vec<u8>> = row.get(5)?;
+    let quality: Option<u8> = row.get(6)?;
+    let path: Option<String> = row.get(7)?;
+    let hash = codes.zip(quality).and_then(|(codes, quality)| stored_hash(&codes, quality));
+    Ok(StoredContent {
+        id: ContentId(row.get(0)?),
+        digests: Digests { md5: row.get(1)?, sha1: row.get(2)?, sha256: row.get(3)? },
+        size: row.get::<_, i64>(4)?.max(0).cast_unsigned(),
+        hash: hash.zip(path.as_deref().and_then(DecodePath::from_name)),
+    })
+}
+
 fn stored_hash(codes: &[u8], quality: u8) -> Option<TileHash> {
     let (codes, rest) = codes.as_chunks::<32>();
     let codes: [Code; 8] =
@@ -303,12 +395,13 @@ fn insert_set(
     set: &KnownSet,
     distance: u32,
     min_quality: u8,
+    verify: VerifyMode,
 ) -> Result<i64, CaseError> {
     let counts = set.counts();
     connection.execute(
-        "INSERT INTO known_set (id, file_sha256, name, path, geometry, distance, min_quality, records, codes,
+        "INSERT INTO known_set (id, file_sha256, name, path, geometry, distance, min_quality, verify, records, codes,
              codes_without_quality, with_digests, low_quality, zero_codes, bad_lines)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         params![
             id,
             set.file_sha256(),
@@ -317,6 +410,7 @@ fn insert_set(
             set.geometry().name(),
             distance,
             min_quality,
+            verify.name(),
             counts.records as i64,
             counts.codes as i64,
             counts.codes_without_quality as i64,
@@ -351,31 +445,42 @@ pub(super) fn read_spec(connection: &Connection) -> Result<HashSpec, CaseError> 
             .ok_or_else(|| CaseError::Refused(format!("the case is damaged: case_info has no {key}")))
     };
     let geometry = field("hash_geometry")?;
+    let decode_path = field("hash_decode_path")?;
     let damaged = |key: &str| CaseError::Refused(format!("the case is damaged: case_info has a bad {key}"));
     Ok(HashSpec {
         algorithm: field("hash_algorithm")?,
         version: field("hash_version")?.parse().map_err(|_| damaged("hash_version"))?,
         geometry: Geometry::from_name(&geometry).ok_or_else(|| damaged("hash_geometry"))?,
-        decode_path: field("hash_decode_path")?,
+        decode_path: DecodeMode::from_name(&decode_path).ok_or_else(|| damaged("hash_decode_path"))?,
     })
 }
 
-fn contradicting_spec(folder: &Path, stored: &HashSpec, asked: &HashSpec) -> CaseError {
-    let shown = |spec: &HashSpec| {
-        format!(
-            "{} version {}, {}, from {}",
-            spec.algorithm,
-            spec.version,
-            spec.geometry.name(),
-            spec.decode_path
-        )
-    };
-    CaseError::Refused(format!(
-        "the case {} keeps codes of {}, which cannot be compared with {}: leave --geometry out, or use another case folder",
-        escape_path(folder),
-        shown(stored),
-        shown(asked)
-    ))
+impl HashSpec {
+    /// Refuses options that ask for other codes than the case in `folder` keeps.
+    ///
+    /// # Errors
+    /// The options contradict the case; the text says the way out.
+    pub fn refuse_other(&self, folder: &Path, asked: &Self) -> Result<(), CaseError> {
+        if self == asked {
+            return Ok(());
+        }
+        let shown = |spec: &Self| {
+            let (geometry, mode) = (spec.geometry.name(), spec.decode_path.name());
+            format!("{} version {}, {geometry}, --decode {mode}", spec.algorithm, spec.version)
+        };
+        let out = match (self.geometry == asked.geometry, self.decode_path == asked.decode_path) {
+            (false, true) => "leave --geometry out, or use",
+            (true, false) => "leave --decode out, or use",
+            (false, false) => "leave --geometry and --decode out, or use",
+            (true, true) => "use the version of tamis that made it, or",
+        };
+        Err(CaseError::Refused(format!(
+            "the case {} keeps codes of {}, which are not to be mixed with {}: {out} another case folder",
+            escape_path(folder),
+            shown(self),
+            shown(asked)
+        )))
+    }
 }
 
 fn contradicting_set(set: &KnownSet, geometry: Geometry) -> CaseError {

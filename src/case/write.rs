@@ -6,8 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::store::clamped;
 use super::{
-    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentRecord, ItemRecord, SetId, codes_to_bytes,
+    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentRecord, ExactCode, ItemRecord, SetId,
+    Unconfirmed, codes_to_bytes,
 };
+use crate::decode::{Derivation, PictureHash};
 use crate::known::DigestMatch;
 use crate::outcome::{Failure, Outcome};
 use crate::source::name::escape;
@@ -38,6 +40,16 @@ impl CaseStore {
         for content in &batch.contents {
             let id = insert_content(&transaction, content, clamped(memory_limit))?;
             last_content = Some(id.max(last_content.unwrap_or(0)));
+        }
+        for exact in &batch.exact {
+            replace_code(&transaction, exact)?;
+        }
+        for (set, sha256) in &batch.forget {
+            transaction
+                .prepare_cached(
+                    "DELETE FROM hit WHERE known_set = ?1 AND content = (SELECT id FROM content WHERE sha256 = ?2)",
+                )?
+                .execute(params![set.0, sha256])?;
         }
         for item in &batch.items {
             upsert_item(&transaction, item)?;
@@ -71,14 +83,16 @@ fn insert_content(
     connection.prepare_cached("DELETE FROM content WHERE sha256 = ?1")?.execute([sha256])?;
     let failure = content.hash.as_ref().err();
     let hash = content.hash.as_ref().ok().map(|picture| &picture.hash);
+    let derivation = content.hash.as_ref().ok().map(|picture| &picture.derivation);
     let over_limit = failure.is_some_and(|failure| failure.outcome == Outcome::OverLimit);
     let exif = &content.facts.exif;
     let text = |text: &Option<String>| text.as_deref().map(|text| escape(text.as_bytes()));
     connection
         .prepare_cached(
             "INSERT INTO content (sha256, sha1, md5, size, outcome, stage, reason, memory_limit, format, width, height,
-                 taken, camera_make, camera_model, exif_orientation, codes, quality)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                 taken, camera_make, camera_model, exif_orientation, codes, quality, decode_path, unstable_bits,
+                 pixels_because)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         )?
         .execute(params![
             sha256,
@@ -98,8 +112,34 @@ fn insert_content(
             exif.orientation,
             hash.map(codes_to_bytes),
             hash.map(|hash| hash.quality),
+            derivation.map(|derivation| derivation.path.name()),
+            derivation.map(|derivation| derivation.unstable_bits),
+            derivation.and_then(pixels_because),
         ])?;
     Ok(connection.last_insert_rowid())
+}
+
+/// The code from pixels takes the other's place; the content keeps its row.
+fn replace_code(connection: &Transaction<'_>, exact: &ExactCode) -> Result<(), CaseError> {
+    let PictureHash { hash, derivation } = &exact.picture;
+    connection
+        .prepare_cached(
+            "UPDATE content SET codes = ?2, quality = ?3, decode_path = ?4, unstable_bits = ?5, pixels_because = ?6
+             WHERE sha256 = ?1",
+        )?
+        .execute(params![
+            exact.sha256,
+            codes_to_bytes(hash),
+            hash.quality,
+            derivation.path.name(),
+            derivation.unstable_bits,
+            pixels_because(derivation),
+        ])?;
+    Ok(())
+}
+
+fn pixels_because(derivation: &Derivation) -> Option<String> {
+    derivation.pixels_because.as_ref().map(|reason| escape(reason.0.as_bytes()))
 }
 
 fn reason(failure: &Failure) -> String {
@@ -132,7 +172,8 @@ fn upsert_item(connection: &Transaction<'_>, item: &ItemRecord) -> Result<(), Ca
     Ok(())
 }
 
-/// One row a (content, known set, record): a record found by digest and by code is one hit.
+/// One row a (content, known set, record): a record found by digest and by code is one hit, whose verdict is the
+/// digest's.
 fn insert_hits(
     connection: &Transaction<'_>,
     hits: &ContentHits,
@@ -146,10 +187,13 @@ fn insert_hits(
         return Err(CaseError::Refused("a hit names a content that the case does not have".into()));
     };
     let mut insert = connection.prepare_cached(
-        "INSERT INTO hit (content, known_set, record, md5, sha1, sha256, distance, orientation, known_quality)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        "INSERT INTO hit (content, known_set, record, md5, sha1, sha256, verdict, unconfirmed_because, distance,
+             orientation, known_quality)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT (content, known_set, record) DO UPDATE SET md5 = max(md5, excluded.md5),
              sha1 = max(sha1, excluded.sha1), sha256 = max(sha256, excluded.sha256),
+             verdict = iif('digest' IN (verdict, excluded.verdict), 'digest', excluded.verdict),
+             unconfirmed_because = iif('digest' IN (verdict, excluded.verdict), NULL, excluded.unconfirmed_because),
              distance = coalesce(excluded.distance, distance),
              orientation = coalesce(excluded.orientation, orientation),
              known_quality = coalesce(excluded.known_quality, known_quality)",
@@ -162,13 +206,15 @@ fn insert_hits(
             md5,
             sha1,
             sha256,
+            "digest",
+            None::<&str>,
             None::<u32>,
             None::<&str>,
             None::<u8>
         ])?;
         insert_record(connection, hits.set, record, columns)?;
     }
-    for CodeMatch { record, known_quality, pair } in &hits.by_code {
+    for CodeMatch { record, known_quality, pair, unconfirmed } in &hits.by_code {
         let orientation = pair.orientation.name();
         insert.execute(params![
             content,
@@ -177,6 +223,8 @@ fn insert_hits(
             false,
             false,
             false,
+            if unconfirmed.is_some() { "unconfirmed" } else { "pixels" },
+            unconfirmed.map(Unconfirmed::name),
             pair.distance,
             orientation,
             known_quality

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::matching::{BackendRequest, DEFAULT_DISTANCE, MAX_DISTANCE};
+use crate::decode::DecodeMode;
+use crate::matching::{BackendRequest, DEFAULT_DISTANCE, MAX_DISTANCE, VerifyMode};
 use crate::pdq::{Geometry, MIN_QUALITY};
 
 use super::config::MemorySize;
@@ -110,6 +111,24 @@ impl From<GeometryName> for Geometry {
     }
 }
 
+/// How pictures become codes, and how it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DecodeName {
+    /// JPEG from its coefficients where that is exact enough, all else from pixels
+    Auto,
+    /// Everything from pixels, as the reference does it: several times slower
+    Pixels,
+}
+
+impl From<DecodeName> for DecodeMode {
+    fn from(name: DecodeName) -> Self {
+        match name {
+            DecodeName::Auto => Self::Auto,
+            DecodeName::Pixels => Self::Pixels,
+        }
+    }
+}
+
 /// The case that is made or gone on with.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Case options")]
@@ -129,6 +148,30 @@ pub struct CaseOptions {
     /// How pictures are reduced [default: the case's own, `full` for a new one]
     #[arg(long, value_name = "GEOMETRY")]
     pub geometry: Option<GeometryName>,
+    /// How pictures are decoded [default: the case's own, `auto` for a new one]
+    #[arg(long, value_name = "HOW")]
+    pub decode: Option<DecodeName>,
+}
+
+/// Which candidates are decoded for a verdict, and how it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VerifyName {
+    /// All but pictures that a known set has by digest
+    Auto,
+    /// All
+    All,
+    /// None: hits by such codes are marked `unconfirmed`
+    Off,
+}
+
+impl From<VerifyName> for VerifyMode {
+    fn from(name: VerifyName) -> Self {
+        match name {
+            VerifyName::Auto => Self::Auto,
+            VerifyName::All => Self::All,
+            VerifyName::Off => Self::Off,
+        }
+    }
 }
 
 /// Known sets and how they are matched.
@@ -145,6 +188,10 @@ pub struct MatchOptions {
     /// Codes of a lower quality (0…100) are not matched, on either side
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
+    /// Which pictures that seem to be hits by a code from coefficients are decoded to pixels before they count as hits:
+    /// all but those that a digest identifies; all; or none, for speed alone
+    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    pub verify: VerifyName,
     /// The geometry of the known sets' codes, where the files do not say it [default: full]
     #[arg(long, value_name = "GEOMETRY")]
     pub known_geometry: Option<GeometryName>,
@@ -190,6 +237,9 @@ pub struct Match {
     /// The case, as `tamis scan` or `tamis triage` made it
     #[arg(long, value_name = "DIR")]
     pub case: PathBuf,
+    /// How the case's pictures are decoded: another way than the case's own is refused
+    #[arg(long, value_name = "HOW", help_heading = "Case options")]
+    pub decode: Option<DecodeName>,
     /// Known sets.
     #[command(flatten)]
     pub matching: MatchOptions,
@@ -264,6 +314,10 @@ pub struct Hash {
     /// How pictures are reduced
     #[arg(long, value_name = "GEOMETRY", default_value = "full")]
     pub geometry: GeometryName,
+    /// How pictures are decoded. With `auto` codes of JPEGs may be a few bits away from the reference's (the
+    /// column `decode_path` of csv and jsonl says which); `pixels` gives the reference's codes
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub decode: DecodeName,
     /// Give the codes of all eight orientations
     #[arg(long)]
     pub orientations: bool,

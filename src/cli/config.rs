@@ -8,7 +8,8 @@ use std::thread;
 use serde::Serialize;
 
 use crate::case::{CaseIdentity, HashSpec};
-use crate::matching::{Backend, BackendRequest};
+use crate::decode::DecodeMode;
+use crate::matching::{Backend, BackendRequest, VerifyMode};
 use crate::pdq::Geometry;
 use crate::source::name::escape_path;
 
@@ -118,6 +119,8 @@ pub struct Matching {
     pub distance: u32,
     /// Codes of a lower quality are not matched.
     pub min_quality: u8,
+    /// Which candidates are decoded for a verdict.
+    pub verify: VerifyMode,
     /// Geometry of sets that do not say it, as told; `full` otherwise.
     pub known_geometry: Option<Geometry>,
     /// Malformed lines are counted, not refused.
@@ -130,6 +133,7 @@ impl From<&MatchOptions> for Matching {
             known: options.known.iter().map(|path| escape_path(path)).collect(),
             distance: options.distance,
             min_quality: options.min_quality,
+            verify: options.verify.into(),
             known_geometry: options.known_geometry.map(Geometry::from),
             skip_bad_lines: options.skip_bad_lines,
         }
@@ -149,6 +153,8 @@ pub struct RunSettings<'a> {
     pub backend: String,
     /// How pictures are reduced.
     pub geometry: Geometry,
+    /// Which ways a picture may become a tile.
+    pub decode: DecodeMode,
     /// How codes are matched; absent for a scan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matching: Option<Matching>,
@@ -180,10 +186,19 @@ pub fn identity(options: &CaseOptions) -> CaseIdentity {
     }
 }
 
-/// All that decides a code of this program, for a geometry.
+/// All that decides a code of this program: what is asked for, else as the case has it, else the defaults.
 #[must_use]
-pub fn hash_spec(geometry: Geometry) -> HashSpec {
-    HashSpec { algorithm: "pdq".into(), version: 1, geometry, decode_path: "pixels".into() }
+pub fn hash_spec(
+    geometry: Option<Geometry>,
+    decode: Option<DecodeMode>,
+    case: Option<&HashSpec>,
+) -> HashSpec {
+    HashSpec {
+        algorithm: "pdq".into(),
+        version: 1,
+        geometry: geometry.or(case.map(|spec| spec.geometry)).unwrap_or_default(),
+        decode_path: decode.or(case.map(|spec| spec.decode_path)).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,37 @@ pub const DEFAULT_DISTANCE: u32 = 31;
 /// The largest radius for verdicts.
 pub const MAX_DISTANCE: u32 = 63;
 
+/// How far a code from a JPEG's coefficients may lie from the one from its pixels, in bits: candidates for
+/// verdicts are sought at the radius plus this. What lies farther is measured in `docs/accuracy.md`.
+pub const DELTA: u32 = 8;
+/// The same for the quality: candidates are sought down to the least quality minus this.
+pub const QUALITY_DELTA: u8 = 3;
+
+/// Which candidates found by a code from coefficients are decoded to pixels for a verdict; `--verify`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerifyMode {
+    /// All but contents that a digest identifies already.
+    #[default]
+    Auto,
+    /// All.
+    All,
+    /// None.
+    Off,
+}
+
+impl VerifyMode {
+    /// The name on the command line and in a case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::All => "all",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// One pair within the radius of a range search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]

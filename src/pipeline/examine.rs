@@ -81,14 +81,8 @@ impl Examiner {
     /// Says what the bytes are, and reduces a picture to its tile.
     pub fn picture(&self, read: &ReadFile<'_>) -> (Facts, Result<Picture, Failure>) {
         let file = &read.file;
-        if read.candidate && !file.whole {
+        if let Err(failure) = self.whole(read) {
             let format = decode::Format::sniff(&file.bytes);
-            let reason = format!(
-                "a file of {} MiB; {} MiB are allowed (raise --max-memory)",
-                file.size.div_ceil(1 << 20),
-                self.file_bytes.total() >> 20
-            );
-            let failure = Failure::new(Outcome::OverLimit, Stage::Limits, reason);
             return (Facts { format, ..Facts::default() }, Err(failure));
         }
         let probe = decode::probe(&file.bytes, self.geometry, &self.limits);
@@ -97,6 +91,30 @@ impl Examiner {
         }
         let picture = self.decode(&file.bytes, &probe);
         (probe.facts, picture)
+    }
+
+    /// Decodes the pixels of a picture whatever the run's mode, for a verdict.
+    ///
+    /// # Errors
+    /// It does not fit the memory, or the decoder fails.
+    pub fn pixels(&self, read: &ReadFile<'_>) -> Result<Picture, Failure> {
+        self.whole(read)?;
+        let probe = decode::probe(&read.file.bytes, self.geometry, &self.limits);
+        let _permit = self.decode_bytes.take(probe.pixel_bytes);
+        decode::pixels(&read.file.bytes, &probe, self.geometry, &self.limits)
+    }
+
+    /// Refuses a picture whose file was too large to be kept.
+    fn whole(&self, read: &ReadFile<'_>) -> Result<(), Failure> {
+        if !read.candidate || read.file.whole {
+            return Ok(());
+        }
+        let reason = format!(
+            "a file of {} MiB; {} MiB are allowed (raise --max-memory)",
+            read.file.size.div_ceil(1 << 20),
+            self.file_bytes.total() >> 20
+        );
+        Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason))
     }
 
     /// From coefficients where the run may and that is exact enough, else from pixels.

@@ -5,27 +5,23 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::examine::Examiner;
-use super::known::{ResidentSets, Subject, count_hits};
+use super::finish::{Content, Finding, Finisher, JUDGES};
+use super::known::{ResidentSets, count_hits};
 use super::progress::Progress;
+use super::verify::Verifier;
 use super::{CancelToken, PipelineError, pool};
-use crate::case::{Batch, CaseStore, ContentRecord, ItemRecord, ItemState, ProgressReader, SetId, SourceId};
-use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
+use crate::case::{Batch, CaseStore, ItemRecord, ItemState, ProgressReader, SourceId};
+use crate::decode::DecodeMode;
 use crate::known::KnownSet;
-use crate::matching::Backend;
-use crate::outcome::Failure;
+use crate::matching::{Backend, VerifyMode};
 use crate::pdq::Geometry;
 use crate::source::name::escape_path;
-use crate::source::{Digests, Entry, EntryKind, ReadBuffer, walk};
+use crate::source::{Entry, EntryKind, ReadBuffer, walk};
 
-/// Findings wait at most this long for their batch to fill.
-const BATCH_WAIT: Duration = Duration::from_millis(200);
-/// Findings of one batch at most, whatever they are.
-const BATCH_FINDINGS: usize = 4096;
 /// Files that the walk is ahead of the workers.
 const WALK_AHEAD: usize = 1024;
 
@@ -46,6 +42,15 @@ pub struct IngestSettings {
     pub distance: u32,
     /// Codes of a lower quality are not matched.
     pub min_quality: u8,
+    /// Which candidates are decoded for a verdict.
+    pub verify: VerifyMode,
+}
+
+impl IngestSettings {
+    /// What examines files within these settings.
+    pub(super) fn examiner(&self) -> Examiner {
+        Examiner::new(self.geometry, self.decode, self.max_side, self.max_memory)
+    }
 }
 
 /// How a run ended.
@@ -65,20 +70,6 @@ pub struct IngestReport {
 struct Work {
     source: SourceId,
     entry: Entry,
-}
-
-/// What a worker found out about a file.
-struct Finding {
-    item: ItemRecord,
-    /// For the first file of a content: what the bytes are.
-    content: Option<Content>,
-}
-
-struct Content {
-    digests: Digests,
-    size: u64,
-    facts: Facts,
-    picture: Result<Picture, Failure>,
 }
 
 /// What the walk reports at its end.
@@ -111,9 +102,10 @@ pub fn ingest(
     }
     let (sets, mut notices) = ResidentSets::load(store, known, backend, settings)?;
     let mut report = IngestReport::default();
-    if sets.match_backlog(store, settings, progress, cancel)? {
-        let run = Run { backend, settings, progress, cancel, sets: &sets };
-        let walked = run.files(store, &roots, &mut report.peak_memory)?;
+    let examiner = settings.examiner();
+    if sets.match_backlog(store, settings, &examiner, progress, cancel)? {
+        let run = Run { backend, settings, progress, cancel, sets: &sets, examiner: &examiner };
+        let walked = run.files(store, &roots)?;
         if walked.changed > 0 {
             notices.push(format!(
                 "{} files changed since the case last read them, and were read again",
@@ -125,6 +117,7 @@ pub fn ingest(
     if !report.interrupted {
         roots.iter().try_for_each(|&(source, _)| store.complete_source(source))?;
     }
+    report.peak_memory = examiner.peak();
     report.skipped = progress.snapshot().files_skipped;
     report.notices = notices;
     Ok(report)
@@ -147,45 +140,56 @@ struct Run<'a> {
     progress: &'a Progress,
     cancel: &'a CancelToken,
     sets: &'a ResidentSets<'a>,
+    examiner: &'a Examiner,
 }
 
 impl Run<'_> {
-    fn files(
-        &self,
-        store: &mut CaseStore,
-        roots: &[(SourceId, PathBuf)],
-        peak_memory: &mut u64,
-    ) -> Result<Walked, PipelineError> {
+    fn files(&self, store: &mut CaseStore, roots: &[(SourceId, PathBuf)]) -> Result<Walked, PipelineError> {
         let memory = self.settings.max_memory;
         let reader = store.progress_reader(memory)?;
         let seen = Mutex::new(store.known_contents(memory)?);
-        let examiner =
-            Examiner::new(self.settings.geometry, self.settings.decode, self.settings.max_side, memory);
+        let examiner = self.examiner;
         let decode_pool = pool("decode", self.settings.jobs)?;
         let search_pool = pool("search", self.settings.jobs)?;
         let (work_in, work_out) = bounded(WALK_AHEAD);
         let (findings_in, findings_out) = bounded(self.settings.jobs * 4);
+        let (hashed_in, hashed_out) = bounded(2);
         let (batches_in, batches_out) = bounded(2);
-        let sets = self.sets.ids();
-        let walked = thread::scope(|scope| {
+        // What is in flight when the run is cancelled is judged all the same, and stored.
+        let verifier = Verifier { examiner, cancel: None };
+        let finisher = Finisher {
+            backend: self.backend,
+            sets: self.sets,
+            verifier,
+            roots,
+            progress: self.progress,
+            pool: &search_pool,
+            searching: Mutex::new(()),
+        };
+        thread::scope(|scope| {
             let walk_findings = findings_in.clone();
             let walker = scope.spawn(move || self.walk(roots, &reader, &work_in, &walk_findings));
             scope.spawn(|| {
                 // Moved in, so that the channels close when the last worker ends.
                 let (work_out, findings_in) = (work_out, findings_in);
                 decode_pool.in_place_scope(|workers| {
-                    workers.spawn_broadcast(|_, _| self.work(&examiner, &seen, &work_out, &findings_in));
+                    workers.spawn_broadcast(|_, _| self.work(examiner, &seen, &work_out, &findings_in));
                 });
             });
-            scope.spawn(move || search_pool.install(|| self.finish(&findings_out, &batches_in, &sets)));
+            let finisher = &finisher;
+            scope.spawn(move || finisher.hash(&findings_out, &hashed_in));
+            for _ in 0..JUDGES {
+                let (hashed_out, batches_in) = (hashed_out.clone(), batches_in.clone());
+                scope.spawn(move || finisher.judge(&hashed_out, &batches_in));
+            }
+            // The judges' own are left, so that the channels close when the last of them ends.
+            drop((hashed_out, batches_in));
             // A sink that fails ends the run: returning drops the receiver, and every stage ends in turn.
             for batch in batches_out {
                 self.write(store, &batch)?;
             }
             walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        *peak_memory = examiner.peak();
-        walked
+        })
     }
 
     /// The walking thread.
@@ -269,48 +273,6 @@ impl Run<'_> {
         }
     }
 
-    /// The finisher: hashes tiles in batches, matches, and hands whole batches to the writer.
-    fn finish(&self, findings: &Receiver<Finding>, batches: &Sender<Batch>, sets: &[SetId]) {
-        let tiles_wanted = self.backend.tile_batch();
-        while let Some(collected) = collect(findings, tiles_wanted) {
-            if batches.send(self.finish_batch(collected, sets)).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn finish_batch(&self, findings: Vec<Finding>, sets: &[SetId]) -> Batch {
-        let mut batch = Batch { sets: sets.to_vec(), ..Batch::default() };
-        let mut tiles = Vec::new();
-        let mut contents = Vec::new();
-        for finding in findings {
-            batch.items.push(finding.item);
-            let Some(content) = finding.content else { continue };
-            let derivation = content.picture.map(|Picture { tile, derivation }| {
-                tiles.push(tile);
-                derivation
-            });
-            contents.push((content.digests, content.size, content.facts, derivation));
-        }
-        let mut hashes = self.backend.hash_tiles(&tiles).into_iter();
-        for (digests, size, facts, derivation) in contents {
-            let with_hash =
-                |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
-            let hash = derivation.and_then(with_hash);
-            batch.contents.push(ContentRecord { digests, size, facts, hash });
-        }
-        let subjects: Vec<Subject> = batch
-            .contents
-            .iter()
-            .map(|content| Subject {
-                digests: content.digests,
-                hash: content.hash.as_ref().ok().map(|picture| picture.hash),
-            })
-            .collect();
-        batch.hits = self.sets.find(&subjects);
-        batch
-    }
-
     /// The writer. Files count as done from here on.
     fn write(&self, store: &mut CaseStore, batch: &Batch) -> Result<(), PipelineError> {
         store.write(batch, self.sets, self.settings.max_memory)?;
@@ -322,31 +284,4 @@ impl Run<'_> {
         Progress::add(&self.progress.hits, count_hits(&batch.hits));
         Ok(())
     }
-}
-
-/// A backend returns a hash for every tile; should it ever not, the item says so.
-fn missing_hash() -> Failure {
-    use crate::outcome::{Outcome, Stage};
-    Failure::new(Outcome::CrashedDecoder, Stage::Hash, "the backend returned no code")
-}
-
-/// Findings until there are enough tiles or findings, or the first has waited long enough; `None` when the
-/// workers have ended.
-fn collect(findings: &Receiver<Finding>, tiles_wanted: usize) -> Option<Vec<Finding>> {
-    let first = findings.recv().ok()?;
-    let deadline = Instant::now() + BATCH_WAIT;
-    let has_tile =
-        |finding: &Finding| finding.content.as_ref().is_some_and(|content| content.picture.is_ok());
-    let mut tiles = usize::from(has_tile(&first));
-    let mut collected = vec![first];
-    while tiles < tiles_wanted && collected.len() < BATCH_FINDINGS {
-        match findings.recv_deadline(deadline) {
-            Ok(finding) => {
-                tiles += usize::from(has_tile(&finding));
-                collected.push(finding);
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    Some(collected)
 }

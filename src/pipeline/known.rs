@@ -1,10 +1,17 @@
 //! Matching contents with the known sets of a run.
 
+use std::path::PathBuf;
+
+use super::examine::Examiner;
 use super::progress::Progress;
+use super::verify::{Judged, Subject, Trial, Verifier};
 use super::{CancelToken, IngestSettings, PipelineError, pool};
-use crate::case::{Batch, CaseStore, CodeMatch, ContentHits, RecordColumns, SetId, StoredContent};
-use crate::known::KnownSet;
-use crate::matching::{Backend, Haystack, least_over_orientations};
+use crate::case::{
+    Batch, CaseStore, CodeMatch, ContentHits, ContentId, ExactCode, RecordColumns, SetId, StoredContent,
+};
+use crate::decode::PictureHash;
+use crate::known::{DigestMatch, KnownSet};
+use crate::matching::{Backend, Haystack, OrientedPair, VerifyMode, least_over_orientations};
 use crate::pdq::{Code, TileHash};
 use crate::source::Digests;
 
@@ -15,22 +22,46 @@ const STORED_BATCH: usize = 4096;
 #[derive(Debug)]
 pub(super) struct ResidentSets<'a> {
     sets: Vec<ResidentSet<'a>>,
-    distance: u32,
-    min_quality: u8,
+    pub distance: u32,
+    pub min_quality: u8,
+    pub verify: VerifyMode,
 }
 
 #[derive(Debug)]
-struct ResidentSet<'a> {
-    id: SetId,
+pub(super) struct ResidentSet<'a> {
+    pub id: SetId,
     set: &'a KnownSet,
     haystack: Haystack,
 }
 
-/// What is matched of a content.
+/// A known record near to a code.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Subject {
-    pub digests: Digests,
-    pub hash: Option<TileHash>,
+pub(super) struct Near {
+    /// The number that the code was given with.
+    pub subject: usize,
+    pub record: u32,
+    /// The known code's quality, where the set gives one.
+    pub known_quality: Option<u8>,
+    pub pair: OrientedPair,
+}
+
+impl ResidentSet<'_> {
+    /// Records with one of these digests.
+    pub fn find_digests(&self, digests: &Digests) -> Vec<DigestMatch> {
+        self.set.find_digests(digests)
+    }
+
+    /// Every record within `radius` of a code in any of its eight orientations, once, at its least distance.
+    pub fn near(&self, codes: &[(usize, TileHash)], radius: u32) -> Vec<Near> {
+        let needles: Vec<Code> = codes.iter().flat_map(|(_, hash)| hash.codes).collect();
+        let pairs = self.haystack.search(&needles, radius);
+        let near = |pair: OrientedPair| {
+            let known = self.set.codes()[pair.haystack as usize];
+            let (subject, _) = codes[pair.item as usize];
+            Near { subject, record: known.record, known_quality: known.quality, pair }
+        };
+        least_over_orientations(&pairs).into_iter().map(near).collect()
+    }
 }
 
 impl<'a> ResidentSets<'a> {
@@ -44,10 +75,11 @@ impl<'a> ResidentSets<'a> {
         backend: &Backend,
         settings: &IngestSettings,
     ) -> Result<(Self, Vec<String>), PipelineError> {
+        let IngestSettings { distance, min_quality, verify, .. } = *settings;
         let mut sets = Vec::with_capacity(known.len());
         let mut notices = Vec::new();
         for set in known {
-            let (id, forgotten) = store.known_set(set, settings.distance, settings.min_quality)?;
+            let (id, forgotten) = store.known_set(set, distance, min_quality, verify)?;
             if forgotten {
                 notices.push(format!(
                     "known set {}: the settings of its matching changed, so its hits are found anew",
@@ -57,51 +89,25 @@ impl<'a> ResidentSets<'a> {
             let codes: Vec<Code> = set.codes().iter().map(|known| known.code).collect();
             sets.push(ResidentSet { id, set, haystack: backend.haystack(&codes) });
         }
-        Ok((Self { sets, distance: settings.distance, min_quality: settings.min_quality }, notices))
+        Ok((Self { sets, distance, min_quality, verify }, notices))
     }
 
     pub fn ids(&self) -> Vec<SetId> {
         self.sets.iter().map(|set| set.id).collect()
     }
 
-    /// Matches contents with all sets.
-    pub fn find(&self, subjects: &[Subject]) -> Vec<ContentHits> {
-        self.sets.iter().flat_map(|set| self.find_in(set, subjects)).collect()
+    /// All of them.
+    pub fn all(&self) -> Vec<&ResidentSet<'a>> {
+        self.sets.iter().collect()
     }
 
-    /// Digests of every content; codes of those that mean something, in all eight orientations.
-    fn find_in(&self, resident: &ResidentSet<'_>, subjects: &[Subject]) -> Vec<ContentHits> {
-        let mut hits: Vec<ContentHits> = subjects
-            .iter()
-            .map(|subject| ContentHits {
-                set: resident.id,
-                sha256: subject.digests.sha256,
-                by_digest: resident.set.find_digests(&subject.digests),
-                by_code: Vec::new(),
-            })
-            .collect();
-        let mut searched = Vec::new();
-        let mut needles: Vec<Code> = Vec::new();
-        for (index, subject) in subjects.iter().enumerate() {
-            let meaningful =
-                subject.hash.filter(|hash| hash.quality >= self.min_quality && !hash.codes[0].is_zero());
-            if let Some(hash) = meaningful {
-                searched.push(index);
-                needles.extend_from_slice(&hash.codes);
-            }
-        }
-        let pairs = resident.haystack.search(&needles, self.distance);
-        for pair in least_over_orientations(&pairs) {
-            let known = resident.set.codes()[pair.haystack as usize];
-            let found = CodeMatch { record: known.record, known_quality: known.quality, pair };
-            hits[searched[pair.item as usize]].by_code.push(found);
-        }
-        hits.retain(|hits| !hits.by_digest.is_empty() || !hits.by_code.is_empty());
-        hits
+    /// Whether any set has a record with one of these digests.
+    pub fn know(&self, digests: &Digests) -> bool {
+        self.sets.iter().any(|set| !set.find_digests(digests).is_empty())
     }
 
-    /// Matches the contents that the case has already with the sets they were not matched with yet.
-    /// Returns whether it came to the end.
+    /// Matches the contents that the case has already with the sets they were not matched with yet, and tries again
+    /// what could not be confirmed. Returns whether it came to the end.
     ///
     /// # Errors
     /// The case store failed.
@@ -109,33 +115,39 @@ impl<'a> ResidentSets<'a> {
         &self,
         store: &mut CaseStore,
         settings: &IngestSettings,
+        examiner: &Examiner,
         progress: &Progress,
         cancel: &CancelToken,
     ) -> Result<bool, PipelineError> {
         let search_pool = pool("search", settings.jobs)?;
+        let verifier = Verifier { examiner, cancel: Some(cancel) };
+        let stored = Stored { sets: self, settings, verifier, search_pool, progress };
         Progress::add(&progress.to_match, self.backlog(store)?);
         for resident in &self.sets {
-            loop {
-                if cancel.is_cancelled() {
-                    return Ok(false);
-                }
-                let contents = store.unmatched(resident.id, STORED_BATCH)?;
-                let Some(last) = contents.last() else { break };
-                let subjects: Vec<Subject> = contents.iter().map(Subject::from).collect();
-                let hits = search_pool.install(|| self.find_in(resident, &subjects));
-                let count = count_hits(&hits);
-                let batch = Batch {
-                    hits,
-                    sets: vec![resident.id],
-                    matched_through: Some(last.id),
-                    ..Batch::default()
-                };
-                store.write(&batch, self, settings.max_memory)?;
-                Progress::add(&progress.matched, subjects.len() as u64);
-                Progress::add(&progress.hits, count);
+            // First, so that what this run cannot confirm is not tried twice in it.
+            if !stored.try_again(store, resident)? {
+                return Ok(false);
             }
         }
-        Ok(true)
+        while !cancel.is_cancelled() {
+            // The sets that are farthest behind go on together, up to where the next one joins them.
+            let marks: Vec<ContentId> =
+                self.sets.iter().map(|set| store.matched_through(set.id)).collect::<Result<_, _>>()?;
+            let Some(&mark) = marks.iter().min() else { return Ok(true) };
+            let next = marks.iter().filter(|&&other| other > mark).min().copied();
+            let behind = self.sets.iter().zip(&marks).filter(|(_, other)| **other == mark);
+            let among: Vec<&ResidentSet<'_>> = behind.map(|(set, _)| set).collect();
+            let contents = store.contents(mark, next, STORED_BATCH)?;
+            let Some(through) = contents.last().map(|last| last.id).or(next) else { return Ok(true) };
+            let batch = Batch {
+                sets: among.iter().map(|set| set.id).collect(),
+                matched_through: Some(through),
+                ..Batch::default()
+            };
+            let Some(hits) = stored.judge(store, among, &contents, batch)? else { return Ok(false) };
+            Progress::add(&progress.hits, hits);
+        }
+        Ok(false)
     }
 
     /// Contents still to be matched, over all sets.
@@ -151,9 +163,80 @@ impl<'a> ResidentSets<'a> {
     }
 }
 
+/// Judging contents of earlier runs.
+struct Stored<'a> {
+    sets: &'a ResidentSets<'a>,
+    settings: &'a IngestSettings,
+    verifier: Verifier<'a>,
+    search_pool: rayon::ThreadPool,
+    progress: &'a Progress,
+}
+
+impl Stored<'_> {
+    /// Judges contents anew whose hits in a set could not be confirmed. Returns whether it came to the end.
+    fn try_again(&self, store: &mut CaseStore, resident: &ResidentSet<'_>) -> Result<bool, PipelineError> {
+        Progress::add(&self.progress.to_match, store.unconfirmed_count(resident.id)?);
+        let mut after = ContentId(0);
+        loop {
+            if self.verifier.cancel.is_some_and(CancelToken::is_cancelled) {
+                return Ok(false);
+            }
+            let contents = store.unconfirmed(resident.id, after, STORED_BATCH)?;
+            let Some(last) = contents.last() else { return Ok(true) };
+            after = last.id;
+            let forget = contents.iter().map(|content| (resident.id, content.digests.sha256)).collect();
+            let batch = Batch { forget, ..Batch::default() };
+            // Their hits were counted when they were found.
+            if self.judge(store, vec![resident], &contents, batch)?.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Judges contents, writes the verdicts in `batch` and returns how many hits there were. `None` where the run was
+    /// cancelled: what was decoded until then is kept, so that it is not decoded again.
+    fn judge(
+        &self,
+        store: &mut CaseStore,
+        among: Vec<&ResidentSet<'_>>,
+        contents: &[StoredContent],
+        mut batch: Batch,
+    ) -> Result<Option<u64>, PipelineError> {
+        let subjects: Vec<Subject> = contents.iter().map(Subject::from).collect();
+        let matched = (contents.len() * among.len()) as u64;
+        let trial = self.search_pool.install(|| Trial::new(self.sets, among, &subjects));
+        let paths: Vec<Vec<PathBuf>> = trial
+            .wanted()
+            .iter()
+            .map(|&subject| store.paths_of(&subjects[subject].digests.sha256))
+            .collect::<Result<_, _>>()?;
+        let judged = self.search_pool.install(|| {
+            let decoded = trial.decode(&paths, &self.verifier);
+            trial.judge(decoded)
+        });
+        let Judged { hits, exact, counts, complete } = judged;
+        if !complete {
+            batch = Batch::default();
+        }
+        let by_content = |(subject, picture): (usize, PictureHash)| ExactCode {
+            sha256: contents[subject].digests.sha256,
+            picture,
+        };
+        batch.exact = exact.into_iter().map(by_content).collect();
+        batch.hits = hits;
+        store.write(&batch, self.sets, self.settings.max_memory)?;
+        self.progress.add_verdicts(counts);
+        if !complete {
+            return Ok(None);
+        }
+        Progress::add(&self.progress.matched, matched);
+        Ok(Some(count_hits(&batch.hits)))
+    }
+}
+
 impl From<&StoredContent> for Subject {
     fn from(content: &StoredContent) -> Self {
-        Self { digests: content.digests, hash: content.hash }
+        Self { digests: content.digests, size: content.size, hash: content.hash }
     }
 }
 
@@ -174,8 +257,9 @@ pub(super) fn count_hits(hits: &[ContentHits]) -> u64 {
     hits.iter().map(rows).sum::<usize>() as u64
 }
 
-/// Matches a stored case with known sets, without reading the sources again. Contents that were
-/// matched with a set under the same settings are not matched again.
+/// Matches a stored case with known sets. Of the sources only candidates are read again, for their verdicts
+/// (`docs/decisions/verdicts-from-pixels.md`). Contents that were matched with a set under the same settings are not matched again, unless
+/// they could not be confirmed.
 ///
 /// # Errors
 /// The case refuses a set, or the store failed.
@@ -189,6 +273,7 @@ pub fn match_stored(
 ) -> Result<super::IngestReport, PipelineError> {
     let (sets, notices) = ResidentSets::load(store, known, backend, settings)?;
     progress.walk_ended();
-    let finished = sets.match_backlog(store, settings, progress, cancel)?;
-    Ok(super::IngestReport { interrupted: !finished, notices, skipped: 0, peak_memory: 0 })
+    let examiner = settings.examiner();
+    let finished = sets.match_backlog(store, settings, &examiner, progress, cancel)?;
+    Ok(super::IngestReport { interrupted: !finished, notices, skipped: 0, peak_memory: examiner.peak() })
 }

@@ -1,8 +1,8 @@
 //! The stages of a run, joined by bounded channels:
 //!
 //! ```text
-//! walk ─→ workers: read and digest once, drop duplicates, decode, reduce ─→ finisher: hash tiles in batches,
-//!                                                                          match ─→ writer (the caller's thread)
+//! walk ─→ workers: read and digest once, drop duplicates, decode, reduce ─→ finisher: hash tiles in batches ─→
+//!                judges: match, decode candidates for verdicts ─→ writer (the caller's thread)
 //! ```
 //!
 //! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s.
@@ -11,10 +11,12 @@
 pub mod budget;
 mod cancel;
 mod examine;
+mod finish;
 mod hash;
 mod ingest;
 mod known;
 mod progress;
+mod verify;
 
 pub use cancel::CancelToken;
 pub use hash::{HashSettings, HashedFile, hash_files};

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::verify::VerdictCounts;
+
 /// Counters that the stages of a run add to. Files count as done when they are stored.
 #[derive(Debug)]
 pub struct Progress {
@@ -17,6 +19,9 @@ pub struct Progress {
     pub(super) hits: AtomicU64,
     pub(super) to_match: AtomicU64,
     pub(super) matched: AtomicU64,
+    pub(super) confirmed: AtomicU64,
+    pub(super) refuted: AtomicU64,
+    pub(super) unjudged: AtomicU64,
 }
 
 impl Default for Progress {
@@ -33,6 +38,9 @@ impl Default for Progress {
             hits: AtomicU64::new(0),
             to_match: AtomicU64::new(0),
             matched: AtomicU64::new(0),
+            confirmed: AtomicU64::new(0),
+            refuted: AtomicU64::new(0),
+            unjudged: AtomicU64::new(0),
         }
     }
 }
@@ -58,6 +66,12 @@ pub struct ProgressSnapshot {
     pub to_match: u64,
     /// Of these, contents that are matched.
     pub matched: u64,
+    /// Candidates that were decoded for a verdict and are hits.
+    pub confirmed: u64,
+    /// Candidates that were decoded for a verdict and are none.
+    pub refuted: u64,
+    /// Candidates that could not be decoded for a verdict.
+    pub unjudged: u64,
     /// Whether more files may be found.
     pub walking: bool,
     /// Since the start of the run.
@@ -79,6 +93,9 @@ impl Progress {
             hits: read(&self.hits),
             to_match: read(&self.to_match),
             matched: read(&self.matched),
+            confirmed: read(&self.confirmed),
+            refuted: read(&self.refuted),
+            unjudged: read(&self.unjudged),
             walking: self.walking.load(Ordering::Relaxed),
             elapsed: self.started.elapsed(),
         }
@@ -86,6 +103,12 @@ impl Progress {
 
     pub(super) fn walk_ended(&self) {
         self.walking.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_verdicts(&self, counts: VerdictCounts) {
+        Self::add(&self.confirmed, counts.confirmed);
+        Self::add(&self.refuted, counts.refuted);
+        Self::add(&self.unjudged, counts.unjudged);
     }
 
     pub(super) fn add(counter: &AtomicU64, count: u64) {

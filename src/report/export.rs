@@ -103,7 +103,7 @@ fn for_each_wanted(
 }
 
 /// Fields of [`ItemRow`], in order.
-const ITEM_COLUMNS: [&str; 21] = [
+const ITEM_COLUMNS: [&str; 24] = [
     "source",
     "path",
     "outcome",
@@ -121,6 +121,9 @@ const ITEM_COLUMNS: [&str; 21] = [
     "height",
     "pdq",
     "quality",
+    "decode_path",
+    "unstable_bits",
+    "pixels_because",
     "taken",
     "camera_make",
     "camera_model",
@@ -128,19 +131,22 @@ const ITEM_COLUMNS: [&str; 21] = [
 ];
 
 /// Fields of [`HitRow`], in order, without those of the known record.
-const HIT_COLUMNS: [&str; 12] = [
+const HIT_COLUMNS: [&str; 15] = [
     "source",
     "path",
     "known_set",
     "record",
     "kind",
     "digests",
+    "verdict",
+    "unconfirmed_because",
     "distance",
     "orientation",
     "quality",
     "known_quality",
     "sha256",
     "pdq",
+    "decode_path",
 ];
 
 /// The header also of an export without rows, which serialising rows would not give.
@@ -167,12 +173,15 @@ fn write_hit(
         hit.record.to_string(),
         hit.kind.clone(),
         hit.digests.clone(),
+        hit.verdict.clone(),
+        hit.unconfirmed_because.clone().unwrap_or_default(),
         number(hit.distance),
         hit.orientation.clone().unwrap_or_default(),
         number(hit.quality),
         number(hit.known_quality),
         hit.sha256.clone(),
         hit.pdq.clone().unwrap_or_default(),
+        hit.decode_path.clone().unwrap_or_default(),
     ];
     for field in fields {
         writer.write_field(field)?;

@@ -22,6 +22,12 @@ pub struct RunFigures {
     pub pictures: u64,
     /// Contents of earlier runs that this run matched with known sets, once a set.
     pub matched: u64,
+    /// Candidates of this run that were decoded for a verdict and are hits.
+    pub confirmed: u64,
+    /// Candidates of this run that were decoded for a verdict and are none.
+    pub refuted: u64,
+    /// Candidates of this run that could not be decoded for a verdict.
+    pub unjudged: u64,
 }
 
 /// A case in numbers. Serialises as the JSON form of the summary.
@@ -33,6 +39,8 @@ pub struct Summary {
     pub identity: CaseIdentity,
     /// "full" or "te512".
     pub geometry: &'static str,
+    /// "auto" or "pixels".
+    pub decode: &'static str,
     /// The sources, escaped.
     pub sources: Vec<String>,
     /// Those of them whose last run was stopped before their end.
@@ -51,7 +59,9 @@ pub struct Summary {
     pub items_with_hits: u64,
     /// Pictures with a code and without a hit, copies included: what no set knows.
     pub pictures_without_hits: u64,
-    /// Perceptual hits by distance.
+    /// Perceptual hits that are not confirmed from pixels, by reason.
+    pub unconfirmed: Vec<UnconfirmedCount>,
+    /// Perceptual hits by distance, those that are confirmed from pixels.
     pub distances: Vec<DistanceCount>,
     /// This run.
     pub run: RunSummary,
@@ -64,6 +74,15 @@ pub struct OutcomeCount {
     pub outcome: Outcome,
     /// Items.
     pub items: u64,
+}
+
+/// Perceptual hits that are not confirmed for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnconfirmedCount {
+    /// "digest_hit", "verify_off", "source_gone", "over_limit" or "decoder_failed".
+    pub because: String,
+    /// Hits.
+    pub hits: u64,
 }
 
 /// Perceptual hits of one distance.
@@ -88,6 +107,12 @@ pub struct RunSummary {
     pub pictures: u64,
     /// Contents of earlier runs that this run matched with known sets, once a set.
     pub matched: u64,
+    /// Candidates of this run that were decoded for a verdict and are hits.
+    pub confirmed: u64,
+    /// Candidates of this run that were decoded for a verdict and are none.
+    pub refuted: u64,
+    /// Candidates of this run that could not be decoded for a verdict.
+    pub unjudged: u64,
 }
 
 /// Sums a case up.
@@ -95,13 +120,15 @@ pub struct RunSummary {
 /// # Errors
 /// The case cannot be read.
 pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError> {
-    let counts = case.item_counts()?;
+    let (spec, counts) = (case.spec()?, case.item_counts()?);
     let outcomes = case.outcome_counts()?.into_iter();
+    let unconfirmed = case.unconfirmed_counts()?.into_iter();
     let distances = case.distance_counts()?.into_iter();
     Ok(Summary {
         case: escape_path(case.folder()),
         identity: case.identity()?,
-        geometry: case.spec()?.geometry.name(),
+        geometry: spec.geometry.name(),
+        decode: spec.decode_path.name(),
         sources: case.sources()?,
         incomplete_sources: case.incomplete_sources()?,
         discovered: counts.items,
@@ -111,6 +138,7 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
         known_sets: case.set_counts()?,
         items_with_hits: case.items_with_hits()?,
         pictures_without_hits: case.pictures_without_hits()?,
+        unconfirmed: unconfirmed.map(|(because, hits)| UnconfirmedCount { because, hits }).collect(),
         distances: distances.map(|(distance, hits)| DistanceCount { distance, hits }).collect(),
         run: RunSummary {
             seconds: run.took.as_secs_f64(),
@@ -118,6 +146,9 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
             bytes: run.bytes,
             pictures: run.pictures,
             matched: run.matched,
+            confirmed: run.confirmed,
+            refuted: run.refuted,
+            unjudged: run.unjudged,
         },
     })
 }
@@ -224,11 +255,57 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
         grouped(summary.discovered),
         grouped(summary.pictures_without_hits)
     )?;
+    render_verdicts(text, summary)?;
     if !summary.distances.is_empty() {
-        writeln!(text, "\nPerceptual hits by distance")?;
+        writeln!(text, "\nPerceptual hits by distance, from pixels")?;
         render_histogram(text, &summary.distances)?;
     }
     Ok(())
+}
+
+/// What the perceptual hits rest on.
+fn render_verdicts(text: &mut String, summary: &Summary) -> std::fmt::Result {
+    let run = &summary.run;
+    let checked = run.confirmed + run.refuted;
+    if checked > 0 {
+        writeln!(
+            text,
+            "  {} candidates by JPEG coefficients were checked from pixels: {} are hits, {} are not",
+            grouped(checked),
+            grouped(run.confirmed),
+            grouped(run.refuted)
+        )?;
+    }
+    let perceptual: u64 = summary.known_sets.iter().map(|set| set.perceptual_hits).sum();
+    let unconfirmed: u64 = summary.unconfirmed.iter().map(|count| count.hits).sum();
+    if perceptual > 0 && unconfirmed == 0 {
+        writeln!(text, "  every perceptual hit and its distance is from pixels")?;
+    }
+    if unconfirmed > 0 {
+        writeln!(
+            text,
+            "  UNCONFIRMED: {} of {} perceptual hits are by JPEG coefficients, not from pixels:",
+            grouped(unconfirmed),
+            grouped(perceptual)
+        )?;
+        let width = digits(unconfirmed);
+        for UnconfirmedCount { because, hits } in &summary.unconfirmed {
+            writeln!(text, "    {:>width$}  {because:<14}  {}", grouped(*hits), why_unconfirmed(because))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a reason means, and the way out.
+fn why_unconfirmed(because: &str) -> &'static str {
+    match because {
+        "digest_hit" => "the same file is a hit by digest; --verify all checks it too",
+        "verify_off" => "--verify off; tamis match without it checks them",
+        "source_gone" => "the file is gone or changed; put it back and run tamis match",
+        "over_limit" => "its pixels need more memory; tamis match with a larger --max-memory",
+        "decoder_failed" => "the decoder of pixels fails on it",
+        _ => "",
+    }
 }
 
 /// Eight bars of four (or, over radius 31, eight) distances each.

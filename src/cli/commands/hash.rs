@@ -34,7 +34,7 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
         jobs: resources.jobs,
         max_memory: resources.max_memory,
         geometry: command.geometry.into(),
-        decode: crate::decode::DecodeMode::Pixels,
+        decode: command.decode.into(),
         max_side: MAX_SIDE,
     };
     let mut interrupted = false;
@@ -79,6 +79,8 @@ struct Row {
     width: Option<u32>,
     height: Option<u32>,
     format: Option<&'static str>,
+    decode_path: Option<&'static str>,
+    unstable_bits: Option<u16>,
     #[serde(flatten)]
     turned: Option<TurnedCodes>,
 }
@@ -122,8 +124,18 @@ impl<'a> Rows<'a> {
             HashFormat::Jsonl => Self::Jsonl { out, orientations },
             HashFormat::Csv => {
                 let mut out = Box::new(csv::Writer::from_writer(out));
-                let mut header =
-                    vec!["path", "outcome", "reason", "pdq", "quality", "width", "height", "format"];
+                let mut header = vec![
+                    "path",
+                    "outcome",
+                    "reason",
+                    "pdq",
+                    "quality",
+                    "width",
+                    "height",
+                    "format",
+                    "decode_path",
+                    "unstable_bits",
+                ];
                 if orientations {
                     header.extend(turned().map(Orientation::name));
                 }
@@ -148,6 +160,8 @@ impl<'a> Rows<'a> {
                     number(row.width),
                     number(row.height),
                     row.format.unwrap_or_default().to_string(),
+                    row.decode_path.unwrap_or_default().to_string(),
+                    number(row.unstable_bits.map(u32::from)),
                 ];
                 if *orientations {
                     record.extend(turned().map(|orientation| {
@@ -188,6 +202,7 @@ fn write_text(out: &mut dyn Write, file: &HashedFile, orientations: bool) -> io:
 
 fn row(file: &HashedFile, orientations: bool) -> Row {
     let hash = file.result.as_ref().ok().map(|picture| &picture.hash);
+    let derivation = file.result.as_ref().ok().map(|picture| &picture.derivation);
     let failure = file.result.as_ref().err();
     Row {
         path: escape_path(&file.path),
@@ -198,6 +213,8 @@ fn row(file: &HashedFile, orientations: bool) -> Row {
         width: file.facts.width,
         height: file.facts.height,
         format: file.facts.format.map(Format::name),
+        decode_path: derivation.map(|derivation| derivation.path.name()),
+        unstable_bits: derivation.map(|derivation| derivation.unstable_bits),
         turned: hash.filter(|_| orientations).map(TurnedCodes::from),
     }
 }

@@ -1,10 +1,10 @@
-//! `tamis match`: a stored case against known sets, without reading the sources again.
+//! `tamis match`: a stored case against known sets. Of the sources only candidates are read again, for verdicts.
 
 use std::time::Instant;
 
 use crate::case::CaseStore;
 use crate::cli::args::{Common, Match};
-use crate::cli::config::{MAX_SIDE, Matching, Resources, RunSettings};
+use crate::cli::config::{MAX_SIDE, Matching, Resources, RunSettings, hash_spec};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
@@ -20,11 +20,13 @@ use super::run::{code_count, finish, read_known_sets, write_summary};
 pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let started = Instant::now();
     let mut store = CaseStore::open(&command.case).map_err(CliError::failed)?;
+    let asked = hash_spec(None, command.decode.map(Into::into), Some(store.spec()));
+    store.spec().refuse_other(&command.case, &asked).map_err(CliError::failed)?;
     let known = read_known_sets(&command.matching, console)?;
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common);
     let backend = resources.start_backend(code_count(&known), console)?;
-    let geometry = store.spec().geometry;
+    let (geometry, decode) = (store.spec().geometry, store.spec().decode_path);
     let matching = Matching::from(&command.matching);
     let settings = RunSettings {
         program: env!("CARGO_PKG_VERSION"),
@@ -32,6 +34,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         resources: &resources,
         backend: backend.description(),
         geometry,
+        decode,
         matching: Some(matching.clone()),
     };
     let run = store.begin_run("match", &settings.to_json()?).map_err(CliError::failed)?;
@@ -39,10 +42,11 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         jobs: resources.jobs,
         max_memory: resources.max_memory,
         geometry,
-        decode: crate::decode::DecodeMode::Pixels,
+        decode,
         max_side: MAX_SIDE,
         distance: matching.distance,
         min_quality: matching.min_quality,
+        verify: matching.verify,
     };
     let progress = Progress::default();
     let result = ProgressDisplay::new(common.progress, console)

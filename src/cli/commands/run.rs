@@ -120,6 +120,9 @@ pub fn write_summary(
         bytes: done.bytes_done,
         pictures: done.pictures,
         matched: done.matched,
+        confirmed: done.confirmed,
+        refuted: done.refuted,
+        unjudged: done.unjudged,
     };
     let reader = CaseReader::open(case).map_err(CliError::failed)?;
     let summary = summary(&reader, figures).map_err(CliError::failed)?;

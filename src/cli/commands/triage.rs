@@ -12,6 +12,8 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::refuse_inside_sources;
 use crate::cli::progress::ProgressDisplay;
 use crate::known::KnownSet;
+use crate::matching::{DEFAULT_DISTANCE, VerifyMode};
+use crate::pdq::MIN_QUALITY;
 use crate::pipeline::{IngestSettings, Progress, ingest};
 use crate::source::name::escape_path;
 
@@ -61,14 +63,14 @@ impl IngestJob<'_> {
     pub fn run(&self, known: &[KnownSet], common: &Common, console: &Console) -> Result<Finished, CliError> {
         let cancel = cancel_on_interrupt()?;
         let resources = Resources::resolve(common);
-        // A case that exists keeps its own geometry unless another is asked for, which it refuses.
-        let geometry = match self.case.geometry {
-            Some(name) => name.into(),
-            None => CaseStore::geometry_of(&self.case.case).map_err(CliError::failed)?.unwrap_or_default(),
-        };
+        // A case that exists keeps its own settings unless others are asked for, which it refuses.
+        let own = CaseStore::spec_of(&self.case.case).map_err(CliError::failed)?;
+        let (geometry, decode) = (self.case.geometry.map(Into::into), self.case.decode.map(Into::into));
+        let spec = config::hash_spec(geometry, decode, own.as_ref());
+        let (geometry, decode) = (spec.geometry, spec.decode_path);
         let identity = config::identity(self.case);
-        let mut store = CaseStore::open_or_create(&self.case.case, &identity, &config::hash_spec(geometry))
-            .map_err(CliError::failed)?;
+        let mut store =
+            CaseStore::open_or_create(&self.case.case, &identity, &spec).map_err(CliError::failed)?;
         let backend = resources.start_backend(code_count(known), console)?;
         console.detail(format!(
             "{} threads, {} for files and pictures in flight",
@@ -81,23 +83,20 @@ impl IngestJob<'_> {
             resources: &resources,
             backend: backend.description(),
             geometry,
+            decode,
             matching: self.matching.clone(),
         };
         let run = store.begin_run(self.name, &settings.to_json()?).map_err(CliError::failed)?;
-        let (distance, min_quality) = self
-            .matching
-            .as_ref()
-            .map_or((crate::matching::DEFAULT_DISTANCE, crate::pdq::MIN_QUALITY), |matching| {
-                (matching.distance, matching.min_quality)
-            });
+        let matching = self.matching.as_ref();
         let ingest_settings = IngestSettings {
             jobs: resources.jobs,
             max_memory: resources.max_memory,
             geometry,
-            decode: crate::decode::DecodeMode::Pixels,
+            decode,
             max_side: MAX_SIDE,
-            distance,
-            min_quality,
+            distance: matching.map_or(DEFAULT_DISTANCE, |matching| matching.distance),
+            min_quality: matching.map_or(MIN_QUALITY, |matching| matching.min_quality),
+            verify: matching.map_or(VerifyMode::default(), |matching| matching.verify),
         };
         let progress = Progress::default();
         let result = ProgressDisplay::new(common.progress, console).show(&progress, || {

@@ -1,0 +1,170 @@
+//! The finisher: hashes tiles in batches, matches, and hands whole batches to the writer. Batches are matched beside
+//! each other, so that a large picture that is decoded for its verdict holds up none but its own.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::known::ResidentSets;
+use super::progress::Progress;
+use super::verify::{Subject, Trial, Verifier};
+use crate::case::{Batch, ContentRecord, ItemRecord, SourceId, item_path};
+use crate::decode::{Facts, Picture, PictureHash};
+use crate::matching::Backend;
+use crate::outcome::Failure;
+use crate::source::Digests;
+
+/// Findings wait at most this long for their batch to fill.
+const BATCH_WAIT: Duration = Duration::from_millis(200);
+/// Findings of one batch at most, whatever they are.
+const BATCH_FINDINGS: usize = 4096;
+
+/// Batches that are matched at a time.
+pub(super) const JUDGES: usize = 4;
+
+/// What a worker found out about a file.
+pub(super) struct Finding {
+    pub item: ItemRecord,
+    /// For the first file of a content: what the bytes are.
+    pub content: Option<Content>,
+}
+
+/// What the first file of a content was found to be, before its tile is hashed.
+pub(super) struct Content {
+    pub digests: Digests,
+    pub size: u64,
+    pub facts: Facts,
+    pub picture: Result<Picture, Failure>,
+}
+
+/// The stages between the workers and the writer.
+pub(super) struct Finisher<'a> {
+    pub backend: &'a Backend,
+    pub sets: &'a ResidentSets<'a>,
+    pub verifier: Verifier<'a>,
+    pub roots: &'a [(SourceId, PathBuf)],
+    pub progress: &'a Progress,
+    /// What hashes, searches and decodes candidates.
+    pub pool: &'a rayon::ThreadPool,
+    pub searching: Mutex<()>,
+}
+
+impl Finisher<'_> {
+    /// Takes findings until the workers have ended, and hashes them in batches.
+    pub fn hash(&self, findings: &Receiver<Finding>, hashed: &Sender<Batch>) {
+        let tiles_wanted = self.backend.tile_batch();
+        while let Some(collected) = collect(findings, tiles_wanted) {
+            let batch = self.pool.install(|| self.hash_batch(collected));
+            if hashed.send(batch).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Finds the hits of hashed batches. [`JUDGES`] threads do this, each with a batch of its own; the writer does not
+    /// mind the order.
+    pub fn judge(&self, hashed: &Receiver<Batch>, batches: &Sender<Batch>) {
+        for mut batch in hashed {
+            self.judge_batch(&mut batch);
+            if batches.send(batch).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn hash_batch(&self, findings: Vec<Finding>) -> Batch {
+        let mut batch = Batch { sets: self.sets.ids(), ..Batch::default() };
+        let mut tiles = Vec::new();
+        let mut contents = Vec::new();
+        for finding in findings {
+            batch.items.push(finding.item);
+            let Some(content) = finding.content else { continue };
+            let derivation = content.picture.map(|Picture { tile, derivation }| {
+                tiles.push(tile);
+                derivation
+            });
+            contents.push((content.digests, content.size, content.facts, derivation));
+        }
+        let mut hashes = self.backend.hash_tiles(&tiles).into_iter();
+        for (digests, size, facts, derivation) in contents {
+            let with_hash =
+                |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
+            let hash = derivation.and_then(with_hash);
+            batch.contents.push(ContentRecord { digests, size, facts, hash });
+        }
+        batch
+    }
+
+    /// Finds the hits of a batch; its candidates are decoded from pixels.
+    fn judge_batch(&self, batch: &mut Batch) {
+        let coded = |picture: &PictureHash| (picture.hash, picture.derivation.path);
+        let subjects: Vec<Subject> = batch
+            .contents
+            .iter()
+            .map(|content| Subject {
+                digests: content.digests,
+                size: content.size,
+                hash: content.hash.as_ref().ok().map(coded),
+            })
+            .collect();
+        let trial = self.search(|| Trial::new(self.sets, self.sets.all(), &subjects));
+        let paths: Vec<Vec<PathBuf>> = trial
+            .wanted()
+            .iter()
+            .map(|&subject| self.paths(&batch.items, &subjects[subject].digests))
+            .collect();
+        let decoded = self.pool.install(|| trial.decode(&paths, &self.verifier));
+        let judged = self.search(|| trial.judge(decoded));
+        self.progress.add_verdicts(judged.counts);
+        batch.hits = judged.hits;
+        for (subject, picture) in judged.exact {
+            batch.contents[subject].hash = Ok(picture);
+        }
+    }
+
+    /// One search at a time has all threads, or the GPU. The lock is taken outside of the pool, whose threads must not
+    /// wait for each other's tasks.
+    fn search<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let _turn = self.searching.lock().unwrap_or_else(PoisonError::into_inner);
+        self.pool.install(work)
+    }
+
+    /// Where files of the batch with these bytes are.
+    fn paths(&self, items: &[ItemRecord], digests: &Digests) -> Vec<PathBuf> {
+        let same = |item: &&ItemRecord| item.result.as_ref() == Ok(digests);
+        let path = |item: &ItemRecord| {
+            let (_, root) = self.roots.iter().find(|(source, _)| *source == item.source)?;
+            Some(item_path(root, &item.path))
+        };
+        items.iter().filter(same).filter_map(path).collect()
+    }
+}
+
+/// A backend returns a hash for every tile; should it ever not, the item says so.
+fn missing_hash() -> Failure {
+    use crate::outcome::{Outcome, Stage};
+    Failure::new(Outcome::CrashedDecoder, Stage::Hash, "the backend returned no code")
+}
+
+/// Findings until there are enough tiles or findings, or the first has waited long enough; `None` when the
+/// workers have ended.
+fn collect(findings: &Receiver<Finding>, tiles_wanted: usize) -> Option<Vec<Finding>> {
+    let first = findings.recv().ok()?;
+    let deadline = Instant::now() + BATCH_WAIT;
+    let has_tile =
+        |finding: &Finding| finding.content.as_ref().is_some_and(|content| content.picture.is_ok());
+    let mut tiles = usize::from(has_tile(&first));
+    let mut collected = vec![first];
+    while tiles < tiles_wanted && collected.len() < BATCH_FINDINGS {
+        match findings.recv_deadline(deadline) {
+            Ok(finding) => {
+                tiles += usize::from(has_tile(&finding));
+                collected.push(finding);
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Some(collected)
+}

@@ -1,0 +1,275 @@
+//! Verdicts from pixels: the rule by which a content becomes a hit of a known set.
+//!
+//! A code from pixels is PDQ's own, and what lies within the radius of it is a hit. A code from a JPEG's
+//! coefficients is a few bits away from it, so nothing is decided by it. It only finds candidates:
+//!
+//! 1. Records are sought within the radius plus [`DELTA`], down to the least quality minus [`QUALITY_DELTA`].
+//! 2. A content with a candidate is read again, its SHA-256 compared, and its pixels are decoded.
+//! 3. The code from pixels replaces the other in the case, and hits are what lies within the radius of it,
+//!    whatever the other code had found.
+//!
+//! A content that cannot be judged so keeps its candidates, all of them, as `unconfirmed` hits with the reason: no file
+//! with these bytes is there any more, its pixels do not fit the memory of the run, or the decoder fails on them. Later
+//! runs with the set try again.
+//!
+//! [`VerifyMode::Auto`] leaves out contents that any set of the run knows by digest: what they are is known, and
+//! seizures are full of them. Records that lie within the radius of such a content's coefficient code are `unconfirmed` hits
+//! (`digest_hit`), and the hit by digest has no distance. [`VerifyMode::Off`] leaves out all: hits are what lies within the
+//! radius of the coefficient code, `unconfirmed` (`verify_off`).
+//!
+//! What can be lost, against decoding everything: a content all of whose records within the radius are more than
+//! [`DELTA`] bits farther from its coefficient code than from the one from pixels. How often codes are that far off is
+//! measured in `docs/accuracy.md`.
+//!
+//! A replaced code leaves the content's hits in sets outside the run as they are. Unconfirmed ones among them are
+//! judged by it when their set takes part in a run again.
+
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::CancelToken;
+use super::examine::Examiner;
+use super::known::{Near, ResidentSet, ResidentSets};
+use crate::case::{CodeMatch, ContentHits, Unconfirmed};
+use crate::decode::{DecodePath, PictureHash};
+use crate::matching::{DELTA, QUALITY_DELTA, VerifyMode};
+use crate::outcome::Outcome;
+use crate::pdq::{TileHash, hash_tile};
+use crate::source::{Digests, FileStamp, ReadBuffer};
+
+/// What is matched of a content.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject {
+    pub digests: Digests,
+    pub size: u64,
+    pub hash: Option<(TileHash, DecodePath)>,
+}
+
+/// What a content's code is good for.
+#[derive(Clone, Copy, Debug)]
+enum Basis {
+    /// There is none.
+    NoCode,
+    /// It is from pixels: what is near is a hit.
+    Exact(TileHash),
+    /// It is from coefficients and stays so: what is near is an unconfirmed hit.
+    Kept(TileHash, Unconfirmed),
+    /// It is from coefficients: what is near, or nearly so, is a candidate.
+    Doubtful(TileHash),
+    /// It was a candidate and could not be judged: its candidates are unconfirmed hits.
+    Unjudged(Unconfirmed),
+}
+
+/// What became of a candidate: its code from pixels, or why there is none; `None` where the run was cancelled first.
+pub(super) type Decoded = Option<Result<PictureHash, Unconfirmed>>;
+
+/// Contents on their way to a verdict: their candidates are found, and not yet decoded.
+pub(super) struct Trial<'a> {
+    sets: &'a ResidentSets<'a>,
+    /// The sets that hits are wanted of; `sets` are all of the run.
+    among: Vec<&'a ResidentSet<'a>>,
+    subjects: &'a [Subject],
+    bases: Vec<Basis>,
+    /// Of each set of `among`: the records near to subjects' coefficient codes.
+    candidates: Vec<Vec<Near>>,
+    /// Subjects with a candidate, in order.
+    wanted: Vec<usize>,
+}
+
+/// What became of the contents.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    pub hits: Vec<ContentHits>,
+    /// Codes from pixels, with the number of their subject.
+    pub exact: Vec<(usize, PictureHash)>,
+    pub counts: VerdictCounts,
+    /// Whether every candidate was looked at; `hits` is empty where not.
+    pub complete: bool,
+}
+
+/// How candidates fared, in contents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct VerdictCounts {
+    /// Decoded, and a hit by the code from pixels.
+    pub confirmed: u64,
+    /// Decoded, and none.
+    pub refuted: u64,
+    /// Not to be decoded.
+    pub unjudged: u64,
+}
+
+/// How candidates are decoded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verifier<'a> {
+    pub examiner: &'a Examiner,
+    /// Where given, candidates are left alone once the run is cancelled.
+    pub cancel: Option<&'a CancelToken>,
+}
+
+impl<'a> Trial<'a> {
+    /// Finds candidates, on the threads of the current pool.
+    pub fn new(sets: &'a ResidentSets<'a>, among: Vec<&'a ResidentSet<'a>>, subjects: &'a [Subject]) -> Self {
+        let bases: Vec<Basis> = subjects.iter().map(|subject| basis(sets, subject)).collect();
+        let least = sets.min_quality.saturating_sub(QUALITY_DELTA);
+        let doubtful = meaningful(&bases, least, |basis| match basis {
+            Basis::Doubtful(hash) => Some(*hash),
+            _ => None,
+        });
+        let candidates: Vec<Vec<Near>> =
+            among.iter().map(|set| set.near(&doubtful, sets.distance + DELTA)).collect();
+        let mut wanted: Vec<usize> = candidates.iter().flatten().map(|near| near.subject).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        Self { sets, among, subjects, bases, candidates, wanted }
+    }
+
+    /// The subjects that are to be decoded, in order.
+    pub fn wanted(&self) -> &[usize] {
+        &self.wanted
+    }
+
+    /// Decodes the candidates, on the threads of the current pool. `paths` are places where the files of
+    /// [`Trial::wanted`] may be, in its order.
+    pub fn decode(&self, paths: &[Vec<PathBuf>], verifier: &Verifier<'_>) -> Vec<Decoded> {
+        // One at a time, since they differ in size. The permits that a thread holds meanwhile are safe, because nothing
+        // of a decode waits for another task of the pool.
+        self.wanted
+            .par_iter()
+            .zip(paths)
+            .with_max_len(1)
+            .map(|(&subject, paths)| verifier.pixels(&self.subjects[subject], paths))
+            .collect()
+    }
+
+    /// Judges all subjects, on the threads of the current pool, by what became of their candidates.
+    pub fn judge(mut self, decoded: Vec<Decoded>) -> Judged {
+        let mut judged = Judged { complete: decoded.iter().all(Option::is_some), ..Judged::default() };
+        for (&subject, decoded) in self.wanted.iter().zip(decoded) {
+            match decoded {
+                Some(Ok(picture)) => {
+                    self.bases[subject] = Basis::Exact(picture.hash);
+                    judged.exact.push((subject, picture));
+                }
+                Some(Err(reason)) => {
+                    self.bases[subject] = Basis::Unjudged(reason);
+                    judged.counts.unjudged += 1;
+                }
+                None => {}
+            }
+        }
+        if judged.complete {
+            judged.hits = self.hits();
+            for (subject, _) in &judged.exact {
+                let sha256 = self.subjects[*subject].digests.sha256;
+                let hit = judged.hits.iter().any(|hits| hits.sha256 == sha256 && !hits.by_code.is_empty());
+                *(if hit { &mut judged.counts.confirmed } else { &mut judged.counts.refuted }) += 1;
+            }
+        }
+        judged
+    }
+
+    /// Hits of all subjects, by set.
+    fn hits(&self) -> Vec<ContentHits> {
+        let settled = meaningful(&self.bases, self.sets.min_quality, |basis| match basis {
+            Basis::Exact(hash) | Basis::Kept(hash, _) => Some(*hash),
+            _ => None,
+        });
+        let mut all = Vec::new();
+        for (set, candidates) in self.among.iter().zip(&self.candidates) {
+            let mut hits: Vec<ContentHits> = self
+                .subjects
+                .iter()
+                .map(|subject| ContentHits {
+                    set: set.id,
+                    sha256: subject.digests.sha256,
+                    by_digest: set.find_digests(&subject.digests),
+                    by_code: Vec::new(),
+                })
+                .collect();
+            // Candidates that were decoded count no more: what their code from pixels is near to does.
+            let unjudged =
+                candidates.iter().filter(|near| matches!(self.bases[near.subject], Basis::Unjudged(_)));
+            for near in set.near(&settled, self.sets.distance).iter().chain(unjudged) {
+                let unconfirmed = match self.bases[near.subject] {
+                    Basis::Kept(_, reason) | Basis::Unjudged(reason) => Some(reason),
+                    Basis::Exact(_) | Basis::NoCode | Basis::Doubtful(_) => None,
+                };
+                hits[near.subject].by_code.push(CodeMatch {
+                    record: near.record,
+                    known_quality: near.known_quality,
+                    pair: near.pair,
+                    unconfirmed,
+                });
+            }
+            all.extend(hits.into_iter().filter_map(tidied));
+        }
+        all
+    }
+}
+
+/// A record that is hit by digest is certain, and an unconfirmed distance adds nothing to it. `None` where nothing is
+/// left.
+fn tidied(mut hits: ContentHits) -> Option<ContentHits> {
+    let ContentHits { by_digest, by_code, .. } = &mut hits;
+    by_code.retain(|found| {
+        found.unconfirmed.is_none() || !by_digest.iter().any(|digest| digest.record == found.record)
+    });
+    (!hits.by_digest.is_empty() || !hits.by_code.is_empty()).then_some(hits)
+}
+
+fn basis(sets: &ResidentSets<'_>, subject: &Subject) -> Basis {
+    match subject.hash {
+        None => Basis::NoCode,
+        Some((hash, DecodePath::Pixels)) => Basis::Exact(hash),
+        Some((hash, DecodePath::Coefficients)) => match sets.verify {
+            VerifyMode::Off => Basis::Kept(hash, Unconfirmed::VerifyOff),
+            VerifyMode::Auto if sets.know(&subject.digests) => Basis::Kept(hash, Unconfirmed::DigestHit),
+            VerifyMode::Auto | VerifyMode::All => Basis::Doubtful(hash),
+        },
+    }
+}
+
+/// The codes that `chosen` takes and that mean something, with the number of their subject.
+fn meaningful(
+    bases: &[Basis],
+    least_quality: u8,
+    chosen: impl Fn(&Basis) -> Option<TileHash>,
+) -> Vec<(usize, TileHash)> {
+    let codes = bases.iter().enumerate().filter_map(|(subject, basis)| Some((subject, chosen(basis)?)));
+    codes.filter(|(_, hash)| hash.quality >= least_quality && !hash.codes[0].is_zero()).collect()
+}
+
+impl Verifier<'_> {
+    /// The code from the pixels of the first of `paths` that still holds the subject's bytes; `None` where the run is
+    /// cancelled.
+    fn pixels(&self, subject: &Subject, paths: &[PathBuf]) -> Decoded {
+        let mut buffer = ReadBuffer::default();
+        let stamp = FileStamp { size: Some(subject.size), ..FileStamp::default() };
+        for path in paths {
+            if self.cancel.is_some_and(CancelToken::is_cancelled) {
+                return None;
+            }
+            // As the walk saw it: a link that took the file's place is not followed, and another size is other bytes.
+            let as_listed = path
+                .symlink_metadata()
+                .is_ok_and(|metadata| metadata.is_file() && metadata.len() == subject.size);
+            if !as_listed {
+                continue;
+            }
+            let Ok(read) = self.examiner.read(path, &stamp, &mut buffer) else { continue };
+            if read.file.digests.sha256 != subject.digests.sha256 {
+                continue;
+            }
+            let picture = self.examiner.pixels(&read).map_err(|failure| match failure.outcome {
+                Outcome::OverLimit => Unconfirmed::OverLimit,
+                _ => Unconfirmed::DecoderFailed,
+            });
+            return Some(picture.map(|mut picture| {
+                picture.derivation.pixels_because = Some("verified".into());
+                PictureHash { hash: hash_tile(&picture.tile), derivation: picture.derivation }
+            }));
+        }
+        Some(Err(Unconfirmed::SourceGone))
+    }
+}
