@@ -21,7 +21,7 @@ use image::ImageFormat;
 use jpeg::structure::Frame;
 
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{Geometry, MIN_SIDE, Reducer, unstable_bits};
+use crate::pdq::{Geometry, MIN_SIDE, Reducer, Tile, unstable_bits};
 
 /// Bounds that are checked from the header, before anything is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,22 +129,25 @@ pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted
     let offered = probe.frame.as_ref().filter(|_| probe.coefficient_bytes.is_some());
     let frame = offered.ok_or("a format, size or geometry that coefficients do not serve")?;
     let reading = Reading::usual(frame).ok_or("too small for coefficients")?;
-    read_coefficients(bytes, frame, reading)
+    let read = jpeg::read(bytes, frame, reading)?;
+    let unstable_bits = unstable_bits(&read.tile);
+    jpeg::trust(&read.tile, unstable_bits, read.steps)?;
+    Ok(from_coefficients(read.tile, unstable_bits))
 }
 
-/// [`coefficients`] of a given reading, whatever the picture's size, for measuring what it is worth.
+/// [`coefficients`] by a given reading, whatever the picture's size and its code's worth: for measuring that.
 ///
 /// # Errors
 /// The file cannot be read so.
 pub fn coefficients_with(bytes: &[u8], probe: &Probe, reading: Reading) -> Result<Picture, PixelsWanted> {
-    read_coefficients(bytes, probe.frame.as_ref().ok_or("not a JPEG")?, reading)
+    let read = jpeg::read(bytes, probe.frame.as_ref().ok_or("not a JPEG")?, reading)?;
+    let unstable_bits = unstable_bits(&read.tile);
+    Ok(from_coefficients(read.tile, unstable_bits))
 }
 
-fn read_coefficients(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Picture, PixelsWanted> {
-    let tile = jpeg::read(bytes, frame, reading)?;
-    let unstable_bits = unstable_bits(&tile);
+const fn from_coefficients(tile: Box<Tile>, unstable_bits: u16) -> Picture {
     let derivation = Derivation { path: DecodePath::Coefficients, pixels_because: None, unstable_bits };
-    Ok(Picture { tile, derivation })
+    Picture { tile, derivation }
 }
 
 /// Decodes the pixels of a picture that [`probe`] accepted and reduces them to its tile. A decoder's panic is

@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn chunks_do_not_show() {
         // Every second byte is stuffed: chunks end inside of pairs too.
-        let byte = |index: usize| if index % 2 == 0 { 0xff } else { index as u8 };
+        let byte = |index: usize| if index.is_multiple_of(2) { 0xff } else { index as u8 };
         let stuffed = |index| if byte(index) == 0xff { vec![0xff, 0] } else { vec![byte(index)] };
         let data: Vec<u8> = (0..3 * CHUNK).flat_map(stuffed).collect();
         for step in [1, 7, 8, 13, 31] {

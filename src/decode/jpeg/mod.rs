@@ -25,6 +25,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 pub use plan::Reading;
+pub(super) use plan::trust;
 
 use super::PixelsWanted;
 use crate::pdq::Tile;
@@ -139,12 +140,20 @@ pub(super) fn memory(frame: &Frame) -> Option<u64> {
     Some(rows + planes)
 }
 
+/// A file that was read.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub tile: Box<Tile>,
+    /// The quantisation steps of its luminance's first coefficients, together.
+    pub steps: u16,
+}
+
 /// Reads a whole file with the given frame into a tile. Segments are looked at to the end, so that a file whose later scans have
 /// no tables is not taken for a whole one; what is in scans that are not wanted is not.
 ///
 /// # Errors
 /// Why it is to be decoded to pixels instead.
-pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Box<Tile>, PixelsWanted> {
+pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Read, PixelsWanted> {
     if !matches!(frame.marker, marker::BASELINE | marker::EXTENDED | marker::PROGRESSIVE)
         || frame.precision != 8
     {
@@ -176,7 +185,7 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Box<
             _ => colours.note(segment),
         }
     }
-    file.tile()
+    file.finish()
 }
 
 /// A file while it is read.
@@ -295,7 +304,7 @@ impl<'a> File<'a> {
         baseline::read(data, &scan, &grid, &self.tables, self.wanted.kept, channels)
     }
 
-    fn tile(mut self) -> Result<Box<Tile>, PixelsWanted> {
+    fn finish(mut self) -> Result<Read, PixelsWanted> {
         if !self.began || self.scanned.contains(&false) {
             return Err("a component without a scan".into());
         }
@@ -305,6 +314,9 @@ impl<'a> File<'a> {
             plane.fold(channel, self.wanted.kept)?;
         }
         let channels = self.channels.into_iter().map(|channel| (channel.projection, channel.thousandths));
-        Ok(Projection::tile(&channels.collect::<Vec<_>>()))
+        let channels: Vec<_> = channels.collect();
+        let steps =
+            channels.iter().map(|(projection, _)| projection.steps(plan::COARSE_COUNT)).max().unwrap_or(0);
+        Ok(Read { tile: Projection::tile(&channels), steps })
     }
 }

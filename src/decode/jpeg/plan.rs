@@ -3,6 +3,8 @@
 use super::progressive::Wanted;
 use super::structure::Frame;
 use super::zigzag::Kept;
+use crate::decode::PixelsWanted;
+use crate::pdq::{TILE_FRACTION_BITS, Tile};
 
 /// How much of a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,4 +39,33 @@ impl Reading {
     pub(super) const fn wanted(self) -> Wanted {
         Wanted { kept: self.kept, refined: self.refined }
     }
+}
+
+/// So many of the 256 bits may hang on rounding before the pixels are asked.
+const MAX_UNSTABLE_BITS: u16 = 20;
+/// A tile with so many of its 4,096 samples at least so bright is a drawing or a text on white…
+const WHITE_SAMPLES: usize = 1600;
+const WHITE: u32 = 240 << TILE_FRACTION_BITS;
+/// …and coarsely quantised where the steps of its first six coefficients are together at least this (quality 75 or less of the
+/// usual tables).
+const COARSE_STEPS: u16 = 36;
+/// How many coefficients [`COARSE_STEPS`] counts.
+pub(super) const COARSE_COUNT: usize = 6;
+
+/// Whether a tile from coefficients is as good as one from pixels.
+///
+/// Two kinds of pictures are not. In some, many of the code's bits hang on rounding. And a pixel decoder cuts off what overshoots
+/// white round sharp edges, which coefficients know nothing of: where edges on white are coarsely quantised, that shows.
+///
+/// # Errors
+/// Why pixels are better.
+pub(in crate::decode) fn trust(tile: &Tile, unstable_bits: u16, steps: u16) -> Result<(), PixelsWanted> {
+    if unstable_bits >= MAX_UNSTABLE_BITS {
+        return Err("many bits hang on rounding".into());
+    }
+    let white = tile.0.iter().filter(|&&sample| sample >= WHITE).count();
+    if steps >= COARSE_STEPS && white >= WHITE_SAMPLES {
+        return Err("coarsely quantised on white".into());
+    }
+    Ok(())
 }

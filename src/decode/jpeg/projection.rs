@@ -176,6 +176,11 @@ impl Projection {
         }
     }
 
+    /// The quantisation steps of the first `count` coefficients, together.
+    pub fn steps(&self, count: usize) -> u16 {
+        self.steps[..count].iter().fold(0, |sum, &step| sum.saturating_add(step))
+    }
+
     /// Folds row `number` of blocks: for each block [`Kept::stride`] numbers, of which the kept ones count.
     pub fn fold(&mut self, number: usize, blocks: &[i16]) {
         match self.kept.stride() {
