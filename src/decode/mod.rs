@@ -177,8 +177,8 @@ pub fn pixels(bytes: &[u8], probe: &Probe, geometry: Geometry, limits: &Limits) 
         .ok_or_else(|| Failure::new(Outcome::Unsupported, Stage::Decode, "no decoder for this format"))?;
     let (bytes, decoder) = picture_of(bytes, decoder);
     let tile = panic_guard::caught(|| match &probe.frame {
-        Some(frame) if frame.is_apart() => pixels::decode_apart(bytes, frame, geometry, limits),
-        _ => pixels::decode(bytes, decoder, geometry, limits),
+        Some(frame) => pixels::decode_jpeg(bytes, frame, geometry, limits),
+        None => pixels::decode(bytes, decoder, geometry, limits),
     })?;
     let unstable_bits = unstable_bits(&tile);
     let derivation = Derivation { path: DecodePath::Pixels, pixels_because: None, unstable_bits };

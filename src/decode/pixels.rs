@@ -31,10 +31,11 @@ pub(super) fn read_header(bytes: &[u8], format: Format, decoder: ImageFormat) ->
         // The decoder keeps a copy of the file, and of a progressive one every coefficient; the other one planes.
         let coefficients =
             if frame.marker == marker::PROGRESSIVE || frame.is_apart() { pixels * 2 * components } else { 0 };
+        let copy = if frame.open_height.is_some() { file } else { 0 };
         return Ok(Header {
             width: u32::from(frame.width),
             height: u32::from(frame.height),
-            pixel_bytes: pixels * if components == 1 { 1 } else { 3 } + file + coefficients,
+            pixel_bytes: pixels * if components == 1 { 1 } else { 3 } + file + copy + coefficients,
             frame: Some(frame),
         });
     }
@@ -109,8 +110,23 @@ pub(super) fn decode(
     reducer.finish().ok_or_else(|| Failure::new(Outcome::Corrupt, Stage::Decode, "rows are missing"))
 }
 
+/// Decodes a JPEG.
+pub(super) fn decode_jpeg(
+    bytes: &[u8],
+    frame: &Frame,
+    geometry: Geometry,
+    limits: &Limits,
+) -> Result<Box<Tile>, Failure> {
+    let bytes = frame.with_height(bytes);
+    if frame.is_apart() {
+        decode_apart(&bytes, frame, geometry, limits)
+    } else {
+        decode(&bytes, ImageFormat::Jpeg, geometry, limits)
+    }
+}
+
 /// Decodes a sequential JPEG whose components come in scans of their own, which the usual decoder gets wrong or refuses.
-pub(super) fn decode_apart(
+fn decode_apart(
     bytes: &[u8],
     frame: &Frame,
     geometry: Geometry,

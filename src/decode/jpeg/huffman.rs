@@ -96,7 +96,7 @@ pub(super) struct DcTable {
 impl DcTable {
     /// Looks at `window` bits at a time.
     pub fn new(counts: &[u8; 16], values: &[u8], window: u32) -> Option<Self> {
-        let code = Code::new(counts, values)?;
+        let code = Code::new(counts, values).filter(|_| values.iter().all(|&size| size < 16))?;
         let entry = |(index, symbol): (usize, &u16)| {
             let (length, size) = (u32::from(symbol >> 8), u32::from(symbol & 0xff));
             let (bits, used) = ((index as u64) << (64 - window), length + size);

@@ -4,6 +4,9 @@
 //! that would be a code of something else, so a file without its end-of-image marker is `corrupt`, as it
 //! is an error for the reference's decoder. What follows the end is not looked at.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 /// Markers that are told apart, by their second byte.
 pub(in crate::decode) mod marker {
     pub const BASELINE: u8 = 0xc0;
@@ -70,8 +73,10 @@ impl<'a> Iterator for Segments<'a> {
                 _ => {}
             }
             let length = usize::from(u16::from_be_bytes(*self.bytes.get(start..)?.first_chunk()?));
-            let content = self.bytes.get(start + 2..start + length).unwrap_or_default();
-            self.position = start + length.max(2);
+            // The length counts its own two bytes.
+            let content = self.bytes.get(start + 2..).filter(|_| length >= 2)?;
+            let content = content.get(..length - 2).unwrap_or_default();
+            self.position = start + length;
             return Some(Segment { marker, content, end: self.position });
         }
     }
@@ -102,12 +107,34 @@ pub(in crate::decode) struct Frame {
     pub components: Vec<Component>,
     /// Scans that the file has.
     pub scans: usize,
+    /// Where the frame header leaves the height open.
+    pub open_height: Option<OpenHeight>,
+}
+
+/// A height that follows the first scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::decode) struct OpenHeight {
+    /// Offset of the two bytes in the frame header.
+    header: usize,
+    /// The segment of the number of lines.
+    segment: Range<usize>,
 }
 
 impl Frame {
     /// Whether it is a sequential file whose components come in scans of their own.
     pub fn is_apart(&self) -> bool {
         self.marker != marker::PROGRESSIVE && self.scans > 1
+    }
+
+    /// The file as decoders want it that know the height from the frame header alone.
+    pub fn with_height<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let Some(open) = &self.open_height else { return Cow::Borrowed(bytes) };
+        let mut bytes = bytes.to_vec();
+        if let Some(height) = bytes.get_mut(open.header..open.header + 2) {
+            height.copy_from_slice(&self.height.to_be_bytes());
+        }
+        bytes.drain(open.segment.clone());
+        Cow::Owned(bytes)
     }
 }
 
@@ -133,7 +160,8 @@ pub(in crate::decode) struct Structure {
 pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
     let mut found = Structure::default();
     let mut scanned = false;
-    for Segment { marker, content, .. } in Segments::new(bytes) {
+    let mut frame_at = None;
+    for Segment { marker, content, end } in Segments::new(bytes) {
         match marker {
             marker::END_OF_IMAGE => found.complete = scanned,
             marker::START_OF_SCAN => {
@@ -147,11 +175,16 @@ pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
                     && frame.height == 0
                 {
                     frame.height = u16::from_be_bytes(lines);
+                    // A marker and a length of two bytes each stand before the content.
+                    let segment = end - content.len() - 4..end;
+                    frame.open_height =
+                        frame_at.map(|start: usize| OpenHeight { header: start + 1, segment });
                 }
             }
             // 0xC4, 0xC8 and 0xCC are tables and a reserved value among the frame headers.
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) && found.frame.is_none() => {
                 found.frame = frame(marker, content);
+                frame_at = Some(end - content.len());
             }
             _ => {}
         }
@@ -177,6 +210,7 @@ fn frame(marker: u8, content: &[u8]) -> Option<Frame> {
         width: u16::from_be_bytes([*width_high, *width_low]),
         components: components.get(..usize::from(*count))?.iter().map(component).collect(),
         scans: 0,
+        open_height: None,
     })
 }
 
@@ -212,7 +246,11 @@ mod tests {
         bytes[frame + 5..frame + 7].fill(0);
         let end = bytes.len() - 2;
         bytes.splice(end..end, [0xff, 0xdc, 0, 4, 0, 30]);
-        assert_eq!(structure(&bytes), structure(&picture()));
+        let found = structure(&bytes);
+        let frame = found.frame.unwrap();
+        assert_eq!((found.complete, frame.height), (true, 30));
+        let closed = frame.with_height(&bytes);
+        assert_eq!(structure(&closed).frame.unwrap(), super::Frame { open_height: None, ..frame });
     }
 
     #[test]
