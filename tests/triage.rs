@@ -364,6 +364,7 @@ fn a_run_survives_its_gpu() {
     backend.simulate_gpu_loss();
     let settings = IngestSettings {
         jobs: 2,
+        io_jobs: 2,
         max_memory: 256 << 20,
         geometry: Geometry::Full,
         decode: DecodeMode::Pixels,

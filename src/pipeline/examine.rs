@@ -1,102 +1,78 @@
-//! What one worker does with one file: read once, look at the header, decode, reduce.
+//! What a worker does with one file's bytes: digest them, look at the header, decode, reduce.
 
-use std::path::Path;
-
-use super::budget::{ByteBudget, Permit};
-use crate::decode::{self, DecodeMode, Facts, Limits, Picture, Probe, SNIFF_BYTES};
-use crate::outcome::{Failure, Outcome, Stage};
+use super::budget::ByteBudget;
+use super::profile::{self, Profile};
+use super::reader::Head;
+use crate::decode::{self, DecodeMode, Facts, Limits, Picture, Probe};
+use crate::outcome::Failure;
 use crate::pdq::Geometry;
-use crate::source::{FileBytes, FileStamp, ReadBuffer, read_file};
+use crate::source::{Digester, Digests};
 
-/// Examines files within a budget of memory. Shared by the workers of a run.
-///
-/// Files and decoders' buffers have budgets of their own: a worker that holds a file's bytes waits only
-/// for decoders that wait for nothing, so the workers cannot block each other.
+/// Examines files within a budget of memory for decoders. Shared by the workers of a run.
 #[derive(Debug)]
-pub(super) struct Examiner {
+pub(super) struct Examiner<'a> {
     geometry: Geometry,
     mode: DecodeMode,
     limits: Limits,
-    file_bytes: ByteBudget,
     decode_bytes: ByteBudget,
+    profile: &'a Profile,
 }
 
-/// A file that was read, and what its bytes take from the budget.
-#[derive(Debug)]
-pub(super) struct ReadFile<'a> {
-    pub file: FileBytes,
-    /// Whether it begins like a picture, so that its bytes were to be kept.
-    candidate: bool,
-    _permit: Option<Permit<'a>>,
-}
-
-impl Examiner {
-    /// A quarter of the memory is for files (pictures are compressed), the rest for decoding them.
-    pub fn new(geometry: Geometry, mode: DecodeMode, max_side: u32, max_memory: u64) -> Self {
-        let files = max_memory / 4;
+impl<'a> Examiner<'a> {
+    /// `memory` is for decoders alone.
+    pub const fn new(
+        geometry: Geometry,
+        mode: DecodeMode,
+        max_side: u32,
+        memory: u64,
+        profile: &'a Profile,
+    ) -> Self {
         Self {
             geometry,
             mode,
-            limits: Limits { max_side, max_decode_bytes: max_memory - files },
-            file_bytes: ByteBudget::new(files),
-            decode_bytes: ByteBudget::new(max_memory - files),
+            limits: Limits { max_side, max_decode_bytes: memory },
+            decode_bytes: ByteBudget::new(memory),
+            profile,
         }
     }
 
-    /// The most memory that files and decoders took at once: an upper bound, since the two peaks may have
-    /// come at different moments.
+    /// The most memory that decoders took at once.
     pub fn peak(&self) -> u64 {
-        self.file_bytes.peak() + self.decode_bytes.peak()
+        self.decode_bytes.peak()
     }
 
-    /// Reads a file to its end, with its digests.
-    ///
-    /// # Errors
-    /// It cannot be read, or is not what was listed any more.
-    pub fn read<'a>(
-        &'a self,
-        path: &Path,
-        stamp: &FileStamp,
-        buffer: &mut ReadBuffer,
-    ) -> Result<ReadFile<'a>, Failure> {
-        let listed = stamp.size.unwrap_or(0);
-        let mut permit = None;
-        let mut candidate = false;
-        // A file over the whole budget is digested and not kept.
-        let limit = if listed <= self.file_bytes.total() { listed } else { 0 };
-        let file = read_file(path, buffer, SNIFF_BYTES, limit, |head| {
-            candidate = decode::is_candidate(&head[..head.len().min(SNIFF_BYTES)]);
-            if candidate {
-                permit = self.file_bytes.take(limit);
-            }
-            candidate
-        })?;
-        if file.size != listed {
-            let reason = format!("its size changed from {listed} to {} bytes while it was read", file.size);
-            return Err(Failure::new(Outcome::Unreadable, Stage::Read, reason));
-        }
-        Ok(ReadFile { file, candidate, _permit: permit })
+    /// Digests a file that is held whole.
+    pub fn digest(&self, bytes: &[u8]) -> Digests {
+        let watch = self.profile.start(profile::Stage::Digesting);
+        let mut digester = Digester::default();
+        digester.update(bytes);
+        let digests = digester.finish();
+        watch.stop(1, bytes.len() as u64);
+        digests
     }
 
-    /// Says what the bytes are, and reduces a picture to its tile.
-    pub fn picture(&self, read: &ReadFile<'_>) -> (Facts, Result<Picture, Failure>) {
-        let file = &read.file;
-        if read.candidate && !file.whole {
-            let format = decode::Format::sniff(&file.bytes);
-            let reason = format!(
-                "a file of {} MiB; {} MiB are allowed (raise --max-memory)",
-                file.size.div_ceil(1 << 20),
-                self.file_bytes.total() >> 20
-            );
-            let failure = Failure::new(Outcome::OverLimit, Stage::Limits, reason);
-            return (Facts { format, ..Facts::default() }, Err(failure));
-        }
-        let probe = decode::probe(&file.bytes, self.geometry, &self.limits);
+    /// Says what a whole file is, and reduces a picture to its tile.
+    pub fn picture(&self, bytes: &[u8]) -> (Facts, Result<Picture, Failure>) {
+        let probe = decode::probe(bytes, self.geometry, &self.limits);
         if let Some(failure) = probe.failure {
             return (probe.facts, Err(failure));
         }
-        let picture = self.decode(&file.bytes, &probe);
+        let picture = self.decode(bytes, &probe);
         (probe.facts, picture)
+    }
+
+    /// Says what a file is of which only the head is held.
+    pub fn unheld(&self, head: Head) -> (Facts, Failure) {
+        match head.refused {
+            Some(failure) => {
+                let format = decode::Format::sniff(&head.bytes);
+                (Facts { format, ..Facts::default() }, failure)
+            }
+            None => {
+                let probe = decode::probe(&head.bytes, self.geometry, &self.limits);
+                (probe.facts, probe.failure.unwrap_or_else(no_candidate))
+            }
+        }
     }
 
     /// From coefficients where the run may and that is exact enough, else from pixels.
@@ -105,20 +81,32 @@ impl Examiner {
         if self.mode == DecodeMode::Auto
             && let Some(needed) = probe.coefficient_bytes
         {
-            match self
-                .decode_bytes
-                .take(needed)
-                .map(|_permit| decode::coefficients(bytes, probe, self.geometry))
-            {
-                Some(Ok(picture)) => return Ok(picture),
-                Some(Err(reason)) => pixels_because = Some(reason),
+            match self.decode_bytes.take(needed) {
+                Some(_permit) => {
+                    let watch = self.profile.start(profile::Stage::EntropyDecoding);
+                    let result = decode::coefficients(bytes, probe, self.geometry);
+                    watch.stop(1, bytes.len() as u64);
+                    match result {
+                        Ok(picture) => return Ok(picture),
+                        Err(reason) => pixels_because = Some(reason),
+                    }
+                }
                 None => pixels_because = Some("its coefficients need more memory than is allowed".into()),
             }
         }
         // What the budget could never give is refused by the decoder.
         let _permit = self.decode_bytes.take(probe.pixel_bytes);
-        let mut picture = decode::pixels(bytes, probe, self.geometry, &self.limits)?;
+        let watch = self.profile.start(profile::Stage::PixelDecoding);
+        let picture = decode::pixels(bytes, probe, self.geometry, &self.limits);
+        watch.stop(1, bytes.len() as u64);
+        let mut picture = picture?;
         picture.derivation.pixels_because = pixels_because;
         Ok(picture)
     }
+}
+
+/// A head that [`decode::is_candidate`] passed over is never decoded; should it ever be, the item says so.
+fn no_candidate() -> Failure {
+    use crate::outcome::{Outcome, Stage};
+    Failure::new(Outcome::OverLimit, Stage::Sniff, "only its beginning was read")
 }

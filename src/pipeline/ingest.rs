@@ -1,9 +1,9 @@
 //! `scan` and `triage`: from sources to a case, matched on the way.
 
-use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,29 +11,35 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::examine::Examiner;
 use super::known::{ResidentSets, Subject, count_hits};
+use super::profile::{Crew, Queue, Stage};
 use super::progress::Progress;
+use super::reader::Readers;
+use super::walkers::{Walker, Walkers};
+use super::workers::Workers;
 use super::{CancelToken, PipelineError, pool};
-use crate::case::{Batch, CaseStore, ContentRecord, ItemRecord, ItemState, ProgressReader, SetId, SourceId};
+use crate::case::{Batch, CaseStore, ContentRecord, ItemRecord, ProgressReader, SetId, SourceId};
 use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
 use crate::known::KnownSet;
 use crate::matching::Backend;
 use crate::outcome::Failure;
 use crate::pdq::Geometry;
 use crate::source::name::escape_path;
-use crate::source::{Digests, Entry, EntryKind, ReadBuffer, walk};
+use crate::source::{Digests, Tree};
 
 /// Findings wait at most this long for their batch to fill.
 const BATCH_WAIT: Duration = Duration::from_millis(200);
 /// Findings of one batch at most, whatever they are.
 const BATCH_FINDINGS: usize = 4096;
-/// Files that the walk is ahead of the workers.
-const WALK_AHEAD: usize = 1024;
+/// Groups of files that the walk is ahead of the readers.
+const GROUPS_AHEAD: usize = 64;
 
 /// The settings of a run that decide what is done.
 #[derive(Clone, Copy, Debug)]
 pub struct IngestSettings {
-    /// Threads that read and decode, and as many that search.
+    /// Threads that digest and decode, and as many that search.
     pub jobs: usize,
+    /// Threads that read files, and as many that list folders.
+    pub io_jobs: usize,
     /// Bytes for files and pictures in flight.
     pub max_memory: u64,
     /// How pictures are reduced.
@@ -61,30 +67,18 @@ pub struct IngestReport {
     pub peak_memory: u64,
 }
 
-/// A file for the workers.
-struct Work {
-    source: SourceId,
-    entry: Entry,
-}
-
 /// What a worker found out about a file.
-struct Finding {
-    item: ItemRecord,
+pub(super) struct Finding {
+    pub item: ItemRecord,
     /// For the first file of a content: what the bytes are.
-    content: Option<Content>,
+    pub content: Option<FoundContent>,
 }
 
-struct Content {
-    digests: Digests,
-    size: u64,
-    facts: Facts,
-    picture: Result<Picture, Failure>,
-}
-
-/// What the walk reports at its end.
-#[derive(Default)]
-struct Walked {
-    changed: u64,
+pub(super) struct FoundContent {
+    pub digests: Digests,
+    pub size: u64,
+    pub facts: Facts,
+    pub picture: Result<Picture, Failure>,
 }
 
 /// Walks sources, reads every file that the case does not have yet, stores what it is, and matches it with
@@ -113,14 +107,13 @@ pub fn ingest(
     let mut report = IngestReport::default();
     if sets.match_backlog(store, settings, progress, cancel)? {
         let run = Run { backend, settings, progress, cancel, sets: &sets };
-        let walked = run.files(store, &roots, &mut report.peak_memory)?;
-        if walked.changed > 0 {
-            notices.push(format!(
-                "{} files changed since the case last read them, and were read again",
-                walked.changed
-            ));
+        let changed = run.files(store, &roots, &mut report.peak_memory)?;
+        if changed > 0 {
+            notices
+                .push(format!("{changed} files changed since the case last read them, and were read again"));
         }
     }
+    progress.profile.end();
     report.interrupted = cancel.is_cancelled();
     if !report.interrupted {
         roots.iter().try_for_each(|&(source, _)| store.complete_source(source))?;
@@ -136,143 +129,102 @@ fn real_path(source: &std::path::Path) -> io::Result<PathBuf> {
     if cfg!(windows) { std::path::absolute(source) } else { source.canonicalize() }
 }
 
-fn source_error(source: &std::path::Path, error: io::Error) -> PipelineError {
+pub(super) fn source_error(source: &std::path::Path, error: io::Error) -> PipelineError {
     PipelineError::Io { what: format!("source {}", escape_path(source)), error }
 }
 
 /// What the threads of a run share.
-struct Run<'a> {
-    backend: &'a Backend,
-    settings: &'a IngestSettings,
-    progress: &'a Progress,
-    cancel: &'a CancelToken,
-    sets: &'a ResidentSets<'a>,
+pub(super) struct Run<'a> {
+    pub backend: &'a Backend,
+    pub settings: &'a IngestSettings,
+    pub progress: &'a Progress,
+    pub cancel: &'a CancelToken,
+    pub sets: &'a ResidentSets<'a>,
 }
 
 impl Run<'_> {
+    /// Everything from the walk to the writer. Returns how many files changed since the case last read them.
     fn files(
         &self,
         store: &mut CaseStore,
         roots: &[(SourceId, PathBuf)],
         peak_memory: &mut u64,
-    ) -> Result<Walked, PipelineError> {
-        let memory = self.settings.max_memory;
-        let reader = store.progress_reader(memory)?;
-        let seen = Mutex::new(store.known_contents(memory)?);
-        let examiner =
-            Examiner::new(self.settings.geometry, self.settings.decode, self.settings.max_side, memory);
-        let decode_pool = pool("decode", self.settings.jobs)?;
-        let search_pool = pool("search", self.settings.jobs)?;
-        let (work_in, work_out) = bounded(WALK_AHEAD);
-        let (findings_in, findings_out) = bounded(self.settings.jobs * 4);
+    ) -> Result<u64, PipelineError> {
+        let IngestSettings { jobs, io_jobs, max_memory, geometry, decode, max_side, .. } = *self.settings;
+        let profile = &self.progress.profile;
+        // A quarter of the memory is for files (pictures are compressed), the rest for decoding them.
+        let for_files = max_memory / 4;
+        let readers = Readers::new(for_files, true, self.cancel, profile);
+        let workers = Workers {
+            examiner: Examiner::new(geometry, decode, max_side, max_memory - for_files, profile),
+            seen: Mutex::new(store.known_contents(max_memory)?),
+            cancel: self.cancel,
+            profile,
+        };
+        let sources: Vec<PathBuf> = roots.iter().map(|(_, path)| path.clone()).collect();
+        let walkers = Walkers { run: self, roots, tree: Tree::new(&sources), changed: AtomicU64::new(0) };
+        let done = self.done_already(store, roots)?;
+        let (read_pool, decode_pool) = (pool("read", io_jobs)?, pool("decode", jobs)?);
+        let search_pool = pool("search", jobs)?;
+        for (crew, threads) in [
+            (Crew::Walkers, done.len()),
+            (Crew::Readers, io_jobs),
+            (Crew::Workers, jobs),
+            (Crew::Finishers, jobs),
+        ] {
+            profile.crew(crew, threads);
+        }
+        let (files_in, files_out) = bounded(GROUPS_AHEAD);
+        let (read_in, read_out) = bounded(jobs * 2);
+        let (findings_in, findings_out) = bounded(jobs * 2);
         let (batches_in, batches_out) = bounded(2);
         let sets = self.sets.ids();
-        let walked = thread::scope(|scope| {
-            let walk_findings = findings_in.clone();
-            let walker = scope.spawn(move || self.walk(roots, &reader, &work_in, &walk_findings));
-            scope.spawn(|| {
-                // Moved in, so that the channels close when the last worker ends.
-                let (work_out, findings_in) = (work_out, findings_in);
-                decode_pool.in_place_scope(|workers| {
-                    workers.spawn_broadcast(|_, _| self.work(&examiner, &seen, &work_out, &findings_in));
-                });
-            });
+        thread::scope(|scope| {
+            let (walkers, readers, workers) = (&walkers, &readers, &workers);
+            let walking: Vec<_> = done
+                .into_iter()
+                .map(|done| Walker::new(walkers, done, files_in.clone(), findings_in.clone()))
+                .map(|walker| scope.spawn(move || walker.run()))
+                .collect();
+            drop(files_in);
+            // What is moved in closes its channels when the last thread of its kind ends.
+            scope.spawn(move || read_pool.broadcast(|_| readers.run(&files_out, &read_in)));
+            scope.spawn(move || decode_pool.broadcast(|_| workers.run(&read_out, &findings_in)));
             scope.spawn(move || search_pool.install(|| self.finish(&findings_out, &batches_in, &sets)));
             // A sink that fails ends the run: returning drops the receiver, and every stage ends in turn.
-            for batch in batches_out {
+            for batch in &batches_out {
+                profile.saw(Queue::ToWrite, batches_out.len(), batches_out.capacity());
                 self.write(store, &batch)?;
             }
-            walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        *peak_memory = examiner.peak();
-        walked
+            for walker in walking {
+                walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            }
+            self.progress.walk_ended();
+            Ok::<_, PipelineError>(())
+        })?;
+        *peak_memory = readers.peak() + workers.examiner.peak();
+        Ok(walkers.changed())
     }
 
-    /// The walking thread.
-    fn walk(
+    /// For each walker a way to ask what the case has already, where it has anything of these sources.
+    fn done_already(
         &self,
+        store: &CaseStore,
         roots: &[(SourceId, PathBuf)],
-        reader: &ProgressReader,
-        work: &Sender<Work>,
-        findings: &Sender<Finding>,
-    ) -> Result<Walked, PipelineError> {
-        let mut walked = Walked::default();
-        for (source, root) in roots {
-            let mut failed = None;
-            let mut visit = |entry: Entry| {
-                if self.cancel.is_cancelled() {
-                    return false;
-                }
-                match reader.state(*source, &entry.relative, &entry.stamp) {
-                    Ok(ItemState::Done) => {
-                        Progress::add(&self.progress.files_skipped, 1);
-                        return true;
-                    }
-                    Ok(ItemState::Changed) => walked.changed += 1,
-                    Ok(ItemState::ToDo) => {}
-                    Err(error) => {
-                        failed = Some(error);
-                        return false;
-                    }
-                }
-                Progress::add(&self.progress.files_found, 1);
-                Progress::add(&self.progress.bytes_found, entry.stamp.size.unwrap_or(0));
-                match entry.kind {
-                    EntryKind::File => work.send(Work { source: *source, entry }).is_ok(),
-                    EntryKind::Failed(failure) => {
-                        let result = Err(failure);
-                        let item =
-                            ItemRecord { source: *source, path: entry.relative, stamp: entry.stamp, result };
-                        findings.send(Finding { item, content: None }).is_ok()
-                    }
-                }
-            };
-            walk(root, &mut visit).map_err(|error| source_error(root, error))?;
-            if let Some(error) = failed {
-                return Err(error.into());
-            }
+    ) -> Result<Vec<Option<ProgressReader>>, PipelineError> {
+        let mut fresh = true;
+        for &(source, _) in roots {
+            fresh &= !store.has_items(source)?;
         }
-        self.progress.walk_ended();
-        Ok(walked)
-    }
-
-    /// A worker: what is queued when the run is cancelled is left for the next one.
-    fn work(
-        &self,
-        examiner: &Examiner,
-        seen: &Mutex<HashSet<[u8; 32]>>,
-        work: &Receiver<Work>,
-        findings: &Sender<Finding>,
-    ) {
-        let mut buffer = ReadBuffer::default();
-        for Work { source, entry } in work {
-            if self.cancel.is_cancelled() {
-                continue;
-            }
-            let Entry { path, relative, stamp, .. } = entry;
-            let (result, content) = match examiner.read(&path, &stamp, &mut buffer) {
-                Err(failure) => (Err(failure), None),
-                Ok(read) => {
-                    let (digests, size) = (read.file.digests, read.file.size);
-                    let first = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(digests.sha256);
-                    let content = first.then(|| {
-                        let (facts, picture) = examiner.picture(&read);
-                        Content { digests, size, facts, picture }
-                    });
-                    (Ok(digests), content)
-                }
-            };
-            let item = ItemRecord { source, path: relative, stamp, result };
-            if findings.send(Finding { item, content }).is_err() {
-                return;
-            }
-        }
+        let reader = |_| (!fresh).then(|| store.progress_reader(self.settings.max_memory)).transpose();
+        Ok((0..self.settings.io_jobs.max(1)).map(reader).collect::<Result<_, _>>()?)
     }
 
     /// The finisher: hashes tiles in batches, matches, and hands whole batches to the writer.
-    fn finish(&self, findings: &Receiver<Finding>, batches: &Sender<Batch>, sets: &[SetId]) {
+    fn finish(&self, findings: &Receiver<Vec<Finding>>, batches: &Sender<Batch>, sets: &[SetId]) {
         let tiles_wanted = self.backend.tile_batch();
         while let Some(collected) = collect(findings, tiles_wanted) {
+            self.progress.profile.saw(Queue::ToFinish, findings.len(), findings.capacity());
             if batches.send(self.finish_batch(collected, sets)).is_err() {
                 return;
             }
@@ -292,7 +244,9 @@ impl Run<'_> {
             });
             contents.push((content.digests, content.size, content.facts, derivation));
         }
+        let watch = self.progress.profile.start_on(Stage::Hashing, self.settings.jobs);
         let mut hashes = self.backend.hash_tiles(&tiles).into_iter();
+        watch.stop(tiles.len() as u64, 0);
         for (digests, size, facts, derivation) in contents {
             let with_hash =
                 |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
@@ -307,13 +261,19 @@ impl Run<'_> {
                 hash: content.hash.as_ref().ok().map(|picture| picture.hash),
             })
             .collect();
-        batch.hits = self.sets.find(&subjects);
+        if !sets.is_empty() {
+            let watch = self.progress.profile.start_on(Stage::Searching, self.settings.jobs);
+            batch.hits = self.sets.find(&subjects);
+            watch.stop(subjects.len() as u64, 0);
+        }
         batch
     }
 
     /// The writer. Files count as done from here on.
     fn write(&self, store: &mut CaseStore, batch: &Batch) -> Result<(), PipelineError> {
+        let watch = self.progress.profile.start(Stage::Writing);
         store.write(batch, self.sets, self.settings.max_memory)?;
+        watch.stop(batch.items.len() as u64, 0);
         let hashed = batch.contents.iter().filter(|content| content.hash.is_ok()).count();
         let bytes = batch.items.iter().filter_map(|item| item.stamp.size).sum();
         Progress::add(&self.progress.files_done, batch.items.len() as u64);
@@ -332,18 +292,19 @@ fn missing_hash() -> Failure {
 
 /// Findings until there are enough tiles or findings, or the first has waited long enough; `None` when the
 /// workers have ended.
-fn collect(findings: &Receiver<Finding>, tiles_wanted: usize) -> Option<Vec<Finding>> {
+fn collect(findings: &Receiver<Vec<Finding>>, tiles_wanted: usize) -> Option<Vec<Finding>> {
     let first = findings.recv().ok()?;
     let deadline = Instant::now() + BATCH_WAIT;
     let has_tile =
         |finding: &Finding| finding.content.as_ref().is_some_and(|content| content.picture.is_ok());
-    let mut tiles = usize::from(has_tile(&first));
-    let mut collected = vec![first];
+    let count = |findings: &[Finding]| findings.iter().filter(|finding| has_tile(finding)).count();
+    let mut tiles = count(&first);
+    let mut collected = first;
     while tiles < tiles_wanted && collected.len() < BATCH_FINDINGS {
         match findings.recv_deadline(deadline) {
-            Ok(finding) => {
-                tiles += usize::from(has_tile(&finding));
-                collected.push(finding);
+            Ok(findings) => {
+                tiles += count(&findings);
+                collected.extend(findings);
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
         }

@@ -1,11 +1,12 @@
 //! The stages of a run, joined by bounded channels:
 //!
 //! ```text
-//! walk ─→ workers: read and digest once, drop duplicates, decode, reduce ─→ finisher: hash tiles in batches,
-//!                                                                          match ─→ writer (the caller's thread)
+//! walkers ─→ readers: each file ─→ workers: digest, drop    ─→ finisher: hash tiles in ─→ writer (the
+//!            once, ahead of need   duplicates, decode, reduce  batches, match             caller's thread)
 //! ```
 //!
-//! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s.
+//! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s, in the order
+//! that `reader` describes. [`profile`] tells which stage the others wait for.
 //! A stage that ends, for whatever reason, closes its channels, and its neighbours end with it.
 
 pub mod budget;
@@ -14,12 +15,17 @@ mod examine;
 mod hash;
 mod ingest;
 mod known;
+pub mod profile;
 mod progress;
+mod reader;
+mod walkers;
+mod workers;
 
 pub use cancel::CancelToken;
 pub use hash::{HashSettings, HashedFile, hash_files};
 pub use ingest::{IngestReport, IngestSettings, ingest};
 pub use known::match_stored;
+pub use profile::ProfileReport;
 pub use progress::{Progress, ProgressSnapshot};
 
 use std::io;

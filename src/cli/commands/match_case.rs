@@ -22,7 +22,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let mut store = CaseStore::open(&command.case).map_err(CliError::failed)?;
     let known = read_known_sets(&command.matching, console)?;
     let cancel = cancel_on_interrupt()?;
-    let resources = Resources::resolve(common);
+    let resources = Resources::resolve(common, &[]);
     let backend = resources.start_backend(code_count(&known), console)?;
     let geometry = store.spec().geometry;
     let matching = Matching::from(&command.matching);
@@ -37,6 +37,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let run = store.begin_run("match", &settings.to_json()?).map_err(CliError::failed)?;
     let match_settings = IngestSettings {
         jobs: resources.jobs,
+        io_jobs: resources.io_jobs,
         max_memory: resources.max_memory,
         geometry,
         decode: crate::decode::DecodeMode::Pixels,

@@ -60,7 +60,7 @@ impl IngestJob<'_> {
     /// Ingests the sources, matches with `known`, and writes the summary.
     pub fn run(&self, known: &[KnownSet], common: &Common, console: &Console) -> Result<Finished, CliError> {
         let cancel = cancel_on_interrupt()?;
-        let resources = Resources::resolve(common);
+        let resources = Resources::resolve(common, self.sources);
         // A case that exists keeps its own geometry unless another is asked for, which it refuses.
         let geometry = match self.case.geometry {
             Some(name) => name.into(),
@@ -92,6 +92,7 @@ impl IngestJob<'_> {
             });
         let ingest_settings = IngestSettings {
             jobs: resources.jobs,
+            io_jobs: resources.io_jobs,
             max_memory: resources.max_memory,
             geometry,
             decode: crate::decode::DecodeMode::Pixels,
