@@ -36,7 +36,7 @@ impl CaseStore {
         let transaction = self.connection.transaction()?;
         let mut last_content = batch.matched_through.map(|id| id.0);
         for content in &batch.contents {
-            let id = insert_content(&transaction, content, clamped(memory_limit))?;
+            let id = replace_content(&transaction, content, clamped(memory_limit))?;
             last_content = Some(id.max(last_content.unwrap_or(0)));
         }
         for item in &batch.items {
@@ -58,30 +58,45 @@ impl CaseStore {
     }
 }
 
-fn insert_content(
+/// Stores a content that is new, or that an earlier run put over its limit. That one gives way, and its hits with
+/// it: they are found again. It is rare, so that nothing is asked or deleted before the database says that there
+/// is one.
+fn replace_content(
     connection: &Transaction<'_>,
     content: &ContentRecord,
     memory_limit: i64,
 ) -> Result<i64, CaseError> {
-    // One that was over an earlier run's limit gives way, and its hits with it: they are found again.
-    let sha256 = content.digests.sha256;
-    connection
-        .prepare_cached("DELETE FROM hit WHERE content = (SELECT id FROM content WHERE sha256 = ?1)")?
-        .execute([sha256])?;
-    connection.prepare_cached("DELETE FROM content WHERE sha256 = ?1")?.execute([sha256])?;
+    if !insert_content(connection, content, memory_limit)? {
+        let sha256 = content.digests.sha256;
+        connection
+            .prepare_cached("DELETE FROM hit WHERE content = (SELECT id FROM content WHERE sha256 = ?1)")?
+            .execute([sha256])?;
+        connection.prepare_cached("DELETE FROM content WHERE sha256 = ?1")?.execute([sha256])?;
+        insert_content(connection, content, memory_limit)?;
+    }
+    Ok(connection.last_insert_rowid())
+}
+
+/// Returns whether there was room: `false` where the case has the content already.
+fn insert_content(
+    connection: &Transaction<'_>,
+    content: &ContentRecord,
+    memory_limit: i64,
+) -> Result<bool, CaseError> {
     let failure = content.hash.as_ref().err();
     let hash = content.hash.as_ref().ok().map(|picture| &picture.hash);
     let over_limit = failure.is_some_and(|failure| failure.outcome == Outcome::OverLimit);
     let exif = &content.facts.exif;
     let text = |text: &Option<String>| text.as_deref().map(|text| escape(text.as_bytes()));
-    connection
+    let inserted = connection
         .prepare_cached(
             "INSERT INTO content (sha256, sha1, md5, size, outcome, stage, reason, memory_limit, format, width, height,
                  taken, camera_make, camera_model, exif_orientation, codes, quality)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+             ON CONFLICT (sha256) DO NOTHING",
         )?
         .execute(params![
-            sha256,
+            content.digests.sha256,
             content.digests.sha1,
             content.digests.md5,
             clamped(content.size),
@@ -99,7 +114,7 @@ fn insert_content(
             hash.map(codes_to_bytes),
             hash.map(|hash| hash.quality),
         ])?;
-    Ok(connection.last_insert_rowid())
+    Ok(inserted > 0)
 }
 
 fn reason(failure: &Failure) -> String {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 /// Whether `path` lies on a disk that spins, whose heads lose time when several files are read at once.
-/// `None` where that cannot be told: network shares, file systems in memory, other systems than Linux.
+/// `None` where that cannot be told: network shares, virtual disks, file systems in memory, other systems than
+/// Linux.
 #[must_use]
 pub fn is_rotational(path: &Path) -> Option<bool> {
     system::is_rotational(path)
@@ -30,8 +31,16 @@ mod system {
     /// A partition has no queue of its own: its disk, the folder above it in /sys, has.
     fn of_device((major, minor): (u64, u64)) -> Option<bool> {
         let device = format!("/sys/dev/block/{major}:{minor}");
+        // Virtual disks claim to spin whatever lies beneath them.
+        if is_virtual(&fs::canonicalize(&device).ok()?) {
+            return None;
+        }
         let read = |queue: &str| fs::read_to_string(format!("{device}/{queue}/rotational")).ok();
         parse(&read("queue").or_else(|| read("../queue"))?)
+    }
+
+    fn is_virtual(device: &Path) -> bool {
+        device.iter().any(|part| part.to_string_lossy().starts_with("virtio"))
     }
 
     fn parse(text: &str) -> Option<bool> {
@@ -48,7 +57,7 @@ mod system {
     }
 
     /// In a line of mountinfo the third word is the device and the second after " - " where it comes from.
-    pub(super) fn disk_of(mounts: &str, (major, minor): (u64, u64)) -> Option<String> {
+    fn disk_of(mounts: &str, (major, minor): (u64, u64)) -> Option<String> {
         let wanted = format!("{major}:{minor}");
         mounts.lines().find_map(|line| {
             let (mount, origin) = line.split_once(" - ")?;
@@ -84,6 +93,8 @@ mod system {
                 [Some(true), Some(false), None, None]
             );
             assert_eq!(is_rotational(Path::new("/proc/self")), None, "no disk at all");
+            assert!(is_virtual(Path::new("/sys/devices/pci0000:00/0000:00:04.0/virtio3/block/vda/vda1")));
+            assert!(!is_virtual(Path::new("/sys/devices/pci0000:00/0000:00:17.0/ata1/host0/block/sda")));
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::progress::ProgressDisplay;
 use crate::pipeline::{IngestSettings, Progress, match_stored};
 
-use super::run::{code_count, finish, read_known_sets, write_summary};
+use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
 
 /// Runs the command.
 ///
@@ -48,8 +48,10 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let progress = Progress::default();
     let result = ProgressDisplay::new(common.progress, console)
         .show(&progress, || match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel));
+    progress.profile.end();
     let finished = finish(&mut store, run, result, &backend, console)?;
     drop(store);
-    write_summary(&command.case, &command.summary, started, &progress)?;
+    let telling = Telling { summary: &command.summary, profile: command.profile, progress: common.progress };
+    write_summary(&command.case, telling, started, &progress, console)?;
     Ok(finished)
 }

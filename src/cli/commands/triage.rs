@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::case::CaseStore;
-use crate::cli::args::{CaseOptions, Common, SummaryOptions, Triage};
+use crate::cli::args::{CaseOptions, Common, ProfileOptions, SummaryOptions, Triage};
 use crate::cli::config::{self, MAX_SIDE, Matching, MemorySize, Resources, RunSettings};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
@@ -15,7 +15,7 @@ use crate::known::KnownSet;
 use crate::pipeline::{IngestSettings, Progress, ingest};
 use crate::source::name::escape_path;
 
-use super::run::{code_count, finish, read_known_sets, write_summary};
+use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
 
 /// Runs the command.
 ///
@@ -29,6 +29,7 @@ pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finis
         case: &command.case,
         matching: Some(Matching::from(&command.matching)),
         summary: &command.summary,
+        profile: command.profile,
     };
     job.check_paths()?;
     let known = read_known_sets(&command.matching, console)?;
@@ -43,6 +44,7 @@ pub(super) struct IngestJob<'a> {
     pub started: Instant,
     pub matching: Option<Matching>,
     pub summary: &'a SummaryOptions,
+    pub profile: ProfileOptions,
 }
 
 impl IngestJob<'_> {
@@ -71,8 +73,9 @@ impl IngestJob<'_> {
             .map_err(CliError::failed)?;
         let backend = resources.start_backend(code_count(known), console)?;
         console.detail(format!(
-            "{} threads, {} for files and pictures in flight",
-            resources.jobs,
+            "{} threads, {} of them reading, {} for files and pictures in flight",
+            resources.jobs + resources.io_jobs,
+            resources.io_jobs,
             MemorySize(resources.max_memory)
         ));
         let settings = RunSettings {
@@ -114,7 +117,8 @@ impl IngestJob<'_> {
         }
         let finished = finish(&mut store, run, result, &backend, console)?;
         drop(store);
-        write_summary(&self.case.case, self.summary, self.started, &progress)?;
+        let telling = Telling { summary: self.summary, profile: self.profile, progress: common.progress };
+        write_summary(&self.case.case, telling, self.started, &progress, console)?;
         Ok(finished)
     }
 }
