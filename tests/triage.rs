@@ -367,6 +367,7 @@ fn a_run_survives_its_gpu() {
     backend.simulate_gpu_loss();
     let settings = IngestSettings {
         jobs: 2,
+        io_jobs: 2,
         max_memory: 256 << 20,
         geometry: Geometry::Full,
         decode: DecodeMode::Auto,
@@ -381,4 +382,77 @@ fn a_run_survives_its_gpu() {
     drop(store);
     assert_eq!(backend.take_notices().len(), 1);
     assert_eq!(cases.exports("GPU"), cases.exports("CPU"));
+}
+
+/// What each stage counted must be what went through it, and the bottleneck one of the stages.
+#[test]
+fn the_profile_counts_what_went_through_each_stage() {
+    let cases = Cases::new();
+    let summary = triage(&cases, "CASE", &["--profile-stages"]);
+    let profile = &summary["run"]["profile"];
+    let stage = |name: &str| {
+        let stages = profile["stages"].as_array().unwrap();
+        stages.iter().find(|stage| stage["stage"] == name).unwrap_or_else(|| panic!("no {name}: {profile}"))
+    };
+    for name in ["walking", "reading", "digesting", "writing"] {
+        assert_eq!(stage(name)["items"], 22, "{name}");
+    }
+    assert_eq!(stage("reading")["bytes"], summary["bytes"]);
+    assert_eq!(stage("digesting")["bytes"], summary["bytes"]);
+    assert_eq!(stage("hashing")["items"], 16);
+    assert_eq!(stage("searching")["items"], 21, "one of 22 is a duplicate");
+    let limit = &summary["run"]["limited_by"];
+    assert!(stage(limit["stage"].as_str().unwrap())["busy_seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(limit, &profile["limited_by"]);
+    let again = triage(&cases, "CASE", &[]);
+    assert!(again["run"]["profile"].is_null(), "only where it is asked for");
+}
+
+#[test]
+fn the_profile_is_a_table_or_json_on_standard_error() {
+    let cases = Cases::new();
+    let case = cases.path("CASE");
+    let scan = |more: &[&str]| {
+        let mut command = tamis();
+        command.args(["scan", SEIZURE, "--profile-stages", "--case"]).arg(&case).args(more);
+        command.output().unwrap()
+    };
+    let output = scan(&["--io-jobs", "3", "--jobs", "2"]);
+    assert!(expect(0, &output).contains("\nlimited by: "));
+    let table = errors(0, &output);
+    let threads = |stage: &str| {
+        let row = table.lines().find(|line| line.starts_with(stage)).unwrap_or_else(|| panic!("{table}"));
+        row[stage.len()..].split_whitespace().next().unwrap().to_string()
+    };
+    assert_eq!(["walking", "reading", "digesting", "writing"].map(threads), ["3", "3", "2", "1"]);
+    assert!(table.lines().last().unwrap().starts_with("limited by: "), "{table}");
+
+    let output = scan(&["--progress", "json"]);
+    let last: Value = serde_json::from_str(errors(0, &output).lines().last().unwrap()).unwrap();
+    assert!(last["profile"]["seconds"].as_f64().unwrap() > 0.0);
+}
+
+/// Many small files in a deep and wide tree, with every number of reading threads: the same case.
+#[test]
+fn the_threads_that_read_do_not_change_the_case() {
+    let cases = Cases::new();
+    let source = cases.path("source");
+    for number in 0..700 {
+        let folder = source.join(format!("{}/{}", number % 13, number % 7));
+        fs::create_dir_all(&folder).unwrap();
+        // Every fifth content twice or more, and one file that is streamed.
+        fs::write(folder.join(format!("{number}.txt")), format!("file {}", number % 560)).unwrap();
+    }
+    fs::write(source.join("large"), vec![7; (5 << 20) + 1]).unwrap();
+    let source = source.to_str().unwrap();
+    let mut exports = BTreeSet::new();
+    for io_jobs in ["1", "2", "9"] {
+        let summary = cases.summary(io_jobs, &["scan", source, "--quiet", "--io-jobs", io_jobs]);
+        assert_eq!(summary["unfinished"], 0);
+        exports.insert(cases.exports(io_jobs));
+        // And again, with nothing left to do.
+        let again = cases.summary(io_jobs, &["scan", source, "--quiet", "--io-jobs", io_jobs]);
+        assert_eq!(again["run"]["files"], 0);
+    }
+    assert_eq!(exports.len(), 1);
 }

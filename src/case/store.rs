@@ -184,7 +184,16 @@ impl CaseStore {
         Ok(())
     }
 
-    /// A second, read-only connection that tells what is done already, for the walking thread.
+    /// Whether anything of a source is stored.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn has_items(&self, source: SourceId) -> Result<bool, CaseError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM item WHERE source = ?1)";
+        Ok(self.connection.query_row(sql, [source.0], |row| row.get(0))?)
+    }
+
+    /// A second, read-only connection that tells what is done already, for a walking thread.
     /// `memory_limit` is the most that one picture may take in this run: contents that were over a lower
     /// limit are to be tried again.
     ///

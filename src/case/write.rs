@@ -35,67 +35,108 @@ impl CaseStore {
         columns: &dyn RecordColumns,
         memory_limit: u64,
     ) -> Result<(), CaseError> {
+        self.write_all(std::slice::from_ref(batch), columns, memory_limit)
+    }
+
+    /// [`CaseStore::write`] of several batches, in one transaction: an index page that many of them touch is written once.
+    ///
+    /// # Errors
+    /// The database said no: nothing of the batches is there then.
+    pub fn write_all(
+        &mut self,
+        batches: &[Batch],
+        columns: &dyn RecordColumns,
+        memory_limit: u64,
+    ) -> Result<(), CaseError> {
         let transaction = self.connection.transaction()?;
-        let mut last_content = batch.matched_through.map(|id| id.0);
-        for content in &batch.contents {
-            let id = insert_content(&transaction, content, clamped(memory_limit))?;
-            last_content = Some(id.max(last_content.unwrap_or(0)));
-        }
-        for exact in &batch.exact {
-            replace_code(&transaction, exact)?;
-        }
-        for (set, sha256) in &batch.forget {
-            transaction
-                .prepare_cached(
-                    "DELETE FROM hit WHERE known_set = ?1 AND content = (SELECT id FROM content WHERE sha256 = ?2)",
-                )?
-                .execute(params![set.0, sha256])?;
-        }
-        for item in &batch.items {
-            upsert_item(&transaction, item)?;
-        }
-        for hits in &batch.hits {
-            insert_hits(&transaction, hits, columns)?;
-        }
-        if let Some(last) = last_content {
-            for set in &batch.sets {
-                transaction
-                    .prepare_cached(
-                        "UPDATE known_set SET matched_through = max(matched_through, ?2) WHERE id = ?1",
-                    )?
-                    .execute([set.0, last])?;
-            }
+        for batch in batches {
+            write_batch(&transaction, batch, columns, clamped(memory_limit))?;
         }
         Ok(transaction.commit()?)
     }
 }
 
-fn insert_content(
+/// The rows of one batch.
+fn write_batch(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    columns: &dyn RecordColumns,
+    memory_limit: i64,
+) -> Result<(), CaseError> {
+    let mut last_content = batch.matched_through.map(|id| id.0);
+    for content in &batch.contents {
+        let id = replace_content(transaction, content, memory_limit)?;
+        last_content = Some(id.max(last_content.unwrap_or(0)));
+    }
+    for exact in &batch.exact {
+        replace_code(transaction, exact)?;
+    }
+    for (set, sha256) in &batch.forget {
+        transaction
+                .prepare_cached(
+                    "DELETE FROM hit WHERE known_set = ?1 AND content = (SELECT id FROM content WHERE sha256 = ?2)",
+                )?
+                .execute(params![set.0, sha256])?;
+    }
+    for item in &batch.items {
+        upsert_item(transaction, item)?;
+    }
+    for hits in &batch.hits {
+        insert_hits(transaction, hits, columns)?;
+    }
+    if let Some(last) = last_content {
+        for set in &batch.sets {
+            transaction
+                .prepare_cached(
+                    "UPDATE known_set SET matched_through = max(matched_through, ?2) WHERE id = ?1",
+                )?
+                .execute([set.0, last])?;
+        }
+    }
+    Ok(())
+}
+
+/// Stores a content that is new, or that an earlier run put over its limit. That one gives way, and its hits with
+/// it: they are found again. It is rare, so that nothing is asked or deleted before the database says that there
+/// is one.
+fn replace_content(
     connection: &Transaction<'_>,
     content: &ContentRecord,
     memory_limit: i64,
 ) -> Result<i64, CaseError> {
-    // One that was over an earlier run's limit gives way, and its hits with it: they are found again.
-    let sha256 = content.digests.sha256;
-    connection
-        .prepare_cached("DELETE FROM hit WHERE content = (SELECT id FROM content WHERE sha256 = ?1)")?
-        .execute([sha256])?;
-    connection.prepare_cached("DELETE FROM content WHERE sha256 = ?1")?.execute([sha256])?;
+    if !insert_content(connection, content, memory_limit)? {
+        let sha256 = content.digests.sha256;
+        connection
+            .prepare_cached("DELETE FROM hit WHERE content = (SELECT id FROM content WHERE sha256 = ?1)")?
+            .execute([sha256])?;
+        connection.prepare_cached("DELETE FROM content WHERE sha256 = ?1")?.execute([sha256])?;
+        insert_content(connection, content, memory_limit)?;
+    }
+    Ok(connection.last_insert_rowid())
+}
+
+/// Returns whether there was room: `false` where the case has the content already.
+fn insert_content(
+    connection: &Transaction<'_>,
+    content: &ContentRecord,
+    memory_limit: i64,
+) -> Result<bool, CaseError> {
     let failure = content.hash.as_ref().err();
     let hash = content.hash.as_ref().ok().map(|picture| &picture.hash);
     let derivation = content.hash.as_ref().ok().map(|picture| &picture.derivation);
     let over_limit = failure.is_some_and(|failure| failure.outcome == Outcome::OverLimit);
     let exif = &content.facts.exif;
     let text = |text: &Option<String>| text.as_deref().map(|text| escape(text.as_bytes()));
-    connection
+    let inserted = connection
         .prepare_cached(
             "INSERT INTO content (sha256, sha1, md5, size, outcome, stage, reason, memory_limit, format, width, height,
                  taken, camera_make, camera_model, exif_orientation, codes, quality, decode_path, unstable_bits,
                  pixels_because)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+             ON CONFLICT (sha256) DO NOTHING",
         )?
         .execute(params![
-            sha256,
+            content.digests.sha256,
             content.digests.sha1,
             content.digests.md5,
             clamped(content.size),
@@ -116,7 +157,7 @@ fn insert_content(
             derivation.map(|derivation| derivation.unstable_bits),
             derivation.and_then(pixels_because),
         ])?;
-    Ok(connection.last_insert_rowid())
+    Ok(inserted > 0)
 }
 
 /// The code from pixels takes the other's place; the content keeps its row.

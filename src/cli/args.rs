@@ -62,9 +62,14 @@ pub struct Common {
     /// name). The answers are the same on all; `auto` takes what measures faster
     #[arg(long, global = true, value_name = "BACKEND", default_value_t)]
     pub backend: BackendRequest,
-    /// Threads that read, decode and search [default: all processors]
+    /// Threads that digest and decode, and as many that search [default: all processors]
     #[arg(long, short = 'j', global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
+    /// Threads that read files ahead of the decoders, and as many that list folders. A spinning disk is
+    /// fastest with 1; flash and network shares want several requests at once [default: 1 where a source
+    /// lies on a spinning disk, else as many as --jobs, from 4 to 16]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub io_jobs: Option<u16>,
     /// Memory for files and pictures in flight, such as 512MiB or 8G; a picture that needs more is
     /// counted as `over_limit` [default: a quarter of the machine's]
     #[arg(long, global = true, value_name = "SIZE")]
@@ -215,6 +220,9 @@ pub struct Triage {
     /// The summary's form and place.
     #[command(flatten)]
     pub summary: SummaryOptions,
+    /// Where the time went.
+    #[command(flatten)]
+    pub profile: ProfileOptions,
 }
 
 /// `tamis scan`.
@@ -229,6 +237,9 @@ pub struct Scan {
     /// The summary's form and place.
     #[command(flatten)]
     pub summary: SummaryOptions,
+    /// Where the time went.
+    #[command(flatten)]
+    pub profile: ProfileOptions,
 }
 
 /// `tamis match`.
@@ -246,6 +257,19 @@ pub struct Match {
     /// The summary's form and place.
     #[command(flatten)]
     pub summary: SummaryOptions,
+    /// Where the time went.
+    #[command(flatten)]
+    pub profile: ProfileOptions,
+}
+
+/// Where a run's time went.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Output options")]
+pub struct ProfileOptions {
+    /// At the end, show on standard error what each stage was busy with, how full the queues between them
+    /// were, and which stage the others waited for; a JSON summary holds the same as `run.profile`
+    #[arg(long)]
+    pub profile_stages: bool,
 }
 
 /// Form and place of a summary.

@@ -12,6 +12,7 @@ use crate::decode::DecodeMode;
 use crate::matching::{Backend, BackendRequest, VerifyMode};
 use crate::pdq::Geometry;
 use crate::source::name::escape_path;
+use crate::source::storage::is_rotational;
 
 use super::args::{CaseOptions, Common, MatchOptions};
 use super::console::Console;
@@ -68,8 +69,10 @@ impl fmt::Display for MemorySize {
 pub struct Resources {
     /// `--backend` as asked for; what it became is recorded beside the run.
     pub backend: String,
-    /// Threads that read, decode and search.
+    /// Threads that digest and decode, and as many that search.
     pub jobs: usize,
+    /// Threads that read files, and as many that list folders.
+    pub io_jobs: usize,
     /// Bytes for files and pictures in flight.
     pub max_memory: u64,
     #[serde(skip)]
@@ -77,14 +80,22 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// Resolves the common options on this machine.
+    /// Resolves the common options on this machine, for reading these sources.
     #[must_use]
-    pub fn resolve(common: &Common) -> Self {
+    pub fn resolve(common: &Common, sources: &[PathBuf]) -> Self {
         let jobs =
             common.jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
         let max_memory =
             common.max_memory.map_or_else(|| (total_memory() / 4).max(MIN_MEMORY), |size| size.0);
-        Self { backend: common.backend.to_string(), jobs, max_memory, request: common.backend.clone() }
+        let spinning = sources.iter().any(|source| is_rotational(source) == Some(true));
+        let io_jobs = common.io_jobs.map_or_else(|| default_io_jobs(jobs, spinning), usize::from);
+        Self {
+            backend: common.backend.to_string(),
+            jobs,
+            io_jobs,
+            max_memory,
+            request: common.backend.clone(),
+        }
     }
 
     /// Starts the backend, and says which it is and why.
@@ -99,6 +110,11 @@ impl Resources {
         console.detail(format!("backend: {}", backend.description()));
         Ok(backend)
     }
+}
+
+/// See `docs/decisions/reader-threads.md`.
+fn default_io_jobs(jobs: usize, spinning: bool) -> usize {
+    if spinning { 1 } else { jobs.clamp(4, 16) }
 }
 
 /// Bytes of memory that this machine has; 4 GiB where the system does not tell.
@@ -218,6 +234,12 @@ mod tests {
         {
             assert!(bytes(refused).is_err(), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_spinning_disk_is_read_by_one_thread() {
+        assert_eq!([2, 8, 64].map(|jobs| default_io_jobs(jobs, true)), [1, 1, 1]);
+        assert_eq!([2, 8, 64].map(|jobs| default_io_jobs(jobs, false)), [4, 8, 16]);
     }
 
     #[test]

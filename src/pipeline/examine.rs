@@ -1,120 +1,136 @@
-//! What one worker does with one file: read once, look at the header, decode, reduce.
+//! What a worker does with one file's bytes: digest them, look at the header, decode, reduce.
 
 use std::path::Path;
 
-use super::budget::{ByteBudget, Permit};
-use crate::decode::{self, DecodeMode, Facts, Limits, Picture, Probe, SNIFF_BYTES};
+use super::budget::ByteBudget;
+use super::profile::{self, Profile};
+use super::reader::Head;
+use crate::decode::{self, DecodeMode, Facts, Limits, Picture, Probe};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::Geometry;
-use crate::source::{FileBytes, FileStamp, ReadBuffer, read_file};
+use crate::source::{Digester, Digests, SourceFile, sha256_of};
 
-/// Examines files within a budget of memory. Shared by the workers of a run.
-///
-/// Files and decoders' buffers have budgets of their own: a worker that holds a file's bytes waits only
-/// for decoders that wait for nothing, so the workers cannot block each other.
+/// Examines files within a budget of memory for decoders. Shared by the workers of a run.
 #[derive(Debug)]
-pub(super) struct Examiner {
+pub(super) struct Examiner<'a> {
     geometry: Geometry,
     mode: DecodeMode,
     limits: Limits,
-    file_bytes: ByteBudget,
     decode_bytes: ByteBudget,
+    verdict_bytes: ByteBudget,
+    profile: &'a Profile,
 }
 
-/// A file that was read, and what its bytes take from the budget.
-#[derive(Debug)]
-pub(super) struct ReadFile<'a> {
-    pub file: FileBytes,
-    /// Whether it begins like a picture, so that its bytes were to be kept.
-    candidate: bool,
-    _permit: Option<Permit<'a>>,
+/// How a run's memory is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shares {
+    /// For files that are read ahead: pictures are compressed.
+    pub reading: u64,
+    /// For files that are read again for a verdict.
+    pub verdicts: u64,
+    /// For decoders.
+    pub decoding: u64,
 }
 
-impl Examiner {
-    /// A quarter of the memory is for files (pictures are compressed), the rest for decoding them.
-    pub fn new(geometry: Geometry, mode: DecodeMode, max_side: u32, max_memory: u64) -> Self {
-        let files = max_memory / 4;
+impl Shares {
+    /// The shares of `memory` bytes.
+    pub const fn of(memory: u64) -> Self {
+        let eighth = memory / 8;
+        Self { reading: eighth, verdicts: eighth, decoding: memory - 2 * eighth }
+    }
+}
+
+impl<'a> Examiner<'a> {
+    /// An examiner within its shares of a run's memory.
+    pub const fn new(
+        geometry: Geometry,
+        mode: DecodeMode,
+        max_side: u32,
+        shares: Shares,
+        profile: &'a Profile,
+    ) -> Self {
         Self {
             geometry,
             mode,
-            limits: Limits { max_side, max_decode_bytes: max_memory - files },
-            file_bytes: ByteBudget::new(files),
-            decode_bytes: ByteBudget::new(max_memory - files),
+            limits: Limits { max_side, max_decode_bytes: shares.decoding },
+            decode_bytes: ByteBudget::new(shares.decoding),
+            verdict_bytes: ByteBudget::new(shares.verdicts),
+            profile,
         }
     }
 
-    /// The most memory that files and decoders took at once: an upper bound, since the two peaks may have
-    /// come at different moments.
+    /// The most memory that decoders and verdicts took at once: an upper bound, since the two peaks may have come at
+    /// different moments.
     pub fn peak(&self) -> u64 {
-        self.file_bytes.peak() + self.decode_bytes.peak()
+        self.decode_bytes.peak() + self.verdict_bytes.peak()
     }
 
-    /// Reads a file to its end, with its digests.
-    ///
-    /// # Errors
-    /// It cannot be read, or is not what was listed any more.
-    pub fn read<'a>(
-        &'a self,
-        path: &Path,
-        stamp: &FileStamp,
-        buffer: &mut ReadBuffer,
-    ) -> Result<ReadFile<'a>, Failure> {
-        let listed = stamp.size.unwrap_or(0);
-        let mut permit = None;
-        let mut candidate = false;
-        // A file over the whole budget is digested and not kept.
-        let limit = if listed <= self.file_bytes.total() { listed } else { 0 };
-        let file = read_file(path, buffer, SNIFF_BYTES, limit, |head| {
-            candidate = decode::is_candidate(&head[..head.len().min(SNIFF_BYTES)]);
-            if candidate {
-                permit = self.file_bytes.take(limit);
-            }
-            candidate
-        })?;
-        if file.size != listed {
-            let reason = format!("its size changed from {listed} to {} bytes while it was read", file.size);
-            return Err(Failure::new(Outcome::Unreadable, Stage::Read, reason));
-        }
-        Ok(ReadFile { file, candidate, _permit: permit })
+    /// Digests a file that is held whole.
+    pub fn digest(&self, bytes: &[u8]) -> Digests {
+        let watch = self.profile.start(profile::Stage::Digesting);
+        let mut digester = Digester::default();
+        digester.update(bytes);
+        let digests = digester.finish();
+        watch.stop(1, bytes.len() as u64);
+        digests
     }
 
-    /// Says what the bytes are, and reduces a picture to its tile.
-    pub fn picture(&self, read: &ReadFile<'_>) -> (Facts, Result<Picture, Failure>) {
-        let file = &read.file;
-        if let Err(failure) = self.whole(read) {
-            let format = decode::Format::sniff(&file.bytes);
-            return (Facts { format, ..Facts::default() }, Err(failure));
-        }
-        let probe = decode::probe(&file.bytes, self.geometry, &self.limits);
+    /// Says what a whole file is, and reduces a picture to its tile.
+    pub fn picture(&self, bytes: &[u8]) -> (Facts, Result<Picture, Failure>) {
+        let probe = decode::probe(bytes, self.geometry, &self.limits);
         if let Some(failure) = probe.failure {
             return (probe.facts, Err(failure));
         }
-        let picture = self.decode(&file.bytes, &probe);
+        let picture = self.decode(bytes, &probe);
         (probe.facts, picture)
     }
 
-    /// Decodes the pixels of a picture whatever the run's mode, for a verdict.
-    ///
-    /// # Errors
-    /// It does not fit the memory, or the decoder fails.
-    pub fn pixels(&self, read: &ReadFile<'_>) -> Result<Picture, Failure> {
-        self.whole(read)?;
-        let probe = decode::probe(&read.file.bytes, self.geometry, &self.limits);
-        let _permit = self.decode_bytes.take(probe.pixel_bytes);
-        decode::pixels(&read.file.bytes, &probe, self.geometry, &self.limits)
+    /// Says what a file is of which only the head is held.
+    pub fn unheld(&self, head: Head) -> (Facts, Failure) {
+        match head.refused {
+            Some(failure) => {
+                let format = decode::Format::sniff(&head.bytes);
+                (Facts { format, ..Facts::default() }, failure)
+            }
+            None => {
+                let probe = decode::probe(&head.bytes, self.geometry, &self.limits);
+                (probe.facts, probe.failure.unwrap_or_else(no_candidate))
+            }
+        }
     }
 
-    /// Refuses a picture whose file was too large to be kept.
-    fn whole(&self, read: &ReadFile<'_>) -> Result<(), Failure> {
-        if !read.candidate || read.file.whole {
-            return Ok(());
+    /// Decodes the pixels of the file at `path` whatever the run's mode, for a verdict; `None` where there is no file with this
+    /// size and SHA-256.
+    ///
+    /// Its bytes are taken from a budget of their own, and then memory for the decoder, whose holders wait for nothing. The
+    /// readers' budget is left alone: what it would give could be held by files that wait for this verdict.
+    pub fn verdict(&self, path: &Path, size: u64, sha256: &[u8; 32]) -> Option<Result<Picture, Failure>> {
+        // As the walk saw it: a link that took the file's place is not followed, and another size is other bytes.
+        let metadata = path.symlink_metadata().ok()?;
+        if !metadata.is_file() || metadata.len() != size {
+            return None;
         }
-        let reason = format!(
-            "a file of {} MiB; {} MiB are allowed (raise --max-memory)",
-            read.file.size.div_ceil(1 << 20),
-            self.file_bytes.total() >> 20
-        );
-        Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason))
+        let Some(_permit) = self.verdict_bytes.take(size) else {
+            let reason = format!(
+                "a file of {} MiB; {} MiB are allowed for verdicts (raise --max-memory)",
+                size.div_ceil(1 << 20),
+                self.verdict_bytes.total() >> 20
+            );
+            return Some(Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason)));
+        };
+        // One byte more would show that it grew.
+        let mut bytes = vec![0; size as usize + 1];
+        let filled = SourceFile::open(path).and_then(|mut file| file.fill(&mut bytes)).ok()?;
+        bytes.truncate(filled);
+        if filled as u64 != size || sha256_of(&bytes) != *sha256 {
+            return None;
+        }
+        let probe = decode::probe(&bytes, self.geometry, &self.limits);
+        let _permit = self.decode_bytes.take(probe.pixel_bytes);
+        let watch = self.profile.start(profile::Stage::Verifying);
+        let picture = decode::pixels(&bytes, &probe, self.geometry, &self.limits);
+        watch.stop(1, size);
+        Some(picture)
     }
 
     /// From coefficients where the run may and that is exact enough, else from pixels.
@@ -123,16 +139,31 @@ impl Examiner {
         if self.mode == DecodeMode::Auto
             && let Some(needed) = probe.coefficient_bytes
         {
-            match self.decode_bytes.take(needed).map(|_permit| decode::coefficients(bytes, probe)) {
-                Some(Ok(picture)) => return Ok(picture),
-                Some(Err(reason)) => pixels_because = Some(reason),
+            match self.decode_bytes.take(needed) {
+                Some(_permit) => {
+                    let watch = self.profile.start(profile::Stage::EntropyDecoding);
+                    let result = decode::coefficients(bytes, probe);
+                    watch.stop(1, bytes.len() as u64);
+                    match result {
+                        Ok(picture) => return Ok(picture),
+                        Err(reason) => pixels_because = Some(reason),
+                    }
+                }
                 None => pixels_because = Some("its coefficients need more memory than is allowed".into()),
             }
         }
         // What the budget could never give is refused by the decoder.
         let _permit = self.decode_bytes.take(probe.pixel_bytes);
-        let mut picture = decode::pixels(bytes, probe, self.geometry, &self.limits)?;
+        let watch = self.profile.start(profile::Stage::PixelDecoding);
+        let picture = decode::pixels(bytes, probe, self.geometry, &self.limits);
+        watch.stop(1, bytes.len() as u64);
+        let mut picture = picture?;
         picture.derivation.pixels_because = pixels_because;
         Ok(picture)
     }
+}
+
+/// A head that [`decode::is_candidate`] passed over is never decoded; should it ever be, the item says so.
+fn no_candidate() -> Failure {
+    Failure::new(Outcome::OverLimit, Stage::Sniff, "only its beginning was read")
 }

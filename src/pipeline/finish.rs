@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::known::ResidentSets;
+use super::profile::{Queue, Stage};
 use super::progress::Progress;
 use super::verify::{Subject, Trial, Verifier};
 use crate::case::{Batch, ContentRecord, ItemRecord, SourceId, item_path};
@@ -28,11 +29,11 @@ pub(super) const JUDGES: usize = 4;
 pub(super) struct Finding {
     pub item: ItemRecord,
     /// For the first file of a content: what the bytes are.
-    pub content: Option<Content>,
+    pub content: Option<FoundContent>,
 }
 
 /// What the first file of a content was found to be, before its tile is hashed.
-pub(super) struct Content {
+pub(super) struct FoundContent {
     pub digests: Digests,
     pub size: u64,
     pub facts: Facts,
@@ -48,14 +49,17 @@ pub(super) struct Finisher<'a> {
     pub progress: &'a Progress,
     /// What hashes, searches and decodes candidates.
     pub pool: &'a rayon::ThreadPool,
+    /// Its threads.
+    pub threads: usize,
     pub searching: Mutex<()>,
 }
 
 impl Finisher<'_> {
     /// Takes findings until the workers have ended, and hashes them in batches.
-    pub fn hash(&self, findings: &Receiver<Finding>, hashed: &Sender<Batch>) {
+    pub fn hash(&self, findings: &Receiver<Vec<Finding>>, hashed: &Sender<Batch>) {
         let tiles_wanted = self.backend.tile_batch();
         while let Some(collected) = collect(findings, tiles_wanted) {
+            self.progress.profile.saw(Queue::ToFinish, findings.len(), findings.capacity());
             let batch = self.pool.install(|| self.hash_batch(collected));
             if hashed.send(batch).is_err() {
                 return;
@@ -87,7 +91,9 @@ impl Finisher<'_> {
             });
             contents.push((content.digests, content.size, content.facts, derivation));
         }
+        let watch = self.progress.profile.start_on(Stage::Hashing, self.threads);
         let mut hashes = self.backend.hash_tiles(&tiles).into_iter();
+        watch.stop(tiles.len() as u64, 0);
         for (digests, size, facts, derivation) in contents {
             let with_hash =
                 |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
@@ -99,6 +105,9 @@ impl Finisher<'_> {
 
     /// Finds the hits of a batch; its candidates are decoded from pixels.
     fn judge_batch(&self, batch: &mut Batch) {
+        if batch.sets.is_empty() {
+            return;
+        }
         let coded = |picture: &PictureHash| (picture.hash, picture.derivation.path);
         let subjects: Vec<Subject> = batch
             .contents
@@ -109,14 +118,15 @@ impl Finisher<'_> {
                 hash: content.hash.as_ref().ok().map(coded),
             })
             .collect();
-        let trial = self.search(|| Trial::new(self.sets, self.sets.all(), &subjects));
+        let count = subjects.len() as u64;
+        let trial = self.search(count, || Trial::new(self.sets, self.sets.all(), &subjects));
         let paths: Vec<Vec<PathBuf>> = trial
             .wanted()
             .iter()
             .map(|&subject| self.paths(&batch.items, &subjects[subject].digests))
             .collect();
         let decoded = self.pool.install(|| trial.decode(&paths, &self.verifier));
-        let judged = self.search(|| trial.judge(decoded));
+        let judged = self.search(0, || trial.judge(decoded));
         self.progress.add_verdicts(judged.counts);
         batch.hits = judged.hits;
         for (subject, picture) in judged.exact {
@@ -126,9 +136,12 @@ impl Finisher<'_> {
 
     /// One search at a time has all threads, or the GPU. The lock is taken outside of the pool, whose threads must not
     /// wait for each other's tasks.
-    fn search<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    fn search<T: Send>(&self, subjects: u64, work: impl FnOnce() -> T + Send) -> T {
         let _turn = self.searching.lock().unwrap_or_else(PoisonError::into_inner);
-        self.pool.install(work)
+        let watch = self.progress.profile.start_on(Stage::Searching, self.threads);
+        let found = self.pool.install(work);
+        watch.stop(subjects, 0);
+        found
     }
 
     /// Where files of the batch with these bytes are.
@@ -150,18 +163,19 @@ fn missing_hash() -> Failure {
 
 /// Findings until there are enough tiles or findings, or the first has waited long enough; `None` when the
 /// workers have ended.
-fn collect(findings: &Receiver<Finding>, tiles_wanted: usize) -> Option<Vec<Finding>> {
+fn collect(findings: &Receiver<Vec<Finding>>, tiles_wanted: usize) -> Option<Vec<Finding>> {
     let first = findings.recv().ok()?;
     let deadline = Instant::now() + BATCH_WAIT;
     let has_tile =
         |finding: &Finding| finding.content.as_ref().is_some_and(|content| content.picture.is_ok());
-    let mut tiles = usize::from(has_tile(&first));
-    let mut collected = vec![first];
+    let count = |findings: &[Finding]| findings.iter().filter(|finding| has_tile(finding)).count();
+    let mut tiles = count(&first);
+    let mut collected = first;
     while tiles < tiles_wanted && collected.len() < BATCH_FINDINGS {
         match findings.recv_deadline(deadline) {
-            Ok(finding) => {
-                tiles += usize::from(has_tile(&finding));
-                collected.push(finding);
+            Ok(findings) => {
+                tiles += count(&findings);
+                collected.extend(findings);
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
         }

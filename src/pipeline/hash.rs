@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
-use super::examine::Examiner;
+use super::examine::{Examiner, Shares};
+use super::profile::Profile;
+use super::reader::{Content, Grouper, Listed, ReadFile, ReadGroup, Readers};
 use super::{CancelToken, PipelineError, pool};
 use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
 use crate::matching::Backend;
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::Geometry;
 use crate::source::name::escape_path;
-use crate::source::{Entry, EntryKind, ReadBuffer, walk};
+use crate::source::{Entry, EntryKind, walk};
 
 /// Files that are examined ahead of the first whose result is not out yet.
 const WINDOW: usize = 4096;
@@ -25,8 +27,10 @@ const BATCH_WAIT: Duration = Duration::from_millis(50);
 /// The settings of a run that decide what is done.
 #[derive(Clone, Copy, Debug)]
 pub struct HashSettings {
-    /// Threads that read and decode.
+    /// Threads that decode.
     pub jobs: usize,
+    /// Threads that read files.
+    pub io_jobs: usize,
     /// Bytes for files and pictures in flight.
     pub max_memory: u64,
     /// How pictures are reduced.
@@ -68,22 +72,33 @@ pub fn hash_files(
     cancel: &CancelToken,
     sink: &mut dyn FnMut(HashedFile) -> io::Result<()>,
 ) -> Result<bool, PipelineError> {
-    let examiner = Examiner::new(settings.geometry, settings.decode, settings.max_side, settings.max_memory);
-    let decode_pool = pool("decode", settings.jobs)?;
-    let hash_pool = pool("hash", settings.jobs)?;
-    let (work_in, work_out) = bounded(settings.jobs * 4);
-    let (examined_in, examined_out) = bounded(settings.jobs * 4);
+    let HashSettings { jobs, io_jobs, max_memory, geometry, decode, max_side } = *settings;
+    // Nobody looks at the profile of this command; the stages count all the same.
+    let profile = Profile::default();
+    let shares = Shares { reading: max_memory / 4, verdicts: 0, decoding: max_memory - max_memory / 4 };
+    let readers = Readers::new(shares.reading, false, cancel, &profile);
+    let examiner = Examiner::new(geometry, decode, max_side, shares, &profile);
+    let (read_pool, decode_pool, hash_pool) =
+        (pool("read", io_jobs)?, pool("decode", jobs)?, pool("hash", jobs)?);
+    let (files_in, files_out) = bounded(jobs * 2);
+    let (read_in, read_out) = bounded(jobs * 2);
+    let (examined_in, examined_out) = bounded(jobs * 4);
     // One place for each file between the walk and the sink.
     let (window_in, window_out) = bounded(WINDOW);
     thread::scope(|scope| {
-        let listed = examined_in.clone();
-        let walker = scope.spawn(move || list(paths, cancel, &window_in, &work_in, &listed));
-        scope.spawn(|| {
-            let (work_out, examined_in) = (work_out, examined_in);
-            decode_pool.in_place_scope(|workers| {
-                workers.spawn_broadcast(|_, _| examine(&examiner, cancel, &work_out, &examined_in));
-            });
-        });
+        let (readers, examiner) = (&readers, &examiner);
+        let mut lister = Lister {
+            cancel,
+            window: window_in,
+            grouper: Grouper::new(jobs),
+            files: files_in,
+            failed: examined_in.clone(),
+            next: 0,
+        };
+        let walker = scope.spawn(move || lister.list(paths));
+        // What is moved in closes its channels when the last thread of its kind ends.
+        scope.spawn(move || read_pool.broadcast(|_| readers.run(&files_out, &read_in)));
+        scope.spawn(move || decode_pool.broadcast(|_| examine(examiner, cancel, &read_out, &examined_in)));
         let emitted = emit(&examined_out, &window_out, backend, &hash_pool, sink);
         drop((examined_out, window_out));
         let walked = walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -93,67 +108,105 @@ pub fn hash_files(
     })
 }
 
-fn list(
-    paths: &[PathBuf],
-    cancel: &CancelToken,
-    window: &Sender<()>,
-    work: &Sender<(u64, Entry)>,
-    listed: &Sender<Examined>,
-) -> Result<(), PipelineError> {
-    let mut number = 0;
-    for path in paths {
-        let mut visit = |entry: Entry| {
-            if !take_place(window, cancel) {
-                return false;
-            }
-            let this = number;
-            number += 1;
-            match entry.kind {
-                EntryKind::File => work.send((this, entry)).is_ok(),
-                EntryKind::Failed(failure) => {
-                    let (path, facts) = (entry.path, Facts::default());
-                    listed.send(Examined { number: this, path, facts, picture: Err(failure) }).is_ok()
-                }
-            }
-        };
-        walk(path, &mut visit).map_err(|error| PipelineError::Io { what: escape_path(path), error })?;
-    }
-    Ok(())
+/// What the readers are told of a file: its number and its path.
+type Numbered = (u64, PathBuf);
+
+/// The walking thread.
+struct Lister<'a> {
+    cancel: &'a CancelToken,
+    window: Sender<()>,
+    grouper: Grouper<Numbered>,
+    files: Sender<Vec<Listed<Numbered>>>,
+    failed: Sender<Examined>,
+    /// The number of the next file.
+    next: u64,
 }
 
-/// Waits for a place among the files in flight; `false` when the run ends. After a cancel the files before
-/// this one may never come out, so the wait looks up now and then.
-fn take_place(window: &Sender<()>, cancel: &CancelToken) -> bool {
-    loop {
-        if cancel.is_cancelled() {
+impl Lister<'_> {
+    fn list(&mut self, paths: &[PathBuf]) -> Result<(), PipelineError> {
+        for path in paths {
+            walk(path, &mut |entry| self.visit(entry))
+                .map_err(|error| PipelineError::Io { what: escape_path(path), error })?;
+        }
+        self.flush();
+        Ok(())
+    }
+
+    /// Returns whether to go on.
+    fn visit(&mut self, entry: Entry) -> bool {
+        if !self.take_place() {
             return false;
         }
-        match window.send_timeout((), BATCH_WAIT) {
-            Ok(()) => return true,
-            Err(SendTimeoutError::Timeout(())) => {}
-            Err(SendTimeoutError::Disconnected(())) => return false,
+        let number = self.next;
+        self.next += 1;
+        let path = entry.path;
+        match entry.kind {
+            EntryKind::File => {
+                let about = (number, path.clone());
+                let group = self.grouper.push(Listed { path, size: entry.stamp.size.unwrap_or(0), about });
+                group.is_none_or(|group| self.files.send(group).is_ok())
+            }
+            EntryKind::Failed(failure) => {
+                let facts = Facts::default();
+                self.failed.send(Examined { number, path, facts, picture: Err(failure) }).is_ok()
+            }
+        }
+    }
+
+    /// Waits for a place among the files in flight; `false` when the run ends. After a cancel the files before
+    /// this one may never come out, so the wait looks up now and then.
+    fn take_place(&mut self) -> bool {
+        if !self.cancel.is_cancelled() && self.window.try_send(()).is_ok() {
+            return true;
+        }
+        // The place may become free only after files that wait here for their group to fill.
+        self.flush();
+        loop {
+            if self.cancel.is_cancelled() {
+                return false;
+            }
+            match self.window.send_timeout((), BATCH_WAIT) {
+                Ok(()) => return true,
+                Err(SendTimeoutError::Timeout(())) => {}
+                Err(SendTimeoutError::Disconnected(())) => return false,
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let group = self.grouper.take();
+        if !group.is_empty() {
+            // Nobody left to read for: the run has ended for a reason that others tell.
+            let _ = self.files.send(group);
         }
     }
 }
 
 /// A worker. After a cancel the files that are queued are left out, and so is all that follows them.
 fn examine(
-    examiner: &Examiner,
+    examiner: &Examiner<'_>,
     cancel: &CancelToken,
-    work: &Receiver<(u64, Entry)>,
+    groups: &Receiver<ReadGroup<'_, Numbered>>,
     examined: &Sender<Examined>,
 ) {
-    let mut buffer = ReadBuffer::default();
-    for (number, entry) in work {
-        if cancel.is_cancelled() {
-            continue;
-        }
-        let (facts, picture) = match examiner.read(&entry.path, &entry.stamp, &mut buffer) {
-            Ok(read) => examiner.picture(&read),
-            Err(failure) => (Facts::default(), Err(failure)),
-        };
-        if examined.send(Examined { number, path: entry.path, facts, picture }).is_err() {
-            return;
+    for group in groups {
+        // The permit is held as long as the bytes.
+        let ReadGroup { bytes, files, permit: _permit } = group;
+        for ReadFile { about: (number, path), content } in files {
+            if cancel.is_cancelled() {
+                break;
+            }
+            let (facts, picture) = match content {
+                Ok(Content::Held(range)) => examiner.picture(&bytes[range]),
+                Ok(Content::Head(head) | Content::Stream(head, _)) => {
+                    let (facts, failure) = examiner.unheld(head);
+                    (facts, Err(failure))
+                }
+                Err(failure) => (Facts::default(), Err(failure)),
+            };
+            if examined.send(Examined { number, path, facts, picture }).is_err() {
+                return;
+            }
         }
     }
 }

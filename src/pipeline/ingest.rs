@@ -1,35 +1,43 @@
 //! `scan` and `triage`: from sources to a case, matched on the way.
 
-use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::bounded;
 
-use super::examine::Examiner;
-use super::finish::{Content, Finding, Finisher, JUDGES};
+use super::examine::{Examiner, Shares};
+use super::finish::{Finisher, JUDGES};
 use super::known::{ResidentSets, count_hits};
+use super::profile::{Crew, Profile, Queue, Stage};
 use super::progress::Progress;
+use super::reader::Readers;
 use super::verify::Verifier;
+use super::walkers::{Walker, Walkers};
+use super::workers::Workers;
 use super::{CancelToken, PipelineError, pool};
-use crate::case::{Batch, CaseStore, ItemRecord, ItemState, ProgressReader, SourceId};
+use crate::case::{Batch, CaseStore, ProgressReader, SourceId};
 use crate::decode::DecodeMode;
 use crate::known::KnownSet;
 use crate::matching::{Backend, VerifyMode};
 use crate::pdq::Geometry;
+use crate::source::Tree;
 use crate::source::name::escape_path;
-use crate::source::{Entry, EntryKind, ReadBuffer, walk};
 
-/// Files that the walk is ahead of the workers.
-const WALK_AHEAD: usize = 1024;
+/// Groups of files that the walk is ahead of the readers.
+const GROUPS_AHEAD: usize = 64;
+/// Batches that the writer puts into one transaction at most: as many as wait for it, so that it is faster the more there is to do.
+const BATCHES_AT_ONCE: usize = 32;
 
 /// The settings of a run that decide what is done.
 #[derive(Clone, Copy, Debug)]
 pub struct IngestSettings {
-    /// Threads that read and decode, and as many that search.
+    /// Threads that digest and decode, and as many that search.
     pub jobs: usize,
+    /// Threads that read files, and as many that list folders.
+    pub io_jobs: usize,
     /// Bytes for files and pictures in flight.
     pub max_memory: u64,
     /// How pictures are reduced.
@@ -48,8 +56,8 @@ pub struct IngestSettings {
 
 impl IngestSettings {
     /// What examines files within these settings.
-    pub(super) fn examiner(&self) -> Examiner {
-        Examiner::new(self.geometry, self.decode, self.max_side, self.max_memory)
+    pub(super) fn examiner<'a>(&self, profile: &'a Profile) -> Examiner<'a> {
+        Examiner::new(self.geometry, self.decode, self.max_side, Shares::of(self.max_memory), profile)
     }
 }
 
@@ -64,18 +72,6 @@ pub struct IngestReport {
     pub skipped: u64,
     /// Bytes that files and pictures in flight took at most.
     pub peak_memory: u64,
-}
-
-/// A file for the workers.
-struct Work {
-    source: SourceId,
-    entry: Entry,
-}
-
-/// What the walk reports at its end.
-#[derive(Default)]
-struct Walked {
-    changed: u64,
 }
 
 /// Walks sources, reads every file that the case does not have yet, stores what it is, and matches it with
@@ -102,22 +98,21 @@ pub fn ingest(
     }
     let (sets, mut notices) = ResidentSets::load(store, known, backend, settings)?;
     let mut report = IngestReport::default();
-    let examiner = settings.examiner();
+    let examiner = settings.examiner(&progress.profile);
     if sets.match_backlog(store, settings, &examiner, progress, cancel)? {
         let run = Run { backend, settings, progress, cancel, sets: &sets, examiner: &examiner };
-        let walked = run.files(store, &roots)?;
-        if walked.changed > 0 {
-            notices.push(format!(
-                "{} files changed since the case last read them, and were read again",
-                walked.changed
-            ));
+        let changed = run.files(store, &roots, &mut report.peak_memory)?;
+        if changed > 0 {
+            notices
+                .push(format!("{changed} files changed since the case last read them, and were read again"));
         }
     }
+    progress.profile.end();
     report.interrupted = cancel.is_cancelled();
     if !report.interrupted {
         roots.iter().try_for_each(|&(source, _)| store.complete_source(source))?;
     }
-    report.peak_memory = examiner.peak();
+    report.peak_memory += examiner.peak();
     report.skipped = progress.snapshot().files_skipped;
     report.notices = notices;
     Ok(report)
@@ -129,54 +124,77 @@ fn real_path(source: &std::path::Path) -> io::Result<PathBuf> {
     if cfg!(windows) { std::path::absolute(source) } else { source.canonicalize() }
 }
 
-fn source_error(source: &std::path::Path, error: io::Error) -> PipelineError {
+pub(super) fn source_error(source: &std::path::Path, error: io::Error) -> PipelineError {
     PipelineError::Io { what: format!("source {}", escape_path(source)), error }
 }
 
 /// What the threads of a run share.
-struct Run<'a> {
-    backend: &'a Backend,
-    settings: &'a IngestSettings,
-    progress: &'a Progress,
-    cancel: &'a CancelToken,
-    sets: &'a ResidentSets<'a>,
-    examiner: &'a Examiner,
+pub(super) struct Run<'a> {
+    pub backend: &'a Backend,
+    pub settings: &'a IngestSettings,
+    pub progress: &'a Progress,
+    pub cancel: &'a CancelToken,
+    pub sets: &'a ResidentSets<'a>,
+    pub examiner: &'a Examiner<'a>,
 }
 
 impl Run<'_> {
-    fn files(&self, store: &mut CaseStore, roots: &[(SourceId, PathBuf)]) -> Result<Walked, PipelineError> {
-        let memory = self.settings.max_memory;
-        let reader = store.progress_reader(memory)?;
-        let seen = Mutex::new(store.known_contents(memory)?);
-        let examiner = self.examiner;
-        let decode_pool = pool("decode", self.settings.jobs)?;
-        let search_pool = pool("search", self.settings.jobs)?;
-        let (work_in, work_out) = bounded(WALK_AHEAD);
-        let (findings_in, findings_out) = bounded(self.settings.jobs * 4);
+    /// Everything from the walk to the writer. Returns how many files changed since the case last read them.
+    fn files(
+        &self,
+        store: &mut CaseStore,
+        roots: &[(SourceId, PathBuf)],
+        peak_memory: &mut u64,
+    ) -> Result<u64, PipelineError> {
+        let IngestSettings { jobs, io_jobs, max_memory, .. } = *self.settings;
+        let profile = &self.progress.profile;
+        let readers = Readers::new(Shares::of(max_memory).reading, true, self.cancel, profile);
+        let workers = Workers {
+            examiner: self.examiner,
+            seen: Mutex::new(store.known_contents(max_memory)?),
+            cancel: self.cancel,
+            profile,
+        };
+        let sources: Vec<PathBuf> = roots.iter().map(|(_, path)| path.clone()).collect();
+        let walkers = Walkers { run: self, roots, tree: Tree::new(&sources), changed: AtomicU64::new(0) };
+        let done = self.done_already(store, roots)?;
+        let (read_pool, decode_pool) = (pool("read", io_jobs)?, pool("decode", jobs)?);
+        let search_pool = pool("search", jobs)?;
+        for (crew, threads) in [
+            (Crew::Walkers, done.len()),
+            (Crew::Readers, io_jobs),
+            (Crew::Workers, jobs),
+            (Crew::Finishers, jobs),
+        ] {
+            profile.crew(crew, threads);
+        }
+        let (files_in, files_out) = bounded(GROUPS_AHEAD);
+        let (read_in, read_out) = bounded(jobs * 2);
+        let (findings_in, findings_out) = bounded(jobs * 2);
         let (hashed_in, hashed_out) = bounded(2);
-        let (batches_in, batches_out) = bounded(2);
-        // What is in flight when the run is cancelled is judged all the same, and stored.
-        let verifier = Verifier { examiner, cancel: None };
+        let (batches_in, batches_out) = bounded(BATCHES_AT_ONCE);
         let finisher = Finisher {
             backend: self.backend,
             sets: self.sets,
-            verifier,
+            // What is in flight when the run is cancelled is judged all the same, and stored.
+            verifier: Verifier { examiner: self.examiner, cancel: None },
             roots,
             progress: self.progress,
             pool: &search_pool,
+            threads: jobs,
             searching: Mutex::new(()),
         };
         thread::scope(|scope| {
-            let walk_findings = findings_in.clone();
-            let walker = scope.spawn(move || self.walk(roots, &reader, &work_in, &walk_findings));
-            scope.spawn(|| {
-                // Moved in, so that the channels close when the last worker ends.
-                let (work_out, findings_in) = (work_out, findings_in);
-                decode_pool.in_place_scope(|workers| {
-                    workers.spawn_broadcast(|_, _| self.work(examiner, &seen, &work_out, &findings_in));
-                });
-            });
-            let finisher = &finisher;
+            let (walkers, readers, workers, finisher) = (&walkers, &readers, &workers, &finisher);
+            let walking: Vec<_> = done
+                .into_iter()
+                .map(|done| Walker::new(walkers, done, files_in.clone(), findings_in.clone()))
+                .map(|walker| scope.spawn(move || walker.run()))
+                .collect();
+            drop(files_in);
+            // What is moved in closes its channels when the last thread of its kind ends.
+            scope.spawn(move || read_pool.broadcast(|_| readers.run(&files_out, &read_in)));
+            scope.spawn(move || decode_pool.broadcast(|_| workers.run(&read_out, &findings_in)));
             scope.spawn(move || finisher.hash(&findings_out, &hashed_in));
             for _ in 0..JUDGES {
                 let (hashed_out, batches_in) = (hashed_out.clone(), batches_in.clone());
@@ -185,103 +203,49 @@ impl Run<'_> {
             // The judges' own are left, so that the channels close when the last of them ends.
             drop((hashed_out, batches_in));
             // A sink that fails ends the run: returning drops the receiver, and every stage ends in turn.
-            for batch in batches_out {
-                self.write(store, &batch)?;
+            for first in &batches_out {
+                profile.saw(Queue::ToWrite, batches_out.len(), batches_out.capacity());
+                let waiting = batches_out.try_iter().take(BATCHES_AT_ONCE - 1);
+                let batches: Vec<Batch> = std::iter::once(first).chain(waiting).collect();
+                self.write(store, &batches)?;
             }
-            walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+            for walker in walking {
+                walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            }
+            self.progress.walk_ended();
+            Ok::<_, PipelineError>(())
+        })?;
+        *peak_memory = readers.peak();
+        Ok(walkers.changed())
     }
 
-    /// The walking thread.
-    fn walk(
+    /// For each walker a way to ask what the case has already, where it has anything of these sources.
+    fn done_already(
         &self,
+        store: &CaseStore,
         roots: &[(SourceId, PathBuf)],
-        reader: &ProgressReader,
-        work: &Sender<Work>,
-        findings: &Sender<Finding>,
-    ) -> Result<Walked, PipelineError> {
-        let mut walked = Walked::default();
-        for (source, root) in roots {
-            let mut failed = None;
-            let mut visit = |entry: Entry| {
-                if self.cancel.is_cancelled() {
-                    return false;
-                }
-                match reader.state(*source, &entry.relative, &entry.stamp) {
-                    Ok(ItemState::Done) => {
-                        Progress::add(&self.progress.files_skipped, 1);
-                        return true;
-                    }
-                    Ok(ItemState::Changed) => walked.changed += 1,
-                    Ok(ItemState::ToDo) => {}
-                    Err(error) => {
-                        failed = Some(error);
-                        return false;
-                    }
-                }
-                Progress::add(&self.progress.files_found, 1);
-                Progress::add(&self.progress.bytes_found, entry.stamp.size.unwrap_or(0));
-                match entry.kind {
-                    EntryKind::File => work.send(Work { source: *source, entry }).is_ok(),
-                    EntryKind::Failed(failure) => {
-                        let result = Err(failure);
-                        let item =
-                            ItemRecord { source: *source, path: entry.relative, stamp: entry.stamp, result };
-                        findings.send(Finding { item, content: None }).is_ok()
-                    }
-                }
-            };
-            walk(root, &mut visit).map_err(|error| source_error(root, error))?;
-            if let Some(error) = failed {
-                return Err(error.into());
-            }
+    ) -> Result<Vec<Option<ProgressReader>>, PipelineError> {
+        let mut fresh = true;
+        for &(source, _) in roots {
+            fresh &= !store.has_items(source)?;
         }
-        self.progress.walk_ended();
-        Ok(walked)
-    }
-
-    /// A worker: what is queued when the run is cancelled is left for the next one.
-    fn work(
-        &self,
-        examiner: &Examiner,
-        seen: &Mutex<HashSet<[u8; 32]>>,
-        work: &Receiver<Work>,
-        findings: &Sender<Finding>,
-    ) {
-        let mut buffer = ReadBuffer::default();
-        for Work { source, entry } in work {
-            if self.cancel.is_cancelled() {
-                continue;
-            }
-            let Entry { path, relative, stamp, .. } = entry;
-            let (result, content) = match examiner.read(&path, &stamp, &mut buffer) {
-                Err(failure) => (Err(failure), None),
-                Ok(read) => {
-                    let (digests, size) = (read.file.digests, read.file.size);
-                    let first = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(digests.sha256);
-                    let content = first.then(|| {
-                        let (facts, picture) = examiner.picture(&read);
-                        Content { digests, size, facts, picture }
-                    });
-                    (Ok(digests), content)
-                }
-            };
-            let item = ItemRecord { source, path: relative, stamp, result };
-            if findings.send(Finding { item, content }).is_err() {
-                return;
-            }
-        }
+        let reader = |_| (!fresh).then(|| store.progress_reader(self.settings.max_memory)).transpose();
+        Ok((0..self.settings.io_jobs.max(1)).map(reader).collect::<Result<_, _>>()?)
     }
 
     /// The writer. Files count as done from here on.
-    fn write(&self, store: &mut CaseStore, batch: &Batch) -> Result<(), PipelineError> {
-        store.write(batch, self.sets, self.settings.max_memory)?;
-        let hashed = batch.contents.iter().filter(|content| content.hash.is_ok()).count();
-        let bytes = batch.items.iter().filter_map(|item| item.stamp.size).sum();
-        Progress::add(&self.progress.files_done, batch.items.len() as u64);
-        Progress::add(&self.progress.bytes_done, bytes);
-        Progress::add(&self.progress.pictures, hashed as u64);
-        Progress::add(&self.progress.hits, count_hits(&batch.hits));
+    fn write(&self, store: &mut CaseStore, batches: &[Batch]) -> Result<(), PipelineError> {
+        let watch = self.progress.profile.start(Stage::Writing);
+        store.write_all(batches, self.sets, self.settings.max_memory)?;
+        watch.stop(batches.iter().map(|batch| batch.items.len() as u64).sum(), 0);
+        for batch in batches {
+            let hashed = batch.contents.iter().filter(|content| content.hash.is_ok()).count();
+            let bytes = batch.items.iter().filter_map(|item| item.stamp.size).sum();
+            Progress::add(&self.progress.files_done, batch.items.len() as u64);
+            Progress::add(&self.progress.bytes_done, bytes);
+            Progress::add(&self.progress.pictures, hashed as u64);
+            Progress::add(&self.progress.hits, count_hits(&batch.hits));
+        }
         Ok(())
     }
 }

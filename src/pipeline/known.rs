@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::examine::Examiner;
+use super::profile::{Crew, Stage};
 use super::progress::Progress;
 use super::verify::{Judged, Subject, Trial, Verifier};
 use super::{CancelToken, IngestSettings, PipelineError, pool};
@@ -115,11 +116,12 @@ impl<'a> ResidentSets<'a> {
         &self,
         store: &mut CaseStore,
         settings: &IngestSettings,
-        examiner: &Examiner,
+        examiner: &Examiner<'_>,
         progress: &Progress,
         cancel: &CancelToken,
     ) -> Result<bool, PipelineError> {
         let search_pool = pool("search", settings.jobs)?;
+        progress.profile.crew(Crew::Finishers, settings.jobs);
         let verifier = Verifier { examiner, cancel: Some(cancel) };
         let stored = Stored { sets: self, settings, verifier, search_pool, progress };
         Progress::add(&progress.to_match, self.backlog(store)?);
@@ -204,7 +206,9 @@ impl Stored<'_> {
     ) -> Result<Option<u64>, PipelineError> {
         let subjects: Vec<Subject> = contents.iter().map(Subject::from).collect();
         let matched = (contents.len() * among.len()) as u64;
+        let watch = self.progress.profile.start_on(Stage::Searching, self.settings.jobs);
         let trial = self.search_pool.install(|| Trial::new(self.sets, among, &subjects));
+        watch.stop(subjects.len() as u64, 0);
         let paths: Vec<Vec<PathBuf>> = trial
             .wanted()
             .iter()
@@ -224,7 +228,9 @@ impl Stored<'_> {
         };
         batch.exact = exact.into_iter().map(by_content).collect();
         batch.hits = hits;
+        let watch = self.progress.profile.start(Stage::Writing);
         store.write(&batch, self.sets, self.settings.max_memory)?;
+        watch.stop(contents.len() as u64, 0);
         self.progress.add_verdicts(counts);
         if !complete {
             return Ok(None);
@@ -273,7 +279,8 @@ pub fn match_stored(
 ) -> Result<super::IngestReport, PipelineError> {
     let (sets, notices) = ResidentSets::load(store, known, backend, settings)?;
     progress.walk_ended();
-    let examiner = settings.examiner();
+    let examiner = settings.examiner(&progress.profile);
     let finished = sets.match_backlog(store, settings, &examiner, progress, cancel)?;
+    progress.profile.end();
     Ok(super::IngestReport { interrupted: !finished, notices, skipped: 0, peak_memory: examiner.peak() })
 }

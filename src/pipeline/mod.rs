@@ -1,11 +1,12 @@
 //! The stages of a run, joined by bounded channels:
 //!
 //! ```text
-//! walk ─→ workers: read and digest once, drop duplicates, decode, reduce ─→ finisher: hash tiles in batches ─→
-//!                judges: match, decode candidates for verdicts ─→ writer (the caller's thread)
+//! walkers ─→ readers: each file ─→ workers: digest, drop    ─→ finisher: hash tiles ─→ judges: match, decode ─→ writer
+//!            once, ahead of need   duplicates, decode, reduce  in batches              candidates for verdicts   (the caller's thread)
 //! ```
 //!
-//! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s.
+//! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s, in the order
+//! that `reader` describes. [`profile`] tells which stage the others wait for.
 //! A stage that ends, for whatever reason, closes its channels, and its neighbours end with it.
 
 pub mod budget;
@@ -15,13 +16,18 @@ mod finish;
 mod hash;
 mod ingest;
 mod known;
+pub mod profile;
 mod progress;
+mod reader;
 mod verify;
+mod walkers;
+mod workers;
 
 pub use cancel::CancelToken;
 pub use hash::{HashSettings, HashedFile, hash_files};
 pub use ingest::{IngestReport, IngestSettings, ingest};
 pub use known::match_stored;
+pub use profile::ProfileReport;
 pub use progress::{Progress, ProgressSnapshot};
 
 use std::io;

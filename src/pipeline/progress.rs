@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::profile::Profile;
 use super::verify::VerdictCounts;
 
 /// Counters that the stages of a run add to. Files count as done when they are stored.
@@ -10,6 +11,8 @@ use super::verify::VerdictCounts;
 pub struct Progress {
     started: Instant,
     walking: AtomicBool,
+    /// Where the time goes.
+    pub profile: Profile,
     pub(super) files_found: AtomicU64,
     pub(super) files_done: AtomicU64,
     pub(super) files_skipped: AtomicU64,
@@ -29,6 +32,7 @@ impl Default for Progress {
         Self {
             started: Instant::now(),
             walking: AtomicBool::new(true),
+            profile: Profile::default(),
             files_found: AtomicU64::new(0),
             files_done: AtomicU64::new(0),
             files_skipped: AtomicU64::new(0),

@@ -36,7 +36,7 @@ use crate::decode::{DecodePath, PictureHash};
 use crate::matching::{DELTA, QUALITY_DELTA, VerifyMode};
 use crate::outcome::Outcome;
 use crate::pdq::{TileHash, hash_tile};
-use crate::source::{Digests, FileStamp, ReadBuffer};
+use crate::source::Digests;
 
 /// What is matched of a content.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ pub(super) struct VerdictCounts {
 /// How candidates are decoded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verifier<'a> {
-    pub examiner: &'a Examiner,
+    pub examiner: &'a Examiner<'a>,
     /// Where given, candidates are left alone once the run is cancelled.
     pub cancel: Option<&'a CancelToken>,
 }
@@ -244,24 +244,14 @@ impl Verifier<'_> {
     /// The code from the pixels of the first of `paths` that still holds the subject's bytes; `None` where the run is
     /// cancelled.
     fn pixels(&self, subject: &Subject, paths: &[PathBuf]) -> Decoded {
-        let mut buffer = ReadBuffer::default();
-        let stamp = FileStamp { size: Some(subject.size), ..FileStamp::default() };
         for path in paths {
             if self.cancel.is_some_and(CancelToken::is_cancelled) {
                 return None;
             }
-            // As the walk saw it: a link that took the file's place is not followed, and another size is other bytes.
-            let as_listed = path
-                .symlink_metadata()
-                .is_ok_and(|metadata| metadata.is_file() && metadata.len() == subject.size);
-            if !as_listed {
+            let Some(picture) = self.examiner.verdict(path, subject.size, &subject.digests.sha256) else {
                 continue;
-            }
-            let Ok(read) = self.examiner.read(path, &stamp, &mut buffer) else { continue };
-            if read.file.digests.sha256 != subject.digests.sha256 {
-                continue;
-            }
-            let picture = self.examiner.pixels(&read).map_err(|failure| match failure.outcome {
+            };
+            let picture = picture.map_err(|failure| match failure.outcome {
                 Outcome::OverLimit => Unconfirmed::OverLimit,
                 _ => Unconfirmed::DecoderFailed,
             });

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::case::{CaseError, CaseIdentity, CaseReader, SetCounts};
 use crate::outcome::Outcome;
+use crate::pipeline::profile::{Limit, ProfileReport};
 use crate::source::name::{escape, escape_path};
 
 /// What one run did, for its throughput.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunFigures {
     /// Wall time of the command, known sets and summary included.
     pub took: Duration,
@@ -28,6 +29,10 @@ pub struct RunFigures {
     pub refuted: u64,
     /// Candidates of this run that could not be decoded for a verdict.
     pub unjudged: u64,
+    /// Where its time went.
+    pub profile: ProfileReport,
+    /// Whether all of that is to be told, not only the bottleneck.
+    pub profile_stages: bool,
 }
 
 /// A case in numbers. Serialises as the JSON form of the summary.
@@ -95,7 +100,7 @@ pub struct DistanceCount {
 }
 
 /// [`RunFigures`] as they are reported.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunSummary {
     /// Wall time.
     pub seconds: f64,
@@ -113,6 +118,11 @@ pub struct RunSummary {
     pub refuted: u64,
     /// Candidates of this run that could not be decoded for a verdict.
     pub unjudged: u64,
+    /// What the rest of the run waited for.
+    pub limited_by: Option<Limit>,
+    /// Where the time went, where it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileReport>,
 }
 
 /// Sums a case up.
@@ -149,6 +159,8 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
             confirmed: run.confirmed,
             refuted: run.refuted,
             unjudged: run.unjudged,
+            limited_by: run.profile.limited_by,
+            profile: run.profile_stages.then_some(run.profile),
         },
     })
 }
@@ -345,9 +357,56 @@ fn render_run(text: &mut String, summary: &Summary) -> std::fmt::Result {
         ),
     };
     writeln!(text, "\nThis run: {done}")?;
+    if let Some(limit) = &run.limited_by {
+        writeln!(text, "{}", limited_by(limit))?;
+    }
     let case = &summary.case;
     writeln!(text, "Everything is in {case}/case.sqlite")?;
     writeln!(text, "Rows:  tamis export --case {} hits|items|errors", shell_word(case))
+}
+
+/// The bottleneck in one line.
+fn limited_by(limit: &Limit) -> String {
+    let threads = if limit.threads == 1 { "thread" } else { "threads" };
+    format!("limited by: {}, {} of {} {threads} busy", limit.stage, limit.busy_threads, limit.threads)
+}
+
+/// Where a run's time went, as a table for a person.
+#[must_use]
+pub fn render_profile(profile: &ProfileReport) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = render_stages(&mut text, profile);
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn render_stages(text: &mut String, profile: &ProfileReport) -> std::fmt::Result {
+    writeln!(
+        text,
+        "{:<20} {:>7} {:>9} {:>13} {:>12} {:>10}",
+        "stage", "threads", "busy s", "busy threads", "items", "bytes"
+    )?;
+    for stage in &profile.stages {
+        let bytes = if stage.bytes == 0 { String::new() } else { size(stage.bytes) };
+        let row = format!(
+            "{:<20} {:>7} {:>9.2} {:>13.2} {:>12} {bytes:>10}",
+            stage.stage,
+            stage.threads,
+            stage.busy_seconds,
+            stage.busy_threads,
+            grouped(stage.items)
+        );
+        writeln!(text, "{}", row.trim_end())?;
+    }
+    writeln!(text, "{:<20} {:>7} {:>9} {:>13}", "queue", "mean", "most", "holds")?;
+    for queue in &profile.queues {
+        writeln!(text, "{:<20} {:>7.1} {:>9} {:>13}", queue.queue, queue.mean, queue.most, queue.capacity)?;
+    }
+    match &profile.limited_by {
+        Some(limit) => writeln!(text, "{} in {:.2} s", limited_by(limit), profile.seconds),
+        None => writeln!(text, "nothing was done in {:.2} s", profile.seconds),
+    }
 }
 
 /// A word that a shell takes as one.
@@ -392,6 +451,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::profile::{QueueReport, StageReport};
 
     #[test]
     fn numbers_are_grouped_and_sizes_have_units() {
@@ -401,6 +461,37 @@ mod tests {
         assert_eq!(size(3 << 19), "1.5 MiB");
         assert_eq!(shell_word("CASE"), "CASE");
         assert_eq!(shell_word("my case's"), r"'my case'\''s'");
+    }
+
+    #[test]
+    fn a_profile_is_a_table_that_ends_with_the_bottleneck() {
+        let stage = StageReport {
+            stage: "entropy decoding",
+            threads: 16,
+            busy_seconds: 143.251,
+            busy_threads: 14.33,
+            items: 12_000,
+            bytes: 3 << 30,
+        };
+        let hashing = StageReport { stage: "hashing", bytes: 0, ..stage };
+        let queue = QueueReport { queue: "reading to decoding", mean: 30.52, most: 32, capacity: 32 };
+        let limit = Limit { stage: "entropy decoding", busy_threads: 14, threads: 16 };
+        let profile = ProfileReport {
+            seconds: 10.0,
+            limited_by: Some(limit),
+            stages: vec![stage, hashing],
+            queues: vec![queue],
+        };
+        let expected = "\
+stage                threads    busy s  busy threads        items      bytes
+entropy decoding          16    143.25         14.33       12,000    3.0 GiB
+hashing                   16    143.25         14.33       12,000
+queue                   mean      most         holds
+reading to decoding     30.5        32            32
+limited by: entropy decoding, 14 of 16 threads busy in 10.00 s";
+        assert_eq!(render_profile(&profile), expected);
+        let writer = Limit { stage: "writing", busy_threads: 1, threads: 1 };
+        assert_eq!(limited_by(&writer), "limited by: writing, 1 of 1 thread busy");
     }
 
     #[test]

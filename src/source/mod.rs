@@ -7,9 +7,12 @@ pub mod name;
 mod open;
 pub mod read;
 pub mod stamp;
+pub mod storage;
+pub mod tree;
 pub mod walk;
 
-pub use digest::{Digester, Digests};
-pub use read::{FileBytes, ReadBuffer, read_file};
+pub use digest::{Digester, Digests, sha256_of};
+pub use read::SourceFile;
 pub use stamp::FileStamp;
+pub use tree::Tree;
 pub use walk::{Entry, EntryKind, walk};

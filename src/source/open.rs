@@ -6,11 +6,12 @@ use std::io;
 use std::path::Path;
 
 /// Opens a regular file for reading. The caller has seen by its metadata that it is one; between that
-/// look and this call it can have been replaced, so what was opened is looked at again.
-pub(super) fn open_for_reading(path: &Path) -> io::Result<File> {
+/// look and this call it can have been replaced, so what was opened is looked at again. Its size comes with it.
+pub(super) fn open_for_reading(path: &Path) -> io::Result<(File, u64)> {
     let file = system::open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        Ok((file, metadata.len()))
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidInput, "it became something other than a file"))
     }

@@ -50,12 +50,7 @@ pub fn walk(source: &Path, visit: &mut dyn FnMut(Entry) -> bool) -> io::Result<(
 
 /// Returns whether to go on.
 fn walk_folder(folder: &Path, relative: &[u8], visit: &mut dyn FnMut(Entry) -> bool) -> bool {
-    let failed = |error: &io::Error| Entry {
-        path: folder.to_path_buf(),
-        relative: relative.to_vec(),
-        kind: EntryKind::Failed(Failure::new(Outcome::Unreadable, Stage::Walk, format!("folder: {error}"))),
-        stamp: FileStamp::default(),
-    };
+    let failed = |error: &io::Error| unlistable(folder, relative, error);
     let listing = match fs::read_dir(folder) {
         Ok(listing) => listing,
         Err(error) => return visit(failed(&error)),
@@ -89,7 +84,18 @@ fn walk_folder(folder: &Path, relative: &[u8], visit: &mut dyn FnMut(Entry) -> b
     broken.is_none_or(visit)
 }
 
-fn entry(path: PathBuf, relative: Vec<u8>, metadata: &io::Result<Metadata>) -> Entry {
+/// The entry of a folder that the system would not list, or not to its end.
+pub(super) fn unlistable(folder: &Path, relative: &[u8], error: &io::Error) -> Entry {
+    Entry {
+        path: folder.to_path_buf(),
+        relative: relative.to_vec(),
+        kind: EntryKind::Failed(Failure::new(Outcome::Unreadable, Stage::Walk, format!("folder: {error}"))),
+        stamp: FileStamp::default(),
+    }
+}
+
+/// The entry of a name that stands for no folder.
+pub(super) fn entry(path: PathBuf, relative: Vec<u8>, metadata: &io::Result<Metadata>) -> Entry {
     let (kind, stamp) = match metadata {
         Ok(metadata) => (kind(&path, metadata.file_type()), FileStamp::from(metadata)),
         Err(error) => {

@@ -28,10 +28,11 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
         refuse_inside_sources("the output", output, &command.paths)?;
     }
     let cancel = cancel_on_interrupt()?;
-    let resources = Resources::resolve(common);
+    let resources = Resources::resolve(common, &command.paths);
     let backend = resources.start_backend(0, console)?;
     let settings = HashSettings {
         jobs: resources.jobs,
+        io_jobs: resources.io_jobs,
         max_memory: resources.max_memory,
         geometry: command.geometry.into(),
         decode: command.decode.into(),

@@ -11,7 +11,7 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::progress::ProgressDisplay;
 use crate::pipeline::{IngestSettings, Progress, match_stored};
 
-use super::run::{code_count, finish, read_known_sets, write_summary};
+use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
 
 /// Runs the command.
 ///
@@ -24,7 +24,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     store.spec().refuse_other(&command.case, &asked).map_err(CliError::failed)?;
     let known = read_known_sets(&command.matching, console)?;
     let cancel = cancel_on_interrupt()?;
-    let resources = Resources::resolve(common);
+    let resources = Resources::resolve(common, &[]);
     let backend = resources.start_backend(code_count(&known), console)?;
     let (geometry, decode) = (store.spec().geometry, store.spec().decode_path);
     let matching = Matching::from(&command.matching);
@@ -40,6 +40,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let run = store.begin_run("match", &settings.to_json()?).map_err(CliError::failed)?;
     let match_settings = IngestSettings {
         jobs: resources.jobs,
+        io_jobs: resources.io_jobs,
         max_memory: resources.max_memory,
         geometry,
         decode,
@@ -51,8 +52,10 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let progress = Progress::default();
     let result = ProgressDisplay::new(common.progress, console)
         .show(&progress, || match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel));
+    progress.profile.end();
     let finished = finish(&mut store, run, result, &backend, console)?;
     drop(store);
-    write_summary(&command.case, &command.summary, started, &progress)?;
+    let telling = Telling { summary: &command.summary, profile: command.profile, progress: common.progress };
+    write_summary(&command.case, telling, started, &progress, console)?;
     Ok(finished)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::case::{CaseReader, CaseStore, RunId};
-use crate::cli::args::{MatchOptions, SummaryOptions, TextOrJson};
+use crate::cli::args::{MatchOptions, ProfileOptions, ProgressStyle, SummaryOptions, TextOrJson};
 use crate::cli::config::Matching;
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
@@ -12,7 +12,7 @@ use crate::cli::output::with_output;
 use crate::known::{KnownSet, ReadOptions};
 use crate::matching::Backend;
 use crate::pipeline::{IngestReport, PipelineError, Progress};
-use crate::report::summary::{RunFigures, render, summary};
+use crate::report::summary::{RunFigures, render, render_profile, summary};
 use crate::source::name::escape_path;
 
 /// Reads the known sets, and says what was read and what was set aside.
@@ -103,17 +103,39 @@ pub fn finish(
     Ok(Finished::Done)
 }
 
-/// Writes the summary of the case.
+/// How a run's end is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Telling<'a> {
+    /// Form and place of the summary.
+    pub summary: &'a SummaryOptions,
+    /// Whether the stages are told one by one.
+    pub profile: ProfileOptions,
+    /// As JSON beside progress in JSON, else as a table.
+    pub progress: ProgressStyle,
+}
+
+/// Writes the summary of the case, and where the time of the run went.
 ///
 /// # Errors
 /// The case cannot be read, or the sink failed.
 pub fn write_summary(
     case: &Path,
-    options: &SummaryOptions,
+    telling: Telling<'_>,
     started: Instant,
     progress: &Progress,
+    console: &Console,
 ) -> Result<(), CliError> {
+    let options = telling.summary;
     let done = progress.snapshot();
+    let profile = progress.profile.report();
+    let profile_stages = telling.profile.profile_stages;
+    if profile_stages && telling.progress == ProgressStyle::Json {
+        let line = serde_json::json!({ "profile": &profile });
+        console.machine_line(&line.to_string());
+    } else if profile_stages {
+        // Asked for by name, so that `--quiet` does not keep it back.
+        console.machine_line(&render_profile(&profile));
+    }
     let figures = RunFigures {
         took: started.elapsed(),
         files: done.files_done,
@@ -123,6 +145,8 @@ pub fn write_summary(
         confirmed: done.confirmed,
         refuted: done.refuted,
         unjudged: done.unjudged,
+        profile,
+        profile_stages,
     };
     let reader = CaseReader::open(case).map_err(CliError::failed)?;
     let summary = summary(&reader, figures).map_err(CliError::failed)?;

@@ -20,6 +20,7 @@ pub fn run(command: &Scan, common: &Common, console: &Console) -> Result<Finishe
         started: Instant::now(),
         matching: None,
         summary: &command.summary,
+        profile: command.profile,
     };
     job.check_paths()?;
     job.run(&[], common, console)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::case::CaseStore;
-use crate::cli::args::{CaseOptions, Common, SummaryOptions, Triage};
+use crate::cli::args::{CaseOptions, Common, ProfileOptions, SummaryOptions, Triage};
 use crate::cli::config::{self, MAX_SIDE, Matching, MemorySize, Resources, RunSettings};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
@@ -17,7 +17,7 @@ use crate::pdq::MIN_QUALITY;
 use crate::pipeline::{IngestSettings, Progress, ingest};
 use crate::source::name::escape_path;
 
-use super::run::{code_count, finish, read_known_sets, write_summary};
+use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
 
 /// Runs the command.
 ///
@@ -31,6 +31,7 @@ pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finis
         case: &command.case,
         matching: Some(Matching::from(&command.matching)),
         summary: &command.summary,
+        profile: command.profile,
     };
     job.check_paths()?;
     let known = read_known_sets(&command.matching, console)?;
@@ -45,6 +46,7 @@ pub(super) struct IngestJob<'a> {
     pub started: Instant,
     pub matching: Option<Matching>,
     pub summary: &'a SummaryOptions,
+    pub profile: ProfileOptions,
 }
 
 impl IngestJob<'_> {
@@ -62,7 +64,7 @@ impl IngestJob<'_> {
     /// Ingests the sources, matches with `known`, and writes the summary.
     pub fn run(&self, known: &[KnownSet], common: &Common, console: &Console) -> Result<Finished, CliError> {
         let cancel = cancel_on_interrupt()?;
-        let resources = Resources::resolve(common);
+        let resources = Resources::resolve(common, self.sources);
         // A case that exists keeps its own settings unless others are asked for, which it refuses.
         let own = CaseStore::spec_of(&self.case.case).map_err(CliError::failed)?;
         let (geometry, decode) = (self.case.geometry.map(Into::into), self.case.decode.map(Into::into));
@@ -73,8 +75,9 @@ impl IngestJob<'_> {
             CaseStore::open_or_create(&self.case.case, &identity, &spec).map_err(CliError::failed)?;
         let backend = resources.start_backend(code_count(known), console)?;
         console.detail(format!(
-            "{} threads, {} for files and pictures in flight",
-            resources.jobs,
+            "{} threads, {} of them reading, {} for files and pictures in flight",
+            resources.jobs + resources.io_jobs,
+            resources.io_jobs,
             MemorySize(resources.max_memory)
         ));
         let settings = RunSettings {
@@ -90,6 +93,7 @@ impl IngestJob<'_> {
         let matching = self.matching.as_ref();
         let ingest_settings = IngestSettings {
             jobs: resources.jobs,
+            io_jobs: resources.io_jobs,
             max_memory: resources.max_memory,
             geometry,
             decode,
@@ -112,7 +116,8 @@ impl IngestJob<'_> {
         }
         let finished = finish(&mut store, run, result, &backend, console)?;
         drop(store);
-        write_summary(&self.case.case, self.summary, self.started, &progress)?;
+        let telling = Telling { summary: self.summary, profile: self.profile, progress: common.progress };
+        write_summary(&self.case.case, telling, self.started, &progress, console)?;
         Ok(finished)
     }
 }

@@ -250,7 +250,7 @@ mod tests {
         let frame = found.frame.unwrap();
         assert_eq!((found.complete, frame.height), (true, 30));
         let closed = frame.with_height(&bytes);
-        assert_eq!(structure(&closed).frame.unwrap(), super::Frame { open_height: None, ..frame });
+        assert_eq!(structure(&closed).frame.unwrap(), Frame { open_height: None, ..frame });
     }
 
     #[test]

@@ -1,0 +1,112 @@
+//! The writer alone: batches as an ingest of small pictures makes them, into a real case on this machine's disk, with
+//! the durability that cases have.
+//!
+//! `cargo bench --bench writer` prints files a second, for a case that is new and for one that grew to a million files;
+//! to be set against the `files/s` of `tamis scan` on small files.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark, not the product")]
+
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tamis::case::{
+    Batch, CaseIdentity, CaseStore, ContentRecord, HashSpec, ItemRecord, RecordColumns, SetId, SourceId,
+};
+use tamis::decode::{DecodePath, Derivation, ExifFacts, Facts, Format, PictureHash};
+use tamis::pdq::{Code, Geometry, TileHash};
+use tamis::source::{Digests, FileStamp};
+
+/// Files of one batch: what an ingest gathers on a CPU.
+const BATCH: usize = 64;
+/// Batches that are timed together.
+const BATCHES: u64 = 200;
+
+struct NoColumns;
+
+impl RecordColumns for NoColumns {
+    fn columns(&self, _set: SetId, _record: u32) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+/// Files that no case has yet.
+struct Maker {
+    source: SourceId,
+    random: StdRng,
+    number: u64,
+}
+
+impl Maker {
+    fn batch(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        for _ in 0..BATCH {
+            let digests = Digests {
+                md5: self.random.random(),
+                sha1: self.random.random(),
+                sha256: self.random.random(),
+            };
+            let size = self.random.random_range(10_000..40_000);
+            let number = self.number;
+            self.number += 1;
+            let modified = Some(1_700_000_000_000_000_000 + number.cast_signed() * 1_000_000_007);
+            batch.items.push(ItemRecord {
+                source: self.source,
+                path: format!("Users/someone/Pictures/{:04}/IMG_{number:07}.jpg", number / 500).into_bytes(),
+                stamp: FileStamp { size: Some(size), modified, accessed: modified, created: modified },
+                result: Ok(digests),
+            });
+            let exif = ExifFacts {
+                taken: Some("2023-06-01T12:34:56".into()),
+                camera_make: Some("Maker".into()),
+                camera_model: Some("Model 12".into()),
+                orientation: Some(1),
+            };
+            let facts = Facts { format: Some(Format::Jpeg), width: Some(640), height: Some(480), exif };
+            let codes = std::array::from_fn(|_| Code::from_bytes(self.random.random()));
+            let derivation = Derivation { path: DecodePath::Pixels, pixels_because: None, unstable_bits: 3 };
+            let hash = PictureHash { hash: TileHash { codes, quality: 100 }, derivation };
+            batch.contents.push(ContentRecord { digests, size, facts, hash: Ok(hash) });
+        }
+        batch
+    }
+}
+
+fn writer(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("files into a case, content and item each");
+    group.throughput(Throughput::Elements(BATCHES * BATCH as u64));
+    group.sample_size(10).measurement_time(Duration::from_secs(10));
+    for files in [0_u64, 1_000_000] {
+        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let spec = HashSpec {
+            algorithm: "pdq".into(),
+            version: 1,
+            geometry: Geometry::Full,
+            decode_path: tamis::decode::DecodeMode::Pixels,
+        };
+        let mut store =
+            CaseStore::open_or_create(&folder.path().join("CASE"), &CaseIdentity::default(), &spec).unwrap();
+        let source = store.source(&folder.path().join("source")).unwrap();
+        let mut maker = Maker { source, random: StdRng::seed_from_u64(1), number: 0 };
+        while maker.number < files {
+            store.write(&maker.batch(), &NoColumns, u64::MAX).unwrap();
+        }
+        group.bench_with_input(BenchmarkId::new("a case that has", files), &files, |bencher, _| {
+            bencher.iter_custom(|rounds| {
+                let mut spent = Duration::ZERO;
+                for _ in 0..rounds * BATCHES {
+                    let batch = maker.batch();
+                    let started = Instant::now();
+                    store.write(&batch, &NoColumns, u64::MAX).unwrap();
+                    spent += started.elapsed();
+                }
+                spent
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, writer);
+criterion_main!(benches);

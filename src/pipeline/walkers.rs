@@ -1,0 +1,151 @@
+//! Walking the sources of an ingest: what the case has already is passed over, the rest goes to the readers.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_channel::Sender;
+
+use super::PipelineError;
+use super::finish::Finding;
+use super::ingest::{Run, source_error};
+use super::profile::{Stage, Stopwatch};
+use super::progress::Progress;
+use super::reader::{Grouper, Listed};
+use crate::case::{ItemRecord, ItemState, ProgressReader, SourceId};
+use crate::source::{Entry, EntryKind, FileStamp, Tree};
+
+/// A file of a source, as the case will name it.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub source: SourceId,
+    /// Raw bytes below the source.
+    pub relative: Vec<u8>,
+    pub stamp: FileStamp,
+}
+
+/// What the walkers of a run share.
+pub(super) struct Walkers<'a> {
+    pub run: &'a Run<'a>,
+    pub roots: &'a [(SourceId, PathBuf)],
+    pub tree: Tree,
+    /// Files that the case knew with another size or time of change.
+    pub changed: AtomicU64,
+}
+
+/// One walker and where it sends what it finds.
+pub(super) struct Walker<'a> {
+    shared: &'a Walkers<'a>,
+    /// `None` where no source has items yet: then there is nothing to ask.
+    done: Option<ProgressReader>,
+    grouper: Grouper<Item>,
+    files: Sender<Vec<Listed<Item>>>,
+    findings: Sender<Vec<Finding>>,
+    /// Runs but while the walker waits.
+    watch: Option<Stopwatch<'a>>,
+    seen: u64,
+    failed: Option<PipelineError>,
+}
+
+impl<'a> Walker<'a> {
+    pub fn new(
+        shared: &'a Walkers<'a>,
+        done: Option<ProgressReader>,
+        files: Sender<Vec<Listed<Item>>>,
+        findings: Sender<Vec<Finding>>,
+    ) -> Self {
+        let grouper = Grouper::new(shared.run.settings.jobs);
+        Self { shared, done, grouper, files, findings, watch: None, seen: 0, failed: None }
+    }
+
+    /// Lists folders until there are none.
+    ///
+    /// # Errors
+    /// A source cannot be looked at, or the case cannot be read.
+    pub fn run(mut self) -> Result<(), PipelineError> {
+        let shared = self.shared;
+        while let Some(branch) = shared.tree.next() {
+            let source = branch.source();
+            self.go_on();
+            let listed = branch.list(&mut |source, entry| self.visit(source, entry));
+            self.wait();
+            listed.map_err(|error| source_error(&shared.roots[source].1, error))?;
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+        }
+        let rest = self.grouper.take();
+        if !rest.is_empty() {
+            // Nobody left to read for: the run has ended for a reason that others tell.
+            let _ = self.files.send(rest);
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self) {
+        self.watch = Some(self.shared.run.progress.profile.start(Stage::Walking));
+    }
+
+    fn wait(&mut self) {
+        let seen = std::mem::take(&mut self.seen);
+        if let Some(watch) = self.watch.take() {
+            watch.stop(seen, 0);
+        }
+    }
+
+    /// Returns whether to go on.
+    fn visit(&mut self, source: usize, entry: Entry) -> bool {
+        let run = self.shared.run;
+        if run.cancel.is_cancelled() {
+            return false;
+        }
+        self.seen += 1;
+        let source = self.shared.roots[source].0;
+        match self.state(source, &entry) {
+            Ok(ItemState::Done) => {
+                Progress::add(&run.progress.files_skipped, 1);
+                return true;
+            }
+            Ok(ItemState::Changed) => Progress::add(&self.shared.changed, 1),
+            Ok(ItemState::ToDo) => {}
+            Err(error) => {
+                self.failed = Some(error);
+                return false;
+            }
+        }
+        Progress::add(&run.progress.files_found, 1);
+        Progress::add(&run.progress.bytes_found, entry.stamp.size.unwrap_or(0));
+        let Entry { path, relative, kind, stamp } = entry;
+        match kind {
+            EntryKind::File => {
+                let size = stamp.size.unwrap_or(0);
+                let file = Listed { path, size, about: Item { source, relative, stamp } };
+                let Some(group) = self.grouper.push(file) else { return true };
+                self.wait();
+                let sent = self.files.send(group).is_ok();
+                self.go_on();
+                sent
+            }
+            EntryKind::Failed(failure) => {
+                let item = ItemRecord { source, path: relative, stamp, result: Err(failure) };
+                self.wait();
+                let sent = self.findings.send(vec![Finding { item, content: None }]).is_ok();
+                self.go_on();
+                sent
+            }
+        }
+    }
+
+    fn state(&self, source: SourceId, entry: &Entry) -> Result<ItemState, PipelineError> {
+        match &self.done {
+            Some(done) => Ok(done.state(source, &entry.relative, &entry.stamp)?),
+            None => Ok(ItemState::ToDo),
+        }
+    }
+}
+
+impl Walkers<'_> {
+    /// Files that the case knew with another size or time of change.
+    pub fn changed(&self) -> u64 {
+        self.changed.load(Ordering::Relaxed)
+    }
+}
