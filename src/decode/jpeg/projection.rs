@@ -11,6 +11,7 @@
 
 use std::rc::Rc;
 
+use super::dispatch;
 use super::zigzag::{BLOCK, FREQUENCIES, Kept};
 use crate::pdq::weights::{Sample, samples};
 use crate::pdq::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
@@ -139,7 +140,7 @@ pub(super) struct Projection {
     /// The tile's sums, row by row.
     sums: Box<[i64; TILE_SIDE * TILE_SIDE]>,
     /// For each column of the tile and vertical frequency, the sum of one row of blocks.
-    row: Vec<i64>,
+    row: Vec<i32>,
 }
 
 /// The weights of a column of the tile for each number of each block in its reach.
@@ -183,6 +184,12 @@ impl Projection {
 
     /// Folds row `number` of blocks: for each block [`Kept::stride`] numbers, of which the kept ones count.
     pub fn fold(&mut self, number: usize, blocks: &[i16]) {
+        dispatch::fold(self, number, blocks);
+    }
+
+    /// [`Projection::fold`] on whatever instructions it is compiled for.
+    #[inline(always)]
+    pub(super) fn fold_on(&mut self, number: usize, blocks: &[i16]) {
         match self.kept.stride() {
             1 => self.sum_row::<1>(blocks),
             8 => self.sum_row::<8>(blocks),
@@ -200,14 +207,18 @@ impl Projection {
             for row in sample.cells.clone() {
                 let cells = self.sums[row * TILE_SIDE..].iter_mut();
                 for (cell, sums) in cells.zip(self.row.chunks_exact(frequencies)) {
-                    *cell +=
-                        sums.iter().zip(weights).map(|(sum, &weight)| sum * i64::from(weight)).sum::<i64>();
+                    *cell += sums
+                        .iter()
+                        .zip(weights)
+                        .map(|(&sum, &weight)| i64::from(sum) * i64::from(weight))
+                        .sum::<i64>();
                 }
             }
         }
     }
 
     /// Fills in `row`.
+    #[inline(always)]
     fn sum_row<const STRIDE: usize>(&mut self, blocks: &[i16]) {
         let frequencies = self.kept.frequencies();
         for column in &self.columns {
@@ -232,7 +243,7 @@ impl Projection {
                 } else {
                     sum << (ROW_FRACTION_BITS - self.column_fraction_bits)
                 };
-                scaled.clamp(i64::from(i32::MIN), i64::from(i32::MAX))
+                scaled.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
             };
             for cell in column.cells.clone() {
                 for (to, &sum) in self.row[cell * frequencies..].iter_mut().zip(&by_frequency[..frequencies])
