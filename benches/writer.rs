@@ -78,7 +78,7 @@ fn writer(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(BATCHES * BATCH as u64));
     group.sample_size(10).measurement_time(Duration::from_secs(10));
     for files in [0_u64, 1_000_000] {
-        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let spec = HashSpec {
             algorithm: "pdq".into(),
             version: 1,
