@@ -137,10 +137,10 @@ pub(super) struct Projection {
     row_fraction_bits: u32,
     columns: Vec<Column>,
     column_fraction_bits: u32,
-    /// The tile's sums, row by row.
-    sums: Box<[i64; TILE_SIDE * TILE_SIDE]>,
-    /// For each column of the tile and vertical frequency, the sum of one row of blocks.
-    row: Vec<i32>,
+    /// For each sample of `rows`, the sums of all columns.
+    sums: Vec<[i64; TILE_SIDE]>,
+    /// For each kept coefficient, the sums of one row of blocks, of all columns.
+    row: Vec<[i32; TILE_SIDE]>,
 }
 
 /// The weights of a column of the tile for each number of each block in its reach.
@@ -172,8 +172,8 @@ impl Projection {
             row_fraction_bits: rows.fraction_bits,
             columns: columns.samples.iter().map(expand).collect(),
             column_fraction_bits: columns.fraction_bits,
-            sums: Box::new([0; TILE_SIDE * TILE_SIDE]),
-            row: vec![0; TILE_SIDE * kept.frequencies()],
+            sums: vec![[0; TILE_SIDE]; rows.samples.len()],
+            row: vec![[0; TILE_SIDE]; kept.count()],
         }
     }
 
@@ -197,21 +197,13 @@ impl Projection {
             32 => self.sum_row::<32>(blocks),
             _ => self.sum_row::<64>(blocks),
         }
-        let frequencies = self.kept.frequencies();
-        for sample in &self.rows.samples {
-            let Some(weights) =
-                number.checked_sub(sample.first_block).and_then(|block| sample.weights.get(block))
-            else {
-                continue;
-            };
-            for row in sample.cells.clone() {
-                let cells = self.sums[row * TILE_SIDE..].iter_mut();
-                for (cell, sums) in cells.zip(self.row.chunks_exact(frequencies)) {
-                    *cell += sums
-                        .iter()
-                        .zip(weights)
-                        .map(|(&sum, &weight)| i64::from(sum) * i64::from(weight))
-                        .sum::<i64>();
+        let by_frequency = self.by_frequency();
+        for (sample, sums) in self.rows.samples.iter().zip(&mut self.sums) {
+            let reach = number.checked_sub(sample.first_block).and_then(|block| sample.weights.get(block));
+            let Some(weights) = reach else { continue };
+            for (row, &weight) in by_frequency[..self.kept.frequencies()].iter().zip(weights) {
+                for (sum, &value) in sums.iter_mut().zip(row) {
+                    *sum += i64::from(value) * i64::from(weight);
                 }
             }
         }
@@ -220,38 +212,43 @@ impl Projection {
     /// Fills in `row`.
     #[inline(always)]
     fn sum_row<const STRIDE: usize>(&mut self, blocks: &[i16]) {
-        let frequencies = self.kept.frequencies();
-        for column in &self.columns {
+        let (blocks, _) = blocks.as_chunks::<STRIDE>();
+        for (number, column) in self.columns.iter().enumerate() {
             let mut sums = [0_i32; STRIDE];
-            let (blocks, _) = blocks.as_chunks::<STRIDE>();
             let (weights, _) = column.weights.as_chunks::<STRIDE>();
             for (block, weights) in blocks.get(column.first_block..).unwrap_or_default().iter().zip(weights) {
                 for ((sum, &coefficient), &weight) in sums.iter_mut().zip(block).zip(weights) {
                     *sum += i32::from(coefficient) * i32::from(weight);
                 }
             }
-            let mut by_frequency = [0_i64; BLOCK_SIDE];
-            for ((sum, step), (vertical, _)) in
-                sums.iter().zip(&self.steps).zip(&FREQUENCIES[..self.kept.count()])
-            {
-                by_frequency[usize::from(*vertical)] += i64::from(*sum) * i64::from(*step);
-            }
-            let scale = |sum: i64| {
-                // Beyond ±2¹⁹ there is no luminance; hostile files stay within 32 bits.
-                let scaled = if self.column_fraction_bits >= ROW_FRACTION_BITS {
-                    sum >> (self.column_fraction_bits - ROW_FRACTION_BITS)
-                } else {
-                    sum << (ROW_FRACTION_BITS - self.column_fraction_bits)
-                };
-                scaled.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32
-            };
-            for cell in column.cells.clone() {
-                for (to, &sum) in self.row[cell * frequencies..].iter_mut().zip(&by_frequency[..frequencies])
-                {
-                    *to = scale(sum);
-                }
+            for (row, sum) in self.row.iter_mut().zip(sums) {
+                row[number] = sum;
             }
         }
+    }
+
+    /// The row's sums times their quantisation steps, those of one vertical frequency together.
+    #[inline(always)]
+    fn by_frequency(&self) -> [[i32; TILE_SIDE]; BLOCK_SIDE] {
+        let mut sums = [[0_i64; TILE_SIDE]; BLOCK_SIDE];
+        for ((row, &step), (vertical, _)) in self.row.iter().zip(&self.steps).zip(&FREQUENCIES) {
+            for (sum, &value) in sums[usize::from(*vertical)].iter_mut().zip(row) {
+                *sum += i64::from(value) * i64::from(step);
+            }
+        }
+        // Beyond ±2¹⁹ there is no luminance; hostile files stay within 32 bits.
+        let bound = |sum: i64| sum.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+        let (less, more) = (
+            self.column_fraction_bits.saturating_sub(ROW_FRACTION_BITS),
+            ROW_FRACTION_BITS.saturating_sub(self.column_fraction_bits),
+        );
+        let mut bounded = [[0; TILE_SIDE]; BLOCK_SIDE];
+        for (to, sums) in bounded.iter_mut().zip(&sums[..self.kept.frequencies()]) {
+            for (to, &sum) in to.iter_mut().zip(sums) {
+                *to = bound(sum >> less << more);
+            }
+        }
+        bounded
     }
 
     /// The tile of several channels with the thousandths of luminance that each has, when all rows were folded.
@@ -259,18 +256,22 @@ impl Projection {
         const GREY: i64 = 128 << TILE_FRACTION_BITS;
         const WHITE: i64 = 255 << TILE_FRACTION_BITS;
         let mut tile = Box::new(Tile([0; TILE_SIDE * TILE_SIDE]));
-        for (index, cell) in tile.0.iter_mut().enumerate() {
-            let luminance = channels.iter().map(|(channel, thousandths)| {
+        let Some((first, _)) = channels.first() else { return tile };
+        for (number, row) in first.rows.samples.iter().enumerate() {
+            let mut values = [0; TILE_SIDE];
+            for (channel, thousandths) in channels {
                 let bits = channel.row_fraction_bits + ROW_FRACTION_BITS;
-                let sum = channel.sums[index];
-                let scaled = if bits >= TILE_FRACTION_BITS {
-                    sum >> (bits - TILE_FRACTION_BITS)
-                } else {
-                    sum << (TILE_FRACTION_BITS - bits)
-                };
-                (scaled + GREY).clamp(0, WHITE) * thousandths
-            });
-            *cell = (luminance.sum::<i64>() / 1000) as u32;
+                let (less, more) =
+                    (bits.saturating_sub(TILE_FRACTION_BITS), TILE_FRACTION_BITS.saturating_sub(bits));
+                for (value, sum) in values.iter_mut().zip(channel.sums[number]) {
+                    *value += ((sum >> less << more) + GREY).clamp(0, WHITE) * thousandths;
+                }
+            }
+            for y in row.cells.clone() {
+                for (column, value) in first.columns.iter().zip(values) {
+                    tile.0[y * TILE_SIDE..][column.cells.clone()].fill((value / 1000) as u32);
+                }
+            }
         }
         tile
     }

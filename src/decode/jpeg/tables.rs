@@ -42,7 +42,7 @@ impl Tables {
     /// No tables yet, for a file of `bytes`: wide windows pay where there is much to look up.
     pub fn new(bytes: usize) -> Self {
         let window = match bytes {
-            0..0x1_0000 => 9,
+            0..0x1_0000 => 10,
             0x1_0000..0x4_0000 => 11,
             _ => 12,
         };
