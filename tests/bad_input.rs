@@ -255,6 +255,61 @@ fn wrong_usage_has_exit_code_2_and_touches_nothing() {
     assert_eq!(fs::read_dir(&source).unwrap().count(), 0);
 }
 
+/// Every command that takes `--output`, aimed at evidence that is a file, lies in a folder, or belongs to an
+/// earlier run of the case; at a known set; and at the case itself.
+#[test]
+fn nothing_that_is_read_is_written_over() {
+    let cases = Cases::new();
+    let folder = cases.path("evidence");
+    fs::create_dir(&folder).unwrap();
+    let (single, inside, known) = (cases.path("a.png"), folder.join("b.png"), cases.path("set.txt"));
+    fs::write(&single, encoded(&picture(), ImageFormat::Png)).unwrap();
+    fs::write(&inside, encoded(&picture(), ImageFormat::Png)).unwrap();
+    expect(0, &tamis().arg("hash").arg(&single).arg("--output").arg(&known).output().unwrap());
+    let (single_text, folder_text) = (single.to_str().unwrap(), folder.to_str().unwrap());
+    let known_text = known.to_str().unwrap();
+    cases.summary("CASE", &["scan", single_text, folder_text, "--quiet"]);
+    let case = cases.path("CASE");
+    let case_text = case.to_str().unwrap();
+    let new = folder.join("new.csv");
+    let watched = [&single, &inside, &known, &case.join("case.sqlite")];
+    let before = watched.map(|path| fs::read(path).unwrap());
+    let mut refusals = 0;
+    let mut refuse = |arguments: &[&str], output: &Path, reason: &str| {
+        let text = errors(2, &tamis().args(arguments).arg("--output").arg(output).output().unwrap());
+        assert!(text.contains(reason), "{arguments:?} to {}: {text}", output.display());
+        refusals += 1;
+    };
+    let evidence = "Tamis never writes into evidence";
+    let on_case = ["--case", case_text];
+    for output in [&single, &inside, &new] {
+        refuse(&["hash", single_text, folder_text], output, evidence);
+        refuse(
+            &["triage", single_text, folder_text, "--known", known_text, "--case", "no/case"],
+            output,
+            evidence,
+        );
+        // Sources of earlier runs, which only the case knows.
+        refuse(&[&["export", "items"][..], &on_case].concat(), output, evidence);
+        refuse(&[&["match", "--known", known_text][..], &on_case].concat(), output, evidence);
+        refuse(&[&["scan", "tests/data/seizure"][..], &on_case].concat(), output, evidence);
+    }
+    let replace = "which it would replace";
+    refuse(&["triage", folder_text, "--known", known_text, "--case", "no/case"], &known, replace);
+    refuse(&[&["match", "--known", known_text][..], &on_case].concat(), &known, replace);
+    refuse(&[&["export", "hits"][..], &on_case].concat(), &case.join("case.sqlite"), replace);
+    assert_eq!(refusals, 18);
+    assert!(watched.map(|path| fs::read(path).unwrap()) == before, "what was refused changed nothing");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    // The twin that must be allowed: a name beside the evidence.
+    let beside = cases.path("items.csv");
+    expect(
+        0,
+        &tamis().args(["export", "items", "--case", case_text, "--output"]).arg(&beside).output().unwrap(),
+    );
+    assert!(beside.is_file());
+}
+
 #[test]
 fn a_gpu_that_is_not_there_is_an_error_with_the_way_out() {
     let output = run(["hash", "tests/data/seizure", "--backend", "gpu:No Such Card"]);

@@ -9,6 +9,7 @@ use super::open::connect_for_reading;
 use super::store::{read_info, read_spec};
 use super::{CaseError, CaseIdentity, HashSpec};
 use crate::outcome::Outcome;
+use crate::source::name::path_from_bytes;
 
 /// An open case that is only read. Works beside a run that writes, and sees what it has stored so far.
 #[derive(Debug)]
@@ -182,6 +183,16 @@ impl CaseReader {
         let mut statement = self.connection.prepare("SELECT path FROM source ORDER BY path_raw")?;
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Paths of the sources, raw, sorted.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn source_paths(&self) -> Result<Vec<PathBuf>, CaseError> {
+        let mut statement = self.connection.prepare("SELECT path_raw FROM source ORDER BY path_raw")?;
+        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        Ok(rows.map(|raw| Ok(path_from_bytes(&raw?))).collect::<Result<_, rusqlite::Error>>()?)
     }
 
     /// The sources whose last run was stopped before their end, escaped, in the same order.

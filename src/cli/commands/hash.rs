@@ -10,7 +10,8 @@ use crate::cli::config::{MAX_SIDE, Resources};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::output::{refuse_inside_sources, with_output};
+use crate::cli::output::with_output;
+use crate::cli::protect::Protected;
 use crate::decode::{Format, PictureHash};
 use crate::outcome::Outcome;
 use crate::pdq::{Orientation, TileHash};
@@ -24,9 +25,7 @@ use crate::source::name::{escape, escape_path};
 /// error and are no error of the command.
 pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finished, CliError> {
     check_paths(&command.paths)?;
-    if let Some(output) = &command.output {
-        refuse_inside_sources("the output", output, &command.paths)?;
-    }
+    Protected::new(&command.paths, &[]).refuse_output(command.output.as_deref())?;
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &command.paths);
     let backend = resources.start_backend(0, console)?;

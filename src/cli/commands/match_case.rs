@@ -9,6 +9,7 @@ use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::progress::ProgressDisplay;
+use crate::cli::protect::Protected;
 use crate::pipeline::{IngestSettings, Progress, match_stored};
 
 use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
@@ -22,6 +23,9 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let mut store = CaseStore::open(&command.case).map_err(CliError::failed)?;
     let asked = hash_spec(None, command.decode.map(Into::into), Some(store.spec()));
     store.spec().refuse_other(&command.case, &asked).map_err(CliError::failed)?;
+    Protected::new(&[], &command.matching.known)
+        .and_case(&command.case)
+        .refuse_output(command.summary.output.as_deref())?;
     let known = read_known_sets(&command.matching, console)?;
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &[]);

@@ -9,8 +9,8 @@ use crate::cli::config::{self, MAX_SIDE, Matching, MemorySize, Resources, RunSet
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::output::refuse_inside_sources;
 use crate::cli::progress::ProgressDisplay;
+use crate::cli::protect::Protected;
 use crate::known::KnownSet;
 use crate::matching::{DEFAULT_DISTANCE, VerifyMode};
 use crate::pdq::MIN_QUALITY;
@@ -29,6 +29,7 @@ pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finis
         started: Instant::now(),
         sources: &command.sources,
         case: &command.case,
+        known: &command.matching.known,
         matching: Some(Matching::from(&command.matching)),
         summary: &command.summary,
         profile: command.profile,
@@ -44,6 +45,8 @@ pub(super) struct IngestJob<'a> {
     pub sources: &'a [PathBuf],
     pub case: &'a CaseOptions,
     pub started: Instant,
+    /// Files of known sets.
+    pub known: &'a [PathBuf],
     pub matching: Option<Matching>,
     pub summary: &'a SummaryOptions,
     pub profile: ProfileOptions,
@@ -54,11 +57,9 @@ impl IngestJob<'_> {
     /// to write that lie in evidence.
     pub fn check_paths(&self) -> Result<(), CliError> {
         check_sources(self.sources)?;
-        refuse_inside_sources("the case", &self.case.case, self.sources)?;
-        if let Some(output) = &self.summary.output {
-            refuse_inside_sources("the output", output, self.sources)?;
-        }
-        Ok(())
+        let protected = Protected::new(self.sources, self.known).and_case(&self.case.case);
+        protected.refuse_evidence("the case", &self.case.case)?;
+        protected.refuse_output(self.summary.output.as_deref())
     }
 
     /// Ingests the sources, matches with `known`, and writes the summary.
