@@ -9,6 +9,11 @@ const ENTRY: usize = 16;
 
 /// The bytes of the icon's best picture where that is a PNG.
 pub(super) fn png(bytes: &[u8]) -> Option<&[u8]> {
+    picture(bytes).filter(|picture| picture.starts_with(PNG))
+}
+
+/// The bytes of the icon's best picture, as far as they are there.
+pub(super) fn picture(bytes: &[u8]) -> Option<&[u8]> {
     let count = usize::from(u16::from_le_bytes(bytes.get(4..HEADER)?.try_into().ok()?));
     let side = |side: u8| if side == 0 { 256 } else { u32::from(side) };
     let score = |entry: &[u8]| {
@@ -23,7 +28,9 @@ pub(super) fn png(bytes: &[u8]) -> Option<&[u8]> {
     let number =
         |at: usize| u32::from_le_bytes([best[at], best[at + 1], best[at + 2], best[at + 3]]) as usize;
     let (size, offset) = (number(8), number(12));
-    let picture = bytes.get(offset..).filter(|picture| picture.starts_with(PNG))?;
+    let picture = bytes.get(offset..)?;
+    // A PNG that is cut off within its signature is still opened as one.
+    let size = if picture.starts_with(PNG) { size.max(PNG.len()) } else { size };
     Some(&picture[..size.min(picture.len())])
 }
 

@@ -9,6 +9,7 @@ mod panic_guard;
 mod path;
 mod pixels;
 mod png_parts;
+mod stated;
 mod tiff_tags;
 
 pub use facts::{ExifFacts, Facts};

@@ -7,9 +7,13 @@ use image::error::{ImageError, LimitErrorKind};
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use super::jpeg::structure::{Frame, marker, structure};
+use super::stated::stated_size;
 use super::{Format, Limits, png_parts};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
+
+/// Pixels on a side that every decoder takes.
+const LARGEST_SIDE: u32 = 65_535;
 
 /// What decoding takes, from the header alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +45,15 @@ pub(super) fn read_header(bytes: &[u8], format: Format, decoder: ImageFormat) ->
         });
     }
     let head = (decoder == ImageFormat::Png).then(|| png_parts::head(bytes));
-    let decoder = open(head.as_deref().unwrap_or(bytes), decoder, image::Limits::default())?;
+    let opened = open(head.as_deref().unwrap_or(bytes), decoder, image::Limits::default());
+    let decoder = match (opened, stated_size(bytes, decoder)) {
+        (Ok(decoder), _) => decoder,
+        // Refused for its size, which the caller sees.
+        (Err(_), Some((width, height))) if width.max(height) > LARGEST_SIDE => {
+            return Ok(Header { width, height, pixel_bytes: 0, frame: None });
+        }
+        (Err(failure), _) => return Err(failure),
+    };
     let (width, height) = decoder.dimensions();
     let output = decoder.total_bytes();
     let pixels = u64::from(width) * u64::from(height);
