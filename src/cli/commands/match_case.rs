@@ -54,12 +54,13 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         verify: matching.verify,
     };
     let progress = Progress::default();
-    let result = ProgressDisplay::new(common.progress, console)
-        .show(&progress, || match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel));
+    let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
+        match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel)
+    });
     progress.profile.end();
-    let finished = finish(&mut store, run, result, &backend, console)?;
+    let (finished, notices) = finish(&mut store, run, result, &backend, console)?;
     drop(store);
     let telling = Telling { summary: &command.summary, profile: command.profile, progress: common.progress };
-    write_summary(&command.case, telling, started, &progress, console)?;
+    write_summary(&command.case, telling, started, &progress, notices, console)?;
     Ok(finished)
 }

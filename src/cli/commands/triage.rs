@@ -24,6 +24,9 @@ use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
 /// # Errors
 /// Wrong usage, a known set or case that is refused, or a sink that failed.
 pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    if command.sources.is_empty() {
+        return Err(no_source(&command.matching.known));
+    }
     let job = IngestJob {
         name: "triage",
         started: Instant::now(),
@@ -104,7 +107,7 @@ impl IngestJob<'_> {
             verify: matching.map_or(VerifyMode::default(), |matching| matching.verify),
         };
         let progress = Progress::default();
-        let result = ProgressDisplay::new(common.progress, console).show(&progress, || {
+        let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
             ingest(&mut store, self.sources, known, &backend, &ingest_settings, &progress, &cancel)
         });
         if let Ok(report) = &result {
@@ -115,12 +118,24 @@ impl IngestJob<'_> {
                 MemorySize(resources.max_memory)
             ));
         }
-        let finished = finish(&mut store, run, result, &backend, console)?;
+        let (finished, notices) = finish(&mut store, run, result, &backend, console)?;
         drop(store);
         let telling = Telling { summary: self.summary, profile: self.profile, progress: common.progress };
-        write_summary(&self.case.case, telling, self.started, &progress, console)?;
+        write_summary(&self.case.case, telling, self.started, &progress, notices, console)?;
         Ok(finished)
     }
+}
+
+/// `--known set.csv SEIZURE` takes both for known sets.
+fn no_source(known: &[PathBuf]) -> CliError {
+    let taken = match known.iter().find(|path| path.is_dir()).or(known.last().filter(|_| known.len() > 1)) {
+        Some(path) => format!(" {} was taken for a known set:", escape_path(path)),
+        None => String::new(),
+    };
+    CliError::Usage(format!(
+        "no SOURCE was given.{taken} --known takes every word that follows it, so give the sources before it: \
+         tamis triage SOURCE... --known FILE... --case DIR"
+    ))
 }
 
 /// Refuses a source that is not there.
