@@ -84,7 +84,7 @@ fn create_partial(path: &Path) -> io::Result<(PathBuf, File)> {
         let partial = path.with_file_name(name);
         match File::options().write(true).create_new(true).open(&partial) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MOST_PARTIALS => {
-                number += 1
+                number += 1;
             }
             Err(error) => return Err(error),
             Ok(file) => return Ok((partial, file)),
