@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// A picture with a code.
     Hashed,
-    /// The same bytes (by SHA-256) as another item of the case, which carries the result.
+    /// The same bytes (by SHA-256) as another item of the case, which carries the result: a picture with a code,
+    /// or no picture. Copies of what failed show the failure.
     Duplicate,
     /// A picture with a side under 5 pixels: PDQ is not defined for it.
     TooSmall,

@@ -158,6 +158,40 @@ fn what_was_over_the_limit_is_tried_again_with_more() {
     assert_eq!(scan("64MiB")["outcomes"][0]["outcome"], "hashed", "what is known stays known");
 }
 
+/// A link that was typed is followed, as a source is; links in folders are not.
+#[cfg(unix)]
+#[test]
+fn a_link_that_is_typed_is_followed() {
+    let cases = Cases::new();
+    let folder = cases.path("source");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("a.png"), encoded(&picture(), ImageFormat::Png)).unwrap();
+    std::os::unix::fs::symlink("a.png", folder.join("in-folder")).unwrap();
+    let (to_file, to_folder, nowhere) =
+        (cases.path("to-file"), cases.path("to-folder"), cases.path("nowhere"));
+    std::os::unix::fs::symlink("source/a.png", &to_file).unwrap();
+    std::os::unix::fs::symlink("source", &to_folder).unwrap();
+    std::os::unix::fs::symlink("gone", &nowhere).unwrap();
+    let output = tamis().arg("hash").args([&to_file, &nowhere, &to_folder]).output().unwrap();
+    let lines = expect(0, &output);
+    let paths: Vec<&str> = lines.lines().map(|line| line.splitn(3, ',').nth(2).unwrap()).collect();
+    assert_eq!(paths, [to_file.to_str().unwrap(), to_folder.join("a.png").to_str().unwrap()]);
+    let told = errors(0, &output);
+    for path in [nowhere, to_folder.join("in-folder")] {
+        assert!(told.contains(&format!("{}: not_followed: ", path.display())), "{told}");
+    }
+    let summary = cases.summary("CASE", &["scan", to_folder.to_str().unwrap(), "--quiet"]);
+    assert_eq!(summary["discovered"], 2);
+}
+
+#[test]
+fn hashing_shows_its_progress() {
+    let told = errors(0, &run(["hash", "tests/data/seizure", "--progress", "json", "--quiet"]));
+    let last: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["files_done"], &last["pictures_hashed"]), (&22.into(), &17.into()), "{told}");
+    assert_eq!((&last["bytes_done"], &last["walk_finished"]), (&last["bytes_found"], &true.into()));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn what_the_system_refuses_is_unreadable() {
@@ -234,6 +268,10 @@ fn wrong_usage_has_exit_code_2_and_touches_nothing() {
     let case = cases.path("CASE");
     for (arguments, expected) in [
         (vec!["triage", "tests/data/seizure"], "--known"),
+        (
+            vec!["triage", "--known", KNOWN, "tests/data/seizure"],
+            "tests/data/seizure was taken for a known set",
+        ),
         (vec!["triage", "no/such/folder", "--known", KNOWN], "source no/such/folder: "),
         (vec!["triage", "tests/data/seizure", "--known", KNOWN, "--distance", "64"], "0..=63"),
         (vec!["triage", "tests/data/seizure", "--known", KNOWN, "--backend", "cuda"], "auto, cpu, gpu"),
@@ -253,6 +291,61 @@ fn wrong_usage_has_exit_code_2_and_touches_nothing() {
     let hash = run(["hash", source.to_str().unwrap(), "--output", output.to_str().unwrap()]);
     assert!(errors(2, &hash).contains("Tamis never writes into evidence"));
     assert_eq!(fs::read_dir(&source).unwrap().count(), 0);
+}
+
+/// Every command that takes `--output`, aimed at evidence that is a file, lies in a folder, or belongs to an
+/// earlier run of the case; at a known set; and at the case itself.
+#[test]
+fn nothing_that_is_read_is_written_over() {
+    let cases = Cases::new();
+    let folder = cases.path("evidence");
+    fs::create_dir(&folder).unwrap();
+    let (single, inside, known) = (cases.path("a.png"), folder.join("b.png"), cases.path("set.txt"));
+    fs::write(&single, encoded(&picture(), ImageFormat::Png)).unwrap();
+    fs::write(&inside, encoded(&picture(), ImageFormat::Png)).unwrap();
+    expect(0, &tamis().arg("hash").arg(&single).arg("--output").arg(&known).output().unwrap());
+    let (single_text, folder_text) = (single.to_str().unwrap(), folder.to_str().unwrap());
+    let known_text = known.to_str().unwrap();
+    cases.summary("CASE", &["scan", single_text, folder_text, "--quiet"]);
+    let case = cases.path("CASE");
+    let case_text = case.to_str().unwrap();
+    let new = folder.join("new.csv");
+    let watched = [&single, &inside, &known, &case.join("case.sqlite")];
+    let before = watched.map(|path| fs::read(path).unwrap());
+    let mut refusals = 0;
+    let mut refuse = |arguments: &[&str], output: &Path, reason: &str| {
+        let text = errors(2, &tamis().args(arguments).arg("--output").arg(output).output().unwrap());
+        assert!(text.contains(reason), "{arguments:?} to {}: {text}", output.display());
+        refusals += 1;
+    };
+    let evidence = "Tamis never writes into evidence";
+    let on_case = ["--case", case_text];
+    for output in [&single, &inside, &new] {
+        refuse(&["hash", single_text, folder_text], output, evidence);
+        refuse(
+            &["triage", single_text, folder_text, "--known", known_text, "--case", "no/case"],
+            output,
+            evidence,
+        );
+        // Sources of earlier runs, which only the case knows.
+        refuse(&[&["export", "items"][..], &on_case].concat(), output, evidence);
+        refuse(&[&["match", "--known", known_text][..], &on_case].concat(), output, evidence);
+        refuse(&[&["scan", "tests/data/seizure"][..], &on_case].concat(), output, evidence);
+    }
+    let replace = "which it would replace";
+    refuse(&["triage", folder_text, "--known", known_text, "--case", "no/case"], &known, replace);
+    refuse(&[&["match", "--known", known_text][..], &on_case].concat(), &known, replace);
+    refuse(&[&["export", "hits"][..], &on_case].concat(), &case.join("case.sqlite"), replace);
+    assert_eq!(refusals, 18);
+    assert!(watched.map(|path| fs::read(path).unwrap()) == before, "what was refused changed nothing");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    // The twin that must be allowed: a name beside the evidence.
+    let beside = cases.path("items.csv");
+    expect(
+        0,
+        &tamis().args(["export", "items", "--case", case_text, "--output"]).arg(&beside).output().unwrap(),
+    );
+    assert!(beside.is_file());
 }
 
 #[test]

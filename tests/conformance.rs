@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use tamis::decode::{self, Limits};
 use tamis::gpu::GpuHasher;
-use tamis::pdq::{Code, Geometry, MIN_QUALITY, Tile, TileHash, hash_tile};
+use tamis::pdq::{Code, Geometry, MIN_QUALITY, Orientation, Tile, TileHash, hash_tile};
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 1 << 30 };
 
@@ -109,14 +109,22 @@ fn orientations_of_the_public_pictures_are_the_references() {
         if row["quality"].parse::<u8>().unwrap() < MIN_QUALITY {
             continue;
         }
-        for (orientation, code) in tamis::pdq::Orientation::ALL.into_iter().zip(ours.codes) {
-            let expected: Code = row[orientation.name()].parse().unwrap();
-            let distance = code.distance(expected);
+        let distances = |codes: [Code; 8]| -> Vec<(&str, u32)> {
+            let distance = |(orientation, code): (Orientation, Code)| {
+                (orientation.name(), code.distance(row[orientation.name()].parse().unwrap()))
+            };
+            Orientation::ALL.into_iter().zip(codes).map(distance).collect()
+        };
+        for (orientation, distance) in distances(ours.codes) {
             if distance > 0 {
-                differing.push((row["path"].clone(), orientation.name(), distance));
+                differing.push((row["path"].clone(), orientation, distance));
             }
-            assert!(distance <= 4, "{} {}: {distance} bits", row["path"], orientation.name());
+            assert!(distance <= 4, "{} {orientation}: {distance} bits", row["path"]);
         }
+        // The twin that must fail: each code under the next orientation's name.
+        let mut shifted = ours.codes;
+        shifted.rotate_left(1);
+        assert!(distances(shifted).iter().any(|(_, distance)| *distance > 4), "{}", row["path"]);
     }
     println!("{differing:?}");
     let pictures: std::collections::BTreeSet<&String> = differing.iter().map(|(path, ..)| path).collect();
@@ -129,9 +137,12 @@ fn the_gpu_gives_the_same_for_every_public_picture() {
     let hasher = GpuHasher::new(&context).unwrap();
     for geometry in [Geometry::Full, Geometry::Te512] {
         let rows = rows(&folder.join("expected.csv"));
-        let tiles: Vec<Box<Tile>> =
+        let mut tiles: Vec<Box<Tile>> =
             rows.iter().map(|row| tile(&folder.join(&row["path"]), geometry)).collect();
         let expected: Vec<TileHash> = tiles.iter().map(|tile| hash_tile(tile)).collect();
         assert_eq!(hasher.hash(&tiles).unwrap(), expected);
+        // The twin that must fail: one picture with its upper row black.
+        tiles[3].0[..64].fill(0);
+        assert_ne!(hasher.hash(&tiles).unwrap(), expected);
     }
 }

@@ -16,7 +16,7 @@ use rand::prelude::*;
 use support::waves::Waves;
 use tamis::decode::{self, Limits, Probe};
 use tamis::outcome::{Failure, Outcome};
-use tamis::pdq::{Code, Geometry, PixelLayout, Reducer, Tile, hash_tile};
+use tamis::pdq::{Code, Geometry, Orientation, PixelLayout, Reducer, Tile, hash_tile};
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 256 << 20 };
 const WIDTH: u32 = 231;
@@ -169,8 +169,11 @@ fn every_mode_is_as_pillow_shows_it() {
         let [name, code, bits] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
         let bytes = std::fs::read(folder.path().join(name)).unwrap();
         let tile = tile(&bytes).unwrap_or_else(|failure| panic!("{name}: {failure:?}"));
-        let distance = hash_tile(&tile).codes[0].distance(code.parse::<Code>().unwrap());
-        assert!(distance <= bits.parse().unwrap(), "{name}: {distance} bits");
+        let (codes, bits) = (hash_tile(&tile).codes, bits.parse().unwrap());
+        let distance = |ours: Code| ours.distance(code.parse().unwrap());
+        assert!(distance(codes[0]) <= bits, "{name}: {} bits", distance(codes[0]));
+        // The twin that must fail: the same picture upside down.
+        assert!(distance(codes[Orientation::FlipX as usize]) > bits, "{name}");
         compared += 1;
         if name == "turned.jpg" {
             let exif = probe(&bytes).facts.exif;
@@ -213,8 +216,10 @@ fn small_and_large_sides_are_told_from_the_header() {
     assert_eq!(outcome(&png(65_535, 5)), Outcome::Hashed);
     assert_eq!(outcome(&png(65_536, 5)), Outcome::OverLimit);
     let tight = Limits { max_decode_bytes: 1000, ..LIMITS };
-    let probe = decode::probe(&png(100, 100), Geometry::Full, &tight);
-    assert_eq!(probe.failure.unwrap().outcome, Outcome::OverLimit);
+    let bytes = png(100, 100);
+    let probe = decode::probe(&bytes, Geometry::Full, &tight);
+    let failure = decode::pixels(&bytes, &probe, Geometry::Full, &tight).unwrap_err();
+    assert_eq!(failure.outcome, Outcome::OverLimit);
     assert_eq!(probe.facts.width, Some(100));
 }
 
@@ -238,7 +243,29 @@ fn bombs_are_over_the_limit() {
     qoi[4..8].copy_from_slice(&19_000_u32.to_be_bytes());
     qoi[8..12].copy_from_slice(&19_000_u32.to_be_bytes());
     let pnm = format!("P6 {huge} {huge} 255\n").into_bytes();
-    for (name, bytes) in [("png", png), ("bmp", bmp), ("jpeg", jpeg), ("qoi", qoi), ("pnm", pnm)] {
+    // Sizes that the decoders themselves refuse, as if the file were damaged.
+    let mut wide = encoded(&RgbImage::new(8, 8).into(), ImageFormat::Bmp);
+    wide[18..22].copy_from_slice(&100_000_u32.to_le_bytes());
+    let mut webp = b"RIFF\x2e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0".to_vec();
+    webp.extend([0xff; 6]);
+    webp.extend(b"VP8L\x10\0\0\0");
+    webp.extend([0; 16]);
+    let mut icon = encoded(&RgbaImage::new(8, 8).into(), ImageFormat::Ico);
+    let offset = u32::from_le_bytes(icon[18..22].try_into().unwrap()) as usize;
+    icon.truncate(offset);
+    let header: [u32; 10] = [40, 70_000, 140_000, 32 << 16 | 1, 0, 0, 0, 0, 0, 0];
+    icon.extend(header.iter().flat_map(|number| number.to_le_bytes()));
+    icon[14..18].copy_from_slice(&40_u32.to_le_bytes());
+    for (name, bytes) in [
+        ("png", png),
+        ("bmp", bmp),
+        ("jpeg", jpeg),
+        ("qoi", qoi),
+        ("pnm", pnm),
+        ("wide bmp", wide),
+        ("webp", webp),
+        ("ico", icon),
+    ] {
         let failure = tile(&bytes).unwrap_err();
         assert_eq!(failure.outcome, Outcome::OverLimit, "{name}: {failure:?}");
     }

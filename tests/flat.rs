@@ -72,13 +72,16 @@ fn threads_do_not_show_in_the_result() {
     let haystack = support::clustered_codes(2, 30_000);
     let needles = support::clustered_codes(2, 5000);
     let index = FlatIndex::new(&haystack);
-    let with = |threads| {
+    let with_radius = |threads, radius| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| index.search(&needles, 40))
+        pool.install(|| index.search(&needles, radius))
     };
+    let with = |threads| with_radius(threads, 40);
     let expected = with(1);
     assert!(expected.len() > 10_000);
     assert!(expected.is_sorted());
     assert_eq!(with(2), expected);
     assert_eq!(with(7), expected);
+    // The twin that must fail: one bit less.
+    assert_ne!(with_radius(7, 39), expected);
 }

@@ -58,8 +58,15 @@ fn batches_of_any_size_come_back_in_order() {
     let Some(context) = support::gpu() else { return };
     let hasher = GpuHasher::new(&context).unwrap();
     for count in [0, 1, 255, 256, 257, 1023, 1024, 1025, 3000] {
-        let tiles: Vec<Box<Tile>> = (0..count).map(support::tile).collect();
-        assert_eq!(hasher.hash(&tiles).unwrap(), hash_on_cpu(&tiles), "{count} tiles");
+        let mut tiles: Vec<Box<Tile>> = (0..count).map(support::tile).collect();
+        let expected = hash_on_cpu(&tiles);
+        assert_eq!(hasher.hash(&tiles).unwrap(), expected, "{count} tiles");
+        // The twin that must fail: the first and the last in each other's place.
+        if count > 1 {
+            tiles.swap(0, count as usize - 1);
+            tiles[0].0[..64].fill(1 << 20);
+            assert_ne!(hasher.hash(&tiles).unwrap(), expected, "{count} tiles");
+        }
     }
 }
 
@@ -125,6 +132,10 @@ fn more_hits_than_fit_and_more_codes_than_fit_lose_nothing() {
             expected,
             "{chunk_codes} codes, {capacity} hits"
         );
+        // The twin that must fail: the last code differs by one bit.
+        let mut other = haystack.to_vec();
+        *other.last_mut().unwrap() = Code([7, 7, 7, 6]);
+        assert_ne!(search(&searcher, &other, needles, 256), expected);
     }
 }
 
@@ -136,7 +147,10 @@ fn a_larger_search_is_that_of_the_cpu() {
     let searcher = GpuSearcher::new(&context).unwrap();
     let ours = search(&searcher, &haystack, &needles, 31);
     assert!(ours.len() > 8192, "{} hits", ours.len());
-    assert_eq!(ours, FlatIndex::new(&haystack).search(&needles, 31));
+    let on_cpu = |radius| FlatIndex::new(&haystack).search(&needles, radius);
+    assert_eq!(ours, on_cpu(31));
+    // The twin that must fail: one bit less.
+    assert_ne!(ours, on_cpu(30));
 }
 
 #[test]

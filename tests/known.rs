@@ -171,11 +171,76 @@ fn malformed_lines_are_refused_with_their_place() {
             format!("SET, line 2: a digest has 32, 40 or 64 hex digits, this has 65 characters{skip}"),
         ),
         (
-            "name,category\na,b\n".into(),
-            format!("SET, line 1: a PDQ code has 64 hex digits, this has 4 characters{skip}"),
+            "a word\n".into(),
+            format!("SET, line 1: a PDQ code has 64 hex digits, this has 6 characters{skip}"),
         ),
     ] {
         assert_eq!(lists.error(content), expected);
+    }
+}
+
+/// A quote too many: the lines behind it must not become the text of a field.
+#[test]
+fn no_quote_swallows_a_record() {
+    let lists = Lists::new();
+    let count = |content: &str| {
+        let set =
+            KnownSet::read(&lists.file(content), &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
+        (set.counts().records, set.counts().bad_lines)
+    };
+    let row = |name: &str| format!("{CODE},{name}\n");
+    let skip = " (--skip-bad-lines counts such lines instead)";
+    for (names, (records, bad_lines), line) in [
+        (&["\"12 inch", "b", "c\"", "d"][..], (3, 1), 2),
+        (&["a", "\"12 inch", "b"], (2, 1), 3),
+        (&["a", "b", "\"12 inch"], (2, 1), 4),
+        (&["\"12 inch", "\"", "c"], (1, 2), 2),
+        (&["a", "\"b\" or \"c\"", "d"], (2, 1), 3),
+        (&["\"two", "lines\"", "c"], (2, 1), 2),
+    ] {
+        let content: String =
+            std::iter::once("pdq,name\n".into()).chain(names.iter().map(|name| row(name))).collect();
+        assert_eq!(count(&content), (records, bad_lines), "{names:?}");
+        let error = lists.error(&content);
+        assert!(error.starts_with(&format!("SET, line {line}: a quoted field is ")), "{error}");
+        assert!(error.ends_with(skip), "{error}");
+    }
+    // The twins that must be read: quotes that are closed, and quotes that are characters.
+    assert_eq!(count(&format!("pdq,name\n{}{}", row("\"12\"\" long\""), row("12\" long"))), (2, 0));
+    // Carriage returns alone end no line here, and must hide none.
+    assert!(lists.error(format!("pdq,name\r{CODE},a\r")).contains("carriage returns alone"));
+    assert!(lists.error(format!("{CODE},90,a\r{CODE},90,b\n")).contains("carriage return within the line"));
+    let endless = format!("pdq,name\n{CODE},\"{}", "a".repeat(2 << 20));
+    assert!(lists.error(endless).contains("longer than 1048576 bytes"));
+    assert!(lists.error(format!("pdq,PDQ\n{CODE},{OTHER}\n")).contains("names `PDQ` twice"));
+}
+
+#[test]
+fn what_is_wrong_with_a_header_is_said() {
+    let lists = Lists::new();
+    for (content, expected) in [
+        (
+            format!("name,hash\na,{CODE}\n"),
+            "no column is named pdq, md5, sha1 or sha256 (the columns: name, hash)",
+        ),
+        (format!("pdq;quality\n{CODE};50\n"), "separated by semicolons: save it with commas"),
+        (format!("\"md5\"\t\"name\"\n{MD5}\ta\n"), "separated by tabs"),
+        (format!("{CODE};50;a\n"), "separated by semicolons"),
+        ("{\"pdq\":\"00\"}\n".into(), "this is JSON"),
+    ] {
+        let error = lists.error(&content);
+        assert!(error.contains(expected), "{content}: {error}");
+    }
+    let utf_16: Vec<u8> = "\u{feff}pdq\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(lists.error(utf_16).contains("UTF-16 text: save it as UTF-8"));
+}
+
+#[test]
+fn a_bare_list_is_told_from_one_that_says_what_it_is() {
+    let lists = Lists::new();
+    assert!(lists.read(format!("{CODE}\n{OTHER}\n")).unwrap().is_bare());
+    for told in [format!("pdq\n{CODE}\n"), format!("{CODE},50\n"), format!("{CODE},,name\n{OTHER}\n")] {
+        assert!(!lists.read(&told).unwrap().is_bare(), "{told}");
     }
 }
 

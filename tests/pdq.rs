@@ -57,6 +57,8 @@ fn golden_codes_are_those_of_the_reference() {
     }
 }
 
+/// Of these the reference gives zeros and quality 0, which `make_golden.py` asserts; a zero code would match the
+/// zero codes of broken tools, so ours give none.
 #[test]
 fn a_side_under_five_has_no_code() {
     for (width, height) in [(4, 100), (100, 4), (1, 1), (0, 50)] {
@@ -66,6 +68,14 @@ fn a_side_under_five_has_no_code() {
     // The reference's tool shrinks first, and tests the size then.
     assert!(Reducer::new(4, 100, PixelLayout::Rgb, Geometry::Te512).is_none());
     assert!(Reducer::new(600, 4, PixelLayout::Rgb, Geometry::Te512).is_some());
+}
+
+/// Whether every sample of a tile is the definition's, but for half a unit of the fixed point and the weights of
+/// clipped windows: one part in 2¹⁵.
+fn is_defined_tile(tile: &Tile, expected: &[f64]) -> bool {
+    tile.0.iter().zip(expected).all(|(ours, expected)| {
+        (f64::from(*ours) / f64::from(1 << TILE_FRACTION_BITS) - expected).abs() < 0.02
+    })
 }
 
 /// Every size from the least to beyond one pixel a sample, and sizes on both sides of each change of the window.
@@ -86,13 +96,12 @@ fn the_fused_form_is_the_definition() {
         let (width, height) = (width.max(5), height.max(5));
         let waves = Waves::new(number);
         let expected = definition(width, height, |x, y| waves.pixel(x, y, width, height)).unwrap();
-        let ours = rgb_tile(width, height, &waves.rgb(width, height));
-        for (ours, expected) in ours.0.iter().zip(&expected.tile) {
-            let error = f64::from(*ours) / f64::from(1 << TILE_FRACTION_BITS) - expected;
-            // Half a unit of the fixed point, and the weights of clipped windows: one part in 2¹⁵.
-            assert!(error.abs() < 0.02, "{width}×{height}: {error}");
-        }
+        let mut ours = rgb_tile(width, height, &waves.rgb(width, height));
+        assert!(is_defined_tile(&ours, &expected.tile[..]), "{width}×{height}");
         let hash = hash_tile(&ours);
+        // The twin that must fail: one sample that is off by a twentieth of a grey level.
+        ours.0[number as usize % ours.0.len()] += (1 << TILE_FRACTION_BITS) / 20;
+        assert!(!is_defined_tile(&ours, &expected.tile[..]), "{width}×{height}");
         if expected.gap > 0.05 {
             assert_eq!(hash.codes[0], expected.code, "{width}×{height}");
         }
@@ -118,6 +127,12 @@ fn rows_may_come_in_any_pieces() {
                 rest = after;
             }
             assert_eq!(reducer.finish().unwrap(), whole, "{width}×{height} {geometry:?}");
+            // The twin that must fail: the first row comes twice, and the last never.
+            let row = width as usize * 3;
+            let mut reducer = Reducer::new(width, height, PixelLayout::Rgb, geometry).unwrap();
+            reducer.push_rows(&pixels[..row]);
+            reducer.push_rows(&pixels[..pixels.len() - row]);
+            assert_ne!(reducer.finish().unwrap(), whole, "{width}×{height} {geometry:?}");
         }
         let mut short = Reducer::new(width, height, PixelLayout::Rgb, Geometry::Full).unwrap();
         short.push_rows(&pixels[..pixels.len() - width as usize * 3]);
@@ -171,6 +186,9 @@ fn te512_shrinks_to_512_first() {
             rgb_tile(width, height, &pixels)
         };
         assert_eq!(ours, expected, "{width}×{height}");
+        // The twin that must fail where there is something to shrink: without shrinking.
+        let unshrunk = rgb_tile(width, height, &pixels);
+        assert_eq!(unshrunk != expected, width.max(height) > 512, "{width}×{height}");
     }
 }
 
@@ -210,6 +228,9 @@ fn codes_of_orientations_are_codes_of_turned_tiles() {
                 *value = tile.0[row * TILE_SIDE + column];
             }
             assert_eq!(hash_tile(&turned).codes[0], code, "{orientation:?} of tile {number}");
+            // The twin that must fail: the next orientation's code.
+            let next = hash.codes[(orientation as usize + 1) % 8];
+            assert_ne!(hash_tile(&turned).codes[0], next, "{orientation:?} of tile {number}");
             assert_eq!(hash_tile(&turned).quality, hash.quality);
         }
     }

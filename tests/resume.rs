@@ -97,6 +97,45 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
     }
 }
 
+/// The folder is listed when the run begins, and its last file is gone before its turn: decoding pixels takes
+/// seconds, and little memory keeps the readers from running ahead.
+#[test]
+fn a_file_that_vanishes_is_an_outcome_and_the_others_are_unaffected() {
+    let cases = Cases::new();
+    let source = cases.path("source");
+    slow_source(&source);
+    let (name, all) = ("copy of 396.jpg", PICTURES + PICTURES / 4);
+    let mut command = tamis();
+    command.args(["scan", "--progress", "json", "--quiet", "--jobs", "1", "--decode", "pixels"]);
+    command.args(["--max-memory", "64MiB"]).arg(&source).arg("--case").arg(cases.path("CASE"));
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut vanished = false;
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let report: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if report["files_found"].as_u64().unwrap() > 0 && !vanished {
+            assert!(report["files_done"].as_u64().unwrap() < all as u64, "too late to vanish: {report}");
+            fs::remove_file(source.join(name)).unwrap();
+            vanished = true;
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let items = cases.rows("CASE", "items");
+    let outcome = |row: &Value| (row["path"] == name, row["outcome"].as_str().unwrap().to_string());
+    assert_eq!(items.len(), all);
+    let gone: Vec<bool> = items
+        .iter()
+        .map(outcome)
+        .filter(|(_, outcome)| outcome == "vanished")
+        .map(|(is_it, _)| is_it)
+        .collect();
+    assert_eq!(gone, [true]);
+    let failed = cases.rows("CASE", "errors");
+    assert_eq!((failed.len(), &failed[0]["path"]), (1, &name.into()));
+    // It stays what it was found to be, and the case goes on.
+    let again = cases.summary("CASE", &["scan", source.to_str().unwrap(), "--quiet"]);
+    assert_eq!((&again["discovered"], &again["run"]["files"]), (&all.into(), &0.into()));
+}
+
 #[test]
 fn a_second_run_on_the_same_case_is_refused_while_the_first_runs() {
     let cases = Cases::new();

@@ -16,7 +16,11 @@ use naga::{Module, TypeInner};
 use tamis::gpu::layout::{CodeParameters, FlatHit, FlatParameters, GpuTileHash};
 
 fn shaders() -> BTreeMap<String, String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    shaders_in("shaders")
+}
+
+fn shaders_in(folder: &str) -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let shaders = files.filter(|path| path.extension().is_some_and(|extension| extension == "wgsl"));
     shaders
@@ -55,7 +59,9 @@ macro_rules! mirror {
 fn every_shader_is_valid_and_has_one_entry_point() {
     let shaders = shaders();
     assert_eq!(shaders.keys().collect::<Vec<_>>(), ["code", "flat"]);
-    for (name, source) in &shaders {
+    let benches = shaders_in("benches");
+    assert_eq!(benches.keys().collect::<Vec<_>>(), ["popcount_peak"]);
+    for (name, source) in shaders.iter().chain(&benches) {
         let module = parse(name, source).unwrap();
         assert_eq!(module.entry_points.len(), 1, "{name}");
     }
@@ -76,6 +82,9 @@ fn structures_lie_as_they_are_mirrored() {
     assert_eq!(layout(&code, "TileHash"), mirror!(GpuTileHash, codes, quality));
     let flat = parse("flat", &shaders["flat"]).unwrap();
     assert_eq!(layout(&flat, "Hit"), mirror!(FlatHit, needle, haystack, distance));
+    // The count before the hits, which `gpu::flat` reads apart.
+    let found = [("count", 0), ("hits", 4)].map(|(name, offset)| (name.to_string(), offset));
+    assert_eq!(layout(&flat, "Found").0, found);
     let parameters = mirror!(
         FlatParameters,
         needle_count,
@@ -91,6 +100,34 @@ fn structures_lie_as_they_are_mirrored() {
     // The twin that must fail: a field more, which moves those behind it.
     let longer = shaders["flat"].replace("    radius: u32,", "    surplus: u32,\n    radius: u32,");
     assert_ne!(layout(&parse("flat", &longer).unwrap(), "Parameters"), parameters);
+}
+
+/// Buffers are bound by their place in a list: the dispatchers' and the shaders' order is the same.
+#[test]
+fn bindings_are_in_the_order_of_the_dispatchers() {
+    let shaders = shaders();
+    let bindings = |shader: &str, source: &str| -> Vec<(u32, u32, String)> {
+        let module = parse(shader, source).unwrap();
+        let mut bindings: Vec<_> = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, variable)| {
+                let binding = variable.binding?;
+                Some((binding.group, binding.binding, variable.name.clone().unwrap()))
+            })
+            .collect();
+        bindings.sort();
+        bindings
+    };
+    let expected = |names: [&str; 4]| -> Vec<(u32, u32, String)> {
+        (0..).zip(names).map(|(binding, name)| (0, binding, name.to_string())).collect()
+    };
+    assert_eq!(bindings("code", &shaders["code"]), expected(["parameters", "cosines", "tiles", "hashes"]));
+    let flat = expected(["parameters", "haystack", "needles", "found"]);
+    assert_eq!(bindings("flat", &shaders["flat"]), flat);
+    // The twin that must fail: two buffers in each other's place.
+    let swapped = shaders["flat"].replace("@binding(1)", "@binding(9)").replace("@binding(2)", "@binding(1)");
+    assert_ne!(bindings("flat", &swapped.replace("@binding(9)", "@binding(2)")), flat);
 }
 
 /// The numbers that enter through `override` are those that the shaders name.

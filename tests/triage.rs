@@ -95,64 +95,80 @@ fn every_file_is_an_item() {
     assert!(text(first, "duplicate_of").ends_with("backup/IMG_0001 (copy).jpg"));
 }
 
-/// Hits by code against all pairs of `known.csv` and `hash --orientations`, compared here one by one.
+type CodeHit = (String, String, u32, &'static str);
+
+/// All pairs of `known.csv` and `hash --orientations` within the distance, compared here one by one.
+fn expected_hits(distance: u32) -> BTreeSet<CodeHit> {
+    let hash = ["hash", SEIZURE, "--orientations", "--format", "jsonl", "--quiet", "--decode", "pixels"];
+    let hashed = expect(0, &run(hash));
+    let mut known = csv::Reader::from_path(KNOWN).unwrap();
+    let known: Vec<(String, Option<Code>)> = known
+        .records()
+        .map(|record| record.unwrap())
+        .map(|record| (record[5].to_string(), record[0].parse().ok()))
+        .collect();
+    let mut expected = BTreeSet::new();
+    for line in hashed.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        if row["quality"].as_u64().is_none_or(|quality| quality < 50) {
+            continue;
+        }
+        let path = text(&row, "path").strip_prefix("tests/data/seizure/").unwrap();
+        for (name, code) in &known {
+            let Some(code) = code else { continue };
+            let distances = Orientation::ALL.map(|orientation| {
+                let field = if orientation == Orientation::Original { "pdq" } else { orientation.name() };
+                (text(&row, field).parse::<Code>().unwrap().distance(*code), orientation.inverse())
+            });
+            let (least, _) = *distances.iter().min_by_key(|(distance, _)| *distance).unwrap();
+            let first = distances
+                .iter()
+                .filter(|(distance, _)| *distance == least)
+                .map(|(_, orientation)| orientation)
+                .min_by_key(|orientation| **orientation as usize)
+                .unwrap();
+            if least <= distance {
+                expected.insert((path.to_string(), name.clone(), least, first.name()));
+            }
+        }
+    }
+    expected
+}
+
+/// The hits by code of a case.
+fn found_hits(cases: &Cases, case: &str) -> BTreeSet<CodeHit> {
+    let rows = cases.rows(case, "hits");
+    let by_code = rows.iter().filter(|row| !row["distance"].is_null());
+    let hit = |row: &Value| {
+        let name = row["known"]["name"].as_str().unwrap().to_string();
+        let orientation = Orientation::from_name(text(row, "orientation")).unwrap().name();
+        (text(row, "path").to_string(), name, row["distance"].as_u64().unwrap() as u32, orientation)
+    };
+    by_code.map(hit).collect()
+}
+
 #[test]
 fn hits_are_all_pairs_within_the_distance() {
     let cases = Cases::new();
     // From pixels throughout, and by coefficients with every candidate checked.
     let ways = [["--decode", "pixels"], ["--verify", "all"]];
-    for (distance, way) in [0, 2, 31, 63].into_iter().flat_map(|distance| ways.map(|way| (distance, way))) {
-        let case = format!("CASE-{distance}{}", way[0]);
-        triage(&cases, &case, &["--distance", &distance.to_string(), way[0], way[1]]);
-        let hash = ["hash", SEIZURE, "--orientations", "--format", "jsonl", "--quiet", "--decode", "pixels"];
-        let hashed = expect(0, &run(hash));
-        let mut known = csv::Reader::from_path(KNOWN).unwrap();
-        let known: Vec<(String, Option<Code>)> = known
-            .records()
-            .map(|record| record.unwrap())
-            .map(|record| (record[5].to_string(), record[0].parse().ok()))
-            .collect();
-        let mut expected = BTreeSet::new();
-        for line in hashed.lines() {
-            let row: Value = serde_json::from_str(line).unwrap();
-            if row["quality"].as_u64().is_none_or(|quality| quality < 50) {
-                continue;
-            }
-            let path = text(&row, "path").strip_prefix("tests/data/seizure/").unwrap();
-            for (name, code) in &known {
-                let Some(code) = code else { continue };
-                let distances = Orientation::ALL.map(|orientation| {
-                    let field = if orientation == Orientation::Original { "pdq" } else { orientation.name() };
-                    (text(&row, field).parse::<Code>().unwrap().distance(*code), orientation.inverse())
-                });
-                let (least, _) = *distances.iter().min_by_key(|(distance, _)| *distance).unwrap();
-                let first = distances
-                    .iter()
-                    .filter(|(distance, _)| *distance == least)
-                    .map(|(_, orientation)| orientation)
-                    .min_by_key(|orientation| **orientation as usize)
-                    .unwrap();
-                if least <= distance {
-                    expected.insert((path.to_string(), name.clone(), least, first.name()));
-                }
-            }
-        }
-        let rows = cases.rows(&case, "hits");
-        let found: BTreeSet<_> = rows
-            .iter()
-            .filter(|row| !row["distance"].is_null())
-            .map(|row| {
-                let name = row["known"]["name"].as_str().unwrap().to_string();
-                let orientation = Orientation::from_name(text(row, "orientation")).unwrap().name();
-                (text(row, "path").to_string(), name, row["distance"].as_u64().unwrap() as u32, orientation)
-            })
-            .collect();
-        assert_eq!(found, expected, "at {distance} {way:?}");
-        if distance == 31 {
-            let orientations: BTreeSet<&str> = found.iter().map(|(.., orientation)| *orientation).collect();
-            assert!(orientations.is_superset(&BTreeSet::from(["original", "rotate_90", "flip_y"])));
+    for distance in [0, 2, 31, 63] {
+        let expected = expected_hits(distance);
+        for way in ways {
+            let case = format!("CASE-{distance}{}", way[0]);
+            triage(&cases, &case, &["--distance", &distance.to_string(), way[0], way[1]]);
+            assert_eq!(found_hits(&cases, &case), expected, "at {distance} {way:?}");
         }
     }
+    // The twins that must fail: another distance, and one hit turned.
+    let expected = expected_hits(31);
+    assert_ne!(found_hits(&cases, "CASE-2--verify"), expected);
+    let mut turned = expected.clone();
+    let (path, name, distance, _) = turned.pop_first().unwrap();
+    turned.insert((path, name, distance, "rotate_270"));
+    assert_ne!(found_hits(&cases, "CASE-31--verify"), turned);
+    let orientations: BTreeSet<&str> = expected.iter().map(|(.., orientation)| *orientation).collect();
+    assert!(orientations.is_superset(&BTreeSet::from(["original", "rotate_90", "flip_y"])));
 }
 
 #[test]
@@ -183,6 +199,76 @@ fn scan_and_match_are_triage() {
     assert_eq!(cases.rows("parts", "hits"), Vec::<Value>::new());
     cases.summary("parts", &["match", "--known", KNOWN, "--quiet"]);
     assert_eq!(cases.exports("parts"), cases.exports("triage"));
+    // The twin that must fail: another distance.
+    cases.summary("parts", &["match", "--known", KNOWN, "--distance", "2", "--quiet"]);
+    assert_ne!(cases.exports("parts"), cases.exports("triage"));
+}
+
+/// Copies of what has a result are duplicates; copies of what failed are failures, each of them.
+#[test]
+fn a_copy_of_a_failure_is_a_failure() {
+    let cases = Cases::new();
+    let folder = cases.path("source");
+    fs::create_dir(&folder).unwrap();
+    let picture = fs::read(format!("{SEIZURE}/phone/DCIM/IMG_0001.jpg")).unwrap();
+    let contents: [(&str, &[u8]); 4] =
+        [("picture", &picture), ("broken", &picture[..picture.len() / 2]), ("text", b"words"), ("zero", b"")];
+    for (name, content) in contents {
+        for copy in 1..=3 {
+            fs::write(folder.join(format!("{name} {copy}")), content).unwrap();
+        }
+    }
+    let summary = cases.summary("CASE", &["scan", folder.to_str().unwrap(), "--quiet"]);
+    let expected = [("hashed", 1), ("duplicate", 4), ("not_a_picture", 1), ("corrupt", 3), ("empty", 3)];
+    assert_eq!(outcomes(&summary), expected.map(|(name, items)| (name.to_string(), items)));
+    assert_eq!(summary["discovered"], 12);
+    let items = cases.rows("CASE", "items");
+    for (outcome, count) in expected {
+        let rows = items.iter().filter(|row| text(row, "outcome") == outcome).count();
+        assert_eq!(rows, count as usize, "the rows are those of the summary: {outcome}");
+    }
+    let errors = cases.rows("CASE", "errors");
+    let failed: Vec<(&str, &str)> =
+        errors.iter().map(|row| (text(row, "path"), text(row, "outcome"))).collect();
+    assert_eq!(
+        failed,
+        [
+            ("broken 1", "corrupt"),
+            ("broken 2", "corrupt"),
+            ("broken 3", "corrupt"),
+            ("zero 1", "empty"),
+            ("zero 2", "empty"),
+            ("zero 3", "empty")
+        ]
+    );
+    assert!(errors.iter().all(|row| !text(row, "reason").is_empty()));
+    assert!(text(&errors[1], "duplicate_of").ends_with("source/broken 1"));
+    assert!(items.iter().all(|row| !text(row, "accessed").is_empty() || row["accessed"].is_null()));
+}
+
+/// Two files of one name, as labs keep them in a folder a month.
+#[test]
+fn sets_of_one_name_are_told_apart() {
+    let cases = Cases::new();
+    let table = fs::read_to_string(KNOWN).unwrap();
+    let paths = ["a", "b"].map(|folder| {
+        let path = cases.path(folder).join("known.csv");
+        fs::create_dir(cases.path(folder)).unwrap();
+        fs::write(&path, format!("# {folder}\n{table}")).unwrap();
+        path.to_str().unwrap().to_string()
+    });
+    cases.summary("CASE", &["triage", SEIZURE, "--known", &paths[0], &paths[1], "--quiet"]);
+    let hits = cases.rows("CASE", "hits");
+    let sets: BTreeSet<(&str, &str)> =
+        hits.iter().map(|row| (text(row, "known_set"), text(row, "known_set_sha256"))).collect();
+    assert_eq!(sets.len(), 2, "{sets:?}");
+    assert!(sets.iter().all(|(name, sha256)| *name == "known" && sha256.len() == 64));
+    let case = cases.path("CASE");
+    let output = tamis().args(["match", "--known", &paths[0], "--case"]).arg(&case).output().unwrap();
+    let summary = expect(0, &output);
+    for path in &paths {
+        assert!(summary.contains(&format!("known [{path}] (7 records")), "{summary}");
+    }
 }
 
 #[test]
@@ -297,6 +383,24 @@ fn a_case_refuses_what_contradicts_it_and_says_the_way_out() {
     assert!(text.starts_with("case K 17, exhibit E1, examiner A. Nalyst\n"), "{text}");
 }
 
+/// Kept as it was typed, and escaped once, where it is shown.
+#[test]
+fn identity_texts_are_kept_raw() {
+    let cases = Cases::new();
+    for _ in 0..2 {
+        let summary = triage(&cases, "CASE", &["--case-number", "AB\\12", "--exhibit", "a\nb"]);
+        assert_eq!(summary["identity"]["case_number"], "AB\\\\12");
+        assert_eq!(summary["identity"]["exhibit"], "a\\nb");
+    }
+    let database = rusqlite::Connection::open(cases.path("CASE").join("case.sqlite")).unwrap();
+    let stored: String = database
+        .query_row("SELECT value FROM case_info WHERE key = 'case_number'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(stored, "AB\\12");
+    let output = run(["match", "--known", KNOWN, "--case", cases.path("CASE").to_str().unwrap()]);
+    assert!(expect(0, &output).starts_with("case AB\\\\12, exhibit a\\nb\n"));
+}
+
 #[test]
 fn sets_of_another_geometry_are_refused() {
     let cases = Cases::new();
@@ -344,27 +448,21 @@ fn a_lost_gpu_is_said_and_does_not_show_in_the_result() {
     assert!(notices[0].contains("goes on on the CPU"), "{notices:?}");
 }
 
-/// A whole run whose GPU is lost in the middle: after the known sets were loaded on it.
-#[test]
-fn a_run_survives_its_gpu() {
-    if support::gpu().is_none() {
-        return;
-    }
-    let cases = Cases::new();
-    triage(&cases, "CPU", &[]);
+/// A whole run on a GPU that is lost after so many batches of tiles or needles; returns the notices.
+fn run_on_a_dying_gpu(cases: &Cases, case: &str, batches: u32, distance: u32) -> Vec<String> {
     let spec = HashSpec {
         algorithm: "pdq".into(),
         version: 1,
         geometry: Geometry::Full,
         decode_path: DecodeMode::Auto,
     };
-    let mut store = CaseStore::open_or_create(&cases.path("GPU"), &CaseIdentity::default(), &spec).unwrap();
+    let mut store = CaseStore::open_or_create(&cases.path(case), &CaseIdentity::default(), &spec).unwrap();
     let known =
         [KnownSet::read(Path::new(KNOWN), &ReadOptions { min_quality: 50, ..ReadOptions::default() })
             .unwrap()];
     let backend = Backend::gpu(GpuContext::open(&AdapterSelector::Any).unwrap(), "a test").unwrap();
     let _software_adapter = backend.take_notices();
-    backend.simulate_gpu_loss();
+    backend.simulate_gpu_loss_after(batches);
     let settings = IngestSettings {
         jobs: 2,
         io_jobs: 2,
@@ -372,7 +470,7 @@ fn a_run_survives_its_gpu() {
         geometry: Geometry::Full,
         decode: DecodeMode::Auto,
         max_side: 65_535,
-        distance: 31,
+        distance,
         min_quality: 50,
         verify: VerifyMode::Auto,
     };
@@ -380,8 +478,55 @@ fn a_run_survives_its_gpu() {
     let (progress, cancel) = (Progress::default(), CancelToken::default());
     ingest(&mut store, &source, &known, &backend, &settings, &progress, &cancel).unwrap();
     drop(store);
-    assert_eq!(backend.take_notices().len(), 1);
-    assert_eq!(cases.exports("GPU"), cases.exports("CPU"));
+    let new = backend.take_notices();
+    assert!(backend.notices().ends_with(&new), "what was said stays for the record");
+    assert_eq!(backend.take_notices(), Vec::<String>::new(), "and is said once");
+    new
+}
+
+/// The known sets are resident on the GPU in all of these; it is lost before the first tiles are hashed, between
+/// them and the first search, and never.
+#[test]
+fn a_run_survives_its_gpu() {
+    if support::gpu().is_none() {
+        return;
+    }
+    let cases = Cases::new();
+    triage(&cases, "CPU", &[]);
+    let expected = cases.exports("CPU");
+    for (case, batches) in [("tiles", 0), ("needles", 1), ("never", 1000)] {
+        let notices = run_on_a_dying_gpu(&cases, case, batches, 31);
+        assert_eq!(notices.len(), usize::from(batches < 1000), "{case}: {notices:?}");
+        assert!(notices.iter().all(|notice| notice.contains("goes on on the CPU")), "{notices:?}");
+        assert_eq!(cases.exports(case), expected, "{case}");
+    }
+    // The twin that must fail: a bit less.
+    run_on_a_dying_gpu(&cases, "other", 1, 2);
+    assert_ne!(cases.exports("other"), expected);
+}
+
+/// What the backend has to say is in the summary and the case, whatever `--quiet` keeps from the terminal.
+#[test]
+fn notices_are_in_the_summary() {
+    let Some(context) = support::gpu() else { return };
+    if !context.description().is_software() {
+        println!("skipped: the notice is that of a software adapter");
+        return;
+    }
+    let cases = Cases::new();
+    let summary = triage(&cases, "CASE", &["--backend", "gpu"]);
+    let notices = summary["run"]["notices"].as_array().unwrap();
+    assert!(notices[0].as_str().unwrap().contains("software adapter"), "{notices:?}");
+    let case = cases.path("CASE");
+    let arguments = ["match", "--known", KNOWN, "--backend", "gpu", "--quiet", "--case"];
+    let text = expect(0, &tamis().args(arguments).arg(&case).output().unwrap());
+    assert!(text.contains("  NOTE: ") && text.contains("software adapter"), "{text}");
+    let database = rusqlite::Connection::open(case.join("case.sqlite")).unwrap();
+    let recorded: i64 = database
+        .query_row("SELECT count(*) FROM run WHERE notices LIKE '%software adapter%'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(recorded, 2);
+    assert_eq!(triage(&cases, "CPU", &["--backend", "cpu"])["run"]["notices"], serde_json::json!([]));
 }
 
 /// What each stage counted must be what went through it, and the bottleneck one of the stages.

@@ -36,7 +36,7 @@ pub struct HashSpec {
 }
 
 /// Who the case belongs to; what is given later completes what was not given before, and must not
-/// contradict it.
+/// contradict it. Texts as they were given; they are escaped on output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CaseIdentity {
     /// `--case-number`.

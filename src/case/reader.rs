@@ -9,6 +9,7 @@ use super::open::connect_for_reading;
 use super::store::{read_info, read_spec};
 use super::{CaseError, CaseIdentity, HashSpec};
 use crate::outcome::Outcome;
+use crate::source::name::path_from_bytes;
 
 /// An open case that is only read. Works beside a run that writes, and sees what it has stored so far.
 #[derive(Debug)]
@@ -30,12 +31,14 @@ pub struct ItemRow {
     pub stage: Option<String>,
     /// Why it failed.
     pub reason: Option<String>,
-    /// Of a duplicate: the whole path of the item that carries the outcome.
+    /// Of every copy but the first: the whole path of the first.
     pub duplicate_of: Option<String>,
     /// Bytes.
     pub size: Option<i64>,
     /// Last change, ISO 8601, UTC.
     pub modified: Option<String>,
+    /// Last access before we first read it, where the system keeps it.
+    pub accessed: Option<String>,
     /// Creation, where the system keeps it.
     pub created: Option<String>,
     /// Hex.
@@ -78,8 +81,10 @@ pub struct HitRow {
     pub source: String,
     /// The item's path below it.
     pub path: String,
-    /// The known set's name.
+    /// The known set's name: its file's, which two sets may share.
     pub known_set: String,
+    /// SHA-256 of its file, which is its identity.
+    pub known_set_sha256: String,
     /// The record's number in it, from 1.
     pub record: i64,
     /// "digest" or "perceptual".
@@ -121,6 +126,14 @@ pub struct SetCounts {
     pub records: u64,
     /// Codes that took part.
     pub codes: u64,
+    /// Of these, codes without a quality.
+    pub codes_without_quality: u64,
+    /// Codes that were set aside because of their quality.
+    pub low_quality: u64,
+    /// Codes that were set aside because they are all zero.
+    pub zero_codes: u64,
+    /// Malformed lines that were skipped.
+    pub bad_lines: u64,
     /// Largest distance of a hit.
     pub distance: u64,
     /// Least quality of a code that took part.
@@ -184,6 +197,16 @@ impl CaseReader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Paths of the sources, raw, sorted.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn source_paths(&self) -> Result<Vec<PathBuf>, CaseError> {
+        let mut statement = self.connection.prepare("SELECT path_raw FROM source ORDER BY path_raw")?;
+        let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        Ok(rows.map(|raw| Ok(path_from_bytes(&raw?))).collect::<Result<_, rusqlite::Error>>()?)
+    }
+
     /// The sources whose last run was stopped before their end, escaped, in the same order.
     ///
     /// # Errors
@@ -221,11 +244,12 @@ impl CaseReader {
         let mut statement = self.connection.prepare(
             "SELECT outcome, count(*) FROM item WHERE sha256 IS NULL GROUP BY outcome
              UNION ALL
-             SELECT outcome, count(*) FROM content
-             WHERE EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256) GROUP BY outcome
+             SELECT content.outcome,
+                 CASE WHEN content.outcome IN ('hashed', 'not_a_picture') THEN count(DISTINCT content.id) ELSE count(*) END
+             FROM item JOIN content ON content.sha256 = item.sha256 GROUP BY content.outcome
              UNION ALL
-             SELECT 'duplicate', count(*) - count(DISTINCT item.sha256) FROM item
-             JOIN content ON content.sha256 = item.sha256",
+             SELECT 'duplicate', count(*) - count(DISTINCT content.id)
+             FROM item JOIN content ON content.sha256 = item.sha256 WHERE content.outcome IN ('hashed', 'not_a_picture')",
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -254,7 +278,8 @@ impl CaseReader {
                  coalesce(sum(NOT (hit.md5 OR hit.sha1 OR hit.sha256)), 0),
                  coalesce(sum(hit.verdict = 'unconfirmed'), 0),
                  count(DISTINCT item.id),
-                 (SELECT count(*) FROM content WHERE content.id > known_set.matched_through)
+                 (SELECT count(*) FROM content WHERE content.id > known_set.matched_through),
+                 known_set.codes_without_quality, known_set.low_quality, known_set.zero_codes, known_set.bad_lines
              FROM known_set
              LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256)
                  ON hit.known_set = known_set.id
@@ -275,6 +300,10 @@ impl CaseReader {
                 unconfirmed_hits: unsigned(row, 10)?,
                 items: unsigned(row, 11)?,
                 unmatched: unsigned(row, 12)?,
+                codes_without_quality: unsigned(row, 13)?,
+                low_quality: unsigned(row, 14)?,
+                zero_codes: unsigned(row, 15)?,
+                bad_lines: unsigned(row, 16)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -349,7 +378,7 @@ impl CaseReader {
             .prepare(
                 "SELECT source, path, outcome, stage, reason, duplicate_of, size, modified, created, md5, sha1, sha256,
                      format, width, height, nullif(pdq, ''), quality, decode_path, unstable_bits, pixels_because, taken, camera_make,
-                     camera_model, exif_orientation
+                     camera_model, exif_orientation, accessed
                  FROM items ORDER BY source_path_raw, path_raw",
             )
             .map_err(CaseError::from)?;
@@ -372,7 +401,7 @@ impl CaseReader {
             .connection
             .prepare(
                 "SELECT source, path, known_set, record, kind, digests, verdict, unconfirmed_because, distance,
-                     orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns
+                     orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns, lower(hex(file_sha256))
                  FROM hits ORDER BY source_path_raw, path_raw, known_set, file_sha256, record",
             )
             .map_err(CaseError::from)?;
@@ -425,6 +454,7 @@ fn item_row(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
         duplicate_of: row.get(5)?,
         size: row.get(6)?,
         modified: row.get(7)?,
+        accessed: row.get(24)?,
         created: row.get(8)?,
         md5: row.get(9)?,
         sha1: row.get(10)?,
@@ -453,6 +483,7 @@ fn hit_row(row: &Row<'_>) -> Result<HitRow, CaseError> {
         source: row.get(0)?,
         path: row.get(1)?,
         known_set: row.get(2)?,
+        known_set_sha256: row.get(16)?,
         record: row.get(3)?,
         kind: row.get(4)?,
         digests: row.get(5)?,

@@ -131,8 +131,8 @@ CREATE TABLE hit (
 ) WITHOUT ROWID;
 CREATE INDEX hit_unconfirmed ON hit(known_set, content) WHERE verdict = 'unconfirmed';
 
--- The first item of each content, by the bytes of its source's path and its own: the one that carries the
--- content's outcome. The others are its duplicates.
+-- The first item of each content, by the bytes of its source's path and its own, has rank 1; the others are its
+-- copies.
 CREATE VIEW ranked_item AS
 SELECT item.*, source.path AS source_path, source.path_raw AS source_path_raw,
     CASE WHEN item.sha256 IS NULL THEN 1
@@ -144,7 +144,8 @@ FROM item JOIN source ON source.id = item.source;
 CREATE VIEW items AS
 SELECT ranked.source_path_raw, ranked.path_raw, ranked.source_path AS source, ranked.path AS path,
     CASE WHEN ranked.sha256 IS NULL THEN ranked.outcome
-         WHEN ranked.rank > 1 THEN 'duplicate'
+         -- What failed is shown for every copy: each is a file that somebody may have to look at.
+         WHEN ranked.rank > 1 AND content.outcome IN ('hashed', 'not_a_picture') THEN 'duplicate'
          ELSE content.outcome END AS outcome,
     coalesce(ranked.stage, content.stage) AS stage,
     coalesce(ranked.reason, content.reason) AS reason,
@@ -153,6 +154,9 @@ SELECT ranked.source_path_raw, ranked.path_raw, ranked.source_path AS source, ra
     ",
     iso!("ranked.modified"),
     " AS modified,
+    ",
+    iso!("ranked.accessed"),
+    " AS accessed,
     ",
     iso!("ranked.created"),
     " AS created,

@@ -355,15 +355,17 @@ impl CaseStore {
             ("examiner", "--examiner", &identity.examiner),
         ];
         for (key, option, value) in fields {
-            let Some(value) = value.as_deref().map(|text| escape(text.as_bytes())) else { continue };
+            let Some(value) = value.as_deref() else { continue };
             match read_info(&self.connection, key)? {
                 Some(stored) if stored != value => {
                     return Err(CaseError::Refused(format!(
-                        "this case has {option} `{stored}`, not `{value}`: leave the option out, or use another case folder"
+                        "this case has {option} `{}`, not `{}`: leave the option out, or use another case folder",
+                        escape(stored.as_bytes()),
+                        escape(value.as_bytes())
                     )));
                 }
                 Some(_) => {}
-                None => write_info(&self.connection, key, &value)?,
+                None => write_info(&self.connection, key, value)?,
             }
         }
         Ok(())

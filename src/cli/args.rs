@@ -74,7 +74,7 @@ pub struct Common {
     /// counted as `over_limit` [default: a quarter of the machine's]
     #[arg(long, global = true, value_name = "SIZE")]
     pub max_memory: Option<MemorySize>,
-    /// How progress is shown: a bar on a terminal else a line every 10 seconds; lines; JSON Lines; none
+    /// How progress is shown, on standard error: a bar on a terminal else a line every 10 seconds; lines; JSON Lines; none
     #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
     pub progress: ProgressStyle,
     /// Say nothing but errors and the result
@@ -207,9 +207,12 @@ pub struct MatchOptions {
 
 /// `tamis triage`.
 #[derive(Debug, Args)]
+#[command(override_usage = "tamis triage [OPTIONS] <SOURCE>... --known <FILE>... --case <DIR>")]
 pub struct Triage {
-    /// Folders and files that were seized; opened for reading only
-    #[arg(value_name = "SOURCE", required = true)]
+    /// Folders and files that were seized; opened for reading only. They come before --known, which takes every
+    /// word behind it
+    // Required all the same: the command says what is wrong where --known took them.
+    #[arg(value_name = "SOURCE", required_unless_present = "known")]
     pub sources: Vec<PathBuf>,
     /// The case.
     #[command(flatten)]
@@ -295,6 +298,10 @@ pub enum TextOrJson {
 
 /// `tamis export`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exporting only reads the case: --backend, --jobs, --max-memory and --progress are taken, as by \
+every command, and change nothing here."
+)]
 pub struct Export {
     /// Which rows
     pub what: ExportWhat,
@@ -316,7 +323,7 @@ pub enum ExportWhat {
     Items,
     /// One row a hit: path, known set, the known record's columns, kind, distance, orientation
     Hits,
-    /// One row an item that failed, with stage and reason
+    /// One row an item that failed, copies included, with stage and reason
     Errors,
 }
 
@@ -342,7 +349,8 @@ pub struct Hash {
     /// column `decode_path` of csv and jsonl says which); `pixels` gives the reference's codes
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub decode: DecodeName,
-    /// Give the codes of all eight orientations
+    /// Give the codes of all eight orientations: in csv and jsonl as fields of their names; in text as eight
+    /// lines a picture, `<64 hex>,<quality>,<orientation>,<path>`
     #[arg(long)]
     pub orientations: bool,
     /// Form of the result: `text` is `<64 hex>,<quality>,<path>`, one line a picture; csv and jsonl

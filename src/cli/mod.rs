@@ -8,6 +8,7 @@ pub mod error;
 pub mod interrupt;
 pub mod output;
 pub mod progress;
+pub mod protect;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! Where a command's result goes: standard output, or a file that appears only when it is whole.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,13 @@ use crate::source::name::escape_path;
 
 use super::error::CliError;
 
+/// So many names of partial files, left by killed runs, are passed over.
+const MOST_PARTIALS: u32 = 1000;
+
 /// Writes a result with `write` to `output`, or to standard output.
 ///
-/// A file is written beside its final name and renamed at the end, so that a partial result never
-/// looks whole.
+/// A file is written beside its final name and renamed at the end, so that a partial result never looks
+/// whole. What is there and no regular file (a pipe, `/dev/null`) is never replaced: it is written to.
 ///
 /// # Errors
 /// The sink failed, or `write` did.
@@ -20,19 +23,26 @@ pub fn with_output(
     write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let Some(path) = output else {
-        let mut out =
-            BufWriter::with_capacity(1 << 16, Sink::new("standard output".into(), io::stdout().lock()));
-        write(&mut out)?;
-        return out.flush().map_err(CliError::failed);
+        return write_through("standard output", io::stdout().lock(), write).map(drop);
     };
-    let partial = partial_name(path);
     let shown = escape_path(path);
-    let file = File::create(&partial).map_err(|error| CliError::failed(named(&shown, &error)))?;
-    let mut out = BufWriter::with_capacity(1 << 16, Sink::new(shown.clone(), file));
-    let written = write(&mut out)
-        .and_then(|()| out.into_inner().map_err(|error| CliError::failed(error.into_error())))
-        .and_then(|sink| sink.inner.sync_all().map_err(|error| CliError::failed(named(&shown, &error))))
-        .and_then(|()| fs::rename(&partial, path).map_err(|error| CliError::failed(named(&shown, &error))));
+    let failed = |error: &io::Error| CliError::failed(named(&shown, error));
+    // Through links: a name that stands for another file goes on doing so.
+    let path = match path.metadata() {
+        Ok(metadata) if metadata.is_file() => path.canonicalize().map_err(|error| failed(&error))?,
+        Ok(metadata) => {
+            if let Some(what) = unwritable(&metadata) {
+                return Err(CliError::Usage(format!("the output {shown} is {what}; choose another name")));
+            }
+            let file = File::options().write(true).open(path).map_err(|error| failed(&error))?;
+            return write_through(&shown, file, write).map(drop);
+        }
+        Err(_) => path.to_path_buf(),
+    };
+    let (partial, file) = create_partial(&path).map_err(|error| failed(&error))?;
+    let written = write_through(&shown, file, write)
+        .and_then(|file| file.sync_all().map_err(|error| failed(&error)))
+        .and_then(|()| fs::rename(&partial, &path).map_err(|error| failed(&error)));
     if written.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&partial);
@@ -40,16 +50,52 @@ pub fn with_output(
     written
 }
 
+/// Writes all of a result to a sink, and returns the sink.
+fn write_through<W: Write>(
+    name: &str,
+    sink: W,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
+) -> Result<W, CliError> {
+    let mut out = BufWriter::with_capacity(1 << 16, Sink { name: name.into(), inner: sink });
+    write(&mut out)?;
+    out.flush().map_err(CliError::failed)?;
+    let sink = out.into_inner().map_err(|error| CliError::failed(error.into_error()))?;
+    Ok(sink.inner)
+}
+
+/// What nobody means by an output, in words; `None` for what a result may go to.
+fn unwritable(metadata: &Metadata) -> Option<&'static str> {
+    if metadata.is_dir() {
+        return Some("a folder");
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::FileTypeExt::is_block_device(&metadata.file_type()) {
+        return Some("a block device, which may hold evidence");
+    }
+    None
+}
+
+/// Makes a new file beside `path`; what is there under any name stays as it is.
+fn create_partial(path: &Path) -> io::Result<(PathBuf, File)> {
+    let mut number = 1;
+    loop {
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(if number == 1 { ".partial".into() } else { format!(".partial-{number}") });
+        let partial = path.with_file_name(name);
+        match File::options().write(true).create_new(true).open(&partial) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MOST_PARTIALS => {
+                number += 1;
+            }
+            Err(error) => return Err(error),
+            Ok(file) => return Ok((partial, file)),
+        }
+    }
+}
+
 /// A writer whose errors say what could not be written to.
 struct Sink<W> {
     name: String,
     inner: W,
-}
-
-impl<W: Write> Sink<W> {
-    const fn new(name: String, inner: W) -> Self {
-        Self { name, inner }
-    }
 }
 
 impl<W: Write> Write for Sink<W> {
@@ -65,44 +111,6 @@ impl<W: Write> Write for Sink<W> {
 /// An error of a sink, with its name. Its kind stays, because `write_all` tries again after some.
 fn named(sink: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write to {sink}: {error}"))
-}
-
-fn partial_name(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".partial");
-    path.with_file_name(name)
-}
-
-/// Refuses a place to write that lies inside a source: evidence is never written to.
-///
-/// # Errors
-/// `sink` lies inside one of `sources`.
-pub fn refuse_inside_sources(what: &str, sink: &Path, sources: &[PathBuf]) -> Result<(), CliError> {
-    let resolved = resolve(sink);
-    for source in sources {
-        if source.is_dir() && resolved.starts_with(resolve(source)) {
-            return Err(CliError::Usage(format!(
-                "{what} {} lies inside the source {}: Tamis never writes into evidence; choose a folder outside it",
-                escape_path(sink),
-                escape_path(source)
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The real path of a file that may not exist yet: its nearest existing ancestor is resolved.
-fn resolve(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    for ancestor in absolute.ancestors() {
-        if let Ok(real) = fs::canonicalize(ancestor) {
-            return match absolute.strip_prefix(ancestor) {
-                Ok(rest) => real.join(rest),
-                Err(_) => real,
-            };
-        }
-    }
-    absolute
 }
 
 #[cfg(test)]
@@ -130,15 +138,44 @@ mod tests {
     }
 
     #[test]
-    fn evidence_is_never_written_to() {
+    fn a_file_that_has_the_partial_name_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("seizure");
-        fs::create_dir(&source).unwrap();
-        let sources = [source.clone()];
-        assert!(refuse_inside_sources("the case", &source.join("new/CASE"), &sources).is_err());
-        assert!(refuse_inside_sources("the case", &source.join("../seizure/CASE"), &sources).is_err());
-        assert!(refuse_inside_sources("the case", &source, &sources).is_err());
-        assert!(refuse_inside_sources("the case", &folder.path().join("CASE"), &sources).is_ok());
-        assert!(refuse_inside_sources("the case", &folder.path().join("seizure-2"), &sources).is_ok());
+        let (path, own) = (folder.path().join("result.csv"), folder.path().join("result.csv.partial"));
+        fs::write(&own, "the user's").unwrap();
+        let failed = with_output(Some(&path), |_| Err(CliError::Failed("no".into())));
+        assert!(failed.is_err());
+        with_output(Some(&path), |out| out.write_all(b"whole").map_err(CliError::failed)).unwrap();
+        assert_eq!(fs::read(&own).unwrap(), b"the user's");
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert!(matches!(with_output(Some(folder.path()), |_| Ok(())), Err(CliError::Usage(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_goes_on_standing_for_its_file_and_a_pipe_stays_a_pipe() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link, pipe) =
+            (folder.path().join("result"), folder.path().join("link"), folder.path().join("pipe"));
+        fs::write(&path, "old").unwrap();
+        std::os::unix::fs::symlink("result", &link).unwrap();
+        with_output(Some(&link), |out| out.write_all(b"new").map_err(CliError::failed)).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        if !made.is_ok_and(|status| status.success()) {
+            return;
+        }
+        let read = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| fs::read(&pipe).unwrap());
+            with_output(Some(&pipe), |out| out.write_all(b"through").map_err(CliError::failed)).unwrap();
+            reader.join().unwrap()
+        });
+        assert_eq!(read, b"through");
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+        with_output(Some(Path::new("/dev/null")), |out| out.write_all(b"x").map_err(CliError::failed))
+            .unwrap();
+        assert!(fs::symlink_metadata("/dev/null").unwrap().file_type().is_char_device());
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle as BarStyle};
 use serde::Serialize;
 
+use crate::matching::Backend;
 use crate::pipeline::{Progress, ProgressSnapshot};
 
 use super::args::ProgressStyle;
@@ -54,9 +55,10 @@ impl<'a> ProgressDisplay<'a> {
         Self { form, console }
     }
 
-    /// Runs `work` on this thread while another shows `progress`.
-    pub fn show<T>(&self, progress: &Progress, work: impl FnOnce() -> T) -> T {
-        if self.form == Form::Nothing {
+    /// Runs `work` on this thread while another shows `progress`, and warns of what `backend` has to tell when
+    /// it happens.
+    pub fn show<T>(&self, progress: &Progress, backend: &Backend, work: impl FnOnce() -> T) -> T {
+        if self.form == Form::Nothing && self.console.is_quiet() {
             return work();
         }
         // Dropping the sender ends the display, also when `work` panics.
@@ -65,6 +67,9 @@ impl<'a> ProgressDisplay<'a> {
             scope.spawn(move || {
                 let bar = (self.form == Form::Bar).then(|| self.bar());
                 while ended.recv_timeout(self.form.period()) == Err(RecvTimeoutError::Timeout) {
+                    for notice in backend.take_notices() {
+                        self.console.warning(notice);
+                    }
                     self.draw(&progress.snapshot(), bar.as_ref());
                 }
                 if let Some(bar) = bar {
@@ -101,6 +106,7 @@ impl<'a> ProgressDisplay<'a> {
                     self.console.machine_line(&text);
                 }
             }
+            (Form::Nothing, _) => {}
             _ => self.console.note(line(snapshot)),
         }
     }
@@ -119,20 +125,22 @@ fn share_done(snapshot: &ProgressSnapshot) -> (u64, u64) {
 fn line(snapshot: &ProgressSnapshot) -> String {
     if snapshot.files_found == 0 && snapshot.to_match > 0 {
         return format!(
-            "{}/{} stored files matched, {} hits",
+            "{}/{} stored files matched, {} distinct hits",
             snapshot.matched, snapshot.to_match, snapshot.hits
         );
     }
     let more = if snapshot.walking { "+" } else { "" };
     let mut text = format!(
-        "{}/{}{more} files, {} of {}{more}, {:.0} pictures/s, {} hits",
+        "{}/{}{more} files, {} of {}{more}, {:.0} pictures/s",
         snapshot.files_done,
         snapshot.files_found,
         MemorySize(snapshot.bytes_done),
         MemorySize(snapshot.bytes_found),
-        pictures_per_second(snapshot),
-        snapshot.hits
+        pictures_per_second(snapshot)
     );
+    if snapshot.matching {
+        text.push_str(&format!(", {} distinct hits", snapshot.hits));
+    }
     if let Some(seconds) = seconds_left(snapshot) {
         text.push_str(&format!(", {} left", duration(seconds)));
     }
@@ -148,7 +156,8 @@ struct Report {
     bytes_found: u64,
     bytes_done: u64,
     pictures_hashed: u64,
-    hits: u64,
+    /// A content against a known record; the summary's hits count every copy.
+    distinct_hits: u64,
     stored_to_match: u64,
     stored_matched: u64,
     candidates_confirmed: u64,
@@ -169,7 +178,7 @@ impl From<&ProgressSnapshot> for Report {
             bytes_found: snapshot.bytes_found,
             bytes_done: snapshot.bytes_done,
             pictures_hashed: snapshot.pictures,
-            hits: snapshot.hits,
+            distinct_hits: snapshot.hits,
             stored_to_match: snapshot.to_match,
             stored_matched: snapshot.matched,
             candidates_confirmed: snapshot.confirmed,
@@ -225,6 +234,7 @@ mod tests {
             refuted: 0,
             unjudged: 0,
             walking: false,
+            matching: true,
             elapsed: Duration::from_secs(30),
         }
     }
@@ -233,12 +243,14 @@ mod tests {
     fn the_line_says_how_far_how_fast_and_how_long() {
         assert_eq!(
             line(&halfway()),
-            "100/200 files, 1.0 GiB of 4.0 GiB, 3 pictures/s, 3 hits, 1 min 30 s left"
+            "100/200 files, 1.0 GiB of 4.0 GiB, 3 pictures/s, 3 distinct hits, 1 min 30 s left"
         );
         let walking = ProgressSnapshot { walking: true, ..halfway() };
-        assert_eq!(line(&walking), "100/200+ files, 1.0 GiB of 4.0 GiB+, 3 pictures/s, 3 hits");
+        assert_eq!(line(&walking), "100/200+ files, 1.0 GiB of 4.0 GiB+, 3 pictures/s, 3 distinct hits");
+        let scanning = ProgressSnapshot { matching: false, ..walking };
+        assert_eq!(line(&scanning), "100/200+ files, 1.0 GiB of 4.0 GiB+, 3 pictures/s");
         let matching = ProgressSnapshot { files_found: 0, to_match: 50, matched: 20, ..halfway() };
-        assert_eq!(line(&matching), "20/50 stored files matched, 3 hits");
+        assert_eq!(line(&matching), "20/50 stored files matched, 3 distinct hits");
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl Format {
                 }
             }
             _ if is_icon(head) => Self::Ico,
-            [b'P', b'1'..=b'7', space, ..] if space.is_ascii_whitespace() || *space == b'#' => Self::Pnm,
+            [b'P', b'1'..=b'7', ..] if is_portable_map(head) => Self::Pnm,
             _ if begins(b"qoif") => Self::Qoi,
             _ if at(4, b"ftyp") => return media_brand(head),
             _ if begins(b"\xff\x0a") || begins(b"\0\0\0\x0cJXL \r\n\x87\n") => Self::JpegXl,
@@ -117,6 +117,37 @@ impl Format {
 fn is_bitmap(head: &[u8]) -> bool {
     let Some(size) = little_endian_u32(head, 14) else { return false };
     matches!(size, 12 | 16 | 40 | 52 | 56 | 64 | 108 | 124)
+}
+
+/// "P" and a digit begin many texts; a size follows in a picture, or in the newest form lines of names.
+fn is_portable_map(head: &[u8]) -> bool {
+    let [_, kind, rest @ ..] = head else { return false };
+    if *kind == b'7' {
+        return rest.first() == Some(&b'\n');
+    }
+    let width = |text| number(blank(text)?);
+    let height =
+        |text| number(blank(text)?).and_then(|after| after.first().filter(|byte| byte.is_ascii_whitespace()));
+    width(rest).and_then(height).is_some()
+}
+
+/// What follows blanks and comments, of which there is at least one.
+fn blank(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text;
+    loop {
+        rest = match rest.first()? {
+            b'#' => &rest[rest.iter().position(|&byte| byte == b'\n')? + 1..],
+            byte if byte.is_ascii_whitespace() => &rest[1..],
+            _ => break,
+        };
+    }
+    (rest.len() < text.len()).then_some(rest)
+}
+
+/// What follows a whole number.
+fn number(text: &[u8]) -> Option<&[u8]> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (digits > 0).then(|| &text[digits..])
 }
 
 /// An icon or cursor: a count, and a first entry that lies behind the directory.
@@ -200,19 +231,25 @@ mod tests {
 
     #[test]
     fn ordinary_files_are_no_pictures() {
-        let texts: [&[u8]; 9] = [
+        let texts: [&[u8]; 12] = [
             b"",
             b"BM is how this letter begins, and it goes on for a while.",
             b"P1.",
             b"P5 is a synthesiser? No: it would be a picture if a size followed",
+            b"P1 2024 was a good year",
+            b"P3 #",
+            b"P7 of the list",
             b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
             b"%PDF-1.7\n",
             b"PK\x03\x04\x14\0\0\0",
             b"\0\0\x01\0\0\0\0\0",
             b"RIFF\0\0\0\0AVI LIST",
         ];
-        for (index, text) in texts.into_iter().enumerate().filter(|(index, _)| *index != 3) {
+        for (index, text) in texts.into_iter().enumerate() {
             assert_eq!(Format::sniff(text), None, "{index}");
+        }
+        for picture in ["P6 60 40 255\n", "P1\n#made\n# by hand\n1\t2 ", "P4#c\n8 8\n", "P7\nWIDTH 5\n"] {
+            assert_eq!(Format::sniff(picture.as_bytes()), Some(Format::Pnm), "{picture}");
         }
     }
 }

@@ -9,19 +9,29 @@ const ENTRY: usize = 16;
 
 /// The bytes of the icon's best picture where that is a PNG.
 pub(super) fn png(bytes: &[u8]) -> Option<&[u8]> {
+    picture(bytes).filter(|picture| picture.starts_with(PNG))
+}
+
+/// The bytes of the icon's best picture, as far as they are there.
+pub(super) fn picture(bytes: &[u8]) -> Option<&[u8]> {
     let count = usize::from(u16::from_le_bytes(bytes.get(4..HEADER)?.try_into().ok()?));
-    let entries = bytes.get(HEADER..)?.chunks_exact(ENTRY).take(count);
     let side = |side: u8| if side == 0 { 256 } else { u32::from(side) };
-    // Of equals the last, as in the `image` crate.
-    let best = entries.max_by_key(|entry| {
+    let score = |entry: &[u8]| {
         let depth = u16::from_le_bytes([entry[6], entry[7]]);
         (depth, side(entry[0]) * side(entry[1]))
-    })?;
+    };
+    // Of equals the last of all, else the first, as in the `image` crate: it must never come to open a PNG
+    // that was not found here, because it would do so without limits.
+    let mut entries = bytes.get(HEADER..)?.chunks_exact(ENTRY).take(count);
+    let last = entries.next_back()?;
+    let best = entries.fold(last, |best, entry| if score(entry) > score(best) { entry } else { best });
     let number =
         |at: usize| u32::from_le_bytes([best[at], best[at + 1], best[at + 2], best[at + 3]]) as usize;
     let (size, offset) = (number(8), number(12));
-    let picture = bytes.get(offset..offset.checked_add(size)?)?;
-    picture.starts_with(PNG).then_some(picture)
+    let picture = bytes.get(offset..)?;
+    // A PNG that is cut off within its signature is still opened as one.
+    let size = if picture.starts_with(PNG) { size.max(PNG.len()) } else { size };
+    Some(&picture[..size.min(picture.len())])
 }
 
 #[cfg(test)]
@@ -48,13 +58,23 @@ mod tests {
         assert_eq!(png(&icon(&[(16, 32, &small), (0, 8, &large)])), Some(&small[..]));
         assert_eq!(png(&icon(&[(16, 32, &small), (48, 32, b"a bitmap")])), None);
         assert_eq!(png(&icon(&[])), None);
+        // Of equals the first, where the last of all is not one of them.
+        assert_eq!(
+            png(&icon(&[(48, 32, &large), (48, 32, &small), (16, 32, b"a bitmap")])),
+            Some(&large[..])
+        );
+        assert_eq!(png(&icon(&[(48, 32, b"a bitmap"), (48, 32, &small)])), Some(&small[..]));
     }
 
     #[test]
-    fn an_entry_outside_the_file_is_no_picture() {
-        let whole = icon(&[(16, 32, PNG)]);
+    fn a_picture_that_is_cut_off_is_still_a_png() {
+        let whole = icon(&[(16, 32, &[PNG, b"more"].concat())]);
         for length in 0..whole.len() {
-            assert_eq!(png(&whole[..length]), None);
+            let expected = length >= whole.len() - b"more".len();
+            assert_eq!(png(&whole[..length]).is_some(), expected, "{length} of {}", whole.len());
         }
+        let mut lying = whole.clone();
+        lying[14..18].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(png(&lying), png(&whole));
     }
 }

@@ -8,6 +8,8 @@ mod jpeg;
 mod panic_guard;
 mod path;
 mod pixels;
+mod png_parts;
+mod stated;
 mod tiff_tags;
 
 pub use facts::{ExifFacts, Facts};

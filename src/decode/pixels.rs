@@ -1,14 +1,19 @@
 //! Decoding pixels with the `image` crate, and folding them into a tile.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::error::{ImageError, LimitErrorKind};
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use super::jpeg::structure::{Frame, marker, structure};
-use super::{Format, Limits};
+use super::stated::stated_size;
+use super::{Format, Limits, png_parts};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
+
+/// Pixels on a side that every decoder takes.
+const LARGEST_SIDE: u32 = 65_535;
 
 /// What decoding takes, from the header alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,16 +44,29 @@ pub(super) fn read_header(bytes: &[u8], format: Format, decoder: ImageFormat) ->
             frame: Some(frame),
         });
     }
-    let decoder = open(bytes, decoder)?;
+    let head = (decoder == ImageFormat::Png).then(|| png_parts::head(bytes));
+    let opened = open(head.as_deref().unwrap_or(bytes), decoder, image::Limits::default());
+    let decoder = match (opened, stated_size(bytes, decoder)) {
+        (Ok(decoder), _) => decoder,
+        // Refused for its size, which the caller sees.
+        (Err(_), Some((width, height))) if width.max(height) > LARGEST_SIDE => {
+            return Ok(Header { width, height, pixel_bytes: 0, frame: None });
+        }
+        (Err(failure), _) => return Err(failure),
+    };
     let (width, height) = decoder.dimensions();
     let output = decoder.total_bytes();
-    let pixel_bytes = match format {
-        // A canvas and a frame; planes and the picture made of them; strips and the picture.
-        Format::Gif | Format::Webp | Format::Tiff | Format::Ico => {
-            output.saturating_mul(2).saturating_add(file)
-        }
-        _ => output.saturating_add(file),
+    let pixels = u64::from(width) * u64::from(height);
+    let beside = match format {
+        // The canvas, the frame and its planes. Of a still picture the planes with their alpha, or colours
+        // with alpha, whether the picture has any or not.
+        Format::Webp if is_animated_webp(bytes) => pixels.saturating_mul(12),
+        Format::Webp => pixels.saturating_mul(7),
+        // A canvas and a frame; strips and the picture.
+        Format::Gif | Format::Tiff | Format::Ico => output,
+        _ => 0,
     };
+    let pixel_bytes = output.saturating_add(beside).saturating_add(file);
     Ok(Header { width, height, pixel_bytes, frame: None })
 }
 
@@ -76,8 +94,16 @@ fn check_jpeg(bytes: &[u8]) -> Result<Frame, Failure> {
     Ok(frame)
 }
 
-fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder, Failure> {
-    ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(|error| failure(&error))
+/// Whether the extended header of a WebP says that it is animated.
+fn is_animated_webp(bytes: &[u8]) -> bool {
+    bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0)
+}
+
+/// Opens a decoder within `limits` from its first byte on: some allocate while they are opened.
+fn open(bytes: &[u8], format: ImageFormat, limits: image::Limits) -> Result<impl ImageDecoder, Failure> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    reader.into_decoder().map_err(|error| failure(&error))
 }
 
 /// Decodes and reduces. The limits were checked by the caller from the header; they are given to the
@@ -88,12 +114,16 @@ pub(super) fn decode(
     geometry: Geometry,
     limits: &Limits,
 ) -> Result<Box<Tile>, Failure> {
-    let mut decoder = open(bytes, format)?;
+    let bytes = if format == ImageFormat::Png {
+        png_parts::without_descriptions(bytes)
+    } else {
+        Cow::Borrowed(bytes)
+    };
     let mut decoder_limits = image::Limits::default();
     decoder_limits.max_image_width = Some(limits.max_side);
     decoder_limits.max_image_height = Some(limits.max_side);
     decoder_limits.max_alloc = Some(limits.max_decode_bytes);
-    decoder.set_limits(decoder_limits).map_err(|error| failure(&error))?;
+    let decoder = open(&bytes, format, decoder_limits)?;
     let (width, height) = decoder.dimensions();
     let (layout, sample) = layout(decoder.color_type())?;
     let mut reducer = Reducer::new(width, height, layout, geometry)

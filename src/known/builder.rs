@@ -57,6 +57,8 @@ pub(super) struct Builder {
     pub sha1: Vec<([u8; 20], u32)>,
     pub sha256: Vec<([u8; 32], u32)>,
     pub columns: Columns,
+    /// Whether any record has a quality or a free column that is not empty.
+    pub told_more: bool,
 }
 
 impl Builder {
@@ -88,6 +90,7 @@ impl Builder {
             u32::try_from(self.counts.records).map_err(|_| "more than 2³² records in one set".to_string())?;
         self.counts.records += 1;
         self.columns.push(&record.columns);
+        self.told_more |= record.quality.is_some() || record.columns.iter().any(|value| !value.is_empty());
         if let Some(code) = record.code {
             self.push_code(KnownCode { record: number, code, quality: record.quality });
         }

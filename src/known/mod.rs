@@ -75,6 +75,7 @@ pub struct KnownSet {
     sha1: DigestIndex<20>,
     sha256: DigestIndex<32>,
     columns: Columns,
+    is_bare: bool,
 }
 
 /// One record that has a code to be matched.
@@ -157,6 +158,13 @@ impl KnownSet {
     #[must_use]
     pub const fn counts(&self) -> KnownCounts {
         self.counts
+    }
+
+    /// Whether the file is nothing but 64 digits a line, with no word of what they are. They were taken for
+    /// codes; SHA-256s look the same.
+    #[must_use]
+    pub const fn is_bare(&self) -> bool {
+        self.is_bare
     }
 
     /// The codes that take part in matching, in record order.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::builder::Builder;
 use super::digest_index::DigestIndex;
 use super::lines::LineFormat;
-use super::table::{is_header, read_table};
+use super::table::{fault_of_header, is_header, read_table};
 use super::{KnownError, KnownSet, ReadOptions};
 use crate::decode::Format;
 use crate::pdq::Geometry;
@@ -47,15 +47,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
     }
 
     let mut builder = Builder::new(options.min_quality);
-    let mut first_fault = None;
-    let mut malformed = |builder: &mut Builder, line: u64, reason: String| {
-        if !options.skip_bad_lines {
-            return Err(KnownFault::Line(line, reason));
-        }
-        builder.counts.bad_lines += 1;
-        first_fault.get_or_insert((line, reason));
-        Ok(())
-    };
+    let mut malformed = Malformed { skip: options.skip_bad_lines, first: None };
     let result = match opening.format {
         None => read_table(&mut source, &mut builder, &mut malformed),
         Some(format) => read_lines(&mut source, format, &mut builder, &mut malformed),
@@ -65,7 +57,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
         KnownFault::Line(line, reason) => KnownError::Line { path: path.to_path_buf(), line, reason },
     })?;
     if builder.counts.records == 0 {
-        return Err(refused(match first_fault {
+        return Err(refused(match malformed.first {
             Some((line, reason)) => {
                 format!("no line of it is a record; the first fault is on line {line}: {reason}")
             }
@@ -73,6 +65,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
         }));
     }
     Ok(KnownSet {
+        is_bare: opening.format == Some(LineFormat::Codes) && !builder.told_more,
         path: path.to_path_buf(),
         name: escape(path.file_stem().unwrap_or_default().as_encoded_bytes()),
         file_sha256: source.into_inner().sha256.finalize().into(),
@@ -86,8 +79,16 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
     })
 }
 
+/// What becomes of malformed lines.
+pub(super) struct Malformed {
+    /// Counted instead of refused.
+    skip: bool,
+    /// The first of those that were counted.
+    first: Option<(u64, String)>,
+}
+
 /// What stopped the reading.
-enum KnownFault {
+pub(super) enum KnownFault {
     Io(io::Error),
     Line(u64, String),
 }
@@ -132,10 +133,19 @@ impl Opening {
                 "this is a picture ({name}), not a list; `tamis hash` makes a list of pictures"
             ));
         }
+        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+            return Err("this is UTF-16 text: save it as UTF-8 (in a spreadsheet: CSV UTF-8)".into());
+        }
         if head.contains(&0) {
             return Err(
-                "this is no text: a list of codes or digests is expected (see docs/known-sets.md)".into()
+                "this is no text: a list of codes or digests is expected (see docs/known-sets.md); text in \
+                        UTF-16 is to be saved as UTF-8"
+                    .into(),
             );
+        }
+        // Their records would be one long line.
+        if head[..head.len() - 1].contains(&b'\r') && !head.contains(&b'\n') {
+            return Err("its lines end in carriage returns alone: save it with line feeds".into());
         }
         let byte_order_mark = head.starts_with(BYTE_ORDER_MARK);
         let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
@@ -164,13 +174,52 @@ fn stated_geometry(comment: &[u8]) -> Result<Option<Geometry>, String> {
     }
 }
 
+impl Malformed {
+    /// Counts a malformed line, or refuses the set because of it.
+    pub fn tell(&mut self, builder: &mut Builder, line: u64, reason: String) -> Result<(), KnownFault> {
+        if !self.skip {
+            return Err(KnownFault::Line(line, reason));
+        }
+        builder.counts.bad_lines += 1;
+        self.first.get_or_insert((line, reason));
+        Ok(())
+    }
+}
+
 fn read_lines(
     source: &mut impl BufRead,
     format: LineFormat,
     builder: &mut Builder,
-    malformed: &mut impl FnMut(&mut Builder, u64, String) -> Result<(), KnownFault>,
+    malformed: &mut Malformed,
 ) -> Result<(), KnownFault> {
     builder.name_columns([b"name".as_slice()]);
+    let mut first = true;
+    for_each_line(source, |number, line| {
+        let result = one_line(line).and_then(|line| format.read_line(line, builder));
+        let fault_of_header = if std::mem::take(&mut first) { fault_of_header(line) } else { None };
+        match result {
+            Ok(()) => Ok(()),
+            Err(reason) => malformed.tell(builder, number, fault_of_header.unwrap_or(reason)),
+        }
+    })
+}
+
+/// What a line may hold: a carriage return within it would be the end of a record that is lost in the next.
+pub(super) fn one_line(line: &[u8]) -> Result<&[u8], String> {
+    if memchr::memchr(b'\r', line).is_some() {
+        return Err("a carriage return within the line: are there two records in it?".into());
+    }
+    Ok(line)
+}
+
+/// Visits every line with its number, without its end; empty ones and comments are left out.
+///
+/// # Errors
+/// The system's, the visitor's, or that a line is longer than any record can be.
+pub(super) fn for_each_line(
+    source: &mut impl BufRead,
+    mut visit: impl FnMut(u64, &[u8]) -> Result<(), KnownFault>,
+) -> Result<(), KnownFault> {
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -186,9 +235,7 @@ fn read_lines(
         if text.trim_ascii().is_empty() || text.starts_with(b"#") {
             continue;
         }
-        if let Err(reason) = format.read_line(text, builder) {
-            malformed(builder, number, reason)?;
-        }
+        visit(number, text)?;
     }
     Ok(())
 }

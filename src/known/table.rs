@@ -1,10 +1,15 @@
-//! CSV with a header that names its columns.
+//! CSV with a header that names its columns, one record a line.
+//!
+//! A field may be quoted (RFC 4180), and may not hold a line end: in a file with one quote too many, everything
+//! up to the next quote would be that field's text, and the records in it would be lost without a word. A quote
+//! that is not closed on its line is therefore that line's fault, and the next line is a record again.
 
-use std::io::Read;
-
-use csv::{ByteRecord, ReaderBuilder};
+use std::borrow::Cow;
+use std::io::BufRead;
 
 use super::builder::{Builder, Record, parse_code, parse_hex, parse_quality};
+use super::read::{KnownFault, Malformed, for_each_line, one_line};
+use crate::source::name::escape;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,52 +33,98 @@ impl Column {
             _ => Self::Free,
         }
     }
+
+    /// Whether it holds what is matched.
+    const fn is_matched(self) -> bool {
+        !matches!(self, Self::Free | Self::Quality)
+    }
 }
 
 /// Whether a first line is a header of ours: one of its columns names a code or a digest.
 pub(super) fn is_header(line: &[u8]) -> bool {
-    let mut record = ByteRecord::new();
-    let mut reader = ReaderBuilder::new().has_headers(false).from_reader(line);
-    reader.read_byte_record(&mut record).unwrap_or(false)
-        && record.iter().any(|name| !matches!(Column::of(name), Column::Free | Column::Quality))
+    let mut fields = Vec::new();
+    split(line, &mut fields).is_ok() && fields.iter().any(|name| Column::of(name).is_matched())
 }
 
-/// Reads a table. `malformed` is told the line and the reason of each malformed row and says whether to
-/// go on.
-///
-/// # Errors
-/// What `malformed` returned, or the error of `source`.
-pub(super) fn read_table<E: From<std::io::Error>>(
-    source: impl Read,
-    builder: &mut Builder,
-    mut malformed: impl FnMut(&mut Builder, u64, String) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).comment(Some(b'#')).from_reader(source);
-    let mut record = ByteRecord::new();
-    let mut columns: Option<Vec<Column>> = None;
-    loop {
-        match reader.read_byte_record(&mut record) {
-            Ok(false) => return Ok(()),
-            Ok(true) => {}
-            Err(error) => return Err(E::from(std::io::Error::other(error))),
-        }
-        // Only the first row can be the header.
-        let Some(columns) = &columns else {
-            let header: Vec<Column> = record.iter().map(Column::of).collect();
-            let free = record.iter().zip(&header).filter(|(_, column)| **column == Column::Free);
-            builder.name_columns(free.map(|(name, _)| name));
-            columns = Some(header);
-            continue;
+/// What is wrong with a first line that looks like the header of a table, and the way out; `None` where it
+/// looks like a record.
+pub(super) fn fault_of_header(line: &[u8]) -> Option<String> {
+    for (separator, name) in [(b';', "semicolons"), (b'\t', "tabs"), (b'|', "bars")] {
+        let fields: Vec<&[u8]> = line.split(|&byte| byte == separator).collect();
+        let is_ours = |field: &&[u8]| {
+            let field = field.trim_ascii();
+            let bare = field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")).unwrap_or(field);
+            Column::of(bare).is_matched() || matches!(bare.len(), 32 | 40 | 64) && is_hex(bare)
         };
-        let line = record.position().map_or(0, csv::Position::line);
-        if let Err(reason) = read_row(&record, columns, builder) {
-            malformed(builder, line, reason)?;
+        if fields.len() > 1 && fields.iter().any(is_ours) {
+            return Some(format!("its fields are separated by {name}: save it with commas between them"));
         }
     }
+    if line.first() == Some(&b'{') {
+        return Some("this is JSON, which is not read: `tamis hash --format csv` gives what is".into());
+    }
+    let mut fields = Vec::new();
+    split(line, &mut fields).ok()?;
+    let is_name = |field: &Cow<'_, [u8]>| {
+        let field = field.trim_ascii();
+        !field.is_empty()
+            && field.len() < 64
+            && field.first().is_some_and(|byte| !byte.is_ascii_digit())
+            && !is_hex(field)
+    };
+    if fields.len() < 2 || !fields.iter().all(is_name) {
+        return None;
+    }
+    let names: Vec<String> = fields.iter().map(|field| escape(field.trim_ascii())).collect();
+    Some(format!(
+        "no column is named pdq, md5, sha1 or sha256 (the columns: {}); rename the one that is meant",
+        names.join(", ")
+    ))
 }
 
-fn read_row(row: &ByteRecord, columns: &[Column], builder: &mut Builder) -> Result<(), String> {
+fn is_hex(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// Reads a table.
+pub(super) fn read_table(
+    source: &mut impl BufRead,
+    builder: &mut Builder,
+    malformed: &mut Malformed,
+) -> Result<(), KnownFault> {
+    let mut columns: Option<Vec<Column>> = None;
+    for_each_line(source, |number, line| {
+        let mut fields = Vec::new();
+        let split = one_line(line).and_then(|line| split(line, &mut fields));
+        let Some(columns) = &columns else {
+            // The first line, which was seen to be a header.
+            let header = split.and_then(|()| read_header(&fields, builder));
+            columns = Some(header.map_err(|reason| KnownFault::Line(number, reason))?);
+            return Ok(());
+        };
+        match split.and_then(|()| read_row(&fields, columns, builder)) {
+            Ok(()) => Ok(()),
+            Err(reason) => malformed.tell(builder, number, reason),
+        }
+    })
+}
+
+fn read_header(names: &[Cow<'_, [u8]>], builder: &mut Builder) -> Result<Vec<Column>, String> {
+    let columns: Vec<Column> = names.iter().map(|name| Column::of(name)).collect();
+    for (index, (column, name)) in columns.iter().zip(names).enumerate() {
+        if *column != Column::Free && columns[..index].contains(column) {
+            return Err(format!(
+                "the header names `{}` twice; rename one of the two",
+                escape(name.trim_ascii())
+            ));
+        }
+    }
+    let free = names.iter().zip(&columns).filter(|(_, column)| **column == Column::Free);
+    builder.name_columns(free.map(|(name, _)| name.as_ref()));
+    Ok(columns)
+}
+
+fn read_row(row: &[Cow<'_, [u8]>], columns: &[Column], builder: &mut Builder) -> Result<(), String> {
     if row.len() != columns.len() {
         return Err(format!("{} fields, where the header names {}", row.len(), columns.len()));
     }
@@ -91,4 +142,104 @@ fn read_row(row: &ByteRecord, columns: &[Column], builder: &mut Builder) -> Resu
         }
     }
     builder.push(&record)
+}
+
+/// The fields of a line, quotes undone. A quote inside a field that does not begin with one is a character.
+///
+/// # Errors
+/// A quoted field that does not end on the line, or that something follows.
+fn split<'a>(line: &'a [u8], fields: &mut Vec<Cow<'a, [u8]>>) -> Result<(), String> {
+    let mut rest = Some(line);
+    while let Some(text) = rest {
+        let (field, after) = match text.strip_prefix(b"\"") {
+            Some(quoted) => unquote(quoted)?,
+            None => match memchr::memchr(b',', text) {
+                Some(end) => (Cow::Borrowed(&text[..end]), &text[end..]),
+                None => (Cow::Borrowed(text), &text[text.len()..]),
+            },
+        };
+        fields.push(field);
+        rest = match after {
+            [] => None,
+            [b',', next @ ..] => Some(next),
+            _ => {
+                return Err(
+                    "a quoted field is followed by something other than a comma; a quote inside a quoted \
+                            field is written twice"
+                        .into(),
+                );
+            }
+        };
+    }
+    Ok(())
+}
+
+/// A field behind its opening quote, and what follows its closing one.
+fn unquote(quoted: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), String> {
+    let mut field = Cow::Borrowed(&[][..]);
+    let mut from = 0;
+    while let Some(quote) = memchr::memchr(b'"', &quoted[from..]).map(|offset| from + offset) {
+        if quoted.get(quote + 1) != Some(&b'"') {
+            // Borrowed as a whole where no quote was doubled.
+            let field = if from == 0 {
+                Cow::Borrowed(&quoted[..quote])
+            } else {
+                field.to_mut().extend_from_slice(&quoted[from..quote]);
+                field
+            };
+            return Ok((field, &quoted[quote + 1..]));
+        }
+        field.to_mut().extend_from_slice(&quoted[from..=quote]);
+        from = quote + 2;
+    }
+    Err("a quoted field is not closed on its line: one record is one line, and a quote in a field is written twice"
+        .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(line: &str) -> Result<Vec<String>, String> {
+        let mut fields = Vec::new();
+        split(line.as_bytes(), &mut fields)?;
+        Ok(fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect())
+    }
+
+    #[test]
+    fn fields_are_split_as_rfc_4180_says() {
+        for (line, expected) in [
+            ("", &[""][..]),
+            ("a,b", &["a", "b"]),
+            ("a,,", &["a", "", ""]),
+            ("\"a, b\",\"\"", &["a, b", ""]),
+            ("\"say \"\"a\"\"\",\"\"\"\",x", &["say \"a\"", "\"", "x"]),
+            ("12\" long,5'3\"", &["12\" long", "5'3\""]),
+            (" \"a\", b ", &[" \"a\"", " b "]),
+        ] {
+            assert_eq!(fields(line).unwrap(), expected, "{line}");
+        }
+        for line in ["\"", "a,\"12 inch", "\"a\"b,c", "\"a\" ,c", "\"a\"\"", "\"\"\""] {
+            assert!(fields(line).is_err(), "{line}");
+        }
+    }
+
+    /// The `csv` crate is the oracle on lines that both accept.
+    #[test]
+    fn fields_are_those_of_another_reader() {
+        use rand::prelude::*;
+        let mut random = StdRng::seed_from_u64(3);
+        let mut compared = 0;
+        for _ in 0..20_000 {
+            let length = random.random_range(1..12);
+            let line: String =
+                (0..length).map(|_| *['a', ',', '"', ' '].choose(&mut random).unwrap()).collect();
+            let Ok(ours) = fields(&line) else { continue };
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
+            let theirs = reader.records().next().unwrap().unwrap();
+            assert_eq!(ours, theirs.iter().collect::<Vec<_>>(), "{line}");
+            compared += 1;
+        }
+        assert!(compared > 5000, "{compared}");
+    }
 }

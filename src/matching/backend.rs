@@ -83,7 +83,17 @@ struct Shared {
     description: String,
     /// `None` on the CPU, and from a loss on.
     gpu: Mutex<Option<Arc<Gpu>>>,
-    notices: Mutex<Vec<String>>,
+    notices: Mutex<Notices>,
+    /// Pieces of work that the GPU still does before it fails, where a test wants that.
+    until_loss: Mutex<Option<u32>>,
+}
+
+/// What a person should know, in the order it happened.
+#[derive(Debug, Default)]
+struct Notices {
+    all: Vec<String>,
+    /// How many of them were taken.
+    taken: usize,
 }
 
 /// An open GPU with its shaders.
@@ -105,7 +115,8 @@ impl Gpu {
 impl Backend {
     fn new(description: String, gpu: Option<Gpu>, notices: Vec<String>) -> Self {
         let gpu = Mutex::new(gpu.map(Arc::new));
-        Self { shared: Arc::new(Shared { description, gpu, notices: Mutex::new(notices) }) }
+        let notices = Mutex::new(Notices { all: notices, taken: 0 });
+        Self { shared: Arc::new(Shared { description, gpu, notices, until_loss: Mutex::new(None) }) }
     }
 
     /// The CPU, and why.
@@ -171,7 +182,16 @@ impl Backend {
     /// adapter), one line each.
     #[must_use]
     pub fn take_notices(&self) -> Vec<String> {
-        std::mem::take(&mut *lock(&self.shared.notices))
+        let mut notices = lock(&self.shared.notices);
+        let new = notices.all[notices.taken..].to_vec();
+        notices.taken = notices.all.len();
+        new
+    }
+
+    /// All that happened and a person should know, taken or not, for the record of a run.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        lock(&self.shared.notices).all.clone()
     }
 
     /// How many tiles a call to [`Backend::hash_tiles`] should bring at best.
@@ -184,6 +204,7 @@ impl Backend {
     #[must_use]
     pub fn hash_tiles(&self, tiles: &[Box<Tile>]) -> Vec<TileHash> {
         if let Some(gpu) = self.current_gpu().filter(|_| !tiles.is_empty()) {
+            self.count_down();
             match gpu.hasher.hash(tiles) {
                 Ok(hashes) => return hashes,
                 Err(error) => self.give_up_gpu(&error),
@@ -210,6 +231,24 @@ impl Backend {
         }
     }
 
+    /// Makes the GPU fail after `batches` more batches of tiles or needles. For tests of a loss in the middle.
+    pub fn simulate_gpu_loss_after(&self, batches: u32) {
+        *lock(&self.shared.until_loss) = Some(batches);
+    }
+
+    /// Before each batch.
+    fn count_down(&self) {
+        let mut until_loss = lock(&self.shared.until_loss);
+        match *until_loss {
+            Some(0) => {
+                *until_loss = None;
+                self.simulate_gpu_loss();
+            }
+            Some(left) => *until_loss = Some(left - 1),
+            None => {}
+        }
+    }
+
     fn current_gpu(&self) -> Option<Arc<Gpu>> {
         lock(&self.shared.gpu).clone()
     }
@@ -217,8 +256,8 @@ impl Backend {
     /// From here on the CPU; said once.
     fn give_up_gpu(&self, error: &GpuError) {
         if lock(&self.shared.gpu).take().is_some() {
-            lock(&self.shared.notices)
-                .push(format!("{error}. The run goes on on the CPU, with the same results"));
+            let notice = format!("{error}. The run goes on on the CPU, with the same results");
+            lock(&self.shared.notices).all.push(notice);
         }
     }
 }
@@ -240,6 +279,7 @@ impl Haystack {
             return Vec::new();
         }
         if let (Some(gpu), Some(resident)) = (self.backend.current_gpu(), &self.resident) {
+            self.backend.count_down();
             match gpu.searcher.search(resident, needles, radius) {
                 Ok(hits) => {
                     let mut pairs: Vec<Pair> = hits.iter().map(Pair::from).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 use super::examine::{Examiner, Shares};
 use super::profile::Profile;
 use super::reader::{Content, Grouper, Listed, ReadFile, ReadGroup, Readers};
-use super::{CancelToken, PipelineError, pool};
+use super::{CancelToken, PipelineError, Progress, pool};
 use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
 use crate::matching::Backend;
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::Geometry;
-use crate::source::name::escape_path;
+use crate::source::name::{escape_path, path_from_bytes};
 use crate::source::{Entry, EntryKind, walk};
 
 /// Files that are examined ahead of the first whose result is not out yet.
@@ -46,16 +46,27 @@ pub struct HashSettings {
 pub struct HashedFile {
     /// As given, or below a folder that was given.
     pub path: PathBuf,
+    /// Bytes, as it was listed.
+    pub size: u64,
     /// What the file says of itself.
     pub facts: Facts,
     /// Codes and quality, or why there are none.
     pub result: Result<PictureHash, Failure>,
 }
 
-/// A file on its way, numbered in the order of the output.
-struct Examined {
+/// A file on its way.
+#[derive(Debug)]
+struct OnItsWay {
+    /// In the order of the output.
     number: u64,
+    /// As it is shown.
     path: PathBuf,
+    size: u64,
+}
+
+/// A file that was looked at.
+struct Examined {
+    file: OnItsWay,
     facts: Facts,
     picture: Result<Picture, Failure>,
 }
@@ -69,6 +80,7 @@ pub fn hash_files(
     paths: &[PathBuf],
     backend: &Backend,
     settings: &HashSettings,
+    progress: &Progress,
     cancel: &CancelToken,
     sink: &mut dyn FnMut(HashedFile) -> io::Result<()>,
 ) -> Result<bool, PipelineError> {
@@ -89,6 +101,7 @@ pub fn hash_files(
         let (readers, examiner) = (&readers, &examiner);
         let mut lister = Lister {
             cancel,
+            progress,
             window: window_in,
             grouper: Grouper::new(jobs),
             files: files_in,
@@ -99,7 +112,7 @@ pub fn hash_files(
         // What is moved in closes its channels when the last thread of its kind ends.
         scope.spawn(move || read_pool.broadcast(|_| readers.run(&files_out, &read_in)));
         scope.spawn(move || decode_pool.broadcast(|_| examine(examiner, cancel, &read_out, &examined_in)));
-        let emitted = emit(&examined_out, &window_out, backend, &hash_pool, sink);
+        let emitted = emit(&examined_out, &window_out, backend, &hash_pool, progress, sink);
         drop((examined_out, window_out));
         let walked = walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         emitted.map_err(PipelineError::Sink)?;
@@ -108,15 +121,13 @@ pub fn hash_files(
     })
 }
 
-/// What the readers are told of a file: its number and its path.
-type Numbered = (u64, PathBuf);
-
 /// The walking thread.
 struct Lister<'a> {
     cancel: &'a CancelToken,
+    progress: &'a Progress,
     window: Sender<()>,
-    grouper: Grouper<Numbered>,
-    files: Sender<Vec<Listed<Numbered>>>,
+    grouper: Grouper<OnItsWay>,
+    files: Sender<Vec<Listed<OnItsWay>>>,
     failed: Sender<Examined>,
     /// The number of the next file.
     next: u64,
@@ -125,30 +136,43 @@ struct Lister<'a> {
 impl Lister<'_> {
     fn list(&mut self, paths: &[PathBuf]) -> Result<(), PipelineError> {
         for path in paths {
-            walk(path, &mut |entry| self.visit(entry))
+            // A link that was typed is meant: it is followed, as a source is. One that leads nowhere is left to
+            // the walk, which says so.
+            let root = if path.is_symlink() { path.canonicalize().ok() } else { None };
+            let typed = root.is_some().then_some(path.as_path());
+            walk(root.as_ref().unwrap_or(path), &mut |entry| self.visit(entry, typed))
                 .map_err(|error| PipelineError::Io { what: escape_path(path), error })?;
         }
         self.flush();
+        self.progress.walk_ended();
         Ok(())
     }
 
-    /// Returns whether to go on.
-    fn visit(&mut self, entry: Entry) -> bool {
+    /// Returns whether to go on. Below a link that was followed names are shown as they were typed.
+    fn visit(&mut self, entry: Entry, typed: Option<&Path>) -> bool {
         if !self.take_place() {
             return false;
         }
         let number = self.next;
         self.next += 1;
-        let path = entry.path;
-        match entry.kind {
+        let Entry { path, relative, kind, stamp } = entry;
+        let size = stamp.size.unwrap_or(0);
+        let shown = match typed {
+            None => path.clone(),
+            Some(typed) if relative.is_empty() => typed.to_path_buf(),
+            Some(typed) => typed.join(path_from_bytes(&relative)),
+        };
+        let file = OnItsWay { number, path: shown, size };
+        Progress::add(&self.progress.files_found, 1);
+        Progress::add(&self.progress.bytes_found, size);
+        match kind {
             EntryKind::File => {
-                let about = (number, path.clone());
-                let group = self.grouper.push(Listed { path, size: entry.stamp.size.unwrap_or(0), about });
+                let group = self.grouper.push(Listed { path, size, about: file });
                 group.is_none_or(|group| self.files.send(group).is_ok())
             }
             EntryKind::Failed(failure) => {
                 let facts = Facts::default();
-                self.failed.send(Examined { number, path, facts, picture: Err(failure) }).is_ok()
+                self.failed.send(Examined { file, facts, picture: Err(failure) }).is_ok()
             }
         }
     }
@@ -186,13 +210,13 @@ impl Lister<'_> {
 fn examine(
     examiner: &Examiner<'_>,
     cancel: &CancelToken,
-    groups: &Receiver<ReadGroup<'_, Numbered>>,
+    groups: &Receiver<ReadGroup<'_, OnItsWay>>,
     examined: &Sender<Examined>,
 ) {
     for group in groups {
         // The permit is held as long as the bytes.
         let ReadGroup { bytes, files, permit: _permit } = group;
-        for ReadFile { about: (number, path), content } in files {
+        for ReadFile { about: file, content } in files {
             if cancel.is_cancelled() {
                 break;
             }
@@ -204,7 +228,7 @@ fn examine(
                 }
                 Err(failure) => (Facts::default(), Err(failure)),
             };
-            if examined.send(Examined { number, path, facts, picture }).is_err() {
+            if examined.send(Examined { file, facts, picture }).is_err() {
                 return;
             }
         }
@@ -217,6 +241,7 @@ fn emit(
     window: &Receiver<()>,
     backend: &Backend,
     hash_pool: &rayon::ThreadPool,
+    progress: &Progress,
     sink: &mut dyn FnMut(HashedFile) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut waiting: BTreeMap<u64, HashedFile> = BTreeMap::new();
@@ -235,7 +260,11 @@ fn emit(
             next += 1;
             // The walk put one in for every file.
             let _ = window.try_recv();
+            let (size, hashed) = (file.size, file.result.is_ok());
             sink(file)?;
+            Progress::add(&progress.files_done, 1);
+            Progress::add(&progress.bytes_done, size);
+            Progress::add(&progress.pictures, u64::from(hashed));
         }
     }
     Ok(())
@@ -248,20 +277,20 @@ fn hash_batch(
 ) -> Vec<(u64, HashedFile)> {
     let mut tiles = Vec::new();
     let mut files = Vec::with_capacity(batch.len());
-    for Examined { number, path, facts, picture } in batch {
+    for Examined { file, facts, picture } in batch {
         let derivation = picture.map(|Picture { tile, derivation }| {
             tiles.push(tile);
             derivation
         });
-        files.push((number, path, facts, derivation));
+        files.push((file, facts, derivation));
     }
     let mut hashes = hash_pool.install(|| backend.hash_tiles(&tiles)).into_iter();
     let missing = || Failure::new(Outcome::CrashedDecoder, Stage::Hash, "the backend returned no code");
     let mut with_hash = |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing)?, derivation });
     files
         .into_iter()
-        .map(|(number, path, facts, derivation)| {
-            (number, HashedFile { path, facts, result: derivation.and_then(&mut with_hash) })
+        .map(|(OnItsWay { number, path, size }, facts, derivation)| {
+            (number, HashedFile { path, size, facts, result: derivation.and_then(&mut with_hash) })
         })
         .collect()
 }

@@ -124,6 +124,9 @@ impl<'a> ResidentSets<'a> {
         progress.profile.crew(Crew::Finishers, settings.jobs);
         let verifier = Verifier { examiner, cancel: Some(cancel) };
         let stored = Stored { sets: self, settings, verifier, search_pool, progress };
+        if !self.sets.is_empty() {
+            progress.matches();
+        }
         Progress::add(&progress.to_match, self.backlog(store)?);
         for resident in &self.sets {
             // First, so that what this run cannot confirm is not tried twice in it.

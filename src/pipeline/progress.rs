@@ -13,6 +13,7 @@ pub struct Progress {
     walking: AtomicBool,
     /// Where the time goes.
     pub profile: Profile,
+    matching: AtomicBool,
     pub(super) files_found: AtomicU64,
     pub(super) files_done: AtomicU64,
     pub(super) files_skipped: AtomicU64,
@@ -33,6 +34,7 @@ impl Default for Progress {
             started: Instant::now(),
             walking: AtomicBool::new(true),
             profile: Profile::default(),
+            matching: AtomicBool::new(false),
             files_found: AtomicU64::new(0),
             files_done: AtomicU64::new(0),
             files_skipped: AtomicU64::new(0),
@@ -64,7 +66,7 @@ pub struct ProgressSnapshot {
     pub bytes_done: u64,
     /// Pictures that were hashed.
     pub pictures: u64,
-    /// Hits that were stored: a distinct content against a known record.
+    /// Distinct hits that were stored: a content against a known record, however many items have the content.
     pub hits: u64,
     /// Contents of earlier runs that known sets have to be matched with, once a set.
     pub to_match: u64,
@@ -78,6 +80,8 @@ pub struct ProgressSnapshot {
     pub unjudged: u64,
     /// Whether more files may be found.
     pub walking: bool,
+    /// Whether there are known sets.
+    pub matching: bool,
     /// Since the start of the run.
     pub elapsed: Duration,
 }
@@ -101,6 +105,7 @@ impl Progress {
             refuted: read(&self.refuted),
             unjudged: read(&self.unjudged),
             walking: self.walking.load(Ordering::Relaxed),
+            matching: self.matching.load(Ordering::Relaxed),
             elapsed: self.started.elapsed(),
         }
     }
@@ -113,6 +118,10 @@ impl Progress {
         Self::add(&self.confirmed, counts.confirmed);
         Self::add(&self.refuted, counts.refuted);
         Self::add(&self.unjudged, counts.unjudged);
+    }
+
+    pub(super) fn matches(&self) {
+        self.matching.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn add(counter: &AtomicU64, count: u64) {

@@ -90,7 +90,7 @@ pub fn export(
     Ok(rows)
 }
 
-/// Items of an export; an export of errors leaves out what has a code, duplicates, and what is no picture.
+/// Items of an export; an export of errors leaves out what has a code, its duplicates, and what is no picture.
 fn for_each_wanted(
     case: &CaseReader,
     kind: ExportKind,
@@ -103,7 +103,7 @@ fn for_each_wanted(
 }
 
 /// Fields of [`ItemRow`], in order.
-const ITEM_COLUMNS: [&str; 24] = [
+const ITEM_COLUMNS: [&str; 25] = [
     "source",
     "path",
     "outcome",
@@ -112,6 +112,7 @@ const ITEM_COLUMNS: [&str; 24] = [
     "duplicate_of",
     "size",
     "modified",
+    "accessed",
     "created",
     "md5",
     "sha1",
@@ -131,10 +132,11 @@ const ITEM_COLUMNS: [&str; 24] = [
 ];
 
 /// Fields of [`HitRow`], in order, without those of the known record.
-const HIT_COLUMNS: [&str; 15] = [
+const HIT_COLUMNS: [&str; 16] = [
     "source",
     "path",
     "known_set",
+    "known_set_sha256",
     "record",
     "kind",
     "digests",
@@ -170,6 +172,7 @@ fn write_hit(
         hit.source.clone(),
         hit.path.clone(),
         hit.known_set.clone(),
+        hit.known_set_sha256.clone(),
         hit.record.to_string(),
         hit.kind.clone(),
         hit.digests.clone(),

@@ -33,6 +33,8 @@ pub struct RunFigures {
     pub profile: ProfileReport,
     /// Whether all of that is to be told, not only the bottleneck.
     pub profile_stages: bool,
+    /// What a person should know of the run: a lost GPU, files that changed.
+    pub notices: Vec<String>,
 }
 
 /// A case in numbers. Serialises as the JSON form of the summary.
@@ -40,7 +42,7 @@ pub struct RunFigures {
 pub struct Summary {
     /// The case's folder, escaped.
     pub case: String,
-    /// Whose case it is.
+    /// Whose case it is, escaped.
     pub identity: CaseIdentity,
     /// "full" or "te512".
     pub geometry: &'static str,
@@ -123,6 +125,8 @@ pub struct RunSummary {
     /// Where the time went, where it is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<ProfileReport>,
+    /// What a person should know of it.
+    pub notices: Vec<String>,
 }
 
 /// Sums a case up.
@@ -136,7 +140,7 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
     let distances = case.distance_counts()?.into_iter();
     Ok(Summary {
         case: escape_path(case.folder()),
-        identity: case.identity()?,
+        identity: escaped(case.identity()?),
         geometry: spec.geometry.name(),
         decode: spec.decode_path.name(),
         sources: case.sources()?,
@@ -161,8 +165,18 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
             unjudged: run.unjudged,
             limited_by: run.profile.limited_by,
             profile: run.profile_stages.then_some(run.profile),
+            notices: run.notices,
         },
     })
+}
+
+fn escaped(identity: CaseIdentity) -> CaseIdentity {
+    let escaped = |text: Option<String>| text.map(|text| escape(text.as_bytes()));
+    CaseIdentity {
+        case_number: escaped(identity.case_number),
+        exhibit: escaped(identity.exhibit),
+        examiner: escaped(identity.examiner),
+    }
 }
 
 /// What an outcome means, in the words of the summary.
@@ -200,9 +214,7 @@ fn render_items(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let owner: Vec<String> =
         [("case", &identity.case_number), ("exhibit", &identity.exhibit), ("examiner", &identity.examiner)]
             .into_iter()
-            .filter_map(|(name, value)| {
-                value.as_ref().map(|value| format!("{name} {}", escape(value.as_bytes())))
-            })
+            .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value}")))
             .collect();
     if !owner.is_empty() {
         writeln!(text, "{}", owner.join(", "))?;
@@ -247,16 +259,29 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
             grouped(set.digest_hits),
             grouped(set.perceptual_hits),
             grouped(set.items),
-            set.name,
+            shown_name(set, &summary.known_sets),
             grouped(set.records),
             set.distance
         )?;
+        let aside: Vec<String> = [
+            (set.low_quality, "codes of low quality set aside"),
+            (set.zero_codes, "all-zero codes set aside"),
+            (set.bad_lines, "malformed lines skipped"),
+            (set.codes_without_quality, "codes without a quality (matched)"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", grouped(count)))
+        .collect();
+        if !aside.is_empty() {
+            writeln!(text, "  {:>1$}  of it: {2}", "", 2 * width + 14, aside.join("; "))?;
+        }
         if set.unmatched > 0 {
             writeln!(
                 text,
                 "  {} files, copies left out, were not met with {} yet: tamis match does it",
                 grouped(set.unmatched),
-                set.name
+                shown_name(set, &summary.known_sets)
             )?;
         }
     }
@@ -320,6 +345,20 @@ fn why_unconfirmed(because: &str) -> &'static str {
     }
 }
 
+/// A set's name; where others have the same, with its path; where an edited file has that too, with the
+/// beginning of its digest.
+fn shown_name(set: &SetCounts, all: &[SetCounts]) -> String {
+    let shared =
+        |same: fn(&SetCounts, &SetCounts) -> bool| all.iter().filter(|other| same(set, other)).count() > 1;
+    if shared(|a, b| a.name == b.name && a.path == b.path) {
+        format!("{} [{}, {}…]", set.name, set.path, set.file_sha256.get(..8).unwrap_or_default())
+    } else if shared(|a, b| a.name == b.name) {
+        format!("{} [{}]", set.name, set.path)
+    } else {
+        set.name.clone()
+    }
+}
+
 /// Eight bars of four (or, over radius 31, eight) distances each.
 fn render_histogram(text: &mut String, distances: &[DistanceCount]) -> std::fmt::Result {
     const BAR: u64 = 40;
@@ -359,6 +398,9 @@ fn render_run(text: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(text, "\nThis run: {done}")?;
     if let Some(limit) = &run.limited_by {
         writeln!(text, "{}", limited_by(limit))?;
+    }
+    for notice in &run.notices {
+        writeln!(text, "  NOTE: {notice}")?;
     }
     let case = &summary.case;
     writeln!(text, "Everything is in {case}/case.sqlite")?;

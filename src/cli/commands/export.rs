@@ -5,6 +5,7 @@ use crate::cli::args::{Export, ExportWhat, RowFormat};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::output::with_output;
+use crate::cli::protect::Protected;
 use crate::report::export::{ExportFormat, ExportKind, export};
 use crate::source::name::escape_path;
 
@@ -14,6 +15,7 @@ use crate::source::name::escape_path;
 /// The folder is not a case, or the sink failed.
 pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
     let reader = CaseReader::open(&command.case).map_err(CliError::failed)?;
+    Protected::default().and_case(&command.case).refuse_output(command.output.as_deref())?;
     let kind = match command.what {
         ExportWhat::Items => ExportKind::Items,
         ExportWhat::Hits => ExportKind::Hits,

@@ -1,20 +1,22 @@
 //! `tamis hash`: codes of pictures, without a case.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::cli::args::{Common, Hash, HashFormat};
+use crate::cli::args::{Common, Hash, HashFormat, ProgressStyle};
 use crate::cli::config::{MAX_SIDE, Resources};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::output::{refuse_inside_sources, with_output};
+use crate::cli::output::with_output;
+use crate::cli::progress::ProgressDisplay;
+use crate::cli::protect::Protected;
 use crate::decode::{Format, PictureHash};
 use crate::outcome::Outcome;
 use crate::pdq::{Orientation, TileHash};
-use crate::pipeline::{HashSettings, HashedFile, hash_files};
+use crate::pipeline::{HashSettings, HashedFile, Progress, hash_files};
 use crate::source::name::{escape, escape_path};
 
 /// Runs the command.
@@ -24,9 +26,7 @@ use crate::source::name::{escape, escape_path};
 /// error and are no error of the command.
 pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finished, CliError> {
     check_paths(&command.paths)?;
-    if let Some(output) = &command.output {
-        refuse_inside_sources("the output", output, &command.paths)?;
-    }
+    Protected::new(&command.paths, &[]).refuse_output(command.output.as_deref())?;
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &command.paths);
     let backend = resources.start_backend(0, console)?;
@@ -39,9 +39,16 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
         max_side: MAX_SIDE,
     };
     let mut interrupted = false;
+    let progress = Progress::default();
+    // Where the codes themselves run over the terminal they are the progress; a bar would be torn by them.
+    let style = match common.progress {
+        ProgressStyle::Auto if command.output.is_none() && io::stdout().is_terminal() => ProgressStyle::None,
+        style => style,
+    };
+    let display = ProgressDisplay::new(style, console);
     with_output(command.output.as_deref(), |out| {
         let mut rows = Rows::new(command.format, command.orientations, out).map_err(CliError::failed)?;
-        interrupted = hash_files(&command.paths, &backend, &settings, &cancel, &mut |file| {
+        let mut sink = |file: HashedFile| {
             if let Err(failure) = &file.result {
                 let (path, reason) = (escape_path(&file.path), escape(failure.reason.as_bytes()));
                 console.note(format!("{path}: {}: {reason}", failure.outcome.name()));
@@ -49,8 +56,12 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
             rows.write(&file)?;
             // Who watches sees each code as it comes; a write is nothing beside decoding a picture.
             rows.flush()
-        })
-        .map_err(CliError::failed)?;
+        };
+        interrupted = display
+            .show(&progress, &backend, || {
+                hash_files(&command.paths, &backend, &settings, &progress, &cancel, &mut sink)
+            })
+            .map_err(CliError::failed)?;
         rows.flush().map_err(CliError::failed)
     })?;
     for notice in backend.take_notices() {

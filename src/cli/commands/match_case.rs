@@ -9,6 +9,7 @@ use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::progress::ProgressDisplay;
+use crate::cli::protect::Protected;
 use crate::pipeline::{IngestSettings, Progress, match_stored};
 
 use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
@@ -22,6 +23,9 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let mut store = CaseStore::open(&command.case).map_err(CliError::failed)?;
     let asked = hash_spec(None, command.decode.map(Into::into), Some(store.spec()));
     store.spec().refuse_other(&command.case, &asked).map_err(CliError::failed)?;
+    Protected::new(&[], &command.matching.known)
+        .and_case(&command.case)
+        .refuse_output(command.summary.output.as_deref())?;
     let known = read_known_sets(&command.matching, console)?;
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &[]);
@@ -50,12 +54,13 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         verify: matching.verify,
     };
     let progress = Progress::default();
-    let result = ProgressDisplay::new(common.progress, console)
-        .show(&progress, || match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel));
+    let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
+        match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel)
+    });
     progress.profile.end();
-    let finished = finish(&mut store, run, result, &backend, console)?;
+    let (finished, notices) = finish(&mut store, run, result, &backend, console)?;
     drop(store);
     let telling = Telling { summary: &command.summary, profile: command.profile, progress: common.progress };
-    write_summary(&command.case, telling, started, &progress, console)?;
+    write_summary(&command.case, telling, started, &progress, notices, console)?;
     Ok(finished)
 }

@@ -38,6 +38,13 @@ pub fn read_known_sets(options: &MatchOptions, console: &Console) -> Result<Vec<
             continue;
         }
         console.note(format!("known set {}: {}", escape_path(path), counted(&set)));
+        if set.is_bare() {
+            console.warning(format!(
+                "known set {}: its lines of 64 digits say not what they are, and were taken for PDQ codes. If they \
+                 are SHA-256s, write a first line `sha256`; if they are codes, a first line `pdq` ends this warning",
+                escape_path(path)
+            ));
+        }
         sets.push(set);
     }
     Ok(sets)
@@ -69,7 +76,7 @@ pub fn code_count(sets: &[KnownSet]) -> u64 {
 }
 
 /// Says and records what a person should know of a run and how it ended, and turns its result into the
-/// command's.
+/// command's, with the notices for the summary.
 ///
 /// # Errors
 /// The run's own error, or the database's.
@@ -79,7 +86,7 @@ pub fn finish(
     result: Result<IngestReport, PipelineError>,
     backend: &Backend,
     console: &Console,
-) -> Result<Finished, CliError> {
+) -> Result<(Finished, Vec<String>), CliError> {
     let (state, mut notices) = match &result {
         Ok(report) if report.interrupted => ("interrupted", report.notices.clone()),
         Ok(report) => ("done", report.notices.clone()),
@@ -90,17 +97,18 @@ pub fn finish(
     }
     for notice in backend.take_notices() {
         console.warning(&notice);
-        notices.push(notice);
     }
+    // Also those that were said while it ran, or before.
+    notices.extend(backend.notices());
     let recorded = store.end_run(run, state, &notices);
     // The first error is the one that matters; a database that failed the run fails this too.
     let interrupted = result.map_err(CliError::failed)?.interrupted;
     recorded.map_err(CliError::failed)?;
     if interrupted {
         console.note("interrupted: what was in flight is stored; the same command goes on from here");
-        return Ok(Finished::Interrupted);
+        return Ok((Finished::Interrupted, notices));
     }
-    Ok(Finished::Done)
+    Ok((Finished::Done, notices))
 }
 
 /// How a run's end is told.
@@ -123,6 +131,7 @@ pub fn write_summary(
     telling: Telling<'_>,
     started: Instant,
     progress: &Progress,
+    notices: Vec<String>,
     console: &Console,
 ) -> Result<(), CliError> {
     let options = telling.summary;
@@ -147,6 +156,7 @@ pub fn write_summary(
         unjudged: done.unjudged,
         profile,
         profile_stages,
+        notices,
     };
     let reader = CaseReader::open(case).map_err(CliError::failed)?;
     let summary = summary(&reader, figures).map_err(CliError::failed)?;

@@ -18,6 +18,7 @@ pub fn run(command: &Scan, common: &Common, console: &Console) -> Result<Finishe
         sources: &command.sources,
         case: &command.case,
         started: Instant::now(),
+        known: &[],
         matching: None,
         summary: &command.summary,
         profile: command.profile,

@@ -9,8 +9,8 @@ use crate::cli::config::{self, MAX_SIDE, Matching, MemorySize, Resources, RunSet
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::output::refuse_inside_sources;
 use crate::cli::progress::ProgressDisplay;
+use crate::cli::protect::Protected;
 use crate::known::KnownSet;
 use crate::matching::{DEFAULT_DISTANCE, VerifyMode};
 use crate::pdq::MIN_QUALITY;
@@ -24,11 +24,15 @@ use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
 /// # Errors
 /// Wrong usage, a known set or case that is refused, or a sink that failed.
 pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    if command.sources.is_empty() {
+        return Err(no_source(&command.matching.known));
+    }
     let job = IngestJob {
         name: "triage",
         started: Instant::now(),
         sources: &command.sources,
         case: &command.case,
+        known: &command.matching.known,
         matching: Some(Matching::from(&command.matching)),
         summary: &command.summary,
         profile: command.profile,
@@ -44,6 +48,8 @@ pub(super) struct IngestJob<'a> {
     pub sources: &'a [PathBuf],
     pub case: &'a CaseOptions,
     pub started: Instant,
+    /// Files of known sets.
+    pub known: &'a [PathBuf],
     pub matching: Option<Matching>,
     pub summary: &'a SummaryOptions,
     pub profile: ProfileOptions,
@@ -54,11 +60,9 @@ impl IngestJob<'_> {
     /// to write that lie in evidence.
     pub fn check_paths(&self) -> Result<(), CliError> {
         check_sources(self.sources)?;
-        refuse_inside_sources("the case", &self.case.case, self.sources)?;
-        if let Some(output) = &self.summary.output {
-            refuse_inside_sources("the output", output, self.sources)?;
-        }
-        Ok(())
+        let protected = Protected::new(self.sources, self.known).and_case(&self.case.case);
+        protected.refuse_evidence("the case", &self.case.case)?;
+        protected.refuse_output(self.summary.output.as_deref())
     }
 
     /// Ingests the sources, matches with `known`, and writes the summary.
@@ -103,7 +107,7 @@ impl IngestJob<'_> {
             verify: matching.map_or(VerifyMode::default(), |matching| matching.verify),
         };
         let progress = Progress::default();
-        let result = ProgressDisplay::new(common.progress, console).show(&progress, || {
+        let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
             ingest(&mut store, self.sources, known, &backend, &ingest_settings, &progress, &cancel)
         });
         if let Ok(report) = &result {
@@ -114,12 +118,24 @@ impl IngestJob<'_> {
                 MemorySize(resources.max_memory)
             ));
         }
-        let finished = finish(&mut store, run, result, &backend, console)?;
+        let (finished, notices) = finish(&mut store, run, result, &backend, console)?;
         drop(store);
         let telling = Telling { summary: self.summary, profile: self.profile, progress: common.progress };
-        write_summary(&self.case.case, telling, self.started, &progress, console)?;
+        write_summary(&self.case.case, telling, self.started, &progress, notices, console)?;
         Ok(finished)
     }
+}
+
+/// `--known set.csv SEIZURE` takes both for known sets.
+fn no_source(known: &[PathBuf]) -> CliError {
+    let taken = match known.iter().find(|path| path.is_dir()).or(known.last().filter(|_| known.len() > 1)) {
+        Some(path) => format!(" {} was taken for a known set:", escape_path(path)),
+        None => String::new(),
+    };
+    CliError::Usage(format!(
+        "no SOURCE was given.{taken} --known takes every word that follows it, so give the sources before it: \
+         tamis triage SOURCE... --known FILE... --case DIR"
+    ))
 }
 
 /// Refuses a source that is not there.

@@ -1,0 +1,176 @@
+//! What a command may never write to: the evidence it reads, the known sets it reads, and its case's database.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::case::CaseReader;
+use crate::source::name::escape_path;
+
+use super::error::CliError;
+
+/// The files and folders that a command reads and must leave as they are.
+#[derive(Debug, Default)]
+pub struct Protected<'a> {
+    /// Folders and files that were seized, as typed.
+    sources: &'a [PathBuf],
+    /// Sources of earlier runs of the case.
+    case_sources: Vec<PathBuf>,
+    /// Known sets of this run.
+    known: &'a [PathBuf],
+    case: Option<&'a Path>,
+}
+
+impl<'a> Protected<'a> {
+    /// Sources and known sets as they were typed.
+    #[must_use]
+    pub fn new(sources: &'a [PathBuf], known: &'a [PathBuf]) -> Self {
+        Self { sources, known, ..Self::default() }
+    }
+
+    /// And the case: its own files, and the sources of its earlier runs. A folder that is no case (yet) has
+    /// none; opening it as one says what is wrong with it.
+    #[must_use]
+    pub fn and_case(mut self, case: &'a Path) -> Self {
+        self.case = Some(case);
+        let sources = CaseReader::open(case).and_then(|reader| reader.source_paths());
+        self.case_sources = sources.unwrap_or_default();
+        self
+    }
+
+    /// Refuses a place to write that is one of the sources or lies inside one: evidence is never written to.
+    ///
+    /// # Errors
+    /// Wrong usage, with the way out.
+    pub fn refuse_evidence(&self, what: &str, sink: &Path) -> Result<(), CliError> {
+        let resolved = resolve(sink);
+        for source in self.sources.iter().chain(&self.case_sources) {
+            let real = resolve(source);
+            let relation = if resolved == real || is_same_file(sink, source) {
+                "is"
+            } else if resolved.starts_with(&real) {
+                "lies inside"
+            } else {
+                continue;
+            };
+            return Err(CliError::Usage(format!(
+                "{what} {} {relation} the source {}: Tamis never writes into evidence; choose a place outside it",
+                escape_path(sink),
+                escape_path(source)
+            )));
+        }
+        Ok(())
+    }
+
+    /// Refuses an output that would replace anything this command reads.
+    ///
+    /// # Errors
+    /// Wrong usage, with the way out.
+    pub fn refuse_output(&self, output: Option<&Path>) -> Result<(), CliError> {
+        let Some(output) = output else { return Ok(()) };
+        self.refuse_evidence("the output", output)?;
+        let resolved = resolve(output);
+        if let Some(known) =
+            self.known.iter().find(|known| resolve(known) == resolved || is_same_file(known, output))
+        {
+            return Err(CliError::Usage(format!(
+                "the output {} is the known set {}, which it would replace; choose another name",
+                escape_path(output),
+                escape_path(known)
+            )));
+        }
+        if self.case.is_some_and(|case| is_file_of_case(&resolved, case)) {
+            return Err(CliError::Usage(format!(
+                "the output {} is a file of the case's own, which it would replace; choose another name",
+                escape_path(output)
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// `case.sqlite`, what SQLite keeps beside it, and the lock.
+fn is_file_of_case(resolved: &Path, case: &Path) -> bool {
+    let name = resolved.file_name().unwrap_or_default().as_encoded_bytes();
+    let own = name == b"case.lock" || name.starts_with(b"case.sqlite");
+    own && resolved.parent() == Some(&resolve(case))
+}
+
+/// Whether two names are of one file, as hard links are. Where a source is a folder its files are not asked
+/// one by one: an output is renamed into place, which leaves the other names of an old file as they are.
+#[cfg(unix)]
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (fs::metadata(a), fs::metadata(b)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}
+
+/// The system's identity of a file cannot be asked for portably; paths are compared.
+#[cfg(not(unix))]
+fn is_same_file(_a: &Path, _b: &Path) -> bool {
+    false
+}
+
+/// The real path of a file that may not exist yet: its nearest existing ancestor is resolved.
+fn resolve(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    for ancestor in absolute.ancestors() {
+        if let Ok(real) = fs::canonicalize(ancestor) {
+            return match absolute.strip_prefix(ancestor) {
+                // Joining nothing would leave a separator behind the name of a file.
+                Ok(rest) if rest.as_os_str().is_empty() => real,
+                Ok(rest) => real.join(rest),
+                Err(_) => real,
+            };
+        }
+    }
+    absolute
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_is_never_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("seizure");
+        let file = folder.path().join("single.jpg");
+        fs::create_dir(&source).unwrap();
+        fs::write(&file, "evidence").unwrap();
+        let sources = [source.clone(), file.clone()];
+        let protected = Protected::new(&sources, &[]);
+        let refused = |sink: &Path| protected.refuse_evidence("the case", sink).is_err();
+        assert!(refused(&source.join("new/CASE")));
+        assert!(refused(&source.join("../seizure/CASE")));
+        assert!(refused(&source));
+        assert!(refused(&file));
+        assert!(refused(&source.join("../single.jpg")));
+        assert!(!refused(&folder.path().join("CASE")));
+        assert!(!refused(&folder.path().join("seizure-2")));
+        assert!(!refused(&folder.path().join("single.jpg.csv")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_evidence_are_evidence() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("a.jpg");
+        fs::write(&source, "evidence").unwrap();
+        let (hard, soft, to_soft) =
+            (folder.path().join("hard"), folder.path().join("soft"), folder.path().join("to-soft"));
+        fs::hard_link(&source, &hard).unwrap();
+        std::os::unix::fs::symlink("a.jpg", &soft).unwrap();
+        std::os::unix::fs::symlink("soft", &to_soft).unwrap();
+        for names in
+            [[&source, &hard], [&hard, &source], [&source, &soft], [&source, &to_soft], [&soft, &source]]
+        {
+            let sources = [names[0].clone()];
+            assert!(Protected::new(&sources, &[]).refuse_output(Some(names[1])).is_err(), "{names:?}");
+            assert!(Protected::new(&[], &sources).refuse_output(Some(names[1])).is_err(), "{names:?}");
+        }
+        let sources = [source];
+        assert!(Protected::new(&sources, &[]).refuse_output(Some(&folder.path().join("other"))).is_ok());
+    }
+}

@@ -1,0 +1,196 @@
+//! What decoding allocates stays within what the header promised, whatever the file holds. A test binary of its
+//! own, with one test: it counts every allocation of the process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Cursor;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use image::{DynamicImage, ImageFormat, RgbImage};
+use support::scene;
+use tamis::decode::{self, Limits};
+use tamis::outcome::Outcome;
+use tamis::pdq::Geometry;
+
+/// The system's allocator, which counts.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is the system allocator's, with the same arguments.
+#[allow(unsafe_code, reason = "an allocator is unsafe to implement; this one only counts")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
+        PEAK.fetch_max(now, Ordering::SeqCst);
+        // SAFETY: the caller keeps the contract of this method, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::SeqCst);
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most bytes that `work` had allocated at once.
+fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = NOW.load(Ordering::SeqCst);
+    PEAK.store(before, Ordering::SeqCst);
+    let result = work();
+    (result, PEAK.load(Ordering::SeqCst) - before)
+}
+
+fn limits(megabytes: u64) -> Limits {
+    Limits { max_side: 65_535, max_decode_bytes: megabytes << 20 }
+}
+
+/// What a decoder has besides: tables, a window, rows.
+const TABLES: usize = 1 << 20;
+
+/// Looks at and decodes a file, and says how much each took.
+fn measure(name: &str, bytes: &[u8], limits: &Limits) -> (decode::Probe, Outcome, usize) {
+    let (probe, to_look) = peak(|| decode::probe(bytes, Geometry::Full, limits));
+    // The reader of EXIF wants a copy of a TIFF, whose tags may be anywhere.
+    let copy = if probe.facts.format == Some(decode::Format::Tiff) { bytes.len() } else { 0 };
+    assert!(to_look < TABLES + copy, "{name}: looking at the header took {to_look} bytes");
+    let (picture, to_decode) = peak(|| decode::pixels(bytes, &probe, Geometry::Full, limits));
+    let outcome = picture.map_or_else(|failure| failure.outcome, |_| Outcome::Hashed);
+    (probe, outcome, to_decode)
+}
+
+fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let body = [name, data].concat();
+    [&(data.len() as u32).to_be_bytes()[..], &body, &crc32(&body).to_be_bytes()].concat()
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let table: Vec<u32> = (0..256_u32)
+        .map(|byte| {
+            (0..8).fold(byte, |state, _| if state & 1 == 1 { state >> 1 ^ 0xedb8_8320 } else { state >> 1 })
+        })
+        .collect();
+    !bytes.iter().fold(!0, |state: u32, &byte| state >> 8 ^ table[(state as u8 ^ byte) as usize])
+}
+
+/// 400 MiB of zeros as a zlib stream: a deflate block of fixed codes whose every symbol repeats 258 zeros.
+fn deflated_zeros(bytes: usize) -> Vec<u8> {
+    let mut stream = vec![0x78, 0x9c];
+    let (mut bits, mut count) = (0_u64, 0);
+    let mut push = |value: u64, length: u32, stream: &mut Vec<u8>| {
+        bits |= value << count;
+        count += length;
+        while count >= 8 {
+            stream.push(bits as u8);
+            bits >>= 8;
+            count -= 8;
+        }
+    };
+    // Last block, fixed codes; a literal zero (00110000, the first bit first).
+    push(0b011, 3, &mut stream);
+    push(0b0000_1100, 8, &mut stream);
+    for _ in 0..bytes / 258 {
+        // Length 258 is symbol 285 (11000101), distance 1 is symbol 0 (00000).
+        push(0b1010_0011, 8, &mut stream);
+        push(0, 5, &mut stream);
+    }
+    push(0, 7, &mut stream);
+    push(0, 8, &mut stream);
+    // The checksum (Adler-32) of zeros alone: 1 and as many times 1.
+    let length = (bytes / 258 * 258 + 1) as u64;
+    stream.extend((((length % 65_521) << 16 | 1) as u32).to_be_bytes());
+    stream
+}
+
+/// A small PNG with a colour profile of 400 MiB behind its header.
+fn profile_bomb(picture: &DynamicImage) -> Vec<u8> {
+    let mut png = encoded(picture, ImageFormat::Png);
+    let profile = chunk(b"iCCP", &[b"name\0\0".as_slice(), &deflated_zeros(400 << 20)].concat());
+    png.splice(33..33, profile);
+    png
+}
+
+fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    picture.write_to(&mut Cursor::new(&mut bytes), format).unwrap();
+    bytes
+}
+
+/// An icon that holds `picture` and nothing else; `size` is what its directory says.
+fn icon(picture: &[u8], size: u32) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 1, 0, 1, 0, 64, 64, 0, 0, 1, 0, 32, 0];
+    bytes.extend(size.to_le_bytes());
+    bytes.extend(22_u32.to_le_bytes());
+    bytes.extend_from_slice(picture);
+    bytes
+}
+
+#[test]
+fn decoders_stay_within_what_the_header_promised() {
+    decode::silence_decoder_panics();
+    // Pictures of every format.
+    let picture = DynamicImage::from(scene::render(5, 2000, 1500));
+    let rgba = DynamicImage::from(picture.to_rgba8());
+    let mut largest = 0.0_f64;
+    for (name, format, picture) in [
+        ("jpeg", ImageFormat::Jpeg, &picture),
+        ("png", ImageFormat::Png, &picture),
+        ("png with alpha", ImageFormat::Png, &rgba),
+        ("gif", ImageFormat::Gif, &picture),
+        ("webp", ImageFormat::WebP, &picture),
+        ("webp with alpha", ImageFormat::WebP, &rgba),
+        ("bmp", ImageFormat::Bmp, &picture),
+        ("tiff", ImageFormat::Tiff, &picture),
+        ("pnm", ImageFormat::Pnm, &picture),
+        ("tga", ImageFormat::Tga, &picture),
+        ("qoi", ImageFormat::Qoi, &picture),
+    ] {
+        let bytes = encoded(picture, format);
+        let (probe, outcome, taken) = measure(name, &bytes, &limits(512));
+        assert_eq!(outcome, Outcome::Hashed, "{name}");
+        println!("{name}: {} promised, {taken} taken", probe.pixel_bytes);
+        assert!(taken <= probe.pixel_bytes as usize + TABLES, "{name}: {taken} of {}", probe.pixel_bytes);
+        largest = largest.max(taken as f64 / probe.pixel_bytes as f64);
+    }
+    // The twin that must fail: half of what was promised is not enough for all of them.
+    assert!(largest > 0.5, "{largest}");
+
+    // A colour profile that inflates 150 times, in a PNG and in an icon.
+    let small =
+        DynamicImage::from(RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * 4) as u8, (y * 4) as u8, 9])));
+    let bomb = profile_bomb(&small);
+    assert!(bomb.len() < 3 << 20);
+    let expected = decode::pixels(
+        &encoded(&small, ImageFormat::Png),
+        &decode::probe(&encoded(&small, ImageFormat::Png), Geometry::Full, &limits(64)),
+        Geometry::Full,
+        &limits(64),
+    );
+    for (name, bytes) in [
+        ("profile", bomb.clone()),
+        ("profile in an icon", icon(&bomb, bomb.len() as u32)),
+        ("profile in an icon that lies about its size", icon(&bomb, u32::MAX)),
+    ] {
+        let (probe, outcome, taken) = measure(name, &bytes, &limits(64));
+        assert_eq!(outcome, Outcome::Hashed, "{name}");
+        assert!(taken <= probe.pixel_bytes as usize + TABLES, "{name}: {taken} of {}", probe.pixel_bytes);
+        let picture = decode::pixels(&bytes, &probe, Geometry::Full, &limits(64)).unwrap();
+        assert_eq!(picture.tile, expected.as_ref().unwrap().tile, "{name}: its pixels are the picture's");
+    }
+    // The twin that must fail: the decoder itself, opened as its crate opens it, inflates all of it.
+    let (opened, taken) =
+        peak(|| image::ImageReader::with_format(Cursor::new(&bomb), ImageFormat::Png).into_decoder().is_ok());
+    assert!(opened && taken > 256 << 20, "the bomb is one: {taken} bytes");
+}
