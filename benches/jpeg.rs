@@ -119,17 +119,20 @@ fn zune(photo: &Photo) -> Vec<u8> {
     zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(&photo.bytes), options).decode().unwrap()
 }
 
+/// Each photograph once.
+fn all<T>(kind: &Kind, work: impl Fn(&Photo) -> T) {
+    for photo in &kind.photos {
+        black_box(work(photo));
+    }
+}
+
 fn stages(criterion: &mut Criterion) {
     for kind in photos().iter().filter(|kind| !kind.photos.is_empty()) {
         let mut group =
             criterion.benchmark_group(format!("{} JPEG, {} photographs", kind.name, kind.photos.len()));
         group.sample_size(10).throughput(Throughput::Elements((kind.megapixels() * 1e6) as u64));
         group.bench_function("to a code", |bencher| {
-            bencher.iter(|| {
-                kind.photos.iter().for_each(|photo| {
-                    black_box(ours(photo));
-                })
-            });
+            bencher.iter(|| all(kind, ours));
         });
         group.finish();
     }
@@ -148,12 +151,8 @@ fn paired(kind: &Kind) {
         vec![("tamis, file to code", Vec::new()), ("zune-jpeg, luminance", Vec::new())];
     times.extend(peers.iter().map(|(name, _)| (*name, Vec::new())));
     for _ in 0..ROUNDS {
-        times[0].1.push(seconds(|| {
-            kind.photos.iter().for_each(|photo| {
-                black_box(ours(photo));
-            })
-        }));
-        times[1].1.push(seconds(|| kind.photos.iter().for_each(|photo| drop(black_box(zune(photo))))));
+        times[0].1.push(seconds(|| all(kind, ours)));
+        times[1].1.push(seconds(|| all(kind, zune)));
         for ((_, times), (_, peer)) in times[2..].iter_mut().zip(&mut peers) {
             times.extend(peer.as_mut().and_then(Peer::seconds));
         }
