@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tamis::case::{
@@ -21,7 +21,9 @@ use tamis::source::{Digests, FileStamp};
 /// Files of one batch: what an ingest gathers on a CPU.
 const BATCH: usize = 64;
 /// Batches that are timed together.
-const BATCHES: u64 = 200;
+const BATCHES: u64 = 64;
+/// Batches in one transaction: few where the writer waits for work, as many as wait for it where it does not.
+const AT_ONCE: [u64; 2] = [1, 32];
 
 struct NoColumns;
 
@@ -92,18 +94,21 @@ fn writer(criterion: &mut Criterion) {
         while maker.number < files {
             store.write(&maker.batch(), &NoColumns, u64::MAX).unwrap();
         }
-        group.bench_with_input(BenchmarkId::new("a case that has", files), &files, |bencher, _| {
-            bencher.iter_custom(|rounds| {
-                let mut spent = Duration::ZERO;
-                for _ in 0..rounds * BATCHES {
-                    let batch = maker.batch();
-                    let started = Instant::now();
-                    store.write(&batch, &NoColumns, u64::MAX).unwrap();
-                    spent += started.elapsed();
-                }
-                spent
+        for at_once in AT_ONCE {
+            let name = format!("{files} in it, {at_once} batches a transaction");
+            group.bench_function(name, |bencher| {
+                bencher.iter_custom(|rounds| {
+                    let mut spent = Duration::ZERO;
+                    for _ in 0..rounds * BATCHES / at_once {
+                        let batches: Vec<Batch> = (0..at_once).map(|_| maker.batch()).collect();
+                        let started = Instant::now();
+                        store.write_all(&batches, &NoColumns, u64::MAX).unwrap();
+                        spent += started.elapsed();
+                    }
+                    spent
+                });
             });
-        });
+        }
     }
     group.finish();
 }

@@ -12,7 +12,8 @@ use crate::cli::output::with_output;
 use crate::known::{KnownSet, ReadOptions};
 use crate::matching::Backend;
 use crate::pipeline::{IngestReport, PipelineError, Progress};
-use crate::report::summary::{RunFigures, render, render_profile, summary};
+use crate::report::summary::{RunFigures, summary};
+use crate::report::text::{render, render_profile};
 use crate::source::name::escape_path;
 
 /// Reads the known sets, and says what was read and what was set aside.
