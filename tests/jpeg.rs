@@ -119,6 +119,26 @@ fn scenes_of_every_size_are_within_a_few_bits_of_their_pixels() {
     assert!(distances[distances.len() - 1] <= 8);
 }
 
+/// Jumps between the extremes of all three components: the longest codes of every table.
+#[test]
+fn the_harshest_jumps_are_read() {
+    let colours = [[0, 0, 255], [255, 255, 0], [255, 0, 0], [0, 255, 255], [0, 0, 0], [255; 3]];
+    for (cell, seed) in [(8, 1), (16, 2), (5, 3), (1, 4)] {
+        let mut random = StdRng::seed_from_u64(seed);
+        let cells: Vec<usize> = (0..40_000).map(|_| random.random_range(0..colours.len())).collect();
+        let picture = image::RgbImage::from_fn(331, 203, |x, y| {
+            image::Rgb(colours[cells[(y / cell * 331 + x / cell) as usize % cells.len()]])
+        });
+        for quality in [100, 90, 50, 10, 1] {
+            let bytes = encoded(&picture, quality);
+            let read = coefficients(&bytes, 64, true);
+            let picture =
+                read.unwrap_or_else(|reason| panic!("cells of {cell}, quality {quality}: {reason}"));
+            assert_eq!(coefficients(&bytes, 1, false).unwrap().tile.0.len(), picture.tile.0.len());
+        }
+    }
+}
+
 #[test]
 fn pictures_that_coefficients_do_not_serve_say_why() {
     let wanted = |bytes: &[u8], geometry| {

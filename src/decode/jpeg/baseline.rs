@@ -60,7 +60,7 @@ pub(super) struct Rows {
 /// be, which clears its place when it is read; so no position needs to be looked at.
 const REACH: usize = 128;
 
-pub(super) const DAMAGED: &str = "a symbol that its table does not have, or data that ends early";
+pub(super) const DAMAGED: &str = "a symbol that its table does not have, or data that ends early or late";
 
 /// Reads a scan from the beginning of `data` and folds its kept components; returns the bytes that it took.
 ///
@@ -99,7 +99,8 @@ pub(super) fn read(
             }
         }
     }
-    Ok(source.offset())
+    // What is left over would mean that something was misread.
+    if reader.is_spent() { Ok(source.offset()) } else { Err(DAMAGED.into()) }
 }
 
 /// What each block of a unit is read with; makes the rows that are kept. `None` where a table is missing.

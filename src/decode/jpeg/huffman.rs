@@ -8,6 +8,7 @@
 use std::cell::OnceCell;
 
 use super::bits::BitReader;
+use super::zigzag::BLOCK;
 
 /// A symbol's length in bits and its value.
 type Symbol = (u32, u8);
@@ -150,7 +151,7 @@ impl PassTable {
             let (length, size) = (u32::from(symbol >> 8), u32::from(symbol & 0xff));
             let used = length + size;
             if length == 0 || size > MAX_DC_SIZE {
-                return SKIP_NOTHING;
+                return PASS_NOTHING;
             }
             let rest = match window.checked_sub(used) {
                 Some(left) => skips[(1 << left) + (index & ((1 << left) - 1))],
@@ -163,6 +164,10 @@ impl PassTable {
         Self { entries: dc.code.windows(window).iter().enumerate().map(entry).collect() }
     }
 }
+
+/// An entry of a [`PassTable`] for no symbol that fits. Positions begin at the block's own here, so that [`SKIP_NOTHING`] would
+/// lead to the very end of a block.
+const PASS_NOTHING: u16 = (BLOCK as u16 + 1) << SKIP_USED_BITS;
 
 /// Bits of an entry of [`AcTable::skip`] that hold the bits used.
 pub(super) const SKIP_USED_BITS: u32 = 5;
@@ -314,7 +319,8 @@ const TOLD_SHIFT: u32 = 12;
 
 /// An entry of [`AcTable::values`].
 fn value_entry(first: AcCode, bits: u32, index: usize, rest: u64) -> u64 {
-    if first.used > bits {
+    // A slot's ten bits with a sign hold nine bits of a coefficient.
+    if first.used > bits || first.size > 9 {
         return 0;
     }
     if first.ends() {
@@ -427,6 +433,39 @@ mod tests {
                 assert_eq!(slots, told);
                 // Lengths alone come at least as far.
                 assert!(u64::from(table.skip()[index]) & 31 >= used);
+            }
+        }
+    }
+
+    /// Blocks of which nothing is kept, by look-ups and by single symbols, also where a difference's code is longer than the window.
+    #[test]
+    fn differences_and_symbols_are_passed_together() {
+        let mut counts = [0; 16];
+        (counts[0], counts[1], counts[9]) = (1, 1, 2);
+        let sizes = [0, 3, 5, 11];
+        for window in [8, 9, 12] {
+            let (dc, ac) = (DcTable::new(&counts, &sizes, window).unwrap(), table(window));
+            let joined = PassTable::new(&dc, &ac);
+            for index in 0..1_usize << window {
+                let bits = (index as u64) << (64 - window);
+                let entry = joined.entries[index];
+                let (used, next) = (u32::from(entry) & 31, usize::from(entry >> SKIP_USED_BITS));
+                let single = dc.code.symbol(bits).filter(|(length, _)| *length <= window);
+                let Some((length, size)) = single else {
+                    assert!(next != BLOCK && next < SKIP_ENDS as usize && next > BLOCK, "{next}");
+                    continue;
+                };
+                let (mut taken, mut position) = (length + u32::from(size), 1);
+                while taken < used {
+                    let (length, symbol) = ac.symbol(bits << taken).unwrap();
+                    taken += length;
+                    position += match symbol {
+                        AcSymbol::Coefficient { run, .. } => run as usize + 1,
+                        AcSymbol::Zeros => 16,
+                        AcSymbol::End { .. } => SKIP_ENDS as usize,
+                    };
+                }
+                assert_eq!((taken, position), (used, next), "{index:012b}");
             }
         }
     }

@@ -207,7 +207,7 @@ fn read_means<'s, 'a>(
             return None;
         }
     }
-    Some(())
+    reader.is_spent().then_some(())
 }
 
 /// A coefficient without its last bits in its place; `None` where it would be larger than any.
@@ -266,7 +266,7 @@ impl Band<'_> {
                 }
             }
         }
-        (!reader.is_overrun()).then_some(())
+        reader.is_spent().then_some(())
     }
 
     /// Reads while kept coefficients may follow.
@@ -408,7 +408,7 @@ impl Band<'_> {
                 return None;
             }
         }
-        (empty == 0).then_some(())
+        (empty == 0 && reader.is_spent()).then_some(())
     }
 
     /// Refines one block; returns the blocks after it that only have corrections, where a symbol says so.
