@@ -52,6 +52,8 @@ pub enum Command {
     Hash(Hash),
     /// Show the adapters of this machine and which backend `auto` takes, with the measurement
     Devices(Devices),
+    /// Measure how fast this machine would work
+    Bench(Bench),
 }
 
 /// Options that mean the same thing on every command.
@@ -383,3 +385,53 @@ pub struct Devices {
     #[command(flatten)]
     pub summary: SummaryOptions,
 }
+
+/// `tamis bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to measure.
+    #[command(subcommand)]
+    pub what: BenchCommand,
+}
+
+/// What `tamis bench` measures.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Storage, digests, decoding and hashing on files of yours, and the hours that a terabyte of such files would take
+    Ingest(BenchIngest),
+}
+
+/// `tamis bench ingest`.
+#[derive(Debug, Args)]
+#[command(after_long_help = BENCH_ARITHMETIC)]
+pub struct BenchIngest {
+    /// A folder of files like those of your seizures, or one file; opened for reading only. Without it pictures
+    /// that the program makes in memory are measured, and no storage
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// About how long to measure
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: u32,
+    /// Form and place of the result.
+    #[command(flatten)]
+    pub summary: SummaryOptions,
+}
+
+const BENCH_ARITHMETIC: &str = "\
+How it is measured:
+  The folder is listed for a tenth of the time, and runs of 16 neighbouring files are drawn at random from what was
+  listed. They are read as long as three tenths of the time last (2 GiB at most, 64 MiB of one file), then once more.
+  The first reading is the figure for storage, if it came from storage: files that are in the system's cache are
+  read faster than any disk gives them, and the result says which it probably was. For a true figure take files that
+  were not read since the machine was started. Digests, decoders and backends are measured apart, with all --jobs
+  threads at the same work at once, so that a thread's figure is what it does in a run.
+
+How hours per terabyte follow (1 TB = 10^12 bytes, the sample's kinds of files in their shares of its bytes):
+  storage               10^12 / bytes a second of all readers
+  opening and copying   10^12 / bytes a second and thread of the second reading / threads
+  digesting             10^12 / bytes a second and thread of all three digests / threads
+  decoding              seconds a byte of each kind x its bytes in a terabyte, added / threads
+  hashing               pictures in a terabyte / pictures a second
+  Stages on threads share them, so their hours add up; storage works beside them. The longer of the two is the
+  prediction, and the largest stage of it is what limits. The case's database, known sets and verdicts from
+  pixels are not in it: see docs/benchmarks/ingest.md.";

@@ -12,7 +12,7 @@ pub mod protect;
 
 use std::process::ExitCode;
 
-use args::{Arguments, Command};
+use args::{Arguments, BenchCommand, Command};
 use console::Console;
 use error::{CliError, Finished};
 
@@ -29,6 +29,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Export(command) => commands::export::run(command, &console),
         Command::Hash(command) => commands::hash::run(command, &arguments.common, &console),
         Command::Devices(command) => commands::devices::run(command, &arguments.common, &console),
+        Command::Bench(command) => match &command.what {
+            BenchCommand::Ingest(command) => commands::bench::run(command, &arguments.common, &console),
+        },
     };
     match result {
         Ok(Finished::Done) => ExitCode::SUCCESS,

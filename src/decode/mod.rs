@@ -50,6 +50,14 @@ pub struct Probe {
     frame: Option<Frame>,
 }
 
+impl Probe {
+    /// Whether it is a JPEG whose coefficients come in several scans of growing precision.
+    #[must_use]
+    pub fn is_progressive_jpeg(&self) -> bool {
+        self.frame.as_ref().is_some_and(|frame| frame.marker == jpeg::structure::marker::PROGRESSIVE)
+    }
+}
+
 /// How many leading bytes [`is_candidate`] wants to see.
 pub const SNIFF_BYTES: usize = 4096;
 

@@ -9,6 +9,7 @@
 //! that `reader` describes. [`profile`] tells which stage the others wait for.
 //! A stage that ends, for whatever reason, closes its channels, and its neighbours end with it.
 
+pub mod bench;
 pub mod budget;
 mod cancel;
 mod examine;

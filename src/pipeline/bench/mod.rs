@@ -1,0 +1,196 @@
+//! How fast this machine takes files in: its storage, digests, decoders and backends, measured on a sample of the
+//! user's own files or on pictures made here, and what follows for a terabyte of such files.
+//!
+//! Nothing is stored, and no stage is simulated: each is measured apart, with all threads at it at once, as in a run.
+
+mod decoding;
+mod digesting;
+mod hashing;
+mod made;
+mod predict;
+mod sample;
+mod storage;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+pub use decoding::{DecodeKind, DecodeRate};
+pub use digesting::DigestRates;
+pub use hashing::{HashOn, HashRate};
+pub use predict::{Prediction, StageHours, TERABYTE};
+pub use sample::{ContentKind, Contents, Listing};
+pub use storage::{Origin, StorageRates};
+
+use super::{CancelToken, PipelineError};
+use crate::decode::Limits;
+use crate::outcome::Outcome;
+use predict::Measured;
+use sample::Picked;
+
+/// The settings of a measurement.
+#[derive(Clone, Copy, Debug)]
+pub struct BenchSettings {
+    /// Threads that digest, decode and hash.
+    pub jobs: usize,
+    /// Threads that read.
+    pub readers: usize,
+    /// Bytes for the sample and for decoders.
+    pub max_memory: u64,
+    /// Pixels on a side, at most.
+    pub max_side: u32,
+    /// How long all of it may take, about.
+    pub seconds: u32,
+}
+
+impl BenchSettings {
+    /// A part of the time.
+    fn share(&self, part: f64) -> Duration {
+        Duration::from_secs_f64(f64::from(self.seconds) * part)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { max_side: self.max_side, max_decode_bytes: self.max_memory / 4 * 3 }
+    }
+}
+
+/// Parts of the time for each thing that is measured. What is left over is for all that is not.
+mod part {
+    pub const LISTING: f64 = 0.1;
+    pub const READING: f64 = 0.3;
+    pub const DIGESTS: f64 = 0.1;
+    pub const DECODING: f64 = 0.35;
+    pub const HASHING: f64 = 0.05;
+}
+
+/// Files that could not be read or decoded, by what became of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedFiles {
+    /// Why.
+    pub outcome: &'static str,
+    /// How many of the sample.
+    pub files: u64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct IngestBench {
+    /// Threads that digested, decoded and hashed at once.
+    pub threads: usize,
+    /// How long it took.
+    pub seconds: f64,
+    /// Whether the pictures were made here, because no folder was given.
+    pub made: bool,
+    /// What was listed, of a folder.
+    pub listing: Option<Listing>,
+    /// What the sample is made of, by kind.
+    pub contents: Vec<Contents>,
+    /// What of the sample failed.
+    pub failed: Vec<FailedFiles>,
+    /// Reading, of a folder.
+    pub storage: Option<StorageRates>,
+    /// Digests, per thread.
+    pub digests: DigestRates,
+    /// Decoding, per thread.
+    pub decoding: Vec<DecodeRate>,
+    /// Hashing, per backend.
+    pub hashing: Vec<HashRate>,
+    /// What follows for a terabyte; absent where nothing could be read.
+    pub prediction: Option<Prediction>,
+    /// What a reader of these figures should know.
+    pub notes: Vec<String>,
+}
+
+/// Measures; `None` where it was cancelled. `backends` are the backends to hash on, the one that a run would take
+/// first.
+///
+/// # Errors
+/// The folder itself cannot be looked at, or threads cannot be started.
+pub fn bench_ingest(
+    folder: Option<&Path>,
+    backends: &[HashOn],
+    settings: &BenchSettings,
+    cancel: &CancelToken,
+) -> Result<Option<IngestBench>, PipelineError> {
+    let started = Instant::now();
+    let mut notes = Vec::new();
+    let mut failures = Failures::default();
+    let (listing, storage, contents, loaded) = match folder {
+        None => {
+            let loaded = made::pictures()?;
+            notes.push(
+                "these pictures were made by the program; give a folder of your own for figures of yours"
+                    .into(),
+            );
+            notes.push(
+                "the program makes no progressive JPEG: that kind is measured on your own files".into(),
+            );
+            (None, None, made::contents(&loaded), loaded)
+        }
+        Some(folder) => {
+            let mut picked = Picked::list(folder, settings.share(part::LISTING), cancel, &mut failures)?;
+            let storage = storage::measure(&mut picked, settings, cancel, &mut failures);
+            let loaded = picked.load(settings.max_memory / 4, settings.jobs, cancel, &mut failures);
+            notes.extend(picked.listing.notes());
+            (Some(picked.listing.clone()), storage, picked.contents(&loaded), loaded)
+        }
+    };
+    let digests = digesting::measure(settings, cancel);
+    let mut decoding = decoding::measure(&loaded, settings, cancel, &mut failures);
+    let tiles = std::mem::take(&mut decoding.tiles);
+    let hashing = hashing::measure(backends, &tiles, settings, cancel)?;
+    if cancel.is_cancelled() {
+        return Ok(None);
+    }
+    let storage_counts = storage.as_ref().is_some_and(|storage| storage.first_from == Origin::Storage);
+    let measured = Measured {
+        contents: &contents,
+        storage_bytes_per_second: storage
+            .as_ref()
+            .filter(|_| storage_counts)
+            .map(|rates| rates.first_bytes_per_second),
+        copying_bytes_per_second: storage
+            .as_ref()
+            .map(|rates| rates.second_bytes_per_second / rates.readers.min(settings.jobs) as f64),
+        digest_bytes_per_second: digests.all_bytes_per_second,
+        decoding: &decoding,
+        hashing: hashing.first(),
+        threads: settings.jobs,
+    };
+    let prediction = predict::predict(&measured, &mut notes);
+    Ok(Some(IngestBench {
+        threads: settings.jobs,
+        seconds: started.elapsed().as_secs_f64(),
+        made: folder.is_none(),
+        listing,
+        contents,
+        failed: failures.counts(),
+        storage,
+        digests,
+        decoding: decoding.rates(),
+        hashing,
+        prediction,
+        notes,
+    }))
+}
+
+/// Counts of what failed.
+#[derive(Debug, Default)]
+struct Failures(BTreeMap<Outcome, u64>);
+
+impl Failures {
+    fn add(&mut self, outcome: Outcome) {
+        *self.0.entry(outcome).or_default() += 1;
+    }
+
+    fn counts(&self) -> Vec<FailedFiles> {
+        self.0.iter().map(|(outcome, &files)| FailedFiles { outcome: outcome.name(), files }).collect()
+    }
+}
+
+/// Something over a time that may be next to nothing; 0 where nothing was done.
+fn rate(amount: f64, seconds: f64) -> f64 {
+    if amount > 0.0 { amount / seconds.max(1e-9) } else { 0.0 }
+}
