@@ -1,5 +1,11 @@
 //! `tamis bench ingest`, run as a user does. No test looks at how fast anything is.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
 mod support;
 
 use std::fs;

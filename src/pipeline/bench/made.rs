@@ -69,7 +69,7 @@ fn draw(seed: u64, (width, height): (u32, u32)) -> RgbImage {
         let large = cloud(x, y, 8);
         let detail = cloud(x + 1000, y, 4);
         let grain = at(x.wrapping_mul(7) ^ y, y.wrapping_mul(5) ^ (x >> 6));
-        let light = 40 + (large * 4 + detail * 2 + y * 256 / height) / 8 + grain / 32;
+        let light = 40 + (large * 4 + detail * 2 + y * 256 / height) / 8 + grain / 12;
         Rgb([light, light * 7 / 8 + large / 16, light * 3 / 4 + detail / 8].map(|value| value.min(255) as u8))
     })
 }
