@@ -108,7 +108,7 @@ impl AsInARun {
 /// All that was decoded.
 #[derive(Debug, Default)]
 pub(super) struct Decoding {
-    /// By kind of file, in the order of [`ContentKind::PICTURES`].
+    /// By kind of file.
     pub kinds: Vec<(ContentKind, AsInARun)>,
     /// JPEGs by kind, all from pixels.
     pub jpeg_pixels: Vec<(ContentKind, AsInARun)>,
