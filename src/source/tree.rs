@@ -20,8 +20,8 @@ const CHUNK: usize = 1024;
 /// are none, and lists them.
 ///
 /// What is held is bounded by constants, not by what the sources hold: folders waiting, and a chunk of names
-/// for each folder that a walker has open. Only the branches more than [`MAX_OPEN`] folders below a place where
-/// [`MAX_WAITING`] others waited come on top.
+/// for each folder that a walker has open. Only the branches more than `MAX_OPEN` folders below a place where
+/// `MAX_WAITING` others waited come on top.
 #[derive(Debug)]
 pub struct Tree {
     state: Mutex<State>,
