@@ -22,7 +22,7 @@ large=${LARGE:-$folder/large}
 
 echo "machine: $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2-), $(nproc) processors, $(awk '/MemTotal/ {printf "%.0f", $2 / 1048576}' /proc/meminfo) GiB, Linux $(uname -r)"
 echo "date: $(date -u +%FT%TZ)   command: ${SMALL:+SMALL=$SMALL }${LARGE:+LARGE=$LARGE }benches/ingest_peers.sh $*"
-echo "tamis: $("$TAMIS" --version) of $(git -C "$here" rev-parse --short HEAD); $(sha256sum --version | head -1)${czkawka:+; $("$czkawka" --version)}"
+echo "tamis: $("$TAMIS" --version) of $(git -C "$here" rev-parse --short HEAD); $(sha256sum --version | head -1)${czkawka:+; $("$czkawka" --version | head -1)}"
 echo "load at the start: $(cut -d' ' -f1-3 /proc/loadavg)"
 
 # Runs a command; prints NAME, wall, user and system seconds, and KiB at most, after the load before it.
