@@ -21,7 +21,7 @@ use support::waves::Waves;
 
 const PICTURES: usize = 400;
 
-/// Pictures that take a while: the same one with other bytes behind its end, and a duplicate of every fourth.
+/// Pictures that take a while where they are decoded to pixels: the same one with other bytes behind its end, and a duplicate of every fourth.
 fn slow_source(folder: &Path) {
     fs::create_dir(folder).unwrap();
     let picture: DynamicImage = RgbImage::from_raw(1500, 1000, Waves::new(1).rgb(1500, 1000)).unwrap().into();
@@ -40,7 +40,7 @@ fn slow_source(folder: &Path) {
 fn start(source: &Path, case: &Path, known: &Path) -> Child {
     let mut command = tamis();
     command.arg("triage").arg(source).arg("--known").arg(known).arg("--case").arg(case);
-    command.args(["--progress", "json", "--quiet", "--jobs", "1"]);
+    command.args(["--progress", "json", "--quiet", "--jobs", "1", "--decode", "pixels"]);
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -70,7 +70,8 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
     let output =
         tamis().arg("hash").arg(source.join("000.jpg")).arg("--output").arg(&known).output().unwrap();
     errors(0, &output);
-    let arguments = ["triage", source.to_str().unwrap(), "--known", known.to_str().unwrap(), "--quiet"];
+    let (source_name, known_name) = (source.to_str().unwrap(), known.to_str().unwrap());
+    let arguments = ["triage", source_name, "--known", known_name, "--quiet", "--decode", "pixels"];
     let whole = cases.summary("whole", &arguments);
     assert_eq!(whole["discovered"], PICTURES + PICTURES / 4);
     let expected = cases.exports("whole");
@@ -161,7 +162,7 @@ fn hash_prints_an_unbroken_beginning_when_it_is_interrupted() {
     let mut child = tamis()
         .arg("hash")
         .arg(&source)
-        .args(["--jobs", "2", "--quiet"])
+        .args(["--jobs", "2", "--quiet", "--decode", "pixels"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
