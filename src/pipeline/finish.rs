@@ -156,7 +156,7 @@ impl Finisher<'_> {
 }
 
 /// A backend returns a hash for every tile; should it ever not, the item says so.
-fn missing_hash() -> Failure {
+pub(super) fn missing_hash() -> Failure {
     use crate::outcome::{Outcome, Stage};
     Failure::new(Outcome::CrashedDecoder, Stage::Hash, "the backend returned no code")
 }

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 use super::examine::{Examiner, Shares};
+use super::finish::missing_hash;
 use super::profile::Profile;
 use super::reader::{Content, Grouper, Listed, ReadFile, ReadGroup, Readers};
 use super::{CancelToken, PipelineError, Progress, pool};
 use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
 use crate::matching::Backend;
-use crate::outcome::{Failure, Outcome, Stage};
+use crate::outcome::Failure;
 use crate::pdq::Geometry;
 use crate::source::name::{escape_path, path_from_bytes};
 use crate::source::{Entry, EntryKind, walk};
@@ -285,8 +286,8 @@ fn hash_batch(
         files.push((file, facts, derivation));
     }
     let mut hashes = hash_pool.install(|| backend.hash_tiles(&tiles)).into_iter();
-    let missing = || Failure::new(Outcome::CrashedDecoder, Stage::Hash, "the backend returned no code");
-    let mut with_hash = |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing)?, derivation });
+    let mut with_hash =
+        |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
     files
         .into_iter()
         .map(|(OnItsWay { number, path, size }, facts, derivation)| {
