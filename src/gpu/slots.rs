@@ -2,10 +2,14 @@
 
 use std::ops::Range;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use wgpu::{Buffer, BufferDescriptor, BufferUsages, CommandEncoder, MapMode, SubmissionIndex};
 
 use super::context::{GpuContext, GpuError};
+
+/// From the end of a submission to the call of its callbacks.
+const CALLBACK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A buffer that the GPU alone sees.
 pub(super) fn device_buffer(context: &GpuContext, label: &str, size: u64, usage: BufferUsages) -> Buffer {
@@ -117,7 +121,8 @@ fn map(
     }
     if mapped.is_none() {
         context.wait(submission)?;
-        mapped = result.try_recv().ok();
+        // Another thread's wait may have taken up the callback, and not called it yet.
+        mapped = result.recv_timeout(CALLBACK_PATIENCE).ok();
     }
     match mapped {
         Some(Ok(())) => Ok(()),
