@@ -8,6 +8,7 @@
 use rayon::prelude::*;
 
 use super::Pair;
+use super::allowance::{Allowance, Stop};
 use super::popcount::{InstructionSet, Planes, STRIPE, Scan};
 use crate::pdq::Code;
 
@@ -75,19 +76,46 @@ impl FlatIndex {
     /// More than 2³² − 1 needles.
     #[must_use]
     pub fn search_with(&self, instructions: InstructionSet, needles: &[Code], radius: u32) -> Vec<Pair> {
-        assert!(u32::try_from(needles.len()).is_ok(), "a search has fewer than 2^32 needles");
-        let jobs = cut(needles.len(), self.planes.stripes(), rayon::current_num_threads());
-        let found: Vec<Vec<Pair>> =
-            jobs.into_par_iter().map(|job| self.run(instructions, needles, radius, job)).collect();
-        let mut hits = Vec::with_capacity(found.iter().map(Vec::len).sum());
-        for part in found {
-            hits.extend_from_slice(&part);
-        }
+        let everything = Allowance::everything();
+        // Nothing ends it early.
+        let mut hits = self.search_within(instructions, needles, radius, &everything).unwrap_or_default();
         hits.par_sort_unstable();
         hits
     }
 
-    fn run(&self, instructions: InstructionSet, needles: &[Code], radius: u32, job: Job) -> Vec<Pair> {
+    /// [`FlatIndex::search_with`] as far as `allowance` goes, in no particular order.
+    pub(super) fn search_within(
+        &self,
+        instructions: InstructionSet,
+        needles: &[Code],
+        radius: u32,
+        allowance: &Allowance,
+    ) -> Result<Vec<Pair>, Stop> {
+        assert!(u32::try_from(needles.len()).is_ok(), "a search has fewer than 2^32 needles");
+        let jobs = cut(needles.len(), self.planes.stripes(), rayon::current_num_threads());
+        let found: Vec<Vec<Pair>> = jobs
+            .into_par_iter()
+            .map(|job| {
+                let hits = self.run(instructions, needles, radius, job, allowance);
+                allowance.did(job.needles as f64 * job.stripes as f64 / self.planes.stripes() as f64);
+                hits
+            })
+            .collect::<Result<_, Stop>>()?;
+        let mut hits = Vec::with_capacity(found.iter().map(Vec::len).sum());
+        for part in found {
+            hits.extend_from_slice(&part);
+        }
+        Ok(hits)
+    }
+
+    fn run(
+        &self,
+        instructions: InstructionSet,
+        needles: &[Code],
+        radius: u32,
+        job: Job,
+        allowance: &Allowance,
+    ) -> Result<Vec<Pair>, Stop> {
         let mut hits = Vec::new();
         let end = job.first_stripe + job.stripes;
         for start in (job.first_stripe..end).step_by(BLOCK_STRIPES) {
@@ -98,9 +126,11 @@ impl FlatIndex {
                 first_needle: job.first_needle as u32,
                 radius,
             };
+            let before = hits.len();
             instructions.scan(&scan, &mut hits);
+            allowance.count(hits.len() - before)?;
         }
-        hits
+        Ok(hits)
     }
 }
 

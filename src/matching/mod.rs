@@ -3,11 +3,22 @@
 pub mod backend;
 pub mod calibrate;
 pub mod flat;
+pub mod join;
 pub mod orient;
 pub mod popcount;
 
+mod allowance;
+mod banded;
+mod bands;
+mod distinct;
+mod lanes;
+mod planner;
+mod tile;
+
 pub use backend::{Backend, BackendError, BackendRequest, Haystack};
+pub use join::{Join, JoinControl, JoinError, JoinReport, JoinSettings, range_search, self_join};
 pub use orient::{OrientedPair, least_over_orientations};
+pub use planner::JoinMethod;
 
 /// The field's standard radius.
 pub const DEFAULT_DISTANCE: u32 = 31;

@@ -12,7 +12,7 @@
 //! probability ¾, so the union of two words has 48 ± 3.5 bits, against 32 ± 4 in one word and
 //! 48 ± 4.9 in a sum over 96 bits. See `Bound` for the choice by radius.
 //!
-//! All instruction sets run the same generic loop (`sweep`) over their own `Lanes`.
+//! All instruction sets run the same generic loop (`sweep`) over their own [`Lanes`].
 
 #![allow(unsafe_code, reason = "vector instructions chosen at run time; listed in CONTRIBUTING")]
 
@@ -22,6 +22,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::Pair;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2Lanes, Avx512Lanes};
+use super::lanes::{Lanes, NO_BOUND, PortableLanes};
 use crate::pdq::Code;
 
 /// Codes per stripe: one pass of the inner loop, after which the least bound is looked at.
@@ -172,7 +175,7 @@ pub(crate) struct Scan<'a> {
 /// | two pairs of words | 8 | 3·10⁻⁵, 0 | 4·10⁻⁵, 0 | 6·10⁻⁵, 0 | 2·10⁻⁴, 0 | 0.003, 6·10⁻⁴ |
 /// | exact | 12 | | | | | |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bound {
+pub(super) enum Bound {
     TwoWords,
     ThreeWords,
     TwoPairs,
@@ -180,13 +183,13 @@ enum Bound {
 }
 
 /// The bounds as const parameters, so that each has a loop of its own.
-const TWO_WORDS: u8 = 0;
-const THREE_WORDS: u8 = 1;
-const TWO_PAIRS: u8 = 2;
-const EXACT: u8 = 3;
+pub(super) const TWO_WORDS: u8 = 0;
+pub(super) const THREE_WORDS: u8 = 1;
+pub(super) const TWO_PAIRS: u8 = 2;
+pub(super) const EXACT: u8 = 3;
 
 impl Bound {
-    const fn for_radius(radius: u32) -> Self {
+    pub(super) const fn for_radius(radius: u32) -> Self {
         match radius {
             0..=33 => Self::TwoWords,
             34..=43 => Self::ThreeWords,
@@ -195,49 +198,6 @@ impl Bound {
         }
     }
 }
-
-/// A vector of 64-bit lanes.
-///
-/// All methods must end up inlined in a function that is compiled with the features of the
-/// instruction set, or each becomes a call; hence `inline(always)` on them and on all that stands
-/// between, and no closures.
-trait Lanes: Copy {
-    /// Lanes in a vector; divides [`STRIPE`].
-    const COUNT: usize;
-
-    /// Every lane the same.
-    ///
-    /// # Safety
-    /// This machine has the instruction set. That a value exists is the other methods' proof of it.
-    unsafe fn splat(value: u64) -> Self;
-
-    /// Lanes from words `at..at + COUNT` of a stripe.
-    ///
-    /// # Safety
-    /// As for [`Lanes::splat`].
-    unsafe fn load(stripe: &StripeWords, at: usize) -> Self;
-
-    /// `self ^ other`.
-    fn xor(self, other: Self) -> Self;
-
-    /// `self | (left ^ right)`.
-    fn or_xor(self, left: Self, right: Self) -> Self;
-
-    /// Set bits of each lane.
-    fn count_ones(self) -> Self;
-
-    /// Sums, of lanes that are bit counts.
-    fn add(self, other: Self) -> Self;
-
-    /// The lesser lanes, of lanes that are bit counts or [`NO_BOUND`].
-    fn min(self, other: Self) -> Self;
-
-    /// Whether some lane is at most `limit`, where lanes are bit counts or [`NO_BOUND`].
-    fn any_at_most(self, limit: u32) -> bool;
-}
-
-/// Above every distance, and in 16 bits: bit counts may be compared as narrower lanes.
-const NO_BOUND: u64 = 0x7fff;
 
 /// Chooses the loop for the radius.
 ///
@@ -305,7 +265,8 @@ unsafe fn sweep<L: Lanes, const GROUP: usize, const BOUND: u8>(
         let mut at = 0;
         while at < STRIPE {
             // SAFETY: as above. Words that the bound does not use are never loaded once inlined.
-            let found = unsafe { [L::load(w0, at), L::load(w1, at), L::load(w2, at), L::load(w3, at)] };
+            let found =
+                unsafe { [L::load(&w0.0, at), L::load(&w1.0, at), L::load(&w2.0, at), L::load(&w3.0, at)] };
             for (least, needle) in least.iter_mut().zip(&wanted) {
                 *least = least.min(lower_bound::<L, BOUND>(found, *needle));
             }
@@ -328,7 +289,7 @@ unsafe fn sweep<L: Lanes, const GROUP: usize, const BOUND: u8>(
 
 /// A lower bound of the distance in each lane; see [`Bound`].
 #[inline(always)]
-fn lower_bound<L: Lanes, const BOUND: u8>(found: [L; 4], needle: [L; 4]) -> L {
+pub(super) fn lower_bound<L: Lanes, const BOUND: u8>(found: [L; 4], needle: [L; 4]) -> L {
     match BOUND {
         TWO_WORDS => found[1].xor(needle[1]).or_xor(found[3], needle[3]).count_ones(),
         THREE_WORDS => {
@@ -369,59 +330,9 @@ fn scan_portable(scan: &Scan<'_>, hits: &mut Vec<Pair>) {
     unsafe { scan_with::<PortableLanes, 4>(scan, hits) }
 }
 
-/// Two words, which compilers turn into one vector of any 128-bit instruction set.
-#[derive(Clone, Copy)]
-struct PortableLanes([u64; 2]);
-
-impl Lanes for PortableLanes {
-    const COUNT: usize = 2;
-
-    #[inline(always)]
-    unsafe fn splat(value: u64) -> Self {
-        Self([value; 2])
-    }
-
-    #[inline(always)]
-    unsafe fn load(stripe: &StripeWords, at: usize) -> Self {
-        Self([stripe.0[at], stripe.0[at + 1]])
-    }
-
-    #[inline(always)]
-    fn xor(self, other: Self) -> Self {
-        Self([self.0[0] ^ other.0[0], self.0[1] ^ other.0[1]])
-    }
-
-    #[inline(always)]
-    fn or_xor(self, left: Self, right: Self) -> Self {
-        Self([self.0[0] | (left.0[0] ^ right.0[0]), self.0[1] | (left.0[1] ^ right.0[1])])
-    }
-
-    #[inline(always)]
-    fn count_ones(self) -> Self {
-        Self([u64::from(self.0[0].count_ones()), u64::from(self.0[1].count_ones())])
-    }
-
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Self([self.0[0] + other.0[0], self.0[1] + other.0[1]])
-    }
-
-    #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        Self([self.0[0].min(other.0[0]), self.0[1].min(other.0[1])])
-    }
-
-    #[inline(always)]
-    fn any_at_most(self, limit: u32) -> bool {
-        self.0[0].min(self.0[1]) <= u64::from(limit)
-    }
-}
-
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::*;
-
-    use super::{Lanes, Pair, STRIPE, Scan, StripeWords, scan_with};
+    use super::{Avx2Lanes, Avx512Lanes, Pair, Scan, scan_with};
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
     pub(super) fn scan_avx512(scan: &Scan<'_>, hits: &mut Vec<Pair>) {
@@ -433,136 +344,6 @@ mod x86 {
     pub(super) fn scan_avx2(scan: &Scan<'_>, hits: &mut Vec<Pair>) {
         // SAFETY: as above.
         unsafe { scan_with::<Avx2Lanes, 4>(scan, hits) }
-    }
-
-    #[derive(Clone, Copy)]
-    struct Avx512Lanes(__m512i);
-
-    impl Lanes for Avx512Lanes {
-        const COUNT: usize = 8;
-
-        #[inline(always)]
-        unsafe fn splat(value: u64) -> Self {
-            // SAFETY: the caller vouches for AVX-512F.
-            Self(unsafe { _mm512_set1_epi64(value.cast_signed()) })
-        }
-
-        #[inline(always)]
-        unsafe fn load(stripe: &StripeWords, at: usize) -> Self {
-            assert!(at + Self::COUNT <= STRIPE);
-            // SAFETY: the caller vouches for AVX-512F; the assertion keeps the read inside the stripe.
-            Self(unsafe { _mm512_loadu_si512(stripe.0.as_ptr().add(at).cast()) })
-        }
-
-        #[inline(always)]
-        fn xor(self, other: Self) -> Self {
-            // SAFETY: a value of this type exists only where AVX-512F does.
-            Self(unsafe { _mm512_xor_si512(self.0, other.0) })
-        }
-
-        #[inline(always)]
-        fn or_xor(self, left: Self, right: Self) -> Self {
-            /// The truth table of `a | (b ^ c)`, bit `4 a + 2 b + c`.
-            const OR_XOR: i32 = 0b1111_0110;
-            // SAFETY: as above.
-            Self(unsafe { _mm512_ternarylogic_epi64::<OR_XOR>(self.0, left.0, right.0) })
-        }
-
-        #[inline(always)]
-        fn count_ones(self) -> Self {
-            // SAFETY: as above; the one caller checks for VPOPCNTDQ too.
-            Self(unsafe { _mm512_popcnt_epi64(self.0) })
-        }
-
-        #[inline(always)]
-        fn add(self, other: Self) -> Self {
-            // SAFETY: as above.
-            Self(unsafe { _mm512_add_epi64(self.0, other.0) })
-        }
-
-        #[inline(always)]
-        fn min(self, other: Self) -> Self {
-            // 32-bit halves: one step where the minimum of 64-bit lanes takes two, on another port
-            // than the population count.
-            // SAFETY: as above.
-            Self(unsafe { _mm512_min_epu32(self.0, other.0) })
-        }
-
-        #[inline(always)]
-        fn any_at_most(self, limit: u32) -> bool {
-            // SAFETY: as above.
-            unsafe { _mm512_cmple_epu64_mask(self.0, _mm512_set1_epi64(i64::from(limit))) != 0 }
-        }
-    }
-
-    #[derive(Clone, Copy)]
-    struct Avx2Lanes(__m256i);
-
-    impl Lanes for Avx2Lanes {
-        const COUNT: usize = 4;
-
-        #[inline(always)]
-        unsafe fn splat(value: u64) -> Self {
-            // SAFETY: the caller vouches for AVX2.
-            Self(unsafe { _mm256_set1_epi64x(value.cast_signed()) })
-        }
-
-        #[inline(always)]
-        unsafe fn load(stripe: &StripeWords, at: usize) -> Self {
-            assert!(at + Self::COUNT <= STRIPE);
-            // SAFETY: the caller vouches for AVX2; the assertion keeps the read inside the stripe.
-            Self(unsafe { _mm256_loadu_si256(stripe.0.as_ptr().add(at).cast()) })
-        }
-
-        #[inline(always)]
-        fn xor(self, other: Self) -> Self {
-            // SAFETY: a value of this type exists only where AVX2 does.
-            Self(unsafe { _mm256_xor_si256(self.0, other.0) })
-        }
-
-        #[inline(always)]
-        fn or_xor(self, left: Self, right: Self) -> Self {
-            // SAFETY: as above.
-            Self(unsafe { _mm256_or_si256(self.0, _mm256_xor_si256(left.0, right.0)) })
-        }
-
-        #[inline(always)]
-        fn count_ones(self) -> Self {
-            // SAFETY: as above.
-            unsafe {
-                // Half bytes looked up in a table of 16 counts, bytes summed by the sum of absolute
-                // differences from zero (Muła).
-                let counts = _mm256_broadcastsi128_si256(_mm_setr_epi8(
-                    0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
-                ));
-                let half = _mm256_set1_epi8(0x0f);
-                let low = _mm256_shuffle_epi8(counts, _mm256_and_si256(self.0, half));
-                let high =
-                    _mm256_shuffle_epi8(counts, _mm256_and_si256(_mm256_srli_epi16::<4>(self.0), half));
-                Self(_mm256_sad_epu8(_mm256_add_epi8(low, high), _mm256_setzero_si256()))
-            }
-        }
-
-        #[inline(always)]
-        fn add(self, other: Self) -> Self {
-            // SAFETY: as above.
-            Self(unsafe { _mm256_add_epi64(self.0, other.0) })
-        }
-
-        #[inline(always)]
-        fn min(self, other: Self) -> Self {
-            // SAFETY: as above. There is no minimum of 64-bit lanes; counts fit the low 16 bits.
-            Self(unsafe { _mm256_min_epi16(self.0, other.0) })
-        }
-
-        #[inline(always)]
-        fn any_at_most(self, limit: u32) -> bool {
-            // SAFETY: as above. Counts fit the low half of a lane, and 0 > 0 is false in the high.
-            unsafe {
-                let above = _mm256_set1_epi64x(i64::from(limit) + 1);
-                _mm256_movemask_epi8(_mm256_cmpgt_epi32(above, self.0)) != 0
-            }
-        }
     }
 }
 

@@ -1,0 +1,48 @@
+//! What a search may find, whether it is to end early, and how far it is.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Why a search ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// More pairs than were allowed.
+    TooMany,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+/// Shared by the threads of a search.
+#[derive(Debug, Default)]
+pub(super) struct Allowance<'a> {
+    /// Pairs at most; `None` for any number.
+    pub pairs: Option<u64>,
+    pub cancelled: Option<&'a AtomicBool>,
+    /// Codes of the left side that were met by all of the right one, once for each pass.
+    pub done: Option<&'a AtomicU64>,
+    /// Pairs so far.
+    pub found: AtomicU64,
+}
+
+impl Allowance<'_> {
+    /// No limit, and nobody watches.
+    pub fn everything() -> Self {
+        Self::default()
+    }
+
+    /// Counts pairs that were found.
+    pub fn count(&self, pairs: usize) -> Result<(), Stop> {
+        if self.cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
+            return Err(Stop::Cancelled);
+        }
+        let Some(most) = self.pairs.filter(|_| pairs > 0) else { return Ok(()) };
+        let before = self.found.fetch_add(pairs as u64, Ordering::Relaxed);
+        if before + pairs as u64 > most { Err(Stop::TooMany) } else { Ok(()) }
+    }
+
+    /// Counts codes that are done.
+    pub fn did(&self, codes: f64) {
+        if let Some(done) = self.done {
+            done.fetch_add(codes as u64, Ordering::Relaxed);
+        }
+    }
+}

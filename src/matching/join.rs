@@ -1,0 +1,521 @@
+//! Joins of lists of codes: every pair within the radius, each once, in order, in bounded memory.
+//!
+//! * [`range_search`] and [`self_join`] return all pairs at once.
+//! * [`Join`] streams: items of the left side in ascending order, each with its hits in ascending order. It takes lists of any size,
+//!   with one code an item or the codes of all eight orientations, and lists in which nearly everything is near to
+//!   nearly everything else.
+//!
+//! What is searched are the *distinct* codes of both sides; equal ones are put in at the end. The left side is taken in chunks. A
+//! chunk that has more pairs than the memory allows is cut in two and begun again; a small one is done item by item,
+//! with all distances of an item at a time. So nothing overflows, and nothing of this shows in the result.
+//!
+//! Time: see [`super::flat`] and [`super::banded`], between which [`super::planner`] chooses. Memory: 40 bytes a code of the right side and of
+//! a chunk of the left one (2²⁴ codes), as many again in a flat search or what [`super::banded`] says, and what
+//! [`JoinSettings::memory`] allows for pairs.
+
+use std::convert::Infallible;
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rayon::prelude::*;
+
+use super::allowance::{Allowance, Stop};
+use super::banded::{BandedJoin, Permuted};
+use super::distinct::Distinct;
+use super::flat::FlatIndex;
+use super::planner::{JoinMethod, JoinPlan};
+use super::popcount::InstructionSet;
+use super::{DEFAULT_DISTANCE, Pair};
+use crate::pdq::{Code, Orientation};
+
+/// Codes of a chunk of the left side at most.
+const CHUNK_CODES: usize = 1 << 24;
+/// Memory that a pair takes until it is handed out: itself, in a thread's list and in the whole, and its place in the sorted one.
+const PAIR_BYTES: u64 = 48;
+/// A chunk of no more items is done item by item rather than cut again.
+const FEW_ITEMS: usize = 64;
+
+/// How codes are joined.
+#[derive(Clone, Copy, Debug)]
+pub struct JoinSettings {
+    /// Largest distance of a pair, 0…256.
+    pub radius: u32,
+    /// Flat, banded, or what costs less.
+    pub method: JoinMethod,
+    /// Hits of an item at most: the nearest, of equally near ones those with the lowest number. The others are counted.
+    pub most_hits: Option<usize>,
+    /// Bytes for the pairs of a chunk.
+    pub memory: u64,
+    /// What the CPU's loops are made of; the best there is unless a test wants another.
+    pub instructions: InstructionSet,
+}
+
+impl Default for JoinSettings {
+    fn default() -> Self {
+        Self {
+            radius: DEFAULT_DISTANCE,
+            method: JoinMethod::Auto,
+            most_hits: None,
+            memory: 1 << 30,
+            instructions: InstructionSet::best(),
+        }
+    }
+}
+
+/// How far a join is, and whether it is to end early; shared with who watches it.
+#[derive(Debug, Default)]
+pub struct JoinControl {
+    cancelled: AtomicBool,
+    /// Items that are done.
+    items: AtomicU64,
+    /// Items of the chunk in hand, and how much of the work for it is done, in codes and passes over them.
+    chunk: AtomicU64,
+    done: AtomicU64,
+    of: AtomicU64,
+}
+
+impl JoinControl {
+    /// Ends the join soon, with [`JoinError::Cancelled`].
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Items of the left side that are done, those in hand as far as they are.
+    #[must_use]
+    pub fn items(&self) -> f64 {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
+        read(&self.items) + read(&self.chunk) * (read(&self.done) / read(&self.of).max(1.0)).min(1.0)
+    }
+
+    fn begin(&self, items: usize, work: u64) {
+        self.done.store(0, Ordering::Relaxed);
+        self.of.store(work, Ordering::Relaxed);
+        self.chunk.store(items as u64, Ordering::Relaxed);
+    }
+
+    fn end(&self, items: usize) {
+        self.chunk.store(0, Ordering::Relaxed);
+        self.items.fetch_add(items as u64, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> Result<(), Stop> {
+        if self.cancelled.load(Ordering::Relaxed) { Err(Stop::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// A hit of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hit {
+    /// Number of the right side's item.
+    pub right: u32,
+    /// Differing bits; with orientations the least.
+    pub distance: u32,
+    /// What was done to the right side's picture to get the left side's.
+    pub orientation: Orientation,
+}
+
+/// An item of the left side that has hits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemHits {
+    /// Its number.
+    pub left: u32,
+    /// By the right side's number, ascending.
+    pub hits: Vec<Hit>,
+    /// Hits beyond [`JoinSettings::most_hits`].
+    pub more: u64,
+}
+
+/// What a join did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JoinReport {
+    /// Items of the left side.
+    pub items: u64,
+    /// Items with hits.
+    pub items_with_hits: u64,
+    /// Hits handed out.
+    pub hits: u64,
+    /// Hits that were only counted.
+    pub more: u64,
+    /// How the first chunk was joined and why.
+    pub plan: String,
+}
+
+/// Why a join ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError<E> {
+    /// [`JoinControl::cancel`] was called.
+    #[error("interrupted")]
+    Cancelled,
+    /// The sink failed.
+    #[error("{0}")]
+    Sink(E),
+}
+
+/// One direction of a join.
+#[derive(Debug)]
+struct Leg<'a> {
+    left: &'a [Code],
+    left_per_item: usize,
+    right: &'a [Code],
+    right_per_item: usize,
+    distinct: Distinct,
+    /// Made when it is first wanted.
+    flat: OnceLock<FlatIndex>,
+    permuted: OnceLock<Permuted>,
+}
+
+impl<'a> Leg<'a> {
+    fn new(left: &'a [Code], left_per_item: usize, right: &'a [Code], right_per_item: usize) -> Self {
+        let distinct = Distinct::new(right);
+        let (flat, permuted) = (OnceLock::new(), OnceLock::new());
+        Self { left, left_per_item, right, right_per_item, distinct, flat, permuted }
+    }
+
+    fn flat(&self) -> &FlatIndex {
+        self.flat.get_or_init(|| FlatIndex::new(self.distinct.codes()))
+    }
+
+    fn permuted(&self) -> &Permuted {
+        self.permuted.get_or_init(|| Permuted::new(self.distinct.codes()))
+    }
+
+    /// The codes of a run of items.
+    fn codes(&self, items: &Range<usize>) -> &'a [Code] {
+        &self.left[items.start * self.left_per_item..items.end * self.left_per_item]
+    }
+
+    /// What a pair of codes says of its items: the right one's number and the orientation.
+    fn meaning(&self, left: usize, right: u32) -> (u32, Orientation) {
+        let turned = |code: usize, per_item: usize| Orientation::ALL[code % per_item];
+        let item = right / self.right_per_item as u32;
+        // That the left picture turned by k is the right one means that the right one turned by the inverse is the left one.
+        match (self.left_per_item, self.right_per_item) {
+            (1, 1) => (item, Orientation::Original),
+            (_, 1) => (item, turned(left, self.left_per_item).inverse()),
+            _ => (item, turned(right as usize, self.right_per_item)),
+        }
+    }
+}
+
+/// The pairs of distinct codes of a chunk.
+#[derive(Debug)]
+struct Found {
+    /// The distinct code of each code of the chunk.
+    distinct_of: Vec<u32>,
+    /// Of each distinct code of the chunk, where its pairs begin, and behind the last where they end.
+    starts: Vec<usize>,
+    /// Distance and distinct code of the right side, nearest first.
+    pairs: Vec<(u32, u32)>,
+}
+
+/// A join of a list of items with another or with itself. Items have one code, or the eight of
+/// [`Orientation::ALL`] one after the other, as [`crate::pdq::TileHash::codes`] has them.
+#[derive(Debug)]
+pub struct Join<'a> {
+    legs: Vec<Leg<'a>>,
+    items: usize,
+    with_itself: bool,
+    settings: JoinSettings,
+}
+
+impl<'a> Join<'a> {
+    /// Each code of `left` with each of `right`.
+    #[must_use]
+    pub fn new(left: &'a [Code], right: &'a [Code], settings: JoinSettings) -> Self {
+        let legs = vec![Leg::new(left, 1, right, 1)];
+        Self { legs, items: left.len(), with_itself: false, settings }
+    }
+
+    /// Each item of `left`, in all orientations, with each code of `right`: one hit a pair of items, of the least distance,
+    /// then of the first orientation.
+    #[must_use]
+    pub fn with_orientations(left: &'a [[Code; 8]], right: &'a [Code], settings: JoinSettings) -> Self {
+        let legs = vec![Leg::new(left.as_flattened(), 8, right, 1)];
+        Self { legs, items: left.len(), with_itself: false, settings }
+    }
+
+    /// Each two codes of a list, once: a hit's item has the smaller number.
+    #[must_use]
+    pub fn with_itself(codes: &'a [Code], settings: JoinSettings) -> Self {
+        let legs = vec![Leg::new(codes, 1, codes, 1)];
+        Self { legs, items: codes.len(), with_itself: true, settings }
+    }
+
+    /// Each two items of a list, once, in all orientations. `originals` are the first codes of `items`. Either may be turned: the code of a
+    /// turned picture is not quite the turned code, so the distance is the least of both ways.
+    #[must_use]
+    pub fn with_itself_oriented(
+        items: &'a [[Code; 8]],
+        originals: &'a [Code],
+        settings: JoinSettings,
+    ) -> Self {
+        let turned = items.as_flattened();
+        let legs = vec![Leg::new(turned, 8, originals, 1), Leg::new(originals, 1, turned, 8)];
+        Self { legs, items: items.len(), with_itself: true, settings }
+    }
+
+    /// Hands every item that has hits to `sink`, in order. It runs on the threads of the current rayon pool.
+    ///
+    /// # Errors
+    /// The sink's, which ends the join, and being cancelled.
+    ///
+    /// # Panics
+    /// More than 2³² − 1 codes on a side, which a hit could not name.
+    pub fn run<E>(
+        &self,
+        control: &JoinControl,
+        mut sink: impl FnMut(&ItemHits) -> Result<(), E>,
+    ) -> Result<JoinReport, JoinError<E>> {
+        let mut report = JoinReport { items: self.items as u64, ..JoinReport::default() };
+        let step = CHUNK_CODES / self.legs.iter().map(|leg| leg.left_per_item).max().unwrap_or(1);
+        // A stack of chunks, the next on top.
+        let mut chunks: Vec<Range<usize>> =
+            (0..self.items).step_by(step).map(|start| start..self.items.min(start + step)).rev().collect();
+        let mut hand_out = |hits: &ItemHits, report: &mut JoinReport| {
+            report.items_with_hits += 1;
+            report.hits += hits.hits.len() as u64;
+            report.more += hits.more;
+            sink(hits).map_err(JoinError::Sink)
+        };
+        while let Some(chunk) = chunks.pop() {
+            let found: Result<Vec<Found>, Stop> =
+                self.legs.iter().map(|leg| self.search(leg, &chunk, control, &mut report)).collect();
+            match found {
+                Ok(found) => {
+                    for item in chunk.clone() {
+                        if let Some(hits) = self.collect(item, item - chunk.start, &found) {
+                            hand_out(&hits, &mut report)?;
+                        }
+                    }
+                }
+                Err(Stop::Cancelled) => return Err(JoinError::Cancelled),
+                Err(Stop::TooMany) if chunk.len() > FEW_ITEMS && self.settings.most_hits.is_none() => {
+                    let middle = chunk.start + chunk.len() / 2;
+                    chunks.extend([middle..chunk.end, chunk.start..middle]);
+                    continue;
+                }
+                Err(Stop::TooMany) => {
+                    self.one_by_one(&chunk, control, |hits| hand_out(hits, &mut report))?;
+                    continue;
+                }
+            }
+            control.end(chunk.len());
+        }
+        Ok(report)
+    }
+
+    /// The pairs of distinct codes of one leg of a chunk.
+    fn search(
+        &self,
+        leg: &Leg<'_>,
+        chunk: &Range<usize>,
+        control: &JoinControl,
+        report: &mut JoinReport,
+    ) -> Result<Found, Stop> {
+        control.check()?;
+        let codes = leg.codes(chunk);
+        // A list that is joined with itself whole needs each pair once.
+        let symmetric = self.with_itself && self.legs.len() == 1 && chunk.len() == self.items;
+        let own = (!symmetric).then(|| Distinct::new(codes));
+        let left = own.as_ref().unwrap_or(&leg.distinct);
+        let JoinSettings { radius, method, instructions, .. } = self.settings;
+        let plan = JoinPlan::new(method, left.codes(), leg.distinct.codes(), radius);
+        if report.plan.is_empty() {
+            report.plan = plan.to_string();
+        }
+        control.begin(chunk.len(), left.codes().len() as u64 * plan.passes());
+        let allowance = Allowance {
+            pairs: Some(self.settings.memory / PAIR_BYTES),
+            cancelled: Some(&control.cancelled),
+            done: Some(&control.done),
+            found: AtomicU64::new(0),
+        };
+        let pairs = match &plan.bands {
+            None => leg.flat().search_within(instructions, left.codes(), radius, &allowance)?,
+            Some(bands) => {
+                let permuted = own.as_ref().map(|own| Permuted::new(own.codes()));
+                let (left, right) = match &permuted {
+                    Some(permuted) => (permuted, Some(leg.permuted())),
+                    None => (leg.permuted(), None),
+                };
+                BandedJoin { left, right, bands, radius, instructions }.run(&allowance)?
+            }
+        };
+        let halves = symmetric && plan.bands.is_some();
+        Ok(Found::new(codes.len(), left, pairs, halves, symmetric))
+    }
+
+    /// The hits of an item, from the pairs of its distinct codes; `at` is its place in the chunk.
+    fn collect(&self, item: usize, at: usize, found: &[Found]) -> Option<ItemHits> {
+        let first = if self.with_itself { item as u32 + 1 } else { 0 };
+        let most = self.settings.most_hits.unwrap_or(usize::MAX);
+        let mut hits = Vec::new();
+        let mut total = 0;
+        for (leg, found) in self.legs.iter().zip(found) {
+            for code in at * leg.left_per_item..(at + 1) * leg.left_per_item {
+                let distinct = found.distinct_of[code] as usize;
+                let mut last = 0;
+                for &(distance, right) in &found.pairs[found.starts[distinct]..found.starts[distinct + 1]] {
+                    let members = leg.distinct.members(right);
+                    let members = &members
+                        [members.partition_point(|&member| member / (leg.right_per_item as u32) < first)..];
+                    total += members.len() as u64;
+                    // Where nothing is turned every member is a hit of its own, and what is farther than enough hits needs
+                    // only to be counted.
+                    let counts = leg.left_per_item * leg.right_per_item == 1;
+                    if counts && hits.len() >= most && distance > last {
+                        continue;
+                    }
+                    last = distance;
+                    let wanted = if counts { members.len().min(most) } else { members.len() };
+                    hits.extend(members[..wanted].iter().map(|&member| {
+                        let (right, orientation) = leg.meaning(code, member);
+                        Hit { right, distance, orientation }
+                    }));
+                }
+            }
+        }
+        if self.legs.iter().any(|leg| leg.left_per_item * leg.right_per_item > 1) {
+            // The least distance of each item, then the first orientation.
+            hits.sort_unstable();
+            hits.dedup_by_key(|hit| hit.right);
+            total = hits.len() as u64;
+        }
+        finish(item, hits, total, most)
+    }
+
+    /// The hits of items in whose chunk there are too many, from all distances of each.
+    fn one_by_one<E>(
+        &self,
+        chunk: &Range<usize>,
+        control: &JoinControl,
+        mut sink: impl FnMut(&ItemHits) -> Result<(), JoinError<E>>,
+    ) -> Result<(), JoinError<E>> {
+        // As many at a time as keep all threads busy while the others wait for the order.
+        for some in chunk.clone().step_by(FEW_ITEMS) {
+            let items = some..chunk.end.min(some + FEW_ITEMS);
+            control.check().map_err(|_| JoinError::Cancelled)?;
+            control.begin(items.len(), 1);
+            let count = items.len();
+            let hits: Vec<Option<ItemHits>> =
+                items.into_par_iter().with_max_len(1).map(|item| self.measure(item)).collect();
+            for hits in hits.iter().flatten() {
+                sink(hits)?;
+            }
+            control.end(count);
+        }
+        Ok(())
+    }
+
+    fn measure(&self, item: usize) -> Option<ItemHits> {
+        let first = if self.with_itself { item + 1 } else { 0 };
+        let most = self.settings.most_hits.unwrap_or(usize::MAX);
+        let mut distances = Vec::new();
+        let mut best: Vec<Option<(u16, Orientation)>> = Vec::new();
+        for leg in &self.legs {
+            let skipped = (first * leg.right_per_item).min(leg.right.len());
+            best.resize((leg.right.len() - skipped) / leg.right_per_item, None);
+            for code in item * leg.left_per_item..(item + 1) * leg.left_per_item {
+                self.settings.instructions.distances(leg.left[code], &leg.right[skipped..], &mut distances);
+                for (right, &distance) in distances.iter().enumerate() {
+                    if u32::from(distance) <= self.settings.radius {
+                        let (_, orientation) = leg.meaning(code, right as u32);
+                        let hit = Some((distance, orientation));
+                        let best = &mut best[right / leg.right_per_item];
+                        *best = if best.is_none() { hit } else { hit.min(*best) };
+                    }
+                }
+            }
+        }
+        let mut hits = Vec::new();
+        let mut total = 0;
+        for (right, best) in best.iter().enumerate() {
+            let Some((distance, orientation)) = *best else { continue };
+            total += 1;
+            hits.push(Hit { right: (first + right) as u32, distance: u32::from(distance), orientation });
+            if hits.len() > most.saturating_mul(2).saturating_add(1024) {
+                keep_nearest(&mut hits, most);
+            }
+        }
+        finish(item, hits, total, most)
+    }
+}
+
+impl Found {
+    /// Puts pairs of distinct codes in order. `halves`: each stands for its mirror image too; `symmetric`: a code has itself, whose
+    /// copies are at distance 0.
+    fn new(codes: usize, left: &Distinct, mut pairs: Vec<Pair>, halves: bool, symmetric: bool) -> Self {
+        if halves {
+            let mirrored = |pair: &Pair| Pair { needle: pair.haystack, haystack: pair.needle, ..*pair };
+            pairs.par_extend(pairs.clone().par_iter().map(mirrored));
+            let own = |code| Pair { needle: code, haystack: code, distance: 0 };
+            pairs.par_extend((0..left.codes().len() as u32).into_par_iter().map(own));
+        }
+        debug_assert!(symmetric || !halves, "only a list with itself has halves");
+        pairs.par_sort_unstable_by_key(|pair| (pair.needle, pair.distance, pair.haystack));
+        let mut distinct_of = vec![0; codes];
+        let mut starts = Vec::with_capacity(left.codes().len() + 1);
+        let mut place = 0;
+        for index in 0..left.codes().len() as u32 {
+            left.members(index).iter().for_each(|&member| distinct_of[member as usize] = index);
+            starts.push(place);
+            place += pairs[place..].iter().take_while(|pair| pair.needle == index).count();
+        }
+        starts.push(place);
+        Self { distinct_of, starts, pairs: pairs.iter().map(|pair| (pair.distance, pair.haystack)).collect() }
+    }
+}
+
+/// Keeps the nearest hits, and of equally near ones those with the lowest numbers.
+fn keep_nearest(hits: &mut Vec<Hit>, most: usize) {
+    if hits.len() > most {
+        if most > 0 {
+            hits.select_nth_unstable_by_key(most - 1, |hit| (hit.distance, hit.right));
+        }
+        hits.truncate(most);
+    }
+}
+
+fn finish(item: usize, mut hits: Vec<Hit>, total: u64, most: usize) -> Option<ItemHits> {
+    if total == 0 {
+        return None;
+    }
+    keep_nearest(&mut hits, most);
+    hits.sort_unstable();
+    let more = total - hits.len() as u64;
+    Some(ItemHits { left: item as u32, hits, more })
+}
+
+/// Every pair of a code of `needles` and one of `haystack` within `radius` (inclusive), sorted by (needle, haystack), on the threads of
+/// the current rayon pool.
+///
+/// # Panics
+/// More than 2³² − 1 codes on a side.
+#[must_use]
+pub fn range_search(haystack: &[Code], needles: &[Code], radius: u32) -> Vec<Pair> {
+    all_pairs(&Join::new(needles, haystack, JoinSettings { radius, ..JoinSettings::default() }))
+}
+
+/// Every two codes of a list within `radius` of each other, once, the one with the smaller number as the needle, sorted, on the
+/// threads of the current rayon pool.
+///
+/// # Panics
+/// More than 2³² − 1 codes.
+#[must_use]
+pub fn self_join(codes: &[Code], radius: u32) -> Vec<Pair> {
+    all_pairs(&Join::with_itself(codes, JoinSettings { radius, ..JoinSettings::default() }))
+}
+
+fn all_pairs(join: &Join<'_>) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    let sink = |item: &ItemHits| {
+        let pair = |hit: &Hit| Pair { needle: item.left, haystack: hit.right, distance: hit.distance };
+        pairs.extend(item.hits.iter().map(pair));
+        Ok::<(), Infallible>(())
+    };
+    match join.run(&JoinControl::default(), sink) {
+        Ok(_) | Err(JoinError::Cancelled) => pairs,
+        Err(JoinError::Sink(never)) => match never {},
+    }
+}

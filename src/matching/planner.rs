@@ -1,0 +1,177 @@
+//! Flat or banded, and with how many bands: chosen by what each would cost.
+//!
+//! The costs are counted, not timed, so that the same lists are joined the same way in every run: pairs to measure, tiles to
+//! visit and codes to sort, times what each takes. What the bands keep of real codes depends on the
+//! codes (they are less independent than bits of a coin), so it is counted on a sample of pairs, and taken as what independent bits
+//! would give where that is more than the sample shows.
+//!
+//! The choice decides how long a join takes, never what it finds.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::bands::Bands;
+use crate::pdq::Code;
+
+/// Codes of each side in the sample: 65,536 pairs.
+const SAMPLE: usize = 256;
+/// A join that takes less, in nanoseconds, is not worth planning.
+const SMALL: f64 = 50e6;
+/// Bands at most: with more a band is too narrow to keep anything out.
+const MOST_BANDS: u32 = 32;
+/// Neighbours of a bucket at most; more would be a list longer than most sides.
+const MOST_NEIGHBOURS: f64 = 20_000.0;
+
+// Nanoseconds on one core of an AMD EPYC (Zen 4) with AVX-512, from `benches/join.rs`; their ratios matter, not what they are.
+/// A pair of the flat search.
+const FLAT_PAIR: f64 = 0.17;
+/// A vector of a tile: 8 codes of the right side against one of the left.
+const TILE_VECTOR: f64 = 1.6;
+/// A neighbour of a bucket that is looked up, and its first vector fetched where it is not empty.
+const TILE_VISIT: f64 = 14.0;
+/// A code that is brought into a band's order.
+const SORT: f64 = 14.0;
+/// A bucket of a band: its offset is counted, summed and read.
+const BUCKET: f64 = 2.0;
+
+/// `--join` as asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JoinMethod {
+    /// What costs less.
+    #[default]
+    Auto,
+    /// Every code against every other.
+    Flat,
+    /// By bands, as many as cost least.
+    Banded,
+}
+
+impl FromStr for JoinMethod {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "flat" => Ok(Self::Flat),
+            "banded" => Ok(Self::Banded),
+            _ => Err("a join is auto, flat or banded".into()),
+        }
+    }
+}
+
+impl fmt::Display for JoinMethod {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Auto => "auto",
+            Self::Flat => "flat",
+            Self::Banded => "banded",
+        })
+    }
+}
+
+/// How a join is done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JoinPlan {
+    /// `None` for flat.
+    pub(super) bands: Option<Bands>,
+    /// What was weighed, in seconds of one core: the flat join, and the best banded one if it was looked at.
+    flat: f64,
+    banded: Option<f64>,
+}
+
+impl JoinPlan {
+    /// Plans a join of distinct codes.
+    pub(super) fn new(method: JoinMethod, left: &[Code], right: &[Code], radius: u32) -> Self {
+        let flat = left.len() as f64 * right.len() as f64 * FLAT_PAIR;
+        if method == JoinMethod::Flat || (method == JoinMethod::Auto && flat < SMALL) {
+            return Self { bands: None, flat: flat * 1e-9, banded: None };
+        }
+        // A small join that is to be banded all the same is planned as if bits were independent.
+        let samples = if flat < SMALL { Default::default() } else { (sample(left), sample(right)) };
+        let best = (1..=MOST_BANDS.min(radius + 1))
+            .map(|count| Bands::new(radius, count))
+            .filter(|bands| bands.0.iter().all(|band| band.neighbours() <= MOST_NEIGHBOURS))
+            .map(|bands| (cost(&bands, left.len() as f64, right.len() as f64, &samples), bands))
+            .min_by(|one, other| one.0.total_cmp(&other.0));
+        let (banded, bands) = best.map_or((f64::INFINITY, None), |(cost, bands)| (cost, Some(bands)));
+        let bands = match method {
+            JoinMethod::Auto | JoinMethod::Flat => bands.filter(|_| banded < flat),
+            JoinMethod::Banded => bands.or_else(|| Some(Bands::new(radius, radius + 1))),
+        };
+        Self { bands, flat: flat * 1e-9, banded: Some(banded * 1e-9) }
+    }
+
+    /// Passes over the left side.
+    pub(super) fn passes(&self) -> u64 {
+        self.bands.as_ref().map_or(1, |bands| bands.0.len() as u64)
+    }
+}
+
+/// The choice and why, in one line for a person.
+impl fmt::Display for JoinPlan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bands, flat, banded } = self;
+        match bands {
+            None => write!(formatter, "flat")?,
+            Some(Bands(bands)) => write!(formatter, "banded, {} bands", bands.len())?,
+        }
+        write!(formatter, " (estimated on one core: flat {flat:.3} s")?;
+        banded.map_or(Ok(()), |banded| write!(formatter, ", banded {banded:.3} s"))?;
+        formatter.write_str(")")
+    }
+}
+
+/// Codes at even distances, moved as the bands want them.
+fn sample(codes: &[Code]) -> Vec<Code> {
+    let count = codes.len().min(SAMPLE);
+    (0..count).map(|index| super::bands::diagonals(codes[index * codes.len() / count])).collect()
+}
+
+/// What a banded join costs, in nanoseconds of one core.
+fn cost(bands: &Bands, left: f64, right: f64, samples: &(Vec<Code>, Vec<Code>)) -> f64 {
+    let mut cost = 0.0;
+    for band in &bands.0 {
+        let (buckets, neighbours) = (band.buckets() as f64, band.neighbours());
+        let pairs = samples.0.iter().flat_map(|one| samples.1.iter().map(move |other| (one, other)));
+        let near = pairs.filter(|(one, other)| *one != *other && band.holds(one, other)).count() as f64;
+        let sampled = near / (samples.0.len() * samples.1.len()).max(1) as f64;
+        let kept = (neighbours / buckets).max(sampled);
+        // Buckets of the left side that are not empty, and the share of the right side's.
+        let full = |codes: f64| buckets * -f64::exp_m1(-codes / buckets);
+        let visits = full(left) * neighbours;
+        let tiles = visits * (full(right) / buckets);
+        // A run of n codes takes n / 8 vectors, and most of one more.
+        let vectors = left * right * kept / 8.0 + tiles * (left / full(left).max(1.0)) * 0.6;
+        cost += vectors * TILE_VECTOR + visits * TILE_VISIT + (left + right) * SORT + buckets * BUCKET;
+    }
+    cost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::prelude::*;
+
+    fn random(count: usize) -> Vec<Code> {
+        let mut random = StdRng::seed_from_u64(3);
+        (0..count).map(|_| Code(random.random())).collect()
+    }
+
+    #[test]
+    fn large_sides_are_banded_and_small_or_crowded_ones_are_not() {
+        let (few, many) = (random(100), random(200_000));
+        let plan =
+            |left: &[Code], right: &[Code], radius| JoinPlan::new(JoinMethod::Auto, left, right, radius);
+        assert!(plan(&many, &many, 31).bands.is_some());
+        assert!(plan(&few, &few, 31).bands.is_none());
+        assert!(plan(&many, &many, 128).bands.is_none(), "bands keep nearly everything out of nothing");
+        // All within a few bits: every band keeps every pair.
+        let crowd: Vec<Code> = (0..200_000).map(|number| Code([number, 0, 0, 0])).collect();
+        assert!(plan(&crowd, &crowd, 31).bands.is_none());
+        assert!(JoinPlan::new(JoinMethod::Banded, &few, &few, 31).bands.is_some());
+        assert!(JoinPlan::new(JoinMethod::Flat, &many, &many, 31).bands.is_none());
+        for radius in 0..=256 {
+            assert!(JoinPlan::new(JoinMethod::Banded, &few, &[], radius).bands.is_some(), "{radius}");
+        }
+    }
+}

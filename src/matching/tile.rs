@@ -1,0 +1,210 @@
+//! The inner loop of the banded join: a bucket of one side against the buckets of the other that are near to it.
+//!
+//! Both sides lie in memory in the order of their buckets, so that a tile (bucket × bucket) is two runs of words. As in
+//! [`super::popcount`] the loop computes a lower bound of each distance only; what passes is measured by the caller.
+
+#![allow(unsafe_code, reason = "vector instructions chosen at run time; listed in CONTRIBUTING")]
+
+use std::ops::Range;
+
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2Lanes, Avx512Lanes};
+use super::lanes::{Lanes, NO_BOUND, PortableLanes};
+use super::popcount::{Bound, EXACT, InstructionSet, THREE_WORDS, TWO_PAIRS, TWO_WORDS, lower_bound};
+use crate::pdq::Code;
+
+/// Words that must follow the last of a plane of the right side: a vector that begins with the last reads so far.
+pub(super) const PADDING: usize = 8;
+
+/// The words that the bound of a radius looks at, of the four of a code as they are laid out for it.
+pub(super) const fn words_of(bound: Bound) -> &'static [usize] {
+    match bound {
+        Bound::TwoWords => &[1, 3],
+        Bound::ThreeWords => &[1, 2, 3],
+        Bound::TwoPairs | Bound::Exact => &[0, 1, 2, 3],
+    }
+}
+
+/// A run of one side against runs of the other.
+#[derive(Clone, Debug)]
+pub(super) struct Tiles<'a> {
+    /// Word w of every code; those of [`words_of`] the bound, the others may be empty.
+    pub left: [&'a [u64]; 4],
+    pub left_range: Range<usize>,
+    /// The same, each with [`PADDING`] words more.
+    pub right: [&'a [u64]; 4],
+    pub right_ranges: &'a [Range<u32>],
+    pub radius: u32,
+    pub bound: Bound,
+}
+
+impl InstructionSet {
+    /// Appends the pairs (left, right) whose bound is within the radius to `passed`. An instruction set that this machine
+    /// lacks is replaced by [`InstructionSet::Portable`].
+    pub(super) fn sieve(self, tiles: &Tiles<'_>, passed: &mut Vec<(u32, u32)>) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the guard has just established every feature the function is compiled with.
+            Self::Avx512 if self.is_available() => unsafe { x86::sieve_avx512(tiles, passed) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Avx2 if self.is_available() => unsafe { x86::sieve_avx2(tiles, passed) },
+            // SAFETY: every machine has the instructions of the baseline.
+            _ => unsafe { sieve_with::<PortableLanes>(tiles, passed) },
+        }
+    }
+
+    /// The distances of `codes` from `needle`, in place of what `distances` held.
+    pub(super) fn distances(self, needle: Code, codes: &[Code], distances: &mut Vec<u16>) {
+        distances.clear();
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the guard has just established every feature the function is compiled with.
+            Self::Avx512 if self.is_available() => unsafe { x86::distances_avx512(needle, codes, distances) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Avx2 if self.is_available() => unsafe { x86::distances_avx2(needle, codes, distances) },
+            _ => measure(needle, codes, distances),
+        }
+    }
+}
+
+#[inline(always)]
+fn measure(needle: Code, codes: &[Code], distances: &mut Vec<u16>) {
+    distances.extend(codes.iter().map(|code| code.distance(needle) as u16));
+}
+
+/// Chooses the loop for the bound.
+///
+/// # Safety
+/// This machine has the instructions of `L`.
+#[inline(always)]
+unsafe fn sieve_with<L: Lanes>(tiles: &Tiles<'_>, passed: &mut Vec<(u32, u32)>) {
+    // SAFETY: what is asked of the caller is the same.
+    unsafe {
+        match tiles.bound {
+            Bound::TwoWords => sweep::<L, TWO_WORDS>(tiles, passed),
+            Bound::ThreeWords => sweep::<L, THREE_WORDS>(tiles, passed),
+            Bound::TwoPairs => sweep::<L, TWO_PAIRS>(tiles, passed),
+            Bound::Exact => sweep::<L, EXACT>(tiles, passed),
+        }
+    }
+}
+
+/// # Safety
+/// This machine has the instructions of `L`.
+#[inline(always)]
+unsafe fn sweep<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, passed: &mut Vec<(u32, u32)>) {
+    for range in tiles.right_ranges {
+        let (mut at, end) = (range.start as usize, range.end as usize);
+        while at < end {
+            // SAFETY: what is asked of the caller is what these ask.
+            unsafe {
+                let found = right_words::<L, BOUND>(tiles, at);
+                let mut least = L::splat(NO_BOUND);
+                for left in tiles.left_range.clone() {
+                    least = least.min(lower_bound::<L, BOUND>(found, left_words::<L, BOUND>(tiles, left)));
+                }
+                if least.any_at_most(tiles.radius) {
+                    single_out::<L, BOUND>(tiles, at, (end - at).min(L::COUNT), passed);
+                }
+            }
+            at += L::COUNT;
+        }
+    }
+}
+
+/// The pairs of one vector of the right side that pass, of which there is at least one, if not behind the bucket's end.
+///
+/// # Safety
+/// This machine has the instructions of `L`.
+#[inline(always)]
+unsafe fn single_out<L: Lanes, const BOUND: u8>(
+    tiles: &Tiles<'_>,
+    at: usize,
+    present: usize,
+    passed: &mut Vec<(u32, u32)>,
+) {
+    let in_bucket = (1 << present) - 1;
+    // SAFETY: what is asked of the caller is what these ask.
+    unsafe {
+        let found = right_words::<L, BOUND>(tiles, at);
+        for left in tiles.left_range.clone() {
+            let bound = lower_bound::<L, BOUND>(found, left_words::<L, BOUND>(tiles, left));
+            let mut lanes = bound.lanes_at_most(tiles.radius) & in_bucket;
+            while lanes != 0 {
+                passed.push((left as u32, at as u32 + lanes.trailing_zeros()));
+                lanes &= lanes - 1;
+            }
+        }
+    }
+}
+
+/// The words of a vector of codes of the right side that the bound looks at.
+///
+/// # Safety
+/// This machine has the instructions of `L`.
+#[inline(always)]
+unsafe fn right_words<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, at: usize) -> [L; 4] {
+    // SAFETY: what is asked of the caller is what these ask.
+    unsafe {
+        let mut words = [L::splat(0); 4];
+        words[1] = L::load(tiles.right[1], at);
+        words[3] = L::load(tiles.right[3], at);
+        if BOUND != TWO_WORDS {
+            words[2] = L::load(tiles.right[2], at);
+        }
+        if BOUND == TWO_PAIRS || BOUND == EXACT {
+            words[0] = L::load(tiles.right[0], at);
+        }
+        words
+    }
+}
+
+/// The words of one code of the left side, in every lane.
+///
+/// # Safety
+/// This machine has the instructions of `L`.
+#[inline(always)]
+unsafe fn left_words<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, at: usize) -> [L; 4] {
+    // SAFETY: what is asked of the caller is what these ask.
+    unsafe {
+        let mut words = [L::splat(0); 4];
+        words[1] = L::splat(tiles.left[1][at]);
+        words[3] = L::splat(tiles.left[3][at]);
+        if BOUND != TWO_WORDS {
+            words[2] = L::splat(tiles.left[2][at]);
+        }
+        if BOUND == TWO_PAIRS || BOUND == EXACT {
+            words[0] = L::splat(tiles.left[0][at]);
+        }
+        words
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Avx2Lanes, Avx512Lanes, Code, Tiles, measure, sieve_with};
+
+    #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
+    pub(super) fn sieve_avx512(tiles: &Tiles<'_>, passed: &mut Vec<(u32, u32)>) {
+        // SAFETY: this function is compiled with, and only called after a check for, the features.
+        unsafe { sieve_with::<Avx512Lanes>(tiles, passed) }
+    }
+
+    #[target_feature(enable = "avx2,popcnt")]
+    pub(super) fn sieve_avx2(tiles: &Tiles<'_>, passed: &mut Vec<(u32, u32)>) {
+        // SAFETY: as above.
+        unsafe { sieve_with::<Avx2Lanes>(tiles, passed) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
+    pub(super) fn distances_avx512(needle: Code, codes: &[Code], distances: &mut Vec<u16>) {
+        measure(needle, codes, distances);
+    }
+
+    #[target_feature(enable = "avx2,popcnt")]
+    pub(super) fn distances_avx2(needle: Code, codes: &[Code], distances: &mut Vec<u16>) {
+        measure(needle, codes, distances);
+    }
+}

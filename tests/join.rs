@@ -1,0 +1,364 @@
+//! Joins of lists of codes against brute force and faiss, on every path.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rand::prelude::*;
+use tamis::matching::join::{Hit, ItemHits};
+use tamis::matching::popcount::InstructionSet;
+use tamis::matching::{
+    Join, JoinControl, JoinError, JoinMethod, JoinReport, JoinSettings, Pair, range_search, self_join,
+};
+use tamis::pdq::{Code, Orientation, hash_tile};
+
+const FAISS: &str = "
+import sys, numpy, faiss
+count, needles, radius = map(int, sys.argv[1:])
+read = lambda n: numpy.frombuffer(sys.stdin.buffer.read(n * 32), dtype=numpy.uint8).reshape(n, 32)
+index = faiss.IndexBinaryFlat(256)
+index.add(read(count))
+# faiss leaves the radius itself out.
+limits, distances, found = index.range_search(read(needles), radius + 1)
+for needle in range(needles):
+    for at in range(limits[needle], limits[needle + 1]):
+        print(needle, found[at], int(distances[at]))
+";
+
+fn brute_force(left: &[Code], right: &[Code], radius: u32, first: impl Fn(usize) -> usize) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (needle, code) in left.iter().enumerate() {
+        for (haystack, other) in right.iter().enumerate().skip(first(needle)) {
+            let distance = code.distance(*other);
+            if distance <= radius {
+                pairs.push(Pair { needle: needle as u32, haystack: haystack as u32, distance });
+            }
+        }
+    }
+    pairs
+}
+
+fn collect(join: &Join<'_>) -> (Vec<ItemHits>, JoinReport) {
+    let mut items = Vec::new();
+    let sink = |hits: &ItemHits| {
+        items.push(hits.clone());
+        Ok::<(), Infallible>(())
+    };
+    let report = join.run(&JoinControl::default(), sink).unwrap();
+    (items, report)
+}
+
+fn pairs(join: &Join<'_>) -> Vec<Pair> {
+    let (items, report) = collect(join);
+    let pair = |left: u32, hit: &Hit| Pair { needle: left, haystack: hit.right, distance: hit.distance };
+    let pairs: Vec<Pair> =
+        items.iter().flat_map(|item| item.hits.iter().map(|hit| pair(item.left, hit))).collect();
+    assert_eq!((report.hits, report.more), (pairs.len() as u64, 0));
+    assert!(pairs.is_sorted());
+    pairs
+}
+
+/// Every way to join: methods, instruction sets, and memory so small that chunks are cut and items are done one by one.
+fn every_way(radius: u32) -> Vec<JoinSettings> {
+    let mut all = Vec::new();
+    for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
+        for instructions in InstructionSet::available() {
+            for memory in [1 << 30, 48 * 300, 0] {
+                all.push(JoinSettings { radius, method, most_hits: None, memory, instructions });
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_way_is_brute_force() {
+    for (seed, left, right, radius) in [
+        (1, 700, 900, 31),
+        (2, 900, 300, 63),
+        (3, 500, 500, 0),
+        (4, 300, 400, 79),
+        (5, 100, 200, 140),
+        (6, 1, 1, 256),
+    ] {
+        let left = support::clustered_codes(seed, left);
+        // Some of the left ones as they are, and some twice.
+        let mut right = [&support::clustered_codes(seed, right)[..], &left[left.len() / 2..]].concat();
+        right.extend_from_within(..right.len() / 3);
+        right.extend([Code([0; 4]); 3]);
+        let expected = brute_force(&left, &right, radius, |_| 0);
+        let with_itself = brute_force(&right, &right, radius, |needle| needle + 1);
+        for settings in every_way(radius) {
+            assert_eq!(pairs(&Join::new(&left, &right, settings)), expected, "{settings:?}");
+            assert_eq!(pairs(&Join::with_itself(&right, settings)), with_itself, "{settings:?}");
+            // The twin that must fail: less than the farthest pair.
+            let farthest = with_itself.iter().map(|pair| pair.distance).max().unwrap();
+            if let Some(radius) = farthest.checked_sub(1) {
+                assert_ne!(
+                    pairs(&Join::with_itself(&right, JoinSettings { radius, ..settings })),
+                    with_itself
+                );
+            }
+        }
+        assert_eq!(range_search(&right, &left, radius), expected);
+        assert_eq!(self_join(&right, radius), with_itself);
+    }
+}
+
+#[test]
+fn empty_sides_have_no_pairs() {
+    let codes = support::clustered_codes(1, 10);
+    for settings in every_way(31) {
+        assert_eq!(pairs(&Join::new(&[], &codes, settings)), []);
+        assert_eq!(pairs(&Join::new(&codes, &[], settings)), []);
+        assert_eq!(pairs(&Join::with_itself(&codes[..1], settings)), []);
+        assert_eq!(pairs(&Join::with_itself(&[], settings)), []);
+    }
+}
+
+/// Items in all orientations: pictures, some of them turned or noisy copies of others.
+fn oriented(count: u64) -> Vec<[Code; 8]> {
+    let mut random = StdRng::seed_from_u64(9);
+    (0..count)
+        .map(|number| {
+            let mut codes = hash_tile(&support::tile(number % (count / 3))).codes;
+            let turn = random.random_range(0..8);
+            codes.rotate_left(turn);
+            for code in &mut codes {
+                (0..random.random_range(0..8))
+                    .for_each(|_| code.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64));
+            }
+            codes
+        })
+        .collect()
+}
+
+/// Least distance, then the first orientation, by looking at all of them.
+fn least(of: impl Iterator<Item = (u32, Orientation)>, radius: u32) -> Option<(u32, Orientation)> {
+    of.filter(|(distance, _)| *distance <= radius).min_by_key(|(distance, turn)| (*distance, *turn as usize))
+}
+
+#[test]
+fn orientations_give_one_hit_a_pair() {
+    let items = oriented(150);
+    let originals: Vec<Code> = items.iter().map(|codes| codes[0]).collect();
+    let radius = 31;
+    // The right picture, turned, is the left one; or the left one turned by the inverse is the right one.
+    let left_turned = |left: usize, right: usize| {
+        Orientation::ALL.map(|turn| (items[left][turn as usize].distance(originals[right]), turn.inverse()))
+    };
+    let right_turned = |left: usize, right: usize| {
+        Orientation::ALL.map(|turn| (originals[left].distance(items[right][turn as usize]), turn))
+    };
+    let mut expected = BTreeMap::new();
+    let mut expected_itself = BTreeMap::new();
+    for left in 0..items.len() {
+        for right in 0..items.len() {
+            if let Some(hit) = least(left_turned(left, right).into_iter(), radius) {
+                expected.insert((left as u32, right as u32), hit);
+            }
+            let both = left_turned(left, right).into_iter().chain(right_turned(left, right));
+            if let Some(hit) = least(both, radius).filter(|_| right > left) {
+                expected_itself.insert((left as u32, right as u32), hit);
+            }
+        }
+    }
+    assert!(expected_itself.values().any(|(_, turn)| *turn == Orientation::Rotate90));
+    assert!(expected_itself.len() > 50);
+    let found = |join: &Join<'_>| -> BTreeMap<(u32, u32), (u32, Orientation)> {
+        let (found, _) = collect(join);
+        let hits = found.iter().flat_map(|item| item.hits.iter().map(|hit| (item.left, hit)));
+        hits.map(|(left, hit)| ((left, hit.right), (hit.distance, hit.orientation))).collect()
+    };
+    for settings in every_way(radius) {
+        assert_eq!(found(&Join::with_orientations(&items, &originals, settings)), expected, "{settings:?}");
+        let itself = Join::with_itself_oriented(&items, &originals, settings);
+        assert_eq!(found(&itself), expected_itself, "{settings:?}");
+    }
+    // The twin that must fail: the list not turned.
+    assert_ne!(found(&Join::with_itself(&originals, JoinSettings::default())), expected_itself);
+}
+
+/// What is left out of an item's hits is counted, and what is kept are the nearest.
+#[test]
+fn the_nearest_are_kept_and_the_others_counted() {
+    let mut codes = support::clustered_codes(3, 600);
+    codes.extend_from_within(..200);
+    let all = brute_force(&codes, &codes, 40, |needle| needle + 1);
+    for most in [0, 1, 3, 50, 10_000] {
+        let mut expected: Vec<(u32, Vec<(u32, u32)>, u64)> = Vec::new();
+        for left in 0..codes.len() as u32 {
+            let mut hits: Vec<(u32, u32)> = all
+                .iter()
+                .filter(|pair| pair.needle == left)
+                .map(|pair| (pair.distance, pair.haystack))
+                .collect();
+            hits.sort_unstable();
+            let more = hits.len().saturating_sub(most) as u64;
+            if hits.is_empty() {
+                continue;
+            }
+            hits.truncate(most);
+            hits.sort_unstable_by_key(|hit| hit.1);
+            expected.push((left, hits, more));
+        }
+        for settings in every_way(40) {
+            let settings = JoinSettings { most_hits: Some(most), ..settings };
+            let (found, report) = collect(&Join::with_itself(&codes, settings));
+            let found: Vec<_> = found
+                .into_iter()
+                .map(|item| {
+                    let hits = item.hits.iter().map(|hit| (hit.distance, hit.right)).collect();
+                    (item.left, hits, item.more)
+                })
+                .collect();
+            assert!(found == expected, "{most}: {settings:?}");
+            assert_eq!(report.hits + report.more, all.len() as u64);
+        }
+    }
+}
+
+/// The adversary's lists, small enough for brute force: equal codes, codes within three bits, codes with 200 bits in common.
+#[test]
+fn crowds_are_counted_to_the_last_pair() {
+    let mut random = StdRng::seed_from_u64(4);
+    let centre: [u64; 4] = random.random();
+    let flipped = |random: &mut StdRng, bits: usize, from: usize| {
+        let mut code = Code(centre);
+        for _ in 0..bits {
+            code.0[random.random_range(from..256) / 64] ^= 1 << random.random_range(0..64);
+        }
+        code
+    };
+    let lists: [Vec<Code>; 3] = [
+        vec![Code(centre); 3000],
+        (0..3000).map(|_| flipped(&mut random, 3, 0)).collect(),
+        (0..3000).map(|_| flipped(&mut random, 28, 200)).collect(),
+    ];
+    for codes in lists {
+        let expected = brute_force(&codes, &codes, 31, |needle| needle + 1);
+        for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
+            for memory in [1 << 30, 1 << 16] {
+                let settings = JoinSettings { method, memory, most_hits: Some(5), ..JoinSettings::default() };
+                let (found, report) = collect(&Join::with_itself(&codes, settings));
+                assert_eq!(report.hits + report.more, expected.len() as u64, "{settings:?}");
+                assert!(found.iter().all(|item| item.hits.len() <= 5));
+            }
+            let settings = JoinSettings { method, ..JoinSettings::default() };
+            assert!(pairs(&Join::with_itself(&codes, settings)) == expected);
+        }
+    }
+}
+
+#[test]
+fn a_join_ends_with_its_sink_and_when_it_is_told() {
+    let codes = support::clustered_codes(1, 500);
+    let join = Join::with_itself(&codes, JoinSettings::default());
+    let mut calls = 0;
+    let ended = join.run(&JoinControl::default(), |_| {
+        calls += 1;
+        if calls == 3 { Err("full") } else { Ok(()) }
+    });
+    assert!(matches!(ended, Err(JoinError::Sink("full"))));
+    assert_eq!(calls, 3);
+    let control = JoinControl::default();
+    control.cancel();
+    assert!(matches!(join.run(&control, |_| Ok::<(), Infallible>(())), Err(JoinError::Cancelled)));
+}
+
+#[test]
+fn threads_do_not_show_in_the_result() {
+    let codes = support::clustered_codes(2, 20_000);
+    let with = |threads, method| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let settings = JoinSettings { method, ..JoinSettings::default() };
+        pool.install(|| collect(&Join::with_itself(&codes, settings)).0)
+    };
+    let expected = with(1, JoinMethod::Flat);
+    assert!(expected.len() > 5000);
+    for (threads, method) in
+        [(1, JoinMethod::Banded), (2, JoinMethod::Banded), (7, JoinMethod::Banded), (3, JoinMethod::Flat)]
+    {
+        assert!(with(threads, method) == expected, "{threads} {method}");
+    }
+}
+
+/// All pairs by faiss; `None` where it is not there.
+fn ask_faiss(haystack: &[Code], needles: &[Code], radius: u32) -> Option<Vec<Pair>> {
+    let there = Command::new("python3").args(["-c", "import faiss, numpy"]).stderr(Stdio::null()).status();
+    if !there.is_ok_and(|status| status.success()) {
+        assert!(!support::oracles_required(), "TAMIS_ORACLE_TESTS=require: no python3 with faiss");
+        println!("skipped: no python3 with faiss");
+        return None;
+    }
+    let sizes = [haystack.len(), needles.len(), radius as usize].map(|number| number.to_string());
+    let mut child = Command::new("python3")
+        .args(["-c", FAISS])
+        .args(sizes)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for code in haystack.iter().chain(needles) {
+                input.write_all(&code.to_bytes()).unwrap();
+            }
+        });
+        child.wait_with_output().unwrap()
+    });
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut found: Vec<Pair> = text
+        .lines()
+        .map(|line| {
+            let numbers: Vec<u32> = line.split(' ').map(|number| number.parse().unwrap()).collect();
+            Pair { needle: numbers[0], haystack: numbers[1], distance: numbers[2] }
+        })
+        .collect();
+    found.sort_unstable();
+    Some(found)
+}
+
+fn shared(name: &str) -> Option<Vec<Code>> {
+    let named = std::env::var_os("TAMIS_SHARED_DATA").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
+    let Ok(text) = std::fs::read_to_string(folder.join(name)) else {
+        println!("skipped: no {name} in {}", folder.display());
+        return None;
+    };
+    Some(text.lines().map(|line| line.parse().unwrap()).collect())
+}
+
+#[test]
+fn faiss_finds_the_same() {
+    let mut cases = vec![(support::clustered_codes(7, 4000), support::clustered_codes(7, 1000))];
+    let public = ["haystack.txt", "needles.txt"].map(|name| shared(&format!("pdq/reg-test-input/{name}")));
+    if let [Some(haystack), Some(needles)] = public {
+        cases.push((haystack, needles));
+    }
+    for (haystack, needles) in cases {
+        for radius in [31, 63] {
+            let Some(expected) = ask_faiss(&haystack, &needles, radius) else { return };
+            assert!(expected.len() > 100, "{}", expected.len());
+            for method in [JoinMethod::Flat, JoinMethod::Banded] {
+                let settings = JoinSettings { radius, method, ..JoinSettings::default() };
+                assert_eq!(pairs(&Join::new(&needles, &haystack, settings)), expected, "{method} {radius}");
+            }
+            // The twin that must fail: less than the farthest pair.
+            let farthest = expected.iter().map(|pair| pair.distance).max().unwrap();
+            assert_ne!(range_search(&haystack, &needles, farthest - 1), expected);
+        }
+    }
+}
