@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::decode::DecodeMode;
-use crate::matching::{BackendRequest, DEFAULT_DISTANCE, MAX_DISTANCE, VerifyMode};
+use crate::matching::{BackendRequest, DEFAULT_DISTANCE, JoinMethod, MAX_DISTANCE, VerifyMode};
 use crate::pdq::{Geometry, MIN_QUALITY};
 
 use super::config::MemorySize;
@@ -50,6 +50,8 @@ pub enum Command {
     Export(Export),
     /// Print the codes of pictures, without a case
     Hash(Hash),
+    /// Every pair of codes of two lists, or of one with itself, within a distance; without a case
+    Join(Join),
     /// Show the adapters of this machine and which backend `auto` takes, with the measurement
     Devices(Devices),
     /// Measure how fast this machine would work
@@ -373,6 +375,46 @@ pub enum HashFormat {
     Csv,
     /// JSON Lines
     Jsonl,
+}
+
+/// `tamis join`.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "tamis join [OPTIONS] <LEFT> <RIGHT>\n       tamis join [OPTIONS] --self <LIST>",
+    after_help = "A list is what `tamis hash` writes: 64 hex digits a line, with a quality and a name behind commas if it likes. \
+Codes have the numbers 0, 1, 2... of their lines, without empty ones and comments (#). Rows are sorted by left, then right."
+)]
+pub struct Join {
+    /// Two lists of codes; with --self one
+    #[arg(value_name = "LIST", required = true, num_args = 1..=2)]
+    pub lists: Vec<PathBuf>,
+    /// Join the list with itself: each pair once, the smaller number left
+    #[arg(long = "self")]
+    pub with_itself: bool,
+    /// Differing bits of 256 up to which two codes are a pair
+    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
+    pub distance: u32,
+    /// The left list has eight codes a picture, as `tamis hash --orientations` writes them: one row a pair of
+    /// pictures, of the least distance. Numbers are then those of pictures; a right list of that form is taken by
+    /// its pictures as they are
+    #[arg(long)]
+    pub orientations: bool,
+    /// Codes of a lower quality (0...100) are set aside, where the list gives one
+    #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub min_quality: u8,
+    /// Every code against every other (flat), by bands that most pairs never meet in (banded), or what
+    /// costs less (auto). The rows are the same
+    #[arg(long, value_name = "HOW", default_value_t)]
+    pub join: JoinMethod,
+    /// Rows of a left item at most, the nearest; how many more there are is counted and told
+    #[arg(long, value_name = "N")]
+    pub max_hits_per_item: Option<usize>,
+    /// Form of the rows
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    pub format: RowFormat,
+    /// File for the result, instead of standard output; it appears only when it is whole
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `tamis devices`.

@@ -6,6 +6,7 @@ pub mod config;
 pub mod console;
 pub mod error;
 pub mod interrupt;
+pub mod join_progress;
 pub mod output;
 pub mod progress;
 pub mod protect;
@@ -28,6 +29,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Match(command) => commands::match_case::run(command, &arguments.common, &console),
         Command::Export(command) => commands::export::run(command, &console),
         Command::Hash(command) => commands::hash::run(command, &arguments.common, &console),
+        Command::Join(command) => commands::join::run(command, &arguments.common, &console),
         Command::Devices(command) => commands::devices::run(command, &arguments.common, &console),
         Command::Bench(command) => match &command.what {
             BenchCommand::Ingest(command) => commands::bench::run(command, &arguments.common, &console),

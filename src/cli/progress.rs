@@ -21,8 +21,9 @@ pub struct ProgressDisplay<'a> {
     console: &'a Console,
 }
 
+/// A form of progress, resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Bar,
     Lines,
     Json,
@@ -30,8 +31,20 @@ enum Form {
 }
 
 impl Form {
+    /// The form that `style` means on this console. `--quiet` silences all but an explicit `json`.
+    pub fn of(style: ProgressStyle, console: &Console) -> Self {
+        match style {
+            ProgressStyle::Json => Self::Json,
+            _ if console.is_quiet() => Self::Nothing,
+            ProgressStyle::None => Self::Nothing,
+            ProgressStyle::Lines => Self::Lines,
+            ProgressStyle::Auto if console.is_terminal() => Self::Bar,
+            ProgressStyle::Auto => Self::Lines,
+        }
+    }
+
     /// Time between two looks at the counters.
-    const fn period(self) -> Duration {
+    pub const fn period(self) -> Duration {
         match self {
             Self::Bar => Duration::from_millis(200),
             Self::Json => Duration::from_secs(1),
@@ -44,15 +57,7 @@ impl<'a> ProgressDisplay<'a> {
     /// The form that `style` means on this console. `--quiet` silences all but an explicit `json`.
     #[must_use]
     pub fn new(style: ProgressStyle, console: &'a Console) -> Self {
-        let form = match style {
-            ProgressStyle::Json => Form::Json,
-            _ if console.is_quiet() => Form::Nothing,
-            ProgressStyle::None => Form::Nothing,
-            ProgressStyle::Lines => Form::Lines,
-            ProgressStyle::Auto if console.is_terminal() => Form::Bar,
-            ProgressStyle::Auto => Form::Lines,
-        };
-        Self { form, console }
+        Self { form: Form::of(style, console), console }
     }
 
     /// Runs `work` on this thread while another shows `progress`, and warns of what `backend` has to tell when

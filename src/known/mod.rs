@@ -2,6 +2,7 @@
 //! description for users.
 
 mod builder;
+mod code_list;
 mod digest_index;
 mod lines;
 mod read;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 use crate::pdq::{Code, Geometry};
 use crate::source::Digests;
 use crate::source::name::escape_path;
+
+pub use code_list::{CodeList, ListError, names_orientations};
 
 use builder::Columns;
 use digest_index::DigestIndex;

@@ -16,10 +16,10 @@ use crate::pdq::Geometry;
 use crate::source::name::escape;
 
 /// Bytes read at a time; the first block also decides the format.
-const BLOCK: usize = 1 << 20;
+pub(super) const BLOCK: usize = 1 << 20;
 /// No line of a list is longer.
 const MAX_LINE: u64 = 1 << 20;
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a set.
 pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownError> {
@@ -114,16 +114,16 @@ impl Read for Digesting {
 }
 
 /// What the beginning of a file says.
-struct Opening {
-    byte_order_mark: bool,
+pub(super) struct Opening {
+    pub byte_order_mark: bool,
     /// From a leading comment `# geometry: te512`.
-    geometry: Option<Geometry>,
+    pub geometry: Option<Geometry>,
     /// `None` for a table.
-    format: Option<LineFormat>,
+    pub format: Option<LineFormat>,
 }
 
 impl Opening {
-    fn of(head: &[u8]) -> Result<Self, String> {
+    pub fn of(head: &[u8]) -> Result<Self, String> {
         if head.is_empty() {
             return Err("the file is empty".into());
         }

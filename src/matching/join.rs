@@ -217,6 +217,7 @@ pub struct Join<'a> {
     items: usize,
     with_itself: bool,
     settings: JoinSettings,
+    pool: Option<&'a rayon::ThreadPool>,
 }
 
 impl<'a> Join<'a> {
@@ -224,7 +225,7 @@ impl<'a> Join<'a> {
     #[must_use]
     pub fn new(left: &'a [Code], right: &'a [Code], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(left, 1, right, 1)];
-        Self { legs, items: left.len(), with_itself: false, settings }
+        Self { legs, items: left.len(), with_itself: false, settings, pool: None }
     }
 
     /// Each item of `left`, in all orientations, with each code of `right`: one hit a pair of items, of the least distance,
@@ -232,14 +233,14 @@ impl<'a> Join<'a> {
     #[must_use]
     pub fn with_orientations(left: &'a [[Code; 8]], right: &'a [Code], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(left.as_flattened(), 8, right, 1)];
-        Self { legs, items: left.len(), with_itself: false, settings }
+        Self { legs, items: left.len(), with_itself: false, settings, pool: None }
     }
 
     /// Each two codes of a list, once: a hit's item has the smaller number.
     #[must_use]
     pub fn with_itself(codes: &'a [Code], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(codes, 1, codes, 1)];
-        Self { legs, items: codes.len(), with_itself: true, settings }
+        Self { legs, items: codes.len(), with_itself: true, settings, pool: None }
     }
 
     /// Each two items of a list, once, in all orientations. `originals` are the first codes of `items`. Either may be turned: the code of a
@@ -252,10 +253,23 @@ impl<'a> Join<'a> {
     ) -> Self {
         let turned = items.as_flattened();
         let legs = vec![Leg::new(turned, 8, originals, 1), Leg::new(originals, 1, turned, 8)];
-        Self { legs, items: items.len(), with_itself: true, settings }
+        Self { legs, items: items.len(), with_itself: true, settings, pool: None }
     }
 
-    /// Hands every item that has hits to `sink`, in order. It runs on the threads of the current rayon pool.
+    /// Searches on the threads of `pool` instead of the current one; the sink stays on the caller's thread.
+    #[must_use]
+    pub fn on(self, pool: &'a rayon::ThreadPool) -> Self {
+        Self { pool: Some(pool), ..self }
+    }
+
+    fn installed<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
+    /// Hands every item that has hits to `sink`, in order.
     ///
     /// # Errors
     /// The sink's, which ends the join, and being cancelled.
@@ -279,8 +293,9 @@ impl<'a> Join<'a> {
             sink(hits).map_err(JoinError::Sink)
         };
         while let Some(chunk) = chunks.pop() {
-            let found: Result<Vec<Found>, Stop> =
-                self.legs.iter().map(|leg| self.search(leg, &chunk, control, &mut report)).collect();
+            let found: Result<Vec<Found>, Stop> = self.installed(|| {
+                self.legs.iter().map(|leg| self.search(leg, &chunk, control, &mut report)).collect()
+            });
             match found {
                 Ok(found) => {
                     for item in chunk.clone() {
@@ -398,8 +413,8 @@ impl<'a> Join<'a> {
             control.check().map_err(|_| JoinError::Cancelled)?;
             control.begin(items.len(), 1);
             let count = items.len();
-            let hits: Vec<Option<ItemHits>> =
-                items.into_par_iter().with_max_len(1).map(|item| self.measure(item)).collect();
+            let hits: Vec<Option<ItemHits>> = self
+                .installed(|| items.into_par_iter().with_max_len(1).map(|item| self.measure(item)).collect());
             for hits in hits.iter().flatten() {
                 sink(hits)?;
             }

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod devices;
 pub mod export;
 pub mod hash;
+pub mod join;
 pub mod match_case;
 pub mod scan;
 pub mod triage;

@@ -1,0 +1,282 @@
+//! `tamis join`: every pair of codes of two lists, or of one with itself.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::cli::args::{Common, Join, RowFormat};
+use crate::cli::config::Resources;
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::join_progress::JoinProgress;
+use crate::cli::output::with_output;
+use crate::cli::protect::Protected;
+use crate::known::{CodeList, names_orientations};
+use crate::matching::join::ItemHits;
+use crate::matching::{self, BackendRequest, JoinControl, JoinError, JoinReport, JoinSettings};
+use crate::pdq::{Code, Geometry};
+use crate::source::name::escape_path;
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong usage, a list that is none, or a sink that failed.
+pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    let (left, right) = match (&command.lists[..], command.with_itself) {
+        ([list], true) => (list, None),
+        ([left, right], false) => (left, Some(right)),
+        ([_], false) => return Err(CliError::Usage("give two lists, or --self and one".into())),
+        _ => return Err(CliError::Usage("--self takes one list".into())),
+    };
+    Protected::new(&[], &command.lists).refuse_output(command.output.as_deref())?;
+    let cancel = cancel_on_interrupt()?;
+    let resources = Resources::resolve(common, &[]);
+    if matches!(common.backend, BackendRequest::Gpu(_)) {
+        console.warning("a join of lists runs on the CPU, whatever --backend says");
+    }
+    let settings = JoinSettings {
+        radius: command.distance,
+        method: command.join,
+        most_hits: command.max_hits_per_item,
+        memory: resources.max_memory,
+        ..JoinSettings::default()
+    };
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
+    let lists = Lists::read(left, right.map(|right| &**right), command)?;
+    lists.tell(console, command.min_quality);
+    let mut report = None;
+    let started = Instant::now();
+    let control = JoinControl::default();
+    let written = with_output(command.output.as_deref(), |out| {
+        let mut rows = Rows::new(command.format, &lists, out).map_err(CliError::failed)?;
+        let progress = JoinProgress { control: &control, cancel: &cancel, items: lists.items() as u64 };
+        let joined = progress.show(common.progress, console, || {
+            lists.join(settings, &pool, &control, |hits| rows.write(hits))
+        });
+        report = Some(joined.map_err(|error| match error {
+            JoinError::Cancelled => CliError::Failed("interrupted: there is no whole result".into()),
+            JoinError::Sink(error) => CliError::failed(error),
+        })?);
+        rows.flush().map_err(CliError::failed)
+    });
+    if cancel.is_cancelled() && written.is_err() {
+        console.note("interrupted: what was written, if anything, is not the whole result");
+        return Ok(Finished::Interrupted);
+    }
+    written?;
+    if let Some(report) = report {
+        tell(&report, command, started, console);
+    }
+    Ok(Finished::Done)
+}
+
+/// What the join found, on standard error.
+fn tell(report: &JoinReport, command: &Join, started: Instant, console: &Console) {
+    console.detail(format!("joined {}", report.plan));
+    let JoinReport { hits, items_with_hits, items, .. } = report;
+    let seconds = started.elapsed().as_secs_f64();
+    console.note(format!(
+        "{hits} pairs within {} bits, of {items_with_hits} of {items} items, in {seconds:.1} s",
+        command.distance
+    ));
+    if let (more @ 1.., Some(most)) = (report.more, command.max_hits_per_item) {
+        console.warning(format!(
+            "{more} more pairs are not listed: --max-hits-per-item {most} keeps the nearest"
+        ));
+    }
+    if let Some(path) = &command.output {
+        console.note(format!("written to {}", escape_path(path)));
+    }
+}
+
+/// The lists of a join.
+enum Lists {
+    Codes(CodeList<Code>, Option<CodeList<Code>>),
+    Oriented(CodeList<[Code; 8]>, Right),
+}
+
+/// The right side of a join with orientations.
+enum Right {
+    Itself(Vec<Code>),
+    Codes(CodeList<Code>),
+    Pictures(CodeList<[Code; 8]>, Vec<Code>),
+}
+
+impl Lists {
+    fn read(left: &Path, right: Option<&Path>, command: &Join) -> Result<Self, CliError> {
+        let quality = command.min_quality;
+        let lists = if command.orientations {
+            let left = CodeList::<[Code; 8]>::read(left, quality).map_err(CliError::failed)?;
+            let right = match right {
+                None => Right::Itself(left.originals()),
+                Some(path) if names_orientations(path).map_err(CliError::failed)? => {
+                    let pictures = CodeList::<[Code; 8]>::read(path, quality).map_err(CliError::failed)?;
+                    let originals = pictures.originals();
+                    Right::Pictures(pictures, originals)
+                }
+                Some(path) => Right::Codes(CodeList::<Code>::read(path, quality).map_err(CliError::failed)?),
+            };
+            Self::Oriented(left, right)
+        } else {
+            let read = |path| CodeList::<Code>::read(path, quality).map_err(CliError::failed);
+            Self::Codes(read(left)?, right.map(read).transpose()?)
+        };
+        lists.check_geometry()?;
+        Ok(lists)
+    }
+
+    /// Codes that were made in different ways must not be compared. A list that does not say how is taken to be
+    /// like the other.
+    fn check_geometry(&self) -> Result<(), CliError> {
+        let (left, right) = match self {
+            Self::Codes(left, right) => (left.geometry, right.as_ref().and_then(|right| right.geometry)),
+            Self::Oriented(left, Right::Itself(_)) => (left.geometry, None),
+            Self::Oriented(left, Right::Codes(right)) => (left.geometry, right.geometry),
+            Self::Oriented(left, Right::Pictures(right, _)) => (left.geometry, right.geometry),
+        };
+        match (left, right) {
+            (Some(left), Some(right)) if left != right => Err(CliError::Failed(format!(
+                "the left list's codes have the geometry {}, the right list's {}: they cannot be compared; hash the pictures \
+                 again with --geometry {}",
+                left.name(),
+                right.name(),
+                if right == Geometry::Full { "full" } else { "te512" }
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn items(&self) -> usize {
+        match self {
+            Self::Codes(left, _) => left.items.len(),
+            Self::Oriented(left, _) => left.items.len(),
+        }
+    }
+
+    fn join<E>(
+        &self,
+        settings: JoinSettings,
+        pool: &rayon::ThreadPool,
+        control: &JoinControl,
+        sink: impl FnMut(&ItemHits) -> Result<(), E>,
+    ) -> Result<JoinReport, JoinError<E>> {
+        let join = match self {
+            Self::Codes(list, None) => matching::Join::with_itself(&list.items, settings),
+            Self::Codes(left, Some(right)) => matching::Join::new(&left.items, &right.items, settings),
+            Self::Oriented(list, Right::Itself(originals)) => {
+                matching::Join::with_itself_oriented(&list.items, originals, settings)
+            }
+            Self::Oriented(left, Right::Codes(right)) => {
+                matching::Join::with_orientations(&left.items, &right.items, settings)
+            }
+            Self::Oriented(left, Right::Pictures(_, originals)) => {
+                matching::Join::with_orientations(&left.items, originals, settings)
+            }
+        };
+        join.on(pool).run(control, sink)
+    }
+
+    fn left_number(&self, item: u32) -> u32 {
+        match self {
+            Self::Codes(left, _) => left.number(item),
+            Self::Oriented(left, _) => left.number(item),
+        }
+    }
+
+    fn right_number(&self, item: u32) -> u32 {
+        match self {
+            Self::Codes(_, Some(right)) | Self::Oriented(_, Right::Codes(right)) => right.number(item),
+            Self::Oriented(_, Right::Pictures(right, _)) => right.number(item),
+            Self::Codes(_, None) | Self::Oriented(_, Right::Itself(_)) => self.left_number(item),
+        }
+    }
+
+    /// Says what takes no part.
+    fn tell(&self, console: &Console, min_quality: u8) {
+        match self {
+            Self::Codes(left, right) => {
+                tell_aside("left", left, min_quality, console);
+                right.iter().for_each(|right| tell_aside("right", right, min_quality, console));
+            }
+            Self::Oriented(left, right) => {
+                tell_aside("left", left, min_quality, console);
+                match right {
+                    Right::Itself(_) => {}
+                    Right::Codes(right) => tell_aside("right", right, min_quality, console),
+                    Right::Pictures(right, _) => tell_aside("right", right, min_quality, console),
+                }
+            }
+        }
+    }
+}
+
+fn tell_aside<T>(side: &str, list: &CodeList<T>, min_quality: u8, console: &Console) {
+    let CodeList { count, low_quality, zero_codes, .. } = list;
+    if low_quality + zero_codes > 0 {
+        console.note(format!(
+            "{side}: of {count} items {low_quality} are set aside with a quality under {min_quality} and {zero_codes} with a \
+             code that is all zero"
+        ));
+    }
+}
+
+/// Writes rows in the form that was asked for.
+struct Rows<'a> {
+    out: &'a mut dyn Write,
+    format: RowFormat,
+    lists: &'a Lists,
+}
+
+/// A row of JSON.
+#[derive(Serialize)]
+struct Row<'a> {
+    left: u32,
+    right: u32,
+    distance: u32,
+    orientation: &'a str,
+}
+
+/// Hits of an item that are not listed.
+#[derive(Serialize)]
+struct More {
+    left: u32,
+    more: u64,
+}
+
+impl<'a> Rows<'a> {
+    fn new(format: RowFormat, lists: &'a Lists, out: &'a mut dyn Write) -> io::Result<Self> {
+        if format == RowFormat::Csv {
+            out.write_all(b"left,right,distance,orientation\n")?;
+        }
+        Ok(Self { out, format, lists })
+    }
+
+    fn write(&mut self, item: &ItemHits) -> io::Result<()> {
+        let left = self.lists.left_number(item.left);
+        for hit in &item.hits {
+            let (right, distance) = (self.lists.right_number(hit.right), hit.distance);
+            let orientation = hit.orientation.name();
+            match self.format {
+                RowFormat::Csv => writeln!(self.out, "{left},{right},{distance},{orientation}")?,
+                RowFormat::Jsonl => self.json(&Row { left, right, distance, orientation })?,
+            }
+        }
+        match self.format {
+            RowFormat::Jsonl if item.more > 0 => self.json(&More { left, more: item.more }),
+            RowFormat::Jsonl | RowFormat::Csv => Ok(()),
+        }
+    }
+
+    fn json(&mut self, row: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut *self.out, row)?;
+        self.out.write_all(b"\n")
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,232 @@
+//! Plain lists of codes, as `tamis hash` writes them and `tamis join` reads them: codes alone, by their number in the list.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::builder::{parse_code, parse_quality};
+use super::lines::LineFormat;
+use super::read::{BLOCK, BYTE_ORDER_MARK, KnownFault, Opening, for_each_line, one_line};
+use crate::pdq::{Code, Geometry, Orientation};
+use crate::source::name::escape_path;
+
+/// Why a list was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// It cannot be read.
+    #[error("list {}: {source}", escape_path(path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is no list of codes.
+    #[error("list {}: {reason}", escape_path(path))]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why, and the way out.
+        reason: String,
+    },
+    /// A malformed line.
+    #[error("list {}, line {line}: {reason}", escape_path(path))]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// 1-based.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Items of a list that take part in a join. An item is a code, or a picture with the codes of its eight orientations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeList<T> {
+    /// The items, in the list's order, without those set aside.
+    pub items: Vec<T>,
+    /// Each item's number in the list, from 0; `None` where none was set aside.
+    numbers: Option<Vec<u32>>,
+    /// Items in the list.
+    pub count: u64,
+    /// Set aside because of their quality.
+    pub low_quality: u64,
+    /// Set aside because the code is all zero.
+    pub zero_codes: u64,
+    /// What the codes were made with, where the list says it.
+    pub geometry: Option<Geometry>,
+}
+
+impl<T> CodeList<T> {
+    /// The number in the list of an item.
+    #[must_use]
+    pub fn number(&self, item: u32) -> u32 {
+        self.numbers.as_ref().map_or(item, |numbers| numbers[item as usize])
+    }
+
+    fn new(geometry: Option<Geometry>) -> Self {
+        Self { items: Vec::new(), numbers: None, count: 0, low_quality: 0, zero_codes: 0, geometry }
+    }
+
+    /// Adds an item, or sets it aside.
+    fn push(&mut self, item: T, code: Code, quality: Option<u8>, min_quality: u8) -> Result<(), String> {
+        let number = u32::try_from(self.count)
+            .ok()
+            .filter(|&number| number < u32::MAX / 8)
+            .ok_or("more items than a join can number")?;
+        self.count += 1;
+        let aside = if code.is_zero() {
+            Some(&mut self.zero_codes)
+        } else {
+            quality.is_some_and(|quality| quality < min_quality).then_some(&mut self.low_quality)
+        };
+        if let Some(aside) = aside {
+            *aside += 1;
+            self.numbers.get_or_insert_with(|| (0..number).collect());
+            return Ok(());
+        }
+        self.items.push(item);
+        if let Some(numbers) = &mut self.numbers {
+            numbers.push(number);
+        }
+        Ok(())
+    }
+}
+
+impl CodeList<Code> {
+    /// Reads `<64 hex>[,<quality>[,<anything>]]` lines: each is an item.
+    ///
+    /// # Errors
+    /// A file that is no list of codes, or its first malformed line.
+    pub fn read(path: &Path, min_quality: u8) -> Result<Self, ListError> {
+        let (mut source, geometry) = open(path)?;
+        let mut list = Self::new(geometry);
+        lines(path, &mut source, |line| {
+            let line = ListLine::parse(line)?;
+            list.push(line.code, line.code, line.quality, min_quality)
+        })?;
+        Ok(list)
+    }
+}
+
+impl CodeList<[Code; 8]> {
+    /// Reads `<64 hex>,<quality>,<orientation>,<path>` lines, eight a picture, as `tamis hash --orientations` writes them.
+    ///
+    /// # Errors
+    /// A file that is no such list, or its first malformed line.
+    pub fn read(path: &Path, min_quality: u8) -> Result<Self, ListError> {
+        let (mut source, geometry) = open(path)?;
+        let mut list = Self::new(geometry);
+        let mut picture = Vec::with_capacity(8);
+        let mut quality = None;
+        lines(path, &mut source, |line| {
+            let line = ListLine::parse(line)?;
+            let expected = Orientation::ALL[picture.len()];
+            if line.orientation != Some(expected) {
+                return Err(format!(
+                    "the code for `{}` is expected here: with --orientations a list has eight lines a picture, as \
+                     `tamis hash --orientations` writes them",
+                    expected.name()
+                ));
+            }
+            if picture.is_empty() {
+                quality = line.quality;
+            }
+            picture.push(line.code);
+            if let Ok(codes) = <[Code; 8]>::try_from(&picture[..]) {
+                list.push(codes, codes[0], quality, min_quality)?;
+                picture.clear();
+            }
+            Ok(())
+        })?;
+        if !picture.is_empty() {
+            let reason = format!("the last picture has {} of 8 codes: is the list cut off?", picture.len());
+            return Err(ListError::Refused { path: path.to_path_buf(), reason });
+        }
+        Ok(list)
+    }
+
+    /// The codes of the pictures as they are.
+    #[must_use]
+    pub fn originals(&self) -> Vec<Code> {
+        self.items.iter().map(|codes| codes[0]).collect()
+    }
+}
+
+/// Whether the first code of a list is that of a named orientation.
+///
+/// # Errors
+/// A file that is no list of codes.
+pub fn names_orientations(path: &Path) -> Result<bool, ListError> {
+    let (mut source, _) = open(path)?;
+    let mut named = None;
+    // The first line decides; that reading goes on to the end of the block is no loss.
+    let head =
+        source.fill_buf().map_err(|source| ListError::Read { path: path.to_path_buf(), source })?.to_vec();
+    lines(path, &mut &head[..], |line| {
+        if named.is_none() {
+            named = Some(ListLine::parse(line).is_ok_and(|line| line.orientation.is_some()));
+        }
+        Ok(())
+    })?;
+    Ok(named.unwrap_or(false))
+}
+
+/// A line of a list.
+struct ListLine {
+    code: Code,
+    quality: Option<u8>,
+    /// Where the third field is the name of one.
+    orientation: Option<Orientation>,
+}
+
+impl ListLine {
+    fn parse(line: &[u8]) -> Result<Self, String> {
+        let mut fields = one_line(line)?.splitn(4, |&byte| byte == b',').map(<[u8]>::trim_ascii);
+        let code = parse_code(fields.next().unwrap_or_default())?;
+        let quality = fields.next().map_or(Ok(None), parse_quality)?;
+        let third = fields.next().unwrap_or_default();
+        let orientation = Orientation::ALL.into_iter().find(|turn| turn.name().as_bytes() == third);
+        Ok(Self { code, quality, orientation })
+    }
+}
+
+/// Opens a list for reading, behind its byte order mark, with the geometry that it states.
+fn open(path: &Path) -> Result<(BufReader<File>, Option<Geometry>), ListError> {
+    let refused = |reason: String| ListError::Refused { path: path.to_path_buf(), reason };
+    let system = |source: io::Error| ListError::Read { path: path.to_path_buf(), source };
+    let file = File::open(path).map_err(system)?;
+    if !file.metadata().map_err(system)?.is_file() {
+        return Err(refused("not a file; give the list itself".into()));
+    }
+    let mut source = BufReader::with_capacity(BLOCK, file);
+    let head = source.fill_buf().map_err(system)?;
+    if head.is_empty() {
+        return Ok((source, None));
+    }
+    let opening = Opening::of(head).map_err(refused)?;
+    if opening.format != Some(LineFormat::Codes) {
+        return Err(refused(
+            "a list of codes is expected, 64 hex digits a line, as `tamis hash` writes it; tables and digests are for \
+             `tamis triage --known`"
+                .into(),
+        ));
+    }
+    if opening.byte_order_mark {
+        source.consume(BYTE_ORDER_MARK.len());
+    }
+    Ok((source, opening.geometry))
+}
+
+fn lines(
+    path: &Path,
+    source: &mut impl BufRead,
+    mut visit: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), ListError> {
+    let visit = |number, line: &[u8]| visit(line).map_err(|reason| KnownFault::Line(number, reason));
+    for_each_line(source, visit).map_err(|fault| match fault {
+        KnownFault::Io(source) => ListError::Read { path: path.to_path_buf(), source },
+        KnownFault::Line(line, reason) => ListError::Line { path: path.to_path_buf(), line, reason },
+    })
+}
