@@ -362,3 +362,195 @@ fn faiss_finds_the_same() {
         }
     }
 }
+
+mod command {
+    use super::*;
+    use std::fs;
+
+    use support::cli::{errors, expect, run, tamis};
+
+    fn write(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_string()
+    }
+
+    fn text(codes: &[Code]) -> String {
+        codes.iter().map(|code| format!("{code}\n")).collect()
+    }
+
+    fn rows(pairs: &[Pair]) -> String {
+        let rows = pairs
+            .iter()
+            .map(|pair| format!("{},{},{},original\n", pair.needle, pair.haystack, pair.distance));
+        format!("left,right,distance,orientation\n{}", rows.collect::<String>())
+    }
+
+    #[test]
+    fn rows_are_all_pairs_in_order_whatever_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (left, right) = (support::clustered_codes(1, 800), support::clustered_codes(1, 900));
+        let (left_list, right_list) =
+            (write(&folder, "left", &text(&left)), write(&folder, "right", &text(&right)));
+        for radius in ["0", "31", "63"] {
+            let expected = rows(&brute_force(&left, &right, radius.parse().unwrap(), |_| 0));
+            for more in [
+                &["--join", "flat"][..],
+                &["--join", "banded", "-j", "1"],
+                &["--max-memory", "64M", "-j", "3"],
+            ] {
+                let arguments = ["join", &left_list, &right_list, "--distance", radius];
+                let found = expect(0, &run(arguments.iter().chain(more)));
+                assert!(found == expected, "{radius} {more:?}");
+            }
+        }
+        let itself = expect(0, &run(["join", "--self", &right_list, "--quiet"]));
+        assert!(itself == rows(&brute_force(&right, &right, 31, |needle| needle + 1)));
+        // The twin that must fail.
+        assert!(itself != rows(&brute_force(&right, &right, 30, |needle| needle + 1)));
+        let json = expect(0, &run(["join", "--self", &right_list, "--format", "jsonl"]));
+        let from_json: String = json
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .map(|row| {
+                format!(
+                    "{},{},{},{}\n",
+                    row["left"],
+                    row["right"],
+                    row["distance"],
+                    row["orientation"].as_str().unwrap()
+                )
+            })
+            .collect();
+        assert_eq!(format!("left,right,distance,orientation\n{from_json}"), itself);
+    }
+
+    /// Numbers are those of the list's lines, whatever is set aside or no code.
+    #[test]
+    fn what_is_set_aside_keeps_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let code = Code([1, 2, 3, 4]);
+        let zero = Code([0; 4]);
+        let list = write(
+            &folder,
+            "list",
+            &format!(
+                "# geometry: full\n{code},100,a\n\n{code},49,poor\n{zero}\n# a comment\n{code}\r\n{code},50,b, c\n"
+            ),
+        );
+        let output = run(["join", "--self", &list]);
+        assert_eq!(
+            expect(0, &output),
+            "left,right,distance,orientation\n0,3,0,original\n0,4,0,original\n3,4,0,original\n"
+        );
+        assert!(
+            errors(0, &output)
+                .contains("of 5 items 1 are set aside with a quality under 50 and 1 with a code")
+        );
+        let all = expect(
+            0,
+            &run([
+                "join",
+                "--self",
+                &list,
+                "--min-quality",
+                "0",
+                "--max-hits-per-item",
+                "1",
+                "--format",
+                "jsonl",
+            ]),
+        );
+        assert_eq!(all.lines().next(), Some(r#"{"left":0,"right":1,"distance":0,"orientation":"original"}"#));
+        assert_eq!(all.lines().nth(1), Some(r#"{"left":0,"more":2}"#));
+    }
+
+    #[test]
+    fn what_cannot_be_joined_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let code = Code([7; 4]);
+        let full = write(&folder, "full", &format!("# geometry: full\n{code}\n"));
+        let other = write(&folder, "te512", &format!("# geometry: te512\n{code}\n"));
+        let empty = write(&folder, "empty", "");
+        let broken = write(&folder, "broken", &format!("{code}\n{}\n", "z".repeat(64)));
+        let eight = write(&folder, "eight", &format!("{code},100,original,a\n"));
+        let refuse = |code: i32, arguments: &[&str], what: &str| {
+            let told = errors(code, &run([&["join"], arguments].concat()));
+            assert!(told.contains(what), "{arguments:?}: {told}");
+        };
+        refuse(1, &[&full, &other], "they cannot be compared");
+        refuse(1, &[&full, &broken], "line 2: a PDQ code: character 1 is not a hex digit");
+        refuse(1, &["--self", &eight, "--orientations"], "has 1 of 8 codes: is the list cut off?");
+        refuse(1, &["--self", &full, "--orientations"], "eight lines a picture");
+        refuse(1, &["--self", "tests/data/known.csv"], "a list of codes is expected");
+        refuse(2, &[&full], "two lists, or --self and one");
+        refuse(2, &["--self", &full, &other], "--self takes one list");
+        refuse(2, &["--self", &full, "--distance", "64"], "0..=63");
+        refuse(2, &["--self", &full, "--output", &full], "it would replace");
+        for arguments in [vec!["--self", &empty], vec![&*empty, &full], vec![&*full, &empty]] {
+            let found = expect(0, &run([&["join"], &arguments[..]].concat()));
+            assert_eq!(found, "left,right,distance,orientation\n");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_and_ctrl_c_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let near = write(&folder, "near", &format!("{}\n", Code([7; 4])).repeat(2000));
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = tamis().args(["join", "--self", &near]).stdout(full).output().unwrap();
+        assert!(errors(1, &output).contains("No space left"));
+        // Random codes that take the flat search a minute.
+        let mut random = StdRng::seed_from_u64(1);
+        let codes: Vec<Code> = (0..300_000).map(|_| Code(random.random())).collect();
+        let list = write(&folder, "many", &text(&codes));
+        let rows = folder.path().join("rows");
+        let mut command = tamis();
+        command
+            .args(["join", "--self", &list, "--join", "flat", "--distance", "63", "-j", "1", "--quiet", "-o"])
+            .arg(&rows);
+        let child = command.spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no rows, no partial file");
+    }
+
+    /// What `hash --orientations` writes is what `--orientations` takes.
+    #[test]
+    fn turned_pictures_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("turned");
+        let hash =
+            ["hash", "tests/data/seizure", "--orientations", "--decode", "pixels", "--quiet", "--output"];
+        expect(0, &tamis().args(hash).arg(&list).output().unwrap());
+        let list = list.to_str().unwrap();
+        let lines = fs::read_to_string(list).unwrap();
+        let items: Vec<[Code; 8]> = lines
+            .lines()
+            .collect::<Vec<_>>()
+            .chunks(8)
+            .map(|picture| std::array::from_fn(|turn| picture[turn][..64].parse().unwrap()))
+            .collect();
+        let mut expected = String::from("left,right,distance,orientation\n");
+        for left in 0..items.len() {
+            for right in left + 1..items.len() {
+                let one = Orientation::ALL
+                    .map(|turn| (items[left][turn as usize].distance(items[right][0]), turn.inverse()));
+                let other =
+                    Orientation::ALL.map(|turn| (items[left][0].distance(items[right][turn as usize]), turn));
+                if let Some((distance, turn)) = least(one.into_iter().chain(other), 63) {
+                    expected.push_str(&format!("{left},{right},{distance},{}\n", turn.name()));
+                }
+            }
+        }
+        assert!(expected.lines().any(|row| !row.ends_with("original")), "{expected}");
+        let join = ["join", "--self", list, "--orientations", "--min-quality", "0", "--distance", "63"];
+        assert_eq!(expect(0, &run(join)), expected);
+        let both = ["join", list, list, "--orientations", "--min-quality", "0", "--distance", "63"];
+        let both = expect(0, &run(both));
+        assert!(both.lines().any(|row| row == "0,0,0,original") && both.len() > expected.len());
+    }
+}
