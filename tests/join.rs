@@ -18,7 +18,8 @@ use rand::prelude::*;
 use tamis::matching::join::{Hit, ItemHits};
 use tamis::matching::popcount::InstructionSet;
 use tamis::matching::{
-    Join, JoinControl, JoinError, JoinMethod, JoinReport, JoinSettings, Pair, range_search, self_join,
+    Backend, Join, JoinControl, JoinError, JoinMethod, JoinReport, JoinSettings, Pair, range_search,
+    self_join,
 };
 use tamis::pdq::{Code, Orientation, hash_tile};
 
@@ -290,6 +291,29 @@ fn threads_do_not_show_in_the_result() {
         [(1, JoinMethod::Banded), (2, JoinMethod::Banded), (7, JoinMethod::Banded), (3, JoinMethod::Flat)]
     {
         assert!(with(threads, method) == expected, "{threads} {method}");
+    }
+}
+
+/// A known set that is kept in bands answers as one that is not, at every radius up to the one it was made for and beyond.
+#[test]
+fn resident_bands_find_what_the_flat_search_finds() {
+    let backend = Backend::cpu("a test");
+    let codes = support::clustered_codes(8, 30_000);
+    let needles = support::clustered_codes(8, 400);
+    let (flat, banded) = (backend.haystack(&codes), backend.banded_haystack(&codes, 39, 1 << 30));
+    assert!(banded.banded_bytes() > 0 && banded.banded_bytes() < 1 << 30 && flat.banded_bytes() == 0);
+    assert_eq!(backend.banded_haystack(&codes, 39, 1 << 20).banded_bytes(), 0, "there is no room");
+    assert_eq!(backend.banded_haystack(&codes[..100], 39, 1 << 30).banded_bytes(), 0, "it does not pay");
+    for radius in [0, 31, 33, 34, 39, 40, 63] {
+        let expected = flat.search(&needles, radius);
+        assert_eq!(banded.search(&needles, radius), expected, "{radius}");
+        assert_eq!(banded.search(&[], radius), []);
+        // The twin that must fail.
+        if let Some(farthest) =
+            expected.iter().map(|pair| pair.distance).max().filter(|&distance| distance > 0)
+        {
+            assert_ne!(banded.search(&needles, farthest - 1), expected);
+        }
     }
 }
 

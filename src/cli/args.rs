@@ -75,7 +75,8 @@ pub struct Common {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub io_jobs: Option<u16>,
     /// Memory for files and pictures in flight, such as 512MiB or 8G; a picture that needs more is
-    /// counted as `over_limit` [default: a quarter of the machine's]
+    /// counted as `over_limit`. Large known sets are sorted for the search in as much again at most, and a join
+    /// holds its pairs in it [default: a quarter of the machine's]
     #[arg(long, global = true, value_name = "SIZE")]
     pub max_memory: Option<MemorySize>,
     /// How progress is shown, on standard error: a bar on a terminal else a line every 10 seconds; lines; JSON Lines; none

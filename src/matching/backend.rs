@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 
 use super::Pair;
+use super::banded::Resident;
 use super::calibrate::{Winner, measure_cached};
 use super::flat::FlatIndex;
+use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
 use crate::gpu::code::TILE_BATCH;
 use crate::gpu::layout::FlatHit;
@@ -18,6 +20,10 @@ use crate::pdq::{Code, Tile, TileHash, hash_tile};
 /// With fewer known codes `auto` takes the CPU unmeasured: eight needles a picture against 200,000 codes are
 /// about 0.3 ms on one core, against tens of milliseconds of decoding.
 const SMALL_SET: u64 = 200_000;
+/// With fewer codes a batch is searched flat in a millisecond or two.
+const LEAST_BANDED: usize = 20_000;
+/// Codes that a batch is taken to search with: those of a batch of pictures on the CPU, in eight orientations.
+const BATCH_NEEDLES: usize = 8 * CPU_TILE_BATCH;
 /// Tiles of one batch on the CPU: a few milliseconds' work.
 const CPU_TILE_BATCH: usize = 64;
 
@@ -221,7 +227,20 @@ impl Backend {
             let resident = gpu.searcher.haystack(codes);
             resident.map_err(|error| self.give_up_gpu(&error)).ok()
         });
-        Haystack { backend: self.clone(), flat: FlatIndex::new(codes), resident }
+        Haystack { backend: self.clone(), flat: FlatIndex::new(codes), banded: None, resident }
+    }
+
+    /// [`Backend::haystack`], and on the CPU in bands as well, where that makes searches within `radius` at most faster
+    /// and takes no more than `memory` bytes. The pairs are the same.
+    #[must_use]
+    pub fn banded_haystack(&self, codes: &[Code], radius: u32, memory: u64) -> Haystack {
+        let mut haystack = self.haystack(codes);
+        if haystack.resident.is_none() && codes.len() >= LEAST_BANDED {
+            haystack.banded = JoinPlan::resident(codes, BATCH_NEEDLES, radius)
+                .filter(|bands| Resident::bytes(codes.len(), bands, radius) <= memory)
+                .map(|bands| Resident::new(codes, bands, radius));
+        }
+        haystack
     }
 
     /// Makes the GPU fail from now on, as a driver's crash would. For tests.
@@ -267,6 +286,7 @@ impl Backend {
 pub struct Haystack {
     backend: Backend,
     flat: FlatIndex,
+    banded: Option<Resident>,
     resident: Option<GpuHaystack>,
 }
 
@@ -289,7 +309,20 @@ impl Haystack {
                 Err(error) => self.backend.give_up_gpu(&error),
             }
         }
-        self.flat.search(needles, radius)
+        let instructions = InstructionSet::best();
+        match self.banded.as_ref().and_then(|banded| banded.search(instructions, needles, radius)) {
+            Some(mut pairs) => {
+                pairs.par_sort_unstable();
+                pairs
+            }
+            None => self.flat.search(needles, radius),
+        }
+    }
+
+    /// Bytes that its bands take, 0 without.
+    #[must_use]
+    pub fn banded_bytes(&self) -> u64 {
+        self.banded.as_ref().map_or(0, Resident::own_bytes)
     }
 }
 

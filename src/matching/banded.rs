@@ -99,12 +99,71 @@ fn layout(band: &Band) -> [usize; 4] {
     [words[3], words[0], words[2], words[1]]
 }
 
+/// Codes in the order of every band, once for many searches.
+///
+/// Takes 32 bytes a code, and for each band 4 a bucket and 20 (radius up to 33), 28 (43) or 36 a code.
+#[derive(Debug)]
+pub(super) struct Resident {
+    codes: Permuted,
+    bands: Bands,
+    sides: Vec<SortedSide>,
+    radius: u32,
+}
+
+impl Resident {
+    /// Bytes that it takes.
+    pub fn bytes(codes: usize, bands: &Bands, radius: u32) -> u64 {
+        let code = 4 + 8 * words_of(Bound::for_radius(radius)).len() as u64;
+        let band = |band: &Band| 4 * band.buckets() as u64 + code * codes as u64;
+        32 * codes as u64 + bands.0.iter().map(band).sum::<u64>()
+    }
+
+    /// Bytes that these take.
+    pub fn own_bytes(&self) -> u64 {
+        Self::bytes(self.codes.0.len(), &self.bands, self.radius)
+    }
+
+    /// Codes to be searched within `radius` at most.
+    pub fn new(codes: &[Code], bands: Bands, radius: u32) -> Self {
+        let codes = Permuted::new(codes);
+        let bound = Bound::for_radius(radius);
+        let sides = bands.0.par_iter().map(|band| SortedSide::new(codes.codes(), band, bound)).collect();
+        Self { codes, bands, sides, radius }
+    }
+
+    /// Every pair of a needle and a resident code within `radius` (inclusive), in no particular order; `None` where the radius is
+    /// more than the bands were made for.
+    pub fn search(&self, instructions: InstructionSet, needles: &[Code], radius: u32) -> Option<Vec<Pair>> {
+        if radius > self.radius {
+            return None;
+        }
+        let needles = Permuted::new(needles);
+        let join = BandedJoin {
+            left: &needles,
+            right: Right::Resident(self),
+            bands: &self.bands,
+            radius,
+            instructions,
+        };
+        // Nothing ends it early.
+        Some(join.run(&Allowance::everything()).unwrap_or_default())
+    }
+}
+
+/// The right side of a join.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Right<'a> {
+    /// The left one: each unordered pair once, the smaller number as the needle, no code with itself.
+    Itself,
+    Codes(&'a Permuted),
+    Resident(&'a Resident),
+}
+
 /// A join of two sides, or of one with itself.
 #[derive(Debug)]
 pub(super) struct BandedJoin<'a> {
     pub left: &'a Permuted,
-    /// `None` for a self-join: each unordered pair once, the smaller number as the needle, no code with itself.
-    pub right: Option<&'a Permuted>,
+    pub right: Right<'a>,
     pub bands: &'a Bands,
     pub radius: u32,
     pub instructions: InstructionSet,
@@ -117,8 +176,19 @@ impl BandedJoin<'_> {
         let bound = Bound::for_radius(self.radius);
         for (index, band) in self.bands.0.iter().enumerate() {
             let sort = |side: &Permuted| SortedSide::new(side.codes(), band, bound);
-            let (left, right) = rayon::join(|| sort(self.left), || self.right.map(sort));
+            let (left, right) = rayon::join(
+                || sort(self.left),
+                || match self.right {
+                    Right::Codes(right) => Some(sort(right)),
+                    Right::Itself | Right::Resident(_) => None,
+                },
+            );
             allowance.count(0)?;
+            let (right, right_codes) = match (self.right, &right) {
+                (Right::Resident(resident), _) => (&resident.sides[index], &resident.codes),
+                (Right::Codes(codes), Some(right)) => (right, codes),
+                (Right::Codes(_), None) | (Right::Itself, _) => (&left, self.left),
+            };
             let pass = Pass {
                 join: self,
                 index,
@@ -126,7 +196,9 @@ impl BandedJoin<'_> {
                 bound,
                 differences: band.differences(),
                 left: &left,
-                right: right.as_ref().unwrap_or(&left),
+                right,
+                right_codes: right_codes.codes(),
+                itself: matches!(self.right, Right::Itself),
             };
             pass.run(allowance, &mut pairs)?;
         }
@@ -143,6 +215,9 @@ struct Pass<'a> {
     differences: Vec<u32>,
     left: &'a SortedSide,
     right: &'a SortedSide,
+    right_codes: &'a [Code],
+    /// Whether the sides are the same.
+    itself: bool,
 }
 
 impl Pass<'_> {
@@ -190,7 +265,7 @@ impl Pass<'_> {
                 let other = value ^ difference as usize;
                 let range = self.right.bucket(other);
                 // In a self-join the bucket with the smaller value meets the other.
-                if !range.is_empty() && (self.join.right.is_some() || other >= value) {
+                if !range.is_empty() && (!self.itself || other >= value) {
                     ranges.push(range);
                 }
             }
@@ -214,14 +289,12 @@ impl Pass<'_> {
     /// The pair at these places of the two orders, if it is one to be reported here.
     fn verdict(&self, left: u32, right: u32) -> Option<Pair> {
         // In a self-join a bucket that meets itself has each pair twice, and each code with itself.
-        if self.join.right.is_none() && left >= right {
+        if self.itself && left >= right {
             return None;
         }
         let (left, right) = (self.left.order[left as usize], self.right.order[right as usize]);
-        let (left, right) =
-            if self.join.right.is_some() { (left, right) } else { (left.min(right), left.max(right)) };
-        let others = self.join.right.unwrap_or(self.join.left);
-        let (one, other) = (&self.join.left.codes()[left as usize], &others.codes()[right as usize]);
+        let (left, right) = if self.itself { (left.min(right), left.max(right)) } else { (left, right) };
+        let (one, other) = (&self.join.left.codes()[left as usize], &self.right_codes[right as usize]);
         let distance = one.distance(*other);
         (distance <= self.join.radius && self.join.bands.is_first(self.index, one, other)).then_some(Pair {
             needle: left,
@@ -297,21 +370,21 @@ mod tests {
                 assert!(expected.len() >= 50, "{radius} {count}: {}", expected.len());
                 let (mut permuted_left, permuted_right) = (Permuted(left), Permuted(right));
                 for instructions in InstructionSet::available() {
-                    let run = |left: &Permuted, right| {
+                    let run = |left: &Permuted, right: Right<'_>| {
                         let join = BandedJoin { left, right, bands: &bands, radius, instructions };
                         let mut pairs = join.run(&Allowance::everything()).unwrap();
                         pairs.sort_unstable();
                         pairs
                     };
                     assert_eq!(
-                        run(&permuted_left, Some(&permuted_right)),
+                        run(&permuted_left, Right::Codes(&permuted_right)),
                         expected,
                         "{radius} {count} {instructions}"
                     );
                     // With itself: the same codes in one list.
                     let both = Permuted([&permuted_left.0[..], &permuted_right.0[..]].concat());
                     assert_eq!(
-                        run(&both, None),
+                        run(&both, Right::Itself),
                         brute_force(&both.0, None, radius),
                         "{radius} {count} {instructions}"
                     );
@@ -322,7 +395,7 @@ mod tests {
                     let same =
                         (0..256).find(|bit| (before.0[bit / 64] ^ other.0[bit / 64]) >> (bit % 64) & 1 == 0);
                     permuted_left.0[needle].0[same.unwrap() / 64] ^= 1 << (same.unwrap() % 64);
-                    assert_ne!(run(&permuted_left, Some(&permuted_right)), expected);
+                    assert_ne!(run(&permuted_left, Right::Codes(&permuted_right)), expected);
                     permuted_left.0[needle] = before;
                 }
             }
@@ -335,7 +408,7 @@ mod tests {
         let bands = Bands::new(31, 16);
         let join = BandedJoin {
             left: &codes,
-            right: None,
+            right: Right::Itself,
             bands: &bands,
             radius: 31,
             instructions: InstructionSet::Portable,

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::allowance::{Allowance, Stop};
-use super::banded::{BandedJoin, Permuted};
+use super::banded::{BandedJoin, Permuted, Right};
 use super::distinct::Distinct;
 use super::flat::FlatIndex;
 use super::planner::{JoinMethod, JoinPlan};
@@ -351,8 +351,8 @@ impl<'a> Join<'a> {
             Some(bands) => {
                 let permuted = own.as_ref().map(|own| Permuted::new(own.codes()));
                 let (left, right) = match &permuted {
-                    Some(permuted) => (permuted, Some(leg.permuted())),
-                    None => (leg.permuted(), None),
+                    Some(permuted) => (permuted, Right::Codes(leg.permuted())),
+                    None => (leg.permuted(), Right::Itself),
                 };
                 BandedJoin { left, right, bands, radius, instructions }.run(&allowance)?
             }

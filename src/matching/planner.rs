@@ -101,6 +101,23 @@ impl JoinPlan {
         Self { bands, flat: flat * 1e-9, banded: Some(banded * 1e-9) }
     }
 
+    /// The bands in which codes are kept for searches with batches of `needles` codes, if that costs less than
+    /// searching them flat.
+    pub(super) fn resident(codes: &[Code], needles: usize, radius: u32) -> Option<Bands> {
+        // Batches are of the same kind as what they are searched in; what they cost beside it is sorting them.
+        let sample = sample(codes);
+        let samples = (sample.clone(), sample);
+        let (needles, count) = (needles as f64, codes.len() as f64);
+        let best = (1..=MOST_BANDS.min(radius + 1))
+            .map(|count| Bands::new(radius, count))
+            .filter(|bands| bands.0.iter().all(|band| band.neighbours() <= MOST_NEIGHBOURS))
+            .map(|bands| {
+                (cost(&bands, needles, count, &samples) - bands.0.len() as f64 * count * SORT, bands)
+            })
+            .min_by(|one, other| one.0.total_cmp(&other.0));
+        best.filter(|(cost, _)| *cost < needles * count * FLAT_PAIR).map(|(_, bands)| bands)
+    }
+
     /// Passes over the left side.
     pub(super) fn passes(&self) -> u64 {
         self.bands.as_ref().map_or(1, |bands| bands.0.len() as u64)

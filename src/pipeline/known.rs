@@ -12,7 +12,7 @@ use crate::case::{
 };
 use crate::decode::PictureHash;
 use crate::known::{DigestMatch, KnownSet};
-use crate::matching::{Backend, Haystack, OrientedPair, VerifyMode, least_over_orientations};
+use crate::matching::{Backend, DELTA, Haystack, OrientedPair, VerifyMode, least_over_orientations};
 use crate::pdq::{Code, TileHash};
 use crate::source::Digests;
 
@@ -79,6 +79,8 @@ impl<'a> ResidentSets<'a> {
         let IngestSettings { distance, min_quality, verify, .. } = *settings;
         let mut sets = Vec::with_capacity(known.len());
         let mut notices = Vec::new();
+        // Bands are kept in as much memory as files and pictures have, beside it.
+        let mut memory = settings.max_memory;
         for set in known {
             let (id, forgotten) = store.known_set(set, distance, min_quality, verify)?;
             if forgotten {
@@ -88,7 +90,9 @@ impl<'a> ResidentSets<'a> {
                 ));
             }
             let codes: Vec<Code> = set.codes().iter().map(|known| known.code).collect();
-            sets.push(ResidentSet { id, set, haystack: backend.haystack(&codes) });
+            let haystack = backend.banded_haystack(&codes, distance + DELTA, memory);
+            memory -= haystack.banded_bytes();
+            sets.push(ResidentSet { id, set, haystack });
         }
         Ok((Self { sets, distance, min_quality, verify }, notices))
     }
