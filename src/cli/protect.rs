@@ -73,7 +73,7 @@ impl<'a> Protected<'a> {
             self.known.iter().find(|known| resolve(known) == resolved || is_same_file(known, output))
         {
             return Err(CliError::Usage(format!(
-                "the output {} is the known set {}, which it would replace; choose another name",
+                "the output {} is the list {}, which this command reads and which it would replace; choose another name",
                 escape_path(output),
                 escape_path(known)
             )));

@@ -80,7 +80,7 @@ fn tell(report: &JoinReport, command: &Join, started: Instant, console: &Console
     let JoinReport { hits, items_with_hits, items, .. } = report;
     let seconds = started.elapsed().as_secs_f64();
     console.note(format!(
-        "{hits} pairs within {} bits, of {items_with_hits} of {items} items, in {seconds:.1} s",
+        "{hits} pairs within {} bits, of {items_with_hits} of {items} items, in {seconds:.2} s",
         command.distance
     ));
     if let (more @ 1.., Some(most)) = (report.more, command.max_hits_per_item) {
