@@ -6,6 +6,7 @@ pub mod flat;
 pub mod join;
 pub mod orient;
 pub mod popcount;
+pub mod stack;
 
 mod allowance;
 mod banded;

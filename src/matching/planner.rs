@@ -15,16 +15,16 @@ use crate::pdq::Code;
 
 /// Codes of each side in the sample: 65,536 pairs.
 const SAMPLE: usize = 256;
-/// A join that takes less, in nanoseconds, is not worth planning.
-const SMALL: f64 = 50e6;
+/// A join that takes less, in nanoseconds, is not worth planning, which takes some 60 ms.
+const SMALL: f64 = 200e6;
 /// Bands at most: with more a band is too narrow to keep anything out.
 const MOST_BANDS: u32 = 32;
 /// Neighbours of a bucket at most; more would be a list longer than most sides.
 const MOST_NEIGHBOURS: f64 = 20_000.0;
 
-// Nanoseconds on one core of an AMD EPYC (Zen 4) with AVX-512, from `benches/join.rs`; their ratios matter, not what they are.
+// Nanoseconds on one core of an AMD EPYC (Zen 4) with AVX-512, from `benches/join_peers.py`; their ratios matter, not what they are.
 /// A pair of the flat search.
-const FLAT_PAIR: f64 = 0.17;
+const FLAT_PAIR: f64 = 0.09;
 /// A vector of a tile: 8 codes of the right side against one of the left.
 const TILE_VECTOR: f64 = 1.6;
 /// A neighbour of a bucket that is looked up, and its first vector fetched where it is not empty.
