@@ -97,3 +97,135 @@ fn crowds_are_refused_and_a_cancelled_run_has_none() {
     control.cancel();
     assert_eq!(stacks(&codes, JoinSettings::default(), &control), Err(StackError::Cancelled));
 }
+
+mod command {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+    use support::cli::{Cases, errors, expect, export, run, tamis};
+
+    const SEIZURE: &str = "tests/data/seizure";
+
+    fn text<'a>(row: &'a Value, field: &str) -> &'a str {
+        row[field].as_str().unwrap()
+    }
+
+    /// The stacks of a case from its items, by the definition; contents by SHA-256.
+    fn expected(cases: &Cases, case: &str, distance: u32) -> Vec<(Vec<(String, u32)>, String, u32)> {
+        let items = cases.rows(case, "items");
+        let coded = items.iter().filter(|row| row["quality"].as_u64().is_some_and(|quality| quality >= 50));
+        let contents: BTreeMap<&str, Code> =
+            coded.map(|row| (text(row, "sha256"), text(row, "pdq").parse().unwrap())).collect();
+        let (names, codes): (Vec<&str>, Vec<Code>) = contents.into_iter().unzip();
+        let name = |member: u32| names[member as usize].to_string();
+        definition(&codes, distance)
+            .into_iter()
+            .map(|stack| {
+                let mut members: Vec<(String, u32)> =
+                    stack.members.iter().map(|&(member, distance)| (name(member), distance)).collect();
+                members.sort_by(|one, other| (one.1, &one.0).cmp(&(other.1, &other.0)));
+                (members, name(stack.medoid), stack.diameter)
+            })
+            .collect()
+    }
+
+    /// The same from the export.
+    fn exported(cases: &Cases, case: &str) -> Vec<(Vec<(String, u32)>, String, u32)> {
+        let mut stacks: Vec<(Vec<(String, u32)>, String, u32)> = Vec::new();
+        for row in cases.rows(case, "stacks") {
+            let number = row["stack"].as_u64().unwrap() as usize;
+            assert!(number == stacks.len() || number == stacks.len() + 1);
+            stacks.resize(number, Default::default());
+            let stack = stacks.last_mut().unwrap();
+            let member = (text(&row, "sha256").to_string(), row["distance"].as_u64().unwrap() as u32);
+            if row["medoid"] == true {
+                stack.1 = member.0.clone();
+            }
+            stack.2 = row["diameter"].as_u64().unwrap() as u32;
+            if stack.0.last() != Some(&member) {
+                stack.0.push(member);
+            }
+        }
+        stacks
+    }
+
+    #[test]
+    fn a_case_is_stacked_as_the_definition_says() {
+        let cases = Cases::new();
+        cases.summary("CASE", &["scan", SEIZURE, "--quiet"]);
+        let case = cases.path("CASE");
+        let case_text = case.to_str().unwrap();
+        assert!(errors(1, &run(["export", "stacks", "--case", case_text])).contains("has no stacks yet"));
+        for distance in [31, 63, 0] {
+            let distance_text = distance.to_string();
+            let summary = cases.summary("CASE", &["stack", "--distance", &distance_text, "--quiet"]);
+            let expected = expected(&cases, "CASE", distance);
+            assert_eq!(exported(&cases, "CASE"), expected, "{distance}");
+            assert_eq!(summary["stacks"], expected.len());
+            assert_eq!(summary["stacked"], expected.iter().map(|stack| stack.0.len()).sum::<usize>());
+            assert_eq!((&summary["newer"], &summary["distance"]), (&Value::from(0), &Value::from(distance)));
+            if distance > 0 {
+                assert!(!expected.is_empty());
+            }
+        }
+        // The twin that must fail: the stacks of another distance.
+        cases.summary("CASE", &["stack", "--quiet"]);
+        assert_ne!(exported(&cases, "CASE"), expected(&cases, "CASE", 63));
+        // Every file of a content is in the rows; two runs give the same bytes.
+        let rows = export(&case, "stacks", "csv");
+        assert!(rows.starts_with(
+            "stack,stack_contents,diameter,distance,medoid,source,path,sha256,pdq,quality,decode_path\n"
+        ));
+        assert!(rows.contains("backup/IMG_0001 (copy).jpg") == rows.contains("phone/DCIM/IMG_0001.jpg"));
+        cases.summary("CASE", &["stack", "--quiet", "-j", "1"]);
+        assert_eq!(export(&case, "stacks", "csv"), rows);
+    }
+
+    #[test]
+    fn stacks_that_are_out_of_date_are_said_to_be() {
+        let cases = Cases::new();
+        cases.summary("CASE", &["scan", &format!("{SEIZURE}/phone"), "--quiet"]);
+        let text = expect(0, &tamis().args(["stack", "--case"]).arg(cases.path("CASE")).output().unwrap());
+        assert!(text.starts_with("Stacks of distinct pictures within 31 bits of a medoid\n"), "{text}");
+        cases.summary("CASE", &["scan", &format!("{SEIZURE}/laptop"), "--quiet"]);
+        let newer = tamis::case::CaseReader::open(&cases.path("CASE"))
+            .unwrap()
+            .stack_counts()
+            .unwrap()
+            .unwrap()
+            .newer;
+        assert!(newer > 0);
+    }
+
+    /// A case that was made before there were stacks.
+    #[test]
+    fn an_older_case_gets_its_stacks() {
+        let cases = Cases::new();
+        cases.summary("CASE", &["scan", SEIZURE, "--quiet"]);
+        let database = rusqlite::Connection::open(cases.path("CASE").join("case.sqlite")).unwrap();
+        database
+            .execute_batch("DROP TABLE stack_member; DROP TABLE stack; DROP TABLE stack_settings")
+            .unwrap();
+        drop(database);
+        let case = cases.path("CASE");
+        assert!(
+            errors(1, &run(["export", "stacks", "--case", case.to_str().unwrap()]))
+                .contains("has no stacks yet")
+        );
+        cases.summary("CASE", &["stack", "--quiet"]);
+        assert!(!exported(&cases, "CASE").is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_stacked_is_refused() {
+        let cases = Cases::new();
+        let nowhere = cases.path("NOWHERE");
+        assert!(errors(1, &run(["stack", "--case", nowhere.to_str().unwrap()])).contains("there is no case"));
+        cases.summary("CASE", &["scan", SEIZURE, "--quiet"]);
+        let case = cases.path("CASE");
+        let inside = case.join("case.sqlite");
+        let arguments = ["stack", "--case", case.to_str().unwrap(), "--output", inside.to_str().unwrap()];
+        assert!(!errors(2, &run(arguments)).is_empty());
+    }
+}

@@ -7,6 +7,7 @@ mod open;
 mod progress;
 mod reader;
 mod schema;
+mod stacks;
 mod store;
 mod write;
 
@@ -19,6 +20,7 @@ use crate::source::{Digests, FileStamp};
 
 pub use progress::{ItemState, ProgressReader};
 pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};
+pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable};
 pub use store::{CaseStore, item_path};
 pub use write::RecordColumns;
 

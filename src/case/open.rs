@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::schema::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION};
+use super::schema::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION, STACKS};
 use super::store::write_info;
 use super::{CaseError, HashSpec};
 use crate::source::name::{escape_path, path_bytes};
@@ -152,6 +152,7 @@ pub(super) fn is_blank(connection: &Connection) -> Result<bool, CaseError> {
 pub(super) fn create(connection: &mut Connection, spec: &HashSpec) -> Result<(), CaseError> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
+    transaction.execute_batch(STACKS)?;
     let version = spec.version.to_string();
     for (key, value) in [
         ("program", concat!("tamis ", env!("CARGO_PKG_VERSION"))),

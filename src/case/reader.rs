@@ -14,7 +14,7 @@ use crate::source::name::path_from_bytes;
 /// An open case that is only read. Works beside a run that writes, and sees what it has stored so far.
 #[derive(Debug)]
 pub struct CaseReader {
-    connection: Connection,
+    pub(super) connection: Connection,
     folder: PathBuf,
 }
 

@@ -20,6 +20,33 @@ macro_rules! iso {
     };
 }
 
+/// The stacks of a case, made by `tamis stack`; in cases from before it they come with the first.
+pub(super) const STACKS: &str = "
+CREATE TABLE IF NOT EXISTS stack_settings (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    distance    INTEGER NOT NULL,
+    min_quality INTEGER NOT NULL,
+    contents    INTEGER NOT NULL,
+    low_quality INTEGER NOT NULL,
+    zero_codes  INTEGER NOT NULL,
+    last_content INTEGER NOT NULL,
+    made        TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS stack (
+    number   INTEGER PRIMARY KEY,
+    medoid   INTEGER NOT NULL REFERENCES content(id),
+    contents INTEGER NOT NULL,
+    diameter INTEGER NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS stack_member (
+    content  INTEGER PRIMARY KEY REFERENCES content(id),
+    stack    INTEGER NOT NULL REFERENCES stack(number),
+    distance INTEGER NOT NULL
+);
+";
+
 /// Everything a new case begins with.
 pub(super) const SCHEMA: &str = concat!(
     "

@@ -46,7 +46,9 @@ pub enum Command {
     Scan(Scan),
     /// Match a scanned case against known sets
     Match(Match),
-    /// Write a case's items, hits or errors, sorted, as CSV or JSON Lines
+    /// Group a case's pictures into stacks of near-duplicates, each around one that stands for it
+    Stack(Stack),
+    /// Write a case's items, hits, errors or stacks, sorted, as CSV or JSON Lines
     Export(Export),
     /// Print the codes of pictures, without a case
     Hash(Hash),
@@ -330,6 +332,8 @@ pub enum ExportWhat {
     Hits,
     /// One row an item that failed, copies included, with stage and reason
     Errors,
+    /// One row an item in a stack, as `tamis stack` made them: stack, size, diameter, distance from the medoid
+    Stacks,
 }
 
 /// Forms of rows.
@@ -376,6 +380,27 @@ pub enum HashFormat {
     Csv,
     /// JSON Lines
     Jsonl,
+}
+
+/// `tamis stack`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A stack has a medoid, the picture with the most others within the distance, and these. What looks alike only by a chain of \
+look-alikes is not in one stack. Stacks are kept in the case, in the place of earlier ones; rows: tamis export --case DIR stacks."
+)]
+pub struct Stack {
+    /// The case, as `tamis scan` or `tamis triage` made it
+    #[arg(long, value_name = "DIR")]
+    pub case: PathBuf,
+    /// Differing bits of 256 up to which a picture belongs to a medoid
+    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
+    pub distance: u32,
+    /// Pictures of a lower quality (0...100) are left out
+    #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub min_quality: u8,
+    /// The summary's form and place.
+    #[command(flatten)]
+    pub summary: SummaryOptions,
 }
 
 /// `tamis join`.

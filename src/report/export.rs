@@ -14,6 +14,8 @@ pub enum ExportKind {
     Hits,
     /// One row an item that has no code although it is or may be a picture, with stage and reason.
     Errors,
+    /// One row an item in a stack.
+    Stacks,
 }
 
 /// Form of the rows.
@@ -73,6 +75,10 @@ pub fn export(
                     rows += 1;
                     Ok(writer.serialize(item)?)
                 })?,
+                ExportKind::Stacks => case.for_each_stack_item(|item| {
+                    rows += 1;
+                    Ok::<_, ExportError>(writer.serialize(item)?)
+                })?,
             }
             writer.flush()?;
         }
@@ -82,6 +88,10 @@ pub fn export(
                 write_json(out, &hit)
             })?,
             ExportKind::Items | ExportKind::Errors => for_each_wanted(case, kind, |item| {
+                rows += 1;
+                write_json(out, &item)
+            })?,
+            ExportKind::Stacks => case.for_each_stack_item(|item| {
                 rows += 1;
                 write_json(out, &item)
             })?,
@@ -151,10 +161,26 @@ const HIT_COLUMNS: [&str; 16] = [
     "decode_path",
 ];
 
+/// Fields of [`StackRow`](crate::case::StackRow), in order.
+const STACK_COLUMNS: [&str; 11] = [
+    "stack",
+    "stack_contents",
+    "diameter",
+    "distance",
+    "medoid",
+    "source",
+    "path",
+    "sha256",
+    "pdq",
+    "quality",
+    "decode_path",
+];
+
 /// The header also of an export without rows, which serialising rows would not give.
 fn header(kind: ExportKind, known: &[String]) -> Vec<String> {
     match kind {
         ExportKind::Items | ExportKind::Errors => ITEM_COLUMNS.map(String::from).into(),
+        ExportKind::Stacks => STACK_COLUMNS.map(String::from).into(),
         ExportKind::Hits => {
             let known = known.iter().map(|name| format!("known_{name}"));
             HIT_COLUMNS.into_iter().map(String::from).chain(known).collect()

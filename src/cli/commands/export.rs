@@ -20,6 +20,7 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
         ExportWhat::Items => ExportKind::Items,
         ExportWhat::Hits => ExportKind::Hits,
         ExportWhat::Errors => ExportKind::Errors,
+        ExportWhat::Stacks => ExportKind::Stacks,
     };
     let format = match command.format {
         RowFormat::Csv => ExportFormat::Csv,

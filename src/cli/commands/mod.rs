@@ -7,6 +7,7 @@ pub mod hash;
 pub mod join;
 pub mod match_case;
 pub mod scan;
+pub mod stack;
 pub mod triage;
 
 mod run;

@@ -1,0 +1,87 @@
+//! `tamis stack`: near-duplicates of a case in stacks.
+
+use serde::Serialize;
+
+use crate::case::{CaseReader, CaseStore, StackSettings};
+use crate::cli::args::{Common, Stack, TextOrJson};
+use crate::cli::config::Resources;
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::join_progress::JoinProgress;
+use crate::cli::output::with_output;
+use crate::cli::protect::Protected;
+use crate::matching::stack::{StackError, stacks};
+use crate::matching::{JoinControl, JoinSettings};
+use crate::pdq::Code;
+use crate::report;
+use crate::source::name::escape_path;
+
+/// What is recorded of the run.
+#[derive(Serialize)]
+struct RunSettings<'a> {
+    program: &'static str,
+    resources: &'a Resources,
+    distance: u32,
+    min_quality: u8,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The folder is not a case, its pictures are too much alike, or the sink failed.
+pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    let mut store = CaseStore::open(&command.case).map_err(CliError::failed)?;
+    let output = command.summary.output.as_deref();
+    Protected::default().and_case(&command.case).refuse_output(output)?;
+    let cancel = cancel_on_interrupt()?;
+    let resources = Resources::resolve(common, &[]);
+    let settings = StackSettings { distance: command.distance, min_quality: command.min_quality };
+    let StackSettings { distance, min_quality } = settings;
+    let recorded =
+        RunSettings { program: env!("CARGO_PKG_VERSION"), resources: &resources, distance, min_quality };
+    let recorded = serde_json::to_string(&recorded).map_err(CliError::failed)?;
+    let run = store.begin_run("stack", &recorded).map_err(CliError::failed)?;
+    let stackable = store.stackable(min_quality).map_err(CliError::failed)?;
+    let codes: Vec<Code> = stackable.contents.iter().map(|content| content.code).collect();
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
+    let join = JoinSettings { radius: distance, memory: resources.max_memory, ..JoinSettings::default() };
+    let control = JoinControl::default();
+    let progress = JoinProgress { control: &control, cancel: &cancel, items: codes.len() as u64 };
+    let made = progress.show(common.progress, console, || pool.install(|| stacks(&codes, join, &control)));
+    let state = match &made {
+        Ok(_) => "done",
+        Err(StackError::Cancelled) => "interrupted",
+        Err(StackError::TooMany(_)) => "failed",
+    };
+    // In this order: a run that is recorded as done has written its stacks.
+    let written = made.as_ref().map_or(Ok(()), |stacks| store.write_stacks(&stackable, &settings, stacks));
+    written.and_then(|()| store.end_run(run, state, &[])).map_err(CliError::failed)?;
+    match made {
+        Err(StackError::Cancelled) => {
+            console.note("interrupted: the case's stacks are as they were");
+            return Ok(Finished::Interrupted);
+        }
+        Err(error) => return Err(CliError::failed(error)),
+        Ok(_) => drop(store),
+    }
+    tell(command, console)?;
+    Ok(Finished::Done)
+}
+
+/// The summary, from what the case has now.
+fn tell(command: &Stack, console: &Console) -> Result<(), CliError> {
+    let reader = CaseReader::open(&command.case).map_err(CliError::failed)?;
+    let counts = reader.stack_counts().map_err(CliError::failed)?;
+    let counts = counts.ok_or_else(|| CliError::Failed("the case lost its stacks".into()))?;
+    with_output(command.summary.output.as_deref(), |out| match command.summary.format {
+        TextOrJson::Text => report::stacks::write_text(&counts, out).map_err(CliError::failed),
+        TextOrJson::Json => {
+            serde_json::to_writer_pretty(&mut *out, &counts).map_err(CliError::failed)?;
+            writeln!(out).map_err(CliError::failed)
+        }
+    })?;
+    console.note(format!("Rows:  tamis export --case {} stacks", escape_path(&command.case)));
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! What `tamis stack` says of a case's stacks.
+
+use std::io::{self, Write};
+
+use crate::case::{StackCounts, StackSettings};
+
+/// For a person.
+///
+/// # Errors
+/// The sink failed.
+pub fn write_text(counts: &StackCounts, out: &mut dyn Write) -> io::Result<()> {
+    let StackSettings { distance, min_quality } = counts.settings;
+    writeln!(out, "Stacks of distinct pictures within {distance} bits of a medoid")?;
+    writeln!(out, "  {:>7}  stacks", counts.stacks)?;
+    writeln!(out, "  {:>7}  pictures in stacks, {} in the largest", counts.stacked, counts.largest)?;
+    writeln!(out, "  {:>7}  pictures near to no other", counts.contents.saturating_sub(counts.stacked))?;
+    let aside = [
+        (counts.low_quality, format!("pictures left out, of a quality under {min_quality}")),
+        (counts.zero_codes, "pictures left out, with a code that is all zero".into()),
+        (counts.newer, "pictures that came later, which the stacks do not know: make them again".into()),
+    ];
+    for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
+        writeln!(out, "  {count:>7}  {what}")?;
+    }
+    if counts.from_coefficients > 0 {
+        writeln!(
+            out,
+            "  {} of the stacked have codes from JPEG coefficients, which may be a few bits off (column decode_path)",
+            counts.from_coefficients
+        )?;
+    }
+    Ok(())
+}
