@@ -14,6 +14,7 @@ use rand::prelude::*;
 use support::{Peer, seconds, spread};
 use tamis::matching::flat::FlatIndex;
 use tamis::matching::popcount::InstructionSet;
+use tamis::matching::{Backend, Haystack};
 use tamis::pdq::Code;
 
 const HAYSTACK: usize = 1_000_000;
@@ -114,10 +115,44 @@ fn paired() {
     }
 }
 
+/// What batches of pictures in eight orientations cost against a resident known set: flat, and in bands.
+fn resident() {
+    let mut random = StdRng::seed_from_u64(2);
+    let codes: Vec<Code> = (0..4_300_000).map(|_| Code(random.random())).collect();
+    let needles: Vec<Code> = (0..32_768).map(|_| Code(random.random())).collect();
+    let backend = Backend::cpu("a benchmark");
+    let pool = one_core();
+    println!("\neight orientations a picture, at radius 39, one core; milliseconds a picture, medians of 5:");
+    for count in [200_000, 1_000_000, 4_300_000] {
+        let flat = backend.haystack(&codes[..count]);
+        let banded = backend.banded_haystack(&codes[..count], 39, 16 << 30);
+        for batch in [2048, 8192, 32_768] {
+            let needles = &needles[..batch];
+            let time = |haystack: &Haystack| {
+                // The first makes the bands.
+                pool.install(|| haystack.search(needles, 39));
+                let rounds = (0..5).map(|_| pool.install(|| seconds(|| haystack.search(needles, 39))));
+                spread(rounds.collect()).1 * 8e3 / batch as f64
+            };
+            let (flat, in_bands) = (time(&flat), time(&banded));
+            println!(
+                "{count:>9} codes, batches of {:>4}: flat {flat:.3}, banded {in_bands:.3} ({:.1} times), {} MiB of bands",
+                batch / 8,
+                flat / in_bands,
+                banded.banded_bytes() >> 20
+            );
+        }
+    }
+}
+
 criterion_group!(benches, search);
 
 fn main() {
+    if std::env::args().any(|argument| argument == "--resident-only") {
+        return resident();
+    }
     benches();
     paired();
+    resident();
     Criterion::default().configure_from_args().final_summary();
 }

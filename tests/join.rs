@@ -190,6 +190,9 @@ fn orientations_give_one_hit_a_pair() {
     assert_ne!(found(&Join::with_itself(&originals, JoinSettings::default())), expected_itself);
 }
 
+/// An item, its listed hits (distance, number), and how many more there are.
+type Listed = (u32, Vec<(u32, u32)>, u64);
+
 /// What is left out of an item's hits is counted, and what is kept are the nearest.
 #[test]
 fn the_nearest_are_kept_and_the_others_counted() {
@@ -197,7 +200,7 @@ fn the_nearest_are_kept_and_the_others_counted() {
     codes.extend_from_within(..200);
     let all = brute_force(&codes, &codes, 40, |needle| needle + 1);
     for most in [0, 1, 3, 50, 10_000] {
-        let mut expected: Vec<(u32, Vec<(u32, u32)>, u64)> = Vec::new();
+        let mut expected: Vec<Listed> = Vec::new();
         for left in 0..codes.len() as u32 {
             let mut hits: Vec<(u32, u32)> = all
                 .iter()
@@ -298,12 +301,13 @@ fn threads_do_not_show_in_the_result() {
 #[test]
 fn resident_bands_find_what_the_flat_search_finds() {
     let backend = Backend::cpu("a test");
-    let codes = support::clustered_codes(8, 30_000);
-    let needles = support::clustered_codes(8, 400);
+    let codes = support::clustered_codes(8, 200_000);
+    let needles = support::clustered_codes(8, 4096);
     let (flat, banded) = (backend.haystack(&codes), backend.banded_haystack(&codes, 39, 1 << 30));
     assert!(banded.banded_bytes() > 0 && banded.banded_bytes() < 1 << 30 && flat.banded_bytes() == 0);
     assert_eq!(backend.banded_haystack(&codes, 39, 1 << 20).banded_bytes(), 0, "there is no room");
     assert_eq!(backend.banded_haystack(&codes[..100], 39, 1 << 30).banded_bytes(), 0, "it does not pay");
+    assert_eq!(banded.search(&needles[..100], 31), flat.search(&needles[..100], 31));
     for radius in [0, 31, 33, 34, 39, 40, 63] {
         let expected = flat.search(&needles, radius);
         assert_eq!(banded.search(&needles, radius), expected, "{radius}");

@@ -1,6 +1,10 @@
 //! Stacks against a slow definition, and as the command makes them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod support;
 
@@ -111,8 +115,11 @@ mod command {
         row[field].as_str().unwrap()
     }
 
+    /// Members (SHA-256, distance), medoid, diameter.
+    type Stacked = (Vec<(String, u32)>, String, u32);
+
     /// The stacks of a case from its items, by the definition; contents by SHA-256.
-    fn expected(cases: &Cases, case: &str, distance: u32) -> Vec<(Vec<(String, u32)>, String, u32)> {
+    fn expected(cases: &Cases, case: &str, distance: u32) -> Vec<Stacked> {
         let items = cases.rows(case, "items");
         let coded = items.iter().filter(|row| row["quality"].as_u64().is_some_and(|quality| quality >= 50));
         let contents: BTreeMap<&str, Code> =
@@ -131,8 +138,8 @@ mod command {
     }
 
     /// The same from the export.
-    fn exported(cases: &Cases, case: &str) -> Vec<(Vec<(String, u32)>, String, u32)> {
-        let mut stacks: Vec<(Vec<(String, u32)>, String, u32)> = Vec::new();
+    fn exported(cases: &Cases, case: &str) -> Vec<Stacked> {
+        let mut stacks: Vec<Stacked> = Vec::new();
         for row in cases.rows(case, "stacks") {
             let number = row["stack"].as_u64().unwrap() as usize;
             assert!(number == stacks.len() || number == stacks.len() + 1);

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
 use super::Pair;
 use super::banded::Resident;
+use super::bands::Bands;
 use super::calibrate::{Winner, measure_cached};
 use super::flat::FlatIndex;
 use super::planner::JoinPlan;
@@ -20,10 +21,11 @@ use crate::pdq::{Code, Tile, TileHash, hash_tile};
 /// With fewer known codes `auto` takes the CPU unmeasured: eight needles a picture against 200,000 codes are
 /// about 0.3 ms on one core, against tens of milliseconds of decoding.
 const SMALL_SET: u64 = 200_000;
-/// With fewer codes a batch is searched flat in a millisecond or two.
-const LEAST_BANDED: usize = 20_000;
-/// Codes that a batch is taken to search with: those of a batch of pictures on the CPU, in eight orientations.
-const BATCH_NEEDLES: usize = 8 * CPU_TILE_BATCH;
+/// With fewer codes bands save too little.
+const LEAST_BANDED: usize = 200_000;
+/// With fewer needles bands do not pay: whatever their number, a batch visits nearly every bucket of a band once, and fetching
+/// them takes as long as comparing so many needles with everything (measured by `benches/flat.rs`).
+const BANDED_NEEDLES: usize = 4096;
 /// Tiles of one batch on the CPU: a few milliseconds' work.
 const CPU_TILE_BATCH: usize = 64;
 
@@ -227,18 +229,18 @@ impl Backend {
             let resident = gpu.searcher.haystack(codes);
             resident.map_err(|error| self.give_up_gpu(&error)).ok()
         });
-        Haystack { backend: self.clone(), flat: FlatIndex::new(codes), banded: None, resident }
+        Haystack { backend: self.clone(), flat: FlatIndex::new(codes), bands: None, resident }
     }
 
-    /// [`Backend::haystack`], and on the CPU in bands as well, where that makes searches within `radius` at most faster
-    /// and takes no more than `memory` bytes. The pairs are the same.
+    /// [`Backend::haystack`], which on the CPU brings large sets into bands as well when a large batch is searched for, if they take no
+    /// more than `memory` bytes; for searches within `radius` at most. The pairs are the same.
     #[must_use]
     pub fn banded_haystack(&self, codes: &[Code], radius: u32, memory: u64) -> Haystack {
         let mut haystack = self.haystack(codes);
         if haystack.resident.is_none() && codes.len() >= LEAST_BANDED {
-            haystack.banded = JoinPlan::resident(codes, BATCH_NEEDLES, radius)
-                .filter(|bands| Resident::bytes(codes.len(), bands, radius) <= memory)
-                .map(|bands| Resident::new(codes, bands, radius));
+            let bands = JoinPlan::resident(codes, BANDED_NEEDLES, radius);
+            let bands = bands.filter(|bands| Resident::bytes(codes.len(), bands, radius) <= memory);
+            haystack.bands = bands.map(|bands| LazyBands { bands, radius, resident: OnceLock::new() });
         }
         haystack
     }
@@ -286,7 +288,7 @@ impl Backend {
 pub struct Haystack {
     backend: Backend,
     flat: FlatIndex,
-    banded: Option<Resident>,
+    bands: Option<LazyBands>,
     resident: Option<GpuHaystack>,
 }
 
@@ -309,8 +311,7 @@ impl Haystack {
                 Err(error) => self.backend.give_up_gpu(&error),
             }
         }
-        let instructions = InstructionSet::best();
-        match self.banded.as_ref().and_then(|banded| banded.search(instructions, needles, radius)) {
+        match self.bands.as_ref().and_then(|bands| bands.search(&self.flat, needles, radius)) {
             Some(mut pairs) => {
                 pairs.par_sort_unstable();
                 pairs
@@ -319,10 +320,30 @@ impl Haystack {
         }
     }
 
-    /// Bytes that its bands take, 0 without.
+    /// Bytes that its bands take when they are made, 0 where they never are.
     #[must_use]
     pub fn banded_bytes(&self) -> u64 {
-        self.banded.as_ref().map_or(0, Resident::own_bytes)
+        let bytes = |bands: &LazyBands| Resident::bytes(self.flat.len(), &bands.bands, bands.radius);
+        self.bands.as_ref().map_or(0, bytes)
+    }
+}
+
+/// Bands that are made when they are first worth it.
+#[derive(Debug)]
+struct LazyBands {
+    bands: Bands,
+    radius: u32,
+    resident: OnceLock<Resident>,
+}
+
+impl LazyBands {
+    /// `None` where the flat search is as good or the bands are not for this radius.
+    fn search(&self, flat: &FlatIndex, needles: &[Code], radius: u32) -> Option<Vec<Pair>> {
+        if needles.len() < BANDED_NEEDLES || radius > self.radius {
+            return None;
+        }
+        let make = || Resident::new(&flat.codes(), self.bands.clone(), self.radius);
+        self.resident.get_or_init(make).search(InstructionSet::best(), needles, radius)
     }
 }
 

@@ -118,11 +118,6 @@ impl Resident {
         32 * codes as u64 + bands.0.iter().map(band).sum::<u64>()
     }
 
-    /// Bytes that these take.
-    pub fn own_bytes(&self) -> u64 {
-        Self::bytes(self.codes.0.len(), &self.bands, self.radius)
-    }
-
     /// Codes to be searched within `radius` at most.
     pub fn new(codes: &[Code], bands: Bands, radius: u32) -> Self {
         let codes = Permuted::new(codes);

@@ -155,7 +155,7 @@ mod tests {
                 assert_eq!(sum, radius + 1, "{radius} in {count}");
                 let ends = bands.iter().map(|band| band.start + band.width);
                 assert!(bands.iter().skip(1).zip(ends.clone()).all(|(band, end)| band.start >= end));
-                assert!(ends.last().is_some_and(|end| end <= 256));
+                assert!(ends.max().is_some_and(|end| end <= 256));
                 assert!(bands.iter().all(|band| (1..=WIDEST).contains(&band.width)));
             }
         }

@@ -59,6 +59,11 @@ impl FlatIndex {
         self.len() == 0
     }
 
+    /// The codes, in order.
+    pub(super) fn codes(&self) -> Vec<Code> {
+        (0..self.len()).map(|index| self.planes.code(index)).collect()
+    }
+
     /// Every pair within `radius` (inclusive, 0…256), sorted by (needle, haystack), on the threads
     /// of the current rayon pool. Takes 12 bytes a hit, twice that while they are put together.
     ///

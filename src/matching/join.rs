@@ -16,12 +16,13 @@
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use rayon::prelude::*;
 
 use super::allowance::{Allowance, Stop};
 use super::banded::{BandedJoin, Permuted, Right};
+use super::control::JoinControl;
 use super::distinct::Distinct;
 use super::flat::FlatIndex;
 use super::planner::{JoinMethod, JoinPlan};
@@ -60,47 +61,6 @@ impl Default for JoinSettings {
             memory: 1 << 30,
             instructions: InstructionSet::best(),
         }
-    }
-}
-
-/// How far a join is, and whether it is to end early; shared with who watches it.
-#[derive(Debug, Default)]
-pub struct JoinControl {
-    cancelled: AtomicBool,
-    /// Items that are done.
-    items: AtomicU64,
-    /// Items of the chunk in hand, and how much of the work for it is done, in codes and passes over them.
-    chunk: AtomicU64,
-    done: AtomicU64,
-    of: AtomicU64,
-}
-
-impl JoinControl {
-    /// Ends the join soon, with [`JoinError::Cancelled`].
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
-    }
-
-    /// Items of the left side that are done, those in hand as far as they are.
-    #[must_use]
-    pub fn items(&self) -> f64 {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
-        read(&self.items) + read(&self.chunk) * (read(&self.done) / read(&self.of).max(1.0)).min(1.0)
-    }
-
-    fn begin(&self, items: usize, work: u64) {
-        self.done.store(0, Ordering::Relaxed);
-        self.of.store(work, Ordering::Relaxed);
-        self.chunk.store(items as u64, Ordering::Relaxed);
-    }
-
-    fn end(&self, items: usize) {
-        self.chunk.store(0, Ordering::Relaxed);
-        self.items.fetch_add(items as u64, Ordering::Relaxed);
-    }
-
-    fn check(&self) -> Result<(), Stop> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(Stop::Cancelled) } else { Ok(()) }
     }
 }
 
@@ -426,7 +386,23 @@ impl<'a> Join<'a> {
     fn measure(&self, item: usize) -> Option<ItemHits> {
         let first = if self.with_itself { item + 1 } else { 0 };
         let most = self.settings.most_hits.unwrap_or(usize::MAX);
+        let mut nearest = Nearest { hits: Vec::new(), total: 0, most, enough: u32::MAX };
         let mut distances = Vec::new();
+        if let [leg @ Leg { left_per_item: 1, right_per_item: 1, .. }] = &self.legs[..] {
+            let right = leg.right.get(first..).unwrap_or_default();
+            self.settings.instructions.distances(leg.left[item], right, &mut distances);
+            for (right, &distance) in distances.iter().enumerate() {
+                if u32::from(distance) <= self.settings.radius {
+                    let right = (first + right) as u32;
+                    nearest.push(Hit {
+                        right,
+                        distance: distance.into(),
+                        orientation: Orientation::Original,
+                    });
+                }
+            }
+            return finish(item, nearest.hits, nearest.total, most);
+        }
         let mut best: Vec<Option<(u16, Orientation)>> = Vec::new();
         for leg in &self.legs {
             let skipped = (first * leg.right_per_item).min(leg.right.len());
@@ -443,17 +419,35 @@ impl<'a> Join<'a> {
                 }
             }
         }
-        let mut hits = Vec::new();
-        let mut total = 0;
         for (right, best) in best.iter().enumerate() {
-            let Some((distance, orientation)) = *best else { continue };
-            total += 1;
-            hits.push(Hit { right: (first + right) as u32, distance: u32::from(distance), orientation });
-            if hits.len() > most.saturating_mul(2).saturating_add(1024) {
-                keep_nearest(&mut hits, most);
+            if let Some((distance, orientation)) = *best {
+                nearest.push(Hit { right: (first + right) as u32, distance: distance.into(), orientation });
             }
         }
-        finish(item, hits, total, most)
+        finish(item, nearest.hits, nearest.total, most)
+    }
+}
+
+/// The nearest of hits that come in the order of their numbers, and how many there were.
+struct Nearest {
+    hits: Vec<Hit>,
+    total: u64,
+    most: usize,
+    /// There are enough hits nearer than this, or as near and with lower numbers.
+    enough: u32,
+}
+
+impl Nearest {
+    fn push(&mut self, hit: Hit) {
+        self.total += 1;
+        if hit.distance >= self.enough {
+            return;
+        }
+        self.hits.push(hit);
+        if self.hits.len() > self.most.saturating_mul(2).saturating_add(64) {
+            keep_nearest(&mut self.hits, self.most);
+            self.enough = self.hits.iter().map(|hit| hit.distance).max().unwrap_or(0);
+        }
     }
 }
 

@@ -11,13 +11,15 @@ pub mod stack;
 mod allowance;
 mod banded;
 mod bands;
+mod control;
 mod distinct;
 mod lanes;
 mod planner;
 mod tile;
 
 pub use backend::{Backend, BackendError, BackendRequest, Haystack};
-pub use join::{Join, JoinControl, JoinError, JoinReport, JoinSettings, range_search, self_join};
+pub use control::JoinControl;
+pub use join::{Join, JoinError, JoinReport, JoinSettings, range_search, self_join};
 pub use orient::{OrientedPair, least_over_orientations};
 pub use planner::JoinMethod;
 

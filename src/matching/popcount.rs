@@ -142,6 +142,11 @@ impl Planes {
         self.len
     }
 
+    /// One code.
+    pub(crate) fn code(&self, index: usize) -> Code {
+        Code(std::array::from_fn(|word| self.words[word][index / STRIPE].0[index % STRIPE]))
+    }
+
     /// Stripes, the last one perhaps filled up.
     pub(crate) const fn stripes(&self) -> usize {
         self.len.div_ceil(STRIPE)

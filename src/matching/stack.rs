@@ -11,8 +11,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::control::JoinControl;
 use super::distinct::Distinct;
-use super::join::{Join, JoinControl, JoinError, JoinSettings};
+use super::join::{Join, JoinError, JoinSettings};
 use crate::pdq::Code;
 
 /// Bytes that a pair takes while stacks are made.
@@ -54,7 +55,7 @@ pub fn stacks(
     let distinct = Distinct::new(codes);
     let neighbours = Neighbours::find(&distinct, settings, control)?;
     let mut stacks: Vec<Stack> =
-        neighbours.groups(&distinct).into_iter().map(|group| stack(&distinct, group, settings)).collect();
+        neighbours.groups(&distinct).into_iter().map(|group| stack(&distinct, &group, settings)).collect();
     stacks.sort_unstable_by_key(|stack| (Reverse(stack.members.len()), stack.medoid));
     Ok(stacks)
 }
@@ -144,7 +145,7 @@ impl Neighbours {
     }
 }
 
-fn stack(distinct: &Distinct, group: Group, settings: JoinSettings) -> Stack {
+fn stack(distinct: &Distinct, group: &[(u32, u32)], settings: JoinSettings) -> Stack {
     let mut members: Vec<(u32, u32)> = group
         .iter()
         .flat_map(|&(code, distance)| distinct.members(code).iter().map(move |&member| (member, distance)))

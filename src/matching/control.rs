@@ -1,0 +1,46 @@
+//! Watching a join and ending it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::allowance::Stop;
+
+/// How far a join is, and whether it is to end early; shared with who watches it.
+#[derive(Debug, Default)]
+pub struct JoinControl {
+    pub(super) cancelled: AtomicBool,
+    /// Items that are done.
+    items: AtomicU64,
+    /// Items of the chunk in hand, and how much of the work for it is done, in codes and passes over them.
+    chunk: AtomicU64,
+    pub(super) done: AtomicU64,
+    of: AtomicU64,
+}
+
+impl JoinControl {
+    /// Ends the join soon, with [`JoinError::Cancelled`].
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Items of the left side that are done, those in hand as far as they are.
+    #[must_use]
+    pub fn items(&self) -> f64 {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
+        read(&self.items) + read(&self.chunk) * (read(&self.done) / read(&self.of).max(1.0)).min(1.0)
+    }
+
+    pub(super) fn begin(&self, items: usize, work: u64) {
+        self.done.store(0, Ordering::Relaxed);
+        self.of.store(work, Ordering::Relaxed);
+        self.chunk.store(items as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self, items: usize) {
+        self.chunk.store(0, Ordering::Relaxed);
+        self.items.fetch_add(items as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn check(&self) -> Result<(), Stop> {
+        if self.cancelled.load(Ordering::Relaxed) { Err(Stop::Cancelled) } else { Ok(()) }
+    }
+}
