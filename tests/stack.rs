@@ -221,6 +221,9 @@ mod command {
             .unwrap()
             .newer;
         assert!(newer > 0);
+        let arguments = ["export", "stacks", "--case"];
+        let told = errors(0, &tamis().args(arguments).arg(cases.path("CASE")).output().unwrap());
+        assert!(told.contains(&format!("{newer} pictures came after the stacks were made")), "{told}");
     }
 
     /// A case that was made before there were stacks.

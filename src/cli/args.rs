@@ -386,7 +386,7 @@ pub enum HashFormat {
 #[derive(Debug, Args)]
 #[command(
     after_help = "A stack has a medoid, the picture with the most others within the distance, and these. What looks alike only by a chain of \
-look-alikes is not in one stack. Stacks are kept in the case, in the place of earlier ones; rows: tamis export --case DIR stacks."
+look-alikes is not in one stack. Turned and mirrored copies are not stacked. It runs on the CPU. Stacks are kept in the case, in the place of earlier ones; rows: tamis export --case DIR stacks."
 )]
 pub struct Stack {
     /// The case, as `tamis scan` or `tamis triage` made it

@@ -17,7 +17,7 @@ pub struct JoinControl {
 }
 
 impl JoinControl {
-    /// Ends the join soon, with [`JoinError::Cancelled`].
+    /// Ends the join soon, with [`JoinError::Cancelled`](super::JoinError::Cancelled).
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }

@@ -9,9 +9,9 @@
 //! chunk that has more pairs than the memory allows is cut in two and begun again; a small one is done item by item,
 //! with all distances of an item at a time. So nothing overflows, and nothing of this shows in the result.
 //!
-//! Time: see [`super::flat`] and [`super::banded`], between which [`super::planner`] chooses. Memory: 40 bytes a code of the right side and of
-//! a chunk of the left one (2²⁴ codes), as many again in a flat search or what [`super::banded`] says, and what
-//! [`JoinSettings::memory`] allows for pairs.
+//! Time: flat, |left| · |right| pairs, some 10¹⁰ a second and core with AVX-512; by bands, a few sorts of both sides and a small part of the pairs
+//! (1 in 241 at radius 31 with 16 bands). Which of them is chosen by what they would cost. Memory: 40 bytes a code of the right side and of a
+//! chunk of the left one (2²⁴ codes), 32 more in a flat search, 52 to 68 by bands, and what [`JoinSettings::memory`] allows for pairs.
 
 use std::convert::Infallible;
 use std::ops::Range;

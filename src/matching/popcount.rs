@@ -12,7 +12,7 @@
 //! probability ¾, so the union of two words has 48 ± 3.5 bits, against 32 ± 4 in one word and
 //! 48 ± 4.9 in a sum over 96 bits. See `Bound` for the choice by radius.
 //!
-//! All instruction sets run the same generic loop (`sweep`) over their own [`Lanes`].
+//! All instruction sets run the same generic loop (`sweep`) over their own `Lanes`.
 
 #![allow(unsafe_code, reason = "vector instructions chosen at run time; listed in CONTRIBUTING")]
 

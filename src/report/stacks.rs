@@ -17,7 +17,6 @@ pub fn write_text(counts: &StackCounts, out: &mut dyn Write) -> io::Result<()> {
     let aside = [
         (counts.low_quality, format!("pictures left out, of a quality under {min_quality}")),
         (counts.zero_codes, "pictures left out, with a code that is all zero".into()),
-        (counts.newer, "pictures that came later, which the stacks do not know: make them again".into()),
     ];
     for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "  {count:>7}  {what}")?;

@@ -26,6 +26,15 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
         RowFormat::Csv => ExportFormat::Csv,
         RowFormat::Jsonl => ExportFormat::Jsonl,
     };
+    if let Some(counts) =
+        reader.stack_counts().map_err(CliError::failed)?.filter(|_| kind == ExportKind::Stacks)
+        && counts.newer > 0
+    {
+        let newer = counts.newer;
+        console.warning(format!(
+            "{newer} pictures came after the stacks were made: `tamis stack` makes them again"
+        ));
+    }
     let mut rows = 0;
     with_output(command.output.as_deref(), |out| {
         rows = export(&reader, kind, format, out).map_err(CliError::failed)?;
