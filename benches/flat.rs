@@ -14,7 +14,7 @@ use rand::prelude::*;
 use support::{Peer, seconds, spread};
 use tamis::matching::flat::FlatIndex;
 use tamis::matching::popcount::InstructionSet;
-use tamis::matching::{Backend, Haystack};
+use tamis::matching::{Backend, Haystack, Join, JoinControl, JoinSettings};
 use tamis::pdq::Code;
 
 const HAYSTACK: usize = 1_000_000;
@@ -115,6 +115,26 @@ fn paired() {
     }
 }
 
+/// A join of 10⁶ × 10⁶ random codes at 31 by bands, on each instruction set.
+fn joins() {
+    let mut random = StdRng::seed_from_u64(3);
+    let mut codes = || -> Vec<Code> { (0..HAYSTACK).map(|_| Code(random.random())).collect() };
+    let (left, right) = (codes(), codes());
+    let pool = one_core();
+    println!("\njoin of 10⁶ × 10⁶ codes at 31 by bands, one core; seconds, least, median, largest of 5:");
+    for instructions in InstructionSet::available() {
+        let settings = JoinSettings { instructions, ..JoinSettings::default() };
+        let join = || {
+            Join::new(&left, &right, settings)
+                .run(&JoinControl::default(), |_| Ok::<(), ()>(()))
+                .unwrap()
+                .hits
+        };
+        let (least, median, largest) = spread((0..5).map(|_| pool.install(|| seconds(join))).collect());
+        println!("{:<10} {least:.2} {median:.2} {largest:.2}", instructions.to_string());
+    }
+}
+
 /// What batches of pictures in eight orientations cost against a resident known set: flat, and in bands.
 fn resident() {
     let mut random = StdRng::seed_from_u64(2);
@@ -148,11 +168,16 @@ fn resident() {
 criterion_group!(benches, search);
 
 fn main() {
-    if std::env::args().any(|argument| argument == "--resident-only") {
+    let asked = |what: &str| std::env::args().any(|argument| argument == what);
+    if asked("--resident-only") {
         return resident();
+    }
+    if asked("--join-only") {
+        return joins();
     }
     benches();
     paired();
+    joins();
     resident();
     Criterion::default().configure_from_args().final_summary();
 }
