@@ -10,7 +10,6 @@
 mod support;
 
 use std::collections::HashMap;
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,9 +24,7 @@ const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 1 << 30 };
 const DECODER_DIFFERENCES: [(&str, u32); 2] = [("wee.jpg", 2), ("q0122.jpg", 2)];
 
 fn folder() -> Option<PathBuf> {
-    let named = env::var_os("TAMIS_SHARED_DATA").map(PathBuf::from);
-    let folder =
-        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data")).join("pdq");
+    let folder = support::shared_data().join("pdq");
     if folder.is_dir() {
         return Some(folder);
     }

@@ -8,23 +8,10 @@
 
 mod support;
 
-use tamis::matching::Pair;
+use support::brute_force;
 use tamis::matching::flat::FlatIndex;
 use tamis::matching::popcount::InstructionSet;
 use tamis::pdq::Code;
-
-fn brute_force(haystack: &[Code], needles: &[Code], radius: u32) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for (needle, code) in needles.iter().enumerate() {
-        for (index, other) in haystack.iter().enumerate() {
-            let distance = code.distance(*other);
-            if distance <= radius {
-                pairs.push(Pair { needle: needle as u32, haystack: index as u32, distance });
-            }
-        }
-    }
-    pairs
-}
 
 #[test]
 fn every_radius_and_size_is_brute_force() {
@@ -36,7 +23,7 @@ fn every_radius_and_size_is_brute_force() {
         assert_eq!(index.len(), haystack.len());
         // Both sides of every change of the lower bound, and the extremes.
         for radius in [0, 1, 31, 33, 34, 43, 44, 63, 71, 80, 81, 255, 256] {
-            let expected = brute_force(&haystack, &needles, radius);
+            let expected = brute_force(&needles, &haystack, radius, |_| 0);
             for instructions in InstructionSet::available() {
                 let ours = index.search_with(instructions, &needles, radius);
                 assert_eq!(

@@ -11,10 +11,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use rand::prelude::*;
+use support::{brute_force, python};
 use tamis::matching::join::{Hit, ItemHits};
 use tamis::matching::popcount::InstructionSet;
 use tamis::matching::{
@@ -35,19 +34,6 @@ for needle in range(needles):
     for at in range(limits[needle], limits[needle + 1]):
         print(needle, found[at], int(distances[at]))
 ";
-
-fn brute_force(left: &[Code], right: &[Code], radius: u32, first: impl Fn(usize) -> usize) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for (needle, code) in left.iter().enumerate() {
-        for (haystack, other) in right.iter().enumerate().skip(first(needle)) {
-            let distance = code.distance(*other);
-            if distance <= radius {
-                pairs.push(Pair { needle: needle as u32, haystack: haystack as u32, distance });
-            }
-        }
-    }
-    pairs
-}
 
 fn collect(join: &Join<'_>) -> (Vec<ItemHits>, JoinReport) {
     let mut items = Vec::new();
@@ -323,31 +309,15 @@ fn resident_bands_find_what_the_flat_search_finds() {
 
 /// All pairs by faiss; `None` where it is not there.
 fn ask_faiss(haystack: &[Code], needles: &[Code], radius: u32) -> Option<Vec<Pair>> {
-    let there = Command::new("python3").args(["-c", "import faiss, numpy"]).stderr(Stdio::null()).status();
-    if !there.is_ok_and(|status| status.success()) {
-        assert!(!support::oracles_required(), "TAMIS_ORACLE_TESTS=require: no python3 with faiss");
-        println!("skipped: no python3 with faiss");
+    if !python::has("faiss, numpy") {
         return None;
     }
     let sizes = [haystack.len(), needles.len(), radius as usize].map(|number| number.to_string());
-    let mut child = Command::new("python3")
-        .args(["-c", FAISS])
-        .args(sizes)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let output = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for code in haystack.iter().chain(needles) {
-                input.write_all(&code.to_bytes()).unwrap();
-            }
-        });
-        child.wait_with_output().unwrap()
+    let text = python::ask(FAISS, &sizes, |mut input| {
+        for code in haystack.iter().chain(needles) {
+            input.write_all(&code.to_bytes()).unwrap();
+        }
     });
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap();
     let mut found: Vec<Pair> = text
         .lines()
         .map(|line| {
@@ -360,8 +330,7 @@ fn ask_faiss(haystack: &[Code], needles: &[Code], radius: u32) -> Option<Vec<Pai
 }
 
 fn shared(name: &str) -> Option<Vec<Code>> {
-    let named = std::env::var_os("TAMIS_SHARED_DATA").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
+    let folder = support::shared_data();
     let Ok(text) = std::fs::read_to_string(folder.join(name)) else {
         println!("skipped: no {name} in {}", folder.display());
         return None;
@@ -394,6 +363,8 @@ fn faiss_finds_the_same() {
 mod command {
     use super::*;
     use std::fs;
+    #[cfg(target_os = "linux")]
+    use std::process::Command;
 
     use support::cli::{errors, expect, run, tamis};
 

@@ -10,9 +10,9 @@
 mod support;
 
 use std::io::Write;
-use std::process::{Command, Stdio};
 
 use rand::prelude::*;
+use support::python;
 use support::waves::Waves;
 use tamis::pdq::naive::{Definition, definition};
 use tamis::pdq::{Code, Geometry, PixelLayout, Reducer, TileHash, hash_tile};
@@ -56,34 +56,20 @@ fn pictures() -> Vec<Picture> {
 }
 
 fn ask_pdqhash(pictures: &[Picture]) -> Option<Vec<(Code, u8)>> {
-    let there = Command::new("python3").args(["-c", "import pdqhash, numpy"]).stderr(Stdio::null()).status();
-    if !there.is_ok_and(|status| status.success()) {
-        assert!(!support::oracles_required(), "TAMIS_ORACLE_TESTS=require: no python3 with pdqhash");
-        println!("skipped: no python3 with pdqhash");
+    if !python::has("pdqhash, numpy") {
         return None;
     }
-    let mut child = Command::new("python3")
-        .args(["-c", ORACLE])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let output = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for picture in pictures {
-                writeln!(input, "{} {}", picture.width, picture.height).unwrap();
-                input.write_all(&picture.pixels).unwrap();
-            }
-        });
-        child.wait_with_output().unwrap()
+    let text = python::ask(ORACLE, &[], |mut input| {
+        for picture in pictures {
+            writeln!(input, "{} {}", picture.width, picture.height).unwrap();
+            input.write_all(&picture.pixels).unwrap();
+        }
     });
-    assert!(output.status.success());
     let answer = |line: &str| {
         let (code, quality) = line.split_once(' ').unwrap();
         (code.parse().unwrap(), quality.parse().unwrap())
     };
-    Some(String::from_utf8(output.stdout).unwrap().lines().map(answer).collect())
+    Some(text.lines().map(answer).collect())
 }
 
 #[test]

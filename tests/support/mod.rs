@@ -3,14 +3,17 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub mod cli;
+pub mod python;
 pub mod scene;
 pub mod waves;
 
 use std::env;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::prelude::*;
 use tamis::gpu::{AdapterSelector, GpuContext};
+use tamis::matching::Pair;
 use tamis::pdq::{Code, TILE_SIDE, Tile};
 
 /// A GPU of any kind, as `TAMIS_GPU_TESTS` (`require`, `auto`, `off`) asks; `None` says that it was skipped.
@@ -37,6 +40,31 @@ pub fn gpu() -> Option<Arc<GpuContext>> {
 /// Whether oracle tests must run: `TAMIS_ORACLE_TESTS=require`.
 pub fn oracles_required() -> bool {
     env::var("TAMIS_ORACLE_TESTS").is_ok_and(|wanted| wanted == "require")
+}
+
+/// Where the public test data is, if it is there: `TAMIS_SHARED_DATA` or `../shared/data`.
+pub fn shared_data() -> PathBuf {
+    let named = env::var_os("TAMIS_SHARED_DATA").map(PathBuf::from);
+    named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"))
+}
+
+/// All pairs within `radius`, compared one by one: each needle with the codes of the haystack from number `first(needle)` on.
+pub fn brute_force(
+    needles: &[Code],
+    haystack: &[Code],
+    radius: u32,
+    first: impl Fn(usize) -> usize,
+) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (needle, code) in needles.iter().enumerate() {
+        for (index, other) in haystack.iter().enumerate().skip(first(needle)) {
+            let distance = code.distance(*other);
+            if distance <= radius {
+                pairs.push(Pair { needle: needle as u32, haystack: index as u32, distance });
+            }
+        }
+    }
+    pairs
 }
 
 /// Codes of which many are near each other: `distinct` random ones, each with copies that differ in up to 40 bits.
