@@ -373,20 +373,14 @@ impl CaseReader {
         &self,
         mut visit: impl FnMut(ItemRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut statement = self
-            .connection
-            .prepare(
-                "SELECT source, path, outcome, stage, reason, duplicate_of, size, modified, created, md5, sha1, sha256,
+        self.for_each_row(
+            "SELECT source, path, outcome, stage, reason, duplicate_of, size, modified, created, md5, sha1, sha256,
                      format, width, height, nullif(pdq, ''), quality, decode_path, unstable_bits, pixels_because, taken, camera_make,
                      camera_model, exif_orientation, accessed
                  FROM items ORDER BY source_path_raw, path_raw",
-            )
-            .map_err(CaseError::from)?;
-        let mut rows = statement.query([]).map_err(CaseError::from)?;
-        while let Some(row) = rows.next().map_err(CaseError::from)? {
-            visit(item_row(row).map_err(CaseError::from)?)?;
-        }
-        Ok(())
+            |row| Ok(item_row(row)?),
+            &mut visit,
+        )
     }
 
     /// Every hit, by the bytes of the source's and item's path, then set and record.
@@ -397,17 +391,26 @@ impl CaseReader {
         &self,
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut statement = self
-            .connection
-            .prepare(
-                "SELECT source, path, known_set, record, kind, digests, verdict, unconfirmed_because, distance,
+        self.for_each_row(
+            "SELECT source, path, known_set, record, kind, digests, verdict, unconfirmed_because, distance,
                      orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns, lower(hex(file_sha256))
                  FROM hits ORDER BY source_path_raw, path_raw, known_set, file_sha256, record",
-            )
-            .map_err(CaseError::from)?;
+            hit_row,
+            &mut visit,
+        )
+    }
+
+    /// Reads every row of a query and visits it.
+    pub(super) fn for_each_row<T, E: From<CaseError>>(
+        &self,
+        query: &str,
+        read: impl Fn(&Row<'_>) -> Result<T, CaseError>,
+        visit: &mut dyn FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut statement = self.connection.prepare(query).map_err(CaseError::from)?;
         let mut rows = statement.query([]).map_err(CaseError::from)?;
         while let Some(row) = rows.next().map_err(CaseError::from)? {
-            visit(hit_row(row)?)?;
+            visit(read(row)?)?;
         }
         Ok(())
     }

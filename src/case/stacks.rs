@@ -238,10 +238,8 @@ impl CaseReader {
             )
             .into());
         }
-        let mut statement = self
-            .connection
-            .prepare(
-                "SELECT stack.number, stack.contents, stack.diameter, stack_member.distance, stack.medoid = content.id,
+        self.for_each_row(
+            "SELECT stack.number, stack.contents, stack.diameter, stack_member.distance, stack.medoid = content.id,
                      source.path, item.path, lower(hex(content.sha256)), lower(hex(substr(content.codes, 1, 32))),
                      content.quality, content.decode_path
                  FROM stack
@@ -250,13 +248,9 @@ impl CaseReader {
                  JOIN item ON item.sha256 = content.sha256
                  JOIN source ON source.id = item.source
                  ORDER BY stack.number, stack_member.distance, content.sha256, source.path_raw, item.path_raw",
-            )
-            .map_err(CaseError::from)?;
-        let mut rows = statement.query([]).map_err(CaseError::from)?;
-        while let Some(row) = rows.next().map_err(CaseError::from)? {
-            visit(stack_row(row).map_err(CaseError::from)?)?;
-        }
-        Ok(())
+            |row| Ok(stack_row(row)?),
+            &mut visit,
+        )
     }
 }
 
