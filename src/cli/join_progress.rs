@@ -1,7 +1,5 @@
 //! How far a join is, on standard error; and Ctrl-C, which ends it.
 
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
@@ -12,7 +10,7 @@ use crate::pipeline::CancelToken;
 
 use super::args::ProgressStyle;
 use super::console::Console;
-use super::progress::Form;
+use super::progress::{Form, beside};
 
 /// Time between two looks at Ctrl-C.
 const LOOK: Duration = Duration::from_millis(50);
@@ -40,33 +38,24 @@ impl JoinProgress<'_> {
     /// Runs `work` on this thread while another shows how far it is.
     pub fn show<T>(&self, style: ProgressStyle, console: &Console, work: impl FnOnce() -> T) -> T {
         let form = Form::of(style, console);
-        // Dropping the sender ends the display, also when `work` panics.
-        let (running, ended) = sync_channel::<()>(0);
         let started = Instant::now();
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                let bar =
-                    (form == Form::Bar).then(|| console.bars().add(ProgressBar::new(self.items.max(1))));
-                let mut shown = started;
-                while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-                    if self.cancel.is_cancelled() {
-                        self.control.cancel();
-                    }
-                    if shown.elapsed() >= form.period() {
-                        shown = Instant::now();
-                        self.draw(form, bar.as_ref(), started, console);
-                    }
-                }
-                match bar {
-                    Some(bar) => bar.finish_and_clear(),
-                    None if form == Form::Json => self.draw(form, None, started, console),
-                    None => {}
-                }
-            });
-            let result = work();
-            drop(running);
-            result
-        })
+        let bar = (form == Form::Bar).then(|| console.bars().add(ProgressBar::new(self.items.max(1))));
+        let mut shown = started;
+        let tick = || {
+            if self.cancel.is_cancelled() {
+                self.control.cancel();
+            }
+            if shown.elapsed() >= form.period() {
+                shown = Instant::now();
+                self.draw(form, bar.as_ref(), started, console);
+            }
+        };
+        let last = || match &bar {
+            Some(bar) => bar.finish_and_clear(),
+            None if form == Form::Json => self.draw(form, None, started, console),
+            None => {}
+        };
+        beside(LOOK, tick, last, work)
     }
 
     fn draw(&self, form: Form, bar: Option<&ProgressBar>, started: Instant, console: &Console) {

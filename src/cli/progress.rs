@@ -66,27 +66,19 @@ impl<'a> ProgressDisplay<'a> {
         if self.form == Form::Nothing && self.console.is_quiet() {
             return work();
         }
-        // Dropping the sender ends the display, also when `work` panics.
-        let (running, ended) = sync_channel::<()>(0);
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                let bar = (self.form == Form::Bar).then(|| self.bar());
-                while ended.recv_timeout(self.form.period()) == Err(RecvTimeoutError::Timeout) {
-                    for notice in backend.take_notices() {
-                        self.console.warning(notice);
-                    }
-                    self.draw(&progress.snapshot(), bar.as_ref());
-                }
-                if let Some(bar) = bar {
-                    bar.finish_and_clear();
-                } else if self.form == Form::Json {
-                    self.draw(&progress.snapshot(), None);
-                }
-            });
-            let result = work();
-            drop(running);
-            result
-        })
+        let bar = (self.form == Form::Bar).then(|| self.bar());
+        let tick = || {
+            for notice in backend.take_notices() {
+                self.console.warning(notice);
+            }
+            self.draw(&progress.snapshot(), bar.as_ref());
+        };
+        let last = || match &bar {
+            Some(bar) => bar.finish_and_clear(),
+            None if self.form == Form::Json => self.draw(&progress.snapshot(), None),
+            None => {}
+        };
+        beside(self.form.period(), tick, last, work)
     }
 
     fn bar(&self) -> ProgressBar {
@@ -115,6 +107,28 @@ impl<'a> ProgressDisplay<'a> {
             _ => self.console.note(line(snapshot)),
         }
     }
+}
+
+/// Runs `work` on this thread while another calls `tick` once a period, and `last` at the end, also when `work` panics.
+pub(super) fn beside<T>(
+    period: Duration,
+    mut tick: impl FnMut() + Send,
+    last: impl FnOnce() + Send,
+    work: impl FnOnce() -> T,
+) -> T {
+    // Dropping the sender ends the other thread.
+    let (running, ended) = sync_channel::<()>(0);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while ended.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
+                tick();
+            }
+            last();
+        });
+        let result = work();
+        drop(running);
+        result
+    })
 }
 
 /// Contents of earlier runs are matched first, and counted; then files are read, and go by their bytes.
