@@ -318,7 +318,7 @@ impl<'a> Join<'a> {
             }
         };
         let halves = symmetric && plan.bands.is_some();
-        Ok(Found::new(codes.len(), left, pairs, halves, symmetric))
+        Ok(Found::new(codes.len(), left, pairs, halves))
     }
 
     /// The hits of an item, from the pairs of its distinct codes; `at` is its place in the chunk.
@@ -452,16 +452,15 @@ impl Nearest {
 }
 
 impl Found {
-    /// Puts pairs of distinct codes in order. `halves`: each stands for its mirror image too; `symmetric`: a code has itself, whose
+    /// Puts pairs of distinct codes in order. `halves`: each stands for its mirror image too, and a code has itself, whose
     /// copies are at distance 0.
-    fn new(codes: usize, left: &Distinct, mut pairs: Vec<Pair>, halves: bool, symmetric: bool) -> Self {
+    fn new(codes: usize, left: &Distinct, mut pairs: Vec<Pair>, halves: bool) -> Self {
         if halves {
             let mirrored = |pair: &Pair| Pair { needle: pair.haystack, haystack: pair.needle, ..*pair };
             pairs.par_extend(pairs.clone().par_iter().map(mirrored));
             let own = |code| Pair { needle: code, haystack: code, distance: 0 };
             pairs.par_extend((0..left.codes().len() as u32).into_par_iter().map(own));
         }
-        debug_assert!(symmetric || !halves, "only a list with itself has halves");
         pairs.par_sort_unstable_by_key(|pair| (pair.needle, pair.distance, pair.haystack));
         let mut distinct_of = vec![0; codes];
         let mut starts = Vec::with_capacity(left.codes().len() + 1);

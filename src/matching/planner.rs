@@ -88,11 +88,7 @@ impl JoinPlan {
         }
         // A small join that is to be banded all the same is planned as if bits were independent.
         let samples = if flat < SMALL { Default::default() } else { (sample(left), sample(right)) };
-        let best = (1..=MOST_BANDS.min(radius + 1))
-            .map(|count| Bands::new(radius, count))
-            .filter(|bands| bands.0.iter().all(|band| band.neighbours() <= MOST_NEIGHBOURS))
-            .map(|bands| (cost(&bands, left.len() as f64, right.len() as f64, &samples), bands))
-            .min_by(|one, other| one.0.total_cmp(&other.0));
+        let best = cheapest(radius, |bands| cost(bands, left.len() as f64, right.len() as f64, &samples));
         let (banded, bands) = best.map_or((f64::INFINITY, None), |(cost, bands)| (cost, Some(bands)));
         let bands = match method {
             JoinMethod::Auto | JoinMethod::Flat => bands.filter(|_| banded < flat),
@@ -108,13 +104,8 @@ impl JoinPlan {
         let sample = sample(codes);
         let samples = (sample.clone(), sample);
         let (needles, count) = (needles as f64, codes.len() as f64);
-        let best = (1..=MOST_BANDS.min(radius + 1))
-            .map(|count| Bands::new(radius, count))
-            .filter(|bands| bands.0.iter().all(|band| band.neighbours() <= MOST_NEIGHBOURS))
-            .map(|bands| {
-                (cost(&bands, needles, count, &samples) - bands.0.len() as f64 * count * SORT, bands)
-            })
-            .min_by(|one, other| one.0.total_cmp(&other.0));
+        let sorting = |bands: &Bands| bands.0.len() as f64 * count * SORT;
+        let best = cheapest(radius, |bands| cost(bands, needles, count, &samples) - sorting(bands));
         best.filter(|(cost, _)| *cost < needles * count * FLAT_PAIR).map(|(_, bands)| bands)
     }
 
@@ -136,6 +127,15 @@ impl fmt::Display for JoinPlan {
         banded.map_or(Ok(()), |banded| write!(formatter, ", banded {banded:.3} s"))?;
         formatter.write_str(")")
     }
+}
+
+/// The bands that cost least for a radius, and what they cost; `None` where all have too many neighbours.
+fn cheapest(radius: u32, cost: impl Fn(&Bands) -> f64) -> Option<(f64, Bands)> {
+    (1..=MOST_BANDS.min(radius + 1))
+        .map(|count| Bands::new(radius, count))
+        .filter(|bands| bands.0.iter().all(|band| band.neighbours() <= MOST_NEIGHBOURS))
+        .map(|bands| (cost(&bands), bands))
+        .min_by(|one, other| one.0.total_cmp(&other.0))
 }
 
 /// Codes at even distances, moved as the bands want them.

@@ -164,7 +164,8 @@ impl Lists {
         control: &JoinControl,
         sink: impl FnMut(&ItemHits) -> Result<(), E>,
     ) -> Result<JoinReport, JoinError<E>> {
-        let join = match self {
+        // Sorting the right side out is work of the pool's threads too.
+        let join = pool.install(|| match self {
             Self::Codes(list, None) => matching::Join::with_itself(&list.items, settings),
             Self::Codes(left, Some(right)) => matching::Join::new(&left.items, &right.items, settings),
             Self::Oriented(list, Right::Itself(originals)) => {
@@ -176,7 +177,7 @@ impl Lists {
             Self::Oriented(left, Right::Pictures(_, originals)) => {
                 matching::Join::with_orientations(&left.items, originals, settings)
             }
-        };
+        });
         join.on(pool).run(control, sink)
     }
 
