@@ -13,7 +13,9 @@ use std::path::Path;
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Module, TypeInner};
-use tamis::gpu::layout::{CodeParameters, FlatHit, FlatParameters, GpuTileHash};
+use tamis::gpu::layout::{
+    BandItem, BandParameters, CodeParameters, FlatHit, FlatParameters, GpuTileHash, SortParameters,
+};
 
 fn shaders() -> BTreeMap<String, String> {
     shaders_in("shaders")
@@ -56,15 +58,17 @@ macro_rules! mirror {
 }
 
 #[test]
-fn every_shader_is_valid_and_has_one_entry_point() {
-    let shaders = shaders();
-    assert_eq!(shaders.keys().collect::<Vec<_>>(), ["code", "flat"]);
-    let benches = shaders_in("benches");
-    assert_eq!(benches.keys().collect::<Vec<_>>(), ["popcount_peak"]);
-    for (name, source) in shaders.iter().chain(&benches) {
-        let module = parse(name, source).unwrap();
-        assert_eq!(module.entry_points.len(), 1, "{name}");
-    }
+fn every_shader_is_valid_and_has_its_entry_points() {
+    let entries = |(name, source): (String, String)| {
+        let module = parse(&name, &source).unwrap();
+        let entries: Vec<String> = module.entry_points.iter().map(|entry| entry.name.clone()).collect();
+        format!("{name}: {}", entries.join(", "))
+    };
+    let shaders: Vec<String> = shaders().into_iter().map(entries).collect();
+    assert_eq!(shaders, ["bands: meet_neighbours", "code: hash_tiles", "flat: search", "sort: count, place"]);
+    let benches: Vec<String> = shaders_in("benches").into_iter().map(entries).collect();
+    assert_eq!(benches.len(), 1);
+    assert!(benches[0].starts_with("popcount_peak: "), "{}", benches[0]);
 }
 
 /// The twin that must fail: a shader that adds a float to an integer.
@@ -97,6 +101,28 @@ fn structures_lie_as_they_are_mirrored() {
         code_offset
     );
     assert_eq!(layout(&flat, "Parameters"), parameters);
+    let sort = parse("sort", &shaders["sort"]).unwrap();
+    assert_eq!(layout(&sort, "Parameters"), mirror!(SortParameters, code_count, grid_width, start, width));
+    let bands = parse("bands", &shaders["bands"]).unwrap();
+    assert_eq!(layout(&bands, "Hit"), mirror!(FlatHit, needle, haystack, distance));
+    assert_eq!(layout(&bands, "Found").0, found);
+    let item = mirror!(BandItem, value, left_start, left_count, right_start, right_end);
+    assert_eq!(layout(&bands, "Item"), item);
+    let band_parameters = mirror!(
+        BandParameters,
+        left_count,
+        right_count,
+        item_count,
+        grid_width,
+        neighbour_count,
+        radius,
+        capacity,
+        band,
+        itself,
+        words,
+        bands
+    );
+    assert_eq!(layout(&bands, "Parameters"), band_parameters);
     // The twin that must fail: a field more, which moves those behind it.
     let longer = shaders["flat"].replace("    radius: u32,", "    surplus: u32,\n    radius: u32,");
     assert_ne!(layout(&parse("flat", &longer).unwrap(), "Parameters"), parameters);
@@ -119,12 +145,16 @@ fn bindings_are_in_the_order_of_the_dispatchers() {
         bindings.sort();
         bindings
     };
-    let expected = |names: [&str; 4]| -> Vec<(u32, u32, String)> {
+    let expected = |names: &[&str]| -> Vec<(u32, u32, String)> {
         (0..).zip(names).map(|(binding, name)| (0, binding, name.to_string())).collect()
     };
-    assert_eq!(bindings("code", &shaders["code"]), expected(["parameters", "cosines", "tiles", "hashes"]));
-    let flat = expected(["parameters", "haystack", "needles", "found"]);
+    assert_eq!(bindings("code", &shaders["code"]), expected(&["parameters", "cosines", "tiles", "hashes"]));
+    let flat = expected(&["parameters", "haystack", "needles", "found"]);
     assert_eq!(bindings("flat", &shaders["flat"]), flat);
+    let sort = expected(&["parameters", "codes", "values", "planes"]);
+    assert_eq!(bindings("sort", &shaders["sort"]), sort);
+    let bands = expected(&["parameters", "left", "right", "offsets", "differences", "items", "found"]);
+    assert_eq!(bindings("bands", &shaders["bands"]), bands);
     // The twin that must fail: two buffers in each other's place.
     let swapped = shaders["flat"].replace("@binding(1)", "@binding(9)").replace("@binding(2)", "@binding(1)");
     assert_ne!(bindings("flat", &swapped.replace("@binding(9)", "@binding(2)")), flat);
@@ -140,4 +170,6 @@ fn overrides_are_named_in_the_shaders() {
     };
     assert_eq!(names("code"), ["PASS_SHIFT", "FULL_SCALE"]);
     assert_eq!(names("flat"), ["NEEDLE_GROUP", "BOUND"]);
+    assert_eq!(names("sort"), ["WORKGROUP"]);
+    assert_eq!(names("bands"), ["WORKGROUP", "LEFT", "BOUND"]);
 }

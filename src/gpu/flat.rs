@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{Buffer, BufferUsages, CommandEncoderDescriptor, ComputePipeline};
 
 use super::context::{GpuContext, GpuError};
+use super::found::Found;
 use super::layout::{FlatHit, FlatParameters};
 use super::pipeline::{Shader, bind, compute_pipeline};
-use super::slots::{Readback, Upload, device_buffer};
+use super::slots::{Upload, device_buffer};
 use crate::pdq::Code;
 
 /// Needles in workgroup memory: 4 KiB.
@@ -25,13 +26,9 @@ const CHUNK_BYTES: u64 = 1 << 30;
 const CHUNK_CODES: u64 = 65_535 * 1024;
 /// Hits that a dispatch stores; where there are more it is split and done again.
 const CAPACITY: usize = 1 << 19;
-/// Hits that come back with the count: enough nearly always.
-const FIRST_HITS: usize = 4096;
 const CODE_BYTES: u64 = 32;
 const PARAMETER_BYTES: u64 = size_of::<FlatParameters>() as u64;
-const HIT_BYTES: u64 = size_of::<FlatHit>() as u64;
-/// Bytes of the count before the hits.
-const COUNT_BYTES: u64 = 4;
+const COUNT_BYTES: u64 = Found::COUNT_BYTES;
 
 /// Codes on the GPU.
 #[derive(Debug)]
@@ -57,7 +54,6 @@ pub struct GpuSearcher {
     pipelines: [ComputePipeline; 3],
     /// Most codes of a haystack buffer.
     chunk_codes: usize,
-    capacity: usize,
     buffers: Mutex<Buffers>,
 }
 
@@ -67,8 +63,7 @@ struct Buffers {
     upload: Upload,
     parameters: Buffer,
     needles: Buffer,
-    found: Buffer,
-    readback: Readback,
+    found: Found,
 }
 
 /// What one dispatch searches.
@@ -116,24 +111,16 @@ impl GpuSearcher {
         });
         // One needle and one four of codes must fit: a part is not split further.
         let capacity = limits.capacity.max(4);
-        let found_bytes = COUNT_BYTES + HIT_BYTES * capacity as u64;
         let buffers = Buffers {
             upload: Upload::new(context, PARAMETER_BYTES + CODE_BYTES * NEEDLES as u64 + COUNT_BYTES),
             parameters: device_buffer(context, "flat parameters", PARAMETER_BYTES, BufferUsages::UNIFORM),
             needles: device_buffer(context, "needles", CODE_BYTES * NEEDLES as u64, BufferUsages::STORAGE),
-            found: device_buffer(context, "found", found_bytes, BufferUsages::STORAGE),
-            readback: Readback::new(context, found_bytes),
+            found: Found::new(context, capacity),
         };
         context.wait(None)?;
         let bytes = context.max_storage_bytes().min(CHUNK_BYTES);
         let chunk_codes = limits.chunk_codes.min((bytes / CODE_BYTES) as usize / 4 * 4).max(4);
-        Ok(Self {
-            context: Arc::clone(context),
-            pipelines,
-            chunk_codes,
-            capacity,
-            buffers: Mutex::new(buffers),
-        })
+        Ok(Self { context: Arc::clone(context), pipelines, chunk_codes, buffers: Mutex::new(buffers) })
     }
 
     /// Makes codes resident, in as many buffers as the limits ask for.
@@ -189,7 +176,7 @@ impl GpuSearcher {
         };
         let mut hits = Vec::new();
         for chunk in &haystack.chunks {
-            let bindings = [&buffers.parameters, &chunk.planes, &buffers.needles, &buffers.found];
+            let bindings = [&buffers.parameters, &chunk.planes, &buffers.needles, &buffers.found.buffer];
             let bindings = bind(&self.context, pipeline, &bindings);
             let codes = u64::from(chunk.count);
             let most = ((DISPATCH_PAIRS / codes.max(1)) as usize).next_multiple_of(NEEDLE_GROUP).min(NEEDLES);
@@ -252,7 +239,7 @@ impl Dispatch<'_> {
             code_end: self.chunk.count,
             plane_stride: self.chunk.count.div_ceil(4),
             radius,
-            capacity: self.searcher.capacity as u32,
+            capacity: self.buffers.found.capacity as u32,
             code_offset: self.chunk.first,
         };
         let words: Vec<[u32; 8]> = wanted.iter().map(|code| words(*code)).collect();
@@ -261,11 +248,10 @@ impl Dispatch<'_> {
             [bytemuck::bytes_of(&parameters), &[0; COUNT_BYTES as usize], bytemuck::cast_slice(&words)];
         self.buffers.upload.fill(context, pieces)?;
         let count_end = PARAMETER_BYTES + COUNT_BYTES;
-        let first_bytes = COUNT_BYTES + HIT_BYTES * FIRST_HITS.min(self.searcher.capacity) as u64;
         let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
         let upload = &self.buffers.upload;
         upload.copy_to(&mut encoder, 0..PARAMETER_BYTES, &self.buffers.parameters, 0);
-        upload.copy_to(&mut encoder, PARAMETER_BYTES..count_end, &self.buffers.found, 0);
+        self.buffers.found.reset(&mut encoder, upload, PARAMETER_BYTES);
         upload.copy_to(&mut encoder, count_end..count_end + needle_bytes, &self.buffers.needles, 0);
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -274,35 +260,16 @@ impl Dispatch<'_> {
             let blocks = (part.fours.end - part.fours.start).div_ceil(WORKGROUP);
             pass.dispatch_workgroups(blocks, (wanted.len().div_ceil(NEEDLE_GROUP)) as u32, 1);
         }
-        self.buffers.readback.copy_from(&mut encoder, &self.buffers.found, 0..first_bytes);
+        self.buffers.found.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
         let first_needle = part.needles.start as u32;
-        let mut take = |hit: &FlatHit| hits.push(FlatHit { needle: hit.needle + first_needle, ..*hit });
-        let count = self.buffers.readback.read(context, first_bytes, submission, |bytes| {
-            let (count, stored) = bytes.split_at(COUNT_BYTES as usize);
-            let count = bytemuck::pod_read_unaligned::<u32>(count) as usize;
-            if count <= FIRST_HITS && count <= self.searcher.capacity {
-                bytemuck::cast_slice::<u8, FlatHit>(stored)[..count].iter().for_each(&mut take);
-            }
-            count
-        })?;
-        if count > self.searcher.capacity {
-            return Ok(false);
-        }
-        if count > FIRST_HITS {
-            let bytes = COUNT_BYTES..COUNT_BYTES + HIT_BYTES * count as u64;
-            let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
-            self.buffers.readback.copy_from(&mut encoder, &self.buffers.found, bytes.clone());
-            let submission = context.queue.submit([encoder.finish()]);
-            self.buffers.readback.read(context, bytes.end - bytes.start, submission, |bytes| {
-                bytemuck::cast_slice::<u8, FlatHit>(bytes).iter().for_each(&mut take);
-            })?;
-        }
-        Ok(true)
+        self.buffers.found.take(context, submission, |hit| {
+            hits.push(FlatHit { needle: hit.needle + first_needle, ..*hit });
+        })
     }
 }
 
 /// A code as the shader has it.
-fn words(code: Code) -> [u32; 8] {
+pub(super) fn words(code: Code) -> [u32; 8] {
     std::array::from_fn(|word| (code.0[word / 2] >> (word % 2 * 32)) as u32)
 }

@@ -55,3 +55,66 @@ pub struct FlatHit {
     /// Differing bits.
     pub distance: u32,
 }
+
+/// `Parameters` of `shaders/sort.wgsl`.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct SortParameters {
+    /// Codes of the side.
+    pub code_count: u32,
+    /// Workgroups in a row of the dispatch.
+    pub grid_width: u32,
+    /// The band's lowest bit.
+    pub start: u32,
+    /// Its bits.
+    pub width: u32,
+}
+
+/// Bands of a join on the GPU at most.
+pub const MOST_BANDS: usize = 32;
+
+/// `Parameters` of `shaders/bands.wgsl`.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct BandParameters {
+    /// Codes of the left side.
+    pub left_count: u32,
+    /// Codes of the right side.
+    pub right_count: u32,
+    /// Items of the dispatch.
+    pub item_count: u32,
+    /// Workgroups in a row of it.
+    pub grid_width: u32,
+    /// Neighbours of a value.
+    pub neighbour_count: u32,
+    /// Largest distance of a pair.
+    pub radius: u32,
+    /// Hits that the buffer holds.
+    pub capacity: u32,
+    /// The band's index.
+    pub band: u32,
+    /// 1 for a join of a side with itself.
+    pub itself: u32,
+    /// Nothing.
+    pub padding: [u32; 3],
+    /// Words in the order in which the bound looks at them.
+    pub words: [u32; 8],
+    /// Lowest bit, bits and threshold of every band, and nothing.
+    pub bands: [[u32; 4]; MOST_BANDS],
+}
+
+/// `Item` of `shaders/bands.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct BandItem {
+    /// The bucket.
+    pub value: u32,
+    /// First of its codes that are met.
+    pub left_start: u32,
+    /// How many.
+    pub left_count: u32,
+    /// In the neighbours' codes laid end to end: the first.
+    pub right_start: u32,
+    /// One beyond the last.
+    pub right_end: u32,
+}

@@ -2,19 +2,22 @@
 //! `shaders/README.md`.
 //!
 //! [`context`] finds adapters and opens a device, [`layout`] mirrors the shaders' structures, `slots` moves
-//! bytes to and fro through buffers that stay mapped for reuse, and [`code`] and [`flat`] dispatch the
-//! shaders of the same name. Every operation fails cleanly when the device is lost, so that the caller can do
+//! bytes to and fro through buffers that stay mapped for reuse, and [`code`], [`flat`] and [`bands`] dispatch the
+//! shaders. Every operation fails cleanly when the device is lost, so that the caller can do
 //! it again on the CPU.
 
+pub mod bands;
 #[doc(hidden)]
 pub mod bench;
 pub mod code;
 pub mod context;
 pub mod flat;
+mod found;
 pub mod layout;
 mod pipeline;
 mod slots;
 
+pub use bands::GpuJoiner;
 pub use code::GpuHasher;
 pub use context::{AdapterDescription, AdapterSelector, GpuContext, GpuError, adapters};
 pub use flat::{GpuHaystack, GpuSearcher};

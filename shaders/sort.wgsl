@@ -1,0 +1,64 @@
+// Codes in the order of a band's value: a counting sort by atomics. `count` counts the codes of each value; the CPU sums the
+// counts up to where each value begins; `place` moves the codes there. Codes of one value come in any order.
+// CPU twin: SortedSide in src/matching/banded.rs. Dispatcher: src/gpu/bands.rs.
+
+override WORKGROUP: u32 = 256u;
+
+struct Parameters {
+    code_count: u32,
+    // Workgroups in a row of the dispatch.
+    grid_width: u32,
+    // The band's lowest bit and its bits.
+    start: u32,
+    width: u32,
+}
+
+@group(0) @binding(0) var<uniform> parameters: Parameters;
+// code_count × 8 words.
+@group(0) @binding(1) var<storage, read> codes: array<u32>;
+// 0, then for each value: `count` adds its codes up, `place` takes where its next code goes and leaves where the next value begins.
+@group(0) @binding(2) var<storage, read_write> values: array<atomic<u32>>;
+// Nine planes of code_count: the eight words, and the code's number.
+@group(0) @binding(3) var<storage, read_write> planes: array<u32>;
+
+fn index_of(workgroup: vec3<u32>, invocation: u32) -> u32 {
+    return (workgroup.y * parameters.grid_width + workgroup.x) * WORKGROUP + invocation;
+}
+
+// The band's bits of a code.
+fn value_of(code: u32) -> u32 {
+    let word = parameters.start / 32u;
+    let shift = parameters.start % 32u;
+    var bits = codes[code * 8u + word] >> shift;
+    if shift + parameters.width > 32u {
+        bits |= codes[code * 8u + word + 1u] << (32u - shift);
+    }
+    return bits & ((1u << parameters.width) - 1u);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn count(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let code = index_of(workgroup, invocation);
+    if code < parameters.code_count {
+        atomicAdd(&values[value_of(code) + 1u], 1u);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn place(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+) {
+    let code = index_of(workgroup, invocation);
+    if code >= parameters.code_count {
+        return;
+    }
+    let at = atomicAdd(&values[value_of(code) + 1u], 1u);
+    for (var word = 0u; word < 8u; word++) {
+        planes[word * parameters.code_count + at] = codes[code * 8u + word];
+    }
+    planes[8u * parameters.code_count + at] = code;
+}

@@ -1,0 +1,487 @@
+//! Dispatches `shaders/sort.wgsl` and `shaders/bands.wgsl`: the banded join. CPU twin: `crate::matching::banded`.
+//!
+//! Codes are copied to the GPU once and sorted there for each band; the CPU only sums up how many codes each value has, and
+//! makes of that a list of items of about equal size: some codes of a bucket of the left side against a run of the codes of all
+//! neighbouring buckets.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+use wgpu::{Buffer, BufferUsages, CommandEncoderDescriptor, ComputePipeline};
+
+use super::context::{GpuContext, GpuError};
+use super::flat::words;
+use super::found::Found;
+use super::layout::{BandItem, BandParameters, FlatHit, MOST_BANDS, SortParameters};
+use super::pipeline::{Shader, bind, compute_pipeline};
+use super::slots::{Readback, Upload, device_buffer};
+use crate::pdq::Code;
+
+/// Invocations of a sorting workgroup, a code each.
+const SORT_WORKGROUP: u32 = 256;
+/// Invocations of a meeting workgroup: as many neighbours at a time.
+const MEET_WORKGROUP: u32 = 64;
+/// Left codes of an item.
+const LEFT: u32 = 32;
+/// Right codes of an item: some microseconds' work.
+const RIGHT: u32 = 1 << 14;
+/// Items of one dispatch.
+const ITEMS: usize = 1 << 16;
+/// Workgroups in a row of a dispatch; the limit is 65,535.
+const GRID_WIDTH: u32 = 1 << 15;
+/// Pairs of one dispatch: under a second on the slowest cards, where drivers give up after two.
+const DISPATCH_PAIRS: u64 = 1 << 33;
+/// Codes of a side at a time: 1.1 GiB with their order.
+const CHUNK_CODES: usize = 1 << 24;
+/// Hits that a dispatch stores; where there are more it is split and done again.
+const CAPACITY: usize = 1 << 19;
+/// Bytes that are carried to or from the GPU at a time.
+const TRANSFER_BYTES: u64 = 16 << 20;
+const CODE_BYTES: u64 = 32;
+/// Eight words and a number, in the order of a band.
+const PLACED_BYTES: u64 = 36;
+/// The widest band whose values the GPU counts.
+pub const WIDEST_BAND: u32 = 22;
+
+/// A band of a join, and what a value's neighbours in it differ by.
+#[derive(Clone, Debug)]
+pub struct BandPass {
+    /// The lowest bit.
+    pub start: u32,
+    /// Bits, [`WIDEST_BAND`] at most.
+    pub width: u32,
+    /// Differing bits up to which two values are neighbours.
+    pub threshold: u32,
+    /// All numbers of the band's width with so many bits at most.
+    pub differences: Vec<u32>,
+}
+
+/// How much is done at once; tests use small numbers to reach every path.
+#[derive(Clone, Copy, Debug)]
+pub struct JoinLimits {
+    /// Codes of a side.
+    pub chunk_codes: usize,
+    /// Hits that one dispatch stores.
+    pub capacity: usize,
+    /// Right codes of an item.
+    pub item_codes: u32,
+    /// Items of a dispatch.
+    pub items: usize,
+}
+
+impl Default for JoinLimits {
+    fn default() -> Self {
+        Self { chunk_codes: CHUNK_CODES, capacity: CAPACITY, item_codes: RIGHT, items: ITEMS }
+    }
+}
+
+/// Why a join on the GPU ended before its end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum JoinEnd<E> {
+    /// The GPU failed.
+    Gpu(GpuError),
+    /// Whoever watches wanted it.
+    Watcher(E),
+}
+
+impl<E> From<GpuError> for JoinEnd<E> {
+    fn from(error: GpuError) -> Self {
+        Self::Gpu(error)
+    }
+}
+
+/// Joins on a GPU.
+#[derive(Debug)]
+pub struct GpuJoiner {
+    context: Arc<GpuContext>,
+    count: ComputePipeline,
+    place: ComputePipeline,
+    /// One for each lower bound.
+    meet: [ComputePipeline; 3],
+    limits: JoinLimits,
+    shared: Mutex<Shared>,
+}
+
+/// Buffers that every step uses.
+#[derive(Debug)]
+struct Shared {
+    upload: Upload,
+    readback: Readback,
+    sort_parameters: Buffer,
+    band_parameters: Buffer,
+    items: Buffer,
+    found: Found,
+}
+
+impl GpuJoiner {
+    /// Compiles the shaders and makes the buffers that do not depend on the sides.
+    ///
+    /// # Errors
+    /// The device was lost or is out of memory.
+    pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
+        Self::with_limits(context, JoinLimits::default())
+    }
+
+    /// As [`GpuJoiner::new`], with other limits.
+    ///
+    /// # Errors
+    /// The device was lost or is out of memory.
+    pub fn with_limits(context: &Arc<GpuContext>, mut limits: JoinLimits) -> Result<Self, GpuError> {
+        let sort = |entry| {
+            let source = include_str!("../../shaders/sort.wgsl");
+            let overrides = [("WORKGROUP", f64::from(SORT_WORKGROUP))];
+            compute_pipeline(context, &Shader { label: entry, source, entry }, &overrides)
+        };
+        let source = include_str!("../../shaders/bands.wgsl");
+        let shader = Shader { label: "bands", source, entry: "meet_neighbours" };
+        let meet = [0.0, 1.0, 2.0].map(|bound| {
+            let overrides =
+                [("WORKGROUP", f64::from(MEET_WORKGROUP)), ("LEFT", f64::from(LEFT)), ("BOUND", bound)];
+            compute_pipeline(context, &shader, &overrides)
+        });
+        let bytes = (context.max_storage_bytes() / PLACED_BYTES) as usize;
+        limits.chunk_codes = limits.chunk_codes.min(bytes).max(1);
+        // An item of one right code must fit: it is not split further.
+        limits.capacity = limits.capacity.max(LEFT as usize);
+        limits.items = limits.items.clamp(1, ITEMS);
+        let parameters = |label, bytes| device_buffer(context, label, bytes, BufferUsages::UNIFORM);
+        let item_bytes = (limits.items * size_of::<BandItem>()) as u64;
+        let shared = Shared {
+            upload: Upload::new(context, TRANSFER_BYTES),
+            readback: Readback::new(context, TRANSFER_BYTES),
+            sort_parameters: parameters("sort parameters", size_of::<SortParameters>() as u64),
+            band_parameters: parameters("band parameters", size_of::<BandParameters>() as u64),
+            items: device_buffer(context, "items", item_bytes, BufferUsages::STORAGE),
+            found: Found::new(context, limits.capacity),
+        };
+        context.wait(None)?;
+        let (count, place) = (sort("count"), sort("place"));
+        Ok(Self { context: Arc::clone(context), count, place, meet, limits, shared: Mutex::new(shared) })
+    }
+
+    /// Every pair of a code of `left` and one of `right` within `radius` (inclusive), once, in no particular order. Without `right`
+    /// every two codes of `left` once, the smaller number as the needle. The `passes` must hold every such pair.
+    /// `watch` is told how many pairs came since, and the share of the work that is done.
+    ///
+    /// # Errors
+    /// The device was lost, or `watch` wants an end.
+    ///
+    /// # Panics
+    /// More than [`MOST_BANDS`] passes, or a band wider than [`WIDEST_BAND`].
+    pub fn join<E>(
+        &self,
+        left: &[Code],
+        right: Option<&[Code]>,
+        passes: &[BandPass],
+        radius: u32,
+        watch: &mut dyn FnMut(usize, f64) -> Result<(), E>,
+    ) -> Result<Vec<FlatHit>, JoinEnd<E>> {
+        assert!(passes.len() <= MOST_BANDS && passes.iter().all(|pass| pass.width <= WIDEST_BAND));
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hits = Vec::new();
+        let step = self.limits.chunk_codes;
+        let starts = |codes: &[Code]| (0..codes.len()).step_by(step).collect::<Vec<_>>();
+        fn part(codes: &[Code], start: usize, step: usize) -> &[Code] {
+            &codes[start..codes.len().min(start + step)]
+        }
+        let work = starts(left).len() * starts(right.unwrap_or(left)).len() * passes.len();
+        let mut done = 0;
+        for &right_start in &starts(right.unwrap_or(left)) {
+            let right_side = Side::new(self, &shared, part(right.unwrap_or(left), right_start, step))?;
+            for &left_start in &starts(left) {
+                let itself = right.is_none() && left_start == right_start;
+                if right.is_none() && left_start > right_start {
+                    // The other way round they met.
+                    done += passes.len();
+                    continue;
+                }
+                let other =
+                    if itself { None } else { Some(Side::new(self, &shared, part(left, left_start, step))?) };
+                let meeting = Meeting {
+                    joiner: self,
+                    shared: &shared,
+                    left: other.as_ref().unwrap_or(&right_side),
+                    right: &right_side,
+                    itself,
+                    passes,
+                    radius,
+                };
+                for index in 0..passes.len() {
+                    let before = hits.len();
+                    meeting.run(index, &mut hits)?;
+                    for hit in &mut hits[before..] {
+                        hit.needle += left_start as u32;
+                        hit.haystack += right_start as u32;
+                        if right.is_none() && hit.needle > hit.haystack {
+                            (hit.needle, hit.haystack) = (hit.haystack, hit.needle);
+                        }
+                    }
+                    done += 1;
+                    watch(hits.len() - before, done as f64 / work as f64).map_err(JoinEnd::Watcher)?;
+                }
+            }
+        }
+        Ok(hits)
+    }
+
+    /// Copies bytes to a buffer, some at a time.
+    fn carry(&self, shared: &Shared, bytes: &[u8], target: &Buffer) -> Result<(), GpuError> {
+        let mut at = 0;
+        for piece in bytes.chunks(TRANSFER_BYTES as usize) {
+            shared.upload.fill(&self.context, [piece])?;
+            let mut encoder =
+                self.context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            shared.upload.copy_to(&mut encoder, 0..piece.len() as u64, target, at);
+            self.context.queue.submit([encoder.finish()]);
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// Codes of one side on the GPU.
+struct Side {
+    count: u32,
+    codes: Buffer,
+    /// As a band orders them.
+    placed: Buffer,
+    /// Where each value begins.
+    values: Buffer,
+}
+
+impl Side {
+    fn new(joiner: &GpuJoiner, shared: &Shared, codes: &[Code]) -> Result<Self, GpuError> {
+        let count = codes.len() as u64;
+        let buffer = |label, bytes| device_buffer(&joiner.context, label, bytes, BufferUsages::STORAGE);
+        let side = Self {
+            count: count as u32,
+            codes: buffer("codes", CODE_BYTES * count),
+            placed: buffer("placed codes", PLACED_BYTES * count),
+            values: buffer("values", 4 * ((1 << WIDEST_BAND) + 1)),
+        };
+        let words: Vec<[u32; 8]> = codes.iter().map(|code| words(*code)).collect();
+        joiner.carry(shared, bytemuck::cast_slice(&words), &side.codes)?;
+        Ok(side)
+    }
+
+    /// Brings the codes into the order of a band; returns where each value begins, and behind the last where it ends.
+    fn sort(&self, joiner: &GpuJoiner, shared: &Shared, pass: &BandPass) -> Result<Vec<u32>, GpuError> {
+        let context = &joiner.context;
+        let workgroups = self.count.div_ceil(SORT_WORKGROUP);
+        let parameters = SortParameters {
+            code_count: self.count,
+            grid_width: GRID_WIDTH.min(workgroups),
+            start: pass.start,
+            width: pass.width,
+        };
+        joiner.carry(shared, bytemuck::bytes_of(&parameters), &shared.sort_parameters)?;
+        let bytes = 4 * ((1_u64 << pass.width) + 1);
+        let run = |pipeline: &ComputePipeline, buffers: &[&Buffer], clear: bool| {
+            let bindings = bind(context, pipeline, buffers);
+            let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            if clear {
+                encoder.clear_buffer(&self.values, 0, Some(bytes));
+            }
+            {
+                let mut compute = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                compute.set_pipeline(pipeline);
+                compute.set_bind_group(0, &bindings, &[]);
+                let grid_width = parameters.grid_width;
+                compute.dispatch_workgroups(grid_width, workgroups.div_ceil(grid_width), 1);
+            }
+            context.queue.submit([encoder.finish()])
+        };
+        run(&joiner.count, &[&shared.sort_parameters, &self.codes, &self.values], true);
+        let mut offsets = Vec::with_capacity((bytes / 4) as usize);
+        for start in (0..bytes).step_by(TRANSFER_BYTES as usize) {
+            let range = start..bytes.min(start + TRANSFER_BYTES);
+            let length = range.end - range.start;
+            let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            shared.readback.copy_from(&mut encoder, &self.values, range);
+            let submission = context.queue.submit([encoder.finish()]);
+            shared.readback.read(context, length, submission, |bytes| {
+                offsets.extend(bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>));
+            })?;
+        }
+        // Each value's count becomes where it begins; `place` moves that on to where it ends.
+        let mut sum = 0;
+        for offset in &mut offsets[1..] {
+            sum += std::mem::replace(offset, sum);
+        }
+        joiner.carry(shared, bytemuck::cast_slice(&offsets), &self.values)?;
+        run(&joiner.place, &[&shared.sort_parameters, &self.codes, &self.values, &self.placed], false);
+        offsets.remove(0);
+        offsets.push(sum);
+        Ok(offsets)
+    }
+}
+
+/// Two sides, or one with itself.
+struct Meeting<'a> {
+    joiner: &'a GpuJoiner,
+    shared: &'a Shared,
+    left: &'a Side,
+    right: &'a Side,
+    itself: bool,
+    passes: &'a [BandPass],
+    radius: u32,
+}
+
+impl Meeting<'_> {
+    /// The pairs of one band.
+    fn run(&self, index: usize, hits: &mut Vec<FlatHit>) -> Result<(), GpuError> {
+        let Self { joiner, shared, .. } = self;
+        let context = &joiner.context;
+        let pass = &self.passes[index];
+        let right_offsets = self.right.sort(joiner, shared, pass)?;
+        let left_offsets = if self.itself { None } else { Some(self.left.sort(joiner, shared, pass)?) };
+        let items = self.items(pass, left_offsets.as_ref().unwrap_or(&right_offsets), &right_offsets);
+        let bytes = 4 * pass.differences.len() as u64;
+        let differences = device_buffer(context, "differences", bytes, BufferUsages::STORAGE);
+        joiner.carry(shared, bytemuck::cast_slice(&pass.differences), &differences)?;
+        // As on the CPU; see the table in `matching::popcount`.
+        let pipeline = match self.radius {
+            0..=33 => &joiner.meet[1],
+            34..=80 => &joiner.meet[2],
+            _ => &joiner.meet[0],
+        };
+        let bindings = bind(
+            context,
+            pipeline,
+            &[
+                &shared.band_parameters,
+                &self.left.placed,
+                &self.right.placed,
+                &self.right.values,
+                &differences,
+                &shared.items,
+                &shared.found.buffer,
+            ],
+        );
+        // A stack of runs of items, the next on top.
+        let mut runs: Vec<Vec<BandItem>> = self.runs(items);
+        while let Some(run) = runs.pop() {
+            if !self.dispatch(index, &run, pipeline, &bindings, hits)? {
+                runs.extend(halves(run));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every code of the left side and the codes of all its neighbours, cut into items.
+    fn items(&self, pass: &BandPass, left: &[u32], right: &[u32]) -> Vec<BandItem> {
+        let step = self.joiner.limits.item_codes.max(1);
+        let of_value = |value: u32| {
+            let (start, end) = (left[value as usize], left[value as usize + 1]);
+            let neighbours = if start == end { &[][..] } else { &pass.differences[..] };
+            let others = neighbours.iter().map(|difference| value ^ difference);
+            let total: u32 = others
+                .filter(|&other| !self.itself || other >= value)
+                .map(|other| right[other as usize + 1] - right[other as usize])
+                .sum();
+            (start..end).step_by(LEFT as usize).flat_map(move |left_start| {
+                (0..total).step_by(step as usize).map(move |right_start| BandItem {
+                    value,
+                    left_start,
+                    left_count: LEFT.min(end - left_start),
+                    right_start,
+                    right_end: total.min(right_start.saturating_add(step)),
+                })
+            })
+        };
+        (0..1_u32 << pass.width).into_par_iter().flat_map_iter(of_value).collect()
+    }
+
+    /// Items for one dispatch each, the last run first.
+    fn runs(&self, items: Vec<BandItem>) -> Vec<Vec<BandItem>> {
+        let mut runs = Vec::new();
+        let (mut run, mut pairs) = (Vec::new(), 0);
+        for item in items {
+            let more = u64::from(item.left_count) * u64::from(item.right_end - item.right_start);
+            if run.len() == self.joiner.limits.items || pairs + more > DISPATCH_PAIRS {
+                runs.push(std::mem::take(&mut run));
+                pairs = 0;
+            }
+            pairs += more;
+            run.push(item);
+        }
+        if !run.is_empty() {
+            runs.push(run);
+        }
+        runs.reverse();
+        runs
+    }
+
+    /// The pairs of a run of items. `false` where there were more than fit: none was taken then.
+    fn dispatch(
+        &self,
+        index: usize,
+        run: &[BandItem],
+        pipeline: &ComputePipeline,
+        bindings: &wgpu::BindGroup,
+        hits: &mut Vec<FlatHit>,
+    ) -> Result<bool, GpuError> {
+        let Self { joiner, shared, .. } = self;
+        let context = &joiner.context;
+        let pass = &self.passes[index];
+        let grid_width = GRID_WIDTH.min(run.len() as u32);
+        let mut bands = [[0; 4]; MOST_BANDS];
+        for (band, pass) in bands.iter_mut().zip(self.passes) {
+            *band = [pass.start, pass.width, pass.threshold, 0];
+        }
+        let parameters = BandParameters {
+            left_count: self.left.count,
+            right_count: self.right.count,
+            item_count: run.len() as u32,
+            grid_width,
+            neighbour_count: pass.differences.len() as u32,
+            radius: self.radius,
+            capacity: shared.found.capacity as u32,
+            band: index as u32,
+            itself: self.itself.into(),
+            padding: [0; 3],
+            words: word_order(pass),
+            bands,
+        };
+        let (parameter_bytes, item_bytes) = (size_of_val(&parameters) as u64, size_of_val(run) as u64);
+        let pieces: [&[u8]; 3] =
+            [bytemuck::bytes_of(&parameters), &[0; Found::COUNT_BYTES as usize], bytemuck::cast_slice(run)];
+        shared.upload.fill(context, pieces)?;
+        let first_item = parameter_bytes + Found::COUNT_BYTES;
+        let upload = &shared.upload;
+        let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+        upload.copy_to(&mut encoder, 0..parameter_bytes, &shared.band_parameters, 0);
+        shared.found.reset(&mut encoder, upload, parameter_bytes);
+        upload.copy_to(&mut encoder, first_item..first_item + item_bytes, &shared.items, 0);
+        {
+            let mut compute = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            compute.set_pipeline(pipeline);
+            compute.set_bind_group(0, bindings, &[]);
+            compute.dispatch_workgroups(grid_width, (run.len() as u32).div_ceil(grid_width), 1);
+        }
+        shared.found.bring(&mut encoder);
+        let submission = context.queue.submit([encoder.finish()]);
+        shared.found.take(context, submission, |hit| hits.push(*hit))
+    }
+}
+
+/// Two runs with half the items each; of one item with half its right codes.
+fn halves(mut run: Vec<BandItem>) -> [Vec<BandItem>; 2] {
+    if let [item] = run[..] {
+        let middle = item.right_start + (item.right_end - item.right_start) / 2;
+        let half = |range: Range<u32>| BandItem { right_start: range.start, right_end: range.end, ..item };
+        return [vec![half(middle..item.right_end)], vec![half(item.right_start..middle)]];
+    }
+    let second = run.split_off(run.len() / 2);
+    [second, run]
+}
+
+/// The words of a code, those that the band does not touch first: in the band's own bits neighbours hardly differ, and a bound that
+/// counts them rejects less.
+fn word_order(pass: &BandPass) -> [u32; 8] {
+    let touched = pass.start / 32..=(pass.start + pass.width - 1) / 32;
+    let mut order: [u32; 8] = std::array::from_fn(|word| word as u32);
+    order.sort_by_key(|word| touched.contains(word));
+    order
+}

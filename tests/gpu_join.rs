@@ -1,0 +1,160 @@
+//! The banded join on the GPU finds every pair, each once. On any adapter; see CONTRIBUTING for `TAMIS_GPU_TESTS`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
+mod support;
+
+use rand::prelude::*;
+use tamis::gpu::GpuJoiner;
+use tamis::gpu::bands::{BandPass, JoinEnd, JoinLimits};
+use tamis::matching::Pair;
+use tamis::pdq::Code;
+
+/// Bands cut here and not by the product: `count` of them for `radius`, the thresholds' sum r − m + 1.
+fn passes(radius: u32, count: u32) -> Vec<BandPass> {
+    let (mut start, mut passes) = (0, Vec::new());
+    for index in 0..count {
+        let room = 256 / count + u32::from(index < 256 % count);
+        let threshold = (radius + 1) / count + u32::from(index < (radius + 1) % count) - 1;
+        let width = room.min(16);
+        let differences = (0..1_u32 << width).filter(|bits| bits.count_ones() <= threshold).collect();
+        passes.push(BandPass { start, width, threshold, differences });
+        start += room;
+    }
+    passes
+}
+
+/// Flips `distance` bits so that as few bands as possible hold the pair.
+fn spread(random: &mut StdRng, code: Code, passes: &[BandPass], distance: u32) -> Code {
+    let chosen = random.random_range(0..passes.len());
+    let mut order: Vec<usize> = (0..passes.len()).filter(|&index| index != chosen).collect();
+    order.shuffle(random);
+    order.push(chosen);
+    let (mut flipped, mut left) = (Code([0; 4]), distance);
+    for index in order {
+        let pass = &passes[index];
+        let most = if index == chosen { pass.width } else { pass.threshold + 1 };
+        let mut bits: Vec<u32> = (pass.start..pass.start + pass.width).collect();
+        bits.shuffle(random);
+        for bit in bits.into_iter().take(most.min(left) as usize) {
+            flipped.0[(bit / 64) as usize] |= 1 << (bit % 64);
+            left -= 1;
+        }
+    }
+    Code(std::array::from_fn(|word| code.0[word] ^ flipped.0[word]))
+}
+
+fn join(
+    joiner: &GpuJoiner,
+    left: &[Code],
+    right: Option<&[Code]>,
+    passes: &[BandPass],
+    radius: u32,
+) -> Vec<Pair> {
+    let hits = joiner.join(left, right, passes, radius, &mut |_, _| Ok::<(), ()>(())).unwrap();
+    let mut pairs: Vec<Pair> = hits.iter().map(Pair::from).collect();
+    pairs.sort_unstable();
+    pairs
+}
+
+/// Codes and others near to them at every distance up to two beyond the radius.
+fn planted(seed: u64, count: usize, passes: &[BandPass], radius: u32) -> (Vec<Code>, Vec<Code>) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let left: Vec<Code> = (0..count).map(|_| Code(random.random())).collect();
+    let mut right: Vec<Code> = (0..count / 3).map(|_| Code(random.random())).collect();
+    for (code, distance) in left.iter().zip((0..=radius + 2).cycle()) {
+        right.push(spread(&mut random, *code, passes, distance));
+    }
+    right.shuffle(&mut random);
+    (left, right)
+}
+
+#[test]
+fn every_pair_is_found_once_however_it_is_spread_over_the_bands() {
+    let Some(context) = support::gpu() else { return };
+    let joiner = GpuJoiner::new(&context).unwrap();
+    for (radius, counts) in
+        [(0, &[1][..]), (7, &[1, 3, 8]), (31, &[11, 16, 32]), (39, &[16, 20]), (63, &[29, 32]), (79, &[32])]
+    {
+        for &count in counts {
+            let passes = passes(radius, count);
+            let (left, right) = planted(u64::from(radius * 100 + count), 300, &passes, radius);
+            let expected = support::brute_force(&left, &right, radius, |_| 0);
+            assert!(expected.len() >= 100, "{radius} {count}: {}", expected.len());
+            assert_eq!(join(&joiner, &left, Some(&right), &passes, radius), expected, "{radius} {count}");
+            let both = [left, right].concat();
+            let expected = support::brute_force(&both, &both, radius, |code| code + 1);
+            assert_eq!(join(&joiner, &both, None, &passes, radius), expected, "{radius} {count} with itself");
+            // The twin that must fail: a band that holds less than it must.
+            if let Some(last) = passes.iter().position(|pass| pass.threshold > 0) {
+                let mut narrower = passes.clone();
+                narrower[last].differences.pop();
+                narrower[last].differences.truncate(1);
+                let found = join(&joiner, &both, None, &narrower, radius);
+                assert!(found.len() < expected.len(), "{radius} {count}");
+            }
+        }
+    }
+}
+
+#[test]
+fn chunks_items_and_full_buffers_lose_nothing() {
+    let Some(context) = support::gpu() else { return };
+    let passes = passes(31, 16);
+    let (mut left, mut right) = planted(1, 700, &passes, 31);
+    // Crowds: buckets of many equal and nearly equal codes.
+    for number in 0..200 {
+        left.push(Code([5, 6, 7, number % 7]));
+        right.push(Code([5, 6, 7, number % 11]));
+    }
+    let expected = support::brute_force(&left, &right, 31, |_| 0);
+    let both = [&left[..], &right[..]].concat();
+    let with_itself = support::brute_force(&both, &both, 31, |code| code + 1);
+    assert!(expected.len() > 40_000, "{}", expected.len());
+    let all = JoinLimits::default();
+    for limits in [
+        all,
+        JoinLimits { chunk_codes: 150, ..all },
+        JoinLimits { item_codes: 1, capacity: 1, ..all },
+        JoinLimits { item_codes: 7, items: 3, ..all },
+        JoinLimits { chunk_codes: 333, capacity: 100, item_codes: 64, items: 100 },
+    ] {
+        let joiner = GpuJoiner::with_limits(&context, limits).unwrap();
+        assert_eq!(join(&joiner, &left, Some(&right), &passes, 31), expected, "{limits:?}");
+        assert_eq!(join(&joiner, &both, None, &passes, 31), with_itself, "{limits:?} with itself");
+    }
+    // The twin that must fail: one code that is not what it was.
+    let joiner = GpuJoiner::new(&context).unwrap();
+    right[900] = Code([!0, 0, !0, 0]);
+    left.push(Code([!0, 0, !0, 1]));
+    assert_ne!(join(&joiner, &left, Some(&right), &passes, 31), expected);
+}
+
+#[test]
+fn whoever_watches_can_end_it_and_a_lost_device_is_an_error() {
+    let Some(context) = support::gpu() else { return };
+    let joiner = GpuJoiner::new(&context).unwrap();
+    let passes = passes(31, 16);
+    let (left, right) = planted(2, 300, &passes, 31);
+    let mut shares = Vec::new();
+    let ended = joiner.join(&left, Some(&right), &passes, 31, &mut |_, share| {
+        shares.push(share);
+        if shares.len() == 3 { Err("enough") } else { Ok(()) }
+    });
+    assert_eq!(ended.unwrap_err(), JoinEnd::Watcher("enough"));
+    assert_eq!(shares, [1.0 / 16.0, 2.0 / 16.0, 3.0 / 16.0]);
+    context.simulate_loss();
+    let lost = joiner.join(&left, Some(&right), &passes, 31, &mut |_, _| Ok::<(), ()>(()));
+    assert!(matches!(lost, Err(JoinEnd::Gpu(_))));
+    assert!(join_empty(&joiner));
+}
+
+/// Nothing is asked of a device for nothing.
+fn join_empty(joiner: &GpuJoiner) -> bool {
+    let joined = joiner.join(&[], Some(&[]), &passes(31, 16), 31, &mut |_, _| Ok::<(), ()>(()));
+    joined.is_ok_and(|hits| hits.is_empty())
+}
