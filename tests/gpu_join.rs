@@ -8,10 +8,13 @@
 
 mod support;
 
+use std::convert::Infallible;
+
 use rand::prelude::*;
 use tamis::gpu::GpuJoiner;
 use tamis::gpu::bands::{BandPass, JoinEnd, JoinLimits};
-use tamis::matching::Pair;
+use tamis::matching::join::ItemHits;
+use tamis::matching::{Join, JoinControl, JoinMethod, JoinSettings, Pair};
 use tamis::pdq::Code;
 
 /// Bands cut here and not by the product: `count` of them for `radius`, the thresholds' sum r − m + 1.
@@ -151,6 +154,72 @@ fn whoever_watches_can_end_it_and_a_lost_device_is_an_error() {
     let lost = joiner.join(&left, Some(&right), &passes, 31, &mut |_, _| Ok::<(), ()>(()));
     assert!(matches!(lost, Err(JoinEnd::Gpu(_))));
     assert!(join_empty(&joiner));
+}
+
+fn all_hits(join: &Join<'_>) -> Vec<ItemHits> {
+    let mut items = Vec::new();
+    let sink = |item: &ItemHits| {
+        items.push(item.clone());
+        Ok::<(), Infallible>(())
+    };
+    join.run(&JoinControl::default(), sink).unwrap();
+    items
+}
+
+/// Every kind of join on the GPU gives what it gives on the CPU, which `tests/join.rs` compares with brute force and faiss.
+#[test]
+fn joins_are_those_of_the_cpu() {
+    let Some(backend) = support::gpu_backend() else { return };
+    let (left, right) = (support::clustered_codes(3, 600), support::clustered_codes(3, 800));
+    let pictures: Vec<[Code; 8]> = left
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .map(|&[one, two, three]| [one, two, three, one, two, three, one, two])
+        .collect();
+    let originals: Vec<Code> = pictures.iter().map(|codes| codes[0]).collect();
+    let mut hits = 0;
+    for radius in [0, 31, 79, 140] {
+        for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
+            for (memory, most_hits) in [(1 << 30, None), (48 * 2000, None), (1 << 30, Some(2))] {
+                let settings = JoinSettings { radius, method, memory, most_hits, ..JoinSettings::default() };
+                let joins = || {
+                    [
+                        Join::new(&left, &right, settings),
+                        Join::with_itself(&right, settings),
+                        Join::with_orientations(&pictures, &right, settings),
+                        Join::with_itself_oriented(&pictures, &originals, settings),
+                    ]
+                };
+                for (on_gpu, on_cpu) in joins().into_iter().zip(joins()) {
+                    let expected = all_hits(&on_cpu);
+                    assert!(all_hits(&on_gpu.with_backend(&backend)) == expected, "{settings:?}");
+                    hits += expected.len();
+                }
+            }
+        }
+    }
+    assert!(hits > 5000, "{hits}");
+    assert!(backend.notices().iter().all(|notice| notice.contains("software")), "{:?}", backend.notices());
+}
+
+#[test]
+fn a_gpu_lost_in_a_join_does_not_show_in_the_result() {
+    for method in [JoinMethod::Banded, JoinMethod::Flat] {
+        // Small chunks, so that there is a middle.
+        let settings = JoinSettings { method, memory: 48 * 3000, ..JoinSettings::default() };
+        let codes = support::clustered_codes(4, 3000);
+        let expected = all_hits(&Join::with_itself(&codes, settings));
+        for batches in [0, 1, 3] {
+            let Some(backend) = support::gpu_backend() else { return };
+            backend.simulate_gpu_loss_after(batches);
+            let join = Join::with_itself(&codes, settings).with_backend(&backend);
+            assert!(all_hits(&join) == expected, "{method} after {batches}");
+            let lost =
+                backend.notices().iter().filter(|notice| notice.contains("goes on on the CPU")).count();
+            assert_eq!(lost, 1, "{method} after {batches}: {:?}", backend.notices());
+        }
+    }
 }
 
 /// Nothing is asked of a device for nothing.

@@ -186,9 +186,11 @@ impl GpuJoiner {
             &codes[start..codes.len().min(start + step)]
         }
         let work = starts(left).len() * starts(right.unwrap_or(left)).len() * passes.len();
+        let widest = passes.iter().map(|pass| pass.width).max().unwrap_or(0);
         let mut done = 0;
         for &right_start in &starts(right.unwrap_or(left)) {
-            let right_side = Side::new(self, &shared, part(right.unwrap_or(left), right_start, step))?;
+            let right_side =
+                Side::new(self, &shared, part(right.unwrap_or(left), right_start, step), widest)?;
             for &left_start in &starts(left) {
                 let itself = right.is_none() && left_start == right_start;
                 if right.is_none() && left_start > right_start {
@@ -196,8 +198,11 @@ impl GpuJoiner {
                     done += passes.len();
                     continue;
                 }
-                let other =
-                    if itself { None } else { Some(Side::new(self, &shared, part(left, left_start, step))?) };
+                let other = if itself {
+                    None
+                } else {
+                    Some(Side::new(self, &shared, part(left, left_start, step), widest)?)
+                };
                 let meeting = Meeting {
                     joiner: self,
                     shared: &shared,
@@ -251,14 +256,15 @@ struct Side {
 }
 
 impl Side {
-    fn new(joiner: &GpuJoiner, shared: &Shared, codes: &[Code]) -> Result<Self, GpuError> {
+    /// Codes for bands of at most `widest` bits.
+    fn new(joiner: &GpuJoiner, shared: &Shared, codes: &[Code], widest: u32) -> Result<Self, GpuError> {
         let count = codes.len() as u64;
         let buffer = |label, bytes| device_buffer(&joiner.context, label, bytes, BufferUsages::STORAGE);
         let side = Self {
             count: count as u32,
             codes: buffer("codes", CODE_BYTES * count),
             placed: buffer("placed codes", PLACED_BYTES * count),
-            values: buffer("values", 4 * ((1 << WIDEST_BAND) + 1)),
+            values: buffer("values", 4 * ((1 << widest) + 1)),
         };
         let words: Vec<[u32; 8]> = codes.iter().map(|code| words(*code)).collect();
         joiner.carry(shared, bytemuck::cast_slice(&words), &side.codes)?;

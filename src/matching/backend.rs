@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use rayon::prelude::*;
 
 use super::Pair;
-use super::banded::Resident;
-use super::bands::Bands;
+use super::allowance::{Allowance, Stop};
+use super::banded::{Permuted, Resident};
+use super::bands::{Band, Bands};
 use super::calibrate::{Winner, measure_cached};
 use super::flat::FlatIndex;
 use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
+use crate::gpu::bands::{BandPass, JoinEnd};
 use crate::gpu::code::TILE_BATCH;
-use crate::gpu::layout::FlatHit;
-use crate::gpu::{AdapterSelector, GpuContext, GpuError, GpuHasher, GpuHaystack, GpuSearcher};
+use crate::gpu::layout::{FlatHit, MOST_BANDS};
+use crate::gpu::{AdapterSelector, GpuContext, GpuError, GpuHasher, GpuHaystack, GpuJoiner, GpuSearcher};
 use crate::pdq::{Code, Tile, TileHash, hash_tile};
 
 /// With fewer known codes `auto` takes the CPU unmeasured: eight needles a picture against 200,000 codes are
@@ -110,13 +112,19 @@ pub(super) struct Gpu {
     pub context: Arc<GpuContext>,
     pub hasher: GpuHasher,
     pub searcher: GpuSearcher,
+    /// Made for the first join.
+    joiner: OnceLock<Result<GpuJoiner, GpuError>>,
 }
 
 impl Gpu {
     pub fn new(context: GpuContext) -> Result<Self, GpuError> {
         let context = Arc::new(context);
         let (hasher, searcher) = (GpuHasher::new(&context)?, GpuSearcher::new(&context)?);
-        Ok(Self { context, hasher, searcher })
+        Ok(Self { context, hasher, searcher, joiner: OnceLock::new() })
+    }
+
+    fn joiner(&self) -> Result<&GpuJoiner, GpuError> {
+        self.joiner.get_or_init(|| GpuJoiner::new(&self.context)).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -245,6 +253,46 @@ impl Backend {
         haystack
     }
 
+    /// Whether a GPU does the work, as far as is known.
+    pub(super) fn is_gpu(&self) -> bool {
+        self.current_gpu().is_some()
+    }
+
+    /// The pairs of a banded join on the GPU, in no particular order; see [`BandedJoin::run`](super::banded::BandedJoin::run). `None` without a
+    /// GPU, where it failed (nothing is lost then, and the CPU does it), or with more bands than its shader takes.
+    pub(super) fn banded_join(
+        &self,
+        left: &Permuted,
+        right: Option<&Permuted>,
+        bands: &Bands,
+        radius: u32,
+        allowance: &Allowance<'_>,
+    ) -> Option<Result<Vec<Pair>, Stop>> {
+        let gpu = self.current_gpu().filter(|_| bands.0.len() <= MOST_BANDS)?;
+        self.count_down();
+        let passes: Vec<BandPass> = bands.0.iter().map(BandPass::from).collect();
+        let work = left.codes().len() as f64 * passes.len() as f64;
+        let mut before = 0.0;
+        let mut watch = |pairs, share| {
+            allowance.did((share - before) * work);
+            before = share;
+            allowance.count(pairs)
+        };
+        let right = right.map(Permuted::codes);
+        let joined = gpu
+            .joiner()
+            .map_err(JoinEnd::Gpu)
+            .and_then(|joiner| joiner.join(left.codes(), right, &passes, radius, &mut watch));
+        match joined {
+            Ok(hits) => Some(Ok(hits.iter().map(Pair::from).collect())),
+            Err(JoinEnd::Watcher(stop)) => Some(Err(stop)),
+            Err(JoinEnd::Gpu(error)) => {
+                self.give_up_gpu(&error);
+                None
+            }
+        }
+    }
+
     /// Makes the GPU fail from now on, as a driver's crash would. For tests.
     pub fn simulate_gpu_loss(&self) {
         if let Some(gpu) = self.current_gpu() {
@@ -344,6 +392,13 @@ impl LazyBands {
         }
         let make = || Resident::new(&flat.codes(), self.bands.clone(), self.radius);
         self.resident.get_or_init(make).search(InstructionSet::best(), needles, radius)
+    }
+}
+
+impl From<&Band> for BandPass {
+    fn from(band: &Band) -> Self {
+        let Band { start, width, threshold } = *band;
+        Self { start, width, threshold, differences: band.differences() }
     }
 }
 

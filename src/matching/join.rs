@@ -21,11 +21,13 @@ use std::sync::atomic::AtomicU64;
 use rayon::prelude::*;
 
 use super::allowance::{Allowance, Stop};
+use super::backend::{Backend, Haystack};
 use super::banded::{BandedJoin, Permuted, Right};
+use super::bands::Bands;
 use super::control::JoinControl;
 use super::distinct::Distinct;
 use super::flat::FlatIndex;
-use super::planner::{JoinMethod, JoinPlan};
+use super::planner::{Costs, JoinMethod, JoinPlan};
 use super::popcount::InstructionSet;
 use super::{DEFAULT_DISTANCE, Pair};
 use crate::pdq::{Code, Orientation};
@@ -34,6 +36,8 @@ use crate::pdq::{Code, Orientation};
 const CHUNK_CODES: usize = 1 << 24;
 /// Memory that a pair takes until it is handed out: itself, in a thread's list and in the whole, and its place in the sorted one.
 const PAIR_BYTES: u64 = 48;
+/// Codes that a flat search on the GPU is asked for at a time.
+const GPU_NEEDLES: usize = 1 << 16;
 /// A chunk of no more items is done item by item rather than cut again.
 const FEW_ITEMS: usize = 64;
 
@@ -123,13 +127,15 @@ struct Leg<'a> {
     /// Made when it is first wanted.
     flat: OnceLock<FlatIndex>,
     permuted: OnceLock<Permuted>,
+    /// On the GPU.
+    haystack: OnceLock<Haystack>,
 }
 
 impl<'a> Leg<'a> {
     fn new(left: &'a [Code], left_per_item: usize, right: &'a [Code], right_per_item: usize) -> Self {
         let distinct = Distinct::new(right);
-        let (flat, permuted) = (OnceLock::new(), OnceLock::new());
-        Self { left, left_per_item, right, right_per_item, distinct, flat, permuted }
+        let (flat, permuted, haystack) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { left, left_per_item, right, right_per_item, distinct, flat, permuted, haystack }
     }
 
     fn flat(&self) -> &FlatIndex {
@@ -178,6 +184,7 @@ pub struct Join<'a> {
     with_itself: bool,
     settings: JoinSettings,
     pool: Option<&'a rayon::ThreadPool>,
+    backend: Option<&'a Backend>,
 }
 
 impl<'a> Join<'a> {
@@ -185,7 +192,7 @@ impl<'a> Join<'a> {
     #[must_use]
     pub fn new(left: &'a [Code], right: &'a [Code], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(left, 1, right, 1)];
-        Self { legs, items: left.len(), with_itself: false, settings, pool: None }
+        Self { legs, items: left.len(), with_itself: false, settings, pool: None, backend: None }
     }
 
     /// Each item of `left`, in all orientations, with each code of `right`: one hit a pair of items, of the least distance,
@@ -193,14 +200,14 @@ impl<'a> Join<'a> {
     #[must_use]
     pub fn with_orientations(left: &'a [[Code; 8]], right: &'a [Code], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(left.as_flattened(), 8, right, 1)];
-        Self { legs, items: left.len(), with_itself: false, settings, pool: None }
+        Self { legs, items: left.len(), with_itself: false, settings, pool: None, backend: None }
     }
 
     /// Each two codes of a list, once: a hit's item has the smaller number.
     #[must_use]
     pub fn with_itself(codes: &'a [Code], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(codes, 1, codes, 1)];
-        Self { legs, items: codes.len(), with_itself: true, settings, pool: None }
+        Self { legs, items: codes.len(), with_itself: true, settings, pool: None, backend: None }
     }
 
     /// Each two items of a list, once, in all orientations. `originals` are the first codes of `items`. Either may be turned: the code of a
@@ -213,13 +220,24 @@ impl<'a> Join<'a> {
     ) -> Self {
         let turned = items.as_flattened();
         let legs = vec![Leg::new(turned, 8, originals, 1), Leg::new(originals, 1, turned, 8)];
-        Self { legs, items: items.len(), with_itself: true, settings, pool: None }
+        Self { legs, items: items.len(), with_itself: true, settings, pool: None, backend: None }
     }
 
     /// Searches on the threads of `pool` instead of the current one; the sink stays on the caller's thread.
     #[must_use]
     pub fn on(self, pool: &'a rayon::ThreadPool) -> Self {
         Self { pool: Some(pool), ..self }
+    }
+
+    /// Searches on the GPU of `backend`, if it has one; the hits are the same.
+    #[must_use]
+    pub fn with_backend(self, backend: &'a Backend) -> Self {
+        Self { backend: Some(backend), ..self }
+    }
+
+    /// The backend, if there is a GPU to it.
+    fn gpu(&self) -> Option<&'a Backend> {
+        self.backend.filter(|backend| backend.is_gpu())
     }
 
     fn installed<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
@@ -294,8 +312,9 @@ impl<'a> Join<'a> {
         let symmetric = self.with_itself && self.legs.len() == 1 && chunk.len() == self.items;
         let own = (!symmetric).then(|| Distinct::new(codes));
         let left = own.as_ref().unwrap_or(&leg.distinct);
-        let JoinSettings { radius, method, instructions, .. } = self.settings;
-        let plan = JoinPlan::new(method, left.codes(), leg.distinct.codes(), radius);
+        let costs = if self.gpu().is_some() { Costs::GPU } else { Costs::CPU };
+        let JoinSettings { radius, method, .. } = self.settings;
+        let plan = JoinPlan::new(method, costs, left.codes(), leg.distinct.codes(), radius);
         if report.plan.is_empty() {
             report.plan = plan.to_string();
         }
@@ -307,18 +326,56 @@ impl<'a> Join<'a> {
             found: AtomicU64::new(0),
         };
         let pairs = match &plan.bands {
-            None => leg.flat().search_within(instructions, left.codes(), radius, &allowance)?,
-            Some(bands) => {
-                let permuted = own.as_ref().map(|own| Permuted::new(own.codes()));
-                let (left, right) = match &permuted {
-                    Some(permuted) => (permuted, Right::Codes(leg.permuted())),
-                    None => (leg.permuted(), Right::Itself),
-                };
-                BandedJoin { left, right, bands, radius, instructions }.run(&allowance)?
-            }
+            None => self.flat_pairs(leg, left, &allowance)?,
+            Some(bands) => self.banded_pairs(leg, own.as_ref(), bands, &allowance)?,
         };
         let halves = symmetric && plan.bands.is_some();
         Ok(Found::new(codes.len(), left, pairs, halves))
+    }
+
+    /// Every distinct code of the left side against every one of the leg's right side.
+    fn flat_pairs(
+        &self,
+        leg: &Leg<'_>,
+        left: &Distinct,
+        allowance: &Allowance<'_>,
+    ) -> Result<Vec<Pair>, Stop> {
+        let JoinSettings { radius, instructions, .. } = self.settings;
+        let Some(backend) = self.gpu() else {
+            return leg.flat().search_within(instructions, left.codes(), radius, allowance);
+        };
+        let haystack = leg.haystack.get_or_init(|| backend.haystack(leg.distinct.codes()));
+        let mut pairs = Vec::new();
+        for (batch, needles) in left.codes().chunks(GPU_NEEDLES).enumerate() {
+            let first = (batch * GPU_NEEDLES) as u32;
+            let found = haystack.search(needles, radius);
+            pairs.extend(found.iter().map(|pair| Pair { needle: pair.needle + first, ..*pair }));
+            allowance.did(needles.len() as f64);
+            allowance.count(found.len())?;
+        }
+        Ok(pairs)
+    }
+
+    /// The same by bands; without a left side of its own the leg's right side with itself.
+    fn banded_pairs(
+        &self,
+        leg: &Leg<'_>,
+        own: Option<&Distinct>,
+        bands: &Bands,
+        allowance: &Allowance<'_>,
+    ) -> Result<Vec<Pair>, Stop> {
+        let JoinSettings { radius, instructions, .. } = self.settings;
+        let own = own.map(|own| Permuted::new(own.codes()));
+        let (left, right) = match &own {
+            Some(own) => (own, Some(leg.permuted())),
+            None => (leg.permuted(), None),
+        };
+        let on_gpu =
+            self.gpu().and_then(|backend| backend.banded_join(left, right, bands, radius, allowance));
+        on_gpu.unwrap_or_else(|| {
+            let right = right.map_or(Right::Itself, Right::Codes);
+            BandedJoin { left, right, bands, radius, instructions }.run(allowance)
+        })
     }
 
     /// The hits of an item, from the pairs of its distinct codes; `at` is its place in the chunk.

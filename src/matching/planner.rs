@@ -15,24 +15,37 @@ use crate::pdq::Code;
 
 /// Codes of each side in the sample: 65,536 pairs.
 const SAMPLE: usize = 256;
-/// A join that takes less, in nanoseconds, is not worth planning, which takes some 60 ms.
+/// A join that takes less, in nanoseconds of what joins it, is not worth planning, which takes some 60 ms.
 const SMALL: f64 = 200e6;
 /// Bands at most: with more a band is too narrow to keep anything out.
 const MOST_BANDS: u32 = 32;
 /// Neighbours of a bucket at most; more would be a list longer than most sides.
 const MOST_NEIGHBOURS: f64 = 20_000.0;
 
-// Nanoseconds on one core of an AMD EPYC (Zen 4) with AVX-512, from `benches/join_peers.py`; their ratios matter, not what they are.
-/// A pair of the flat search.
-const FLAT_PAIR: f64 = 0.09;
-/// A vector of a tile: 8 codes of the right side against one of the left.
-const TILE_VECTOR: f64 = 1.6;
-/// A neighbour of a bucket that is looked up, and its first vector fetched where it is not empty.
-const TILE_VISIT: f64 = 14.0;
-/// A code that is brought into a band's order.
-const SORT: f64 = 14.0;
-/// A bucket of a band: its offset is counted, summed and read.
-const BUCKET: f64 = 2.0;
+/// What a join consists of, and what each takes, in nanoseconds. Their ratios matter, not what they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Costs {
+    /// A pair of the flat search.
+    flat_pair: f64,
+    /// Codes of the right side against one of the left one in a tile: 8.
+    tile_vector: f64,
+    /// A neighbour of a bucket that is looked up, and its first codes fetched where it is not empty.
+    tile_visit: f64,
+    /// A code that is brought into a band's order.
+    sort: f64,
+    /// A bucket of a band: its offset is counted, summed and read.
+    bucket: f64,
+}
+
+impl Costs {
+    /// One core of an AMD EPYC (Zen 4) with AVX-512, from `benches/join_peers.py`.
+    pub const CPU: Self =
+        Self { flat_pair: 0.09, tile_vector: 1.6, tile_visit: 14.0, sort: 14.0, bucket: 2.0 };
+    /// A commodity card by its published flat rate of 10¹¹ pairs a second, taken to be half as good at tiles; sums of
+    /// buckets and lists of items are made by the CPU. Not measured yet: it decides how long a join takes, and nothing else.
+    pub const GPU: Self =
+        Self { flat_pair: 0.01, tile_vector: 0.16, tile_visit: 2.0, sort: 1.0, bucket: 3.0 };
+}
 
 /// `--join` as asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,14 +94,14 @@ pub struct JoinPlan {
 
 impl JoinPlan {
     /// Plans a join of distinct codes.
-    pub(super) fn new(method: JoinMethod, left: &[Code], right: &[Code], radius: u32) -> Self {
-        let flat = left.len() as f64 * right.len() as f64 * FLAT_PAIR;
+    pub(super) fn new(method: JoinMethod, costs: Costs, left: &[Code], right: &[Code], radius: u32) -> Self {
+        let flat = left.len() as f64 * right.len() as f64 * costs.flat_pair;
         if method == JoinMethod::Flat || (method == JoinMethod::Auto && flat < SMALL) {
             return Self { bands: None, flat: flat * 1e-9, banded: None };
         }
         // A small join that is to be banded all the same is planned as if bits were independent.
         let samples = if flat < SMALL { Default::default() } else { (sample(left), sample(right)) };
-        let best = cheapest(radius, |bands| cost(bands, left.len() as f64, right.len() as f64, &samples));
+        let best = cheapest(radius, |bands| costs.of(bands, left.len() as f64, right.len() as f64, &samples));
         let (banded, bands) = best.map_or((f64::INFINITY, None), |(cost, bands)| (cost, Some(bands)));
         let bands = match method {
             JoinMethod::Auto | JoinMethod::Flat => bands.filter(|_| banded < flat),
@@ -104,9 +117,10 @@ impl JoinPlan {
         let sample = sample(codes);
         let samples = (sample.clone(), sample);
         let (needles, count) = (needles as f64, codes.len() as f64);
-        let sorting = |bands: &Bands| bands.0.len() as f64 * count * SORT;
-        let best = cheapest(radius, |bands| cost(bands, needles, count, &samples) - sorting(bands));
-        best.filter(|(cost, _)| *cost < needles * count * FLAT_PAIR).map(|(_, bands)| bands)
+        let costs = Costs::CPU;
+        let sorting = |bands: &Bands| bands.0.len() as f64 * count * costs.sort;
+        let best = cheapest(radius, |bands| costs.of(bands, needles, count, &samples) - sorting(bands));
+        best.filter(|(cost, _)| *cost < needles * count * costs.flat_pair).map(|(_, bands)| bands)
     }
 
     /// Passes over the left side.
@@ -123,7 +137,7 @@ impl fmt::Display for JoinPlan {
             None => write!(formatter, "flat")?,
             Some(Bands(bands)) => write!(formatter, "banded, {} bands", bands.len())?,
         }
-        write!(formatter, " (estimated on one core: flat {flat:.3} s")?;
+        write!(formatter, " (estimated, on one core or the GPU: flat {flat:.3} s")?;
         banded.map_or(Ok(()), |banded| write!(formatter, ", banded {banded:.3} s"))?;
         formatter.write_str(")")
     }
@@ -144,24 +158,29 @@ fn sample(codes: &[Code]) -> Vec<Code> {
     (0..count).map(|index| super::bands::diagonals(codes[index * codes.len() / count])).collect()
 }
 
-/// What a banded join costs, in nanoseconds of one core.
-fn cost(bands: &Bands, left: f64, right: f64, samples: &(Vec<Code>, Vec<Code>)) -> f64 {
-    let mut cost = 0.0;
-    for band in &bands.0 {
-        let (buckets, neighbours) = (band.buckets() as f64, band.neighbours());
-        let pairs = samples.0.iter().flat_map(|one| samples.1.iter().map(move |other| (one, other)));
-        let near = pairs.filter(|(one, other)| *one != *other && band.holds(one, other)).count() as f64;
-        let sampled = near / (samples.0.len() * samples.1.len()).max(1) as f64;
-        let kept = (neighbours / buckets).max(sampled);
-        // Buckets of the left side that are not empty, and the share of the right side's.
-        let full = |codes: f64| buckets * -f64::exp_m1(-codes / buckets);
-        let visits = full(left) * neighbours;
-        let tiles = visits * (full(right) / buckets);
-        // A run of n codes takes n / 8 vectors, and most of one more.
-        let vectors = left * right * kept / 8.0 + tiles * (left / full(left).max(1.0)) * 0.6;
-        cost += vectors * TILE_VECTOR + visits * TILE_VISIT + (left + right) * SORT + buckets * BUCKET;
+impl Costs {
+    /// What a banded join costs, in nanoseconds.
+    fn of(&self, bands: &Bands, left: f64, right: f64, samples: &(Vec<Code>, Vec<Code>)) -> f64 {
+        let mut cost = 0.0;
+        for band in &bands.0 {
+            let (buckets, neighbours) = (band.buckets() as f64, band.neighbours());
+            let pairs = samples.0.iter().flat_map(|one| samples.1.iter().map(move |other| (one, other)));
+            let near = pairs.filter(|(one, other)| *one != *other && band.holds(one, other)).count() as f64;
+            let sampled = near / (samples.0.len() * samples.1.len()).max(1) as f64;
+            let kept = (neighbours / buckets).max(sampled);
+            // Buckets of the left side that are not empty, and the share of the right side's.
+            let full = |codes: f64| buckets * -f64::exp_m1(-codes / buckets);
+            let visits = full(left) * neighbours;
+            let tiles = visits * (full(right) / buckets);
+            // A run of n codes takes n / 8 vectors, and most of one more.
+            let vectors = left * right * kept / 8.0 + tiles * (left / full(left).max(1.0)) * 0.6;
+            cost += vectors * self.tile_vector
+                + visits * self.tile_visit
+                + (left + right) * self.sort
+                + buckets * self.bucket;
+        }
+        cost
     }
-    cost
 }
 
 #[cfg(test)]
@@ -177,18 +196,22 @@ mod tests {
     #[test]
     fn large_sides_are_banded_and_small_or_crowded_ones_are_not() {
         let (few, many) = (random(100), random(200_000));
-        let plan =
-            |left: &[Code], right: &[Code], radius| JoinPlan::new(JoinMethod::Auto, left, right, radius);
+        let plan = |left: &[Code], right: &[Code], radius| {
+            JoinPlan::new(JoinMethod::Auto, Costs::CPU, left, right, radius)
+        };
         assert!(plan(&many, &many, 31).bands.is_some());
         assert!(plan(&few, &few, 31).bands.is_none());
         assert!(plan(&many, &many, 128).bands.is_none(), "bands keep nearly everything out of nothing");
         // All within a few bits: every band keeps every pair.
         let crowd: Vec<Code> = (0..200_000).map(|number| Code([number, 0, 0, 0])).collect();
         assert!(plan(&crowd, &crowd, 31).bands.is_none());
-        assert!(JoinPlan::new(JoinMethod::Banded, &few, &few, 31).bands.is_some());
-        assert!(JoinPlan::new(JoinMethod::Flat, &many, &many, 31).bands.is_none());
+        assert!(JoinPlan::new(JoinMethod::Banded, Costs::CPU, &few, &few, 31).bands.is_some());
+        assert!(JoinPlan::new(JoinMethod::Flat, Costs::CPU, &many, &many, 31).bands.is_none());
         for radius in 0..=256 {
-            assert!(JoinPlan::new(JoinMethod::Banded, &few, &[], radius).bands.is_some(), "{radius}");
+            assert!(
+                JoinPlan::new(JoinMethod::Banded, Costs::CPU, &few, &[], radius).bands.is_some(),
+                "{radius}"
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use rand::prelude::*;
 use tamis::gpu::{AdapterSelector, GpuContext};
-use tamis::matching::Pair;
+use tamis::matching::{Backend, Pair};
 use tamis::pdq::{Code, TILE_SIDE, Tile};
 
 /// A GPU of any kind, as `TAMIS_GPU_TESTS` (`require`, `auto`, `off`) asks; `None` says that it was skipped.
@@ -35,6 +35,11 @@ pub fn gpu() -> Option<Arc<GpuContext>> {
             None
         }
     }
+}
+
+/// A backend on a GPU of its own, as [`gpu`] has it.
+pub fn gpu_backend() -> Option<Backend> {
+    gpu().map(|context| Backend::gpu(Arc::into_inner(context).unwrap(), "a test").unwrap())
 }
 
 /// Whether oracle tests must run: `TAMIS_ORACLE_TESTS=require`.

@@ -16,7 +16,7 @@ use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
 use crate::known::{CodeList, names_orientations};
 use crate::matching::join::ItemHits;
-use crate::matching::{self, BackendRequest, JoinControl, JoinError, JoinReport, JoinSettings};
+use crate::matching::{self, Backend, JoinControl, JoinError, JoinReport, JoinSettings};
 use crate::pdq::{Code, Geometry};
 use crate::source::name::escape_path;
 
@@ -34,9 +34,6 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
     Protected::new(&[], &command.lists).refuse_output(command.output.as_deref())?;
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &[]);
-    if matches!(common.backend, BackendRequest::Gpu(_)) {
-        console.warning("a join of lists runs on the CPU, whatever --backend says");
-    }
     let settings = JoinSettings {
         radius: command.distance,
         method: command.join,
@@ -48,6 +45,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
         rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
     let lists = Lists::read(left, right.map(|right| &**right), command)?;
     lists.tell(console, command.min_quality);
+    let backend = resources.start_backend(lists.right_codes(), console)?;
     let mut report = None;
     let started = Instant::now();
     let control = JoinControl::default();
@@ -55,7 +53,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
         let mut rows = Rows::new(command.format, &lists, out).map_err(CliError::failed)?;
         let progress = JoinProgress { control: &control, cancel: &cancel, items: lists.items() as u64 };
         let joined = progress.show(common.progress, console, || {
-            lists.join(settings, &pool, &control, |hits| rows.write(hits))
+            lists.join(settings, &pool, &backend, &control, |hits| rows.write(hits))
         });
         report = Some(joined.map_err(|error| match error {
             JoinError::Cancelled => CliError::Failed("interrupted: there is no whole result".into()),
@@ -63,6 +61,9 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
         })?);
         rows.flush().map_err(CliError::failed)
     });
+    for notice in backend.take_notices() {
+        console.warning(notice);
+    }
     if cancel.is_cancelled() && written.is_err() {
         console.note("interrupted: what was written, if anything, is not the whole result");
         return Ok(Finished::Interrupted);
@@ -157,10 +158,21 @@ impl Lists {
         }
     }
 
+    /// Codes that are searched.
+    fn right_codes(&self) -> u64 {
+        let codes = match self {
+            Self::Codes(_, Some(right)) | Self::Oriented(_, Right::Codes(right)) => right.items.len(),
+            Self::Oriented(_, Right::Pictures(right, _)) => right.items.len(),
+            Self::Codes(_, None) | Self::Oriented(_, Right::Itself(_)) => self.items(),
+        };
+        codes as u64
+    }
+
     fn join<E>(
         &self,
         settings: JoinSettings,
         pool: &rayon::ThreadPool,
+        backend: &Backend,
         control: &JoinControl,
         sink: impl FnMut(&ItemHits) -> Result<(), E>,
     ) -> Result<JoinReport, JoinError<E>> {
@@ -178,7 +190,7 @@ impl Lists {
                 matching::Join::with_orientations(&left.items, originals, settings)
             }
         });
-        join.on(pool).run(control, sink)
+        join.on(pool).with_backend(backend).run(control, sink)
     }
 
     fn left_number(&self, item: u32) -> u32 {
