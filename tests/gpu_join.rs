@@ -11,8 +11,8 @@ mod support;
 use std::convert::Infallible;
 
 use rand::prelude::*;
-use tamis::gpu::GpuJoiner;
-use tamis::gpu::bands::{BandPass, JoinEnd, JoinLimits};
+use tamis::gpu::bands::{BandPass, JoinLimits};
+use tamis::gpu::{GpuJoiner, SearchEnd};
 use tamis::matching::join::ItemHits;
 use tamis::matching::{Join, JoinControl, JoinMethod, JoinSettings, Pair};
 use tamis::pdq::Code;
@@ -148,11 +148,12 @@ fn whoever_watches_can_end_it_and_a_lost_device_is_an_error() {
         shares.push(share);
         if shares.len() == 3 { Err("enough") } else { Ok(()) }
     });
-    assert_eq!(ended.unwrap_err(), JoinEnd::Watcher("enough"));
-    assert_eq!(shares, [1.0 / 16.0, 2.0 / 16.0, 3.0 / 16.0]);
+    assert_eq!(ended.unwrap_err(), SearchEnd::Watcher("enough"));
+    // After its items and at each band's end.
+    assert_eq!(shares, [1.0 / 16.0, 1.0 / 16.0, 2.0 / 16.0]);
     context.simulate_loss();
     let lost = joiner.join(&left, Some(&right), &passes, 31, &mut |_, _| Ok::<(), ()>(()));
-    assert!(matches!(lost, Err(JoinEnd::Gpu(_))));
+    assert!(matches!(lost, Err(SearchEnd::Gpu(_))));
     assert!(join_empty(&joiner));
 }
 

@@ -12,7 +12,7 @@ use wgpu::{Buffer, BufferUsages, CommandEncoderDescriptor, ComputePipeline};
 
 use super::context::{GpuContext, GpuError};
 use super::flat::words;
-use super::found::Found;
+use super::found::{Found, SearchEnd};
 use super::layout::{BandItem, BandParameters, FlatHit, MOST_BANDS, SortParameters};
 use super::pipeline::{Shader, bind, compute_pipeline};
 use super::slots::{Readback, Upload, device_buffer};
@@ -73,21 +73,6 @@ pub struct JoinLimits {
 impl Default for JoinLimits {
     fn default() -> Self {
         Self { chunk_codes: CHUNK_CODES, capacity: CAPACITY, item_codes: RIGHT, items: ITEMS }
-    }
-}
-
-/// Why a join on the GPU ended before its end.
-#[derive(Debug, PartialEq, Eq)]
-pub enum JoinEnd<E> {
-    /// The GPU failed.
-    Gpu(GpuError),
-    /// Whoever watches wanted it.
-    Watcher(E),
-}
-
-impl<E> From<GpuError> for JoinEnd<E> {
-    fn from(error: GpuError) -> Self {
-        Self::Gpu(error)
     }
 }
 
@@ -176,7 +161,7 @@ impl GpuJoiner {
         passes: &[BandPass],
         radius: u32,
         watch: &mut dyn FnMut(usize, f64) -> Result<(), E>,
-    ) -> Result<Vec<FlatHit>, JoinEnd<E>> {
+    ) -> Result<Vec<FlatHit>, SearchEnd<E>> {
         assert!(passes.len() <= MOST_BANDS && passes.iter().all(|pass| pass.width <= WIDEST_BAND));
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hits = Vec::new();
@@ -208,22 +193,17 @@ impl GpuJoiner {
                     shared: &shared,
                     left: other.as_ref().unwrap_or(&right_side),
                     right: &right_side,
+                    starts: (left_start as u32, right_start as u32),
                     itself,
+                    ordered: right.is_none(),
                     passes,
                     radius,
                 };
                 for index in 0..passes.len() {
-                    let before = hits.len();
-                    meeting.run(index, &mut hits)?;
-                    for hit in &mut hits[before..] {
-                        hit.needle += left_start as u32;
-                        hit.haystack += right_start as u32;
-                        if right.is_none() && hit.needle > hit.haystack {
-                            (hit.needle, hit.haystack) = (hit.haystack, hit.needle);
-                        }
-                    }
+                    meeting.run(index, &mut hits, &mut |pairs, share| {
+                        watch(pairs, (done as f64 + share) / work as f64)
+                    })?;
                     done += 1;
-                    watch(hits.len() - before, done as f64 / work as f64).map_err(JoinEnd::Watcher)?;
                 }
             }
         }
@@ -329,14 +309,23 @@ struct Meeting<'a> {
     shared: &'a Shared,
     left: &'a Side,
     right: &'a Side,
+    /// The numbers of their first codes.
+    starts: (u32, u32),
     itself: bool,
+    /// Whether a pair's smaller number is its needle.
+    ordered: bool,
     passes: &'a [BandPass],
     radius: u32,
 }
 
 impl Meeting<'_> {
-    /// The pairs of one band.
-    fn run(&self, index: usize, hits: &mut Vec<FlatHit>) -> Result<(), GpuError> {
+    /// The pairs of one band. `watch` is told of pairs and of the share of the band's items that is done.
+    fn run<E>(
+        &self,
+        index: usize,
+        hits: &mut Vec<FlatHit>,
+        watch: &mut dyn FnMut(usize, f64) -> Result<(), E>,
+    ) -> Result<(), SearchEnd<E>> {
         let Self { joiner, shared, .. } = self;
         let context = &joiner.context;
         let pass = &self.passes[index];
@@ -366,13 +355,19 @@ impl Meeting<'_> {
             ],
         );
         // A stack of runs of items, the next on top.
+        let (mut done, all) = (0, items.len());
         let mut runs: Vec<Vec<BandItem>> = self.runs(items);
         while let Some(run) = runs.pop() {
-            if !self.dispatch(index, &run, pipeline, &bindings, hits)? {
+            let before = hits.len();
+            if self.dispatch(index, &run, pipeline, &bindings, hits)? {
+                done += run.len();
+                let share = (done as f64 / all as f64).min(1.0);
+                watch(hits.len() - before, share).map_err(SearchEnd::Watcher)?;
+            } else {
                 runs.extend(halves(run));
             }
         }
-        Ok(())
+        watch(0, 1.0).map_err(SearchEnd::Watcher)
     }
 
     /// Every code of the left side and the codes of all its neighbours, cut into items.
@@ -468,7 +463,13 @@ impl Meeting<'_> {
         }
         shared.found.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
-        shared.found.take(context, submission, |hit| hits.push(*hit))
+        shared.found.take(context, submission, |hit| {
+            let (mut needle, mut haystack) = (hit.needle + self.starts.0, hit.haystack + self.starts.1);
+            if self.ordered && needle > haystack {
+                (needle, haystack) = (haystack, needle);
+            }
+            hits.push(FlatHit { needle, haystack, ..*hit });
+        })
     }
 }
 

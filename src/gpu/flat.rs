@@ -1,12 +1,13 @@
 //! Dispatches `shaders/flat.wgsl`: flat range search. CPU twin: [`crate::matching::flat`].
 
+use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wgpu::{Buffer, BufferUsages, CommandEncoderDescriptor, ComputePipeline};
 
 use super::context::{GpuContext, GpuError};
-use super::found::Found;
+use super::found::{Found, SearchEnd};
 use super::layout::{FlatHit, FlatParameters};
 use super::pipeline::{Shader, bind, compute_pipeline};
 use super::slots::{Upload, device_buffer};
@@ -167,6 +168,24 @@ impl GpuSearcher {
         needles: &[Code],
         radius: u32,
     ) -> Result<Vec<FlatHit>, GpuError> {
+        match self.search_watched(haystack, needles, radius, &mut |_, _| Ok::<(), Infallible>(())) {
+            Ok(hits) => Ok(hits),
+            Err(SearchEnd::Gpu(error)) => Err(error),
+            Err(SearchEnd::Watcher(never)) => match never {},
+        }
+    }
+
+    /// [`GpuSearcher::search`], of which `watch` is told after each dispatch: how many hits came since, and the share of the work that is done.
+    ///
+    /// # Errors
+    /// The device was lost, or `watch` wants an end.
+    pub fn search_watched<E>(
+        &self,
+        haystack: &GpuHaystack,
+        needles: &[Code],
+        radius: u32,
+        watch: &mut dyn FnMut(usize, f64) -> Result<(), E>,
+    ) -> Result<Vec<FlatHit>, SearchEnd<E>> {
         let buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         // As on the CPU; see the table in `matching::popcount`.
         let pipeline = match radius {
@@ -175,6 +194,9 @@ impl GpuSearcher {
             _ => &self.pipelines[0],
         };
         let mut hits = Vec::new();
+        let pairs = |part: &Part| part.needles.len() as f64 * f64::from(part.fours.end - part.fours.start);
+        let fours: u32 = haystack.chunks.iter().map(|chunk| chunk.count.div_ceil(4)).sum();
+        let (mut done, all) = (0.0, (needles.len() as f64 * f64::from(fours)).max(1.0));
         for chunk in &haystack.chunks {
             let bindings = [&buffers.parameters, &chunk.planes, &buffers.needles, &buffers.found.buffer];
             let bindings = bind(&self.context, pipeline, &bindings);
@@ -188,7 +210,11 @@ impl GpuSearcher {
             while let Some(part) = parts.pop() {
                 let dispatch =
                     Dispatch { searcher: self, buffers: &buffers, pipeline, bindings: &bindings, chunk };
-                if !dispatch.run(needles, &part, radius, &mut hits)? {
+                let before = hits.len();
+                if dispatch.run(needles, &part, radius, &mut hits)? {
+                    done += pairs(&part);
+                    watch(hits.len() - before, done / all).map_err(SearchEnd::Watcher)?;
+                } else {
                     parts.extend(part.halves());
                 }
             }

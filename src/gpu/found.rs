@@ -7,6 +7,21 @@ use super::context::{GpuContext, GpuError};
 use super::layout::FlatHit;
 use super::slots::{Readback, Upload, device_buffer};
 
+/// Why a search that is watched ended before its end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SearchEnd<E> {
+    /// The GPU failed.
+    Gpu(GpuError),
+    /// Whoever watches wanted it.
+    Watcher(E),
+}
+
+impl<E> From<GpuError> for SearchEnd<E> {
+    fn from(error: GpuError) -> Self {
+        Self::Gpu(error)
+    }
+}
+
 /// Hits that come back with the count: enough nearly always.
 const FIRST_HITS: usize = 4096;
 const HIT_BYTES: u64 = size_of::<FlatHit>() as u64;

@@ -21,3 +21,4 @@ pub use bands::GpuJoiner;
 pub use code::GpuHasher;
 pub use context::{AdapterDescription, AdapterSelector, GpuContext, GpuError, adapters};
 pub use flat::{GpuHaystack, GpuSearcher};
+pub use found::SearchEnd;

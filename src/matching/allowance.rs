@@ -45,4 +45,14 @@ impl Allowance<'_> {
             done.fetch_add(codes as u64, Ordering::Relaxed);
         }
     }
+
+    /// Counts for a search on the GPU, which tells the pairs that came since and the share that is done of `work` codes.
+    pub fn watch(&self, work: f64) -> impl FnMut(usize, f64) -> Result<(), Stop> {
+        let mut before = 0.0;
+        move |pairs, share| {
+            self.did((share - before) * work);
+            before = share;
+            self.count(pairs)
+        }
+    }
 }

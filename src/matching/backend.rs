@@ -14,10 +14,12 @@ use super::calibrate::{Winner, measure_cached};
 use super::flat::FlatIndex;
 use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
-use crate::gpu::bands::{BandPass, JoinEnd};
+use crate::gpu::bands::BandPass;
 use crate::gpu::code::TILE_BATCH;
 use crate::gpu::layout::{FlatHit, MOST_BANDS};
-use crate::gpu::{AdapterSelector, GpuContext, GpuError, GpuHasher, GpuHaystack, GpuJoiner, GpuSearcher};
+use crate::gpu::{
+    AdapterSelector, GpuContext, GpuError, GpuHasher, GpuHaystack, GpuJoiner, GpuSearcher, SearchEnd,
+};
 use crate::pdq::{Code, Tile, TileHash, hash_tile};
 
 /// With fewer known codes `auto` takes the CPU unmeasured: eight needles a picture against 200,000 codes are
@@ -272,21 +274,16 @@ impl Backend {
         self.count_down();
         let passes: Vec<BandPass> = bands.0.iter().map(BandPass::from).collect();
         let work = left.codes().len() as f64 * passes.len() as f64;
-        let mut before = 0.0;
-        let mut watch = |pairs, share| {
-            allowance.did((share - before) * work);
-            before = share;
-            allowance.count(pairs)
-        };
+        let mut watch = allowance.watch(work);
         let right = right.map(Permuted::codes);
         let joined = gpu
             .joiner()
-            .map_err(JoinEnd::Gpu)
+            .map_err(SearchEnd::Gpu)
             .and_then(|joiner| joiner.join(left.codes(), right, &passes, radius, &mut watch));
         match joined {
             Ok(hits) => Some(Ok(hits.iter().map(Pair::from).collect())),
-            Err(JoinEnd::Watcher(stop)) => Some(Err(stop)),
-            Err(JoinEnd::Gpu(error)) => {
+            Err(SearchEnd::Watcher(stop)) => Some(Err(stop)),
+            Err(SearchEnd::Gpu(error)) => {
                 self.give_up_gpu(&error);
                 None
             }
@@ -366,6 +363,25 @@ impl Haystack {
             }
             None => self.flat.search(needles, radius),
         }
+    }
+
+    /// The same as far as `allowance` goes, in no particular order and without bands.
+    pub(super) fn search_within(
+        &self,
+        needles: &[Code],
+        radius: u32,
+        allowance: &Allowance<'_>,
+    ) -> Result<Vec<Pair>, Stop> {
+        if let (Some(gpu), Some(resident)) = (self.backend.current_gpu(), &self.resident) {
+            self.backend.count_down();
+            let mut watch = allowance.watch(needles.len() as f64);
+            match gpu.searcher.search_watched(resident, needles, radius, &mut watch) {
+                Ok(hits) => return Ok(hits.iter().map(Pair::from).collect()),
+                Err(SearchEnd::Watcher(stop)) => return Err(stop),
+                Err(SearchEnd::Gpu(error)) => self.backend.give_up_gpu(&error),
+            }
+        }
+        self.flat.search_within(InstructionSet::best(), needles, radius, allowance)
     }
 
     /// Bytes that its bands take when they are made, 0 where they never are.

@@ -36,8 +36,6 @@ use crate::pdq::{Code, Orientation};
 const CHUNK_CODES: usize = 1 << 24;
 /// Memory that a pair takes until it is handed out: itself, in a thread's list and in the whole, and its place in the sorted one.
 const PAIR_BYTES: u64 = 48;
-/// Codes that a flat search on the GPU is asked for at a time.
-const GPU_NEEDLES: usize = 1 << 16;
 /// A chunk of no more items is done item by item rather than cut again.
 const FEW_ITEMS: usize = 64;
 
@@ -345,15 +343,7 @@ impl<'a> Join<'a> {
             return leg.flat().search_within(instructions, left.codes(), radius, allowance);
         };
         let haystack = leg.haystack.get_or_init(|| backend.haystack(leg.distinct.codes()));
-        let mut pairs = Vec::new();
-        for (batch, needles) in left.codes().chunks(GPU_NEEDLES).enumerate() {
-            let first = (batch * GPU_NEEDLES) as u32;
-            let found = haystack.search(needles, radius);
-            pairs.extend(found.iter().map(|pair| Pair { needle: pair.needle + first, ..*pair }));
-            allowance.did(needles.len() as f64);
-            allowance.count(found.len())?;
-        }
-        Ok(pairs)
+        haystack.search_within(left.codes(), radius, allowance)
     }
 
     /// The same by bands; without a left side of its own the leg's right side with itself.
