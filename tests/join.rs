@@ -176,6 +176,92 @@ fn orientations_give_one_hit_a_pair() {
     assert_ne!(found(&Join::with_itself(&originals, JoinSettings::default())), expected_itself);
 }
 
+fn complement(code: Code) -> Code {
+    Code(code.0.map(|word| !word))
+}
+
+/// What `--negatives` rests on: that the code of a negative is the complement, but for coefficients that are the median themselves.
+#[test]
+fn a_negative_has_the_complement() {
+    let mut far = 0;
+    for number in 0..200 {
+        let scene = support::scene::render(number, 64, 64);
+        let luma = |pixel: &image::Rgb<u8>| u32::from(pixel.0[1]) << 16;
+        let mut tile = support::tile(0);
+        tile.0.iter_mut().zip(scene.pixels()).for_each(|(sample, pixel)| *sample = luma(pixel));
+        let code = hash_tile(&tile).codes[0];
+        tile.0.iter_mut().for_each(|sample| *sample = (255 << 16) - *sample);
+        let negative = hash_tile(&tile).codes[0];
+        assert!(negative.distance(complement(code)) <= 4, "scene {number}");
+        far += u32::from(negative.distance(code) > 240);
+    }
+    assert_eq!(far, 200);
+}
+
+#[test]
+fn negatives_are_found_beside_what_is_as_it_was() {
+    let mut right = support::clustered_codes(6, 500);
+    let mut left: Vec<Code> = right[100..400].to_vec();
+    let mut random = StdRng::seed_from_u64(8);
+    for code in left.iter_mut().skip(50) {
+        *code = if random.random_bool(0.5) { complement(*code) } else { *code };
+        (0..random.random_range(0..40))
+            .for_each(|_| code.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64));
+    }
+    // Within 128 of its own complement both ways qualify.
+    right.extend([Code([!0, !0, 0, 0]), Code([!0, 0, 0, !0])]);
+    let (all, turned) = (right.clone(), oriented(60));
+    let originals: Vec<Code> = turned.iter().map(|codes| codes[0]).collect();
+    let mut seen = 0;
+    for radius in [31, 63, 130] {
+        let expected = |left: &[Code], right: &[Code], itself: bool| -> BTreeMap<(u32, u32), (u32, bool)> {
+            let mut pairs = BTreeMap::new();
+            for (needle, &one) in left.iter().enumerate() {
+                for (index, &other) in right.iter().enumerate().skip(if itself { needle + 1 } else { 0 }) {
+                    let ways = [(one.distance(other), false), (complement(one).distance(other), true)];
+                    if let Some(&hit) = ways.iter().filter(|(distance, _)| *distance <= radius).min() {
+                        pairs.insert((needle as u32, index as u32), hit);
+                    }
+                }
+            }
+            pairs
+        };
+        let found = |join: Join<'_>| -> BTreeMap<(u32, u32), (u32, bool)> {
+            let (found, _) = collect(&join.with_negatives());
+            let hits = found.iter().flat_map(|item| item.hits.iter().map(|hit| (item.left, hit)));
+            hits.map(|(left, hit)| ((left, hit.right), (hit.distance, hit.negative))).collect()
+        };
+        let (to_right, itself) = (expected(&left, &right, false), expected(&all, &all, true));
+        seen += to_right.values().filter(|(_, negative)| *negative).count();
+        // With orientations: every way of the left picture, as it is and as its negative.
+        let mut of_turned = BTreeMap::new();
+        for (left, codes) in turned.iter().enumerate() {
+            for (right, &other) in originals.iter().enumerate() {
+                let ways = codes
+                    .iter()
+                    .flat_map(|&one| [(one.distance(other), false), (complement(one).distance(other), true)]);
+                if let Some(hit) = ways.filter(|(distance, _)| *distance <= radius).min() {
+                    of_turned.insert((left as u32, right as u32), hit);
+                }
+            }
+        }
+        for settings in every_way(radius) {
+            assert_eq!(found(Join::new(&left, &right, settings)), to_right, "{settings:?}");
+            assert_eq!(found(Join::with_itself(&all, settings)), itself, "{settings:?}");
+            assert_eq!(
+                found(Join::with_orientations(&turned, &originals, settings)),
+                of_turned,
+                "{settings:?}"
+            );
+        }
+        // The twin that must fail: without negatives.
+        let (without, _) =
+            collect(&Join::new(&left, &right, JoinSettings { radius, ..JoinSettings::default() }));
+        assert!(without.iter().map(|item| item.hits.len()).sum::<usize>() < to_right.len());
+    }
+    assert!(seen > 300, "{seen}");
+}
+
 /// An item, its listed hits (distance, number), and how many more there are.
 type Listed = (u32, Vec<(u32, u32)>, u64);
 

@@ -15,18 +15,15 @@
 
 use std::convert::Infallible;
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use rayon::prelude::*;
 
 use super::allowance::{Allowance, Stop};
-use super::backend::{Backend, Haystack};
-use super::banded::{BandedJoin, Permuted, Right};
-use super::bands::Bands;
+use super::backend::Backend;
 use super::control::JoinControl;
 use super::distinct::Distinct;
-use super::flat::FlatIndex;
+use super::leg::{Engine, Leg};
 use super::planner::{Costs, JoinMethod, JoinPlan};
 use super::popcount::InstructionSet;
 use super::{DEFAULT_DISTANCE, Pair};
@@ -71,8 +68,10 @@ impl Default for JoinSettings {
 pub struct Hit {
     /// Number of the right side's item.
     pub right: u32,
-    /// Differing bits; with orientations the least.
+    /// Differing bits; with orientations and negatives the least.
     pub distance: u32,
+    /// Whether the left side's picture is like the right one's negative; see [`Join::with_negatives`].
+    pub negative: bool,
     /// What was done to the right side's picture to get the left side's.
     pub orientation: Orientation,
 }
@@ -112,54 +111,6 @@ pub enum JoinError<E> {
     /// The sink failed.
     #[error("{0}")]
     Sink(E),
-}
-
-/// One direction of a join.
-#[derive(Debug)]
-struct Leg<'a> {
-    left: &'a [Code],
-    left_per_item: usize,
-    right: &'a [Code],
-    right_per_item: usize,
-    distinct: Distinct,
-    /// Made when it is first wanted.
-    flat: OnceLock<FlatIndex>,
-    permuted: OnceLock<Permuted>,
-    /// On the GPU.
-    haystack: OnceLock<Haystack>,
-}
-
-impl<'a> Leg<'a> {
-    fn new(left: &'a [Code], left_per_item: usize, right: &'a [Code], right_per_item: usize) -> Self {
-        let distinct = Distinct::new(right);
-        let (flat, permuted, haystack) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { left, left_per_item, right, right_per_item, distinct, flat, permuted, haystack }
-    }
-
-    fn flat(&self) -> &FlatIndex {
-        self.flat.get_or_init(|| FlatIndex::new(self.distinct.codes()))
-    }
-
-    fn permuted(&self) -> &Permuted {
-        self.permuted.get_or_init(|| Permuted::new(self.distinct.codes()))
-    }
-
-    /// The codes of a run of items.
-    fn codes(&self, items: &Range<usize>) -> &'a [Code] {
-        &self.left[items.start * self.left_per_item..items.end * self.left_per_item]
-    }
-
-    /// What a pair of codes says of its items: the right one's number and the orientation.
-    fn meaning(&self, left: usize, right: u32) -> (u32, Orientation) {
-        let turned = |code: usize, per_item: usize| Orientation::ALL[code % per_item];
-        let item = right / self.right_per_item as u32;
-        // That the left picture turned by k is the right one means that the right one turned by the inverse is the left one.
-        match (self.left_per_item, self.right_per_item) {
-            (1, 1) => (item, Orientation::Original),
-            (_, 1) => (item, turned(left, self.left_per_item).inverse()),
-            _ => (item, turned(right as usize, self.right_per_item)),
-        }
-    }
 }
 
 /// The pairs of distinct codes of a chunk.
@@ -221,6 +172,13 @@ impl<'a> Join<'a> {
         Self { legs, items: items.len(), with_itself: true, settings, pool: None, backend: None }
     }
 
+    /// Seeks the negatives of the left side's pictures as well: their codes are the complements. One hit a pair of items, of the least
+    /// distance, then of the picture as it is.
+    #[must_use]
+    pub fn with_negatives(self) -> Self {
+        Self { legs: self.legs.into_iter().map(Leg::with_negatives).collect(), ..self }
+    }
+
     /// Searches on the threads of `pool` instead of the current one; the sink stays on the caller's thread.
     #[must_use]
     pub fn on(self, pool: &'a rayon::ThreadPool) -> Self {
@@ -258,7 +216,7 @@ impl<'a> Join<'a> {
         mut sink: impl FnMut(&ItemHits) -> Result<(), E>,
     ) -> Result<JoinReport, JoinError<E>> {
         let mut report = JoinReport { items: self.items as u64, ..JoinReport::default() };
-        let step = CHUNK_CODES / self.legs.iter().map(|leg| leg.left_per_item).max().unwrap_or(1);
+        let step = CHUNK_CODES / self.legs.iter().map(Leg::left_per_item).max().unwrap_or(1);
         // A stack of chunks, the next on top.
         let mut chunks: Vec<Range<usize>> =
             (0..self.items).step_by(step).map(|start| start..self.items.min(start + step)).rev().collect();
@@ -307,12 +265,14 @@ impl<'a> Join<'a> {
         control.check()?;
         let codes = leg.codes(chunk);
         // A list that is joined with itself whole needs each pair once.
-        let symmetric = self.with_itself && self.legs.len() == 1 && chunk.len() == self.items;
+        let plain = matches!(&self.legs[..], [leg] if leg.is_plain());
+        let symmetric = self.with_itself && plain && chunk.len() == self.items;
         let own = (!symmetric).then(|| Distinct::new(codes));
-        let left = own.as_ref().unwrap_or(&leg.distinct);
+        let left = own.as_ref().unwrap_or(leg.distinct());
         let costs = if self.gpu().is_some() { Costs::GPU } else { Costs::CPU };
-        let JoinSettings { radius, method, .. } = self.settings;
-        let plan = JoinPlan::new(method, costs, left.codes(), leg.distinct.codes(), radius);
+        let JoinSettings { radius, method, instructions, .. } = self.settings;
+        let engine = Engine { radius, instructions, gpu: self.gpu() };
+        let plan = JoinPlan::new(method, costs, left.codes(), leg.distinct().codes(), radius);
         if report.plan.is_empty() {
             report.plan = plan.to_string();
         }
@@ -324,48 +284,11 @@ impl<'a> Join<'a> {
             found: AtomicU64::new(0),
         };
         let pairs = match &plan.bands {
-            None => self.flat_pairs(leg, left, &allowance)?,
-            Some(bands) => self.banded_pairs(leg, own.as_ref(), bands, &allowance)?,
+            None => leg.flat_pairs(engine, left, &allowance)?,
+            Some(bands) => leg.banded_pairs(engine, own.as_ref(), bands, &allowance)?,
         };
         let halves = symmetric && plan.bands.is_some();
         Ok(Found::new(codes.len(), left, pairs, halves))
-    }
-
-    /// Every distinct code of the left side against every one of the leg's right side.
-    fn flat_pairs(
-        &self,
-        leg: &Leg<'_>,
-        left: &Distinct,
-        allowance: &Allowance<'_>,
-    ) -> Result<Vec<Pair>, Stop> {
-        let JoinSettings { radius, instructions, .. } = self.settings;
-        let Some(backend) = self.gpu() else {
-            return leg.flat().search_within(instructions, left.codes(), radius, allowance);
-        };
-        let haystack = leg.haystack.get_or_init(|| backend.haystack(leg.distinct.codes()));
-        haystack.search_within(left.codes(), radius, allowance)
-    }
-
-    /// The same by bands; without a left side of its own the leg's right side with itself.
-    fn banded_pairs(
-        &self,
-        leg: &Leg<'_>,
-        own: Option<&Distinct>,
-        bands: &Bands,
-        allowance: &Allowance<'_>,
-    ) -> Result<Vec<Pair>, Stop> {
-        let JoinSettings { radius, instructions, .. } = self.settings;
-        let own = own.map(|own| Permuted::new(own.codes()));
-        let (left, right) = match &own {
-            Some(own) => (own, Some(leg.permuted())),
-            None => (leg.permuted(), None),
-        };
-        let on_gpu =
-            self.gpu().and_then(|backend| backend.banded_join(left, right, bands, radius, allowance));
-        on_gpu.unwrap_or_else(|| {
-            let right = right.map_or(Right::Itself, Right::Codes);
-            BandedJoin { left, right, bands, radius, instructions }.run(allowance)
-        })
     }
 
     /// The hits of an item, from the pairs of its distinct codes; `at` is its place in the chunk.
@@ -375,30 +298,30 @@ impl<'a> Join<'a> {
         let mut hits = Vec::new();
         let mut total = 0;
         for (leg, found) in self.legs.iter().zip(found) {
-            for code in at * leg.left_per_item..(at + 1) * leg.left_per_item {
+            for code in at * leg.left_per_item()..(at + 1) * leg.left_per_item() {
                 let distinct = found.distinct_of[code] as usize;
                 let mut last = 0;
                 for &(distance, right) in &found.pairs[found.starts[distinct]..found.starts[distinct + 1]] {
-                    let members = leg.distinct.members(right);
+                    let members = leg.distinct().members(right);
                     let members = &members
-                        [members.partition_point(|&member| member / (leg.right_per_item as u32) < first)..];
+                        [members.partition_point(|&member| member / (leg.right_per_item() as u32) < first)..];
                     total += members.len() as u64;
                     // Where nothing is turned every member is a hit of its own, and what is farther than enough hits needs
                     // only to be counted.
-                    let counts = leg.left_per_item * leg.right_per_item == 1;
+                    let counts = leg.is_plain();
                     if counts && hits.len() >= most && distance > last {
                         continue;
                     }
                     last = distance;
                     let wanted = if counts { members.len().min(most) } else { members.len() };
                     hits.extend(members[..wanted].iter().map(|&member| {
-                        let (right, orientation) = leg.meaning(code, member);
-                        Hit { right, distance, orientation }
+                        let (right, negative, orientation) = leg.meaning(code, member);
+                        Hit { right, distance, negative, orientation }
                     }));
                 }
             }
         }
-        if self.legs.iter().any(|leg| leg.left_per_item * leg.right_per_item > 1) {
+        if !self.legs.iter().all(Leg::is_plain) {
             // The least distance of each item, then the first orientation.
             hits.sort_unstable();
             hits.dedup_by_key(|hit| hit.right);
@@ -435,40 +358,42 @@ impl<'a> Join<'a> {
         let most = self.settings.most_hits.unwrap_or(usize::MAX);
         let mut nearest = Nearest { hits: Vec::new(), total: 0, most, enough: u32::MAX };
         let mut distances = Vec::new();
-        if let [leg @ Leg { left_per_item: 1, right_per_item: 1, .. }] = &self.legs[..] {
-            let right = leg.right.get(first..).unwrap_or_default();
-            self.settings.instructions.distances(leg.left[item], right, &mut distances);
+        if let Some(leg) = self.legs.first().filter(|leg| leg.is_plain()) {
+            let right = leg.right().get(first..).unwrap_or_default();
+            self.settings.instructions.distances(leg.codes(&(item..item + 1))[0], right, &mut distances);
             for (right, &distance) in distances.iter().enumerate() {
                 if u32::from(distance) <= self.settings.radius {
                     let right = (first + right) as u32;
                     nearest.push(Hit {
                         right,
                         distance: distance.into(),
+                        negative: false,
                         orientation: Orientation::Original,
                     });
                 }
             }
             return finish(item, nearest.hits, nearest.total, most);
         }
-        let mut best: Vec<Option<(u16, Orientation)>> = Vec::new();
+        let mut best: Vec<Option<(u16, bool, Orientation)>> = Vec::new();
         for leg in &self.legs {
-            let skipped = (first * leg.right_per_item).min(leg.right.len());
-            best.resize((leg.right.len() - skipped) / leg.right_per_item, None);
-            for code in item * leg.left_per_item..(item + 1) * leg.left_per_item {
-                self.settings.instructions.distances(leg.left[code], &leg.right[skipped..], &mut distances);
+            let skipped = (first * leg.right_per_item()).min(leg.right().len());
+            best.resize((leg.right().len() - skipped) / leg.right_per_item(), None);
+            for (code, &needle) in leg.codes(&(item..item + 1)).iter().enumerate() {
+                self.settings.instructions.distances(needle, &leg.right()[skipped..], &mut distances);
                 for (right, &distance) in distances.iter().enumerate() {
                     if u32::from(distance) <= self.settings.radius {
-                        let (_, orientation) = leg.meaning(code, right as u32);
-                        let hit = Some((distance, orientation));
-                        let best = &mut best[right / leg.right_per_item];
+                        let (_, negative, orientation) = leg.meaning(code, right as u32);
+                        let hit = Some((distance, negative, orientation));
+                        let best = &mut best[right / leg.right_per_item()];
                         *best = if best.is_none() { hit } else { hit.min(*best) };
                     }
                 }
             }
         }
         for (right, best) in best.iter().enumerate() {
-            if let Some((distance, orientation)) = *best {
-                nearest.push(Hit { right: (first + right) as u32, distance: distance.into(), orientation });
+            if let Some((distance, negative, orientation)) = *best {
+                let (right, distance) = ((first + right) as u32, distance.into());
+                nearest.push(Hit { right, distance, negative, orientation });
             }
         }
         finish(item, nearest.hits, nearest.total, most)

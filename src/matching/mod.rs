@@ -14,6 +14,7 @@ mod bands;
 mod control;
 mod distinct;
 mod lanes;
+mod leg;
 mod planner;
 mod tile;
 

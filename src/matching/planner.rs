@@ -25,6 +25,8 @@ const MOST_NEIGHBOURS: f64 = 20_000.0;
 /// What a join consists of, and what each takes, in nanoseconds. Their ratios matter, not what they are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Costs {
+    /// What takes them.
+    on: &'static str,
     /// A pair of the flat search.
     flat_pair: f64,
     /// Codes of the right side against one of the left one in a tile: 8.
@@ -40,11 +42,11 @@ pub(super) struct Costs {
 impl Costs {
     /// One core of an AMD EPYC (Zen 4) with AVX-512, from `benches/join_peers.py`.
     pub const CPU: Self =
-        Self { flat_pair: 0.09, tile_vector: 1.6, tile_visit: 14.0, sort: 14.0, bucket: 2.0 };
+        Self { on: "one core", flat_pair: 0.09, tile_vector: 1.6, tile_visit: 14.0, sort: 14.0, bucket: 2.0 };
     /// A commodity card by its published flat rate of 10¹¹ pairs a second, taken to be half as good at tiles; sums of
     /// buckets and lists of items are made by the CPU. Not measured yet: it decides how long a join takes, and nothing else.
     pub const GPU: Self =
-        Self { flat_pair: 0.01, tile_vector: 0.16, tile_visit: 2.0, sort: 1.0, bucket: 3.0 };
+        Self { on: "a GPU", flat_pair: 0.01, tile_vector: 0.16, tile_visit: 2.0, sort: 1.0, bucket: 3.0 };
 }
 
 /// `--join` as asked for.
@@ -87,7 +89,8 @@ impl fmt::Display for JoinMethod {
 pub struct JoinPlan {
     /// `None` for flat.
     pub(super) bands: Option<Bands>,
-    /// What was weighed, in seconds of one core: the flat join, and the best banded one if it was looked at.
+    /// What was weighed, in seconds: the flat join, and the best banded one if it was looked at.
+    on: &'static str,
     flat: f64,
     banded: Option<f64>,
 }
@@ -97,7 +100,7 @@ impl JoinPlan {
     pub(super) fn new(method: JoinMethod, costs: Costs, left: &[Code], right: &[Code], radius: u32) -> Self {
         let flat = left.len() as f64 * right.len() as f64 * costs.flat_pair;
         if method == JoinMethod::Flat || (method == JoinMethod::Auto && flat < SMALL) {
-            return Self { bands: None, flat: flat * 1e-9, banded: None };
+            return Self { bands: None, on: costs.on, flat: flat * 1e-9, banded: None };
         }
         // A small join that is to be banded all the same is planned as if bits were independent.
         let samples = if flat < SMALL { Default::default() } else { (sample(left), sample(right)) };
@@ -107,7 +110,7 @@ impl JoinPlan {
             JoinMethod::Auto | JoinMethod::Flat => bands.filter(|_| banded < flat),
             JoinMethod::Banded => bands.or_else(|| Some(Bands::new(radius, radius + 1))),
         };
-        Self { bands, flat: flat * 1e-9, banded: Some(banded * 1e-9) }
+        Self { bands, on: costs.on, flat: flat * 1e-9, banded: Some(banded * 1e-9) }
     }
 
     /// The bands in which codes are kept for searches with batches of `needles` codes, if that costs less than
@@ -132,12 +135,12 @@ impl JoinPlan {
 /// The choice and why, in one line for a person.
 impl fmt::Display for JoinPlan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bands, flat, banded } = self;
+        let Self { bands, on, flat, banded } = self;
         match bands {
             None => write!(formatter, "flat")?,
             Some(Bands(bands)) => write!(formatter, "banded, {} bands", bands.len())?,
         }
-        write!(formatter, " (estimated, on one core or the GPU: flat {flat:.3} s")?;
+        write!(formatter, " (estimated on {on}: flat {flat:.3} s")?;
         banded.map_or(Ok(()), |banded| write!(formatter, ", banded {banded:.3} s"))?;
         formatter.write_str(")")
     }

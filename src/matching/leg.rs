@@ -1,0 +1,138 @@
+//! One direction of a join: which codes meet which, and what a pair of codes says of its items.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use super::Pair;
+use super::allowance::{Allowance, Stop};
+use super::backend::{Backend, Haystack};
+use super::banded::{BandedJoin, Permuted, Right};
+use super::bands::Bands;
+use super::distinct::Distinct;
+use super::flat::FlatIndex;
+use super::popcount::InstructionSet;
+use crate::pdq::{Code, Orientation};
+
+/// Codes of the left side, some an item, against codes of the right one.
+#[derive(Debug)]
+pub(super) struct Leg<'a> {
+    left: Cow<'a, [Code]>,
+    left_per_item: usize,
+    /// Whether the second half of an item's codes are those of its picture's negative.
+    negatives: bool,
+    right: &'a [Code],
+    right_per_item: usize,
+    distinct: Distinct,
+    // Made when they are first wanted; the last on the GPU.
+    flat: OnceLock<FlatIndex>,
+    permuted: OnceLock<Permuted>,
+    haystack: OnceLock<Haystack>,
+}
+
+/// What pairs of codes are searched with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Engine<'a> {
+    pub radius: u32,
+    pub instructions: InstructionSet,
+    /// A backend with a GPU.
+    pub gpu: Option<&'a Backend>,
+}
+
+impl<'a> Leg<'a> {
+    pub fn new(left: &'a [Code], left_per_item: usize, right: &'a [Code], right_per_item: usize) -> Self {
+        let (flat, permuted, haystack) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        let (left, negatives, distinct) = (Cow::Borrowed(left), false, Distinct::new(right));
+        Self { left, left_per_item, negatives, right, right_per_item, distinct, flat, permuted, haystack }
+    }
+
+    /// The same with the complement of each left code behind the item's codes: the code of a picture's negative, in which all
+    /// coefficients have the other sign.
+    pub fn with_negatives(self) -> Self {
+        let complement = |code: &Code| Code(code.0.map(|word| !word));
+        let both =
+            |codes: &[Code]| codes.iter().copied().chain(codes.iter().map(complement)).collect::<Vec<_>>();
+        let left = self.left.chunks(self.left_per_item).flat_map(both).collect();
+        Self { left: Cow::Owned(left), left_per_item: 2 * self.left_per_item, negatives: true, ..self }
+    }
+
+    pub const fn left_per_item(&self) -> usize {
+        self.left_per_item
+    }
+
+    pub const fn right_per_item(&self) -> usize {
+        self.right_per_item
+    }
+
+    /// Whether each item has one code on either side, so that each pair of codes is a pair of items.
+    pub const fn is_plain(&self) -> bool {
+        self.left_per_item == 1 && self.right_per_item == 1
+    }
+
+    pub const fn right(&self) -> &'a [Code] {
+        self.right
+    }
+
+    /// The right side's distinct codes.
+    pub const fn distinct(&self) -> &Distinct {
+        &self.distinct
+    }
+
+    /// The left codes of a run of items.
+    pub fn codes(&self, items: &Range<usize>) -> &[Code] {
+        &self.left[items.start * self.left_per_item..items.end * self.left_per_item]
+    }
+
+    /// What a pair of codes says of its items: the right one's number, whether either is the other's negative, and the orientation.
+    pub fn meaning(&self, left: usize, right: u32) -> (u32, bool, Orientation) {
+        let pictures = self.left_per_item >> u32::from(self.negatives);
+        let of_item = left % self.left_per_item;
+        let negative = of_item >= pictures;
+        let item = right / self.right_per_item as u32;
+        // That the left picture turned by k is the right one means that the right one turned by the inverse is the left one.
+        let orientation = match (pictures, self.right_per_item) {
+            (1, 1) => Orientation::Original,
+            (_, 1) => Orientation::ALL[of_item % pictures].inverse(),
+            _ => Orientation::ALL[right as usize % self.right_per_item],
+        };
+        (item, negative, orientation)
+    }
+
+    /// Every distinct code of the left side against every distinct one of the right side, as far as the allowance goes.
+    pub fn flat_pairs(
+        &self,
+        engine: Engine<'_>,
+        left: &Distinct,
+        allowance: &Allowance<'_>,
+    ) -> Result<Vec<Pair>, Stop> {
+        let codes = self.distinct.codes();
+        if let Some(backend) = engine.gpu {
+            let haystack = self.haystack.get_or_init(|| backend.haystack(codes));
+            return haystack.search_within(left.codes(), engine.radius, allowance);
+        }
+        let flat = self.flat.get_or_init(|| FlatIndex::new(codes));
+        flat.search_within(engine.instructions, left.codes(), engine.radius, allowance)
+    }
+
+    /// The same by bands; without a left side of its own the right side with itself, each pair once.
+    pub fn banded_pairs(
+        &self,
+        engine: Engine<'_>,
+        own: Option<&Distinct>,
+        bands: &Bands,
+        allowance: &Allowance<'_>,
+    ) -> Result<Vec<Pair>, Stop> {
+        let Engine { radius, instructions, gpu } = engine;
+        let own = own.map(|own| Permuted::new(own.codes()));
+        let permuted = self.permuted.get_or_init(|| Permuted::new(self.distinct.codes()));
+        let (left, right) = match &own {
+            Some(own) => (own, Some(permuted)),
+            None => (permuted, None),
+        };
+        let on_gpu = gpu.and_then(|backend| backend.banded_join(left, right, bands, radius, allowance));
+        on_gpu.unwrap_or_else(|| {
+            let right = right.map_or(Right::Itself, Right::Codes);
+            BandedJoin { left, right, bands, radius, instructions }.run(allowance)
+        })
+    }
+}
