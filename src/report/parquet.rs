@@ -71,7 +71,7 @@ impl<'a> ParquetRows<'a> {
         })
     }
 
-    /// Adds a row: a cell of its kind for every column.
+    /// Adds a row: a cell of its kind for every column. After an error there can be no more.
     ///
     /// # Errors
     /// The sink failed, or the cells are not those of the columns.
