@@ -1,5 +1,5 @@
-//! What decoding allocates stays within what the header promised, whatever the file holds. A test binary of its
-//! own, with one test: it counts every allocation of the process.
+//! What decoding allocates stays within what the header promised, whatever the file holds; and rows of Parquet do not
+//! pile up. A test binary of its own, with one test: it counts every allocation of the process.
 
 #![allow(
     clippy::unwrap_used,
@@ -137,8 +137,36 @@ fn icon(picture: &[u8], size: u32) -> Vec<u8> {
     bytes
 }
 
+/// Ten times the rows take no more memory but for the footer, which has a hundred bytes or two a group and column.
+#[cfg(feature = "parquet")]
+fn rows_of_parquet_do_not_pile_up() {
+    use tamis::report::columns::{Cell, Column, Kind};
+    use tamis::report::parquet::ParquetRows;
+    let columns = [Column::new("number", Kind::Unsigned), Column::optional("text", Kind::Text)];
+    let write = |groups: u32, sink: &mut dyn std::io::Write| {
+        let mut rows = ParquetRows::new(&columns, sink).unwrap();
+        for number in 0..groups << 16 {
+            rows.row(&[
+                Cell::Unsigned(number),
+                Cell::Text(&format!("{:064x}", number.wrapping_mul(0x9e37_79b1))),
+            ])
+            .unwrap();
+        }
+        rows.finish().unwrap();
+    };
+    let (_, few) = peak(|| write(2, &mut std::io::sink()));
+    let (_, many) = peak(|| write(20, &mut std::io::sink()));
+    println!("parquet: {few} bytes for 2 groups, {many} for 20");
+    assert!(few < 64 << 20 && many < few + 18 * 2 * 2000 + (1 << 20), "{few} {many}");
+    // The twin that must fail: a sink that keeps what it gets.
+    let (_, kept) = peak(|| write(20, &mut Vec::new()));
+    assert!(kept > many + (8 << 20), "{kept}");
+}
+
 #[test]
 fn decoders_stay_within_what_the_header_promised() {
+    #[cfg(feature = "parquet")]
+    rows_of_parquet_do_not_pile_up();
     decode::silence_decoder_panics();
     // Pictures of every format.
     let picture = DynamicImage::from(scene::render(5, 2000, 1500));

@@ -48,7 +48,7 @@ pub enum Command {
     Match(Match),
     /// Group a case's pictures into stacks of near-duplicates, each around one that stands for it
     Stack(Stack),
-    /// Write a case's items, hits, errors or stacks, sorted, as CSV or JSON Lines
+    /// Write a case's items, hits, errors or stacks, sorted, as CSV, JSON Lines or Parquet
     Export(Export),
     /// Print the codes of pictures, without a case
     Hash(Hash),
@@ -343,6 +343,8 @@ pub enum RowFormat {
     Csv,
     /// JSON Lines
     Jsonl,
+    /// One Parquet file, with the columns of csv and their types: to a file or a pipe
+    Parquet,
 }
 
 /// `tamis hash`.
@@ -408,7 +410,8 @@ pub struct Stack {
 #[command(
     override_usage = "tamis join [OPTIONS] <LEFT> <RIGHT>\n       tamis join [OPTIONS] --self <LIST>",
     after_help = "A list is what `tamis hash` writes: 64 hex digits a line, with a quality and a name behind commas if it likes. \
-Codes have the numbers 0, 1, 2... of their lines, without empty ones and comments (#). Rows are sorted by left, then right."
+Codes have the numbers 0, 1, 2... of their lines, without empty ones and comments (#). Rows are sorted by left, then right. \
+Of hits beyond --max-hits-per-item jsonl tells in rows of their own how many an item has; with csv and parquet they are only counted, on standard error."
 )]
 pub struct Join {
     /// Two lists of codes; with --self one

@@ -1,15 +1,36 @@
 //! Where a command's result goes: standard output, or a file that appears only when it is whole.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use crate::report::parquet;
 use crate::source::name::escape_path;
 
+use super::args::RowFormat;
 use super::error::CliError;
 
 /// So many names of partial files, left by killed runs, are passed over.
 const MOST_PARTIALS: u32 = 1000;
+
+/// Refuses Parquet where it cannot be: in a program that was built without it, and on a terminal.
+///
+/// # Errors
+/// Wrong usage, in words that say what to do.
+pub fn check_format(format: RowFormat, output: Option<&Path>) -> Result<(), CliError> {
+    let refused = match format {
+        RowFormat::Csv | RowFormat::Jsonl => return Ok(()),
+        RowFormat::Parquet if !parquet::AVAILABLE => {
+            "this tamis was built without its cargo feature `parquet`, which is on by default: build it with the feature, or \
+             choose --format csv or jsonl"
+        }
+        RowFormat::Parquet if output.is_none() && io::stdout().is_terminal() => {
+            "a terminal cannot show Parquet: name a file with --output, or redirect standard output"
+        }
+        RowFormat::Parquet => return Ok(()),
+    };
+    Err(CliError::Usage(refused.into()))
+}
 
 /// Writes a result with `write` to `output`, or to standard output.
 ///

@@ -1,8 +1,10 @@
-//! Rows of a case as CSV or JSON Lines: sorted, so that two runs over the same files give the same bytes.
+//! Rows of a case as CSV, JSON Lines or Parquet: sorted, so that two runs over the same files give the same bytes.
 
 use std::io::{self, Write};
 
-use crate::case::{CaseError, CaseReader, HitRow, ItemRow};
+use super::columns::{Cell, columns, hit_cells, item_cells, stack_cells};
+use super::parquet::ParquetRows;
+use crate::case::{CaseError, CaseReader, ItemRow};
 use crate::outcome::Outcome;
 
 /// Which rows.
@@ -25,6 +27,8 @@ pub enum ExportFormat {
     Csv,
     /// One JSON object a line.
     Jsonl,
+    /// One Parquet file, with the columns of CSV.
+    Parquet,
 }
 
 /// An export that did not end.
@@ -60,44 +64,66 @@ pub fn export(
     format: ExportFormat,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
-    let mut rows = 0;
+    let mut count = 0;
+    let known = || if kind == ExportKind::Hits { case.known_columns() } else { Ok(Vec::new()) };
     match format {
         ExportFormat::Csv => {
-            let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-            let known = if kind == ExportKind::Hits { case.known_columns()? } else { Vec::new() };
-            writer.write_record(header(kind, &known))?;
-            match kind {
-                ExportKind::Hits => case.for_each_hit(|hit| {
-                    rows += 1;
-                    write_hit(&mut writer, &hit, &known)
-                })?,
-                ExportKind::Items | ExportKind::Errors => for_each_wanted(case, kind, |item| {
-                    rows += 1;
-                    Ok(writer.serialize(item)?)
-                })?,
-                ExportKind::Stacks => case.for_each_stack_item(|item| {
-                    rows += 1;
-                    Ok::<_, ExportError>(writer.serialize(item)?)
-                })?,
-            }
-            writer.flush()?;
+            let known = known()?;
+            let mut rows = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+            rows.write_record(columns(kind, &known).iter().map(|column| column.name.as_bytes()))?;
+            let mut field = Vec::new();
+            for_each_row(case, kind, &known, |cells| {
+                count += 1;
+                for cell in cells {
+                    field.clear();
+                    cell.write(&mut field)?;
+                    rows.write_field(&field)?;
+                }
+                Ok(rows.write_record(None::<&[u8]>)?)
+            })?;
+            rows.flush()?;
+        }
+        ExportFormat::Parquet => {
+            let known = known()?;
+            let mut rows = ParquetRows::new(&columns(kind, &known), out)?;
+            for_each_row(case, kind, &known, |cells| {
+                count += 1;
+                Ok(rows.row(cells)?)
+            })?;
+            rows.finish()?;
         }
         ExportFormat::Jsonl => match kind {
             ExportKind::Hits => case.for_each_hit(|hit| {
-                rows += 1;
+                count += 1;
                 write_json(out, &hit)
             })?,
             ExportKind::Items | ExportKind::Errors => for_each_wanted(case, kind, |item| {
-                rows += 1;
+                count += 1;
                 write_json(out, &item)
             })?,
             ExportKind::Stacks => case.for_each_stack_item(|item| {
-                rows += 1;
+                count += 1;
                 write_json(out, &item)
             })?,
         },
     }
-    Ok(rows)
+    Ok(count)
+}
+
+/// The rows of an export as cells of its columns.
+fn for_each_row(
+    case: &CaseReader,
+    kind: ExportKind,
+    known: &[String],
+    mut visit: impl FnMut(&[Cell<'_>]) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    match kind {
+        ExportKind::Hits => case.for_each_hit(|hit| visit(&hit_cells(&hit, known))),
+        ExportKind::Items | ExportKind::Errors => {
+            for_each_wanted(case, kind, |item| visit(&item_cells(&item)))
+        }
+        ExportKind::Stacks => case.for_each_stack_item(|item| visit(&stack_cells(&item))),
+    }
 }
 
 /// Items of an export; an export of errors leaves out what has a code, its duplicates, and what is no picture.
@@ -110,115 +136,6 @@ fn for_each_wanted(
     case.for_each_item(|item| {
         if kind == ExportKind::Errors && fine.contains(&item.outcome.as_str()) { Ok(()) } else { visit(item) }
     })
-}
-
-/// Fields of [`ItemRow`], in order.
-const ITEM_COLUMNS: [&str; 25] = [
-    "source",
-    "path",
-    "outcome",
-    "stage",
-    "reason",
-    "duplicate_of",
-    "size",
-    "modified",
-    "accessed",
-    "created",
-    "md5",
-    "sha1",
-    "sha256",
-    "format",
-    "width",
-    "height",
-    "pdq",
-    "quality",
-    "decode_path",
-    "unstable_bits",
-    "pixels_because",
-    "taken",
-    "camera_make",
-    "camera_model",
-    "exif_orientation",
-];
-
-/// Fields of [`HitRow`], in order, without those of the known record.
-const HIT_COLUMNS: [&str; 16] = [
-    "source",
-    "path",
-    "known_set",
-    "known_set_sha256",
-    "record",
-    "kind",
-    "digests",
-    "verdict",
-    "unconfirmed_because",
-    "distance",
-    "orientation",
-    "quality",
-    "known_quality",
-    "sha256",
-    "pdq",
-    "decode_path",
-];
-
-/// Fields of [`StackRow`](crate::case::StackRow), in order.
-const STACK_COLUMNS: [&str; 11] = [
-    "stack",
-    "stack_contents",
-    "diameter",
-    "distance",
-    "medoid",
-    "source",
-    "path",
-    "sha256",
-    "pdq",
-    "quality",
-    "decode_path",
-];
-
-/// The header also of an export without rows, which serialising rows would not give.
-fn header(kind: ExportKind, known: &[String]) -> Vec<String> {
-    match kind {
-        ExportKind::Items | ExportKind::Errors => ITEM_COLUMNS.map(String::from).into(),
-        ExportKind::Stacks => STACK_COLUMNS.map(String::from).into(),
-        ExportKind::Hits => {
-            let known = known.iter().map(|name| format!("known_{name}"));
-            HIT_COLUMNS.into_iter().map(String::from).chain(known).collect()
-        }
-    }
-}
-
-fn write_hit(
-    writer: &mut csv::Writer<&mut dyn Write>,
-    hit: &HitRow,
-    known: &[String],
-) -> Result<(), ExportError> {
-    let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let fields: [String; HIT_COLUMNS.len()] = [
-        hit.source.clone(),
-        hit.path.clone(),
-        hit.known_set.clone(),
-        hit.known_set_sha256.clone(),
-        hit.record.to_string(),
-        hit.kind.clone(),
-        hit.digests.clone(),
-        hit.verdict.clone(),
-        hit.unconfirmed_because.clone().unwrap_or_default(),
-        number(hit.distance),
-        hit.orientation.clone().unwrap_or_default(),
-        number(hit.quality),
-        number(hit.known_quality),
-        hit.sha256.clone(),
-        hit.pdq.clone().unwrap_or_default(),
-        hit.decode_path.clone().unwrap_or_default(),
-    ];
-    for field in fields {
-        writer.write_field(field)?;
-    }
-    for name in known {
-        writer.write_field(hit.known.get(name).map_or("", String::as_str))?;
-    }
-    Ok(writer.write_record(None::<&[u8]>)?)
 }
 
 fn write_json(out: &mut dyn Write, row: &impl serde::Serialize) -> Result<(), ExportError> {

@@ -4,7 +4,7 @@ use crate::case::CaseReader;
 use crate::cli::args::{Export, ExportWhat, RowFormat};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
-use crate::cli::output::with_output;
+use crate::cli::output::{check_format, with_output};
 use crate::cli::protect::Protected;
 use crate::report::export::{ExportFormat, ExportKind, export};
 use crate::source::name::escape_path;
@@ -14,6 +14,7 @@ use crate::source::name::escape_path;
 /// # Errors
 /// The folder is not a case, or the sink failed.
 pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
+    check_format(command.format, command.output.as_deref())?;
     let reader = CaseReader::open(&command.case).map_err(CliError::failed)?;
     Protected::default().and_case(&command.case).refuse_output(command.output.as_deref())?;
     let kind = match command.what {
@@ -25,6 +26,7 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
     let format = match command.format {
         RowFormat::Csv => ExportFormat::Csv,
         RowFormat::Jsonl => ExportFormat::Jsonl,
+        RowFormat::Parquet => ExportFormat::Parquet,
     };
     if let Some(counts) =
         reader.stack_counts().map_err(CliError::failed)?.filter(|_| kind == ExportKind::Stacks)

@@ -12,12 +12,14 @@ use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::join_progress::JoinProgress;
-use crate::cli::output::with_output;
+use crate::cli::output::{check_format, with_output};
 use crate::cli::protect::Protected;
 use crate::known::{CodeList, names_orientations};
 use crate::matching::join::ItemHits;
 use crate::matching::{self, Backend, JoinControl, JoinError, JoinReport, JoinSettings};
 use crate::pdq::{Code, Geometry};
+use crate::report::columns::{Cell, Column, Kind};
+use crate::report::parquet::ParquetRows;
 use crate::source::name::escape_path;
 
 /// Runs the command.
@@ -31,6 +33,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
         ([_], false) => return Err(CliError::Usage("give two lists, or --self and one".into())),
         _ => return Err(CliError::Usage("--self takes one list".into())),
     };
+    check_format(command.format, command.output.as_deref())?;
     Protected::new(&[], &command.lists).refuse_output(command.output.as_deref())?;
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &[]);
@@ -59,7 +62,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
             JoinError::Cancelled => CliError::Failed("interrupted: there is no whole result".into()),
             JoinError::Sink(error) => CliError::failed(error),
         })?);
-        rows.flush().map_err(CliError::failed)
+        rows.finish().map_err(CliError::failed)
     });
     for notice in backend.take_notices() {
         console.warning(notice);
@@ -239,10 +242,24 @@ fn tell_aside<T>(side: &str, list: &CodeList<T>, min_quality: u8, console: &Cons
 
 /// Writes rows in the form that was asked for.
 struct Rows<'a> {
-    out: &'a mut dyn Write,
-    format: RowFormat,
+    form: Form<'a>,
     lists: &'a Lists,
 }
+
+/// The form, and where rows go.
+enum Form<'a> {
+    Csv(&'a mut dyn Write),
+    Jsonl(&'a mut dyn Write),
+    Parquet(ParquetRows<'a>),
+}
+
+/// The columns of a row; CSV and JSON have the same names.
+static COLUMNS: [Column; 4] = [
+    Column::new("left", Kind::Unsigned),
+    Column::new("right", Kind::Unsigned),
+    Column::new("distance", Kind::Unsigned),
+    Column::new("orientation", Kind::Text),
+];
 
 /// A row of JSON.
 #[derive(Serialize)]
@@ -262,10 +279,15 @@ struct More {
 
 impl<'a> Rows<'a> {
     fn new(format: RowFormat, lists: &'a Lists, out: &'a mut dyn Write) -> io::Result<Self> {
-        if format == RowFormat::Csv {
-            out.write_all(b"left,right,distance,orientation\n")?;
-        }
-        Ok(Self { out, format, lists })
+        let form = match format {
+            RowFormat::Csv => {
+                out.write_all(b"left,right,distance,orientation\n")?;
+                Form::Csv(out)
+            }
+            RowFormat::Jsonl => Form::Jsonl(out),
+            RowFormat::Parquet => Form::Parquet(ParquetRows::new(&COLUMNS, out)?),
+        };
+        Ok(Self { form, lists })
     }
 
     fn write(&mut self, item: &ItemHits) -> io::Result<()> {
@@ -273,23 +295,30 @@ impl<'a> Rows<'a> {
         for hit in &item.hits {
             let (right, distance) = (self.lists.right_number(hit.right), hit.distance);
             let orientation = hit.orientation.name();
-            match self.format {
-                RowFormat::Csv => writeln!(self.out, "{left},{right},{distance},{orientation}")?,
-                RowFormat::Jsonl => self.json(&Row { left, right, distance, orientation })?,
+            match &mut self.form {
+                Form::Csv(out) => writeln!(out, "{left},{right},{distance},{orientation}")?,
+                Form::Jsonl(out) => write_json(*out, &Row { left, right, distance, orientation })?,
+                Form::Parquet(rows) => {
+                    let [left, right, distance] = [left, right, distance].map(Cell::Unsigned);
+                    rows.row(&[left, right, distance, Cell::Text(orientation)])?;
+                }
             }
         }
-        match self.format {
-            RowFormat::Jsonl if item.more > 0 => self.json(&More { left, more: item.more }),
-            RowFormat::Jsonl | RowFormat::Csv => Ok(()),
+        match &mut self.form {
+            Form::Jsonl(out) if item.more > 0 => write_json(*out, &More { left, more: item.more }),
+            Form::Jsonl(_) | Form::Csv(_) | Form::Parquet(_) => Ok(()),
         }
     }
 
-    fn json(&mut self, row: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut *self.out, row)?;
-        self.out.write_all(b"\n")
+    fn finish(self) -> io::Result<()> {
+        match self.form {
+            Form::Csv(out) | Form::Jsonl(out) => out.flush(),
+            Form::Parquet(rows) => rows.finish(),
+        }
     }
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
+fn write_json(out: &mut dyn Write, row: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, row)?;
+    out.write_all(b"\n")
 }

@@ -1,0 +1,278 @@
+//! Columns and cells of rows: what CSV and Parquet are made from. JSON Lines come from the rows themselves.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use super::export::ExportKind;
+use crate::case::{HitRow, ItemRow, StackRow};
+
+/// What the cells of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Whole numbers from 0 to 2³² − 1.
+    Unsigned,
+    /// Whole numbers of 64 bits, as the case has them.
+    Integer,
+    /// Yes or no.
+    Boolean,
+    /// UTF-8.
+    Text,
+}
+
+/// A column of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: Cow<'static, str>,
+    /// What its cells are.
+    pub kind: Kind,
+    /// Whether cells may be empty.
+    pub optional: bool,
+}
+
+impl Column {
+    /// A column whose cells are never empty.
+    #[must_use]
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name: Cow::Borrowed(name), kind, optional: false }
+    }
+
+    /// A column whose cells may be empty.
+    #[must_use]
+    pub const fn optional(name: &'static str, kind: Kind) -> Self {
+        Self { name: Cow::Borrowed(name), kind, optional: true }
+    }
+}
+
+/// A cell of a row; its kind is its column's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// Nothing is known: an empty field of CSV, a null elsewhere.
+    Empty,
+    /// A number of a column of [`Kind::Unsigned`].
+    Unsigned(u32),
+    /// A number of a column of [`Kind::Integer`].
+    Integer(i64),
+    /// Of a column of [`Kind::Boolean`].
+    Boolean(bool),
+    /// Of a column of [`Kind::Text`], as it is shown: escaped already.
+    Text(&'a str),
+}
+
+impl Cell<'_> {
+    /// Writes it as CSV has it, without quoting; nothing for [`Cell::Empty`].
+    ///
+    /// # Errors
+    /// The sink failed.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Empty => Ok(()),
+            Self::Unsigned(number) => write!(out, "{number}"),
+            Self::Integer(number) => write!(out, "{number}"),
+            Self::Boolean(yes) => write!(out, "{yes}"),
+            Self::Text(text) => out.write_all(text.as_bytes()),
+        }
+    }
+}
+
+impl From<i64> for Cell<'_> {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<Option<i64>> for Cell<'_> {
+    fn from(number: Option<i64>) -> Self {
+        number.map_or(Self::Empty, Self::Integer)
+    }
+}
+
+impl From<bool> for Cell<'_> {
+    fn from(yes: bool) -> Self {
+        Self::Boolean(yes)
+    }
+}
+
+impl<'a> From<&'a String> for Cell<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a Option<String>> for Cell<'a> {
+    fn from(text: &'a Option<String>) -> Self {
+        text.as_ref().into()
+    }
+}
+
+impl<'a> From<Option<&'a String>> for Cell<'a> {
+    fn from(text: Option<&'a String>) -> Self {
+        text.map_or(Self::Empty, |text| Self::Text(text))
+    }
+}
+
+const fn text(name: &'static str) -> Column {
+    Column::new(name, Kind::Text)
+}
+
+const fn text_or_none(name: &'static str) -> Column {
+    Column::optional(name, Kind::Text)
+}
+
+const fn integer(name: &'static str) -> Column {
+    Column::new(name, Kind::Integer)
+}
+
+const fn integer_or_none(name: &'static str) -> Column {
+    Column::optional(name, Kind::Integer)
+}
+
+/// Fields of [`ItemRow`], in order.
+static ITEM_COLUMNS: [Column; 25] = [
+    text("source"),
+    text("path"),
+    text("outcome"),
+    text_or_none("stage"),
+    text_or_none("reason"),
+    text_or_none("duplicate_of"),
+    integer_or_none("size"),
+    text_or_none("modified"),
+    text_or_none("accessed"),
+    text_or_none("created"),
+    text_or_none("md5"),
+    text_or_none("sha1"),
+    text_or_none("sha256"),
+    text_or_none("format"),
+    integer_or_none("width"),
+    integer_or_none("height"),
+    text_or_none("pdq"),
+    integer_or_none("quality"),
+    text_or_none("decode_path"),
+    integer_or_none("unstable_bits"),
+    text_or_none("pixels_because"),
+    text_or_none("taken"),
+    text_or_none("camera_make"),
+    text_or_none("camera_model"),
+    integer_or_none("exif_orientation"),
+];
+
+/// Cells of the columns of items, in their order.
+pub(super) fn item_cells(row: &ItemRow) -> [Cell<'_>; ITEM_COLUMNS.len()] {
+    [
+        (&row.source).into(),
+        (&row.path).into(),
+        (&row.outcome).into(),
+        (&row.stage).into(),
+        (&row.reason).into(),
+        (&row.duplicate_of).into(),
+        row.size.into(),
+        (&row.modified).into(),
+        (&row.accessed).into(),
+        (&row.created).into(),
+        (&row.md5).into(),
+        (&row.sha1).into(),
+        (&row.sha256).into(),
+        (&row.format).into(),
+        row.width.into(),
+        row.height.into(),
+        (&row.pdq).into(),
+        row.quality.into(),
+        (&row.decode_path).into(),
+        row.unstable_bits.into(),
+        (&row.pixels_because).into(),
+        (&row.taken).into(),
+        (&row.camera_make).into(),
+        (&row.camera_model).into(),
+        row.exif_orientation.into(),
+    ]
+}
+
+/// Fields of [`HitRow`], in order, without those of the known record.
+static HIT_COLUMNS: [Column; 16] = [
+    text("source"),
+    text("path"),
+    text("known_set"),
+    text("known_set_sha256"),
+    integer("record"),
+    text("kind"),
+    text("digests"),
+    text("verdict"),
+    text_or_none("unconfirmed_because"),
+    integer_or_none("distance"),
+    text_or_none("orientation"),
+    integer_or_none("quality"),
+    integer_or_none("known_quality"),
+    text("sha256"),
+    text_or_none("pdq"),
+    text_or_none("decode_path"),
+];
+
+/// Cells of the columns of hits, in their order; `known` names the known records' own columns.
+pub(super) fn hit_cells<'a>(row: &'a HitRow, known: &[String]) -> Vec<Cell<'a>> {
+    let own: [Cell<'_>; HIT_COLUMNS.len()] = [
+        (&row.source).into(),
+        (&row.path).into(),
+        (&row.known_set).into(),
+        (&row.known_set_sha256).into(),
+        row.record.into(),
+        (&row.kind).into(),
+        (&row.digests).into(),
+        (&row.verdict).into(),
+        (&row.unconfirmed_because).into(),
+        row.distance.into(),
+        (&row.orientation).into(),
+        row.quality.into(),
+        row.known_quality.into(),
+        (&row.sha256).into(),
+        (&row.pdq).into(),
+        (&row.decode_path).into(),
+    ];
+    own.into_iter().chain(known.iter().map(|name| row.known.get(name).into())).collect()
+}
+
+/// Fields of [`StackRow`], in order.
+static STACK_COLUMNS: [Column; 11] = [
+    integer("stack"),
+    integer("stack_contents"),
+    integer("diameter"),
+    integer("distance"),
+    Column::new("medoid", Kind::Boolean),
+    text("source"),
+    text("path"),
+    text("sha256"),
+    text("pdq"),
+    integer("quality"),
+    text("decode_path"),
+];
+
+/// Cells of the columns of stacks, in their order.
+pub(super) fn stack_cells(row: &StackRow) -> [Cell<'_>; STACK_COLUMNS.len()] {
+    [
+        row.stack.into(),
+        row.stack_contents.into(),
+        row.diameter.into(),
+        row.distance.into(),
+        row.medoid.into(),
+        (&row.source).into(),
+        (&row.path).into(),
+        (&row.sha256).into(),
+        (&row.pdq).into(),
+        row.quality.into(),
+        (&row.decode_path).into(),
+    ]
+}
+
+/// The columns of an export, also of one without rows; `known` names the known records' own columns, which hits have.
+#[must_use]
+pub fn columns(kind: ExportKind, known: &[String]) -> Vec<Column> {
+    match kind {
+        ExportKind::Items | ExportKind::Errors => ITEM_COLUMNS.to_vec(),
+        ExportKind::Stacks => STACK_COLUMNS.to_vec(),
+        ExportKind::Hits => {
+            let known = known
+                .iter()
+                .map(|name| Column { name: Cow::Owned(format!("known_{name}")), ..text_or_none("") });
+            HIT_COLUMNS.iter().cloned().chain(known).collect()
+        }
+    }
+}

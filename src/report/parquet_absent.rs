@@ -1,0 +1,46 @@
+//! In the place of Parquet, in a program that was built without the feature `parquet`.
+
+use std::convert::Infallible;
+use std::io::{self, Write};
+use std::marker::PhantomData;
+
+use super::columns::{Cell, Column};
+
+/// Whether this program can write Parquet.
+pub const AVAILABLE: bool = false;
+
+/// Rows that nobody can make.
+#[derive(Debug)]
+pub struct ParquetRows<'a> {
+    never: Infallible,
+    sink: PhantomData<&'a ()>,
+}
+
+impl<'a> ParquetRows<'a> {
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always: there is no Parquet in this program.
+    pub fn new(_: &[Column], _: &'a mut dyn Write) -> io::Result<Self> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this program was built without the feature `parquet`",
+        ))
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// None: there are no such rows.
+    pub fn row(&mut self, _: &[Cell<'_>]) -> io::Result<()> {
+        match self.never {}
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// None: there are no such rows.
+    pub fn finish(self) -> io::Result<()> {
+        match self.never {}
+    }
+}
