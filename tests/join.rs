@@ -603,6 +603,25 @@ mod command {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no rows, no partial file");
     }
 
+    #[test]
+    fn negatives_have_a_column() {
+        let folder = tempfile::tempdir().unwrap();
+        let codes = support::clustered_codes(7, 20);
+        let left = write(&folder, "left", &text(&[codes[0], complement(codes[1])]));
+        let right = write(&folder, "right", &text(&codes[..2]));
+        let rows = expect(0, &run(["join", &left, &right, "--negatives", "--distance", "0"]));
+        assert_eq!(
+            rows,
+            "left,right,distance,orientation,negative\n0,0,0,original,false\n1,1,0,original,true\n"
+        );
+        let rows =
+            expect(0, &run(["join", &left, &right, "--negatives", "--distance", "0", "--format", "jsonl"]));
+        assert!(rows.ends_with("\"orientation\":\"original\",\"negative\":true}\n"), "{rows}");
+        // The twin that must fail: without it.
+        let rows = expect(0, &run(["join", &left, &right, "--distance", "0"]));
+        assert_eq!(rows, "left,right,distance,orientation\n0,0,0,original\n");
+    }
+
     /// What `hash --orientations` writes is what `--orientations` takes.
     #[test]
     fn turned_pictures_are_found() {

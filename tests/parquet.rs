@@ -363,7 +363,7 @@ status = pty.spawn(sys.argv[1:])
 print('exit code', os.waitstatus_to_exitcode(status))
 ";
         let folder = tempfile::tempdir().unwrap();
-        let near = list(folder.path(), "near", &vec![Code([7, 1, 2, 3]); 3]);
+        let near = list(folder.path(), "near", &[Code([7, 1, 2, 3]); 3]);
         let told = |format: &str| {
             let join = ["join", "--self", &near, "--format", format];
             let arguments = [&[env!("CARGO_BIN_EXE_tamis")], &join[..]].concat();

@@ -428,6 +428,10 @@ pub struct Join {
     /// its pictures as they are
     #[arg(long)]
     pub orientations: bool,
+    /// Seek the negatives of the left list's pictures too (their codes are the complements); rows have a column
+    /// more, `negative`
+    #[arg(long)]
+    pub negatives: bool,
     /// Codes of a lower quality (0...100) are set aside, where the list gives one
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,

@@ -53,10 +53,10 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
     let started = Instant::now();
     let control = JoinControl::default();
     let written = with_output(command.output.as_deref(), |out| {
-        let mut rows = Rows::new(command.format, &lists, out).map_err(CliError::failed)?;
+        let mut rows = Rows::new(command.format, command.negatives, &lists, out).map_err(CliError::failed)?;
         let progress = JoinProgress { control: &control, cancel: &cancel, items: lists.items() as u64 };
         let joined = progress.show(common.progress, console, || {
-            lists.join(settings, &pool, &backend, &control, |hits| rows.write(hits))
+            lists.join(settings, command.negatives, &pool, &backend, &control, |hits| rows.write(hits))
         });
         report = Some(joined.map_err(|error| match error {
             JoinError::Cancelled => CliError::Failed("interrupted: there is no whole result".into()),
@@ -174,6 +174,7 @@ impl Lists {
     fn join<E>(
         &self,
         settings: JoinSettings,
+        negatives: bool,
         pool: &rayon::ThreadPool,
         backend: &Backend,
         control: &JoinControl,
@@ -193,6 +194,7 @@ impl Lists {
                 matching::Join::with_orientations(&left.items, originals, settings)
             }
         });
+        let join = if negatives { pool.install(|| join.with_negatives()) } else { join };
         join.on(pool).with_backend(backend).run(control, sink)
     }
 
@@ -244,21 +246,24 @@ fn tell_aside<T>(side: &str, list: &CodeList<T>, min_quality: u8, console: &Cons
 struct Rows<'a> {
     form: Form<'a>,
     lists: &'a Lists,
+    /// Whether rows say which are those of negatives.
+    negatives: bool,
 }
 
 /// The form, and where rows go.
 enum Form<'a> {
     Csv(&'a mut dyn Write),
     Jsonl(&'a mut dyn Write),
-    Parquet(ParquetRows<'a>),
+    Parquet(Box<ParquetRows<'a>>),
 }
 
 /// The columns of a row; CSV and JSON have the same names.
-static COLUMNS: [Column; 4] = [
+static COLUMNS: [Column; 5] = [
     Column::new("left", Kind::Unsigned),
     Column::new("right", Kind::Unsigned),
     Column::new("distance", Kind::Unsigned),
     Column::new("orientation", Kind::Text),
+    Column::new("negative", Kind::Boolean),
 ];
 
 /// A row of JSON.
@@ -268,6 +273,8 @@ struct Row<'a> {
     right: u32,
     distance: u32,
     orientation: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    negative: Option<bool>,
 }
 
 /// Hits of an item that are not listed.
@@ -278,16 +285,18 @@ struct More {
 }
 
 impl<'a> Rows<'a> {
-    fn new(format: RowFormat, lists: &'a Lists, out: &'a mut dyn Write) -> io::Result<Self> {
+    fn new(format: RowFormat, negatives: bool, lists: &'a Lists, out: &'a mut dyn Write) -> io::Result<Self> {
+        let columns = &COLUMNS[..COLUMNS.len() - usize::from(!negatives)];
         let form = match format {
             RowFormat::Csv => {
-                out.write_all(b"left,right,distance,orientation\n")?;
+                let names: Vec<_> = columns.iter().map(|column| &*column.name).collect();
+                writeln!(out, "{}", names.join(","))?;
                 Form::Csv(out)
             }
             RowFormat::Jsonl => Form::Jsonl(out),
-            RowFormat::Parquet => Form::Parquet(ParquetRows::new(&COLUMNS, out)?),
+            RowFormat::Parquet => Form::Parquet(Box::new(ParquetRows::new(columns, out)?)),
         };
-        Ok(Self { form, lists })
+        Ok(Self { form, lists, negatives })
     }
 
     fn write(&mut self, item: &ItemHits) -> io::Result<()> {
@@ -295,12 +304,18 @@ impl<'a> Rows<'a> {
         for hit in &item.hits {
             let (right, distance) = (self.lists.right_number(hit.right), hit.distance);
             let orientation = hit.orientation.name();
+            let negative = self.negatives.then_some(hit.negative);
             match &mut self.form {
-                Form::Csv(out) => writeln!(out, "{left},{right},{distance},{orientation}")?,
-                Form::Jsonl(out) => write_json(*out, &Row { left, right, distance, orientation })?,
+                Form::Csv(out) => {
+                    write!(out, "{left},{right},{distance},{orientation}")?;
+                    negative.map_or(Ok(()), |negative| write!(out, ",{negative}"))?;
+                    writeln!(out)?;
+                }
+                Form::Jsonl(out) => write_json(*out, &Row { left, right, distance, orientation, negative })?,
                 Form::Parquet(rows) => {
                     let [left, right, distance] = [left, right, distance].map(Cell::Unsigned);
-                    rows.row(&[left, right, distance, Cell::Text(orientation)])?;
+                    let cells = [left, right, distance, Cell::Text(orientation), Cell::Boolean(hit.negative)];
+                    rows.row(&cells[..cells.len() - usize::from(!self.negatives)])?;
                 }
             }
         }
