@@ -8,13 +8,13 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
-use wgpu::{Buffer, BufferUsages, CommandEncoderDescriptor, ComputePipeline};
+use wgpu::{Buffer, BufferUsages, ComputePipeline};
 
 use super::context::{GpuContext, GpuError};
-use super::flat::words;
+use super::flat::{bound_for, words};
 use super::found::{Found, SearchEnd};
 use super::layout::{BandItem, BandParameters, FlatHit, MOST_BANDS, SortParameters};
-use super::pipeline::{Shader, bind, compute_pipeline};
+use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
 use super::slots::{Readback, Upload, device_buffer};
 use crate::pdq::Code;
 
@@ -166,34 +166,26 @@ impl GpuJoiner {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hits = Vec::new();
         let step = self.limits.chunk_codes;
-        let starts = |codes: &[Code]| (0..codes.len()).step_by(step).collect::<Vec<_>>();
-        fn part(codes: &[Code], start: usize, step: usize) -> &[Code] {
-            &codes[start..codes.len().min(start + step)]
-        }
-        let work = starts(left).len() * starts(right.unwrap_or(left)).len() * passes.len();
+        let right_chunks = || right.unwrap_or(left).chunks(step).enumerate();
+        let work = left.chunks(step).len() * right_chunks().len() * passes.len();
         let widest = passes.iter().map(|pass| pass.width).max().unwrap_or(0);
         let mut done = 0;
-        for &right_start in &starts(right.unwrap_or(left)) {
-            let right_side =
-                Side::new(self, &shared, part(right.unwrap_or(left), right_start, step), widest)?;
-            for &left_start in &starts(left) {
-                let itself = right.is_none() && left_start == right_start;
-                if right.is_none() && left_start > right_start {
+        for (right_index, right_codes) in right_chunks() {
+            let right_side = Side::new(self, &shared, right_codes, widest)?;
+            for (left_index, left_codes) in left.chunks(step).enumerate() {
+                let itself = right.is_none() && left_index == right_index;
+                if right.is_none() && left_index > right_index {
                     // The other way round they met.
                     done += passes.len();
                     continue;
                 }
-                let other = if itself {
-                    None
-                } else {
-                    Some(Side::new(self, &shared, part(left, left_start, step), widest)?)
-                };
+                let other = if itself { None } else { Some(Side::new(self, &shared, left_codes, widest)?) };
                 let meeting = Meeting {
                     joiner: self,
                     shared: &shared,
                     left: other.as_ref().unwrap_or(&right_side),
                     right: &right_side,
-                    starts: (left_start as u32, right_start as u32),
+                    starts: ((left_index * step) as u32, (right_index * step) as u32),
                     itself,
                     ordered: right.is_none(),
                     passes,
@@ -215,8 +207,7 @@ impl GpuJoiner {
         let mut at = 0;
         for piece in bytes.chunks(TRANSFER_BYTES as usize) {
             shared.upload.fill(&self.context, [piece])?;
-            let mut encoder =
-                self.context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            let mut encoder = self.context.encoder();
             shared.upload.copy_to(&mut encoder, 0..piece.len() as u64, target, at);
             self.context.queue.submit([encoder.finish()]);
             at += piece.len() as u64;
@@ -265,25 +256,20 @@ impl Side {
         let bytes = 4 * ((1_u64 << pass.width) + 1);
         let run = |pipeline: &ComputePipeline, buffers: &[&Buffer], clear: bool| {
             let bindings = bind(context, pipeline, buffers);
-            let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            let mut encoder = context.encoder();
             if clear {
                 encoder.clear_buffer(&self.values, 0, Some(bytes));
             }
-            {
-                let mut compute = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                compute.set_pipeline(pipeline);
-                compute.set_bind_group(0, &bindings, &[]);
-                let grid_width = parameters.grid_width;
-                compute.dispatch_workgroups(grid_width, workgroups.div_ceil(grid_width), 1);
-            }
-            context.queue.submit([encoder.finish()])
+            let grid_width = parameters.grid_width;
+            dispatch(&mut encoder, pipeline, &bindings, grid_width, workgroups.div_ceil(grid_width));
+            context.queue.submit([encoder.finish()]);
         };
         run(&joiner.count, &[&shared.sort_parameters, &self.codes, &self.values], true);
         let mut offsets = Vec::with_capacity((bytes / 4) as usize);
         for start in (0..bytes).step_by(TRANSFER_BYTES as usize) {
             let range = start..bytes.min(start + TRANSFER_BYTES);
             let length = range.end - range.start;
-            let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            let mut encoder = context.encoder();
             shared.readback.copy_from(&mut encoder, &self.values, range);
             let submission = context.queue.submit([encoder.finish()]);
             shared.readback.read(context, length, submission, |bytes| {
@@ -335,12 +321,7 @@ impl Meeting<'_> {
         let bytes = 4 * pass.differences.len() as u64;
         let differences = device_buffer(context, "differences", bytes, BufferUsages::STORAGE);
         joiner.carry(shared, bytemuck::cast_slice(&pass.differences), &differences)?;
-        // As on the CPU; see the table in `matching::popcount`.
-        let pipeline = match self.radius {
-            0..=33 => &joiner.meet[1],
-            34..=80 => &joiner.meet[2],
-            _ => &joiner.meet[0],
-        };
+        let pipeline = &joiner.meet[bound_for(self.radius)];
         let bindings = bind(
             context,
             pipeline,
@@ -451,16 +432,11 @@ impl Meeting<'_> {
         shared.upload.fill(context, pieces)?;
         let first_item = parameter_bytes + Found::COUNT_BYTES;
         let upload = &shared.upload;
-        let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+        let mut encoder = context.encoder();
         upload.copy_to(&mut encoder, 0..parameter_bytes, &shared.band_parameters, 0);
         shared.found.reset(&mut encoder, upload, parameter_bytes);
         upload.copy_to(&mut encoder, first_item..first_item + item_bytes, &shared.items, 0);
-        {
-            let mut compute = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            compute.set_pipeline(pipeline);
-            compute.set_bind_group(0, bindings, &[]);
-            compute.dispatch_workgroups(grid_width, (run.len() as u32).div_ceil(grid_width), 1);
-        }
+        dispatch(&mut encoder, pipeline, bindings, grid_width, (run.len() as u32).div_ceil(grid_width));
         shared.found.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
         shared.found.take(context, submission, |hit| {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use wgpu::{BindGroup, BufferUsages, CommandEncoderDescriptor, ComputePipeline};
+use wgpu::{BindGroup, BufferUsages, ComputePipeline};
 
 use super::context::{GpuContext, GpuError};
-use super::pipeline::{Shader, bind, compute_pipeline};
+use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
 use super::slots::device_buffer;
 
 /// Rounds of an invocation, of eight population counts each.
@@ -43,13 +43,8 @@ impl PopcountPeak {
     /// The device was lost.
     pub fn run(&self, counts: u64) -> Result<(), GpuError> {
         let workgroups = (counts / (ROUNDS * COUNTS_A_ROUND * WORKGROUP)).clamp(1, MOST_WORKGROUPS) as u32;
-        let mut encoder = self.context.device.create_command_encoder(&CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(&self.pipeline);
-            pass.set_bind_group(0, &self.bindings, &[]);
-            pass.dispatch_workgroups(workgroups, 1, 1);
-        }
+        let mut encoder = self.context.encoder();
+        dispatch(&mut encoder, &self.pipeline, &self.bindings, workgroups, 1);
         let submission = self.context.queue.submit([encoder.finish()]);
         self.context.wait(Some(submission))
     }

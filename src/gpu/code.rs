@@ -3,11 +3,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wgpu::{BindGroup, Buffer, BufferUsages, CommandEncoderDescriptor, ComputePipeline, SubmissionIndex};
+use wgpu::{BindGroup, Buffer, BufferUsages, ComputePipeline, SubmissionIndex};
 
 use super::context::{GpuContext, GpuError};
 use super::layout::{CodeParameters, GpuTileHash};
-use super::pipeline::{Shader, bind, compute_pipeline};
+use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
 use super::slots::{Readback, Upload, device_buffer};
 use crate::pdq::dct::{PASS_SHIFT, cosine_table};
 use crate::pdq::{Code, TILE_FRACTION_BITS, Tile, TileHash};
@@ -84,15 +84,16 @@ impl GpuHasher {
         let pieces = tiles.iter().map(|tile| bytemuck::bytes_of(&**tile));
         slot.upload.fill(&self.context, std::iter::once(bytemuck::bytes_of(&parameters)).chain(pieces))?;
         let tile_bytes = PARAMETER_BYTES..PARAMETER_BYTES + TILE_BYTES * u64::from(count);
-        let mut encoder = self.context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+        let mut encoder = self.context.encoder();
         slot.upload.copy_to(&mut encoder, 0..PARAMETER_BYTES, &slot.parameters, 0);
         slot.upload.copy_to(&mut encoder, tile_bytes, &slot.tiles, 0);
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(&self.pipeline);
-            pass.set_bind_group(0, &slot.bindings, &[]);
-            pass.dispatch_workgroups(GRID_WIDTH.min(count), count.div_ceil(GRID_WIDTH), 1);
-        }
+        dispatch(
+            &mut encoder,
+            &self.pipeline,
+            &slot.bindings,
+            GRID_WIDTH.min(count),
+            count.div_ceil(GRID_WIDTH),
+        );
         slot.readback.copy_from(&mut encoder, &slot.hashes, 0..HASH_BYTES * u64::from(count));
         Ok(self.context.queue.submit([encoder.finish()]))
     }
@@ -146,7 +147,7 @@ fn cosines(context: &GpuContext) -> Result<Buffer, GpuError> {
     let buffer = device_buffer(context, "cosines", size, BufferUsages::STORAGE);
     let upload = Upload::new(context, size);
     upload.fill(context, [bytes])?;
-    let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+    let mut encoder = context.encoder();
     upload.copy_to(&mut encoder, 0..size, &buffer, 0);
     let submission = context.queue.submit([encoder.finish()]);
     context.wait(Some(submission))?;

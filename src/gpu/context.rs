@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wgpu::{
-    Adapter, Backends, Device, DeviceDescriptor, DeviceType, Instance, InstanceDescriptor, Limits,
-    MemoryHints, PollType, Queue, SubmissionIndex,
+    Adapter, Backends, CommandEncoder, CommandEncoderDescriptor, Device, DeviceDescriptor, DeviceType,
+    Instance, InstanceDescriptor, Limits, MemoryHints, PollType, Queue, SubmissionIndex,
 };
 
 /// A dispatch that takes longer has hung: none is given more work than a slow card does in a second or two.
@@ -179,6 +179,11 @@ impl GpuContext {
     /// Makes the device fail from now on, as a driver's crash would. For tests.
     pub fn simulate_loss(&self) {
         self.device.destroy();
+    }
+
+    /// Where commands are recorded until they are submitted.
+    pub(super) fn encoder(&self) -> CommandEncoder {
+        self.device.create_command_encoder(&CommandEncoderDescriptor::default())
     }
 
     /// The error that the device reported, if any.

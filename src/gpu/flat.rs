@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wgpu::{Buffer, BufferUsages, CommandEncoderDescriptor, ComputePipeline};
+use wgpu::{Buffer, BufferUsages, ComputePipeline};
 
 use super::context::{GpuContext, GpuError};
 use super::found::{Found, SearchEnd};
 use super::layout::{FlatHit, FlatParameters};
-use super::pipeline::{Shader, bind, compute_pipeline};
+use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
 use super::slots::{Upload, device_buffer};
 use crate::pdq::Code;
 
@@ -149,8 +149,7 @@ impl GpuSearcher {
                 *slot = (code.0[word / 2] >> (word % 2 * 32)) as u32;
             }
             upload.fill(&self.context, [bytemuck::cast_slice::<u32, u8>(&plane)])?;
-            let mut encoder =
-                self.context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+            let mut encoder = self.context.encoder();
             upload.copy_to(&mut encoder, 0..plane_bytes, &planes, plane_bytes * word as u64);
             let submission = self.context.queue.submit([encoder.finish()]);
             self.context.wait(Some(submission))?;
@@ -187,12 +186,7 @@ impl GpuSearcher {
         watch: &mut dyn FnMut(usize, f64) -> Result<(), E>,
     ) -> Result<Vec<FlatHit>, SearchEnd<E>> {
         let buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        // As on the CPU; see the table in `matching::popcount`.
-        let pipeline = match radius {
-            0..=33 => &self.pipelines[1],
-            34..=80 => &self.pipelines[2],
-            _ => &self.pipelines[0],
-        };
+        let pipeline = &self.pipelines[bound_for(radius)];
         let mut hits = Vec::new();
         let pairs = |part: &Part| part.needles.len() as f64 * f64::from(part.fours.end - part.fours.start);
         let fours: u32 = haystack.chunks.iter().map(|chunk| chunk.count.div_ceil(4)).sum();
@@ -274,18 +268,19 @@ impl Dispatch<'_> {
             [bytemuck::bytes_of(&parameters), &[0; COUNT_BYTES as usize], bytemuck::cast_slice(&words)];
         self.buffers.upload.fill(context, pieces)?;
         let count_end = PARAMETER_BYTES + COUNT_BYTES;
-        let mut encoder = context.device.create_command_encoder(&CommandEncoderDescriptor::default());
+        let mut encoder = context.encoder();
         let upload = &self.buffers.upload;
         upload.copy_to(&mut encoder, 0..PARAMETER_BYTES, &self.buffers.parameters, 0);
         self.buffers.found.reset(&mut encoder, upload, PARAMETER_BYTES);
         upload.copy_to(&mut encoder, count_end..count_end + needle_bytes, &self.buffers.needles, 0);
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(self.pipeline);
-            pass.set_bind_group(0, self.bindings, &[]);
-            let blocks = (part.fours.end - part.fours.start).div_ceil(WORKGROUP);
-            pass.dispatch_workgroups(blocks, (wanted.len().div_ceil(NEEDLE_GROUP)) as u32, 1);
-        }
+        let blocks = (part.fours.end - part.fours.start).div_ceil(WORKGROUP);
+        dispatch(
+            &mut encoder,
+            self.pipeline,
+            self.bindings,
+            blocks,
+            (wanted.len().div_ceil(NEEDLE_GROUP)) as u32,
+        );
         self.buffers.found.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
         let first_needle = part.needles.start as u32;
@@ -295,7 +290,16 @@ impl Dispatch<'_> {
     }
 }
 
-/// A code as the shader has it.
+/// The `BOUND` of the shaders that rejects most for a radius, as on the CPU; see the table in `matching::popcount`.
+pub(super) const fn bound_for(radius: u32) -> usize {
+    match radius {
+        0..=33 => 1,
+        34..=80 => 2,
+        _ => 0,
+    }
+}
+
+/// A code as the shaders have it.
 pub(super) fn words(code: Code) -> [u32; 8] {
     std::array::from_fn(|word| (code.0[word / 2] >> (word % 2 * 32)) as u32)
 }

@@ -80,8 +80,7 @@ impl Found {
         }
         if count > FIRST_HITS {
             let bytes = Self::COUNT_BYTES..Self::COUNT_BYTES + HIT_BYTES * count as u64;
-            let mut encoder =
-                context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut encoder = context.encoder();
             self.readback.copy_from(&mut encoder, &self.buffer, bytes.clone());
             let submission = context.queue.submit([encoder.finish()]);
             self.readback.read(context, bytes.end - bytes.start, submission, |bytes| {

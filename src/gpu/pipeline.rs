@@ -1,8 +1,9 @@
 //! Compiling a shader and binding its buffers.
 
 use wgpu::{
-    BindGroup, BindGroupDescriptor, BindGroupEntry, Buffer, ComputePipeline, ComputePipelineDescriptor,
-    PipelineCompilationOptions, ShaderModuleDescriptor, ShaderSource,
+    BindGroup, BindGroupDescriptor, BindGroupEntry, Buffer, CommandEncoder, ComputePassDescriptor,
+    ComputePipeline, ComputePipelineDescriptor, PipelineCompilationOptions, ShaderModuleDescriptor,
+    ShaderSource,
 };
 
 use super::context::GpuContext;
@@ -49,4 +50,18 @@ pub(super) fn bind(context: &GpuContext, pipeline: &ComputePipeline, buffers: &[
         layout: &pipeline.get_bind_group_layout(0),
         entries: &entries,
     })
+}
+
+/// Records one dispatch of a pipeline, of workgroups across and down.
+pub(super) fn dispatch(
+    encoder: &mut CommandEncoder,
+    pipeline: &ComputePipeline,
+    bindings: &BindGroup,
+    across: u32,
+    down: u32,
+) {
+    let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
+    pass.set_pipeline(pipeline);
+    pass.set_bind_group(0, bindings, &[]);
+    pass.dispatch_workgroups(across, down, 1);
 }
