@@ -280,7 +280,12 @@ impl Backend {
             .joiner()
             .map_err(SearchEnd::Gpu)
             .and_then(|joiner| joiner.join(left.codes(), right, &passes, radius, &mut watch));
-        match joined {
+        self.found_on_gpu(joined)
+    }
+
+    /// The pairs of a search on the GPU; `None` where it failed, so that the CPU is to do it.
+    fn found_on_gpu(&self, found: Result<Vec<FlatHit>, SearchEnd<Stop>>) -> Option<Result<Vec<Pair>, Stop>> {
+        match found {
             Ok(hits) => Some(Ok(hits.iter().map(Pair::from).collect())),
             Err(SearchEnd::Watcher(stop)) => Some(Err(stop)),
             Err(SearchEnd::Gpu(error)) => {
@@ -345,18 +350,10 @@ impl Haystack {
         if needles.is_empty() || self.flat.is_empty() {
             return Vec::new();
         }
-        if let (Some(gpu), Some(resident)) = (self.backend.current_gpu(), &self.resident) {
-            self.backend.count_down();
-            match gpu.searcher.search(resident, needles, radius) {
-                Ok(hits) => {
-                    let mut pairs: Vec<Pair> = hits.iter().map(Pair::from).collect();
-                    pairs.par_sort_unstable();
-                    return pairs;
-                }
-                Err(error) => self.backend.give_up_gpu(&error),
-            }
-        }
-        match self.bands.as_ref().and_then(|bands| bands.search(&self.flat, needles, radius)) {
+        // Nothing ends it early.
+        let on_gpu = self.search_on_gpu(needles, radius, &Allowance::everything()).and_then(Result::ok);
+        let by_bands = || self.bands.as_ref()?.search(&self.flat, needles, radius);
+        match on_gpu.or_else(by_bands) {
             Some(mut pairs) => {
                 pairs.par_sort_unstable();
                 pairs
@@ -372,16 +369,21 @@ impl Haystack {
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Result<Vec<Pair>, Stop> {
-        if let (Some(gpu), Some(resident)) = (self.backend.current_gpu(), &self.resident) {
-            self.backend.count_down();
-            let mut watch = allowance.watch(needles.len() as f64);
-            match gpu.searcher.search_watched(resident, needles, radius, &mut watch) {
-                Ok(hits) => return Ok(hits.iter().map(Pair::from).collect()),
-                Err(SearchEnd::Watcher(stop)) => return Err(stop),
-                Err(SearchEnd::Gpu(error)) => self.backend.give_up_gpu(&error),
-            }
-        }
-        self.flat.search_within(InstructionSet::best(), needles, radius, allowance)
+        self.search_on_gpu(needles, radius, allowance)
+            .unwrap_or_else(|| self.flat.search_within(InstructionSet::best(), needles, radius, allowance))
+    }
+
+    /// `None` where the CPU is to do it.
+    fn search_on_gpu(
+        &self,
+        needles: &[Code],
+        radius: u32,
+        allowance: &Allowance<'_>,
+    ) -> Option<Result<Vec<Pair>, Stop>> {
+        let (gpu, resident) = (self.backend.current_gpu()?, self.resident.as_ref()?);
+        self.backend.count_down();
+        let mut watch = allowance.watch(needles.len() as f64);
+        self.backend.found_on_gpu(gpu.searcher.search_watched(resident, needles, radius, &mut watch))
     }
 
     /// Bytes that its bands take when they are made, 0 where they never are.

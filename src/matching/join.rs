@@ -137,11 +137,15 @@ pub struct Join<'a> {
 }
 
 impl<'a> Join<'a> {
+    fn of(legs: Vec<Leg<'a>>, items: usize, with_itself: bool, settings: JoinSettings) -> Self {
+        Self { legs, items, with_itself, settings, pool: None, backend: None }
+    }
+
     /// Each code of `left` with each of `right`.
     #[must_use]
     pub fn new(left: &'a [Code], right: &'a [Code], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(left, 1, right, 1)];
-        Self { legs, items: left.len(), with_itself: false, settings, pool: None, backend: None }
+        Self::of(legs, left.len(), false, settings)
     }
 
     /// Each item of `left`, in all orientations, with each code of `right`: one hit a pair of items, of the least distance,
@@ -149,14 +153,14 @@ impl<'a> Join<'a> {
     #[must_use]
     pub fn with_orientations(left: &'a [[Code; 8]], right: &'a [Code], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(left.as_flattened(), 8, right, 1)];
-        Self { legs, items: left.len(), with_itself: false, settings, pool: None, backend: None }
+        Self::of(legs, left.len(), false, settings)
     }
 
     /// Each two codes of a list, once: a hit's item has the smaller number.
     #[must_use]
     pub fn with_itself(codes: &'a [Code], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(codes, 1, codes, 1)];
-        Self { legs, items: codes.len(), with_itself: true, settings, pool: None, backend: None }
+        Self::of(legs, codes.len(), true, settings)
     }
 
     /// Each two items of a list, once, in all orientations. `originals` are the first codes of `items`. Either may be turned: the code of a
@@ -169,7 +173,7 @@ impl<'a> Join<'a> {
     ) -> Self {
         let turned = items.as_flattened();
         let legs = vec![Leg::new(turned, 8, originals, 1), Leg::new(originals, 1, turned, 8)];
-        Self { legs, items: items.len(), with_itself: true, settings, pool: None, backend: None }
+        Self::of(legs, items.len(), true, settings)
     }
 
     /// Seeks the negatives of the left side's pictures as well: their codes are the complements. One hit a pair of items, of the least
@@ -189,6 +193,14 @@ impl<'a> Join<'a> {
     #[must_use]
     pub fn with_backend(self, backend: &'a Backend) -> Self {
         Self { backend: Some(backend), ..self }
+    }
+
+    /// The only leg, where each pair of its codes is a pair of items.
+    fn plain(&self) -> Option<&Leg<'a>> {
+        match &self.legs[..] {
+            [leg] if leg.is_plain() => Some(leg),
+            _ => None,
+        }
     }
 
     /// The backend, if there is a GPU to it.
@@ -265,13 +277,12 @@ impl<'a> Join<'a> {
         control.check()?;
         let codes = leg.codes(chunk);
         // A list that is joined with itself whole needs each pair once.
-        let plain = matches!(&self.legs[..], [leg] if leg.is_plain());
-        let symmetric = self.with_itself && plain && chunk.len() == self.items;
+        let symmetric = self.with_itself && self.plain().is_some() && chunk.len() == self.items;
         let own = (!symmetric).then(|| Distinct::new(codes));
         let left = own.as_ref().unwrap_or(leg.distinct());
-        let costs = if self.gpu().is_some() { Costs::GPU } else { Costs::CPU };
         let JoinSettings { radius, method, instructions, .. } = self.settings;
         let engine = Engine { radius, instructions, gpu: self.gpu() };
+        let costs = if engine.gpu.is_some() { Costs::GPU } else { Costs::CPU };
         let plan = JoinPlan::new(method, costs, left.codes(), leg.distinct().codes(), radius);
         if report.plan.is_empty() {
             report.plan = plan.to_string();
@@ -321,7 +332,7 @@ impl<'a> Join<'a> {
                 }
             }
         }
-        if !self.legs.iter().all(Leg::is_plain) {
+        if self.plain().is_none() {
             // The least distance of each item, then the first orientation.
             hits.sort_unstable();
             hits.dedup_by_key(|hit| hit.right);
@@ -358,7 +369,7 @@ impl<'a> Join<'a> {
         let most = self.settings.most_hits.unwrap_or(usize::MAX);
         let mut nearest = Nearest { hits: Vec::new(), total: 0, most, enough: u32::MAX };
         let mut distances = Vec::new();
-        if let Some(leg) = self.legs.first().filter(|leg| leg.is_plain()) {
+        if let Some(leg) = self.plain() {
             let right = leg.right().get(first..).unwrap_or_default();
             self.settings.instructions.distances(leg.codes(&(item..item + 1))[0], right, &mut distances);
             for (right, &distance) in distances.iter().enumerate() {

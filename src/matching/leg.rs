@@ -50,9 +50,11 @@ impl<'a> Leg<'a> {
     /// coefficients have the other sign.
     pub fn with_negatives(self) -> Self {
         let complement = |code: &Code| Code(code.0.map(|word| !word));
-        let both =
-            |codes: &[Code]| codes.iter().copied().chain(codes.iter().map(complement)).collect::<Vec<_>>();
-        let left = self.left.chunks(self.left_per_item).flat_map(both).collect();
+        let mut left = Vec::with_capacity(2 * self.left.len());
+        for codes in self.left.chunks(self.left_per_item) {
+            left.extend_from_slice(codes);
+            left.extend(codes.iter().map(complement));
+        }
         Self { left: Cow::Owned(left), left_per_item: 2 * self.left_per_item, negatives: true, ..self }
     }
 

@@ -89,8 +89,9 @@ impl fmt::Display for JoinMethod {
 pub struct JoinPlan {
     /// `None` for flat.
     pub(super) bands: Option<Bands>,
-    /// What was weighed, in seconds: the flat join, and the best banded one if it was looked at.
+    /// What takes the seconds.
     on: &'static str,
+    /// What was weighed, in seconds: the flat join, and the best banded one if it was looked at.
     flat: f64,
     banded: Option<f64>,
 }
