@@ -71,25 +71,13 @@ fn batches_of_any_size_come_back_in_order() {
 }
 
 fn brute_force(haystack: &[Code], needles: &[Code], radius: u32) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for (needle, code) in needles.iter().enumerate() {
-        for (index, other) in haystack.iter().enumerate() {
-            let distance = code.distance(*other);
-            if distance <= radius {
-                pairs.push(Pair { needle: needle as u32, haystack: index as u32, distance });
-            }
-        }
-    }
-    pairs
+    support::brute_force(needles, haystack, radius, |_| 0)
 }
 
 fn search(searcher: &GpuSearcher, haystack: &[Code], needles: &[Code], radius: u32) -> Vec<Pair> {
     let resident = searcher.haystack(haystack).unwrap();
     let hits = searcher.search(&resident, needles, radius).unwrap();
-    let mut pairs: Vec<Pair> = hits
-        .iter()
-        .map(|hit| Pair { needle: hit.needle, haystack: hit.haystack, distance: hit.distance })
-        .collect();
+    let mut pairs: Vec<Pair> = hits.iter().map(Pair::from).collect();
     pairs.sort_unstable();
     pairs
 }

@@ -8,13 +8,11 @@
 
 mod support;
 
-use std::convert::Infallible;
-
 use rand::prelude::*;
 use tamis::gpu::bands::{BandPass, JoinLimits};
 use tamis::gpu::{GpuJoiner, SearchEnd};
 use tamis::matching::join::ItemHits;
-use tamis::matching::{Join, JoinControl, JoinMethod, JoinSettings, Pair};
+use tamis::matching::{Join, JoinMethod, JoinSettings, Pair};
 use tamis::pdq::Code;
 
 /// Bands cut here and not by the product: `count` of them for `radius`, the thresholds' sum r − m + 1.
@@ -158,13 +156,7 @@ fn whoever_watches_can_end_it_and_a_lost_device_is_an_error() {
 }
 
 fn all_hits(join: &Join<'_>) -> Vec<ItemHits> {
-    let mut items = Vec::new();
-    let sink = |item: &ItemHits| {
-        items.push(item.clone());
-        Ok::<(), Infallible>(())
-    };
-    join.run(&JoinControl::default(), sink).unwrap();
-    items
+    support::collect(join).0
 }
 
 /// Every kind of join on the GPU gives what it gives on the CPU, which `tests/join.rs` compares with brute force and faiss.

@@ -14,11 +14,10 @@ use std::io::Write;
 
 use rand::prelude::*;
 use support::{brute_force, python};
-use tamis::matching::join::{Hit, ItemHits};
+use tamis::matching::join::Hit;
 use tamis::matching::popcount::InstructionSet;
 use tamis::matching::{
-    Backend, Join, JoinControl, JoinError, JoinMethod, JoinReport, JoinSettings, Pair, range_search,
-    self_join,
+    Backend, Join, JoinControl, JoinError, JoinMethod, JoinSettings, Pair, range_search, self_join,
 };
 use tamis::pdq::{Code, Orientation, hash_tile};
 
@@ -35,18 +34,8 @@ for needle in range(needles):
         print(needle, found[at], int(distances[at]))
 ";
 
-fn collect(join: &Join<'_>) -> (Vec<ItemHits>, JoinReport) {
-    let mut items = Vec::new();
-    let sink = |hits: &ItemHits| {
-        items.push(hits.clone());
-        Ok::<(), Infallible>(())
-    };
-    let report = join.run(&JoinControl::default(), sink).unwrap();
-    (items, report)
-}
-
 fn pairs(join: &Join<'_>) -> Vec<Pair> {
-    let (items, report) = collect(join);
+    let (items, report) = support::collect(join);
     let pair = |left: u32, hit: &Hit| Pair { needle: left, haystack: hit.right, distance: hit.distance };
     let pairs: Vec<Pair> =
         items.iter().flat_map(|item| item.hits.iter().map(|hit| pair(item.left, hit))).collect();
@@ -163,7 +152,7 @@ fn orientations_give_one_hit_a_pair() {
     assert!(expected_itself.values().any(|(_, turn)| *turn == Orientation::Rotate90));
     assert!(expected_itself.len() > 50);
     let found = |join: &Join<'_>| -> BTreeMap<(u32, u32), (u32, Orientation)> {
-        let (found, _) = collect(join);
+        let (found, _) = support::collect(join);
         let hits = found.iter().flat_map(|item| item.hits.iter().map(|hit| (item.left, hit)));
         hits.map(|(left, hit)| ((left, hit.right), (hit.distance, hit.orientation))).collect()
     };
@@ -227,7 +216,7 @@ fn negatives_are_found_beside_what_is_as_it_was() {
             pairs
         };
         let found = |join: Join<'_>| -> BTreeMap<(u32, u32), (u32, bool)> {
-            let (found, _) = collect(&join.with_negatives());
+            let (found, _) = support::collect(&join.with_negatives());
             let hits = found.iter().flat_map(|item| item.hits.iter().map(|hit| (item.left, hit)));
             hits.map(|(left, hit)| ((left, hit.right), (hit.distance, hit.negative))).collect()
         };
@@ -256,7 +245,7 @@ fn negatives_are_found_beside_what_is_as_it_was() {
         }
         // The twin that must fail: without negatives.
         let (without, _) =
-            collect(&Join::new(&left, &right, JoinSettings { radius, ..JoinSettings::default() }));
+            support::collect(&Join::new(&left, &right, JoinSettings { radius, ..JoinSettings::default() }));
         assert!(without.iter().map(|item| item.hits.len()).sum::<usize>() < to_right.len());
     }
     assert!(seen > 300, "{seen}");
@@ -290,7 +279,7 @@ fn the_nearest_are_kept_and_the_others_counted() {
         }
         for settings in every_way(40) {
             let settings = JoinSettings { most_hits: Some(most), ..settings };
-            let (found, report) = collect(&Join::with_itself(&codes, settings));
+            let (found, report) = support::collect(&Join::with_itself(&codes, settings));
             let found: Vec<_> = found
                 .into_iter()
                 .map(|item| {
@@ -326,7 +315,7 @@ fn crowds_are_counted_to_the_last_pair() {
         for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
             for memory in [1 << 30, 1 << 16] {
                 let settings = JoinSettings { method, memory, most_hits: Some(5), ..JoinSettings::default() };
-                let (found, report) = collect(&Join::with_itself(&codes, settings));
+                let (found, report) = support::collect(&Join::with_itself(&codes, settings));
                 assert_eq!(report.hits + report.more, expected.len() as u64, "{settings:?}");
                 assert!(found.iter().all(|item| item.hits.len() <= 5));
             }
@@ -358,7 +347,7 @@ fn threads_do_not_show_in_the_result() {
     let with = |threads, method| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let settings = JoinSettings { method, ..JoinSettings::default() };
-        pool.install(|| collect(&Join::with_itself(&codes, settings)).0)
+        pool.install(|| support::collect(&Join::with_itself(&codes, settings)).0)
     };
     let expected = with(1, JoinMethod::Flat);
     assert!(expected.len() > 5000);

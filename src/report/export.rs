@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::columns::{Cell, columns, hit_cells, item_cells, stack_cells};
 use super::parquet::ParquetRows;
+use super::write_json_line;
 use crate::case::{CaseError, CaseReader, ItemRow};
 use crate::outcome::Outcome;
 
@@ -44,12 +45,6 @@ pub enum ExportError {
 
 impl From<csv::Error> for ExportError {
     fn from(error: csv::Error) -> Self {
-        Self::Sink(error.into())
-    }
-}
-
-impl From<serde_json::Error> for ExportError {
-    fn from(error: serde_json::Error) -> Self {
         Self::Sink(error.into())
     }
 }
@@ -95,15 +90,15 @@ pub fn export(
         ExportFormat::Jsonl => match kind {
             ExportKind::Hits => case.for_each_hit(|hit| {
                 count += 1;
-                write_json(out, &hit)
+                write_json_line(out, &hit).map_err(ExportError::Sink)
             })?,
             ExportKind::Items | ExportKind::Errors => for_each_wanted(case, kind, |item| {
                 count += 1;
-                write_json(out, &item)
+                write_json_line(out, &item).map_err(ExportError::Sink)
             })?,
             ExportKind::Stacks => case.for_each_stack_item(|item| {
                 count += 1;
-                write_json(out, &item)
+                write_json_line(out, &item).map_err(ExportError::Sink)
             })?,
         },
     }
@@ -136,9 +131,4 @@ fn for_each_wanted(
     case.for_each_item(|item| {
         if kind == ExportKind::Errors && fine.contains(&item.outcome.as_str()) { Ok(()) } else { visit(item) }
     })
-}
-
-fn write_json(out: &mut dyn Write, row: &impl serde::Serialize) -> Result<(), ExportError> {
-    serde_json::to_writer(&mut *out, row)?;
-    Ok(out.write_all(b"\n")?)
 }

@@ -7,13 +7,15 @@ pub mod python;
 pub mod scene;
 pub mod waves;
 
+use std::convert::Infallible;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::prelude::*;
 use tamis::gpu::{AdapterSelector, GpuContext};
-use tamis::matching::{Backend, Pair};
+use tamis::matching::join::ItemHits;
+use tamis::matching::{Backend, Join, JoinControl, JoinReport, Pair};
 use tamis::pdq::{Code, TILE_SIDE, Tile};
 
 /// A GPU of any kind, as `TAMIS_GPU_TESTS` (`require`, `auto`, `off`) asks; `None` says that it was skipped.
@@ -132,4 +134,15 @@ pub fn tile(number: u64) -> Box<Tile> {
         tile.0[random.random_range(0..TILE_SIDE * TILE_SIDE)] = FULL;
     }
     tile
+}
+
+/// All that a join hands out, and its report.
+pub fn collect(join: &Join<'_>) -> (Vec<ItemHits>, JoinReport) {
+    let mut items = Vec::new();
+    let sink = |hits: &ItemHits| {
+        items.push(hits.clone());
+        Ok::<(), Infallible>(())
+    };
+    let report = join.run(&JoinControl::default(), sink).unwrap();
+    (items, report)
 }

@@ -17,6 +17,7 @@ use crate::decode::{Format, PictureHash};
 use crate::outcome::Outcome;
 use crate::pdq::{Orientation, TileHash};
 use crate::pipeline::{HashSettings, HashedFile, Progress, hash_files};
+use crate::report::write_json_line;
 use crate::source::name::{escape, escape_path};
 
 /// Runs the command.
@@ -183,10 +184,7 @@ impl<'a> Rows<'a> {
                 }
                 Ok(out.write_record(record)?)
             }
-            Self::Jsonl { out, orientations } => {
-                serde_json::to_writer(&mut **out, &row(file, *orientations))?;
-                out.write_all(b"\n")
-            }
+            Self::Jsonl { out, orientations } => write_json_line(*out, &row(file, *orientations)),
         }
     }
 

@@ -20,6 +20,7 @@ use crate::matching::{self, Backend, JoinControl, JoinError, JoinReport, JoinSet
 use crate::pdq::{Code, Geometry};
 use crate::report::columns::{Cell, Column, Kind};
 use crate::report::parquet::ParquetRows;
+use crate::report::write_json_line;
 use crate::source::name::escape_path;
 
 /// Runs the command.
@@ -194,7 +195,7 @@ impl Lists {
                 matching::Join::with_orientations(&left.items, originals, settings)
             }
         });
-        let join = if negatives { pool.install(|| join.with_negatives()) } else { join };
+        let join = if negatives { join.with_negatives() } else { join };
         join.on(pool).with_backend(backend).run(control, sink)
     }
 
@@ -252,7 +253,8 @@ struct Rows<'a> {
 
 /// The form, and where rows go.
 enum Form<'a> {
-    Csv(&'a mut dyn Write),
+    /// With room for a line.
+    Csv(&'a mut dyn Write, Vec<u8>),
     Jsonl(&'a mut dyn Write),
     Parquet(Box<ParquetRows<'a>>),
 }
@@ -265,6 +267,11 @@ static COLUMNS: [Column; 5] = [
     Column::new("orientation", Kind::Text),
     Column::new("negative", Kind::Boolean),
 ];
+
+/// The columns of a join: the last one only where negatives are sought.
+fn columns(negatives: bool) -> &'static [Column] {
+    &COLUMNS[..COLUMNS.len() - usize::from(!negatives)]
+}
 
 /// A row of JSON.
 #[derive(Serialize)]
@@ -286,12 +293,12 @@ struct More {
 
 impl<'a> Rows<'a> {
     fn new(format: RowFormat, negatives: bool, lists: &'a Lists, out: &'a mut dyn Write) -> io::Result<Self> {
-        let columns = &COLUMNS[..COLUMNS.len() - usize::from(!negatives)];
+        let columns = columns(negatives);
         let form = match format {
             RowFormat::Csv => {
                 let names: Vec<_> = columns.iter().map(|column| &*column.name).collect();
                 writeln!(out, "{}", names.join(","))?;
-                Form::Csv(out)
+                Form::Csv(out, Vec::new())
             }
             RowFormat::Jsonl => Form::Jsonl(out),
             RowFormat::Parquet => Form::Parquet(Box::new(ParquetRows::new(columns, out)?)),
@@ -304,36 +311,41 @@ impl<'a> Rows<'a> {
         for hit in &item.hits {
             let (right, distance) = (self.lists.right_number(hit.right), hit.distance);
             let orientation = hit.orientation.name();
-            let negative = self.negatives.then_some(hit.negative);
+            let negative = hit.negative;
+            let [one, other, bits] = [left, right, distance].map(Cell::Unsigned);
+            let cells = [one, other, bits, Cell::Text(orientation), Cell::Boolean(negative)];
+            let cells = &cells[..columns(self.negatives).len()];
             match &mut self.form {
-                Form::Csv(out) => {
-                    write!(out, "{left},{right},{distance},{orientation}")?;
-                    negative.map_or(Ok(()), |negative| write!(out, ",{negative}"))?;
-                    writeln!(out)?;
-                }
-                Form::Jsonl(out) => write_json(*out, &Row { left, right, distance, orientation, negative })?,
-                Form::Parquet(rows) => {
-                    let [left, right, distance] = [left, right, distance].map(Cell::Unsigned);
-                    let cells = [left, right, distance, Cell::Text(orientation), Cell::Boolean(hit.negative)];
-                    rows.row(&cells[..cells.len() - usize::from(!self.negatives)])?;
+                Form::Csv(out, line) => write_csv(*out, line, cells)?,
+                Form::Parquet(rows) => rows.row(cells)?,
+                Form::Jsonl(out) => {
+                    let negative = self.negatives.then_some(negative);
+                    write_json_line(*out, &Row { left, right, distance, orientation, negative })?;
                 }
             }
         }
         match &mut self.form {
-            Form::Jsonl(out) if item.more > 0 => write_json(*out, &More { left, more: item.more }),
-            Form::Jsonl(_) | Form::Csv(_) | Form::Parquet(_) => Ok(()),
+            Form::Jsonl(out) if item.more > 0 => write_json_line(*out, &More { left, more: item.more }),
+            Form::Jsonl(_) | Form::Csv(..) | Form::Parquet(_) => Ok(()),
         }
     }
 
     fn finish(self) -> io::Result<()> {
         match self.form {
-            Form::Csv(out) | Form::Jsonl(out) => out.flush(),
+            Form::Csv(out, _) | Form::Jsonl(out) => out.flush(),
             Form::Parquet(rows) => rows.finish(),
         }
     }
 }
 
-fn write_json(out: &mut dyn Write, row: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, row)?;
-    out.write_all(b"\n")
+/// Writes a row. No cell of a join needs quotes.
+fn write_csv(out: &mut dyn Write, line: &mut Vec<u8>, cells: &[Cell<'_>]) -> io::Result<()> {
+    line.clear();
+    for cell in cells {
+        cell.write(line)?;
+        line.push(b',');
+    }
+    line.pop();
+    line.push(b'\n');
+    out.write_all(line)
 }
