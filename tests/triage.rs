@@ -484,7 +484,7 @@ fn a_gpu_lost_under_two_threads_does_not_show_in_the_result() {
 fn run_on_a_dying_gpu(cases: &Cases, case: &str, batches: u32, distance: u32) -> Vec<String> {
     let spec = HashSpec {
         algorithm: "pdq".into(),
-        version: 1,
+        version: HashSpec::VERSION,
         geometry: Geometry::Full,
         decode_path: DecodeMode::Auto,
     };

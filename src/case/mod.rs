@@ -29,12 +29,17 @@ pub use write::RecordColumns;
 pub struct HashSpec {
     /// "pdq".
     pub algorithm: String,
-    /// Version of our implementation's bits; changes only if a code could change.
+    /// Version of our implementation's bits: [`HashSpec::VERSION`] of the program that made the case.
     pub version: u32,
     /// Which reduction.
     pub geometry: Geometry,
     /// Which ways a picture may become a tile. Of each picture the case keeps which it was.
     pub decode_path: DecodeMode,
+}
+
+impl HashSpec {
+    /// Changes if a code could change. Version 2 makes samples of small JPEGs, and of those that overshoot white.
+    pub const VERSION: u32 = 2;
 }
 
 /// Who the case belongs to; what is given later completes what was not given before, and must not

@@ -211,7 +211,7 @@ pub fn hash_spec(
 ) -> HashSpec {
     HashSpec {
         algorithm: "pdq".into(),
-        version: 1,
+        version: HashSpec::VERSION,
         geometry: geometry.or(case.map(|spec| spec.geometry)).unwrap_or_default(),
         decode_path: decode.or(case.map(|spec| spec.decode_path)).unwrap_or_default(),
     }

@@ -139,9 +139,14 @@ pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted
     let offered = probe.frame.as_ref().filter(|_| probe.coefficient_bytes.is_some());
     let frame = offered.ok_or("a format, size or geometry that coefficients do not serve")?;
     let reading = Reading::usual(frame).ok_or("too small for coefficients")?;
-    let read = jpeg::read(bytes, frame, reading)?;
+    let mut read = jpeg::read(bytes, frame, reading)?;
+    if read.overshoots() {
+        read = jpeg::read(bytes, frame, Reading::whole(frame).ok_or("coarsely quantised on white")?)?;
+    }
     let unstable_bits = unstable_bits(&read.tile);
-    jpeg::trust(&read.tile, unstable_bits, read.steps)?;
+    if unstable_bits >= jpeg::MAX_UNSTABLE_BITS {
+        return Err("many bits hang on rounding".into());
+    }
     Ok(from_coefficients(read.tile, unstable_bits))
 }
 

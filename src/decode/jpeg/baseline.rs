@@ -1,25 +1,14 @@
 //! Scans of sequential JPEGs: every symbol is walked once, and of most only the length is looked at.
 
 use super::bits::{BitReader, Source};
+use super::channel::Channel;
 use super::dispatch;
 use super::huffman::{AcSymbol, AcTable, DcTable, PassTable, SKIP_ENDS, SKIP_USED_BITS};
-use super::projection::{COEFFICIENT_LIMIT, Projection};
+use super::projection::COEFFICIENT_LIMIT;
 use super::scan::{Grid, Restarts, Scan};
 use super::tables::Tables;
-use super::zigzag::{BLOCK, Kept};
+use super::zigzag::{BLOCK, Kept, REACH};
 use crate::decode::PixelsWanted;
-
-/// A component that is kept, and the tile that it is folded into.
-#[derive(Debug)]
-pub(super) struct Channel {
-    /// Its index in the frame.
-    pub component: usize,
-    /// Thousandths of luminance that it is.
-    pub thousandths: i64,
-    pub projection: Projection,
-    /// Rows of blocks that the picture has.
-    pub block_rows: usize,
-}
 
 /// What a block of a unit is read with.
 pub(super) struct Block<'t> {
@@ -56,10 +45,6 @@ pub(super) struct Rows {
     numbers: Vec<i16>,
 }
 
-/// Numbers that reading a block may write to from its first on. What is not kept goes where the next block of the row will
-/// be, which clears its place when it is read; so no position needs to be looked at.
-const REACH: usize = 128;
-
 pub(super) const DAMAGED: &str = "a symbol that its table does not have, or data that ends early or late";
 
 /// Reads a scan from the beginning of `data` and folds its kept components; returns the bytes that it took.
@@ -95,7 +80,7 @@ pub(super) fn read(
             let channel = &mut channels[rows.channel];
             let numbers = rows.numbers.chunks_exact(rows.length);
             for (row, numbers) in (unit_row * rows.down..channel.block_rows).zip(numbers) {
-                channel.projection.fold(row, numbers);
+                channel.fold(row, numbers);
             }
         }
     }
@@ -191,6 +176,7 @@ fn keep(
     numbers: &mut [i16; REACH],
 ) -> Option<usize> {
     let entries = table.values();
+    let order = kept.order();
     let mut position = 1;
     while position < kept.count() {
         let entry = entries[(reader.peek() >> (64 - table.window)) as usize];
@@ -199,7 +185,8 @@ fn keep(
         let next = position + (entry >> 5 & 127) as usize;
         if used != 0 && (next < BLOCK || (next == BLOCK && !ends)) {
             for slot in [entry >> 16, entry >> 32, entry >> 48] {
-                numbers[(position + (slot & 63) as usize) % REACH] = slot as i16 >> 6;
+                let place = order[(position + (slot & 63) as usize) % REACH];
+                numbers[usize::from(place) % REACH] = slot as i16 >> 6;
             }
             reader.skip(used);
             if ends {
@@ -212,7 +199,7 @@ fn keep(
             match symbol {
                 AcSymbol::Coefficient { run, value } if position + (run as usize) < BLOCK => {
                     position += run as usize;
-                    numbers[position % REACH] = value as i16;
+                    numbers[usize::from(order[position % REACH]) % REACH] = value as i16;
                     position += 1;
                 }
                 AcSymbol::Zeros if position + 16 < BLOCK => position += 16,

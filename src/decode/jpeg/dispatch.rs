@@ -1,4 +1,4 @@
-//! The two loops that all the time goes to, compiled for the instructions that they want.
+//! The loops that all the time goes to, compiled for the instructions that they want.
 //!
 //! Every symbol shifts by a number that the one before gave, so these shifts are the longest chain of the whole program. Processors
 //! of the last ten years have an instruction for it that does nothing else (BMI2); it is used where it is. Folding
@@ -9,6 +9,7 @@
 use super::baseline::{self, Block, Rows};
 use super::bits::BitReader;
 use super::projection::Projection;
+use super::samples::{self, Samples};
 use super::scan::Restarts;
 use super::zigzag::Kept;
 
@@ -58,4 +59,34 @@ pub(super) fn fold(projection: &mut Projection, number: usize, blocks: &[i16]) {
 #[target_feature(enable = "avx2")]
 fn fold_avx2(projection: &mut Projection, number: usize, blocks: &[i16]) {
     projection.fold_on(number, blocks);
+}
+
+/// [`Samples::fold_with`] on this machine's best instructions.
+pub(super) fn samples(samples: &mut Samples, blocks: &[i16]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the feature was just seen.
+        return unsafe { samples_avx2(samples, blocks) };
+    }
+    samples.fold_with(blocks, samples::samples_of);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn samples_avx2(samples: &mut Samples, blocks: &[i16]) {
+    samples.fold_with(blocks, |block, steps| super::samples_avx2::samples_of(block, steps));
+}
+
+/// The vectors' twin of [`samples::samples_of`], for its test.
+///
+/// # Panics
+/// Without AVX2.
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(super) fn samples_of_avx2(
+    block: &[i16; super::zigzag::BLOCK],
+    steps: &samples::Steps,
+) -> samples::BlockSamples {
+    assert!(is_x86_feature_detected!("avx2"));
+    // SAFETY: the feature was just seen.
+    unsafe { super::samples_avx2::samples_of(block, steps) }
 }

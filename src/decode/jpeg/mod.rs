@@ -11,11 +11,15 @@
 
 mod baseline;
 mod bits;
+mod channel;
 mod dispatch;
 mod huffman;
 mod plan;
 mod progressive;
 mod projection;
+mod samples;
+#[cfg(target_arch = "x86_64")]
+mod samples_avx2;
 mod scan;
 pub(super) mod structure;
 mod tables;
@@ -24,14 +28,14 @@ mod zigzag;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+pub(super) use plan::MAX_UNSTABLE_BITS;
 pub use plan::Reading;
-pub(super) use plan::trust;
 
 use super::PixelsWanted;
 use crate::pdq::Tile;
-use baseline::Channel;
+use channel::Channel;
 use progressive::{Plane, Wanted};
-use projection::{Axis, Projection};
+use projection::Axis;
 use scan::{Grid, Scan};
 use structure::{Component, Frame, Segment, Segments, marker};
 use tables::Tables;
@@ -59,7 +63,7 @@ fn axis(length: usize) -> Rc<Axis> {
 }
 
 /// Thousandths of luminance of each component of a frame that the reader takes.
-fn luminance(frame: &Frame, colours: &Colours) -> Result<&'static [i64], PixelsWanted> {
+fn luminance(frame: &Frame, colours: &Colours) -> Result<&'static [u32], PixelsWanted> {
     let unit_of = |index: usize| (frame.components[index].across, frame.components[index].down);
     let within = |factor: u8| (1..=4).contains(&factor);
     let possible = |component: &Component| {
@@ -68,7 +72,7 @@ fn luminance(frame: &Frame, colours: &Colours) -> Result<&'static [i64], PixelsW
     if !frame.components.iter().all(possible) {
         return Err("components that cannot be".into());
     }
-    let weights: &[i64] = match frame.components.len() {
+    let weights: &[u32] = match frame.components.len() {
         1 => &[1000],
         3 if colours.is_rgb(frame)? => &[299, 587, 114],
         3 => &[1000],
@@ -144,8 +148,16 @@ pub(super) fn memory(frame: &Frame) -> Option<u64> {
 #[derive(Debug)]
 pub(super) struct Read {
     pub tile: Box<Tile>,
-    /// The quantisation steps of its luminance's first coefficients, together.
-    pub steps: u16,
+    /// The quantisation steps of its luminance's first coefficients, together, where samples beyond black and white were not
+    /// cut off.
+    uncut_steps: u16,
+}
+
+impl Read {
+    /// Whether so much overshoots white in it that it should be read [whole](Reading::whole).
+    pub fn overshoots(&self) -> bool {
+        plan::overshoots(&self.tile, self.uncut_steps)
+    }
 }
 
 /// Reads a whole file with the given frame into a tile. Segments are looked at to the end, so that a file whose later scans have
@@ -204,7 +216,7 @@ struct File<'a> {
     /// Their coefficients, of a progressive file.
     planes: Vec<Plane>,
     /// The components of luminance with their thousandths.
-    luminance: &'static [i64],
+    luminance: &'static [u32],
 }
 
 impl<'a> File<'a> {
@@ -228,7 +240,7 @@ impl<'a> File<'a> {
     }
 
     /// Makes room, once it is clear what is luminance.
-    fn begin(&mut self, luminance: &'static [i64]) -> Result<(), PixelsWanted> {
+    fn begin(&mut self, luminance: &'static [u32]) -> Result<(), PixelsWanted> {
         let blocks = usize::from(self.frame.width).div_ceil(8) * usize::from(self.frame.height).div_ceil(8);
         // A block takes a bit at the very least: a small file that names a huge picture is not worth its memory.
         if blocks > self.bytes.len() * 8 {
@@ -247,13 +259,7 @@ impl<'a> File<'a> {
     fn channel(&self, component: usize) -> Result<Channel, PixelsWanted> {
         let number = self.frame.components[component].quantisation;
         let steps = self.tables.quantisation(number).ok_or("a missing quantisation table")?;
-        let (columns, rows) = (axis(usize::from(self.frame.width)), axis(usize::from(self.frame.height)));
-        Ok(Channel {
-            component,
-            thousandths: self.luminance[component],
-            projection: Projection::new(&columns, &rows, self.wanted.kept, steps),
-            block_rows: rows.blocks(),
-        })
+        Channel::new(component, self.luminance[component], self.frame, self.wanted.kept, steps, axis)
     }
 
     /// Reads a scan, or passes over it; returns the bytes of its data that were read.
@@ -308,15 +314,12 @@ impl<'a> File<'a> {
         if !self.began || self.scanned.contains(&false) {
             return Err("a component without a scan".into());
         }
-        for plane in &mut self.planes {
+        for plane in &self.planes {
             let channel = self.channels.iter_mut().find(|channel| channel.component == plane.component());
             let channel = channel.ok_or("a component without a scan")?;
             plane.fold(channel, self.wanted.kept)?;
         }
-        let channels = self.channels.into_iter().map(|channel| (channel.projection, channel.thousandths));
-        let channels: Vec<_> = channels.collect();
-        let steps =
-            channels.iter().map(|(projection, _)| projection.steps(plan::COARSE_COUNT)).max().unwrap_or(0);
-        Ok(Read { tile: Projection::tile(&channels), steps })
+        let uncut_steps = self.channels.iter().map(Channel::uncut_steps).max().unwrap_or(0);
+        Ok(Read { tile: Channel::tile(self.channels)?, uncut_steps })
     }
 }

@@ -1,9 +1,8 @@
 //! How much of a file is read, by its size. The figures behind it are in `docs/accuracy.md`.
 
 use super::progressive::Wanted;
-use super::structure::Frame;
+use super::structure::{Frame, marker};
 use super::zigzag::Kept;
-use crate::decode::PixelsWanted;
 use crate::pdq::{TILE_FRACTION_BITS, Tile};
 
 /// How much of a file is read.
@@ -26,8 +25,7 @@ impl Reading {
     pub(in crate::decode) fn usual(frame: &Frame) -> Option<Self> {
         let (kept, refined) = match frame.width.min(frame.height) {
             0..128 => return None,
-            128..330 => (Kept::ALL, true),
-            330..600 => (Kept::TWENTY_EIGHT, true),
+            128..600 => (Kept::ALL, true),
             600..900 => (Kept::FIFTEEN, true),
             900..1300 => (Kept::SIX, false),
             1300..2200 => (Kept::THREE, false),
@@ -36,13 +34,19 @@ impl Reading {
         Some(Self { kept, refined })
     }
 
+    /// Everything, so that samples are made and cut off as a pixel decoder does; `None` where that takes the memory of a whole
+    /// picture.
+    pub(in crate::decode) fn whole(frame: &Frame) -> Option<Self> {
+        (frame.marker != marker::PROGRESSIVE).then_some(Self { kept: Kept::ALL, refined: true })
+    }
+
     pub(super) const fn wanted(self) -> Wanted {
         Wanted { kept: self.kept, refined: self.refined }
     }
 }
 
 /// So many of the 256 bits may hang on rounding before the pixels are asked.
-const MAX_UNSTABLE_BITS: u16 = 20;
+pub(in crate::decode) const MAX_UNSTABLE_BITS: u16 = 20;
 /// A tile with so many of its 4,096 samples at least so bright is a drawing or a text on white…
 const WHITE_SAMPLES: usize = 1600;
 const WHITE: u32 = 240 << TILE_FRACTION_BITS;
@@ -52,20 +56,9 @@ const COARSE_STEPS: u16 = 36;
 /// How many coefficients [`COARSE_STEPS`] counts.
 pub(super) const COARSE_COUNT: usize = 6;
 
-/// Whether a tile from coefficients is as good as one from pixels.
-///
-/// Two kinds of pictures are not. In some, many of the code's bits hang on rounding. And a pixel decoder cuts off what overshoots
-/// white round sharp edges, which coefficients know nothing of: where edges on white are coarsely quantised, that shows.
-///
-/// # Errors
-/// Why pixels are better.
-pub(in crate::decode) fn trust(tile: &Tile, unstable_bits: u16, steps: u16) -> Result<(), PixelsWanted> {
-    if unstable_bits >= MAX_UNSTABLE_BITS {
-        return Err("many bits hang on rounding".into());
-    }
-    let white = tile.0.iter().filter(|&&sample| sample >= WHITE).count();
-    if steps >= COARSE_STEPS && white >= WHITE_SAMPLES {
-        return Err("coarsely quantised on white".into());
-    }
-    Ok(())
+/// Whether it shows in a tile that nothing of it was cut off at white. A pixel decoder cuts off what overshoots white round
+/// sharp edges, which a few coefficients know nothing of: where edges on white are coarsely quantised, that is a good deal.
+pub(super) fn overshoots(tile: &Tile, uncut_steps: u16) -> bool {
+    let white = || tile.0.iter().filter(|&&sample| sample >= WHITE).count();
+    uncut_steps >= COARSE_STEPS && white() >= WHITE_SAMPLES
 }

@@ -3,8 +3,9 @@
 //! Early scans hold the mean and the lowest frequencies of every block, to less than full precision; later ones the rest, and
 //! one more bit of everything. The kept coefficients of the whole picture are held until the scans that count were read.
 
-use super::baseline::{Channel, DAMAGED};
+use super::baseline::DAMAGED;
 use super::bits::{BitReader, Source};
+use super::channel::Channel;
 use super::huffman::{AcSymbol, AcTable, SKIP_ENDS, SKIP_USED_BITS};
 use super::projection::COEFFICIENT_LIMIT;
 use super::scan::{Grid, Restarts, Scan};
@@ -86,23 +87,26 @@ impl Plane {
     ///
     /// # Errors
     /// There is not even a mean.
-    pub fn fold(&mut self, channel: &mut Channel, kept: Kept) -> Result<(), PixelsWanted> {
+    pub fn fold(&self, channel: &mut Channel, kept: Kept) -> Result<(), PixelsWanted> {
         if self.left[0] == ALL_BITS {
             return Err("no scan of the means".into());
         }
         let stride = kept.stride();
         let rounding = |left: u8| if left == ALL_BITS { 0 } else { 1_i16 << left >> 1 };
         let rounding: Vec<i16> = self.left[..kept.count()].iter().map(|&left| rounding(left)).collect();
-        for (row, numbers) in
-            self.numbers.chunks_exact_mut(self.across * stride).take(channel.block_rows).enumerate()
-        {
-            for block in numbers.chunks_exact_mut(stride) {
-                for (index, (number, &rounding)) in block.iter_mut().zip(&rounding).enumerate() {
+        let order = &kept.order()[..kept.count()];
+        let mut ordered = vec![0; self.across * stride];
+        let rows = self.numbers.chunks_exact(self.across * stride).take(channel.block_rows);
+        for (row, numbers) in rows.enumerate() {
+            for (from, to) in numbers.chunks_exact(stride).zip(ordered.chunks_exact_mut(stride)) {
+                for (((&number, &rounding), &place), index) in from.iter().zip(&rounding).zip(order).zip(0..)
+                {
                     // The mean is cut off downwards, the others towards zero.
-                    *number += if index == 0 { rounding } else { rounding * number.signum() };
+                    let sign = if index == 0 { 1 } else { number.signum() };
+                    to[usize::from(place)] = number + rounding * sign;
                 }
             }
-            channel.projection.fold(row, numbers);
+            channel.fold(row, &ordered);
         }
         Ok(())
     }

@@ -22,12 +22,12 @@ pub(super) const BLOCK_SIDE: usize = 8;
 pub(super) const COEFFICIENT_LIMIT: i32 = 1 << 12;
 
 /// Fractional bits of [`COSINES`].
-const COSINE_BITS: u32 = 30;
+pub(super) const COSINE_BITS: u32 = 30;
 /// Fractional bits of a block row's sums, between the two axes.
 const ROW_FRACTION_BITS: u32 = 12;
 
 /// `c_u(x) = ½ · cos((2x + 1) u π / 16)`, and `√⅛` for u = 0, times 2³⁰; a test compares with floating point.
-const COSINES: [[i64; BLOCK_SIDE]; BLOCK_SIDE] = {
+pub(super) const COSINES: [[i64; BLOCK_SIDE]; BLOCK_SIDE] = {
     // ½ cos(k π / 16) for k = 0…8.
     const QUARTER: [i64; 9] = [
         536_870_912,
@@ -102,6 +102,7 @@ impl Axis {
     }
 
     /// Blocks that the pixels take.
+    #[cfg(test)]
     pub const fn blocks(&self) -> usize {
         self.length.div_ceil(BLOCK_SIDE)
     }
@@ -177,11 +178,6 @@ impl Projection {
         }
     }
 
-    /// The quantisation steps of the first `count` coefficients, together.
-    pub fn steps(&self, count: usize) -> u16 {
-        self.steps[..count].iter().fold(0, |sum, &step| sum.saturating_add(step))
-    }
-
     /// Folds row `number` of blocks: for each block [`Kept::stride`] numbers, of which the kept ones count.
     pub fn fold(&mut self, number: usize, blocks: &[i16]) {
         dispatch::fold(self, number, blocks);
@@ -251,25 +247,18 @@ impl Projection {
         bounded
     }
 
-    /// The tile of several channels with the thousandths of luminance that each has, when all rows were folded.
-    pub fn tile(channels: &[(Self, i64)]) -> Box<Tile> {
+    /// The tile, when all rows were folded.
+    pub fn finish(&self) -> Box<Tile> {
         const GREY: i64 = 128 << TILE_FRACTION_BITS;
         const WHITE: i64 = 255 << TILE_FRACTION_BITS;
+        let bits = self.row_fraction_bits + ROW_FRACTION_BITS;
+        let (less, more) = (bits.saturating_sub(TILE_FRACTION_BITS), TILE_FRACTION_BITS.saturating_sub(bits));
         let mut tile = Box::new(Tile([0; TILE_SIDE * TILE_SIDE]));
-        let Some((first, _)) = channels.first() else { return tile };
-        for (number, row) in first.rows.samples.iter().enumerate() {
-            let mut values = [0; TILE_SIDE];
-            for (channel, thousandths) in channels {
-                let bits = channel.row_fraction_bits + ROW_FRACTION_BITS;
-                let (less, more) =
-                    (bits.saturating_sub(TILE_FRACTION_BITS), TILE_FRACTION_BITS.saturating_sub(bits));
-                for (value, sum) in values.iter_mut().zip(channel.sums[number]) {
-                    *value += ((sum >> less << more) + GREY).clamp(0, WHITE) * thousandths;
-                }
-            }
-            for y in row.cells.clone() {
-                for (column, value) in first.columns.iter().zip(values) {
-                    tile.0[y * TILE_SIDE..][column.cells.clone()].fill((value / 1000) as u32);
+        for (sample, sums) in self.rows.samples.iter().zip(&self.sums) {
+            let values = sums.map(|sum| ((sum >> less << more) + GREY).clamp(0, WHITE) as u32);
+            for y in sample.cells.clone() {
+                for (column, value) in self.columns.iter().zip(values) {
+                    tile.0[y * TILE_SIDE..][column.cells.clone()].fill(value);
                 }
             }
         }
@@ -337,7 +326,7 @@ mod tests {
                     reducer.push_rows(&pixels);
                 }
             }
-            let (ours, theirs) = (Projection::tile(&[(projection, 1000)]), reducer.finish().unwrap());
+            let (ours, theirs) = (projection.finish(), reducer.finish().unwrap());
             for (ours, theirs) in ours.0.iter().zip(theirs.0) {
                 assert!(ours.abs_diff(theirs) < 1 << (TILE_FRACTION_BITS - 7), "{ours} {theirs}");
             }

@@ -27,6 +27,32 @@ pub(super) const FREQUENCIES: [(u8, u8); BLOCK] = {
     order
 };
 
+/// Numbers that reading a block may write to from its first on. What is not kept goes where the next block of the row will
+/// be, which clears its place when it is read; so no position needs to be looked at.
+pub(super) const REACH: usize = 2 * BLOCK;
+
+/// Places in the order of the file.
+const AS_IN_THE_FILE: [u8; REACH] = {
+    let mut order = [0; REACH];
+    let mut index = 0;
+    while index < REACH {
+        order[index] = index as u8;
+        index += 1;
+    }
+    order
+};
+
+/// Places by vertical and horizontal frequency.
+const BY_FREQUENCY: [u8; REACH] = {
+    let mut order = AS_IN_THE_FILE;
+    let mut index = 0;
+    while index < BLOCK {
+        order[index] = FREQUENCIES[index].0 * 8 + FREQUENCIES[index].1;
+        index += 1;
+    }
+    order
+};
+
 /// The first coefficients of each block, in the order of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Kept(u8);
@@ -53,6 +79,12 @@ impl Kept {
     /// Numbers that a block takes in memory: one, or vectors of eight.
     pub const fn stride(self) -> usize {
         if self.count() == 1 { 1 } else { self.count().next_multiple_of(8) }
+    }
+
+    /// Where readers put each coefficient of a block: in the order of the file, and by vertical and horizontal frequency where
+    /// all are kept.
+    pub const fn order(self) -> &'static [u8; REACH] {
+        if self.count() == BLOCK { &BY_FREQUENCY } else { &AS_IN_THE_FILE }
     }
 
     /// Vertical frequencies that occur.

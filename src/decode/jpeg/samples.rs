@@ -1,0 +1,227 @@
+//! From coefficients to a tile through samples of luminance: for small pictures.
+//!
+//! Small pictures need all coefficients of a block, and of these the samples are as soon made as projected. It is also nearer
+//! to what a pixel decoder gives: it cuts off what overshoots black and white, which at sharp edges is a good deal, and
+//! rounds each sample to a whole number. What is left out is chroma, which luminance hardly knows of, and its cost.
+//!
+//! `sample(y, x) = 128 + Σ F[v][u] · c_v(y) · c_u(x)`, first down, then across, in whole numbers: the same on every machine.
+
+use super::dispatch;
+use super::projection::{BLOCK_SIDE, COSINE_BITS, COSINES};
+use super::zigzag::{BLOCK, FREQUENCIES};
+use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
+
+/// Fractional bits of [`WEIGHTS`].
+const WEIGHT_BITS: u32 = 13;
+/// Fractional bits between the two passes. Half-transformed samples of 8-bit pictures lie within ±470 where nothing overshoots,
+/// so that they fit 16 bits. What does not is hostile, and is cut off to them.
+const BETWEEN_BITS: u32 = 5;
+/// Bits that the first pass is rounded by, and the second. The cosines of one sample are together at most 2.65, so that all sums
+/// stay within 32 bits.
+pub(super) const FIRST_SHIFT: u32 = WEIGHT_BITS - BETWEEN_BITS;
+pub(super) const SECOND_SHIFT: u32 = WEIGHT_BITS + BETWEEN_BITS;
+/// What is added before the second is rounded: mid-grey and a half.
+pub(super) const GREY: i32 = (128 << SECOND_SHIFT) + (1 << (SECOND_SHIFT - 1));
+
+/// `c_u(x)` times 2¹³, by frequency and sample.
+pub(super) const WEIGHTS: [[i16; BLOCK_SIDE]; BLOCK_SIDE] = {
+    let mut weights = [[0; BLOCK_SIDE]; BLOCK_SIDE];
+    let shift = COSINE_BITS - WEIGHT_BITS;
+    let mut u = 0;
+    while u < BLOCK_SIDE {
+        let mut x = 0;
+        while x < BLOCK_SIDE {
+            weights[u][x] = ((COSINES[u][x] + (1 << (shift - 1))) >> shift) as i16;
+            x += 1;
+        }
+        u += 1;
+    }
+    weights
+};
+
+/// Quantisation steps by vertical and horizontal frequency.
+pub(super) type Steps = [[i32; BLOCK_SIDE]; BLOCK_SIDE];
+/// The samples of a block, row by row.
+pub(super) type BlockSamples = [[u8; BLOCK_SIDE]; BLOCK_SIDE];
+
+/// Makes rows of samples of rows of blocks, and folds them into a tile as they come.
+#[derive(Debug)]
+pub(super) struct Samples {
+    steps: Steps,
+    reducer: Reducer,
+    width: usize,
+    /// The eight rows of samples of one row of blocks.
+    rows: Vec<u8>,
+}
+
+impl Samples {
+    /// A tile of a picture of `width` by `height` samples whose coefficients are quantised by `steps` (in the order of the
+    /// file). `None` where PDQ is not defined for such a size.
+    pub fn new(width: u16, height: u16, steps: &[u16; BLOCK]) -> Option<Self> {
+        let mut natural = [[0; BLOCK_SIDE]; BLOCK_SIDE];
+        for (&step, (vertical, horizontal)) in steps.iter().zip(FREQUENCIES) {
+            natural[usize::from(vertical)][usize::from(horizontal)] = i32::from(step);
+        }
+        let width = usize::from(width);
+        Some(Self {
+            steps: natural,
+            reducer: Reducer::new(width as u32, height.into(), PixelLayout::Luma, Geometry::Full)?,
+            width,
+            rows: vec![0; width * BLOCK_SIDE],
+        })
+    }
+
+    /// Folds the next row of blocks: for each block its 64 coefficients by vertical and horizontal frequency.
+    pub fn fold(&mut self, blocks: &[i16]) {
+        dispatch::samples(self, blocks);
+    }
+
+    /// [`Samples::fold`] with a function that makes the samples of a block.
+    #[inline(always)]
+    pub(super) fn fold_with(
+        &mut self,
+        blocks: &[i16],
+        samples_of: impl Fn(&[i16; BLOCK], &Steps) -> BlockSamples,
+    ) {
+        let (blocks, _) = blocks.as_chunks::<BLOCK>();
+        for (block, start) in blocks.iter().zip((0..self.width).step_by(BLOCK_SIDE)) {
+            let samples = samples_of(block, &self.steps);
+            // The last block may reach beyond the picture.
+            let across = BLOCK_SIDE.min(self.width - start);
+            let mut place = start;
+            for samples in samples {
+                match self.rows.get_mut(place..).and_then(<[u8]>::first_chunk_mut) {
+                    Some(place) if across == BLOCK_SIDE => *place = samples,
+                    _ => self.rows[place..place + across].copy_from_slice(&samples[..across]),
+                }
+                place += self.width;
+            }
+        }
+        // Rows beyond the picture's height are passed over.
+        self.reducer.push_rows(&self.rows);
+    }
+
+    /// The tile, or `None` while rows are missing.
+    pub fn finish(self) -> Option<Box<Tile>> {
+        self.reducer.finish()
+    }
+}
+
+/// Within 16 bits.
+fn saturated(value: i32) -> i32 {
+    value.clamp(i16::MIN.into(), i16::MAX.into())
+}
+
+/// The samples of a block that has nothing but a mean, as the general case would make them.
+pub(super) fn flat(mean: i16, step: i32) -> BlockSamples {
+    let weight = i32::from(WEIGHTS[0][0]);
+    let between = (saturated(i32::from(mean) * step) * weight + (1 << (FIRST_SHIFT - 1))) >> FIRST_SHIFT;
+    let sample = (saturated(between) * weight + GREY) >> SECOND_SHIFT;
+    [[sample.clamp(0, 255) as u8; BLOCK_SIDE]; BLOCK_SIDE]
+}
+
+/// The samples of a block, by its definition; the twin with vectors is in [`super::samples_avx2`].
+pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> BlockSamples {
+    if block[1..].iter().all(|&number| number == 0) {
+        return flat(block[0], steps[0][0]);
+    }
+    let value = |v: usize, u: usize| saturated(i32::from(block[v * BLOCK_SIDE + u]) * steps[v][u]);
+    let mut samples = [[0; BLOCK_SIDE]; BLOCK_SIDE];
+    let mut between = [[0; BLOCK_SIDE]; BLOCK_SIDE];
+    for u in 0..BLOCK_SIDE {
+        let column: [i32; BLOCK_SIDE] = std::array::from_fn(|v| value(v, u));
+        for (y, between) in between.iter_mut().enumerate() {
+            let products = column.iter().zip(&WEIGHTS).map(|(&value, weights)| value * i32::from(weights[y]));
+            between[u] = saturated((products.sum::<i32>() + (1 << (FIRST_SHIFT - 1))) >> FIRST_SHIFT);
+        }
+    }
+    for (samples, between) in samples.iter_mut().zip(&between) {
+        for (x, sample) in samples.iter_mut().enumerate() {
+            let products =
+                between.iter().zip(&WEIGHTS).map(|(&value, weights)| value * i32::from(weights[x]));
+            *sample = ((products.sum::<i32>() + GREY) >> SECOND_SHIFT).clamp(0, 255) as u8;
+        }
+    }
+    samples
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// Blocks of every kind, hostile ones too, with steps.
+    fn blocks(mut visit: impl FnMut(&[i16; BLOCK], &Steps)) {
+        let mut random = StdRng::seed_from_u64(5);
+        for (largest, step) in [(2, 1), (30, 16), (200, 10), (1023, 1), (4095, 255), (4095, 65_535)] {
+            for count in [0, 1, 2, 5, 20, BLOCK] {
+                for _ in 0..50 {
+                    let steps =
+                        std::array::from_fn(|_| std::array::from_fn(|_| random.random_range(1..=step)));
+                    let mut block = [0; BLOCK];
+                    block[0] = random.random_range(-largest..=largest);
+                    for _ in 0..count {
+                        block[random.random_range(0..BLOCK)] = random.random_range(-largest..=largest);
+                    }
+                    visit(&block, &steps);
+                }
+            }
+        }
+    }
+
+    /// The transform as the standard writes it, in floating point.
+    fn exact(block: &[i16; BLOCK], steps: &Steps) -> [[f64; BLOCK_SIDE]; BLOCK_SIDE] {
+        let cosine = |u: usize, x: usize| {
+            let scale = if u == 0 { 0.125_f64.sqrt() } else { 0.5 };
+            scale * ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / 16.0).cos()
+        };
+        std::array::from_fn(|y| {
+            std::array::from_fn(|x| {
+                let mut sum = 128.0;
+                for (place, &number) in block.iter().enumerate() {
+                    let (v, u) = (place / BLOCK_SIDE, place % BLOCK_SIDE);
+                    sum += f64::from(number) * f64::from(steps[v][u]) * cosine(v, y) * cosine(u, x);
+                }
+                sum
+            })
+        })
+    }
+
+    #[test]
+    fn samples_are_those_of_the_transform() {
+        blocks(|block, steps| {
+            // Beyond this no 8-bit picture has coefficients, and the first pass is cut off.
+            let within = |(place, &number): (usize, &i16)| {
+                i32::from(number).abs() * steps[place / BLOCK_SIDE][place % BLOCK_SIDE] <= 1024
+            };
+            if !block.iter().enumerate().all(within)
+                || block.iter().filter(|&&number| number != 0).count() > 6
+            {
+                return;
+            }
+            for (ours, exact) in
+                samples_of(block, steps).iter().flatten().zip(exact(block, steps).iter().flatten())
+            {
+                let error = (f64::from(*ours) - exact.clamp(0.0, 255.0)).abs();
+                assert!(error < 0.57, "{ours} {exact}");
+            }
+        });
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_twin_with_vectors_gives_the_same() {
+        if !is_x86_feature_detected!("avx2") {
+            eprintln!("skipped: no AVX2 here");
+            return;
+        }
+        let mut flat = 0;
+        blocks(|block, steps| {
+            assert_eq!(dispatch::samples_of_avx2(block, steps), samples_of(block, steps));
+            flat += usize::from(block[1..].iter().all(|&number| number == 0));
+        });
+        assert!(flat > 100);
+    }
+}
