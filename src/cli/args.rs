@@ -411,6 +411,7 @@ pub struct Stack {
     override_usage = "tamis join [OPTIONS] <LEFT> <RIGHT>\n       tamis join [OPTIONS] --self <LIST>",
     after_help = "A list is what `tamis hash` writes: 64 hex digits a line, with a quality and a name behind commas if it likes. \
 Codes have the numbers 0, 1, 2... of their lines, without empty ones and comments (#). Rows are sorted by left, then right. \
+A result in a csv or jsonl file whose run was ended is gone on with by the same command. \
 Of hits beyond --max-hits-per-item jsonl tells in rows of their own how many an item has; with csv and parquet they are only counted, on standard error."
 )]
 pub struct Join {

@@ -10,6 +10,7 @@ pub mod join_progress;
 pub mod output;
 pub mod progress;
 pub mod protect;
+pub mod resumable;
 
 use std::process::ExitCode;
 

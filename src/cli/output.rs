@@ -43,23 +43,13 @@ pub fn with_output(
     output: Option<&Path>,
     write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    let Some(path) = output else {
-        return write_through("standard output", io::stdout().lock(), write).map(drop);
+    let path = match place(output)? {
+        Place::Standard => return write_through("standard output", io::stdout().lock(), write).map(drop),
+        Place::Through(shown, file) => return write_through(&shown, file, write).map(drop),
+        Place::Beside(path) => path,
     };
-    let shown = escape_path(path);
+    let shown = escape_path(&path);
     let failed = |error: &io::Error| CliError::failed(named(&shown, error));
-    // Through links: a name that stands for another file goes on doing so.
-    let path = match path.metadata() {
-        Ok(metadata) if metadata.is_file() => path.canonicalize().map_err(|error| failed(&error))?,
-        Ok(metadata) => {
-            if let Some(what) = unwritable(&metadata) {
-                return Err(CliError::Usage(format!("the output {shown} is {what}; choose another name")));
-            }
-            let file = File::options().write(true).open(path).map_err(|error| failed(&error))?;
-            return write_through(&shown, file, write).map(drop);
-        }
-        Err(_) => path.to_path_buf(),
-    };
     let (partial, file) = create_partial(&path).map_err(|error| failed(&error))?;
     let written = write_through(&shown, file, write)
         .and_then(|file| file.sync_all().map_err(|error| failed(&error)))
@@ -69,6 +59,40 @@ pub fn with_output(
         let _ = fs::remove_file(&partial);
     }
     written
+}
+
+/// Where a result is written to.
+pub(super) enum Place {
+    /// Standard output.
+    Standard,
+    /// A pipe or a device, with its name as it is shown.
+    Through(String, File),
+    /// A file that is renamed to this when it is whole.
+    Beside(PathBuf),
+}
+
+/// Where a result goes.
+///
+/// # Errors
+/// What nobody means by an output.
+pub(super) fn place(output: Option<&Path>) -> Result<Place, CliError> {
+    let Some(path) = output else { return Ok(Place::Standard) };
+    let shown = escape_path(path);
+    let failed = |error: &io::Error| CliError::failed(named(&shown, error));
+    match path.metadata() {
+        // Through links: a name that stands for another file goes on doing so.
+        Ok(metadata) if metadata.is_file() => {
+            path.canonicalize().map(Place::Beside).map_err(|error| failed(&error))
+        }
+        Ok(metadata) => {
+            if let Some(what) = unwritable(&metadata) {
+                return Err(CliError::Usage(format!("the output {shown} is {what}; choose another name")));
+            }
+            let file = File::options().write(true).open(path).map_err(|error| failed(&error))?;
+            Ok(Place::Through(shown, file))
+        }
+        Err(_) => Ok(Place::Beside(path.to_path_buf())),
+    }
 }
 
 /// Writes all of a result to a sink, and returns the sink.

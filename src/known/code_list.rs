@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::builder::{parse_code, parse_quality};
 use super::lines::LineFormat;
 use super::read::{BLOCK, BYTE_ORDER_MARK, KnownFault, Opening, for_each_line, one_line};
@@ -91,6 +93,18 @@ impl<T> CodeList<T> {
             numbers.push(number);
         }
         Ok(())
+    }
+}
+
+impl<T: bytemuck::NoUninit> CodeList<T> {
+    /// SHA-256 of the items that take part and their numbers: lists with the same have the same rows.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        let mut sha256 = Sha256::new();
+        sha256.update((self.items.len() as u64).to_le_bytes());
+        sha256.update(bytemuck::cast_slice(&self.items));
+        sha256.update(bytemuck::cast_slice(self.numbers.as_deref().unwrap_or_default()));
+        sha256.finalize().into()
     }
 }
 

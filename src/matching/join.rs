@@ -31,6 +31,12 @@ use crate::pdq::{Code, Orientation};
 
 /// Codes of a chunk of the left side at most.
 const CHUNK_CODES: usize = 1 << 24;
+/// A chunk that is estimated to take longer is cut, so that a join that is ended has little to do again: seconds of all threads.
+const CHUNK_SECONDS: f64 = 600.0;
+/// The same for a list that is joined with itself: as a whole it needs each pair once, in chunks twice.
+const WHOLE_SECONDS: f64 = 3600.0;
+/// A chunk is not cut into less for its time alone.
+const LEAST_CODES: usize = 1 << 16;
 /// Memory that a pair takes until it is handed out: itself, in a thread's list and in the whole, and its place in the sorted one.
 const PAIR_BYTES: u64 = 48;
 /// A chunk of no more items is done item by item rather than cut again.
@@ -100,6 +106,40 @@ pub struct JoinReport {
     pub more: u64,
     /// How the first chunk was joined and why.
     pub plan: String,
+}
+
+/// What takes the hits of a join.
+pub trait JoinSink {
+    /// Why it cannot.
+    type Error;
+
+    /// Takes an item that has hits; items come in order.
+    ///
+    /// # Errors
+    /// The sink's own, which ends the join.
+    fn item(&mut self, hits: &ItemHits) -> Result<(), Self::Error>;
+
+    /// All hits of the items before `next` were handed out; `report` counts them. A join that is ended later can be begun again
+    /// there, with [`Join::run_from`].
+    ///
+    /// # Errors
+    /// The sink's own, which ends the join.
+    fn reached(&mut self, next: usize, report: &JoinReport) -> Result<(), Self::Error>;
+}
+
+/// A sink that begins at the beginning.
+struct Each<F>(F);
+
+impl<E, F: FnMut(&ItemHits) -> Result<(), E>> JoinSink for Each<F> {
+    type Error = E;
+
+    fn item(&mut self, hits: &ItemHits) -> Result<(), E> {
+        (self.0)(hits)
+    }
+
+    fn reached(&mut self, _: usize, _: &JoinReport) -> Result<(), E> {
+        Ok(())
+    }
 }
 
 /// Why a join ended early.
@@ -225,18 +265,40 @@ impl<'a> Join<'a> {
     pub fn run<E>(
         &self,
         control: &JoinControl,
-        mut sink: impl FnMut(&ItemHits) -> Result<(), E>,
+        sink: impl FnMut(&ItemHits) -> Result<(), E>,
     ) -> Result<JoinReport, JoinError<E>> {
-        let mut report = JoinReport { items: self.items as u64, ..JoinReport::default() };
-        let step = CHUNK_CODES / self.legs.iter().map(Leg::left_per_item).max().unwrap_or(1);
+        self.run_from(0, JoinReport::default(), control, &mut Each(sink))
+    }
+
+    /// Hands every item from `first` on that has hits to `sink`, in order, and tells it from time to time how far the join is.
+    /// `before` counts what an earlier run handed out.
+    ///
+    /// # Errors
+    /// The sink's, which ends the join, and being cancelled.
+    ///
+    /// # Panics
+    /// More than 2³² − 1 codes on a side, which a hit could not name.
+    pub fn run_from<S: JoinSink>(
+        &self,
+        first: usize,
+        before: JoinReport,
+        control: &JoinControl,
+        sink: &mut S,
+    ) -> Result<JoinReport, JoinError<S::Error>> {
+        let mut report = JoinReport { items: self.items as u64, ..before };
+        control.end(first);
+        let step = self.installed(|| self.chunk_items());
         // A stack of chunks, the next on top.
-        let mut chunks: Vec<Range<usize>> =
-            (0..self.items).step_by(step).map(|start| start..self.items.min(start + step)).rev().collect();
-        let mut hand_out = |hits: &ItemHits, report: &mut JoinReport| {
+        let mut chunks: Vec<Range<usize>> = (first..self.items)
+            .step_by(step)
+            .map(|start| start..self.items.min(start + step))
+            .rev()
+            .collect();
+        let hand_out = |sink: &mut S, hits: &ItemHits, report: &mut JoinReport| {
             report.items_with_hits += 1;
             report.hits += hits.hits.len() as u64;
             report.more += hits.more;
-            sink(hits).map_err(JoinError::Sink)
+            sink.item(hits).map_err(JoinError::Sink)
         };
         while let Some(chunk) = chunks.pop() {
             let found: Result<Vec<Found>, Stop> = self.installed(|| {
@@ -246,9 +308,10 @@ impl<'a> Join<'a> {
                 Ok(found) => {
                     for item in chunk.clone() {
                         if let Some(hits) = self.collect(item, item - chunk.start, &found) {
-                            hand_out(&hits, &mut report)?;
+                            hand_out(sink, &hits, &mut report)?;
                         }
                     }
+                    control.end(chunk.len());
                 }
                 Err(Stop::Cancelled) => return Err(JoinError::Cancelled),
                 Err(Stop::TooMany) if chunk.len() > FEW_ITEMS && self.settings.most_hits.is_none() => {
@@ -257,13 +320,34 @@ impl<'a> Join<'a> {
                     continue;
                 }
                 Err(Stop::TooMany) => {
-                    self.one_by_one(&chunk, control, |hits| hand_out(hits, &mut report))?;
-                    continue;
+                    self.one_by_one(&chunk, control, |hits| hand_out(sink, hits, &mut report))?;
                 }
             }
-            control.end(chunk.len());
+            sink.reached(chunk.end, &report).map_err(JoinError::Sink)?;
         }
         Ok(report)
+    }
+
+    /// Items of a chunk at most: what [`CHUNK_CODES`] and [`CHUNK_SECONDS`] allow.
+    fn chunk_items(&self) -> usize {
+        let per_item = self.legs.iter().map(Leg::left_per_item).max().unwrap_or(1);
+        let most = (CHUNK_CODES / per_item).min(self.items.max(1));
+        let costs = if self.gpu().is_some() { Costs::GPU } else { Costs::CPU };
+        let seconds: f64 = self
+            .legs
+            .iter()
+            .map(|leg| {
+                let (left, right) = (leg.codes(&(0..most.min(self.items))), leg.distinct().codes());
+                JoinPlan::new(self.settings.method, costs, left, right, self.settings.radius).seconds()
+            })
+            .sum::<f64>()
+            / rayon::current_num_threads() as f64;
+        let whole = self.with_itself && self.plain().is_some() && most == self.items;
+        if seconds <= if whole { WHOLE_SECONDS } else { CHUNK_SECONDS } {
+            return most;
+        }
+        let items = (most as f64 * CHUNK_SECONDS / seconds) as usize;
+        items.max(LEAST_CODES / per_item).min(most)
     }
 
     /// The pairs of distinct codes of one leg of a chunk.

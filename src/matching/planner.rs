@@ -127,6 +127,14 @@ impl JoinPlan {
         best.filter(|(cost, _)| *cost < needles * count * costs.flat_pair).map(|(_, bands)| bands)
     }
 
+    /// What it is estimated to take, in seconds of one thread.
+    pub(super) fn seconds(&self) -> f64 {
+        match (&self.bands, self.banded) {
+            (Some(_), Some(banded)) => banded,
+            _ => self.flat,
+        }
+    }
+
     /// Passes over the left side.
     pub(super) fn passes(&self) -> u64 {
         self.bands.as_ref().map_or(1, |bands| bands.0.len() as u64)

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::args::{Common, Join, RowFormat};
 use crate::cli::config::Resources;
@@ -12,15 +12,18 @@ use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::join_progress::JoinProgress;
-use crate::cli::output::{check_format, with_output};
+use crate::cli::output::{Place, check_format, place, with_output};
 use crate::cli::protect::Protected;
+use crate::cli::resumable::Resumable;
 use crate::known::{CodeList, names_orientations};
-use crate::matching::join::ItemHits;
+use crate::matching::join::{ItemHits, JoinSink};
 use crate::matching::{self, Backend, JoinControl, JoinError, JoinReport, JoinSettings};
 use crate::pdq::{Code, Geometry};
+use crate::pipeline::CancelToken;
 use crate::report::columns::{Cell, Column, Kind};
 use crate::report::parquet::ParquetRows;
 use crate::report::write_json_line;
+use crate::source::digest::hex;
 use crate::source::name::escape_path;
 
 /// Runs the command.
@@ -50,33 +53,167 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
     let lists = Lists::read(left, right.map(|right| &**right), command)?;
     lists.tell(console, command.min_quality);
     let backend = resources.start_backend(lists.right_codes(), console)?;
-    let mut report = None;
     let started = Instant::now();
-    let control = JoinControl::default();
-    let written = with_output(command.output.as_deref(), |out| {
-        let mut rows = Rows::new(command.format, command.negatives, &lists, out).map_err(CliError::failed)?;
-        let progress = JoinProgress { control: &control, cancel: &cancel, items: lists.items() as u64 };
-        let joined = progress.show(common.progress, console, || {
-            lists.join(settings, command.negatives, &pool, &backend, &control, |hits| rows.write(hits))
-        });
-        report = Some(joined.map_err(|error| match error {
-            JoinError::Cancelled => CliError::Failed("interrupted: there is no whole result".into()),
-            JoinError::Sink(error) => CliError::failed(error),
-        })?);
-        rows.finish().map_err(CliError::failed)
-    });
+    let work = Work {
+        lists: &lists,
+        settings,
+        command,
+        common,
+        console,
+        pool: &pool,
+        backend: &backend,
+        cancel: &cancel,
+    };
+    let written = match place(command.output.as_deref())? {
+        // A file that grows by rows can be gone on with.
+        Place::Beside(path) if command.format != RowFormat::Parquet => work.resumably(&path),
+        _ => work.at_once(),
+    };
     for notice in backend.take_notices() {
         console.warning(notice);
     }
     if cancel.is_cancelled() && written.is_err() {
-        console.note("interrupted: what was written, if anything, is not the whole result");
         return Ok(Finished::Interrupted);
     }
-    written?;
-    if let Some(report) = report {
-        tell(&report, command, started, console);
-    }
+    tell(&written?, command, started, console);
     Ok(Finished::Done)
+}
+
+/// All that a join takes.
+struct Work<'a> {
+    lists: &'a Lists,
+    settings: JoinSettings,
+    command: &'a Join,
+    common: &'a Common,
+    console: &'a Console,
+    pool: &'a rayon::ThreadPool,
+    backend: &'a Backend,
+    cancel: &'a CancelToken,
+}
+
+/// What decides a result, as it is noted beside a partial one.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Decisive {
+    lists: Vec<String>,
+    with_itself: bool,
+    orientations: bool,
+    negatives: bool,
+    distance: u32,
+    min_quality: u8,
+    max_hits_per_item: Option<usize>,
+    format: String,
+}
+
+/// Where to go on, and what was handed out before.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Reached {
+    next: usize,
+    items_with_hits: u64,
+    hits: u64,
+    more: u64,
+}
+
+impl Work<'_> {
+    /// Writes to a sink that is begun anew when the join is.
+    fn at_once(&self) -> Result<JoinReport, CliError> {
+        let mut report = None;
+        let written = with_output(self.command.output.as_deref(), |out| {
+            report = Some(self.join(None, &mut Plain(out))?);
+            Ok(())
+        });
+        if self.cancel.is_cancelled() && written.is_err() {
+            self.console.note("interrupted: what was written, if anything, is not the whole result");
+        }
+        written?;
+        report.ok_or_else(|| CliError::Failed("the join was not begun".into()))
+    }
+
+    /// Writes to a file, or goes on with what an earlier run left of it.
+    fn resumably(&self, path: &Path) -> Result<JoinReport, CliError> {
+        let Join { with_itself, orientations, negatives, distance, min_quality, max_hits_per_item, .. } =
+            *self.command;
+        let settings = Decisive {
+            lists: self.lists.digests(),
+            with_itself,
+            orientations,
+            negatives,
+            distance,
+            min_quality,
+            max_hits_per_item,
+            format: format!("{:?}", self.command.format),
+        };
+        let (mut file, place) = Resumable::open::<Reached>(path, settings)?;
+        if let Some(Reached { next, hits, .. }) = place {
+            self.console.note(format!(
+                "going on with an earlier run: {next} of {} items are done, with {hits} pairs",
+                self.lists.items()
+            ));
+        }
+        match self.join(place, &mut file) {
+            Ok(report) => file.finish().map(|()| report),
+            Err(error) => {
+                if file.leave() {
+                    self.console
+                        .note("the same command goes on from here; the result has its name when it is whole");
+                } else {
+                    self.console.note("nothing of a result was kept");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn join(&self, place: Option<Reached>, out: &mut dyn Output) -> Result<JoinReport, CliError> {
+        let Self { lists, command, .. } = *self;
+        let control = JoinControl::default();
+        let mut rows = Rows::new(command.format, command.negatives, lists, out, place.is_none())
+            .map_err(CliError::failed)?;
+        let progress = JoinProgress { control: &control, cancel: self.cancel, items: lists.items() as u64 };
+        let joined = progress.show(self.common.progress, self.console, || {
+            let join = lists.join(self.settings, command.negatives, self.pool);
+            let Reached { next, items_with_hits, hits, more } =
+                place.unwrap_or(Reached { next: 0, items_with_hits: 0, hits: 0, more: 0 });
+            let before = JoinReport { items_with_hits, hits, more, ..JoinReport::default() };
+            join.on(self.pool).with_backend(self.backend).run_from(next, before, &control, &mut rows)
+        });
+        let report = joined.map_err(|error| match error {
+            JoinError::Cancelled => CliError::Failed("interrupted: there is no whole result".into()),
+            JoinError::Sink(error) => CliError::failed(error),
+        })?;
+        rows.finish().map_err(CliError::failed)?;
+        Ok(report)
+    }
+}
+
+/// Where rows go.
+trait Output: Write {
+    /// All rows of the items before `reached.next` are written.
+    fn reached(&mut self, reached: Reached) -> io::Result<()>;
+}
+
+/// A sink that does not remember how far it is.
+struct Plain<'a>(&'a mut dyn Write);
+
+impl Write for Plain<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Output for Plain<'_> {
+    fn reached(&mut self, _: Reached) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Output for Resumable<Decisive> {
+    fn reached(&mut self, reached: Reached) -> io::Result<()> {
+        Self::reached(self, reached)
+    }
 }
 
 /// What the join found, on standard error.
@@ -172,15 +309,7 @@ impl Lists {
         codes as u64
     }
 
-    fn join<E>(
-        &self,
-        settings: JoinSettings,
-        negatives: bool,
-        pool: &rayon::ThreadPool,
-        backend: &Backend,
-        control: &JoinControl,
-        sink: impl FnMut(&ItemHits) -> Result<(), E>,
-    ) -> Result<JoinReport, JoinError<E>> {
+    fn join(&self, settings: JoinSettings, negatives: bool, pool: &rayon::ThreadPool) -> matching::Join<'_> {
         // Sorting the right side out is work of the pool's threads too.
         let join = pool.install(|| match self {
             Self::Codes(list, None) => matching::Join::with_itself(&list.items, settings),
@@ -195,8 +324,19 @@ impl Lists {
                 matching::Join::with_orientations(&left.items, originals, settings)
             }
         });
-        let join = if negatives { join.with_negatives() } else { join };
-        join.on(pool).with_backend(backend).run(control, sink)
+        if negatives { join.with_negatives() } else { join }
+    }
+
+    /// What tells the lists from others.
+    fn digests(&self) -> Vec<String> {
+        let digests = match self {
+            Self::Codes(left, None) => vec![left.sha256()],
+            Self::Codes(left, Some(right)) => vec![left.sha256(), right.sha256()],
+            Self::Oriented(left, Right::Itself(_)) => vec![left.sha256()],
+            Self::Oriented(left, Right::Codes(right)) => vec![left.sha256(), right.sha256()],
+            Self::Oriented(left, Right::Pictures(right, _)) => vec![left.sha256(), right.sha256()],
+        };
+        digests.iter().map(|digest| hex(digest)).collect()
     }
 
     fn left_number(&self, item: u32) -> u32 {
@@ -254,8 +394,8 @@ struct Rows<'a> {
 /// The form, and where rows go.
 enum Form<'a> {
     /// With room for a line.
-    Csv(&'a mut dyn Write, Vec<u8>),
-    Jsonl(&'a mut dyn Write),
+    Csv(&'a mut dyn Output, Vec<u8>),
+    Jsonl(&'a mut dyn Output),
     Parquet(Box<ParquetRows<'a>>),
 }
 
@@ -291,13 +431,40 @@ struct More {
     more: u64,
 }
 
+impl JoinSink for Rows<'_> {
+    type Error = io::Error;
+
+    fn item(&mut self, hits: &ItemHits) -> io::Result<()> {
+        self.write(hits)
+    }
+
+    fn reached(&mut self, next: usize, report: &JoinReport) -> io::Result<()> {
+        let JoinReport { items_with_hits, hits, more, .. } = *report;
+        match &mut self.form {
+            Form::Csv(out, _) | Form::Jsonl(out) => {
+                out.reached(Reached { next, items_with_hits, hits, more })
+            }
+            Form::Parquet(_) => Ok(()),
+        }
+    }
+}
+
 impl<'a> Rows<'a> {
-    fn new(format: RowFormat, negatives: bool, lists: &'a Lists, out: &'a mut dyn Write) -> io::Result<Self> {
+    /// Begins rows; those that go on with earlier ones have their header already.
+    fn new(
+        format: RowFormat,
+        negatives: bool,
+        lists: &'a Lists,
+        out: &'a mut dyn Output,
+        at_the_beginning: bool,
+    ) -> io::Result<Self> {
         let columns = columns(negatives);
         let form = match format {
             RowFormat::Csv => {
                 let names: Vec<_> = columns.iter().map(|column| &*column.name).collect();
-                writeln!(out, "{}", names.join(","))?;
+                if at_the_beginning {
+                    writeln!(out, "{}", names.join(","))?;
+                }
                 Form::Csv(out, Vec::new())
             }
             RowFormat::Jsonl => Form::Jsonl(out),
@@ -339,7 +506,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Writes a row. No cell of a join needs quotes.
-fn write_csv(out: &mut dyn Write, line: &mut Vec<u8>, cells: &[Cell<'_>]) -> io::Result<()> {
+fn write_csv(out: &mut dyn Output, line: &mut Vec<u8>, cells: &[Cell<'_>]) -> io::Result<()> {
     line.clear();
     for cell in cells {
         cell.write(line)?;

@@ -24,8 +24,8 @@ impl Reading {
     /// What a picture of this size needs; `None` where pixels are better.
     pub(in crate::decode) fn usual(frame: &Frame) -> Option<Self> {
         let (kept, refined) = match frame.width.min(frame.height) {
-            0..128 => return None,
-            128..600 => (Kept::ALL, true),
+            0..64 => return None,
+            64..600 => (Kept::ALL, true),
             600..900 => (Kept::FIFTEEN, true),
             900..1300 => (Kept::SIX, false),
             1300..2200 => (Kept::THREE, false),

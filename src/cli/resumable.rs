@@ -1,0 +1,224 @@
+//! An output file that a run which was ended can be gone on with.
+//!
+//! Beside the name of the result there is `NAME.partial` while it grows, and `NAME.resume.json`, which says how much of it is
+//! good, what it is a result of and where to go on. Both are gone when the result has its name. The note is renamed into its
+//! place after what it speaks of is on the disk, so that at any instant it is true; and it has the digest of what it
+//! speaks of, so that a result is never gone on with that somebody changed.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::error::CliError;
+use crate::source::digest::hex;
+use crate::source::name::escape_path;
+
+/// The form of the note.
+const VERSION: u32 = 1;
+/// The note is small; what is larger is none.
+const MOST_NOTE_BYTES: u64 = 1 << 20;
+
+/// What the note says. `S` are the settings that decide the result, `P` is where to go on.
+#[derive(Serialize, Deserialize)]
+struct Note<S, P> {
+    version: u32,
+    program: String,
+    settings: S,
+    bytes: u64,
+    sha256: String,
+    /// `None` at the beginning.
+    place: Option<P>,
+}
+
+/// A result while it is written.
+#[derive(Debug)]
+pub struct Resumable<S> {
+    path: PathBuf,
+    partial: PathBuf,
+    note: PathBuf,
+    settings: S,
+    file: BufWriter<File>,
+    bytes: u64,
+    sha256: Sha256,
+    /// Whether there is something to go on from.
+    begun: bool,
+}
+
+impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
+    /// Begins the result `path`, or goes on with it: then the place is given that was noted last.
+    ///
+    /// # Errors
+    /// A partial result of other settings, or one that was changed; the file system's.
+    pub fn open<P>(path: &Path, settings: S) -> Result<(Self, Option<P>), CliError>
+    where
+        P: Serialize + for<'a> Deserialize<'a>,
+    {
+        let beside = |ending: &str| {
+            let mut name = path.file_name().unwrap_or_default().to_os_string();
+            name.push(ending);
+            path.with_file_name(name)
+        };
+        let (partial, note) = (beside(".partial"), beside(".resume.json"));
+        let shown = [escape_path(&partial), escape_path(&note)];
+        let refused = |reason: &str| {
+            let [partial, note] = &shown;
+            CliError::Failed(format!(
+                "{note}: {reason}; finish that result with its own command, or remove {note} and {partial} to begin anew"
+            ))
+        };
+        let failed = |error: io::Error| CliError::Failed(format!("{}: {error}", shown[0]));
+        let (mut bytes, mut sha256, mut place) = (0, Sha256::new(), None);
+        let file = match read_note(&note).map_err(|error| CliError::Failed(format!("{}: {error}", shown[1])))? {
+            None => File::options().write(true).create_new(true).open(&partial).map_err(|error| {
+                if error.kind() == io::ErrorKind::AlreadyExists {
+                    let there = &shown[0];
+                    return CliError::Failed(format!(
+                        "{there} is there already, and nothing says what it is part of: remove it or choose another name"
+                    ));
+                }
+                failed(error)
+            })?,
+            Some(text) => {
+                let note: Note<S, P> = serde_json::from_slice(&text)
+                    .map_err(|error| refused(&format!("it is not what this program noted ({error})")))?;
+                if note.version != VERSION || note.program != program() {
+                    return Err(refused("it is of another version of this program"));
+                }
+                if note.settings != settings {
+                    return Err(refused("it is of a join of other lists or with other options"));
+                }
+                let mut file = File::options().read(true).write(true).open(&partial).map_err(failed)?;
+                // What was written after the last note counts for nothing.
+                let read = digest(&mut file, note.bytes, &mut sha256).map_err(failed)?;
+                if read != note.bytes || hex(&sha256.clone().finalize()) != note.sha256 {
+                    return Err(refused(&format!("{} was changed since", shown[0])));
+                }
+                file.set_len(note.bytes).map_err(failed)?;
+                file.seek(SeekFrom::End(0)).map_err(failed)?;
+                (bytes, place) = (note.bytes, note.place);
+                file
+            }
+        };
+        let begun = place.is_some();
+        let file = BufWriter::with_capacity(1 << 16, file);
+        let result = Self { path: path.into(), partial, note, settings, file, bytes, sha256, begun };
+        if !begun {
+            result.write_note::<P>(None).map_err(CliError::failed)?;
+        }
+        Ok((result, place))
+    }
+
+    /// Notes that what was written until now is good, and where to go on from it.
+    ///
+    /// # Errors
+    /// The file system's, with the file's name.
+    pub fn reached<P: Serialize>(&mut self, place: P) -> io::Result<()> {
+        let flushed = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
+        flushed.map_err(|error| named(&self.partial, &error))?;
+        self.write_note(Some(place))?;
+        self.begun = true;
+        Ok(())
+    }
+
+    fn write_note<P: Serialize>(&self, place: Option<P>) -> io::Result<()> {
+        let note = Note {
+            version: VERSION,
+            program: program(),
+            settings: &self.settings,
+            bytes: self.bytes,
+            sha256: hex(&self.sha256.clone().finalize()),
+            place,
+        };
+        let mut fresh = self.note.clone().into_os_string();
+        fresh.push(".new");
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&fresh)?;
+            serde_json::to_writer(&mut file, &note)?;
+            file.sync_all()?;
+            fs::rename(&fresh, &self.note)
+        };
+        write().map_err(|error| named(&self.note, &error))
+    }
+
+    /// Gives the whole result its name.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn finish(self) -> Result<(), CliError> {
+        let Self { path, partial, note, mut file, .. } = self;
+        let failed = |error: io::Error| CliError::failed(named(&path, &error));
+        file.flush().and_then(|()| file.get_ref().sync_all()).map_err(failed)?;
+        drop(file);
+        fs::rename(&partial, &path).map_err(failed)?;
+        match fs::remove_file(&note) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves the result as it is for the next run, if there is something to go on from, else nothing of it. Returns whether
+    /// there is.
+    pub fn leave(self) -> bool {
+        let Self { partial, note, file, begun, .. } = self;
+        // What is behind the last note would be thrown away anyway.
+        drop(file.into_parts());
+        if !begun {
+            // The error that led here is the one to report.
+            let _ = fs::remove_file(&note);
+            let _ = fs::remove_file(&partial);
+        }
+        begun
+    }
+}
+
+impl<S> Write for Resumable<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes).map_err(|error| named(&self.partial, &error))?;
+        self.sha256.update(&bytes[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// The note's bytes; `None` where there is none.
+fn read_note(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut text = Vec::new();
+    file.take(MOST_NOTE_BYTES).read_to_end(&mut text)?;
+    Ok(Some(text))
+}
+
+/// Digests the first `bytes` of a file, or as many as there are, and says how many.
+fn digest(file: &mut File, bytes: u64, sha256: &mut Sha256) -> io::Result<u64> {
+    let mut block = vec![0; 1 << 20];
+    let mut source = file.take(bytes);
+    let mut read = 0;
+    loop {
+        match source.read(&mut block)? {
+            0 => return Ok(read),
+            count => {
+                sha256.update(&block[..count]);
+                read += count as u64;
+            }
+        }
+    }
+}
+
+fn program() -> String {
+    concat!("tamis ", env!("CARGO_PKG_VERSION")).into()
+}
+
+/// An error with the file's name. Its kind stays, because `write_all` tries again after some.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write to {}: {error}", escape_path(path)))
+}
