@@ -1,5 +1,7 @@
 //! The command line as typed. What it resolves to is in [`super::config`].
 
+pub mod known;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -54,6 +56,8 @@ pub enum Command {
     Hash(Hash),
     /// Every pair of codes of two lists, or of one with itself, within a distance; without a case
     Join(Join),
+    /// Import published known sets into set files, and show and verify these
+    Known(known::Known),
     /// Show the adapters of this machine and which backend `auto` takes, with the measurement
     Devices(Devices),
     /// Measure how fast this machine would work

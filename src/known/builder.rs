@@ -103,13 +103,7 @@ impl Builder {
     }
 
     fn push_code(&mut self, code: KnownCode) {
-        if code.code.is_zero() {
-            self.counts.zero_codes += 1;
-        } else if code.quality.is_some_and(|quality| quality < self.min_quality) {
-            self.counts.low_quality += 1;
-        } else {
-            self.counts.codes += 1;
-            self.counts.codes_without_quality += u64::from(code.quality.is_none());
+        if self.counts.takes(&code, self.min_quality) {
             self.codes.push(code);
         }
     }

@@ -1,0 +1,289 @@
+//! Importing published lists into set files, record by record.
+//!
+//! Every format has a reader of its own that gives [`KnownRecord`]s to one [`Sink`]. The sink decides what a malformed
+//! record does, looks its category up in the profile, and writes.
+
+mod fields;
+mod json_records;
+mod source;
+mod vics;
+
+use std::path::{Path, PathBuf};
+
+use super::control::ImportControl;
+use super::profile::Profile;
+use super::record::KnownRecord;
+use super::set_file::{Manifest, SetCounts, SetError, SetWriter, SourceFile};
+use crate::pdq::Geometry;
+use crate::source::digest::hex;
+use crate::source::name::{escape, escape_path};
+use source::Source;
+
+/// A format that can be imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportFormat {
+    /// JSON of the VICS data model: Project VIC and CAID.
+    Vics,
+}
+
+impl ImportFormat {
+    /// All.
+    pub const ALL: [Self; 1] = [Self::Vics];
+
+    /// Its name on the command line and in manifests.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vics => "vics",
+        }
+    }
+
+    /// The format of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+}
+
+/// How sources are to be imported.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// What their categories mean.
+    pub profile: Profile,
+    /// Name of the set; that of the first file without its extension if not told.
+    pub name: Option<String>,
+    /// Version of the set, as its publisher has it.
+    pub version: Option<String>,
+    /// What the files are; seen from their content if not told.
+    pub format: Option<ImportFormat>,
+    /// Count malformed records instead of refusing the import.
+    pub skip_bad_records: bool,
+    /// The geometry that the codes were made with.
+    pub geometry: Geometry,
+}
+
+/// Why an import was refused. Nothing of it is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A source cannot be read.
+    #[error("{}: {source}", escape_path(path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A source is not what it is taken for.
+    #[error("{}: {reason}", escape_path(path))]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why, and the way out.
+        reason: String,
+    },
+    /// A malformed record.
+    #[error("{}, record {record}, byte {offset}: {reason}", escape_path(path))]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Number in the file, from 1.
+        record: u64,
+        /// Offset in the file, from 0.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The set file cannot be written, or the import was ended.
+    #[error(transparent)]
+    Set(#[from] SetError),
+}
+
+/// What was imported.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// What the set says of itself.
+    pub manifest: Manifest,
+    /// What identifies it.
+    pub identity: [u8; 32],
+    /// (record, offset, reason) of the first record that was skipped, with its file.
+    pub first_bad: Option<String>,
+}
+
+/// Imports sources, in their order, into one set file at `output`.
+///
+/// # Errors
+/// File, record, offset and reason of the first malformed record; a source that is none; a disk that is full; or
+/// `control` ended it. Nothing is left behind then, and a file that was at `output` is as it was.
+pub fn import(
+    inputs: &[PathBuf],
+    output: &Path,
+    options: &ImportOptions,
+    control: &ImportControl,
+) -> Result<Imported, ImportError> {
+    let mut sink = Sink {
+        writer: SetWriter::create(output)?,
+        options,
+        control,
+        path: Path::new(""),
+        record: 0,
+        bad_records: 0,
+        bad_before: 0,
+        records_before: 0,
+        about: serde_json::Map::new(),
+        first_bad: None,
+    };
+    let mut sources = Vec::with_capacity(inputs.len());
+    for path in inputs {
+        sources.push(read(path, &mut sink)?);
+    }
+    let Sink { writer, bad_records, first_bad, .. } = sink;
+    if writer.counts().records == 0 {
+        let reason = match first_bad {
+            Some(first) => format!("no record of it is sound; the first fault: {first}"),
+            None => "it holds no records".into(),
+        };
+        return Err(ImportError::Refused { path: inputs.first().cloned().unwrap_or_default(), reason });
+    }
+    let stem = inputs.first().and_then(|path| path.file_stem()).unwrap_or_default();
+    let mut manifest = Manifest {
+        name: options.name.clone().unwrap_or_else(|| escape(stem.as_encoded_bytes())),
+        version: options.version.clone().unwrap_or_default(),
+        program: concat!("tamis ", env!("CARGO_PKG_VERSION")).into(),
+        profile: options.profile.clone(),
+        geometry: options.geometry,
+        skip_bad_records: options.skip_bad_records,
+        columns: Vec::new(),
+        sources,
+        counts: SetCounts { bad_records, ..writer.counts() },
+    };
+    manifest.counts.bad_records = bad_records;
+    let identity = writer.finish(manifest.clone(), control)?;
+    Ok(Imported { manifest, identity, first_bad })
+}
+
+/// Imports one source.
+fn read<'a>(path: &'a Path, sink: &mut Sink<'a>) -> Result<SourceFile, ImportError> {
+    let mut source = Source::open(path, sink.control)?;
+    let format = match sink.options.format {
+        Some(format) => format,
+        None => source::recognise(source.head()).map_err(|reason| source.refused(reason))?,
+    };
+    sink.begin(path);
+    match format {
+        ImportFormat::Vics => vics::read(&mut source, sink)?,
+    }
+    let (size, sha256) = source.finish()?;
+    Ok(SourceFile {
+        name: escape(path.file_name().unwrap_or_default().as_encoded_bytes()),
+        size,
+        sha256: hex(&sha256),
+        format: format.name().into(),
+        records: sink.writer.counts().records - sink.records_before,
+        bad_records: sink.bad_records - sink.bad_before,
+        about: std::mem::take(&mut sink.about),
+    })
+}
+
+/// What is wrong with a record.
+#[derive(Debug)]
+struct Fault {
+    /// Where, from the beginning of the record.
+    at: usize,
+    reason: String,
+}
+
+impl Fault {
+    fn new(at: usize, reason: impl Into<String>) -> Self {
+        Self { at, reason: reason.into() }
+    }
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self { at: 0, reason }
+    }
+}
+
+/// A record as a reader gives it.
+#[derive(Debug, Default)]
+struct Parsed<'a> {
+    /// Its meaning is still to be looked up.
+    record: KnownRecord<'a>,
+    /// It has a PhotoDNA field that is no value of 144 bytes.
+    photodna_unread: bool,
+}
+
+/// Where records go.
+struct Sink<'a> {
+    writer: SetWriter,
+    options: &'a ImportOptions,
+    control: &'a ImportControl,
+    /// The source in hand.
+    path: &'a Path,
+    /// Records of it, malformed ones too.
+    record: u64,
+    bad_records: u64,
+    /// Counts when the source was begun.
+    bad_before: u64,
+    records_before: u64,
+    /// What the source says beside its records.
+    about: serde_json::Map<String, serde_json::Value>,
+    first_bad: Option<String>,
+}
+
+impl<'a> Sink<'a> {
+    fn begin(&mut self, path: &'a Path) {
+        self.path = path;
+        self.record = 0;
+        self.bad_before = self.bad_records;
+        self.records_before = self.writer.counts().records;
+    }
+
+    /// Takes the next record, which begins at `offset`.
+    fn take(&mut self, offset: u64, parsed: Result<Parsed<'_>, Fault>) -> Result<(), ImportError> {
+        self.record += 1;
+        if self.control.is_cancelled() {
+            return Err(SetError::Cancelled.into());
+        }
+        let Parsed { mut record, photodna_unread } = match parsed {
+            Ok(parsed) => parsed,
+            Err(fault) => return self.bad(offset, fault),
+        };
+        // A category is never a reason to leave a record out, so that --skip-bad-records does not skip it.
+        let category = self.options.profile.category(record.facts.category.as_deref());
+        let category = category
+            .map_err(|reason| self.error(offset, format!("{reason} --profile-file takes one of your own")))?;
+        record.facts.meaning = category.map(|category| category.meaning);
+        if photodna_unread {
+            self.writer.count_unread_photodna();
+        }
+        self.writer.push(&record)?;
+        self.control.add_record();
+        Ok(())
+    }
+
+    /// Counts a malformed record, or refuses the import because of it.
+    fn bad(&mut self, offset: u64, fault: Fault) -> Result<(), ImportError> {
+        let Fault { at, reason } = fault;
+        let offset = offset + at as u64;
+        if !self.options.skip_bad_records {
+            return Err(
+                self.error(offset, format!("{reason} (--skip-bad-records counts such records instead)"))
+            );
+        }
+        self.bad_records += 1;
+        if self.first_bad.is_none() {
+            self.first_bad = Some(self.error(offset, reason).to_string());
+        }
+        Ok(())
+    }
+
+    /// A fault that ends the import whatever the options are.
+    fn error(&self, offset: u64, reason: String) -> ImportError {
+        ImportError::Record { path: self.path.to_path_buf(), record: self.record, offset, reason }
+    }
+
+    fn skips(&self) -> bool {
+        self.options.skip_bad_records
+    }
+}
