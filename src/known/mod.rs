@@ -26,7 +26,7 @@ use crate::source::name::{escape, escape_path};
 
 pub use code_list::{CodeList, ListError, names_orientations};
 pub use control::ImportControl;
-pub use import::{ImportError, ImportFormat, ImportOptions, Imported, import};
+pub use import::{ColumnMap, ImportError, ImportFormat, ImportOptions, Imported, import};
 pub use record::{Facts, KnownRecord, PhotoDna, Spelling};
 pub use set_file::{Manifest, SetCounts, SetError, SetFile, SourceFile, StoredRecord};
 

@@ -53,6 +53,9 @@ pub struct KnownImport {
     /// What the files are, where their content does not say it
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
+    /// What the columns of a table hold, such as md5=HASH,category=Cat
+    #[arg(long, value_name = "FIELD=COLUMN,...")]
+    pub columns: Option<String>,
     /// The geometry that the set's PDQ codes were made with
     #[arg(long, value_name = "GEOMETRY", default_value = "full")]
     pub geometry: GeometryName,

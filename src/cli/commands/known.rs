@@ -17,8 +17,8 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::protect::Protected;
 use crate::known::profile::Profile;
 use crate::known::{
-    ImportControl, ImportError, ImportFormat, ImportOptions, Imported, SetCounts, SetError, SetFile,
-    StoredRecord, import,
+    ColumnMap, ImportControl, ImportError, ImportFormat, ImportOptions, Imported, SetCounts, SetError,
+    SetFile, StoredRecord, import,
 };
 use crate::source::digest::hex;
 use crate::source::name::{escape, escape_path};
@@ -82,6 +82,7 @@ fn options(command: &KnownImport) -> Result<ImportOptions, CliError> {
         name: command.name.clone(),
         version: command.set_version.clone(),
         format: format.transpose()?,
+        columns: command.columns.as_deref().map(ColumnMap::parse).transpose().map_err(CliError::Usage)?,
         skip_bad_records: command.skip_bad_records,
         geometry: command.geometry.into(),
     })

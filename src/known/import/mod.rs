@@ -3,9 +3,15 @@
 //! Every format has a reader of its own that gives [`KnownRecord`]s to one [`Sink`]. The sink decides what a malformed
 //! record does, looks its category up in the profile, and writes.
 
+mod columns;
 mod fields;
+mod hashdeep;
 mod json_records;
+mod list;
+mod ncmec;
+mod nsrl;
 mod source;
+mod text_lines;
 mod vics;
 
 use std::path::{Path, PathBuf};
@@ -24,17 +30,36 @@ use source::Source;
 pub enum ImportFormat {
     /// JSON of the VICS data model: Project VIC and CAID.
     Vics,
+    /// The lists of INTERPOL's ICSE, separated by semicolons.
+    Icse,
+    /// XML of NCMEC's exchange of hashes, version 2.
+    Ncmec,
+    /// The NSRL's RDS, version 3: a SQLite database.
+    Nsrl,
+    /// What hashdeep prints.
+    Hashdeep,
+    /// A table with a header.
+    Csv,
+    /// PDQ codes, or what md5sum, sha1sum and sha256sum print.
+    List,
 }
 
 impl ImportFormat {
     /// All.
-    pub const ALL: [Self; 1] = [Self::Vics];
+    pub const ALL: [Self; 7] =
+        [Self::Vics, Self::Icse, Self::Ncmec, Self::Nsrl, Self::Hashdeep, Self::Csv, Self::List];
 
     /// Its name on the command line and in manifests.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Vics => "vics",
+            Self::Icse => "icse",
+            Self::Ncmec => "ncmec",
+            Self::Nsrl => "nsrl",
+            Self::Hashdeep => "hashdeep",
+            Self::Csv => "csv",
+            Self::List => "list",
         }
     }
 
@@ -42,6 +67,41 @@ impl ImportFormat {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+}
+
+/// Which column of a table holds what: (field, column), as `--columns` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnMap(Vec<(String, String)>);
+
+impl ColumnMap {
+    /// Reads `field=column,…`.
+    ///
+    /// # Errors
+    /// A part that is none, or a field that there is not; the text lists them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut map: Vec<(String, String)> = Vec::new();
+        for part in text.split(',') {
+            let (field, column) = part.split_once('=').unwrap_or((part, ""));
+            let (field, column) = (field.trim_ascii().to_ascii_lowercase(), column.trim_ascii());
+            if !columns::is_field(&field) || column.is_empty() {
+                return Err(format!(
+                    "`{}`: write --columns FIELD=COLUMN,… with the fields {}",
+                    escape(part.as_bytes()),
+                    columns::field_names()
+                ));
+            }
+            if map.iter().any(|(other, _)| *other == field) {
+                return Err(format!("--columns names the field {field} twice"));
+            }
+            map.push((field, column.to_string()));
+        }
+        Ok(Self(map))
+    }
+
+    /// `field=column`, each.
+    fn shown(&self) -> Vec<String> {
+        self.0.iter().map(|(field, column)| format!("{field}={column}")).collect()
     }
 }
 
@@ -56,6 +116,8 @@ pub struct ImportOptions {
     pub version: Option<String>,
     /// What the files are; seen from their content if not told.
     pub format: Option<ImportFormat>,
+    /// Which column of a table holds what; seen from their names if not told.
+    pub columns: Option<ColumnMap>,
     /// Count malformed records instead of refusing the import.
     pub skip_bad_records: bool,
     /// The geometry that the codes were made with.
@@ -133,8 +195,9 @@ pub fn import(
         first_bad: None,
     };
     let mut sources = Vec::with_capacity(inputs.len());
+    let mut deletions = Deletions { inputs, noted: None, entries: 0 };
     for path in inputs {
-        sources.push(read(path, &mut sink)?);
+        sources.push(read(path, &mut sink, &mut deletions)?);
     }
     let Sink { writer, bad_records, first_bad, .. } = sink;
     if writer.counts().records == 0 {
@@ -152,7 +215,7 @@ pub fn import(
         profile: options.profile.clone(),
         geometry: options.geometry,
         skip_bad_records: options.skip_bad_records,
-        columns: Vec::new(),
+        columns: options.columns.as_ref().map(ColumnMap::shown).unwrap_or_default(),
         sources,
         counts: SetCounts { bad_records, ..writer.counts() },
     };
@@ -161,16 +224,45 @@ pub fn import(
     Ok(Imported { manifest, identity, first_bad })
 }
 
+/// What entries of NCMEC's documents withdraw, over all sources; noted when the first such document is met.
+struct Deletions<'a> {
+    inputs: &'a [PathBuf],
+    noted: Option<ncmec::Withdrawn>,
+    /// Entries that were read so far.
+    entries: u64,
+}
+
 /// Imports one source.
-fn read<'a>(path: &'a Path, sink: &mut Sink<'a>) -> Result<SourceFile, ImportError> {
+fn read<'a>(
+    path: &'a Path,
+    sink: &mut Sink<'a>,
+    deletions: &mut Deletions<'_>,
+) -> Result<SourceFile, ImportError> {
     let mut source = Source::open(path, sink.control)?;
-    let format = match sink.options.format {
-        Some(format) => format,
-        None => source::recognise(source.head()).map_err(|reason| source.refused(reason))?,
+    let format = match (sink.options.format, &sink.options.columns) {
+        (Some(format), _) => format,
+        (None, Some(_)) => ImportFormat::Csv,
+        (None, None) => source::recognise(source.head()).map_err(|reason| source.refused(reason))?,
     };
     sink.begin(path);
     match format {
         ImportFormat::Vics => vics::read(&mut source, sink)?,
+        ImportFormat::Icse => columns::read(&mut source, sink, columns::Naming::Icse)?,
+        ImportFormat::Csv => {
+            let told = sink.options.columns.as_ref().map(|map| &*map.0);
+            columns::read(&mut source, sink, told.map_or(columns::Naming::Usual, columns::Naming::Told))?;
+        }
+        ImportFormat::Ncmec => {
+            let withdrawn = deletions.noted.get_or_insert_with(|| {
+                let mut noted = ncmec::Withdrawn::default();
+                deletions.inputs.iter().for_each(|path| noted.note(path));
+                noted
+            });
+            ncmec::read(&mut source, sink, withdrawn, &mut deletions.entries)?;
+        }
+        ImportFormat::Nsrl => nsrl::read(path, sink)?,
+        ImportFormat::Hashdeep => hashdeep::read(&mut source, sink)?,
+        ImportFormat::List => list::read(&mut source, sink)?,
     }
     let (size, sha256) = source.finish()?;
     Ok(SourceFile {
@@ -281,6 +373,11 @@ impl<'a> Sink<'a> {
     /// A fault that ends the import whatever the options are.
     fn error(&self, offset: u64, reason: String) -> ImportError {
         ImportError::Record { path: self.path.to_path_buf(), record: self.record, offset, reason }
+    }
+
+    /// The source in hand is not what it is taken for.
+    fn refused(&self, reason: String) -> ImportError {
+        ImportError::Refused { path: self.path.to_path_buf(), reason }
     }
 
     fn skips(&self) -> bool {

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{ImportError, ImportFormat};
+use super::{ImportError, ImportFormat, columns, hashdeep, nsrl};
 use crate::known::control::ImportControl;
-use crate::known::read::BYTE_ORDER_MARK;
+use crate::known::read::{BYTE_ORDER_MARK, Opening};
+use crate::known::set_file::SetFile;
 
 /// Bytes that decide what a file is.
 const HEAD: usize = 64 << 10;
@@ -96,12 +97,28 @@ pub(super) fn recognise(head: &[u8]) -> Result<ImportFormat, String> {
     if head.is_empty() {
         return Err("the file is empty".into());
     }
+    if head.starts_with(nsrl::MAGIC) {
+        return Ok(ImportFormat::Nsrl);
+    }
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
         return Err("this is UTF-16 text: save it as UTF-8".into());
     }
+    if SetFile::is_one(head) {
+        return Err("this is a set file already: --known takes it as it is".into());
+    }
     let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head).trim_ascii_start();
+    let line = columns::first_line(head);
     match text.first() {
         Some(b'{' | b'[') => Ok(ImportFormat::Vics),
-        _ => Err("it is none of the formats that can be imported (docs/known-sets.md lists them); --format says which it is".into()),
+        Some(b'<') => Ok(ImportFormat::Ncmec),
+        _ if text.starts_with(hashdeep::MAGIC) => Ok(ImportFormat::Hashdeep),
+        _ if columns::is_icse(line) => Ok(ImportFormat::Icse),
+        _ if columns::is_table(line) => Ok(ImportFormat::Csv),
+        _ if Opening::of(head).is_ok_and(|opening| opening.format.is_some_and(|format| format.parse(line).is_ok())) => {
+            Ok(ImportFormat::List)
+        }
+        _ => Err("it is none of the formats that can be imported (docs/known-sets.md lists them). --columns says what the \
+                  columns of a table hold, --format what the file is"
+            .into()),
     }
 }

@@ -168,7 +168,9 @@ impl<'a> Value<'a> {
             Self::Number(number) => Some(Cow::Owned(number.to_string())),
             Self::Text(text) => Some(text),
             Self::Nested => {
-                return Err(E::custom(format!("{field} is an object or array; a text or number is expected")));
+                return Err(E::custom(format!(
+                    "{field} is an object or array; a text or number is expected"
+                )));
             }
         })
     }

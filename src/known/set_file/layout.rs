@@ -172,6 +172,10 @@ impl Header {
             };
         }
         read.check(u32_at(header, 12))?;
+        // Nothing is written where nothing is read from.
+        if read.to_bytes()[..] != header[..] {
+            return Err("its header holds more than a header has".into());
+        }
         Ok((read, own))
     }
 
@@ -192,18 +196,22 @@ impl Header {
             let table = |entry: u64| {
                 count.checked_mul(entry).and_then(|entries| entries.checked_add(directory(bits)))
             };
+            let plain = bits == 0;
             let expected = match section {
-                Section::Records | Section::Manifest => Some(length),
-                Section::Offsets => (count == self.records).then(|| (count + 1) * 8),
+                Section::Records => (plain && count == self.records).then_some(length),
+                Section::Manifest => (plain && count == 1).then_some(length),
+                Section::Offsets => (plain && count == self.records).then(|| (count + 1) * 8),
                 Section::Md5 => table(20),
                 Section::Sha1 => table(24),
                 Section::Sha256 => table(36),
-                Section::Codes => count.checked_mul(CODE_ENTRY as u64),
-                Section::PhotoDna => count.checked_mul(PHOTODNA_ENTRY as u64),
-                Section::Checks => {
+                Section::Codes if plain => count.checked_mul(CODE_ENTRY as u64),
+                Section::PhotoDna if plain => count.checked_mul(PHOTODNA_ENTRY as u64),
+                Section::Checks if plain => {
                     let others = self.sections[..Section::Checks as usize].iter();
-                    Some(others.map(|extent| extent.chunks()).sum::<u64>() * 32)
+                    let chunks = others.map(|extent| extent.chunks()).sum::<u64>();
+                    (count == chunks).then_some(chunks * 32)
                 }
+                Section::Codes | Section::PhotoDna | Section::Checks => None,
             };
             end = next.filter(|_| expected == Some(length)).ok_or_else(|| wrong(section))?;
         }
