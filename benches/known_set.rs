@@ -12,7 +12,8 @@ use tamis::known::SetFile;
 const COUNT: usize = 200_000;
 
 fn main() {
-    let Some(path) = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).map(PathBuf::from) else {
+    let Some(path) = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).map(PathBuf::from)
+    else {
         println!("give a set file: cargo bench --bench known_set -- SET");
         return;
     };

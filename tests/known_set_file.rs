@@ -81,7 +81,10 @@ fn make(random: &mut StdRng) -> Made {
     if random.random_bool(0.3) {
         let code: [u8; 32] = random.random();
         made.code = Some(code);
-        members.push(format!("\"AlternativeHashes\":[{{\"HashName\":\"pdq\",\"HashValue\":\"{}\"}}]", hex(&code)));
+        members.push(format!(
+            "\"AlternativeHashes\":[{{\"HashName\":\"pdq\",\"HashValue\":\"{}\"}}]",
+            hex(&code)
+        ));
     }
     if random.random_bool(0.2) {
         let value: Vec<u8> = (0..144).map(|_| random.random()).collect();
@@ -96,10 +99,15 @@ fn make(random: &mut StdRng) -> Made {
     if random.random_bool(0.4) {
         let yes = random.random();
         made.victim = Some(yes);
-        members.push(format!("\"VictimIdentified\":{}", if random.random() { format!("{yes}") } else { format!("\"{yes}\"") }));
+        members.push(format!(
+            "\"VictimIdentified\":{}",
+            if random.random() { format!("{yes}") } else { format!("\"{yes}\"") }
+        ));
     }
     if random.random_bool(0.3) {
-        let series: String = (0..random.random_range(1..9)).map(|_| *['a', 'é', '\u{1d11e}', ' ', 'z'].choose(random).unwrap()).collect();
+        let series: String = (0..random.random_range(1..9))
+            .map(|_| *['a', 'é', '\u{1d11e}', ' ', 'z'].choose(random).unwrap())
+            .collect();
         members.push(format!("\"Series\":{}", serde_json::to_string(&series).unwrap()));
         made.series = (!series.trim().is_empty()).then_some(series);
     }
@@ -165,17 +173,29 @@ fn what_goes_in_comes_out() {
             assert_eq!(set.find_md5(&digest).unwrap(), expected, "also what is not there");
             assert!(set.find_sha1(&random.random()).unwrap().is_empty());
         }
-        let codes: Vec<(u32, [u8; 32])> = set.codes().unwrap().map(|code| (code.record, code.code.to_bytes())).collect();
+        let codes: Vec<(u32, [u8; 32])> =
+            set.codes().unwrap().map(|code| (code.record, code.code.to_bytes())).collect();
         let numbered = || records.iter().enumerate().map(|(number, made)| (number as u32, made));
-        assert_eq!(codes, numbered().filter_map(|(number, made)| Some((number, made.code?))).collect::<Vec<_>>());
-        let values: Vec<(u32, Vec<u8>)> =
-            set.photodna().unwrap().into_iter().map(|(record, value)| (record, value.bytes.to_vec())).collect();
-        let expected: Vec<_> = numbered().filter_map(|(number, made)| Some((number, made.photodna.clone()?))).collect();
+        assert_eq!(
+            codes,
+            numbered().filter_map(|(number, made)| Some((number, made.code?))).collect::<Vec<_>>()
+        );
+        let values: Vec<(u32, Vec<u8>)> = set
+            .photodna()
+            .unwrap()
+            .into_iter()
+            .map(|(record, value)| (record, value.bytes.to_vec()))
+            .collect();
+        let expected: Vec<_> =
+            numbered().filter_map(|(number, made)| Some((number, made.photodna.clone()?))).collect();
         assert_eq!(values, expected);
         for (number, made) in numbered() {
             let record = set.record(number).unwrap();
             assert_eq!(record.fields, made.json, "byte for byte");
-            assert_eq!(record.facts.category.as_deref(), made.category.map(|digit| digit.to_string()).as_deref());
+            assert_eq!(
+                record.facts.category.as_deref(),
+                made.category.map(|digit| digit.to_string()).as_deref()
+            );
             assert_eq!(record.facts.victim_identified, made.victim);
             assert_eq!(record.facts.series.as_deref(), made.series.as_deref());
         }
@@ -192,8 +212,14 @@ fn a_set_file_answers_as_a_list_does() {
     let mut table = String::from("md5,sha1,sha256,pdq,name\n");
     for made in &records {
         let shown = |bytes: Option<&[u8]>| bytes.map(hex).unwrap_or_default();
-        let (md5, sha1) = (shown(made.md5.as_ref().map(|digest| &digest[..])), shown(made.sha1.as_ref().map(|digest| &digest[..])));
-        let (sha256, pdq) = (shown(made.sha256.as_ref().map(|digest| &digest[..])), shown(made.code.as_ref().map(|digest| &digest[..])));
+        let (md5, sha1) = (
+            shown(made.md5.as_ref().map(|digest| &digest[..])),
+            shown(made.sha1.as_ref().map(|digest| &digest[..])),
+        );
+        let (sha256, pdq) = (
+            shown(made.sha256.as_ref().map(|digest| &digest[..])),
+            shown(made.code.as_ref().map(|digest| &digest[..])),
+        );
         writeln!(table, "{md5},{sha1},{sha256},{pdq},n").unwrap();
     }
     let list = folder.path().join("list.csv");
@@ -271,7 +297,10 @@ fn cut_sets_are_refused() {
     let set = import_set(&folder, &records);
     let sound = fs::read(set.path()).unwrap();
     let path = folder.path().join("cut");
-    for length in (0..64).chain([4095, 4096, 4097, sound.len() - 1]).chain((0..200).map(|step| step * sound.len() / 200)) {
+    for length in (0..64)
+        .chain([4095, 4096, 4097, sound.len() - 1])
+        .chain((0..200).map(|step| step * sound.len() / 200))
+    {
         fs::write(&path, &sound[..length]).unwrap();
         let error = SetFile::open(&path).unwrap_err().to_string();
         assert!(error.contains("cut off") || error.contains("no set file"), "{length}: {error}");

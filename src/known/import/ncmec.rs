@@ -79,6 +79,8 @@ struct Entry {
     offset: u64,
     kind: String,
     texts: Vec<(String, String)>,
+    /// An element has begun since the last text, so that the next is another's, of the same path or not.
+    fresh: bool,
 }
 
 impl Entry {
@@ -199,11 +201,12 @@ fn for_each_entry<R: BufRead>(
             match &mut entry {
                 Some(entry) => {
                     open.push(name);
+                    entry.fresh = true;
                     add_attributes(entry, &open, &start).map_err(wrong)?;
                 }
                 None if matches!(&*name, "image" | "video" | "deletedImage" | "deletedVideo") => {
                     reader.get_mut().taken = 0;
-                    let mut begun = Entry { offset: at, kind: name, texts: Vec::new() };
+                    let mut begun = Entry { offset: at, kind: name, texts: Vec::new(), fresh: true };
                     add_attributes(&mut begun, &[], &start).map_err(wrong)?;
                     entry = Some(begun);
                 }
@@ -244,9 +247,12 @@ fn add_text(entry: &mut Option<Entry>, open: &[String], text: &str) {
     let Some(entry) = entry else { return };
     let path = open.join("/");
     match entry.texts.last_mut() {
-        Some((last, so_far)) if *last == path => so_far.push_str(text),
+        Some((last, so_far)) if !entry.fresh && *last == path => so_far.push_str(text),
         _ if text.trim_ascii().is_empty() => {}
-        _ => entry.texts.push((path, text.to_string())),
+        _ => {
+            entry.texts.push((path, text.to_string()));
+            entry.fresh = false;
+        }
     }
 }
 

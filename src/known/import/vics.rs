@@ -221,7 +221,8 @@ impl<'de> Visitor<'de> for MediaVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Media<'de>, A::Error> {
         let mut media = Media::default();
-        let mut keys = Keys::default();
+        // Records have about so many fields.
+        let mut keys = Keys { keys: Vec::with_capacity(24), seen: 0 };
         while let Some(Text(key)) = members.next_key()? {
             let field = FIELDS.iter().position(|field| field.eq_ignore_ascii_case(&key));
             keys.add(key)?;

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `records` | a record's facts, then its fields as JSON ([`StoredFacts`]) |
 //! | `offsets` | u64: where a record begins in `records`; one more for the end |
-//! | `md5`, `sha1`, `sha256` | 2^bits + 1 × u32, the directory: entries before each value of the leading bits; then (digest, u32 record), sorted |
+//! | `md5`, `sha1`, `sha256` | (digest, u32 record), sorted; then 2^bits + 1 × u32, the directory: entries before each value of the leading bits |
 //! | `codes` | u32 record, u8 quality (255: none), 3 × 0, the 32 bytes of the code's text; by record |
 //! | `photodna` | u32 record, u8 spelling (1 base64, 2 hex), 3 × 0, 144 bytes; by record |
 //! | `manifest` | JSON |
@@ -190,7 +190,7 @@ impl Header {
         for (section, extent) in Section::ALL.into_iter().zip(self.sections) {
             let Extent { offset, length, count, bits } = extent;
             let next = offset.checked_add(length).filter(|&next| next <= self.file_length);
-            if offset != end.next_multiple_of(HEADER as u64) || bits > super::sort::COUNTED_BITS {
+            if offset != end.next_multiple_of(HEADER as u64) || bits > super::sort::MOST_BITS {
                 return Err(wrong(section));
             }
             let table = |entry: u64| {
@@ -232,7 +232,7 @@ pub(super) const fn directory_bits(count: u64) -> u32 {
     let bits = (count / 32).checked_ilog2();
     match bits {
         None => 0,
-        Some(bits) if bits > super::sort::COUNTED_BITS => super::sort::COUNTED_BITS,
+        Some(bits) if bits > super::sort::MOST_BITS => super::sort::MOST_BITS,
         Some(bits) => bits,
     }
 }

@@ -28,7 +28,7 @@ use layout::{
     u32_at, u64_at,
 };
 use map::Map;
-use sort::{COUNTED_BITS, leading_bits};
+use sort::leading_bits;
 
 pub(in crate::known) use layout::MAGIC;
 pub use manifest::{Manifest, SetCounts, SourceFile};
@@ -312,13 +312,13 @@ impl SetFile {
 
     /// A table's digests are sorted, its directory is that of its digests, and its records exist.
     fn check_order<const N: usize>(&self, section: Section) -> Result<(), SetError> {
-        let (directory, entries) = self.table(section)?;
+        let (entries, directory) = self.table(section)?;
         let bits = self.extent(section).bits;
         let entry_of = |index: usize| entries.get(index * (N + 4)..(index + 1) * (N + 4));
         let mut last: Option<&[u8]> = None;
         let mut bucket = 0;
         for (index, entry) in entries.chunks_exact(N + 4).enumerate() {
-            let value = leading_bits(entry) >> (COUNTED_BITS - bits);
+            let value = leading_bits(entry, bits);
             while bucket < value {
                 bucket += 1;
                 if u32_at(directory, bucket as usize * 4) as usize != index {
@@ -343,22 +343,26 @@ impl SetFile {
         Ok(())
     }
 
-    /// (directory, entries) of a table of digests.
+    /// (entries, directory) of a table of digests.
     fn table(&self, section: Section) -> Result<(&[u8], &[u8]), SetError> {
         let extent = self.extent(section);
         let all = self.bytes(section, 0..extent.length)?;
-        all.split_at_checked(directory(extent.bits) as usize)
+        let end = extent.length.saturating_sub(directory(extent.bits));
+        all.split_at_checked(end as usize)
             .ok_or_else(|| self.damaged(format!("its {} are cut off", section.name())))
     }
 
     /// Records with a digest, in their order.
     fn find<const N: usize>(&self, section: Section, digest: &[u8; N]) -> Result<Vec<u32>, SetError> {
         let extent = self.extent(section);
-        let value = u64::from(leading_bits(digest) >> (COUNTED_BITS - extent.bits));
-        let bounds = self.bytes(section, value * 4..value * 4 + 8)?;
+        let size = (N + 4) as u64;
+        let place = extent.count * size + u64::from(leading_bits(digest, extent.bits)) * 4;
+        let bounds = self.bytes(section, place..place + 8)?;
         let (first, end) = (u64::from(u32_at(bounds, 0)), u64::from(u32_at(bounds, 4)));
-        let (start, size) = (directory(extent.bits), (N + 4) as u64);
-        let bucket = self.bytes(section, start + first * size..start + end * size)?;
+        if first > end || end > extent.count {
+            return Err(self.damaged(format!("the directory of its {} is wrong", section.name())));
+        }
+        let bucket = self.bytes(section, first * size..end * size)?;
         let entry = |index: usize| bucket.get(index * (N + 4)..(index + 1) * (N + 4)).unwrap_or_default();
         let (mut low, mut high) = (0, bucket.len() / (N + 4));
         while low < high {

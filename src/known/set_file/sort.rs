@@ -10,8 +10,8 @@ use super::partial::Partial;
 
 /// Bytes of entries that are sorted at once.
 const RUN_BYTES: usize = 64 << 20;
-/// Leading bits of a digest that are counted as it comes, for the table's directory.
-pub(super) const COUNTED_BITS: u32 = 20;
+/// Leading bits of a digest that a table's directory has at most.
+pub(super) const MOST_BITS: u32 = 20;
 
 /// A digest and its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,9 +37,10 @@ impl<const N: usize> Entry<N> {
     }
 }
 
-/// The first [`COUNTED_BITS`] bits of a digest.
-pub(super) fn leading_bits(digest: &[u8]) -> u32 {
-    digest.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes) >> (32 - COUNTED_BITS))
+/// The first `bits` bits of a digest, at most [`MOST_BITS`].
+pub(super) fn leading_bits(digest: &[u8], bits: u32) -> u32 {
+    digest.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes) >> (32 - MOST_BITS))
+        >> (MOST_BITS - bits)
 }
 
 /// Collects entries in any order.
@@ -53,16 +54,13 @@ pub(super) struct Sorter<const N: usize> {
     /// (offset in bytes, entries) of each run in the spill.
     runs: Vec<(u64, u64)>,
     spilled: u64,
-    /// How many digests begin with each value of the leading bits; empty before the first.
-    counts: Vec<u32>,
 }
 
 impl<const N: usize> Sorter<N> {
     pub fn new(output: &Path, what: &'static str) -> Self {
         let run_entries = RUN_BYTES / size_of::<Entry<N>>();
         let output = output.to_path_buf();
-        let (entries, runs, counts) = (Vec::new(), Vec::new(), Vec::new());
-        Self { output, what, run_entries, entries, spill: None, runs, spilled: 0, counts }
+        Self { output, what, run_entries, entries: Vec::new(), spill: None, runs: Vec::new(), spilled: 0 }
     }
 
     /// Entries so far.
@@ -70,18 +68,7 @@ impl<const N: usize> Sorter<N> {
         self.spilled + self.entries.len() as u64
     }
 
-    /// How many digests begin with each value of the leading bits.
-    pub fn counts(&self) -> &[u32] {
-        &self.counts
-    }
-
     pub fn push(&mut self, digest: [u8; N], record: u32) -> io::Result<()> {
-        if self.counts.is_empty() {
-            self.counts = vec![0; 1 << COUNTED_BITS];
-        }
-        if let Some(count) = self.counts.get_mut(leading_bits(&digest) as usize) {
-            *count += 1;
-        }
         self.entries.push(Entry { digest, record });
         if self.entries.len() >= self.run_entries { self.spill_run() } else { Ok(()) }
     }
@@ -193,7 +180,6 @@ mod tests {
             }
             expected.sort_unstable();
             assert_eq!(sorter.count(), u64::from(count));
-            assert_eq!(sorter.counts().iter().sum::<u32>(), count);
             let mut merged = Vec::new();
             let sink = |entry: &Entry<16>| {
                 merged.push(*entry);

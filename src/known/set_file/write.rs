@@ -10,13 +10,13 @@ use super::layout::{
 };
 use super::manifest::Manifest;
 use super::partial::{Partial, Spill};
-use super::sort::{COUNTED_BITS, Sorter};
+use super::sort::{Sorter, leading_bits};
 use super::{SetCounts, SetError};
 use crate::known::control::ImportControl;
 use crate::known::record::{KnownRecord, Spelling};
 
 /// Entries between two looks at whether the import is to end.
-const LOOK: u64 = 1 << 16;
+const LOOK: u32 = 1 << 16;
 
 /// Bytes cut into chunks, each with its SHA-256.
 #[derive(Debug, Default)]
@@ -163,7 +163,8 @@ impl SetWriter {
     /// # Errors
     /// The disk is full, or there are more records than a set can number.
     pub fn push(&mut self, record: &KnownRecord<'_>) -> Result<(), SetError> {
-        let number = u32::try_from(self.counts.records).map_err(|_| SetError::TooMany)?;
+        let number = u32::try_from(self.counts.records).ok().filter(|&number| number < u32::MAX);
+        let number = number.ok_or(SetError::TooMany)?;
         self.store(record, number).map_err(|error| SetError::write(&self.path, error))
     }
 
@@ -280,29 +281,24 @@ fn copy(
     })
 }
 
-/// A directory and sorted digests.
+/// Sorted digests, and their directory.
 fn table<const N: usize>(
     output: &mut Output,
     section: Section,
     sorter: Sorter<N>,
     control: &ImportControl,
 ) -> Result<(), Stop> {
-    let bits = directory_bits(sorter.count());
-    output.section(section, (sorter.count(), bits), |out| {
-        let mut before = 0_u32;
-        let mut entries = Vec::with_capacity(directory(bits) as usize);
-        entries.extend_from_slice(&before.to_le_bytes());
-        let share = 1 << (COUNTED_BITS - bits);
-        for value in 0..1_usize << bits {
-            let counts = sorter.counts().get(value * share..(value + 1) * share).unwrap_or_default();
-            // Records have 32-bit numbers, and a record has one digest of a kind.
-            before += counts.iter().sum::<u32>();
-            entries.extend_from_slice(&before.to_le_bytes());
-        }
-        out.write(&entries)?;
-        let mut written = 0_u64;
+    let (count, bits) = (sorter.count(), directory_bits(sorter.count()));
+    output.section(section, (count, bits), |out| {
+        // Where each value of the leading bits begins. Records have 32-bit numbers, and a record has one digest of a kind.
+        let mut directory: Vec<u32> = Vec::with_capacity((1 << bits) + 1);
+        let mut written = 0_u32;
         let mut block = Vec::with_capacity(1 << 16);
         sorter.merge(|entry| {
+            let value = leading_bits(&entry.digest, bits) as usize;
+            if directory.len() <= value {
+                directory.resize(value + 1, written);
+            }
             block.extend_from_slice(&entry.digest);
             block.extend_from_slice(&entry.record.to_le_bytes());
             written += 1;
@@ -315,7 +311,13 @@ fn table<const N: usize>(
             }
             Ok::<(), Stop>(())
         })?;
-        Ok(out.write(&block)?)
+        directory.resize((1 << bits) + 1, written);
+        out.write(&block)?;
+        for piece in directory.chunks(1 << 14) {
+            let bytes: Vec<u8> = piece.iter().flat_map(|before| before.to_le_bytes()).collect();
+            out.write(&bytes)?;
+        }
+        Ok(())
     })
 }
 
