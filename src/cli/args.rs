@@ -194,8 +194,8 @@ impl From<VerifyName> for VerifyMode {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Matching options")]
 pub struct MatchOptions {
-    /// Known sets: lists of codes (`64 hex`, or `hex,quality,name`), CSV with a header naming pdq,
-    /// md5, sha1 or sha256, and md5sum or sha256sum lists; see docs/known-sets.md
+    /// Known sets: set files of `tamis known import`; lists of codes (`64 hex`, or `hex,quality,name`), CSV
+    /// with a header naming pdq, md5, sha1 or sha256, and md5sum or sha256sum lists; see docs/known-sets.md
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub known: Vec<PathBuf>,
     /// Differing bits of 256 up to which a code is a hit

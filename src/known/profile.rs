@@ -254,15 +254,15 @@ impl Profile {
             // Lists without categories have none to be wrong about.
             None if self.categories.is_empty() && self.without.is_some() => Ok(self.without.as_ref()),
             None => {
-                let all: Vec<String> = self
-                    .categories
-                    .iter()
-                    .map(|(number, found)| format!("{number} {}", found.label))
-                    .collect();
+                let shown = |text: &str| escape(text.as_bytes());
+                let one = |(number, found): (&String, &Category)| {
+                    format!("{} {}", shown(number), shown(&found.label))
+                };
+                let all: Vec<String> = self.categories.iter().map(one).collect();
                 Err(format!(
                     "the profile {} has no category `{}` (it has {}): is it the right profile?",
-                    self.name,
-                    escape(raw.as_bytes()),
+                    shown(&self.name),
+                    shown(raw),
                     all.join("; ")
                 ))
             }

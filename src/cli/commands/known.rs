@@ -299,6 +299,12 @@ fn show_record(
     writeln!(out, "victim identified    {}", told(facts.victim_identified))?;
     writeln!(out, "offender identified  {}", told(facts.offender_identified))?;
     writeln!(out, "distributed          {}", told(facts.distributed))?;
+    writeln!(out, "precategorized       {}", told(facts.precategorized))?;
+    writeln!(
+        out,
+        "size                 {}",
+        record.media_size.map_or("not told".into(), |size| format!("{size} bytes"))
+    )?;
     writeln!(out, "series               {}", facts.series.as_deref().map_or("none".into(), shown))?;
     if facts.withdrawn {
         writeln!(out, "withdrawn            yes: it is never matched")?;

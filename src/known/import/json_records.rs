@@ -13,8 +13,9 @@ use crate::source::name::escape;
 
 /// Bytes of a record, at most.
 pub(super) const MAX_RECORD: u64 = 16 << 20;
-/// Bytes of anything beside records, at most.
+/// Bytes of anything beside records, at most, and of all of it in a file.
 const MAX_ASIDE: u64 = 1 << 20;
+const MAX_ASIDES: u64 = 16 << 20;
 /// How deep a record may be nested.
 pub(super) const MAX_DEPTH: u32 = 64;
 /// Bytes read at a time.
@@ -30,6 +31,7 @@ pub(super) fn read_records(
         window: Window { source, buffer: Vec::new(), base: 0, position: 0, keep: None, ended: false },
         sink,
         parse: &mut parse,
+        asides: 0,
     };
     reader.document()
 }
@@ -80,6 +82,8 @@ struct Reader<'r, 's, 'a, 'k, P> {
     window: Window<'s, 'a>,
     sink: &'r mut Sink<'k>,
     parse: &'r mut P,
+    /// Bytes beside records so far.
+    asides: u64,
 }
 
 impl<P> Reader<'_, '_, '_, '_, P>
@@ -275,7 +279,12 @@ where
         key: &str,
         about: &mut serde_json::Map<String, serde_json::Value>,
     ) -> Result<(), ImportError> {
+        let start = self.window.position;
         let value = self.value()?;
+        self.asides += self.window.position - start;
+        if self.asides > MAX_ASIDES {
+            return Err(self.wrong(format!("more than {MAX_ASIDES} bytes stand beside the records")));
+        }
         about.insert(key.to_string(), value);
         Ok(())
     }

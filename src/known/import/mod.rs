@@ -14,6 +14,7 @@ mod source;
 mod text_lines;
 mod vics;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::control::ImportControl;
@@ -182,6 +183,17 @@ pub fn import(
     options: &ImportOptions,
     control: &ImportControl,
 ) -> Result<Imported, ImportError> {
+    // Whatever a reader makes of being cut short, the reason is this.
+    import_all(inputs, output, options, control)
+        .map_err(|error| if control.is_cancelled() { SetError::Cancelled.into() } else { error })
+}
+
+fn import_all(
+    inputs: &[PathBuf],
+    output: &Path,
+    options: &ImportOptions,
+    control: &ImportControl,
+) -> Result<Imported, ImportError> {
     let mut sink = Sink {
         writer: SetWriter::create(output)?,
         options,
@@ -207,9 +219,9 @@ pub fn import(
         };
         return Err(ImportError::Refused { path: inputs.first().cloned().unwrap_or_default(), reason });
     }
-    let stem = inputs.first().and_then(|path| path.file_stem()).unwrap_or_default();
-    let mut manifest = Manifest {
-        name: options.name.clone().unwrap_or_else(|| escape(stem.as_encoded_bytes())),
+    let stem = inputs.first().and_then(|path| path.file_stem());
+    let manifest = Manifest {
+        name: options.name.clone().unwrap_or_else(|| plain(stem)),
         version: options.version.clone().unwrap_or_default(),
         program: concat!("tamis ", env!("CARGO_PKG_VERSION")).into(),
         profile: options.profile.clone(),
@@ -219,9 +231,14 @@ pub fn import(
         sources,
         counts: SetCounts { bad_records, ..writer.counts() },
     };
-    manifest.counts.bad_records = bad_records;
     let identity = writer.finish(manifest.clone(), control)?;
     Ok(Imported { manifest, identity, first_bad })
+}
+
+/// A name as it is, or escaped where it is no UTF-8. It is escaped again where it is shown.
+fn plain(name: Option<&OsStr>) -> String {
+    let name = name.unwrap_or_default();
+    name.to_str().map_or_else(|| escape(name.as_encoded_bytes()), str::to_string)
 }
 
 /// What entries of NCMEC's documents withdraw, over all sources; noted when the first such document is met.
@@ -266,7 +283,7 @@ fn read<'a>(
     }
     let (size, sha256) = source.finish()?;
     Ok(SourceFile {
-        name: escape(path.file_name().unwrap_or_default().as_encoded_bytes()),
+        name: plain(path.file_name()),
         size,
         sha256: hex(&sha256),
         format: format.name().into(),

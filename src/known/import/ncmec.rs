@@ -153,7 +153,7 @@ fn for_each_entry<R: BufRead>(
                 return Err(wrong(format!("longer than {MAX_RECORD} bytes")));
             }
             Err(quick_xml::Error::Io(error)) => return Err(Stop::Io(io::Error::new(error.kind(), error))),
-            Err(error) => return Err(wrong(format!("no sound XML: {error}"))),
+            Err(error) => return Err(wrong(unsound(&error))),
         };
         let (start, closed) = match event {
             Event::Start(start) => (Some(start), false),
@@ -171,8 +171,7 @@ fn for_each_entry<R: BufRead>(
             }
             Event::GeneralRef(reference) => {
                 let name = reference.decode().map_err(|error| wrong(format!("not UTF-8: {error}")))?;
-                let character =
-                    reference.resolve_char_ref().map_err(|error| wrong(format!("no sound XML: {error}")))?;
+                let character = reference.resolve_char_ref().map_err(|error| wrong(unsound(&error)))?;
                 let text = match (character, quick_xml::escape::resolve_predefined_entity(&name)) {
                     (Some(character), _) => character.to_string(),
                     (None, Some(text)) => text.to_string(),
@@ -226,6 +225,11 @@ fn for_each_entry<R: BufRead>(
     }
 }
 
+/// What the XML parser says; it may quote the document.
+fn unsound(error: &dyn std::fmt::Display) -> String {
+    format!("no sound XML: {}", escape(error.to_string().as_bytes()))
+}
+
 fn local_name(start: &BytesStart<'_>) -> Result<String, String> {
     let name = start.local_name();
     std::str::from_utf8(name.as_ref()).map(str::to_string).map_err(|_| "a name that is not UTF-8".into())
@@ -234,8 +238,8 @@ fn local_name(start: &BytesStart<'_>) -> Result<String, String> {
 /// Attributes of the element in hand, by `path@name`.
 fn add_attributes(entry: &mut Entry, open: &[String], start: &BytesStart<'_>) -> Result<(), String> {
     for attribute in start.attributes() {
-        let attribute = attribute.map_err(|error| format!("no sound XML: {error}"))?;
-        let value = attribute.unescape_value().map_err(|error| format!("no sound XML: {error}"))?;
+        let attribute = attribute.map_err(|error| unsound(&error))?;
+        let value = attribute.unescape_value().map_err(|error| unsound(&error))?;
         let name = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
         entry.texts.push((format!("{}@{name}", open.join("/")), value.into_owned()));
     }

@@ -81,6 +81,9 @@ impl Read for Source<'_> {
             self.given += count;
             return Ok(count);
         }
+        if self.control.is_cancelled() {
+            return Err(io::Error::other("interrupted"));
+        }
         let count = self.file.read(buffer)?;
         self.sha256.update(&buffer[..count]);
         self.size += count as u64;

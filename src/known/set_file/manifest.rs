@@ -10,7 +10,7 @@ use crate::pdq::Geometry;
 /// One file that a set was imported from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceFile {
-    /// Its name without folders, escaped.
+    /// Its name without folders; escaped where it is no UTF-8.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::layout::{
-    CHUNK, Extent, HEADER, Header, NO_QUALITY, Section, StoredFacts, directory, directory_bits,
-};
+use super::layout::{CHUNK, Extent, HEADER, Header, NO_QUALITY, Section, StoredFacts, directory_bits};
 use super::manifest::Manifest;
 use super::partial::{Partial, Spill};
 use super::sort::{Sorter, leading_bits};
