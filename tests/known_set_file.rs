@@ -6,30 +6,19 @@
     reason = "a test fails by panicking, and says what it skips"
 )]
 
+mod support;
+
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
 use rand::prelude::*;
-use tamis::known::profile::Profile;
-use tamis::known::{ImportControl, ImportOptions, KnownSet, ReadOptions, SetFile, import};
-use tamis::pdq::Geometry;
+use support::known::options;
+use tamis::known::{ImportControl, KnownSet, ReadOptions, SetFile, import};
 use tamis::source::Digests;
 use tamis::source::digest::hex;
 use tempfile::TempDir;
-
-fn options() -> ImportOptions {
-    ImportOptions {
-        profile: Profile::built_in("vic-us").unwrap(),
-        name: None,
-        version: None,
-        format: None,
-        columns: None,
-        skip_bad_records: false,
-        geometry: Geometry::Full,
-    }
-}
 
 /// What a record was made of.
 #[derive(Default)]
@@ -129,7 +118,7 @@ fn write_source(folder: &TempDir, records: &[Made]) -> PathBuf {
 fn import_set(folder: &TempDir, records: &[Made]) -> SetFile {
     let source = write_source(folder, records);
     let set = folder.path().join("set");
-    import(&[source], &set, &options(), &ImportControl::default()).unwrap();
+    import(&[source], &set, &options("vic-us"), &ImportControl::default()).unwrap();
     SetFile::open(&set).unwrap()
 }
 

@@ -236,14 +236,14 @@ impl KnownSet {
     #[must_use]
     pub fn find_digests(&self, digests: &Digests) -> Vec<DigestMatch> {
         let found = match &self.records {
-            Records::List(list) => Ok((
+            Records::List(list) => Ok([
                 list.md5.find(&digests.md5).collect(),
                 list.sha1.find(&digests.sha1).collect(),
                 list.sha256.find(&digests.sha256).collect(),
-            )),
+            ]),
             Records::File(file) => find_in_file(file, digests),
         };
-        let (md5, sha1, sha256) = found.unwrap_or_else(|error: SetError| {
+        let [md5, sha1, sha256] = found.unwrap_or_else(|error: SetError| {
             self.fault.get_or_init(|| error.to_string());
             Default::default()
         });
@@ -299,8 +299,8 @@ impl KnownSet {
 }
 
 /// Records by MD5, SHA-1 and SHA-256.
-fn find_in_file(file: &SetFile, digests: &Digests) -> Result<(Vec<u32>, Vec<u32>, Vec<u32>), SetError> {
-    Ok((file.find_md5(&digests.md5)?, file.find_sha1(&digests.sha1)?, file.find_sha256(&digests.sha256)?))
+fn find_in_file(file: &SetFile, digests: &Digests) -> Result<[Vec<u32>; 3], SetError> {
+    Ok([file.find_md5(&digests.md5)?, file.find_sha1(&digests.sha1)?, file.find_sha256(&digests.sha256)?])
 }
 
 /// The members of an object that are not empty, as columns.

@@ -4,9 +4,10 @@
 //! VIC alone. So a set has no meaning without a profile, and nothing is ever left out because of a number.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::source::name::{escape, escape_path};
@@ -90,7 +91,8 @@ pub struct Category {
 pub struct Profile {
     /// Its name.
     pub name: String,
-    /// Categories by their number or text, as sources write it; letters in any case.
+    /// Categories by their number or text, in lower case; sources may write them in any.
+    #[serde(deserialize_with = "distinct")]
     pub categories: BTreeMap<String, Category>,
     /// What a record without a category is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +100,32 @@ pub struct Profile {
     /// What a category is that is not in the list. Without it, such a record stops the import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others: Option<Category>,
+}
+
+/// Categories in lower case, each once.
+fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Category>, D::Error> {
+    struct Distinct;
+    impl<'de> Visitor<'de> for Distinct {
+        type Value = BTreeMap<String, Category>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("categories by their number")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut categories = BTreeMap::new();
+            while let Some((number, category)) = members.next_entry::<String, Category>()? {
+                if categories.insert(number.to_ascii_lowercase(), category).is_some() {
+                    let number = escape(number.as_bytes());
+                    return Err(de::Error::custom(format!(
+                        "the category `{number}` comes twice, in whatever case"
+                    )));
+                }
+            }
+            Ok(categories)
+        }
+    }
+    deserializer.deserialize_map(Distinct)
 }
 
 /// (number, meaning, label) rows of a built-in profile.
@@ -160,8 +188,11 @@ const NCMEC: Rows = &[
     ("B2", Meaning::ChildAbuse, "B2: pubescent minor, lascivious exhibition"),
 ];
 
+/// A profile that comes with the program: its name, its categories, and what a record without one is.
+type BuiltIn = (&'static str, Rows, Option<(Meaning, &'static str)>);
+
 /// Profiles that come with the program.
-const BUILT_IN: [(&str, Rows, Option<(Meaning, &str)>); 6] = [
+const BUILT_IN: [BuiltIn; 6] = [
     ("vic-us", VIC_US, None),
     ("vic-legacy", VIC_LEGACY, None),
     ("caid", CAID, None),
@@ -216,23 +247,14 @@ impl Profile {
     /// # Errors
     /// The file cannot be read, or is no profile.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
-        let failed = |reason: &dyn std::fmt::Display| {
+        let failed = |reason: &dyn fmt::Display| {
             ProfileError(format!("category profile {}: {reason}", escape_path(path)))
         };
         let text = fs::read_to_string(path).map_err(|error| failed(&error))?;
-        let mut profile: Self = serde_json::from_str(&text).map_err(|error| {
+        let profile: Self = serde_json::from_str(&text).map_err(|error| {
             let names: Vec<&str> = Meaning::ALL.iter().map(|meaning| meaning.name()).collect();
             failed(&format!("{error} (meanings are {})", names.join(", ")))
         })?;
-        let count = profile.categories.len();
-        let categories = std::mem::take(&mut profile.categories);
-        profile.categories = categories
-            .into_iter()
-            .map(|(number, category)| (number.to_ascii_lowercase(), category))
-            .collect();
-        if profile.categories.len() != count {
-            return Err(failed(&"two categories differ in the case of their letters alone"));
-        }
         if profile.name.is_empty() || BUILT_IN.iter().any(|(name, ..)| *name == profile.name) {
             return Err(failed(&"it needs a name of its own in `name`"));
         }

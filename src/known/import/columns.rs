@@ -143,7 +143,7 @@ impl Header {
                     escape(name.as_bytes())
                 ));
             }
-            let name = fields::unique(&names, name.to_string());
+            let name = fields::unique(&names, name);
             names.push(name.clone());
             columns.push((name, field));
         }

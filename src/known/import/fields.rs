@@ -111,8 +111,8 @@ impl Object {
 }
 
 /// A name that none before it has: one that comes again gets a number.
-pub(super) fn unique(names: &[String], name: String) -> String {
-    let mut unique = name.clone();
+pub(super) fn unique(names: &[String], name: &str) -> String {
+    let mut unique = name.to_string();
     let mut number = 2;
     while names.contains(&unique) {
         unique = format!("{name}_{number}");

@@ -121,7 +121,7 @@ impl Entry {
                 "classification" if !again => record.facts.category = fields::text(text.clone()),
                 _ => {}
             }
-            let name = if again { fields::unique(&names, path.clone()) } else { path.clone() };
+            let name = if again { fields::unique(&names, path) } else { path.clone() };
             object.add(&name, text);
             names.push(name);
         }

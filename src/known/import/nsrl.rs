@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> 
         }
     };
     let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).map_err(refused)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_lowercase).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_lowercase).collect();
     if !names.iter().any(|name| matches!(&**name, "md5" | "sha1" | "sha256")) {
         let reason = format!("its table {table} has no column md5, sha1 or sha256");
         return Err(ImportError::Refused { path: path.to_path_buf(), reason });

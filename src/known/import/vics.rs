@@ -256,10 +256,10 @@ impl<'de> Media<'de> {
         };
         match field {
             "MD5" => {
-                record.md5 = fields::digest(&text(value.only_text(field)?), "an MD5").map_err(E::custom)?
+                record.md5 = fields::digest(&text(value.only_text(field)?), "an MD5").map_err(E::custom)?;
             }
             "SHA1" => {
-                record.sha1 = fields::digest(&text(value.only_text(field)?), "a SHA-1").map_err(E::custom)?
+                record.sha1 = fields::digest(&text(value.only_text(field)?), "a SHA-1").map_err(E::custom)?;
             }
             "SHA256" => {
                 let digest =
