@@ -12,9 +12,11 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tamis::case::{
-    Batch, CaseIdentity, CaseStore, ContentRecord, HashSpec, ItemRecord, RecordColumns, SetId, SourceId,
+    Batch, CaseError, CaseIdentity, CaseStore, ContentRecord, HashSpec, ItemRecord, RecordSource, SetId,
+    SourceId,
 };
 use tamis::decode::{DecodePath, Derivation, ExifFacts, Facts, Format, PictureHash};
+use tamis::known::RecordDetails;
 use tamis::pdq::{Code, Geometry, TileHash};
 use tamis::source::{Digests, FileStamp};
 
@@ -27,9 +29,9 @@ const AT_ONCE: [u64; 2] = [1, 32];
 
 struct NoColumns;
 
-impl RecordColumns for NoColumns {
-    fn columns(&self, _set: SetId, _record: u32) -> Vec<(String, String)> {
-        Vec::new()
+impl RecordSource for NoColumns {
+    fn details(&self, _set: SetId, _record: u32) -> Result<RecordDetails, CaseError> {
+        Ok(RecordDetails::default())
     }
 }
 

@@ -232,7 +232,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
     fn json_rows(cases: &Cases, what: &str, names: &[String]) -> Vec<Vec<Value>> {
         let cell = |row: &Value, at: usize, name: &str| match name.strip_prefix("known_") {
             // The fields of a hit come before those of the known record.
-            Some(known) if what == "hits" && at >= 16 => row["known"].get(known).cloned(),
+            Some(known) if what == "hits" && at >= 23 => row["known"].get(known).cloned(),
             _ => row.get(name).cloned().or_else(|| panic!("no {name} in {row}")),
         };
         let row = |row: &Value| {
@@ -291,7 +291,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
     fn types(what: &str, columns: usize) -> Vec<&'static str> {
         let short = match what {
             "items" | "errors" => "t t t t? t? t? i? t? t? t? t? t? t? t? i? i? t? i? t? i? t? t? t? t? i?",
-            "hits" => "t t t t i t t t t? i? t? i? i? t t? t?",
+            "hits" => "t t t t i t t t t? i? t? i? i? t t? t? t? t? t? b? b? b? t?",
             _ => "i i i i b t t t t i t",
         };
         let long = |short| match short {
@@ -299,6 +299,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
             "t?" => "string",
             "i" => "int64 not null",
             "i?" => "int64",
+            "b?" => "bool",
             _ => "bool not null",
         };
         // The known records' own columns come last.

@@ -22,7 +22,7 @@ pub use progress::{ItemState, ProgressReader};
 pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};
 pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable};
 pub use store::{CaseStore, item_path};
-pub use write::RecordColumns;
+pub use write::RecordSource;
 
 /// All that decides a code. Codes of different specs are not comparable.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

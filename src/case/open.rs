@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::schema::{APPLICATION_ID, SCHEMA, SCHEMA_VERSION, STACKS};
+use super::schema::{APPLICATION_ID, HITS_VIEW, SCHEMA, SCHEMA_VERSION, SET_FACTS, STACKS};
 use super::store::write_info;
 use super::{CaseError, HashSpec};
 use crate::source::name::{escape_path, path_bytes};
@@ -169,6 +169,27 @@ pub(super) fn create(connection: &mut Connection, spec: &HashSpec) -> Result<(),
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(transaction.commit()?)
+}
+
+/// Whether a case has room for what set files tell of a record.
+pub(super) fn has_set_facts(connection: &Connection) -> Result<bool, CaseError> {
+    let columns = "SELECT count(*) FROM pragma_table_info('known_record') WHERE name = 'fields'";
+    let count: i64 = connection.query_row(columns, [], |row| row.get(0))?;
+    Ok(count > 0)
+}
+
+/// Gives a case from before set files the columns for them. Nothing that is there changes.
+pub(super) fn add_set_facts(connection: &mut Connection) -> Result<(), CaseError> {
+    if has_set_facts(connection)? {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for (table, column) in SET_FACTS {
+        transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column}"))?;
+    }
+    transaction.execute_batch("DROP VIEW hits")?;
+    transaction.execute_batch(HITS_VIEW)?;
     Ok(transaction.commit()?)
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row};
 
-use super::open::connect_for_reading;
+use super::open::{connect_for_reading, has_set_facts};
 use super::store::{read_info, read_spec};
 use super::{CaseError, CaseIdentity, HashSpec};
 use crate::outcome::Outcome;
@@ -109,6 +109,21 @@ pub struct HitRow {
     pub pdq: Option<String>,
     /// What it was made from.
     pub decode_path: Option<String>,
+    /// What the known record's category means in its set's profile, as `known::profile::Meaning` names it; of a set
+    /// file only, as all that follows.
+    pub category: Option<String>,
+    /// What the profile calls it.
+    pub category_label: Option<String>,
+    /// The category as the set's source has it.
+    pub category_raw: Option<String>,
+    /// A victim was identified.
+    pub victim_identified: Option<bool>,
+    /// An offender was identified.
+    pub offender_identified: Option<bool>,
+    /// It is known to have been distributed.
+    pub distributed: Option<bool>,
+    /// The series that it belongs to.
+    pub series: Option<String>,
     /// The known record's own columns.
     pub known: BTreeMap<String, String>,
 }
@@ -391,13 +406,19 @@ impl CaseReader {
         &self,
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.for_each_row(
+        // A case that was not written to since before set files has no columns for them.
+        let facts = if has_set_facts(&self.connection)? {
+            "category, category_label, category_raw, victim_identified, offender_identified, distributed, series"
+        } else {
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+        };
+        let query = format!(
             "SELECT source, path, known_set, record, kind, digests, verdict, unconfirmed_because, distance,
-                     orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns, lower(hex(file_sha256))
-                 FROM hits ORDER BY source_path_raw, path_raw, known_set, file_sha256, record",
-            hit_row,
-            &mut visit,
-        )
+                     orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns, lower(hex(file_sha256)),
+                     {facts}
+                 FROM hits ORDER BY source_path_raw, path_raw, known_set, file_sha256, record"
+        );
+        self.for_each_row(&query, hit_row, &mut visit)
     }
 
     /// Reads every row of a query and visits it.
@@ -499,6 +520,13 @@ fn hit_row(row: &Row<'_>) -> Result<HitRow, CaseError> {
         sha256: row.get(12)?,
         pdq: row.get(13)?,
         decode_path: row.get(14)?,
+        category: row.get(17)?,
+        category_label: row.get(18)?,
+        category_raw: row.get(19)?,
+        victim_identified: row.get(20)?,
+        offender_identified: row.get(21)?,
+        distributed: row.get(22)?,
+        series: row.get(23)?,
         known,
     })
 }

@@ -47,6 +47,54 @@ CREATE TABLE IF NOT EXISTS stack_member (
 );
 ";
 
+/// The view `hits`.
+macro_rules! hits_view {
+    () => {
+        "CREATE VIEW hits AS
+SELECT source.path_raw AS source_path_raw, item.path_raw AS path_raw,
+    known_set.file_sha256 AS file_sha256, source.path AS source, item.path AS path,
+    known_set.name AS known_set, hit.record + 1 AS record,
+    CASE WHEN hit.md5 OR hit.sha1 OR hit.sha256 THEN 'digest' ELSE 'perceptual' END AS kind,
+    ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
+        || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END) AS digests,
+    hit.verdict AS verdict, hit.unconfirmed_because AS unconfirmed_because,
+    hit.distance AS distance, hit.orientation AS orientation, content.quality AS quality,
+    hit.known_quality AS known_quality,
+    lower(hex(content.sha256)) AS sha256, lower(hex(substr(content.codes, 1, 32))) AS pdq,
+    content.decode_path AS decode_path, known_record.columns AS columns,
+    known_record.category AS category, known_record.category_label AS category_label,
+    known_record.category_raw AS category_raw, known_record.victim_identified AS victim_identified,
+    known_record.offender_identified AS offender_identified, known_record.distributed AS distributed,
+    known_record.precategorized AS precategorized, known_record.series AS series,
+    known_record.fields AS fields
+FROM hit
+JOIN content ON content.id = hit.content
+JOIN item ON item.sha256 = content.sha256
+JOIN source ON source.id = item.source
+JOIN known_set ON known_set.id = hit.known_set
+LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record;
+"
+    };
+}
+
+/// What cases from before set files lack, of known sets and their records; every column may be empty.
+pub(super) const SET_FACTS: [(&str, &str); 11] = [
+    ("known_set", "version TEXT"),
+    ("known_set", "profile TEXT"),
+    ("known_record", "category TEXT"),
+    ("known_record", "category_label TEXT"),
+    ("known_record", "category_raw TEXT"),
+    ("known_record", "victim_identified INTEGER"),
+    ("known_record", "offender_identified INTEGER"),
+    ("known_record", "distributed INTEGER"),
+    ("known_record", "precategorized INTEGER"),
+    ("known_record", "series TEXT"),
+    ("known_record", "fields TEXT"),
+];
+
+/// The view `hits` with them.
+pub(super) const HITS_VIEW: &str = hits_view!();
+
 /// Everything a new case begins with.
 pub(super) const SCHEMA: &str = concat!(
     "
@@ -131,13 +179,24 @@ CREATE TABLE known_set (
     low_quality           INTEGER NOT NULL,
     zero_codes            INTEGER NOT NULL,
     bad_lines             INTEGER NOT NULL,
-    matched_through       INTEGER NOT NULL DEFAULT 0
+    matched_through       INTEGER NOT NULL DEFAULT 0,
+    version               TEXT,
+    profile               TEXT
 );
 
 CREATE TABLE known_record (
     known_set INTEGER NOT NULL REFERENCES known_set(id),
     record    INTEGER NOT NULL,
     columns   TEXT NOT NULL,
+    category           TEXT,
+    category_label     TEXT,
+    category_raw       TEXT,
+    victim_identified  INTEGER,
+    offender_identified INTEGER,
+    distributed        INTEGER,
+    precategorized     INTEGER,
+    series             TEXT,
+    fields             TEXT,
     PRIMARY KEY (known_set, record)
 ) WITHOUT ROWID;
 
@@ -199,23 +258,6 @@ SELECT ranked.source_path_raw, ranked.path_raw, ranked.source_path AS source, ra
 FROM ranked_item AS ranked LEFT JOIN content ON content.sha256 = ranked.sha256
 WHERE ranked.sha256 IS NULL OR content.id IS NOT NULL;
 
-CREATE VIEW hits AS
-SELECT source.path_raw AS source_path_raw, item.path_raw AS path_raw,
-    known_set.file_sha256 AS file_sha256, source.path AS source, item.path AS path,
-    known_set.name AS known_set, hit.record + 1 AS record,
-    CASE WHEN hit.md5 OR hit.sha1 OR hit.sha256 THEN 'digest' ELSE 'perceptual' END AS kind,
-    ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
-        || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END) AS digests,
-    hit.verdict AS verdict, hit.unconfirmed_because AS unconfirmed_because,
-    hit.distance AS distance, hit.orientation AS orientation, content.quality AS quality,
-    hit.known_quality AS known_quality,
-    lower(hex(content.sha256)) AS sha256, lower(hex(substr(content.codes, 1, 32))) AS pdq,
-    content.decode_path AS decode_path, known_record.columns AS columns
-FROM hit
-JOIN content ON content.id = hit.content
-JOIN item ON item.sha256 = content.sha256
-JOIN source ON source.id = item.source
-JOIN known_set ON known_set.id = hit.known_set
-LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record;
-"
+",
+    hits_view!()
 );

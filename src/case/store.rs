@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::open::{
-    DATABASE, check_version, connect, connect_for_reading, create, io_error, is_blank, is_case, lock,
-    refuse_other_content, require_case,
+    DATABASE, add_set_facts, check_version, connect, connect_for_reading, create, io_error, is_blank,
+    is_case, lock, refuse_other_content, require_case,
 };
 use super::progress::ProgressReader;
 use super::{CaseError, CaseIdentity, ContentId, HashSpec, RunId, SetId, SourceId, StoredContent};
@@ -67,6 +67,7 @@ impl CaseStore {
             create(&mut connection, spec)?;
         }
         check_version(&connection, folder)?;
+        add_set_facts(&mut connection)?;
         let stored = read_spec(&connection)?;
         stored.refuse_other(folder, spec)?;
         let mut store = Self { connection, database, spec: stored, _lock: lock };
@@ -82,8 +83,9 @@ impl CaseStore {
         require_case(folder)?;
         let lock = lock(folder)?;
         let database = folder.join(DATABASE);
-        let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         check_version(&connection, folder)?;
+        add_set_facts(&mut connection)?;
         let spec = read_spec(&connection)?;
         Ok(Self { connection, database, spec, _lock: lock })
     }
@@ -411,8 +413,8 @@ fn insert_set(
     let counts = set.counts();
     connection.execute(
         "INSERT INTO known_set (id, file_sha256, name, path, geometry, distance, min_quality, verify, records, codes,
-             codes_without_quality, with_digests, low_quality, zero_codes, bad_lines)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             codes_without_quality, with_digests, low_quality, zero_codes, bad_lines, version, profile)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         params![
             id,
             set.file_sha256(),
@@ -429,6 +431,8 @@ fn insert_set(
             counts.low_quality as i64,
             counts.zero_codes as i64,
             counts.bad_lines as i64,
+            set.manifest().map(|manifest| escape(manifest.version.as_bytes())),
+            set.manifest().map(|manifest| escape(manifest.profile.name.as_bytes())),
         ],
     )?;
     Ok(connection.last_insert_rowid())

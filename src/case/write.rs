@@ -10,18 +10,22 @@ use super::{
     Unconfirmed, codes_to_bytes,
 };
 use crate::decode::{Derivation, PictureHash};
-use crate::known::DigestMatch;
+use crate::known::profile::Meaning;
+use crate::known::{DigestMatch, RecordDetails};
 use crate::outcome::{Failure, Outcome};
 use crate::source::name::escape;
 
-/// Where the writer gets a known record's columns from, when its first hit is stored.
-pub trait RecordColumns {
-    /// (column name, value) of a record of a set of this run.
-    fn columns(&self, set: SetId, record: u32) -> Vec<(String, String)>;
+/// Where the writer gets what is known of a record from, when its first hit is stored.
+pub trait RecordSource {
+    /// What a set of this run knows of a record.
+    ///
+    /// # Errors
+    /// The set's file is damaged there.
+    fn details(&self, set: SetId, record: u32) -> Result<RecordDetails, CaseError>;
 }
 
 impl CaseStore {
-    /// Writes a batch in one transaction. `columns` gives a known record's columns for its first hit;
+    /// Writes a batch in one transaction. `records` gives what is known of a record for its first hit;
     /// `memory_limit` is kept with contents that were over it, so that a later run with more tries again.
     ///
     /// Every content of the batch, and every content up to `batch.matched_through`, counts as matched
@@ -32,10 +36,10 @@ impl CaseStore {
     pub fn write(
         &mut self,
         batch: &Batch,
-        columns: &dyn RecordColumns,
+        records: &dyn RecordSource,
         memory_limit: u64,
     ) -> Result<(), CaseError> {
-        self.write_all(std::slice::from_ref(batch), columns, memory_limit)
+        self.write_all(std::slice::from_ref(batch), records, memory_limit)
     }
 
     /// [`CaseStore::write`] of several batches, in one transaction: an index page that many of them touch is written once.
@@ -45,12 +49,12 @@ impl CaseStore {
     pub fn write_all(
         &mut self,
         batches: &[Batch],
-        columns: &dyn RecordColumns,
+        records: &dyn RecordSource,
         memory_limit: u64,
     ) -> Result<(), CaseError> {
         let transaction = self.connection.transaction()?;
         for batch in batches {
-            write_batch(&transaction, batch, columns, clamped(memory_limit))?;
+            write_batch(&transaction, batch, records, clamped(memory_limit))?;
         }
         Ok(transaction.commit()?)
     }
@@ -60,7 +64,7 @@ impl CaseStore {
 fn write_batch(
     transaction: &Transaction<'_>,
     batch: &Batch,
-    columns: &dyn RecordColumns,
+    records: &dyn RecordSource,
     memory_limit: i64,
 ) -> Result<(), CaseError> {
     let mut last_content = batch.matched_through.map(|id| id.0);
@@ -82,7 +86,7 @@ fn write_batch(
         upsert_item(transaction, item)?;
     }
     for hits in &batch.hits {
-        insert_hits(transaction, hits, columns)?;
+        insert_hits(transaction, hits, records)?;
     }
     if let Some(last) = last_content {
         for set in &batch.sets {
@@ -218,7 +222,7 @@ fn upsert_item(connection: &Transaction<'_>, item: &ItemRecord) -> Result<(), Ca
 fn insert_hits(
     connection: &Transaction<'_>,
     hits: &ContentHits,
-    columns: &dyn RecordColumns,
+    records: &dyn RecordSource,
 ) -> Result<(), CaseError> {
     let content: Option<i64> = connection
         .prepare_cached("SELECT id FROM content WHERE sha256 = ?1")?
@@ -253,7 +257,7 @@ fn insert_hits(
             None::<&str>,
             None::<u8>
         ])?;
-        insert_record(connection, hits.set, record, columns)?;
+        insert_record(connection, hits.set, record, records)?;
     }
     for CodeMatch { record, known_quality, pair, unconfirmed } in &hits.by_code {
         let orientation = pair.orientation.name();
@@ -270,7 +274,7 @@ fn insert_hits(
             orientation,
             known_quality
         ])?;
-        insert_record(connection, hits.set, *record, columns)?;
+        insert_record(connection, hits.set, *record, records)?;
     }
     Ok(())
 }
@@ -279,7 +283,7 @@ fn insert_record(
     connection: &Connection,
     set: SetId,
     record: u32,
-    columns: &dyn RecordColumns,
+    records: &dyn RecordSource,
 ) -> Result<(), CaseError> {
     let exists: Option<i64> = connection
         .prepare_cached("SELECT 1 FROM known_record WHERE known_set = ?1 AND record = ?2")?
@@ -288,10 +292,30 @@ fn insert_record(
     if exists.is_some() {
         return Ok(());
     }
-    let fields: BTreeMap<String, String> = columns.columns(set, record).into_iter().collect();
-    let fields = serde_json::to_string(&fields).map_err(|error| CaseError::Refused(error.to_string()))?;
+    let RecordDetails { columns, facts, category_label, fields } = records.details(set, record)?;
+    let columns: BTreeMap<String, String> = columns.into_iter().collect();
+    let columns = serde_json::to_string(&columns).map_err(|error| CaseError::Refused(error.to_string()))?;
+    let facts = facts.unwrap_or_default();
+    let shown = |text: Option<&str>| text.map(|text| escape(text.as_bytes()));
     connection
-        .prepare_cached("INSERT INTO known_record (known_set, record, columns) VALUES (?1, ?2, ?3)")?
-        .execute(params![set.0, record, fields])?;
+        .prepare_cached(
+            "INSERT INTO known_record (known_set, record, columns, category, category_label, category_raw,
+                 victim_identified, offender_identified, distributed, precategorized, series, fields)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            set.0,
+            record,
+            columns,
+            facts.meaning.map(Meaning::name),
+            shown(category_label.as_deref()),
+            shown(facts.category.as_deref()),
+            facts.victim_identified,
+            facts.offender_identified,
+            facts.distributed,
+            facts.precategorized,
+            shown(facts.series.as_deref()),
+            fields,
+        ])?;
     Ok(())
 }

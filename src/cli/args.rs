@@ -1,5 +1,7 @@
 //! The command line as typed. What it resolves to is in [`super::config`].
 
+pub mod known;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -54,6 +56,8 @@ pub enum Command {
     Hash(Hash),
     /// Every pair of codes of two lists, or of one with itself, within a distance; without a case
     Join(Join),
+    /// Import published known sets into set files, and show and verify these
+    Known(known::Known),
     /// Show the adapters of this machine and which backend `auto` takes, with the measurement
     Devices(Devices),
     /// Measure how fast this machine would work
@@ -190,8 +194,8 @@ impl From<VerifyName> for VerifyMode {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Matching options")]
 pub struct MatchOptions {
-    /// Known sets: lists of codes (`64 hex`, or `hex,quality,name`), CSV with a header naming pdq,
-    /// md5, sha1 or sha256, and md5sum or sha256sum lists; see docs/known-sets.md
+    /// Known sets: set files of `tamis known import`; lists of codes (`64 hex`, or `hex,quality,name`), CSV
+    /// with a header naming pdq, md5, sha1 or sha256, and md5sum or sha256sum lists; see docs/known-sets.md
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub known: Vec<PathBuf>,
     /// Differing bits of 256 up to which a code is a hit

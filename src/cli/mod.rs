@@ -5,6 +5,7 @@ pub mod commands;
 pub mod config;
 pub mod console;
 pub mod error;
+pub mod import_progress;
 pub mod interrupt;
 pub mod join_progress;
 pub mod output;
@@ -32,6 +33,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Export(command) => commands::export::run(command, &console),
         Command::Hash(command) => commands::hash::run(command, &arguments.common, &console),
         Command::Join(command) => commands::join::run(command, &arguments.common, &console),
+        Command::Known(command) => commands::known::run(command, &arguments.common, &console),
         Command::Devices(command) => commands::devices::run(command, &arguments.common, &console),
         Command::Bench(command) => match &command.what {
             BenchCommand::Ingest(command) => commands::bench::run(command, &arguments.common, &console),

@@ -103,17 +103,23 @@ impl Builder {
     }
 
     fn push_code(&mut self, code: KnownCode) {
-        if code.code.is_zero() {
-            self.counts.zero_codes += 1;
-        } else if code.quality.is_some_and(|quality| quality < self.min_quality) {
-            self.counts.low_quality += 1;
-        } else {
-            self.counts.codes += 1;
-            self.counts.codes_without_quality += u64::from(code.quality.is_none());
+        if self.counts.takes(&code, self.min_quality) {
             self.codes.push(code);
         }
     }
 }
+
+/// The value of each hex digit; 255 for all other characters.
+const NIBBLES: [u8; 256] = {
+    let mut table = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
 
 /// The bytes of `2 N` hex digits; the reason where they are not.
 pub(super) fn parse_hex<const N: usize>(text: &[u8], what: &str) -> Result<[u8; N], String> {
@@ -129,11 +135,12 @@ pub(super) fn parse_hex<const N: usize>(text: &[u8], what: &str) -> Result<[u8; 
     }
     let mut bytes = [0; N];
     for (index, (byte, pair)) in bytes.iter_mut().zip(text.chunks_exact(2)).enumerate() {
-        let digit = |offset: usize| {
-            let digit = char::from(pair[offset]).to_digit(16);
-            digit.ok_or_else(|| format!("{what}: character {} is not a hex digit", 2 * index + offset + 1))
-        };
-        *byte = (digit(0)? << 4 | digit(1)?) as u8;
+        let (high, low) = (NIBBLES[usize::from(pair[0])], NIBBLES[usize::from(pair[1])]);
+        if high | low > 15 {
+            let place = 2 * index + if high > 15 { 1 } else { 2 };
+            return Err(format!("{what}: character {place} is not a hex digit"));
+        }
+        *byte = high << 4 | low;
     }
     Ok(bytes)
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::builder::{Builder, Record, parse_code, parse_hex, parse_quality};
+use crate::pdq::Code;
 
 /// The kinds of line lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,31 +34,54 @@ impl LineFormat {
     /// # Errors
     /// What is wrong with the line.
     pub fn read_line(self, line: &[u8], builder: &mut Builder) -> Result<(), String> {
+        let LineRecord { code, quality, md5, sha1, sha256, name, .. } = self.parse(line)?;
+        builder.push(&Record { code, quality, md5, sha1, sha256, columns: vec![&name] })
+    }
+
+    /// Reads one line, without its line end.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub fn parse(self, line: &[u8]) -> Result<LineRecord<'_>, String> {
         match self {
-            Self::Codes => read_code(line, builder),
+            Self::Codes => parse_code_line(line),
             Self::DigestFirst => {
                 let (digest, name) = split_digest_first(line)
                     .ok_or("a digest, two spaces and a name are expected (as md5sum prints them)")?;
-                read_digest(digest, &raw_name(line, name)?, builder)
+                parse_digest(digest, raw_name(line, name)?)
             }
             Self::DigestTagged => {
                 let (_, name, digest) = split_tagged(line).ok_or("`MD5 (name) = digest` is expected")?;
-                read_digest(digest, &raw_name(line, name)?, builder)
+                parse_digest(digest, raw_name(line, name)?)
             }
         }
     }
 }
 
-fn read_code(line: &[u8], builder: &mut Builder) -> Result<(), String> {
+/// What a line holds.
+#[derive(Debug, Default)]
+pub(super) struct LineRecord<'a> {
+    pub code: Option<Code>,
+    pub quality: Option<u8>,
+    pub md5: Option<[u8; 16]>,
+    pub sha1: Option<[u8; 20]>,
+    pub sha256: Option<[u8; 32]>,
+    /// Raw; empty where there is none.
+    pub name: Cow<'a, [u8]>,
+    /// The code or digest as it is written.
+    pub spelled: &'a [u8],
+}
+
+fn parse_code_line(line: &[u8]) -> Result<LineRecord<'_>, String> {
     let mut fields = line.splitn(3, |&byte| byte == b',').map(<[u8]>::trim_ascii);
-    let code = fields.next().unwrap_or_default();
-    if code.len() == 32 && code.iter().all(u8::is_ascii_hexdigit) {
+    let spelled = fields.next().unwrap_or_default();
+    if spelled.len() == 32 && spelled.iter().all(u8::is_ascii_hexdigit) {
         return Err("32 hex digits are no PDQ code; for MD5s write a first line `md5`".into());
     }
-    let code = parse_code(code)?;
+    let code = parse_code(spelled)?;
     let quality = fields.next().map_or(Ok(None), parse_quality)?;
-    let name = fields.next().unwrap_or_default();
-    builder.push(&Record { code: Some(code), quality, columns: vec![name], ..Record::default() })
+    let name = Cow::Borrowed(fields.next().unwrap_or_default());
+    Ok(LineRecord { code: Some(code), quality, name, spelled, ..LineRecord::default() })
 }
 
 /// The bytes of a name: a backslash before the whole line says that it is escaped.
@@ -65,15 +89,15 @@ fn raw_name<'a>(line: &[u8], name: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
     if line.starts_with(b"\\") { unescape_coreutils(name).map(Cow::Owned) } else { Ok(Cow::Borrowed(name)) }
 }
 
-fn read_digest(digest: &[u8], name: &[u8], builder: &mut Builder) -> Result<(), String> {
-    let mut record = Record { columns: vec![name], ..Record::default() };
+fn parse_digest<'a>(digest: &'a [u8], name: Cow<'a, [u8]>) -> Result<LineRecord<'a>, String> {
+    let mut record = LineRecord { name, spelled: digest, ..LineRecord::default() };
     match digest.len() {
         32 => record.md5 = Some(parse_hex(digest, "an MD5")?),
         40 => record.sha1 = Some(parse_hex(digest, "a SHA-1")?),
         64 => record.sha256 = Some(parse_hex(digest, "a SHA-256")?),
         other => return Err(format!("a digest has 32, 40 or 64 hex digits, this has {other} characters")),
     }
-    builder.push(&record)
+    Ok(record)
 }
 
 /// (digest, name) of a coreutils line; the digest may still be malformed.

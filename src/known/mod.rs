@@ -3,18 +3,32 @@
 
 mod builder;
 mod code_list;
+mod control;
 mod digest_index;
+mod import;
 mod lines;
+pub mod photodna;
+pub mod profile;
 mod read;
+mod record;
+mod set_file;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde_json::value::RawValue;
 
 use crate::pdq::{Code, Geometry};
 use crate::source::Digests;
-use crate::source::name::escape_path;
+use crate::source::name::{escape, escape_path};
 
 pub use code_list::{CodeList, ListError, names_orientations};
+pub use control::ImportControl;
+pub use import::{ColumnMap, ImportError, ImportFormat, ImportOptions, Imported, import};
+pub use record::{Facts, KnownRecord, PhotoDna, Spelling};
+pub use set_file::{Manifest, SetCounts, SetError, SetFile, SourceFile, StoredRecord};
 
 use builder::Columns;
 use digest_index::DigestIndex;
@@ -63,9 +77,12 @@ pub enum KnownError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A set file that is damaged, or cannot be read.
+    #[error(transparent)]
+    Set(#[from] SetError),
 }
 
-/// A known set in memory. Records are numbered from 0 in file order.
+/// A known set that is matched: a plain list, read into memory, or a set file. Records are numbered from 0 in file order.
 #[derive(Debug)]
 pub struct KnownSet {
     path: PathBuf,
@@ -74,11 +91,40 @@ pub struct KnownSet {
     geometry: Geometry,
     counts: KnownCounts,
     codes: Vec<KnownCode>,
+    records: Records,
+    is_bare: bool,
+    /// What went wrong with a look-up in a set file that changed after it was opened.
+    fault: OnceLock<String>,
+}
+
+/// Where a set's digests and records are.
+#[derive(Debug)]
+enum Records {
+    List(Box<ListRecords>),
+    File(Box<SetFile>),
+}
+
+/// Digests and columns of a plain list.
+#[derive(Debug)]
+struct ListRecords {
     md5: DigestIndex<16>,
     sha1: DigestIndex<20>,
     sha256: DigestIndex<32>,
     columns: Columns,
-    is_bare: bool,
+}
+
+/// What a set knows of one record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordDetails {
+    /// Its own columns or fields that are not empty: (name, value), both escaped (`source::name`). Of a set file they are
+    /// the members of its JSON object, values that are no texts as JSON.
+    pub columns: Vec<(String, String)>,
+    /// What is known about it; `None` in a plain list.
+    pub facts: Option<Facts<'static>>,
+    /// What the set's profile calls its category.
+    pub category_label: Option<String>,
+    /// All of its fields as a JSON object, as they came; `None` in a plain list.
+    pub fields: Option<String>,
 }
 
 /// One record that has a code to be matched.
@@ -133,7 +179,7 @@ impl KnownSet {
         read::read(path, options)
     }
 
-    /// The name of the set: its file name without the extension, escaped.
+    /// The name of the set, escaped: that of a set file, or a list's file name without the extension.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -145,7 +191,7 @@ impl KnownSet {
         &self.path
     }
 
-    /// SHA-256 of the file it was read from.
+    /// What identifies the set: SHA-256 of a list's file, [`SetFile::identity`] of a set file.
     #[must_use]
     pub const fn file_sha256(&self) -> [u8; 32] {
         self.file_sha256
@@ -176,17 +222,36 @@ impl KnownSet {
         &self.codes
     }
 
-    /// Records with one of these digests, in record order.
+    /// What a set file says of itself; `None` of a plain list.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&Manifest> {
+        match &self.records {
+            Records::List(_) => None,
+            Records::File(file) => Some(file.manifest()),
+        }
+    }
+
+    /// Records with one of these digests, in record order. A set file that is damaged by now has none, and says so in
+    /// [`KnownSet::fault`], which is to be asked before anything is made of the answer.
     #[must_use]
     pub fn find_digests(&self, digests: &Digests) -> Vec<DigestMatch> {
-        let mut matches: Vec<DigestMatch> = Vec::new();
+        let found = match &self.records {
+            Records::List(list) => Ok([
+                list.md5.find(&digests.md5).collect(),
+                list.sha1.find(&digests.sha1).collect(),
+                list.sha256.find(&digests.sha256).collect(),
+            ]),
+            Records::File(file) => find_in_file(file, digests),
+        };
+        let [md5, sha1, sha256] = found.unwrap_or_else(|error: SetError| {
+            self.fault.get_or_init(|| error.to_string());
+            Default::default()
+        });
         let found = |record| DigestMatch { record, ..DigestMatch::default() };
-        matches.extend(self.md5.find(&digests.md5).map(|record| DigestMatch { md5: true, ..found(record) }));
-        matches
-            .extend(self.sha1.find(&digests.sha1).map(|record| DigestMatch { sha1: true, ..found(record) }));
-        matches.extend(
-            self.sha256.find(&digests.sha256).map(|record| DigestMatch { sha256: true, ..found(record) }),
-        );
+        let mut matches: Vec<DigestMatch> = Vec::new();
+        matches.extend(md5.into_iter().map(|record| DigestMatch { md5: true, ..found(record) }));
+        matches.extend(sha1.into_iter().map(|record| DigestMatch { sha1: true, ..found(record) }));
+        matches.extend(sha256.into_iter().map(|record| DigestMatch { sha256: true, ..found(record) }));
         matches.sort_by_key(|found| found.record);
         matches.dedup_by(|next, first| {
             let same = next.record == first.record;
@@ -200,10 +265,53 @@ impl KnownSet {
         matches
     }
 
-    /// The columns of a record, in the file's order: (column name, value), both escaped
-    /// (`source::name`), with empty ones left out.
+    /// Why an answer of [`KnownSet::find_digests`] cannot be relied on. The tables of a set file are checked when it is
+    /// opened, so that this is a file that was changed since.
     #[must_use]
-    pub fn columns(&self, record: u32) -> Vec<(&str, &str)> {
-        self.columns.of(record)
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.get().map(String::as_str)
     }
+
+    /// What the set knows of a record.
+    ///
+    /// # Errors
+    /// The set file is damaged there.
+    pub fn details(&self, record: u32) -> Result<RecordDetails, KnownError> {
+        let file = match &self.records {
+            Records::List(list) => {
+                let columns = list.columns.of(record).into_iter();
+                let columns = columns.map(|(name, value)| (name.to_string(), value.to_string())).collect();
+                return Ok(RecordDetails { columns, ..RecordDetails::default() });
+            }
+            Records::File(file) => file,
+        };
+        let stored = file.record(record)?;
+        let raw = stored.facts.category.as_deref();
+        let label =
+            file.manifest().profile.category(raw).ok().flatten().map(|category| category.label.clone());
+        Ok(RecordDetails {
+            columns: columns_of(stored.fields),
+            category_label: label,
+            facts: Some(stored.facts.into_owned()),
+            fields: Some(stored.fields.to_string()),
+        })
+    }
+}
+
+/// Records by MD5, SHA-1 and SHA-256.
+fn find_in_file(file: &SetFile, digests: &Digests) -> Result<[Vec<u32>; 3], SetError> {
+    Ok([file.find_md5(&digests.md5)?, file.find_sha1(&digests.sha1)?, file.find_sha256(&digests.sha256)?])
+}
+
+/// The members of an object that are not empty, as columns.
+fn columns_of(fields: &str) -> Vec<(String, String)> {
+    // Every importer gives an object; of anything else there are no columns, and the text itself is kept beside them.
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(fields).unwrap_or_default();
+    let shown = |raw: &str| match serde_json::from_str::<Option<String>>(raw) {
+        Ok(text) => text.unwrap_or_default(),
+        Err(_) => raw.to_string(),
+    };
+    let columns =
+        members.iter().map(|(name, value)| (escape(name.as_bytes()), escape(shown(value.get()).as_bytes())));
+    columns.filter(|(_, value)| !value.is_empty()).collect()
 }

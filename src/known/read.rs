@@ -3,14 +3,16 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
 use super::builder::Builder;
 use super::digest_index::DigestIndex;
 use super::lines::LineFormat;
+use super::set_file::SetFile;
 use super::table::{fault_of_header, is_header, read_table};
-use super::{KnownError, KnownSet, ReadOptions};
+use super::{KnownCode, KnownCounts, KnownError, KnownSet, ListRecords, ReadOptions, Records};
 use crate::decode::Format;
 use crate::pdq::Geometry;
 use crate::source::name::escape;
@@ -31,6 +33,9 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
     }
     let mut source = BufReader::with_capacity(BLOCK, Digesting { file, sha256: Sha256::new() });
     let head = source.fill_buf().map_err(system)?;
+    if SetFile::is_one(head) {
+        return read_set_file(path, options);
+    }
     let opening = Opening::of(head).map_err(refused)?;
     let geometry = match (opening.geometry, options.geometry) {
         (Some(said), Some(told)) if said != told => {
@@ -72,11 +77,66 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
         geometry,
         counts: builder.counts,
         codes: builder.codes,
-        md5: DigestIndex::new(builder.md5),
-        sha1: DigestIndex::new(builder.sha1),
-        sha256: DigestIndex::new(builder.sha256),
-        columns: builder.columns,
+        fault: OnceLock::new(),
+        records: Records::List(Box::new(ListRecords {
+            md5: DigestIndex::new(builder.md5),
+            sha1: DigestIndex::new(builder.sha1),
+            sha256: DigestIndex::new(builder.sha256),
+            columns: builder.columns,
+        })),
     })
+}
+
+/// Opens a set file, checks what matching reads of it, and takes its codes into memory.
+fn read_set_file(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownError> {
+    let file = SetFile::open(path)?;
+    file.verify_tables()?;
+    let manifest = file.manifest();
+    let geometry = manifest.geometry;
+    if options.geometry.is_some_and(|told| told != geometry) && manifest.counts.codes > 0 {
+        return Err(KnownError::Refused {
+            path: path.to_path_buf(),
+            reason: format!(
+                "it was imported with --geometry {}; leave --known-geometry out",
+                geometry.name()
+            ),
+        });
+    }
+    let mut counts = KnownCounts {
+        records: file.records(),
+        with_digests: manifest.counts.with_digests,
+        bad_lines: manifest.counts.bad_records,
+        ..KnownCounts::default()
+    };
+    let codes = file.codes()?.filter(|code| counts.takes(code, options.min_quality)).collect();
+    let name = escape(manifest.name.as_bytes());
+    Ok(KnownSet {
+        path: path.to_path_buf(),
+        name,
+        file_sha256: file.identity(),
+        geometry,
+        counts,
+        codes,
+        is_bare: false,
+        fault: OnceLock::new(),
+        records: Records::File(Box::new(file)),
+    })
+}
+
+impl KnownCounts {
+    /// Counts a code, and says whether it takes part in matching.
+    pub(super) fn takes(&mut self, code: &KnownCode, min_quality: u8) -> bool {
+        if code.code.is_zero() {
+            self.zero_codes += 1;
+        } else if code.quality.is_some_and(|quality| quality < min_quality) {
+            self.low_quality += 1;
+        } else {
+            self.codes += 1;
+            self.codes_without_quality += u64::from(code.quality.is_none());
+            return true;
+        }
+        false
+    }
 }
 
 /// What becomes of malformed lines.
@@ -126,6 +186,9 @@ impl Opening {
     pub fn of(head: &[u8]) -> Result<Self, String> {
         if head.is_empty() {
             return Err("the file is empty".into());
+        }
+        if SetFile::is_one(head) {
+            return Err("this is a set file of `tamis known import`; a list of codes is expected".into());
         }
         if let Some(format) = Format::sniff(head) {
             let name = format.name();

@@ -43,7 +43,7 @@ impl Column {
 /// Whether a first line is a header of ours: one of its columns names a code or a digest.
 pub(super) fn is_header(line: &[u8]) -> bool {
     let mut fields = Vec::new();
-    split(line, &mut fields).is_ok() && fields.iter().any(|name| Column::of(name).is_matched())
+    split(line, b',', &mut fields).is_ok() && fields.iter().any(|name| Column::of(name).is_matched())
 }
 
 /// What is wrong with a first line that looks like the header of a table, and the way out; `None` where it
@@ -64,7 +64,7 @@ pub(super) fn fault_of_header(line: &[u8]) -> Option<String> {
         return Some("this is JSON, which is not read: `tamis hash --format csv` gives what is".into());
     }
     let mut fields = Vec::new();
-    split(line, &mut fields).ok()?;
+    split(line, b',', &mut fields).ok()?;
     let is_name = |field: &Cow<'_, [u8]>| {
         let field = field.trim_ascii();
         !field.is_empty()
@@ -95,7 +95,7 @@ pub(super) fn read_table(
     let mut columns: Option<Vec<Column>> = None;
     for_each_line(source, |number, line| {
         let mut fields = Vec::new();
-        let split = one_line(line).and_then(|line| split(line, &mut fields));
+        let split = one_line(line).and_then(|line| split(line, b',', &mut fields));
         let Some(columns) = &columns else {
             // The first line, which was seen to be a header.
             let header = split.and_then(|()| read_header(&fields, builder));
@@ -148,12 +148,16 @@ fn read_row(row: &[Cow<'_, [u8]>], columns: &[Column], builder: &mut Builder) ->
 ///
 /// # Errors
 /// A quoted field that does not end on the line, or that something follows.
-fn split<'a>(line: &'a [u8], fields: &mut Vec<Cow<'a, [u8]>>) -> Result<(), String> {
+pub(super) fn split<'a>(
+    line: &'a [u8],
+    separator: u8,
+    fields: &mut Vec<Cow<'a, [u8]>>,
+) -> Result<(), String> {
     let mut rest = Some(line);
     while let Some(text) = rest {
         let (field, after) = match text.strip_prefix(b"\"") {
             Some(quoted) => unquote(quoted)?,
-            None => match memchr::memchr(b',', text) {
+            None => match memchr::memchr(separator, text) {
                 Some(end) => (Cow::Borrowed(&text[..end]), &text[end..]),
                 None => (Cow::Borrowed(text), &text[text.len()..]),
             },
@@ -161,13 +165,12 @@ fn split<'a>(line: &'a [u8], fields: &mut Vec<Cow<'a, [u8]>>) -> Result<(), Stri
         fields.push(field);
         rest = match after {
             [] => None,
-            [b',', next @ ..] => Some(next),
+            [next, rest @ ..] if *next == separator => Some(rest),
             _ => {
-                return Err(
-                    "a quoted field is followed by something other than a comma; a quote inside a quoted \
-                            field is written twice"
-                        .into(),
-                );
+                let name = if separator == b',' { "a comma" } else { "a separator" };
+                return Err(format!(
+                    "a quoted field is followed by something other than {name}; a quote inside a quoted field is written twice"
+                ));
             }
         };
     }
@@ -202,7 +205,7 @@ mod tests {
 
     fn fields(line: &str) -> Result<Vec<String>, String> {
         let mut fields = Vec::new();
-        split(line.as_bytes(), &mut fields)?;
+        split(line.as_bytes(), b',', &mut fields)?;
         Ok(fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect())
     }
 

@@ -235,6 +235,7 @@ impl Run<'_> {
 
     /// The writer. Files count as done from here on.
     fn write(&self, store: &mut CaseStore, batches: &[Batch]) -> Result<(), PipelineError> {
+        self.sets.check()?;
         let watch = self.progress.profile.start(Stage::Writing);
         store.write_all(batches, self.sets, self.settings.max_memory)?;
         watch.stop(batches.iter().map(|batch| batch.items.len() as u64).sum(), 0);

@@ -8,10 +8,11 @@ use super::progress::Progress;
 use super::verify::{Judged, Subject, Trial, Verifier};
 use super::{CancelToken, IngestSettings, PipelineError, pool};
 use crate::case::{
-    Batch, CaseStore, CodeMatch, ContentHits, ContentId, ExactCode, RecordColumns, SetId, StoredContent,
+    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentId, ExactCode, RecordSource, SetId,
+    StoredContent,
 };
 use crate::decode::PictureHash;
-use crate::known::{DigestMatch, KnownSet};
+use crate::known::{DigestMatch, KnownSet, RecordDetails};
 use crate::matching::{Backend, DELTA, Haystack, OrientedPair, VerifyMode, least_over_orientations};
 use crate::pdq::{Code, TileHash};
 use crate::source::Digests;
@@ -109,6 +110,17 @@ impl<'a> ResidentSets<'a> {
     /// Whether any set has a record with one of these digests.
     pub fn know(&self, digests: &Digests) -> bool {
         self.sets.iter().any(|set| !set.find_digests(digests).is_empty())
+    }
+
+    /// Refuses to go on with a set whose file changed while it was read. To be asked before hits are stored.
+    ///
+    /// # Errors
+    /// There is such a set.
+    pub fn check(&self) -> Result<(), PipelineError> {
+        match self.sets.iter().find_map(|resident| resident.set.fault()) {
+            Some(fault) => Err(PipelineError::Known(fault.to_string())),
+            None => Ok(()),
+        }
     }
 
     /// Matches the contents that the case has already with the sets they were not matched with yet, and tries again
@@ -235,6 +247,7 @@ impl Stored<'_> {
         };
         batch.exact = exact.into_iter().map(by_content).collect();
         batch.hits = hits;
+        self.sets.check()?;
         let watch = self.progress.profile.start(Stage::Writing);
         store.write(&batch, self.sets, self.settings.max_memory)?;
         watch.stop(contents.len() as u64, 0);
@@ -253,11 +266,14 @@ impl From<&StoredContent> for Subject {
     }
 }
 
-impl RecordColumns for ResidentSets<'_> {
-    fn columns(&self, set: SetId, record: u32) -> Vec<(String, String)> {
-        let resident = self.sets.iter().find(|resident| resident.id == set);
-        let columns = resident.map(|resident| resident.set.columns(record)).unwrap_or_default();
-        columns.into_iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+impl RecordSource for ResidentSets<'_> {
+    fn details(&self, set: SetId, record: u32) -> Result<RecordDetails, CaseError> {
+        match self.sets.iter().find(|resident| resident.id == set) {
+            Some(resident) => {
+                resident.set.details(record).map_err(|error| CaseError::Refused(error.to_string()))
+            }
+            None => Ok(RecordDetails::default()),
+        }
     }
 }
 

@@ -52,6 +52,9 @@ pub enum PipelineError {
         /// What the system said.
         error: io::Error,
     },
+    /// A known set changed while it was matched.
+    #[error("{0}")]
+    Known(String),
     /// Threads cannot be started.
     #[error("cannot start threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),

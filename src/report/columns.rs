@@ -93,6 +93,12 @@ impl From<bool> for Cell<'_> {
     }
 }
 
+impl From<Option<bool>> for Cell<'_> {
+    fn from(yes: Option<bool>) -> Self {
+        yes.map_or(Self::Empty, Self::Boolean)
+    }
+}
+
 impl<'a> From<&'a String> for Cell<'a> {
     fn from(text: &'a String) -> Self {
         Self::Text(text)
@@ -188,7 +194,7 @@ pub(super) fn item_cells(row: &ItemRow) -> [Cell<'_>; ITEM_COLUMNS.len()] {
 }
 
 /// Fields of [`HitRow`], in order, without those of the known record.
-static HIT_COLUMNS: [Column; 16] = [
+static HIT_COLUMNS: [Column; 23] = [
     text("source"),
     text("path"),
     text("known_set"),
@@ -205,6 +211,13 @@ static HIT_COLUMNS: [Column; 16] = [
     text("sha256"),
     text_or_none("pdq"),
     text_or_none("decode_path"),
+    text_or_none("category"),
+    text_or_none("category_label"),
+    text_or_none("category_raw"),
+    Column::optional("victim_identified", Kind::Boolean),
+    Column::optional("offender_identified", Kind::Boolean),
+    Column::optional("distributed", Kind::Boolean),
+    text_or_none("series"),
 ];
 
 /// Cells of the columns of hits, in their order; `known` names the known records' own columns.
@@ -226,6 +239,13 @@ pub(super) fn hit_cells<'a>(row: &'a HitRow, known: &[String]) -> Vec<Cell<'a>> 
         (&row.sha256).into(),
         (&row.pdq).into(),
         (&row.decode_path).into(),
+        (&row.category).into(),
+        (&row.category_label).into(),
+        (&row.category_raw).into(),
+        row.victim_identified.into(),
+        row.offender_identified.into(),
+        row.distributed.into(),
+        (&row.series).into(),
     ];
     own.into_iter().chain(known.iter().map(|name| row.known.get(name).into())).collect()
 }

@@ -5,6 +5,7 @@ pub mod devices;
 pub mod export;
 pub mod hash;
 pub mod join;
+pub mod known;
 pub mod match_case;
 pub mod scan;
 pub mod stack;

@@ -1,0 +1,90 @@
+//! `tamis known`: importing, showing and verifying set files.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::GeometryName;
+
+/// `tamis known`.
+#[derive(Debug, Args)]
+pub struct Known {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: KnownCommand,
+}
+
+/// What `tamis known` does.
+#[derive(Debug, Subcommand)]
+pub enum KnownCommand {
+    /// Import published lists into a set file, which `--known` takes and which opens at once
+    Import(KnownImport),
+    /// Show what a set file says of itself, or one of its records
+    Show(KnownShow),
+    /// Check every byte and every record of a set file
+    Verify(KnownVerify),
+}
+
+/// `tamis known import`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Formats: vics (JSON of Project VIC and CAID). What a file is is seen from its content. See docs/known-sets.md."
+)]
+pub struct KnownImport {
+    /// The published files; the parts of one set together
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// What the categories mean: vic-us, vic-legacy, caid, interpol-baseline, ncmec, known (for lists without
+    /// categories), or custom with --profile-file. The same number means different things in different regions
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: String,
+    /// A category profile of one's own, as JSON; with --profile custom
+    #[arg(long, value_name = "FILE")]
+    pub profile_file: Option<PathBuf>,
+    /// The set file; it appears only when it is whole
+    #[arg(long, short, value_name = "SET")]
+    pub output: PathBuf,
+    /// Name of the set [default: the first file's, without its extension]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Version of the set, as its publisher has it
+    #[arg(long, value_name = "VERSION")]
+    pub set_version: Option<String>,
+    /// What the files are, where their content does not say it
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// What the columns of a table hold, such as md5=HASH,category=Cat
+    #[arg(long, value_name = "FIELD=COLUMN,...")]
+    pub columns: Option<String>,
+    /// The geometry that the set's PDQ codes were made with
+    #[arg(long, value_name = "GEOMETRY", default_value = "full")]
+    pub geometry: GeometryName,
+    /// Count malformed records instead of refusing the import
+    #[arg(long)]
+    pub skip_bad_records: bool,
+}
+
+/// `tamis known show`.
+#[derive(Debug, Args)]
+pub struct KnownShow {
+    /// The set file
+    #[arg(value_name = "SET")]
+    pub set: PathBuf,
+    /// Show it as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show the records with this MD5, SHA-1 or SHA-256
+    #[arg(long, value_name = "HEX", conflicts_with = "record")]
+    pub digest: Option<String>,
+    /// Show the record of this number, from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub record: Option<u32>,
+}
+
+/// `tamis known verify`.
+#[derive(Debug, Args)]
+pub struct KnownVerify {
+    /// The set file
+    #[arg(value_name = "SET")]
+    pub set: PathBuf,
+}

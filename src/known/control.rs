@@ -1,0 +1,44 @@
+//! Watching an import and ending it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// How far an import is, and whether it is to end early; shared with who watches it.
+#[derive(Debug, Default)]
+pub struct ImportControl {
+    cancelled: AtomicBool,
+    bytes: AtomicU64,
+    records: AtomicU64,
+}
+
+impl ImportControl {
+    /// Ends the import soon; nothing of it is left behind.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is to end.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the sources that were read, or of the set that were verified.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Records that were read.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_bytes(&self, count: u64) {
+        self.bytes.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_record(&self) {
+        self.records.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,267 @@
+//! Tables: a header that names columns, then one record a line. Which column is what is seen from the names, or said by
+//! `--columns`. The lists of INTERPOL's ICSE are such tables with names of their own.
+
+use std::borrow::Cow;
+
+use super::fields::{self, Object};
+use super::source::Source;
+use super::text_lines::{Line, for_each_line};
+use super::{Fault, ImportError, Parsed, Sink};
+use crate::known::builder::{parse_code, parse_quality};
+use crate::known::read::{BYTE_ORDER_MARK, one_line};
+use crate::known::table::split;
+use crate::source::name::escape;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Md5,
+    Sha1,
+    Sha256,
+    Pdq,
+    Quality,
+    PhotoDna,
+    Size,
+    Category,
+    Series,
+    VictimIdentified,
+    OffenderIdentified,
+    Distributed,
+    Precategorized,
+}
+
+/// Fields by their names in `--columns`, with the names of columns that are taken for them without it.
+const FIELDS: [(&str, Field, &[&str]); 13] = [
+    ("md5", Field::Md5, &["md5"]),
+    ("sha1", Field::Sha1, &["sha1", "sha-1"]),
+    ("sha256", Field::Sha256, &["sha256", "sha-256"]),
+    ("pdq", Field::Pdq, &["pdq"]),
+    ("quality", Field::Quality, &["quality"]),
+    ("photodna", Field::PhotoDna, &["photodna", "pdna"]),
+    ("size", Field::Size, &["size", "mediasize"]),
+    ("category", Field::Category, &["category"]),
+    ("series", Field::Series, &["series"]),
+    ("victim_identified", Field::VictimIdentified, &["victim_identified", "victimidentified"]),
+    ("offender_identified", Field::OffenderIdentified, &["offender_identified", "offenderidentified"]),
+    ("distributed", Field::Distributed, &["distributed", "isdistributed"]),
+    ("precategorized", Field::Precategorized, &["precategorized", "isprecategorized"]),
+];
+
+/// Columns of ICSE: `MD5;SHA1;ZZ40;PhotoDNA;Lace;Image ID;Is distributed;Victim identified;Offender identified;Series
+/// name;Investigation name;Agency;Number of submissions;File Available;Media Type;Baseline`. Newer lists have some of
+/// them only. Whether a file is in the Baseline list is its category.
+const ICSE: [(&str, Field); 8] = [
+    ("md5", Field::Md5),
+    ("sha1", Field::Sha1),
+    ("photodna", Field::PhotoDna),
+    ("is distributed", Field::Distributed),
+    ("victim identified", Field::VictimIdentified),
+    ("offender identified", Field::OffenderIdentified),
+    ("series name", Field::Series),
+    ("baseline", Field::Category),
+];
+
+/// What separates fields.
+const SEPARATORS: [u8; 4] = *b",;\t|";
+
+/// Which columns hold what.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Naming<'a> {
+    /// By names that need no telling.
+    Usual,
+    /// As ICSE names them.
+    Icse,
+    /// (field, column) as `--columns` says.
+    Told(&'a [(String, String)]),
+}
+
+/// The fields that a `--columns` may name, for a person.
+pub(super) fn field_names() -> String {
+    FIELDS.map(|(name, ..)| name).join(", ")
+}
+
+/// Whether `--columns` knows a field.
+pub(super) fn is_field(name: &str) -> bool {
+    FIELDS.iter().any(|(known, ..)| *known == name)
+}
+
+impl Naming<'_> {
+    /// What a column of this name holds.
+    fn field(self, column: &str) -> Option<Field> {
+        let column = column.trim_ascii();
+        let is = |name: &str| name.eq_ignore_ascii_case(column);
+        match self {
+            Self::Usual => {
+                FIELDS.iter().find(|(.., names)| names.iter().any(|name| is(name))).map(|row| row.1)
+            }
+            Self::Icse => ICSE.iter().find(|(name, _)| is(name)).map(|(_, field)| *field),
+            Self::Told(told) => {
+                let (field, _) = told.iter().find(|(_, name)| is(name))?;
+                FIELDS.iter().find(|(name, ..)| name == field).map(|row| row.1)
+            }
+        }
+    }
+}
+
+/// Whether a first line is a header of ICSE.
+pub(super) fn is_icse(line: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(line) else { return false };
+    let has =
+        |name: &str| text.split(';').any(|column| column.trim_matches([' ', '"']).eq_ignore_ascii_case(name));
+    has("md5") && has("sha1") && (has("image id") || has("baseline"))
+}
+
+/// Whether a first line is a header with names that need no telling.
+pub(super) fn is_table(line: &[u8]) -> bool {
+    SEPARATORS
+        .into_iter()
+        .any(|separator| Header::read(line, separator, Naming::Usual).is_ok_and(|header| header.is_matched()))
+}
+
+/// What the header says.
+struct Header {
+    separator: u8,
+    /// Rows may have other numbers of cells.
+    lenient: bool,
+    /// Names told apart, and what each column holds.
+    columns: Vec<(String, Option<Field>)>,
+}
+
+impl Header {
+    fn read(line: &[u8], separator: u8, naming: Naming<'_>) -> Result<Self, String> {
+        let mut cells = Vec::new();
+        split(line, separator, &mut cells)?;
+        let mut names: Vec<String> = Vec::with_capacity(cells.len());
+        let mut columns: Vec<(String, Option<Field>)> = Vec::with_capacity(cells.len());
+        for cell in cells {
+            let name =
+                std::str::from_utf8(&cell).map_err(|_| "the header is not UTF-8".to_string())?.trim_ascii();
+            let field = naming.field(name);
+            if field.is_some() && columns.iter().any(|(_, other)| *other == field) {
+                return Err(format!(
+                    "two columns of the header hold the same as `{}`",
+                    escape(name.as_bytes())
+                ));
+            }
+            let name = fields::unique(&names, name);
+            names.push(name.clone());
+            columns.push((name, field));
+        }
+        Ok(Self { separator, lenient: matches!(naming, Naming::Icse), columns })
+    }
+
+    /// Whether a column holds what is matched.
+    fn is_matched(&self) -> bool {
+        let matched = [Field::Md5, Field::Sha1, Field::Sha256, Field::Pdq];
+        self.columns.iter().any(|(_, field)| field.is_some_and(|field| matched.contains(&field)))
+    }
+
+    /// The header in the separator that gives it something to match by.
+    fn find(line: &[u8], naming: Naming<'_>) -> Result<Self, String> {
+        let mut fault = None;
+        for separator in SEPARATORS {
+            match Self::read(line, separator, naming) {
+                Ok(header) if header.is_matched() => {
+                    let Naming::Told(told) = naming else { return Ok(header) };
+                    let missing = told.iter().find(|(_, column)| {
+                        !header.columns.iter().any(|(name, _)| name.eq_ignore_ascii_case(column.trim_ascii()))
+                    });
+                    match missing {
+                        None => return Ok(header),
+                        Some((field, column)) => {
+                            let column = escape(column.as_bytes());
+                            fault =
+                                Some(format!("--columns {field}={column}: the header has no such column"));
+                        }
+                    }
+                }
+                Ok(_) => {}
+                Err(reason) => fault = Some(reason),
+            }
+        }
+        Err(fault.unwrap_or_else(|| {
+            format!(
+                "no column of the header is known to hold an MD5, SHA-1, SHA-256 or PDQ code; say which it is: --columns \
+                 md5=NAME,category=NAME (fields: {})",
+                field_names()
+            )
+        }))
+    }
+}
+
+/// Reads a table.
+pub(super) fn read(
+    source: &mut Source<'_>,
+    sink: &mut Sink<'_>,
+    naming: Naming<'_>,
+) -> Result<(), ImportError> {
+    let mut header: Option<Header> = None;
+    for_each_line(source, sink, |Line { offset, text }, sink| {
+        if let Some(header) = &header {
+            return sink.take(offset, parse(text, header));
+        }
+        if text.starts_with(b"#") {
+            return Ok(());
+        }
+        header = Some(Header::find(text, naming).map_err(|reason| sink.refused(reason))?);
+        Ok(())
+    })?;
+    match header {
+        Some(_) => Ok(()),
+        None => Err(source.refused("it has no header")),
+    }
+}
+
+/// One line as a record.
+fn parse(line: &[u8], header: &Header) -> Result<Parsed<'static>, Fault> {
+    let text = std::str::from_utf8(line).map_err(|error| Fault::new(error.valid_up_to(), "not UTF-8"))?;
+    let mut cells: Vec<Cow<'_, [u8]>> = Vec::with_capacity(header.columns.len());
+    split(one_line(text.as_bytes())?, header.separator, &mut cells)?;
+    let (count, columns) = (cells.len(), header.columns.len());
+    // ICSE leaves out empty cells at the end of a row, or writes more of them.
+    let fits = count == columns
+        || header.lenient && cells.iter().skip(columns).all(|cell| cell.trim_ascii().is_empty());
+    if !fits {
+        return Err(Fault::new(0, format!("{count} fields, where the header names {columns}")));
+    }
+    let mut parsed = Parsed::default();
+    let mut object = Object::default();
+    for ((name, field), cell) in header.columns.iter().zip(&cells) {
+        // Cells of a line of UTF-8 are cut at ASCII characters.
+        let cell = std::str::from_utf8(cell).map_err(|_| Fault::new(0, "not UTF-8"))?;
+        object.add(name, cell);
+        if let Some(field) = field {
+            set(&mut parsed, *field, cell.trim_ascii(), name)?;
+        }
+    }
+    parsed.record.fields = Cow::Owned(object.finish());
+    Ok(parsed)
+}
+
+fn set(parsed: &mut Parsed<'static>, field: Field, cell: &str, name: &str) -> Result<(), String> {
+    let record = &mut parsed.record;
+    match field {
+        Field::Md5 => record.md5 = fields::digest(cell, "an MD5")?,
+        Field::Sha1 => record.sha1 = fields::digest(cell, "a SHA-1")?,
+        Field::Sha256 => record.sha256 = fields::digest(cell, "a SHA-256")?,
+        Field::Pdq if cell.is_empty() => {}
+        Field::Pdq => record.code = Some(parse_code(cell.as_bytes())?),
+        Field::Quality => record.quality = parse_quality(cell.as_bytes())?,
+        Field::PhotoDna => (record.photodna, parsed.photodna_unread) = fields::photodna(cell),
+        Field::Size => record.media_size = fields::size(cell, name)?,
+        Field::Category => record.facts.category = fields::text(cell.to_string()),
+        Field::Series => record.facts.series = fields::text(cell.to_string()),
+        Field::VictimIdentified => record.facts.victim_identified = fields::truth(cell, name)?,
+        Field::OffenderIdentified => record.facts.offender_identified = fields::truth(cell, name)?,
+        Field::Distributed => record.facts.distributed = fields::truth(cell, name)?,
+        Field::Precategorized => record.facts.precategorized = fields::truth(cell, name)?,
+    }
+    Ok(())
+}
+
+/// The first line of a file that is neither blank nor a comment.
+pub(super) fn first_line(head: &[u8]) -> &[u8] {
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default()
+}

@@ -1,0 +1,152 @@
+//! Values of fields that all formats have, and the object of a record's own fields.
+
+use std::borrow::Cow;
+
+use crate::known::builder::parse_hex;
+use crate::known::photodna;
+use crate::known::record::PhotoDna;
+use crate::source::name::escape;
+
+/// A digest; `None` for an empty field.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn digest<const N: usize>(text: &str, what: &str) -> Result<Option<[u8; N]>, String> {
+    let text = text.trim_ascii();
+    if text.is_empty() { Ok(None) } else { parse_hex(text.as_bytes(), what).map(Some) }
+}
+
+/// A PhotoDNA value, and whether the field holds something else.
+pub(super) fn photodna(text: &str) -> (Option<PhotoDna>, bool) {
+    let value = photodna::parse(text);
+    (value, value.is_none() && !text.trim_ascii().is_empty())
+}
+
+/// Yes or no, as publishers spell it; `None` for an empty field.
+///
+/// # Errors
+/// It is neither.
+pub(super) fn truth(text: &str, field: &str) -> Result<Option<bool>, String> {
+    let text = text.trim_ascii();
+    let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if text.is_empty() {
+        Ok(None)
+    } else if is(&["true", "yes", "y", "1"]) {
+        Ok(Some(true))
+    } else if is(&["false", "no", "n", "0"]) {
+        Ok(Some(false))
+    } else {
+        Err(format!("{field}: `{}` is neither true nor false", escape(text.as_bytes())))
+    }
+}
+
+/// A number of bytes; `None` for an empty field.
+///
+/// # Errors
+/// It is none.
+pub(super) fn size(text: &str, field: &str) -> Result<Option<u64>, String> {
+    let text = text.trim_ascii();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let size = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    size.map(Some).ok_or_else(|| format!("{field}: `{}` is no number of bytes", escape(text.as_bytes())))
+}
+
+/// A text; `None` for an empty one.
+pub(super) fn text<'a>(text: impl Into<Cow<'a, str>>) -> Option<Cow<'a, str>> {
+    let text = text.into();
+    (!text.trim_ascii().is_empty()).then_some(text)
+}
+
+/// Builds the JSON object of a record's own fields, for sources that are no JSON.
+#[derive(Debug, Default)]
+pub(super) struct Object {
+    text: String,
+}
+
+impl Object {
+    /// Adds a member. Names are told apart by the caller.
+    pub fn add(&mut self, name: &str, value: &str) {
+        self.text.push(if self.text.is_empty() { '{' } else { ',' });
+        self.push(name);
+        self.text.push(':');
+        self.push(value);
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.push('"');
+        let mut from = 0;
+        // Most texts are copied as they are.
+        for (at, byte) in text.bytes().enumerate() {
+            let escaped = match byte {
+                b'"' => "\\\"",
+                b'\\' => "\\\\",
+                b'\n' => "\\n",
+                b'\r' => "\\r",
+                b'\t' => "\\t",
+                0..0x20 => "",
+                _ => continue,
+            };
+            self.text.push_str(&text[from..at]);
+            from = at + 1;
+            if escaped.is_empty() {
+                self.text.push_str(&format!("\\u{byte:04x}"));
+            } else {
+                self.text.push_str(escaped);
+            }
+        }
+        self.text.push_str(&text[from..]);
+        self.text.push('"');
+    }
+
+    /// The object.
+    pub fn finish(mut self) -> String {
+        if self.text.is_empty() {
+            self.text.push('{');
+        }
+        self.text.push('}');
+        self.text
+    }
+}
+
+/// A name that none before it has: one that comes again gets a number.
+pub(super) fn unique(names: &[String], name: &str) -> String {
+    let mut unique = name.to_string();
+    let mut number = 2;
+    while names.contains(&unique) {
+        unique = format!("{name}_{number}");
+        number += 1;
+    }
+    unique
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `serde_json` is the oracle.
+    #[test]
+    fn objects_are_json() {
+        let odd: String = (0..=0x7f_u8).map(char::from).chain("é\u{2028}𝄞".chars()).collect();
+        let mut object = Object::default();
+        object.add("a \"name\"", &odd);
+        object.add("b", "");
+        let parsed: serde_json::Value = serde_json::from_str(&object.finish()).unwrap();
+        assert_eq!(parsed, serde_json::json!({ "a \"name\"": odd, "b": "" }));
+        assert_eq!(Object::default().finish(), "{}");
+    }
+
+    #[test]
+    fn truth_as_publishers_spell_it() {
+        for (text, expected) in [("True", Some(true)), ("0", Some(false)), (" yes ", Some(true)), ("", None)]
+        {
+            assert_eq!(truth(text, "x"), Ok(expected), "{text}");
+        }
+        assert!(truth("maybe", "x").unwrap_err().contains("`maybe`"));
+        assert_eq!(size(" 12 ", "x"), Ok(Some(12)));
+        for text in ["-1", "1.5", "+1", "18446744073709551616", "1k"] {
+            assert!(size(text, "x").is_err(), "{text}");
+        }
+    }
+}

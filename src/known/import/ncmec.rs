@@ -1,0 +1,287 @@
+//! NCMEC's exchange of hashes, version 2: XML with `image` and `video` entries (member, id, classification, fingerprints
+//! md5, sha1, pdna, pdq), and `deletedImage` and `deletedVideo`, by which a member withdraws an entry.
+//!
+//! An entry that a later one withdraws is kept, and never matched. Documents are read twice: once for what is withdrawn.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use super::fields::{self, Object};
+use super::json_records::{MAX_DEPTH, MAX_RECORD};
+use super::source::Source;
+use super::{Fault, ImportError, Parsed, Sink};
+use crate::known::builder::parse_code;
+use crate::source::digest::sha256_of;
+use crate::source::name::escape;
+
+/// What an entry is withdrawn by: digests of (kind, member, id), each with the number of the last entry that withdraws
+/// it, over all documents of the import.
+#[derive(Debug, Default)]
+pub(super) struct Withdrawn {
+    last: HashMap<[u8; 16], u64>,
+    entries: u64,
+}
+
+impl Withdrawn {
+    /// Reads a document for what it withdraws. What is wrong with it is told when it is read for its entries.
+    pub fn note(&mut self, path: &Path) {
+        let Ok(file) = File::open(path) else { return };
+        // A document that ends in a fault withdraws nothing from there on, and its import is refused.
+        let _ = for_each_entry(BufReader::with_capacity(1 << 20, file), |entry| {
+            self.entries += 1;
+            if entry.is_deletion() {
+                self.last.insert(entry.key(), self.entries);
+            }
+            Ok::<(), Stop>(())
+        });
+    }
+}
+
+/// Reads all entries of a document. `before` counts entries over all documents.
+pub(super) fn read(
+    source: &mut Source<'_>,
+    sink: &mut Sink<'_>,
+    withdrawn: &Withdrawn,
+    before: &mut u64,
+) -> Result<(), ImportError> {
+    let ended = for_each_entry(BufReader::with_capacity(1 << 20, &mut *source), |entry| {
+        *before += 1;
+        let gone =
+            entry.is_deletion() || withdrawn.last.get(&entry.key()).is_some_and(|last| *last > *before);
+        sink.take(entry.offset, entry.parse(gone)).map_err(Stop::Import)
+    });
+    ended.map_err(|stop| match stop {
+        Stop::Import(error) => error,
+        Stop::Io(error) => source.failed(error),
+        Stop::Document(offset, reason) => {
+            sink.record += 1;
+            sink.error(offset, reason)
+        }
+    })
+}
+
+/// What ends the reading of a document.
+enum Stop {
+    Import(ImportError),
+    Io(io::Error),
+    /// It is no XML of this kind: where, and why.
+    Document(u64, String),
+}
+
+/// One entry: texts by the path of their element, and attributes by theirs.
+struct Entry {
+    offset: u64,
+    kind: String,
+    texts: Vec<(String, String)>,
+    /// An element has begun since the last text, so that the next is another's, of the same path or not.
+    fresh: bool,
+}
+
+impl Entry {
+    fn is_deletion(&self) -> bool {
+        self.kind.starts_with("deleted")
+    }
+
+    fn text(&self, path: &str) -> Option<&str> {
+        self.texts.iter().find(|(name, _)| name == path).map(|(_, text)| text.as_str())
+    }
+
+    /// What tells it from other entries: an identifier is a member's own.
+    fn key(&self) -> [u8; 16] {
+        let kind = if self.kind.to_ascii_lowercase().ends_with("video") { "video" } else { "image" };
+        let (member, id) = (self.text("member@id").unwrap_or_default(), self.text("id").unwrap_or_default());
+        let digest = sha256_of(format!("{kind}\n{member}\n{id}").as_bytes());
+        digest.first_chunk().copied().unwrap_or_default()
+    }
+
+    fn parse(&self, withdrawn: bool) -> Result<Parsed<'static>, Fault> {
+        let mut parsed = Parsed::default();
+        let mut object = Object::default();
+        object.add("kind", &self.kind);
+        let mut names: Vec<String> = vec!["kind".into()];
+        let record = &mut parsed.record;
+        for (path, text) in &self.texts {
+            let again = names.contains(path);
+            match &**path {
+                _ if again && path.starts_with("fingerprints/") => {
+                    return Err(Fault::from(format!("{} comes twice", escape(path.as_bytes()))));
+                }
+                "fingerprints/md5" => record.md5 = fields::digest(text, "an MD5")?,
+                "fingerprints/sha1" => record.sha1 = fields::digest(text, "a SHA-1")?,
+                "fingerprints/sha256" => record.sha256 = fields::digest(text, "a SHA-256")?,
+                "fingerprints/pdna" => (record.photodna, parsed.photodna_unread) = fields::photodna(text),
+                "fingerprints/pdq" if text.is_empty() => {}
+                "fingerprints/pdq" => record.code = Some(parse_code(text.as_bytes())?),
+                "classification" if !again => record.facts.category = fields::text(text.clone()),
+                _ => {}
+            }
+            let name = if again { fields::unique(&names, path) } else { path.clone() };
+            object.add(&name, text);
+            names.push(name);
+        }
+        record.facts.withdrawn = withdrawn;
+        record.fields = Cow::Owned(object.finish());
+        Ok(parsed)
+    }
+}
+
+/// Visits all entries of a document.
+fn for_each_entry<R: BufRead>(
+    source: R,
+    mut visit: impl FnMut(&Entry) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let mut reader = Reader::from_reader(Bounded { source, taken: 0 });
+    let mut buffer = Vec::new();
+    // Names of the elements that are open within the entry in hand.
+    let mut open: Vec<String> = Vec::new();
+    let mut entry: Option<Entry> = None;
+    let mut depth = 0_u32;
+    let mut rooted = false;
+    loop {
+        let at = reader.buffer_position();
+        let wrong = |reason: String| Stop::Document(at, reason);
+        buffer.clear();
+        let event = match reader.read_event_into(&mut buffer) {
+            Ok(event) => event,
+            Err(quick_xml::Error::Io(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(wrong(format!("longer than {MAX_RECORD} bytes")));
+            }
+            Err(quick_xml::Error::Io(error)) => return Err(Stop::Io(io::Error::new(error.kind(), error))),
+            Err(error) => return Err(wrong(unsound(&error))),
+        };
+        let (start, closed) = match event {
+            Event::Start(start) => (Some(start), false),
+            Event::Empty(start) => (Some(start), true),
+            Event::End(_) => (None, true),
+            Event::Text(text) => {
+                let text = text.decode().map_err(|error| wrong(format!("not UTF-8: {error}")))?;
+                add_text(&mut entry, &open, &text);
+                continue;
+            }
+            Event::CData(text) => {
+                let text = text.decode().map_err(|error| wrong(format!("not UTF-8: {error}")))?;
+                add_text(&mut entry, &open, &text);
+                continue;
+            }
+            Event::GeneralRef(reference) => {
+                let name = reference.decode().map_err(|error| wrong(format!("not UTF-8: {error}")))?;
+                let character = reference.resolve_char_ref().map_err(|error| wrong(unsound(&error)))?;
+                let text = match (character, quick_xml::escape::resolve_predefined_entity(&name)) {
+                    (Some(character), _) => character.to_string(),
+                    (None, Some(text)) => text.to_string(),
+                    (None, None) => {
+                        return Err(wrong(format!("the entity `{}` is unknown", escape(name.as_bytes()))));
+                    }
+                };
+                add_text(&mut entry, &open, &text);
+                continue;
+            }
+            Event::Eof if depth > 0 || !rooted => {
+                return Err(wrong("the file ends here, within the document: is it cut off?".into()));
+            }
+            Event::Eof => return Ok(()),
+            _ => continue,
+        };
+        if let Some(start) = start {
+            depth += 1;
+            if depth > MAX_DEPTH {
+                return Err(wrong(format!("nested deeper than {MAX_DEPTH}")));
+            }
+            let name = local_name(&start).map_err(wrong)?;
+            if !std::mem::replace(&mut rooted, true) && name != "queryResult" {
+                return Err(wrong("its first element is no queryResult: is it of NCMEC's exchange?".into()));
+            }
+            match &mut entry {
+                Some(entry) => {
+                    open.push(name);
+                    entry.fresh = true;
+                    add_attributes(entry, &open, &start).map_err(wrong)?;
+                }
+                None if matches!(&*name, "image" | "video" | "deletedImage" | "deletedVideo") => {
+                    reader.get_mut().taken = 0;
+                    let mut begun = Entry { offset: at, kind: name, texts: Vec::new(), fresh: true };
+                    add_attributes(&mut begun, &[], &start).map_err(wrong)?;
+                    entry = Some(begun);
+                }
+                None => reader.get_mut().taken = 0,
+            }
+        }
+        if closed {
+            depth = depth.saturating_sub(1);
+            if entry.is_some() && open.pop().is_none() {
+                // The entry itself ended.
+                reader.get_mut().taken = 0;
+                if let Some(whole) = entry.take() {
+                    visit(&whole)?;
+                }
+            }
+        }
+    }
+}
+
+/// What the XML parser says; it may quote the document.
+fn unsound(error: &dyn std::fmt::Display) -> String {
+    format!("no sound XML: {}", escape(error.to_string().as_bytes()))
+}
+
+fn local_name(start: &BytesStart<'_>) -> Result<String, String> {
+    let name = start.local_name();
+    std::str::from_utf8(name.as_ref()).map(str::to_string).map_err(|_| "a name that is not UTF-8".into())
+}
+
+/// Attributes of the element in hand, by `path@name`.
+fn add_attributes(entry: &mut Entry, open: &[String], start: &BytesStart<'_>) -> Result<(), String> {
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(|error| unsound(&error))?;
+        let value = attribute.unescape_value().map_err(|error| unsound(&error))?;
+        let name = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
+        entry.texts.push((format!("{}@{name}", open.join("/")), value.into_owned()));
+    }
+    Ok(())
+}
+
+/// Text of the element in hand; its parts follow one another.
+fn add_text(entry: &mut Option<Entry>, open: &[String], text: &str) {
+    let Some(entry) = entry else { return };
+    let path = open.join("/");
+    match entry.texts.last_mut() {
+        Some((last, so_far)) if !entry.fresh && *last == path => so_far.push_str(text),
+        _ if text.trim_ascii().is_empty() => {}
+        _ => {
+            entry.texts.push((path, text.to_string()));
+            entry.fresh = false;
+        }
+    }
+}
+
+/// A reader that refuses to give more than a record may have before it is reset.
+struct Bounded<R> {
+    source: R,
+    taken: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.source.read(buffer)
+    }
+}
+
+impl<R: BufRead> BufRead for Bounded<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.taken > MAX_RECORD {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.source.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.taken += count as u64;
+        self.source.consume(count);
+    }
+}

@@ -1,0 +1,81 @@
+//! The NSRL's RDS, version 3: a SQLite database with a table or view FILE (sha256, sha1, md5, file_name, file_size,
+//! package_id), or with DISTINCT_HASH alone. What is in it is known, which is not the same as good.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::fields::{self, Object};
+use super::{Fault, ImportError, Parsed, Sink};
+
+/// What a SQLite database begins with.
+pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// Reads all rows. A record's place is its row, so that its offset is given as 0.
+pub(super) fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+    let refused = |error: rusqlite::Error| ImportError::Refused {
+        path: path.to_path_buf(),
+        reason: format!("as a database of the NSRL: {error}"),
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(refused)?;
+    // The file is somebody else's: its views may call nothing but what SQLite holds to be harmless.
+    connection.pragma_update(None, "trusted_schema", false).map_err(refused)?;
+    connection.pragma_update(None, "cell_size_check", true).map_err(refused)?;
+    let there = |name: &str| {
+        let query =
+            "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
+        connection.query_row(query, [name], |row| row.get::<_, i64>(0)).map(|count| count > 0)
+    };
+    let table = match (there("FILE").map_err(refused)?, there("DISTINCT_HASH").map_err(refused)?) {
+        (true, _) => "FILE",
+        (_, true) => "DISTINCT_HASH",
+        _ => {
+            let reason =
+                "a database without a table FILE or DISTINCT_HASH: is it an RDS of the NSRL, version 3?"
+                    .into();
+            return Err(ImportError::Refused { path: path.to_path_buf(), reason });
+        }
+    };
+    let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).map_err(refused)?;
+    let names: Vec<String> = statement.column_names().map(str::to_lowercase).collect();
+    if !names.iter().any(|name| matches!(&**name, "md5" | "sha1" | "sha256")) {
+        let reason = format!("its table {table} has no column md5, sha1 or sha256");
+        return Err(ImportError::Refused { path: path.to_path_buf(), reason });
+    }
+    let mut rows = statement.query([]).map_err(refused)?;
+    while let Some(row) = rows.next().map_err(refused)? {
+        sink.take(0, parse(row, &names))?;
+    }
+    Ok(())
+}
+
+fn parse(row: &Row<'_>, names: &[String]) -> Result<Parsed<'static>, Fault> {
+    let mut parsed = Parsed::default();
+    let mut object = Object::default();
+    for (index, name) in names.iter().enumerate() {
+        let value = row.get_ref(index).map_err(|error| Fault::from(error.to_string()))?;
+        let text: Cow<'_, str> = match value {
+            ValueRef::Null => continue,
+            ValueRef::Integer(number) => number.to_string().into(),
+            ValueRef::Real(number) => number.to_string().into(),
+            ValueRef::Text(text) => {
+                std::str::from_utf8(text).map_err(|_| format!("{name} is not UTF-8"))?.into()
+            }
+            ValueRef::Blob(_) => return Err(format!("{name} is no text").into()),
+        };
+        let record = &mut parsed.record;
+        match &**name {
+            "md5" => record.md5 = fields::digest(&text, "an MD5")?,
+            "sha1" => record.sha1 = fields::digest(&text, "a SHA-1")?,
+            "sha256" => record.sha256 = fields::digest(&text, "a SHA-256")?,
+            "file_size" => record.media_size = fields::size(&text, name)?,
+            _ => {}
+        }
+        object.add(name, &text);
+    }
+    parsed.record.fields = Cow::Owned(object.finish());
+    Ok(parsed)
+}

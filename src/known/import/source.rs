@@ -1,0 +1,127 @@
+//! One source of an import: its bytes with their SHA-256, and what it is.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{ImportError, ImportFormat, columns, hashdeep, nsrl};
+use crate::known::control::ImportControl;
+use crate::known::read::{BYTE_ORDER_MARK, Opening};
+use crate::known::set_file::SetFile;
+
+/// Bytes that decide what a file is.
+const HEAD: usize = 64 << 10;
+
+/// A source as it is read.
+#[derive(Debug)]
+pub(super) struct Source<'a> {
+    path: PathBuf,
+    file: File,
+    sha256: Sha256,
+    size: u64,
+    /// The beginning, which was read to see what it is.
+    head: Vec<u8>,
+    /// How much of it was given out.
+    given: usize,
+    control: &'a ImportControl,
+}
+
+impl<'a> Source<'a> {
+    /// Opens a file and reads its beginning.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no file.
+    pub fn open(path: &Path, control: &'a ImportControl) -> Result<Self, ImportError> {
+        let system = |source| ImportError::Read { path: path.to_path_buf(), source };
+        let mut file = File::open(path).map_err(system)?;
+        if !file.metadata().map_err(system)?.is_file() {
+            let reason = "not a file; give the lists themselves".into();
+            return Err(ImportError::Refused { path: path.to_path_buf(), reason });
+        }
+        let mut head = Vec::with_capacity(HEAD);
+        file.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(system)?;
+        let mut sha256 = Sha256::new();
+        sha256.update(&head);
+        let size = head.len() as u64;
+        control.add_bytes(size);
+        Ok(Self { path: path.to_path_buf(), file, sha256, size, head, given: 0, control })
+    }
+
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    pub fn refused(&self, reason: impl Into<String>) -> ImportError {
+        ImportError::Refused { path: self.path.clone(), reason: reason.into() }
+    }
+
+    pub fn failed(&self, source: io::Error) -> ImportError {
+        ImportError::Read { path: self.path.clone(), source }
+    }
+
+    /// Reads what is left, and gives the size and the SHA-256 of the whole file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn finish(mut self) -> Result<(u64, [u8; 32]), ImportError> {
+        let mut block = vec![0; 1 << 20];
+        while self.read(&mut block).map_err(|error| self.failed(error))? > 0 {}
+        Ok((self.size, self.sha256.finalize().into()))
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let head = self.head.get(self.given..).unwrap_or_default();
+        if !head.is_empty() {
+            let count = head.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&head[..count]);
+            self.given += count;
+            return Ok(count);
+        }
+        if self.control.is_cancelled() {
+            return Err(io::Error::other("interrupted"));
+        }
+        let count = self.file.read(buffer)?;
+        self.sha256.update(&buffer[..count]);
+        self.size += count as u64;
+        self.control.add_bytes(count as u64);
+        Ok(count)
+    }
+}
+
+/// What a file is, by how it begins.
+///
+/// # Errors
+/// It is nothing that can be imported; the text says what can.
+pub(super) fn recognise(head: &[u8]) -> Result<ImportFormat, String> {
+    if head.is_empty() {
+        return Err("the file is empty".into());
+    }
+    if head.starts_with(nsrl::MAGIC) {
+        return Ok(ImportFormat::Nsrl);
+    }
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        return Err("this is UTF-16 text: save it as UTF-8".into());
+    }
+    if SetFile::is_one(head) {
+        return Err("this is a set file already: --known takes it as it is".into());
+    }
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head).trim_ascii_start();
+    let line = columns::first_line(head);
+    match text.first() {
+        Some(b'{' | b'[') => Ok(ImportFormat::Vics),
+        Some(b'<') => Ok(ImportFormat::Ncmec),
+        _ if text.starts_with(hashdeep::MAGIC) => Ok(ImportFormat::Hashdeep),
+        _ if columns::is_icse(line) => Ok(ImportFormat::Icse),
+        _ if columns::is_table(line) => Ok(ImportFormat::Csv),
+        _ if Opening::of(head).is_ok_and(|opening| opening.format.is_some_and(|format| format.parse(line).is_ok())) => {
+            Ok(ImportFormat::List)
+        }
+        _ => Err("it is none of the formats that can be imported (docs/known-sets.md lists them). --columns says what the \
+                  columns of a table hold, --format what the file is"
+            .into()),
+    }
+}

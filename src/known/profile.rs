@@ -1,0 +1,333 @@
+//! Category profiles: what a set's category numbers mean.
+//!
+//! The same number means different things in different regions: 0 and 5 are swapped between two schemes of Project
+//! VIC alone. So a set has no meaning without a profile, and nothing is ever left out because of a number.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{fmt, fs};
+
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use crate::source::name::{escape, escape_path};
+
+/// What a category means, whatever its number is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meaning {
+    /// Child abuse material.
+    ChildAbuse,
+    /// Exploitive of a child without being child abuse material by the publisher's law, or of uncertain age.
+    ChildExploitation,
+    /// Computer-generated or drawn.
+    Animated,
+    /// For comparison: of interest to an investigation, not illegal itself.
+    Comparison,
+    /// Of no interest to such an investigation.
+    NonPertinent,
+    /// Nobody judged it yet.
+    Uncategorised,
+    /// Known, and nothing more: neither good nor bad.
+    Known,
+    /// Something else that the profile's label names.
+    Other,
+}
+
+impl Meaning {
+    /// All, in the order of their numbers in set files. A meaning keeps its number.
+    pub const ALL: [Self; 8] = [
+        Self::ChildAbuse,
+        Self::ChildExploitation,
+        Self::Animated,
+        Self::Comparison,
+        Self::NonPertinent,
+        Self::Uncategorised,
+        Self::Known,
+        Self::Other,
+    ];
+
+    /// Its name in cases, exports and profiles of one's own.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ChildAbuse => "child_abuse",
+            Self::ChildExploitation => "child_exploitation",
+            Self::Animated => "animated",
+            Self::Comparison => "comparison",
+            Self::NonPertinent => "non_pertinent",
+            Self::Uncategorised => "uncategorised",
+            Self::Known => "known",
+            Self::Other => "other",
+        }
+    }
+
+    /// Its number in set files, from 1.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        Self::ALL.iter().position(|meaning| *meaning == self).map_or(0, |index| index as u8 + 1)
+    }
+
+    /// The meaning of a number in a set file.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
+    }
+}
+
+/// One category of a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Category {
+    /// What it means.
+    pub meaning: Meaning,
+    /// What the profile's publisher calls it.
+    pub label: String,
+}
+
+/// What a set's categories mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// Categories by their number or text, in lower case; sources may write them in any.
+    #[serde(deserialize_with = "distinct")]
+    pub categories: BTreeMap<String, Category>,
+    /// What a record without a category is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without: Option<Category>,
+    /// What a category is that is not in the list. Without it, such a record stops the import.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<Category>,
+}
+
+/// Categories in lower case, each once.
+fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Category>, D::Error> {
+    struct Distinct;
+    impl<'de> Visitor<'de> for Distinct {
+        type Value = BTreeMap<String, Category>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("categories by their number")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+            let mut categories = BTreeMap::new();
+            while let Some((number, category)) = members.next_entry::<String, Category>()? {
+                if categories.insert(number.to_ascii_lowercase(), category).is_some() {
+                    let number = escape(number.as_bytes());
+                    return Err(de::Error::custom(format!(
+                        "the category `{number}` comes twice, in whatever case"
+                    )));
+                }
+            }
+            Ok(categories)
+        }
+    }
+    deserializer.deserialize_map(Distinct)
+}
+
+/// (number, meaning, label) rows of a built-in profile.
+type Rows = &'static [(&'static str, Meaning, &'static str)];
+
+/// The newer scheme of Project VIC in the United States. Its labels are those of Autopsy's tag set "Project VIC"
+/// (4.13 and later); that 0 is non-pertinent, and not uncategorised as in the older scheme, is how IPED's
+/// `HashDBTool` reads Project VIC's own releases (0 "known", 1 and 2 "pedo"). The data model itself is only given to
+/// law enforcement and vendors.
+const VIC_US: Rows = &[
+    ("0", Meaning::NonPertinent, "Non-Pertinent"),
+    ("1", Meaning::ChildAbuse, "Child Abuse Material (CAM)"),
+    ("2", Meaning::ChildExploitation, "Child Exploitive (Non-CAM) Age Difficult"),
+    ("3", Meaning::Animated, "CGI/Animation - Child Exploitive"),
+    ("4", Meaning::Comparison, "Comparison Images"),
+    ("5", Meaning::Uncategorised, "Uncategorized"),
+];
+
+/// The older scheme of Project VIC and the DHS, as Autopsy had it until 4.12 (`DhsImageCategory`).
+const VIC_LEGACY: Rows = &[
+    ("0", Meaning::Uncategorised, "Uncategorized"),
+    ("1", Meaning::ChildAbuse, "Child Exploitation (Illegal)"),
+    ("2", Meaning::ChildExploitation, "Child Exploitation (Non-Illegal/Age Difficult)"),
+    ("3", Meaning::Animated, "CGI/Animation (Child Exploitive)"),
+    ("4", Meaning::Comparison, "Exemplar/Comparison (Internal Use Only)"),
+    ("5", Meaning::NonPertinent, "Non-pertinent"),
+];
+
+/// The United Kingdom's CAID. Categories A, B and C are those of the Sentencing Council's definitive guideline of 2014
+/// (as in the glossary of HMICFRS). No public source of further numbers was found, so that a set with others needs a
+/// profile of one's own.
+const CAID: Rows = &[
+    ("1", Meaning::ChildAbuse, "Category A"),
+    ("2", Meaning::ChildAbuse, "Category B"),
+    ("3", Meaning::ChildAbuse, "Category C"),
+    ("A", Meaning::ChildAbuse, "Category A"),
+    ("B", Meaning::ChildAbuse, "Category B"),
+    ("C", Meaning::ChildAbuse, "Category C"),
+];
+
+/// INTERPOL's ICSE: the column `Baseline` says whether a file meets the criteria of the Baseline list, which hold in
+/// every country (INTERPOL, "Blocking and categorizing content"). What does not is in the database all the same.
+const INTERPOL_BASELINE: Rows = &[
+    ("true", Meaning::ChildAbuse, "INTERPOL Baseline"),
+    ("yes", Meaning::ChildAbuse, "INTERPOL Baseline"),
+    ("1", Meaning::ChildAbuse, "INTERPOL Baseline"),
+    ("baseline", Meaning::ChildAbuse, "INTERPOL Baseline"),
+    ("false", Meaning::ChildExploitation, "ICSE, not Baseline"),
+    ("no", Meaning::ChildExploitation, "ICSE, not Baseline"),
+    ("0", Meaning::ChildExploitation, "ICSE, not Baseline"),
+    ("non-baseline", Meaning::ChildExploitation, "ICSE, not Baseline"),
+];
+
+/// NCMEC's exchange of hashes: A and B are the age of the child, 1 and 2 the act; all four are child abuse material
+/// (the classifications of its Industry Classification System).
+const NCMEC: Rows = &[
+    ("A1", Meaning::ChildAbuse, "A1: prepubescent minor, sex act"),
+    ("A2", Meaning::ChildAbuse, "A2: prepubescent minor, lascivious exhibition"),
+    ("B1", Meaning::ChildAbuse, "B1: pubescent minor, sex act"),
+    ("B2", Meaning::ChildAbuse, "B2: pubescent minor, lascivious exhibition"),
+];
+
+/// A profile that comes with the program: its name, its categories, and what a record without one is.
+type BuiltIn = (&'static str, Rows, Option<(Meaning, &'static str)>);
+
+/// Profiles that come with the program.
+const BUILT_IN: [BuiltIn; 6] = [
+    ("vic-us", VIC_US, None),
+    ("vic-legacy", VIC_LEGACY, None),
+    ("caid", CAID, None),
+    ("interpol-baseline", INTERPOL_BASELINE, None),
+    ("ncmec", NCMEC, None),
+    // For lists without categories, such as the NSRL's: known is not good.
+    ("known", &[], Some((Meaning::Known, "Known"))),
+];
+
+/// Why there is no such profile.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ProfileError(String);
+
+impl Profile {
+    /// A profile that comes with the program.
+    ///
+    /// # Errors
+    /// There is none of this name; the text lists those that there are.
+    pub fn built_in(name: &str) -> Result<Self, ProfileError> {
+        let found = BUILT_IN.iter().find(|(known, ..)| *known == name);
+        let Some((name, rows, without)) = found else {
+            return Err(ProfileError(format!(
+                "there is no category profile `{}`: {}; or `custom` with --profile-file FILE for one of your own. The same number \
+                 means different things in different regions, so ask the set's publisher which it is",
+                escape(name.as_bytes()),
+                Self::built_in_names()
+            )));
+        };
+        let category = |(meaning, label): (Meaning, &str)| Category { meaning, label: label.to_string() };
+        Ok(Self {
+            name: (*name).to_string(),
+            categories: rows
+                .iter()
+                .map(|(number, meaning, label)| (number.to_ascii_lowercase(), category((*meaning, label))))
+                .collect(),
+            without: without.map(category),
+            others: None,
+        })
+    }
+
+    /// The names of the profiles that come with the program, for a person.
+    #[must_use]
+    pub fn built_in_names() -> String {
+        let names: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
+        format!("choose {}", names.join(", "))
+    }
+
+    /// A profile of one's own: JSON of the form `{"name": …, "categories": {"1": {"meaning": …, "label": …}, …}}`,
+    /// perhaps with `without` and `others`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no profile.
+    pub fn read(path: &Path) -> Result<Self, ProfileError> {
+        let failed = |reason: &dyn fmt::Display| {
+            ProfileError(format!("category profile {}: {reason}", escape_path(path)))
+        };
+        let text = fs::read_to_string(path).map_err(|error| failed(&error))?;
+        let profile: Self = serde_json::from_str(&text).map_err(|error| {
+            let names: Vec<&str> = Meaning::ALL.iter().map(|meaning| meaning.name()).collect();
+            failed(&format!("{error} (meanings are {})", names.join(", ")))
+        })?;
+        if profile.name.is_empty() || BUILT_IN.iter().any(|(name, ..)| *name == profile.name) {
+            return Err(failed(&"it needs a name of its own in `name`"));
+        }
+        Ok(profile)
+    }
+
+    /// The category of a record as its source writes it.
+    ///
+    /// # Errors
+    /// The profile does not have it; the text lists what it has.
+    pub fn category(&self, raw: Option<&str>) -> Result<Option<&Category>, String> {
+        let Some(raw) = raw else { return Ok(self.without.as_ref()) };
+        let found = match self.categories.get(raw) {
+            Some(found) => Some(found),
+            None => self.categories.get(&raw.to_ascii_lowercase()).or(self.others.as_ref()),
+        };
+        match found {
+            Some(found) => Ok(Some(found)),
+            // Lists without categories have none to be wrong about.
+            None if self.categories.is_empty() && self.without.is_some() => Ok(self.without.as_ref()),
+            None => {
+                let shown = |text: &str| escape(text.as_bytes());
+                let one = |(number, found): (&String, &Category)| {
+                    format!("{} {}", shown(number), shown(&found.label))
+                };
+                let all: Vec<String> = self.categories.iter().map(one).collect();
+                Err(format!(
+                    "the profile {} has no category `{}` (it has {}): is it the right profile?",
+                    shown(&self.name),
+                    shown(raw),
+                    all.join("; ")
+                ))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_and_five_change_places() {
+        let meaning = |profile: &str, raw| {
+            let profile = Profile::built_in(profile).unwrap();
+            profile.category(Some(raw)).unwrap().map(|category| category.meaning)
+        };
+        assert_eq!(meaning("vic-us", "0"), Some(Meaning::NonPertinent));
+        assert_eq!(meaning("vic-us", "5"), Some(Meaning::Uncategorised));
+        assert_eq!(meaning("vic-legacy", "0"), Some(Meaning::Uncategorised));
+        assert_eq!(meaning("vic-legacy", "5"), Some(Meaning::NonPertinent));
+        assert_eq!(meaning("caid", "a"), Some(Meaning::ChildAbuse));
+        assert_eq!(meaning("interpol-baseline", "True"), Some(Meaning::ChildAbuse));
+        assert_eq!(meaning("known", "7"), Some(Meaning::Known));
+    }
+
+    #[test]
+    fn an_unknown_profile_or_category_is_refused_with_the_list() {
+        let error = Profile::built_in("vic").unwrap_err().to_string();
+        for name in ["vic-us", "vic-legacy", "caid", "interpol-baseline", "ncmec", "known", "custom"] {
+            assert!(error.contains(name), "{error}");
+        }
+        let error = Profile::built_in("vic-us").unwrap().category(Some("6")).unwrap_err();
+        assert!(error.contains("no category `6`") && error.contains("4 Comparison Images"), "{error}");
+    }
+
+    #[test]
+    fn meanings_keep_their_numbers() {
+        for (index, meaning) in Meaning::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(meaning.number()), index + 1);
+            assert_eq!(Meaning::from_number(meaning.number()), Some(meaning));
+        }
+        assert_eq!(Meaning::from_number(0), None);
+        assert_eq!(Meaning::from_number(9), None);
+    }
+}

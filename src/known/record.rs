@@ -1,0 +1,98 @@
+//! One record of a known set, as every importer gives it and as a set file gives it back.
+
+use std::borrow::Cow;
+
+use super::profile::Meaning;
+use crate::pdq::Code;
+
+/// Bytes of a PhotoDNA value.
+pub const PHOTODNA_BYTES: usize = 144;
+
+/// How a PhotoDNA value was spelled in its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// Base64, as VICS has it.
+    Base64,
+    /// Hex digits, as the exchange of NCMEC has it.
+    Hex,
+}
+
+/// A PhotoDNA value as its source has it. It is kept and passed through, never computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhotoDna {
+    /// Its 144 bytes.
+    pub bytes: [u8; PHOTODNA_BYTES],
+    /// How it was spelled.
+    pub spelling: Spelling,
+}
+
+/// What is known about a record, beside what it is matched by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// What its category means in the set's profile; `None` where the source gives no category.
+    pub meaning: Option<Meaning>,
+    /// The category as the source has it: a number or a text.
+    pub category: Option<Cow<'a, str>>,
+    /// A victim was identified.
+    pub victim_identified: Option<bool>,
+    /// An offender was identified.
+    pub offender_identified: Option<bool>,
+    /// It is known to have been distributed.
+    pub distributed: Option<bool>,
+    /// Its category came from another set before.
+    pub precategorized: Option<bool>,
+    /// The series that it belongs to.
+    pub series: Option<Cow<'a, str>>,
+    /// Its publisher withdrew it: it is kept, and never matched.
+    pub withdrawn: bool,
+}
+
+impl Facts<'_> {
+    /// The same, with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Facts<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Facts {
+            meaning: self.meaning,
+            category: self.category.map(own),
+            victim_identified: self.victim_identified,
+            offender_identified: self.offender_identified,
+            distributed: self.distributed,
+            precategorized: self.precategorized,
+            series: self.series.map(own),
+            withdrawn: self.withdrawn,
+        }
+    }
+}
+
+/// One record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownRecord<'a> {
+    /// MD5 of the file.
+    pub md5: Option<[u8; 16]>,
+    /// SHA-1 of the file.
+    pub sha1: Option<[u8; 20]>,
+    /// SHA-256 of the file.
+    pub sha256: Option<[u8; 32]>,
+    /// Its PDQ code.
+    pub code: Option<Code>,
+    /// The code's quality, 0…100, where the source gives one.
+    pub quality: Option<u8>,
+    /// Its PhotoDNA value.
+    pub photodna: Option<PhotoDna>,
+    /// Size of the file in bytes.
+    pub media_size: Option<u64>,
+    /// What is known about it.
+    pub facts: Facts<'a>,
+    /// All of its fields, unknown ones too, as a JSON object in the source's order: the source's own bytes where that
+    /// is JSON.
+    pub fields: Cow<'a, str>,
+}
+
+impl KnownRecord<'_> {
+    /// Whether it has a digest.
+    #[must_use]
+    pub const fn has_digest(&self) -> bool {
+        self.md5.is_some() || self.sha1.is_some() || self.sha256.is_some()
+    }
+}

@@ -1,0 +1,214 @@
+//! Importing what is malformed, huge, cut off or changed: refused with its place or counted, and nothing left behind.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::process::Command;
+
+use rand::prelude::*;
+use support::cli::{errors, tamis};
+use support::known::{Sets, fixture, md5, options};
+use tamis::known::{ImportFormat, SetFile};
+use tamis::source::digest::hex;
+
+const FIXTURES: [&str; 11] = [
+    "vics-1.3.json",
+    "vics-2.0.json",
+    "vics-case.json",
+    "caid.json",
+    "icse.csv",
+    "ncmec-1.xml",
+    "ncmec-2.xml",
+    "hashdeep.txt",
+    "md5sum.txt",
+    "pdq.txt",
+    "lab.csv",
+];
+
+/// `expected.txt` has a line a file: its name, a tab, and what its import says without the path. An exclamation mark
+/// before that says that --skip-bad-records does not help.
+#[test]
+fn every_malformed_file_is_refused_with_its_place() {
+    let sets = Sets::new();
+    let expected = fs::read_to_string(fixture("malformed/expected.txt")).unwrap();
+    let mut wrong = String::new();
+    let mut seen = 1;
+    for line in expected.lines() {
+        let (name, message) = line.split_once('\t').unwrap();
+        let path = fixture("malformed").join(name);
+        let profile = if name.ends_with("json") { "vic-us" } else { "known" };
+        let fatal = message.starts_with('!');
+        let message = message.trim_start_matches('!');
+        let mut options = options(profile);
+        let shown = |error: String| {
+            let error = error.replace(&path.display().to_string(), "");
+            error.strip_prefix(": ").unwrap_or(&error).to_string()
+        };
+        let error = shown(sets.import(std::slice::from_ref(&path), &options).unwrap_err());
+        let help = if fatal { "" } else { " (--skip-bad-records counts such records instead)" };
+        if error != format!("{message}{help}") {
+            wrong.push_str(&format!("{name}\t{}{error}\n", if fatal { "!" } else { "" }));
+        }
+        options.skip_bad_records = true;
+        match sets.import(std::slice::from_ref(&path), &options) {
+            Ok(imported) if !fatal => {
+                let counts = imported.manifest.counts;
+                assert_eq!((counts.records, counts.bad_records), (1, 1), "{name}");
+                let first = shown(imported.first_bad.unwrap());
+                assert_eq!(error, format!("{first}{help}"), "{name}");
+            }
+            Err(_) if fatal => {}
+            other => wrong.push_str(&format!("{name} with skipping: {other:?}\n")),
+        }
+        seen += 1;
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+    assert_eq!(seen, fs::read_dir(fixture("malformed")).unwrap().count(), "a file without an expectation");
+}
+
+/// What is too large to keep: deep nesting and long texts, refused or counted in bounded memory.
+#[test]
+fn huge_records_are_counted_and_passed_over() {
+    let sets = Sets::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("huge.json");
+    let sound = |number| format!(r#"{{"MD5":"{}"}}"#, hex(&md5(number)));
+    let deep = format!("{{\"Tags\":{}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+    let long = format!("{{\"Tags\":\"{}\"}}", "x\\\"".repeat(12_000_000));
+    for (unfit, reason) in [(deep, "nested deeper than 64"), (long, "longer than 16777216 bytes")] {
+        // Also as the first record, which is looked at for a case.
+        for before in ["", &format!("{},", sound(1))] {
+            let text = format!("{{\"value\":[{before}{unfit},{}]}}", sound(2));
+            fs::write(&path, &text).unwrap();
+            let mut options = options("vic-us");
+            let error = sets.import(std::slice::from_ref(&path), &options).unwrap_err();
+            let record = if before.is_empty() { 1 } else { 2 };
+            let place = format!("record {record}, byte {}: {reason}", 10 + before.len());
+            assert!(error.contains(&place), "{error}");
+            options.skip_bad_records = true;
+            let imported = sets.import(std::slice::from_ref(&path), &options).unwrap();
+            assert_eq!(imported.manifest.counts.bad_records, 1);
+            assert_eq!(SetFile::open(&sets.path()).unwrap().find_md5(&md5(2)).unwrap(), [record - 1]);
+        }
+    }
+    // Outside of a record there is nothing to pass over.
+    fs::write(&path, format!("{{\"odata.metadata\":\"{}\"}}", "x".repeat(2 << 20))).unwrap();
+    let error = sets.import(std::slice::from_ref(&path), &options("vic-us")).unwrap_err();
+    assert!(error.contains("longer than 1048576 bytes"), "{error}");
+    fs::write(&path, "[".repeat(1_000_000)).unwrap();
+    assert!(sets.import(&[path], &options("vic-us")).is_err());
+}
+
+/// A list of codes with a line that never ends, and XML with a text that never ends.
+#[test]
+fn endless_lines_and_texts() {
+    let sets = Sets::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list");
+    let list = format!("{}  a\n{}\n{}  b\n", hex(&md5(1)), "0".repeat(3 << 20), hex(&md5(2)));
+    fs::write(&path, list).unwrap();
+    let mut known = options("known");
+    let error = sets.import(std::slice::from_ref(&path), &known).unwrap_err();
+    assert!(error.contains("record 2, byte 36: longer than 1048576 bytes"), "{error}");
+    known.skip_bad_records = true;
+    let imported = sets.import(std::slice::from_ref(&path), &known).unwrap();
+    assert_eq!((imported.manifest.counts.records, imported.manifest.counts.bad_records), (2, 1));
+    let xml = format!(
+        "<queryResult><images><image><id>{}</id></image></images></queryResult>",
+        "x".repeat(20 << 20)
+    );
+    fs::write(&path, xml).unwrap();
+    let error = sets.import(std::slice::from_ref(&path), &known).unwrap_err();
+    assert!(error.contains("longer than 16777216 bytes"), "{error}");
+    let deep = format!("<queryResult>{}", "<image>".repeat(1000));
+    fs::write(&path, deep).unwrap();
+    assert!(sets.import(&[path], &known).unwrap_err().contains("nested deeper than 64"));
+}
+
+/// Bytes of every fixture are changed, cut and doubled: an import ends with a set or a reason, never with a panic or
+/// half a file.
+#[test]
+fn changed_fixtures_never_break_an_importer() {
+    let sets = Sets::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = StdRng::seed_from_u64(5);
+    let (mut whole, mut refused) = (0, 0);
+    for name in FIXTURES {
+        let original = fs::read(fixture(name)).unwrap();
+        let path = folder.path().join(name);
+        for round in 0..150 {
+            let mut bytes = original.clone();
+            for _ in 0..random.random_range(1..=4) {
+                let at = random.random_range(0..bytes.len());
+                match random.random_range(0..5) {
+                    0 => bytes[at] = random.random(),
+                    1 => bytes[at] = *b"\"{}[]<>&;,:\\\n\r0".choose(&mut random).unwrap(),
+                    2 => bytes.truncate(at.max(1)),
+                    3 => {
+                        let end = (at + random.random_range(1..50)).min(bytes.len());
+                        let piece = bytes[at..end].to_vec();
+                        bytes.splice(at..at, piece);
+                    }
+                    _ => {
+                        bytes.remove(at);
+                        if bytes.is_empty() {
+                            bytes.push(0);
+                        }
+                    }
+                }
+            }
+            fs::write(&path, &bytes).unwrap();
+            let mut options = options(["vic-us", "caid", "interpol-baseline", "ncmec", "known"][round % 5]);
+            options.skip_bad_records = round % 2 == 0;
+            options.format = (round % 3 == 0).then(|| *ImportFormat::ALL.choose(&mut random).unwrap());
+            if sets.import(std::slice::from_ref(&path), &options).is_ok() { whole += 1 } else { refused += 1 }
+        }
+    }
+    assert!(whole > 100 && refused > 100, "{whole} {refused}");
+}
+
+/// A set that is there stays as it is when an import into its place fails or is interrupted.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_import_leaves_nothing() {
+    let sets = Sets::new();
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("large.json");
+    let mut out = std::io::BufWriter::new(fs::File::create(&source).unwrap());
+    out.write_all(b"{\"value\":[").unwrap();
+    for number in 0..600_000_u32 {
+        let comma = if number == 0 { "" } else { "," };
+        write!(
+            out,
+            "{comma}{{\"MD5\":\"{:032x}\",\"SHA1\":\"{number:040x}\",\"Category\":1}}",
+            u128::from(number)
+        )
+        .unwrap();
+    }
+    out.write_all(b"]}").unwrap();
+    drop(out);
+    fs::write(sets.path(), "the old one").unwrap();
+    let mut child = tamis()
+        .args(["known", "import", "--profile", "vic-us", "--output"])
+        .args([&sets.path(), &source])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // As soon as it writes.
+    while fs::read_dir(sets.0.path()).unwrap().count() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let told = errors(130, &child.wait_with_output().unwrap());
+    assert!(told.contains("nothing of the import is left"), "{told}");
+    assert_eq!(fs::read_dir(sets.0.path()).unwrap().count(), 1);
+    assert_eq!(fs::read(sets.path()).unwrap(), b"the old one");
+}
