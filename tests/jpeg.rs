@@ -147,7 +147,7 @@ fn pictures_that_coefficients_do_not_serve_say_why() {
             .unwrap_err()
             .to_string()
     };
-    let small = encoded(&scene::render(1, 100, 90), 80);
+    let small = encoded(&scene::render(1, 100, 60), 80);
     assert!(wanted(&small, Geometry::Full).contains("size"));
     let shrunk = encoded(&scene::render(1, 600, 500), 80);
     assert!(wanted(&shrunk, Geometry::Te512).contains("geometry"));

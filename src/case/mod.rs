@@ -4,8 +4,10 @@
 //! [`CaseReader`] reads for reports. The schema is described in `docs/case-schema.md`.
 
 mod open;
+mod priorities;
 mod progress;
 mod reader;
+pub mod rules;
 mod schema;
 mod stacks;
 mod store;
@@ -18,6 +20,7 @@ use crate::outcome::Failure;
 use crate::pdq::{Geometry, TileHash};
 use crate::source::{Digests, FileStamp};
 
+pub use priorities::{PriorityRow, RuleCount};
 pub use progress::{ItemState, ProgressReader};
 pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};
 pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable};

@@ -47,6 +47,20 @@ CREATE TABLE IF NOT EXISTS stack_member (
 );
 ";
 
+/// The priorities of a case's items, set by `tamis triage` and `tamis match`; in cases from before them they come with the first.
+pub(super) const PRIORITIES: &str = "
+CREATE TABLE IF NOT EXISTS priority_rule (
+    rank  INTEGER PRIMARY KEY,
+    name  TEXT NOT NULL,
+    title TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS priority (
+    item INTEGER PRIMARY KEY REFERENCES item(id),
+    rank INTEGER NOT NULL REFERENCES priority_rule(rank)
+);
+";
+
 /// The view `hits`.
 macro_rules! hits_view {
     () => {

@@ -123,6 +123,17 @@ impl CaseStore {
         Ok(found)
     }
 
+    /// How the case's stacks were made; `None` where there are none yet.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn stack_settings(&self) -> Result<Option<StackSettings>, CaseError> {
+        self.connection.execute_batch(STACKS)?;
+        let settings = |row: &Row<'_>| Ok(StackSettings { distance: row.get(0)?, min_quality: row.get(1)? });
+        let query = "SELECT distance, min_quality FROM stack_settings";
+        Ok(self.connection.query_row(query, [], settings).optional()?)
+    }
+
     /// Puts stacks of `stackable` in the place of those that the case had, in one transaction.
     ///
     /// # Errors

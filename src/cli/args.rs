@@ -1,6 +1,7 @@
 //! The command line as typed. What it resolves to is in [`super::config`].
 
 pub mod known;
+pub mod rules;
 
 use std::path::PathBuf;
 
@@ -50,6 +51,8 @@ pub enum Command {
     Match(Match),
     /// Group a case's pictures into stacks of near-duplicates, each around one that stands for it
     Stack(Stack),
+    /// Print the rules of priority, or check a file of rules
+    Rules(rules::RulesCommand),
     /// Write a case's items, hits, errors or stacks, sorted, as CSV, JSON Lines or Parquet
     Export(Export),
     /// Print the codes of pictures, without a case
@@ -214,6 +217,17 @@ pub struct MatchOptions {
     /// Count malformed lines of known sets instead of refusing the set
     #[arg(long)]
     pub skip_bad_lines: bool,
+    /// Rules of priority, as `tamis rules` prints them [default: those of the case's last run, else the program's own]
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+}
+
+impl MatchOptions {
+    /// Files that are read: known sets and rules.
+    #[must_use]
+    pub fn read_files(&self) -> Vec<PathBuf> {
+        self.known.iter().chain(&self.rules).cloned().collect()
+    }
 }
 
 /// `tamis triage`.
@@ -336,6 +350,8 @@ pub enum ExportWhat {
     Hits,
     /// One row an item that failed, copies included, with stage and reason
     Errors,
+    /// One row an item, in the order in which items are to be looked at, with the rule that decided
+    Priorities,
     /// One row an item in a stack, as `tamis stack` made them: stack, size, diameter, distance from the medoid
     Stacks,
 }

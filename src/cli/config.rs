@@ -141,6 +141,8 @@ pub struct Matching {
     pub known_geometry: Option<Geometry>,
     /// Malformed lines are counted, not refused.
     pub skip_bad_lines: bool,
+    /// File of rules of priority as typed, escaped.
+    pub rules: Option<String>,
 }
 
 impl From<&MatchOptions> for Matching {
@@ -152,6 +154,7 @@ impl From<&MatchOptions> for Matching {
             verify: options.verify.into(),
             known_geometry: options.known_geometry.map(Geometry::from),
             skip_bad_lines: options.skip_bad_lines,
+            rules: options.rules.as_deref().map(escape_path),
         }
     }
 }

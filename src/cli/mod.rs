@@ -30,6 +30,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Scan(command) => commands::scan::run(command, &arguments.common, &console),
         Command::Match(command) => commands::match_case::run(command, &arguments.common, &console),
         Command::Stack(command) => commands::stack::run(command, &arguments.common, &console),
+        Command::Rules(command) => commands::rules::run(command),
         Command::Export(command) => commands::export::run(command, &console),
         Command::Hash(command) => commands::hash::run(command, &arguments.common, &console),
         Command::Join(command) => commands::join::run(command, &arguments.common, &console),

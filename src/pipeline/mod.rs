@@ -20,6 +20,7 @@ mod known;
 pub mod profile;
 mod progress;
 mod reader;
+mod stacking;
 mod verify;
 mod walkers;
 mod workers;
@@ -30,6 +31,7 @@ pub use ingest::{IngestReport, IngestSettings, ingest};
 pub use known::match_stored;
 pub use profile::ProfileReport;
 pub use progress::{Progress, ProgressSnapshot};
+pub use stacking::Stacking;
 
 use std::io;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::export::ExportKind;
-use crate::case::{HitRow, ItemRow, StackRow};
+use crate::case::{HitRow, ItemRow, PriorityRow, StackRow};
 
 /// What the cells of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,6 +250,42 @@ pub(super) fn hit_cells<'a>(row: &'a HitRow, known: &[String]) -> Vec<Cell<'a>> 
     own.into_iter().chain(known.iter().map(|name| row.known.get(name).into())).collect()
 }
 
+/// Fields of [`PriorityRow`], in order.
+static PRIORITY_COLUMNS: [Column; 13] = [
+    integer("rank"),
+    text("rule"),
+    text("source"),
+    text("path"),
+    text("outcome"),
+    text_or_none("sha256"),
+    integer_or_none("stack"),
+    integer_or_none("stack_contents"),
+    integer("hits"),
+    Column::new("by_digest", Kind::Boolean),
+    integer_or_none("distance"),
+    text_or_none("categories"),
+    text_or_none("series"),
+];
+
+/// Cells of the columns of priorities, in their order.
+pub(super) fn priority_cells(row: &PriorityRow) -> [Cell<'_>; PRIORITY_COLUMNS.len()] {
+    [
+        row.rank.into(),
+        (&row.rule).into(),
+        (&row.source).into(),
+        (&row.path).into(),
+        (&row.outcome).into(),
+        (&row.sha256).into(),
+        row.stack.into(),
+        row.stack_contents.into(),
+        row.hits.into(),
+        row.by_digest.into(),
+        row.distance.into(),
+        (&row.categories).into(),
+        (&row.series).into(),
+    ]
+}
+
 /// Fields of [`StackRow`], in order.
 static STACK_COLUMNS: [Column; 11] = [
     integer("stack"),
@@ -287,6 +323,7 @@ pub(super) fn stack_cells(row: &StackRow) -> [Cell<'_>; STACK_COLUMNS.len()] {
 pub fn columns(kind: ExportKind, known: &[String]) -> Vec<Column> {
     match kind {
         ExportKind::Items | ExportKind::Errors => ITEM_COLUMNS.to_vec(),
+        ExportKind::Priorities => PRIORITY_COLUMNS.to_vec(),
         ExportKind::Stacks => STACK_COLUMNS.to_vec(),
         ExportKind::Hits => {
             let known = known

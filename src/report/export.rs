@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::columns::{Cell, columns, hit_cells, item_cells, stack_cells};
+use super::columns::{Cell, columns, hit_cells, item_cells, priority_cells, stack_cells};
 use super::parquet::ParquetRows;
 use super::write_json_line;
 use crate::case::{CaseError, CaseReader, ItemRow};
@@ -17,6 +17,8 @@ pub enum ExportKind {
     Hits,
     /// One row an item that has no code although it is or may be a picture, with stage and reason.
     Errors,
+    /// One row an item in the order in which they are to be looked at.
+    Priorities,
     /// One row an item in a stack.
     Stacks,
 }
@@ -96,6 +98,10 @@ pub fn export(
                 count += 1;
                 write_json_line(out, &item).map_err(ExportError::Sink)
             })?,
+            ExportKind::Priorities => case.for_each_priority(|item| {
+                count += 1;
+                write_json_line(out, &item).map_err(ExportError::Sink)
+            })?,
             ExportKind::Stacks => case.for_each_stack_item(|item| {
                 count += 1;
                 write_json_line(out, &item).map_err(ExportError::Sink)
@@ -117,6 +123,7 @@ fn for_each_row(
         ExportKind::Items | ExportKind::Errors => {
             for_each_wanted(case, kind, |item| visit(&item_cells(&item)))
         }
+        ExportKind::Priorities => case.for_each_priority(|item| visit(&priority_cells(&item))),
         ExportKind::Stacks => case.for_each_stack_item(|item| visit(&stack_cells(&item))),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::case::{CaseError, CaseIdentity, CaseReader, SetCounts};
+use crate::case::{CaseError, CaseIdentity, CaseReader, RuleCount, SetCounts};
 use crate::outcome::Outcome;
 use crate::pipeline::profile::{Limit, ProfileReport};
 use crate::source::name::{escape, escape_path};
@@ -69,6 +69,8 @@ pub struct Summary {
     pub unconfirmed: Vec<UnconfirmedCount>,
     /// Perceptual hits by distance, those that are confirmed from pixels.
     pub distances: Vec<DistanceCount>,
+    /// Items by the rule of priority that decided them, in the order in which they are to be looked at.
+    pub priorities: Vec<RuleCount>,
     /// This run.
     pub run: RunSummary,
 }
@@ -153,6 +155,7 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
         pictures_without_hits: case.pictures_without_hits()?,
         unconfirmed: unconfirmed.map(|(because, hits)| UnconfirmedCount { because, hits }).collect(),
         distances: distances.map(|(distance, hits)| DistanceCount { distance, hits }).collect(),
+        priorities: case.rule_counts()?,
         run: RunSummary {
             seconds: run.took.as_secs_f64(),
             files: run.files,

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use super::summary::{DistanceCount, Summary, UnconfirmedCount};
-use crate::case::SetCounts;
+use crate::case::{RuleCount, SetCounts};
 use crate::outcome::Outcome;
 use crate::pipeline::profile::{Limit, ProfileReport};
+use crate::source::name::escape;
 
 /// What an outcome means, in the words of the summary.
 const fn meaning(outcome: Outcome) -> &'static str {
@@ -33,6 +34,7 @@ pub fn render(summary: &Summary) -> String {
     // Writing to a string cannot fail.
     let _ = render_items(&mut text, summary);
     let _ = render_hits(&mut text, summary);
+    let _ = render_priorities(&mut text, summary);
     let _ = render_run(&mut text, summary);
     text
 }
@@ -124,6 +126,19 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
     if !summary.distances.is_empty() {
         writeln!(text, "\nPerceptual hits by distance, from pixels")?;
         render_histogram(text, &summary.distances)?;
+    }
+    Ok(())
+}
+
+/// What is to be looked at first: rules that decided something.
+fn render_priorities(text: &mut String, summary: &Summary) -> std::fmt::Result {
+    let some = || summary.priorities.iter().filter(|count| count.items > 0);
+    let Some(most) = some().map(|count| count.items).max() else { return Ok(()) };
+    writeln!(text, "\nLook at first")?;
+    let width = digits(most).max(3);
+    for RuleCount { rank, rule, title, items } in some() {
+        let [rule, title] = [rule, title].map(|text| escape(text.as_bytes()));
+        writeln!(text, "  {rank:>2}  {:>width$}  {rule:<23}  {title}", grouped(*items))?;
     }
     Ok(())
 }

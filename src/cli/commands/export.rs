@@ -21,6 +21,7 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
         ExportWhat::Items => ExportKind::Items,
         ExportWhat::Hits => ExportKind::Hits,
         ExportWhat::Errors => ExportKind::Errors,
+        ExportWhat::Priorities => ExportKind::Priorities,
         ExportWhat::Stacks => ExportKind::Stacks,
     };
     let format = match command.format {

@@ -12,6 +12,7 @@ use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
 use crate::pipeline::{IngestSettings, Progress, match_stored};
 
+use super::priorities::{read_rules, set_priorities};
 use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
 
 /// Runs the command.
@@ -23,9 +24,10 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let mut store = CaseStore::open(&command.case).map_err(CliError::failed)?;
     let asked = hash_spec(None, command.decode.map(Into::into), Some(store.spec()));
     store.spec().refuse_other(&command.case, &asked).map_err(CliError::failed)?;
-    Protected::new(&[], &command.matching.known)
+    Protected::new(&[], &command.matching.read_files())
         .and_case(&command.case)
         .refuse_output(command.summary.output.as_deref())?;
+    let rules = read_rules(&command.matching)?;
     let known = read_known_sets(&command.matching, console)?;
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &[]);
@@ -58,7 +60,10 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel)
     });
     progress.profile.end();
-    let (finished, notices) = finish(&mut store, run, result, &backend, console)?;
+    let (mut finished, notices) = finish(&mut store, run, result, &backend, console)?;
+    if finished == Finished::Done {
+        finished = set_priorities(&mut store, rules, &resources, &cancel, common, console)?;
+    }
     drop(store);
     let telling = Telling { summary: &command.summary, profile: command.profile, progress: common.progress };
     write_summary(&command.case, telling, started, &progress, notices, console)?;

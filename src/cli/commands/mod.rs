@@ -7,8 +7,10 @@ pub mod hash;
 pub mod join;
 pub mod known;
 pub mod match_case;
+pub mod rules;
 pub mod scan;
 pub mod stack;
 pub mod triage;
 
+mod priorities;
 mod run;

@@ -24,5 +24,5 @@ pub fn run(command: &Scan, common: &Common, console: &Console) -> Result<Finishe
         profile: command.profile,
     };
     job.check_paths()?;
-    job.run(&[], common, console)
+    job.run(&[], None, common, console)
 }

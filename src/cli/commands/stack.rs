@@ -8,14 +8,13 @@ use crate::cli::config::Resources;
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::join_progress::JoinProgress;
 use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
-use crate::matching::stack::{StackError, stacks};
-use crate::matching::{JoinControl, JoinSettings};
-use crate::pdq::Code;
+use crate::matching::stack::StackError;
 use crate::report;
 use crate::source::name::escape_path;
+
+use super::priorities::restack;
 
 /// What is recorded of the run.
 #[derive(Serialize)]
@@ -42,30 +41,26 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
         RunSettings { program: env!("CARGO_PKG_VERSION"), resources: &resources, distance, min_quality };
     let recorded = serde_json::to_string(&recorded).map_err(CliError::failed)?;
     let run = store.begin_run("stack", &recorded).map_err(CliError::failed)?;
-    let stackable = store.stackable(min_quality).map_err(CliError::failed)?;
-    let codes: Vec<Code> = stackable.contents.iter().map(|content| content.code).collect();
-    let pool =
-        rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
-    let join = JoinSettings { radius: distance, memory: resources.max_memory, ..JoinSettings::default() };
-    let control = JoinControl::default();
-    let progress = JoinProgress { control: &control, cancel: &cancel, items: codes.len() as u64 };
-    let made = progress.show(common.progress, console, || pool.install(|| stacks(&codes, join, &control)));
+    let made = restack(&mut store, settings, &resources, &cancel, common, console);
     let state = match &made {
-        Ok(_) => "done",
-        Err(StackError::Cancelled) => "interrupted",
-        Err(StackError::TooMany(_)) => "failed",
+        Ok(Ok(())) => "done",
+        Ok(Err(StackError::Cancelled)) => "interrupted",
+        Ok(Err(StackError::TooMany(_))) | Err(_) => "failed",
     };
-    // In this order: a run that is recorded as done has written its stacks.
-    let written = made.as_ref().map_or(Ok(()), |stacks| store.write_stacks(&stackable, &settings, stacks));
-    written.and_then(|()| store.end_run(run, state, &[])).map_err(CliError::failed)?;
-    match made {
+    store.end_run(run, state, &[]).map_err(CliError::failed)?;
+    match made? {
         Err(StackError::Cancelled) => {
             console.note("interrupted: the case's stacks are as they were");
             return Ok(Finished::Interrupted);
         }
         Err(error) => return Err(CliError::failed(error)),
-        Ok(_) => drop(store),
+        // Priorities look at stacks.
+        Ok(()) => match store.rules().map_err(CliError::failed)? {
+            Some(rules) => store.prioritise(&rules).map_err(CliError::failed)?,
+            None => {}
+        },
     }
+    drop(store);
     tell(command, console)?;
     Ok(Finished::Done)
 }

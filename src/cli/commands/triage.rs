@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::case::CaseStore;
+use crate::case::rules::Rules;
 use crate::cli::args::{CaseOptions, Common, ProfileOptions, SummaryOptions, Triage};
 use crate::cli::config::{self, MAX_SIDE, Matching, MemorySize, Resources, RunSettings};
 use crate::cli::console::Console;
@@ -17,6 +18,7 @@ use crate::pdq::MIN_QUALITY;
 use crate::pipeline::{IngestSettings, Progress, ingest};
 use crate::source::name::escape_path;
 
+use super::priorities::{read_rules, set_priorities};
 use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
 
 /// Runs the command.
@@ -32,14 +34,15 @@ pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finis
         started: Instant::now(),
         sources: &command.sources,
         case: &command.case,
-        known: &command.matching.known,
+        known: &command.matching.read_files(),
         matching: Some(Matching::from(&command.matching)),
         summary: &command.summary,
         profile: command.profile,
     };
     job.check_paths()?;
+    let rules = read_rules(&command.matching)?;
     let known = read_known_sets(&command.matching, console)?;
-    job.run(&known, common, console)
+    job.run(&known, rules, common, console)
 }
 
 /// What `triage` and `scan` share.
@@ -48,7 +51,7 @@ pub(super) struct IngestJob<'a> {
     pub sources: &'a [PathBuf],
     pub case: &'a CaseOptions,
     pub started: Instant,
-    /// Files of known sets.
+    /// Files that are read beside the sources.
     pub known: &'a [PathBuf],
     pub matching: Option<Matching>,
     pub summary: &'a SummaryOptions,
@@ -66,7 +69,13 @@ impl IngestJob<'_> {
     }
 
     /// Ingests the sources, matches with `known`, and writes the summary.
-    pub fn run(&self, known: &[KnownSet], common: &Common, console: &Console) -> Result<Finished, CliError> {
+    pub fn run(
+        &self,
+        known: &[KnownSet],
+        rules: Option<Rules>,
+        common: &Common,
+        console: &Console,
+    ) -> Result<Finished, CliError> {
         let cancel = cancel_on_interrupt()?;
         let resources = Resources::resolve(common, self.sources);
         // A case that exists keeps its own settings unless others are asked for, which it refuses.
@@ -118,7 +127,10 @@ impl IngestJob<'_> {
                 MemorySize(resources.max_memory)
             ));
         }
-        let (finished, notices) = finish(&mut store, run, result, &backend, console)?;
+        let (mut finished, notices) = finish(&mut store, run, result, &backend, console)?;
+        if finished == Finished::Done && self.matching.is_some() {
+            finished = set_priorities(&mut store, rules, &resources, &cancel, common, console)?;
+        }
         drop(store);
         let telling = Telling { summary: self.summary, profile: self.profile, progress: common.progress };
         write_summary(&self.case.case, telling, self.started, &progress, notices, console)?;

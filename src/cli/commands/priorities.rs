@@ -1,0 +1,77 @@
+//! What `triage`, `match` and `stack` do at their end: what is looked at first.
+
+use crate::case::rules::Rules;
+use crate::case::{CaseStore, StackSettings};
+use crate::cli::args::{Common, MatchOptions};
+use crate::cli::config::Resources;
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::join_progress::JoinProgress;
+use crate::matching::stack::StackError;
+use crate::matching::{DEFAULT_DISTANCE, JoinControl};
+use crate::pdq::MIN_QUALITY;
+use crate::pipeline::{CancelToken, Stacking};
+
+/// The rules that were asked for.
+///
+/// # Errors
+/// The file holds none; before anything else is done.
+pub(super) fn read_rules(options: &MatchOptions) -> Result<Option<Rules>, CliError> {
+    options.rules.as_deref().map(Rules::read).transpose().map_err(CliError::failed)
+}
+
+/// Stacks the case's pictures as they were stacked before, or by default, and decides every item's priority by `rules`, else by those of
+/// its last run, else by the program's own.
+///
+/// # Errors
+/// The case store failed.
+pub(super) fn set_priorities(
+    store: &mut CaseStore,
+    rules: Option<Rules>,
+    resources: &Resources,
+    cancel: &CancelToken,
+    common: &Common,
+    console: &Console,
+) -> Result<Finished, CliError> {
+    let default = StackSettings { distance: DEFAULT_DISTANCE, min_quality: MIN_QUALITY };
+    let settings = store.stack_settings().map_err(CliError::failed)?.unwrap_or(default);
+    match restack(store, settings, resources, cancel, common, console)? {
+        Ok(()) => {}
+        Err(StackError::Cancelled) => {
+            console.note(
+                "interrupted: the case's stacks and priorities are as they were; the same command sets them",
+            );
+            return Ok(Finished::Interrupted);
+        }
+        Err(error @ StackError::TooMany(_)) => {
+            console.warning(format!("the pictures are not stacked anew: {error}"));
+        }
+    }
+    let rules = match rules {
+        Some(rules) => rules,
+        None => store.rules().map_err(CliError::failed)?.unwrap_or_default(),
+    };
+    store.prioritise(&rules).map_err(CliError::failed)?;
+    Ok(Finished::Done)
+}
+
+/// Makes the stacks of a case anew, and shows how far it is.
+///
+/// # Errors
+/// The case store failed; inside, that the stacks could not be made.
+pub(super) fn restack(
+    store: &mut CaseStore,
+    settings: StackSettings,
+    resources: &Resources,
+    cancel: &CancelToken,
+    common: &Common,
+    console: &Console,
+) -> Result<Result<(), StackError>, CliError> {
+    let stacking = Stacking::of(store, settings).map_err(CliError::failed)?;
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
+    let control = JoinControl::default();
+    let progress = JoinProgress { control: &control, cancel, items: stacking.len() as u64 };
+    let work = || stacking.run(store, resources.max_memory, &pool, &control);
+    progress.show(common.progress, console, work).map_err(CliError::failed)
+}
