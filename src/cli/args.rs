@@ -1,5 +1,7 @@
 //! The command line as typed. What it resolves to is in [`super::config`].
 
+mod report;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +11,8 @@ use crate::matching::{BackendRequest, DEFAULT_DISTANCE, JoinMethod, MAX_DISTANCE
 use crate::pdq::{Geometry, MIN_QUALITY};
 
 use super::config::MemorySize;
+
+pub use report::{LanguageName, Report, ThumbnailName};
 
 /// Sifts seizures: hashes every picture once, matches the hashes exactly against known sets, and
 /// never shows a picture.
@@ -50,6 +54,8 @@ pub enum Command {
     Stack(Stack),
     /// Write a case's items, hits, errors or stacks, sorted, as CSV, JSON Lines or Parquet
     Export(Export),
+    /// Write a case as one page for people, in English, French, Spanish or Arabic, without pictures
+    Report(Report),
     /// Print the codes of pictures, without a case
     Hash(Hash),
     /// Every pair of codes of two lists, or of one with itself, within a distance; without a case

@@ -29,6 +29,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Match(command) => commands::match_case::run(command, &arguments.common, &console),
         Command::Stack(command) => commands::stack::run(command, &arguments.common, &console),
         Command::Export(command) => commands::export::run(command, &console),
+        Command::Report(command) => commands::report::run(command, &arguments.common, &console),
         Command::Hash(command) => commands::hash::run(command, &arguments.common, &console),
         Command::Join(command) => commands::join::run(command, &arguments.common, &console),
         Command::Devices(command) => commands::devices::run(command, &arguments.common, &console),

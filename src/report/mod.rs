@@ -3,6 +3,7 @@
 
 pub mod columns;
 pub mod export;
+pub mod page;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 #[cfg(not(feature = "parquet"))]

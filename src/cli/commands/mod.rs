@@ -6,6 +6,7 @@ pub mod export;
 pub mod hash;
 pub mod join;
 pub mod match_case;
+pub mod report;
 pub mod scan;
 pub mod stack;
 pub mod triage;
