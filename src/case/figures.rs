@@ -1,5 +1,6 @@
 //! Figures of a case that its report shows beside the summary's: runs, formats, qualities, times, stacks as wholes.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rusqlite::{Row, Transaction};
@@ -65,6 +66,19 @@ pub struct StackHead {
     pub sha256: String,
     /// Members with a hit in any set.
     pub with_hits: i64,
+}
+
+/// A known record that has a hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRecordRow {
+    /// Its set's name.
+    pub known_set: String,
+    /// SHA-256 of the set's file, hex.
+    pub known_set_sha256: String,
+    /// Its number in the set, from 1.
+    pub record: i64,
+    /// Its own columns.
+    pub columns: BTreeMap<String, String>,
 }
 
 /// A content whose picture may be shown, and where its bytes may be read.
@@ -216,6 +230,31 @@ impl CaseReader {
                     with_hits: row.get(7)?,
                 })
             },
+        )
+    }
+
+    /// Every known record that has a hit, by the SHA-256 of its set's file and its number.
+    ///
+    /// # Errors
+    /// The database said no, or `visit` did.
+    pub fn for_each_known_record<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(KnownRecordRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_row(
+            "SELECT known_set.name, lower(hex(known_set.file_sha256)), found.record + 1, coalesce(known_record.columns, '{}')
+             FROM (SELECT DISTINCT known_set, record FROM hit) AS found
+             JOIN known_set ON known_set.id = found.known_set
+             LEFT JOIN known_record ON known_record.known_set = found.known_set AND known_record.record = found.record
+             ORDER BY known_set.file_sha256, found.record",
+            |row| {
+                let columns: String = row.get(3)?;
+                let columns = serde_json::from_str(&columns).map_err(|error| {
+                    CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
+                })?;
+                Ok(KnownRecordRow { known_set: row.get(0)?, known_set_sha256: row.get(1)?, record: row.get(2)?, columns })
+            },
+            &mut visit,
         )
     }
 

@@ -19,7 +19,7 @@ use crate::outcome::Failure;
 use crate::pdq::{Geometry, TileHash};
 use crate::source::{Digests, FileStamp};
 
-pub use figures::{CaseOrigin, FormatCount, PicturedContent, RunRow, StackHead};
+pub use figures::{CaseOrigin, FormatCount, KnownRecordRow, PicturedContent, RunRow, StackHead};
 pub use progress::{ItemState, ProgressReader};
 pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};
 pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable};

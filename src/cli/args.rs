@@ -340,6 +340,8 @@ pub enum ExportWhat {
     Errors,
     /// One row an item in a stack, as `tamis stack` made them: stack, size, diameter, distance from the medoid
     Stacks,
+    /// The whole case as a CASE/UCO graph, JSON-LD whatever --format says; see docs/case-uco.md
+    CaseUco,
 }
 
 /// Forms of rows.

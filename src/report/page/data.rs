@@ -163,7 +163,8 @@ fn notices(json: &str) -> Result<Vec<String>, CaseError> {
     })
 }
 
-fn settings(json: &str) -> Result<Vec<(String, String)>, CaseError> {
+/// The options of a run, their names with dots between the levels.
+pub(in crate::report) fn settings(json: &str) -> Result<Vec<(String, String)>, CaseError> {
     let value: Value = serde_json::from_str(json).map_err(|error| damaged("settings", &error))?;
     let mut settings = Vec::new();
     flatten("", &value, &mut settings);

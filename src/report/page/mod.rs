@@ -24,6 +24,7 @@ use crate::source::sha256_of;
 
 use super::export::ExportError;
 use data::Data;
+pub(super) use data::settings as flat_settings;
 use html::{Escaped, base64};
 use language::{Headed, Language, Words};
 

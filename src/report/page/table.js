@@ -95,7 +95,7 @@
       const help = element("p", { className: "help", id: this.place.id + "-help", textContent: words.help });
       this.grid = element("table", { role: "grid", "aria-label": label, "aria-describedby": help.id },
         element("thead", {}, this.headRow), this.body);
-      this.view = element("div", { className: "view" }, this.grid);
+      this.view = element("div", { className: "view", tabIndex: -1 }, this.grid);
       this.view.addEventListener("scroll", () => requestAnimationFrame(() => this.draw(false)), { passive: true });
       this.view.addEventListener("keydown", (event) => this.key(event));
       this.body.addEventListener("click", (event) => {
@@ -210,6 +210,8 @@
       this.below.style.height = (total - last) * ROW + "px";
       const rows = [];
       for (let at = first; at < last; at += 1) rows.push(this.row(at));
+      // Removing the row that has the focus would make the browser lay the table out without its space, and lose the place.
+      if (hadFocus) this.view.focus({ preventScroll: true });
       // Two rows of space keep the stripes where they are.
       this.body.replaceChildren(this.above, ...rows, this.below);
       if (!total) this.body.append(element("tr", {}, element("td", { className: "empty", colSpan: 99, textContent: words.nothing })));
@@ -236,7 +238,7 @@
     key(event) {
       const page = Math.max(1, Math.floor(this.view.clientHeight / ROW) - 2);
       const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
-      if (!event.target.closest("tbody")) return;
+      if (event.target !== this.view && !event.target.closest("tbody")) return;
       if (event.key in moves) {
         event.preventDefault();
         this.focused = Math.min(this.visible.length - 1, Math.max(0, this.focused + moves[event.key]));
@@ -258,7 +260,8 @@
         this.draw(true);
       }
       const row = this.body.querySelector(`tr[data-at="${this.focused}"]`);
-      if (row) row.focus({ preventScroll: true });
+      // A row that was scrolled out of the document leaves its keys to the view.
+      (row || this.view).focus({ preventScroll: true });
     }
 
     // ---- All fields of one row.
