@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::html::Escaped;
-use super::language::Words;
+use super::language::{Headed, Words};
 
 /// Width of every chart, in its own units.
 const WIDTH: u64 = 760;
@@ -130,7 +130,13 @@ pub(super) struct Span {
 }
 
 /// Spans under one another on one line of time; empty where there is none.
-pub(super) fn timeline(id: &str, title: &str, description: &str, edges: [&str; 2], spans: &[Span]) -> String {
+pub(super) fn timeline(
+    id: &str,
+    headed: &Headed,
+    edges: [&str; 2],
+    spans: &[Span],
+    right_to_left: bool,
+) -> String {
     const ROW: u64 = 22;
     // Room for the names of the commands.
     const BEGIN: u64 = 150;
@@ -138,7 +144,7 @@ pub(super) fn timeline(id: &str, title: &str, description: &str, edges: [&str; 2
     let last = spans.iter().map(|span| span.end.unwrap_or(span.start)).max().unwrap_or(first);
     let whole = last.saturating_sub(first).max(1).unsigned_abs();
     let bottom = 8 + ROW * spans.len() as u64;
-    let mut svg = open(id, title, description, bottom + 30);
+    let mut svg = open(id, headed.heading, headed.lead, bottom + 30);
     let at = |moment: i64| {
         BEGIN
             + (u128::from(RIGHT - BEGIN) * u128::from(moment.saturating_sub(first).unsigned_abs())
@@ -169,11 +175,14 @@ pub(super) fn timeline(id: &str, title: &str, description: &str, edges: [&str; 2
         );
     }
     let [from, to] = edges.map(|edge| Escaped(edge).to_string());
+    // A moment in words is read in the direction of its language, in which its beginning is the other end.
+    let (direction, [start, end]) =
+        if right_to_left { ("rtl", ["end", "start"]) } else { ("ltr", ["start", "end"]) };
     put(
         &mut svg,
         format_args!(
-            "<text class=\"number\" x=\"{BEGIN}\" y=\"{y}\" text-anchor=\"start\">{from}</text>\
-             <text class=\"number\" x=\"{RIGHT}\" y=\"{y}\" text-anchor=\"end\">{to}</text></svg>",
+            "<g direction=\"{direction}\"><text class=\"number\" x=\"{BEGIN}\" y=\"{y}\" text-anchor=\"{start}\">{from}</text>\
+             <text class=\"number\" x=\"{RIGHT}\" y=\"{y}\" text-anchor=\"{end}\">{to}</text></g></svg>",
             y = bottom + 18
         ),
     );
@@ -271,12 +280,19 @@ mod tests {
         }
     }
 
+    const HEADED: Headed = Headed { heading: "T", lead: "D" };
+
     #[test]
     fn a_timeline_takes_any_moments() {
-        assert_eq!(timeline("t", "T", "D", ["a", "b"], &[]), "");
+        assert_eq!(timeline("t", &HEADED, ["a", "b"], &[], false), "");
         let span = |start, end| Span { start, end, label: "<scan>".into(), hatched: end.is_none() };
-        let svg =
-            timeline("t", "T", "D", ["a", "b"], &[span(5, Some(5)), span(9, Some(3)), span(i64::MAX, None)]);
+        let svg = timeline(
+            "t",
+            &HEADED,
+            ["a", "b"],
+            &[span(5, Some(5)), span(9, Some(3)), span(i64::MAX, None)],
+            true,
+        );
         assert_eq!(svg.matches("<rect class=\"bar").count(), 3);
         assert!(!svg.contains("<scan>"));
     }

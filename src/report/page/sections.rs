@@ -165,11 +165,11 @@ impl Page<'_> {
             return Ok(());
         }
         self.open("priorities", &words.priorities)?;
-        self.head_of_table(&words.priority_columns)?;
+        self.head_of_table(&words.priority_columns, Some(2))?;
         for priority in &data.priorities {
             writeln!(
                 self.out,
-                "<tr><td class=\"number\">{}</td><td>{}</td><td class=\"number\">{}</td><td>{}</td></tr>",
+                "<tr><td>{}</td><td>{}</td><td class=\"number\">{}</td><td>{}</td></tr>",
                 words.number(priority.rank),
                 Ltr(&priority.rule),
                 words.number(priority.items),
@@ -242,7 +242,7 @@ impl Page<'_> {
         let (words, data) = (self.words, self.data);
         let labels = &words.labels;
         self.open("outcomes", &words.outcomes)?;
-        self.head_of_table(&[labels.outcome, labels.files, labels.meaning])?;
+        self.head_of_table(&[labels.outcome, labels.files, labels.meaning], Some(1))?;
         for (outcome, (name, meaning)) in Outcome::ALL.into_iter().zip(words.names.outcomes) {
             let items =
                 data.outcomes.iter().find(|(known, _)| *known == outcome).map_or(0, |(_, items)| *items);
@@ -264,7 +264,7 @@ impl Page<'_> {
         self.end_of_table()?;
         let Headed { heading, lead } = words.formats;
         writeln!(self.out, "<h3>{heading}</h3>\n<p class=\"lead\">{lead}</p>")?;
-        self.head_of_table(&[labels.format, labels.outcome, labels.files])?;
+        self.head_of_table(&[labels.format, labels.outcome, labels.files], Some(2))?;
         for count in &data.formats {
             let format = count
                 .format
@@ -314,21 +314,17 @@ impl Page<'_> {
         let edge = |moment: Option<&str>| moment.map(|moment| words.moment(moment)).unwrap_or_default();
         let from = edge(data.runs[late..].iter().map(|run| run.started.as_str()).min());
         let to = edge(data.runs[late..].iter().map(|run| run.ended.as_deref().unwrap_or(&run.started)).max());
-        let chart = timeline("runs", words.runs.heading, words.runs.lead, [&from, &to], &spans);
+        let chart = timeline("runs", &words.runs, [&from, &to], &spans, words.right_to_left);
         writeln!(self.out, "<figure>{chart}</figure>")?;
         if late > 0 {
             let shown = words.number(CHARTED_RUNS as u64);
             let total = words.number(data.runs.len() as u64);
             writeln!(self.out, "<p>{}</p>", fill(words.runs_cut, &[("shown", &shown), ("total", &total)]))?;
         }
-        self.head_of_table(&[
-            labels.run,
-            labels.command,
-            labels.started,
-            labels.ended,
-            labels.state,
-            labels.notices,
-        ])?;
+        self.head_of_table(
+            &[labels.run, labels.command, labels.started, labels.ended, labels.state, labels.notices],
+            Some(0),
+        )?;
         for run in &data.runs {
             let ended = run.ended.as_deref().map_or_else(|| "–".into(), |ended| words.moment(ended));
             write!(
@@ -381,7 +377,7 @@ impl Page<'_> {
         let labels = &words.labels;
         self.open("settings", &words.settings)?;
         writeln!(self.out, "<h3>{}</h3>", words.specification)?;
-        self.head_of_table(&[labels.setting, labels.value])?;
+        self.head_of_table(&[labels.setting, labels.value], None)?;
         let version = format!("{} {}", data.spec.algorithm, data.spec.version);
         let mut facts = vec![
             (labels.algorithm.to_string(), version),
@@ -392,11 +388,17 @@ impl Page<'_> {
             let from = known_word(name, DECODE_PATHS, words.names.decode_paths);
             facts.push((format!("{}: {from}", labels.decode_path), words.number(*pictures)));
         }
-        for (name, value) in [(labels.program, &data.origin.program), (labels.made, &data.origin.made)] {
-            facts.push((name.to_string(), value.clone().unwrap_or_else(|| "–".into())));
+        let made = data.origin.made.as_deref().map(|made| words.moment(made));
+        for (name, value) in [(labels.program, data.origin.program.clone()), (labels.made, made)] {
+            facts.push((name.to_string(), value.unwrap_or_else(|| "–".into())));
         }
         for (name, value) in facts {
-            writeln!(self.out, "<tr><th scope=\"row\">{}</th><td>{}</td></tr>", Escaped(&name), Ltr(&value))?;
+            writeln!(
+                self.out,
+                "<tr><th scope=\"row\">{}</th><td><bdi>{}</bdi></td></tr>",
+                Escaped(&name),
+                Escaped(&value)
+            )?;
         }
         self.end_of_table()?;
         for run in &data.runs {
@@ -408,7 +410,7 @@ impl Page<'_> {
                 Ltr(&command(run)),
                 Escaped(&words.moment(&run.started))
             )?;
-            self.head_of_table(&[labels.setting, labels.value])?;
+            self.head_of_table(&[labels.setting, labels.value], None)?;
             for (name, value) in &run.settings {
                 writeln!(self.out, "<tr><th scope=\"row\">{}</th><td>{}</td></tr>", Ltr(name), Ltr(value))?;
             }
@@ -489,7 +491,7 @@ impl Page<'_> {
         let words = self.words;
         let chart = Histogram { id, title, axes, bars }.svg(words);
         writeln!(self.out, "<figure>{chart}</figure>\n<details><summary>{}</summary>", words.figures)?;
-        self.head_of_table(&[axes[1], axes[0]])?;
+        self.head_of_table(&[axes[1], axes[0]], Some(1))?;
         for bar in bars.iter().filter(|bar| bar.count > 0) {
             let count = words.number(bar.count);
             writeln!(
@@ -502,10 +504,12 @@ impl Page<'_> {
         Ok(writeln!(self.out, "</details>")?)
     }
 
-    fn head_of_table(&mut self, labels: &[&str]) -> Written {
+    /// The head of a table; `number` is the column whose cells are numbers.
+    fn head_of_table(&mut self, labels: &[&str], number: Option<usize>) -> Written {
         write!(self.out, "<div class=\"scroll\"><table>\n<thead><tr>")?;
-        for label in labels {
-            write!(self.out, "<th scope=\"col\">{label}</th>")?;
+        for (column, label) in labels.iter().enumerate() {
+            let class = if number == Some(column) { " class=\"number\"" } else { "" };
+            write!(self.out, "<th scope=\"col\"{class}>{label}</th>")?;
         }
         Ok(writeln!(self.out, "</tr></thead>\n<tbody>")?)
     }

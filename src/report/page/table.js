@@ -314,6 +314,14 @@
     }
   }
 
+  // What is folded is printed too.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open]):not(.chooser)")];
+    folded.forEach((details) => { details.open = true; });
+  });
+  addEventListener("afterprint", () => folded.forEach((details) => { details.open = false; }));
+
   document.querySelectorAll(".rows").forEach((place) => { new Table(place); });
   document.documentElement.dataset.ready = "yes";
 })();

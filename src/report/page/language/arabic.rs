@@ -279,7 +279,7 @@ const LABELS: Labels = Labels {
     records: "السجلات",
     run: "التشغيل",
     setting: "الإعداد",
-    size: "الحجم",
+    size: "البايتات",
     source: "المصدر",
     sources: "المصادر",
     stack: "الرزمة",

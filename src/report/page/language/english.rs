@@ -244,7 +244,7 @@ const LABELS: Labels = Labels {
     records: "Records",
     run: "Run",
     setting: "Setting",
-    size: "Size",
+    size: "Bytes",
     source: "Source",
     sources: "Sources",
     stack: "Stack",

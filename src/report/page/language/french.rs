@@ -244,7 +244,7 @@ const LABELS: Labels = Labels {
     records: "Enregistrements",
     run: "Exécution",
     setting: "Paramètre",
-    size: "Taille",
+    size: "Octets",
     source: "Source",
     sources: "Sources",
     stack: "Pile",

@@ -244,7 +244,7 @@ const LABELS: Labels = Labels {
     records: "Registros",
     run: "Ejecución",
     setting: "Ajuste",
-    size: "Tamaño",
+    size: "Bytes",
     source: "Fuente",
     sources: "Fuentes",
     stack: "Pila",
