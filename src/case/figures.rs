@@ -143,7 +143,17 @@ impl CaseReader {
     /// The database said no.
     pub fn format_counts(&self) -> Result<Vec<FormatCount>, CaseError> {
         self.rows(
-            "SELECT format, outcome, count(*) FROM items GROUP BY format, outcome ORDER BY format IS NULL, format, outcome",
+            // As the view `items` has it, without numbering every item: copies of what has a result are duplicates.
+            "SELECT * FROM (SELECT content.format AS format, content.outcome AS outcome,
+                 CASE WHEN content.outcome IN ('hashed', 'not_a_picture') THEN count(DISTINCT content.id) ELSE count(*) END
+             FROM item JOIN content ON content.sha256 = item.sha256 GROUP BY content.format, content.outcome
+             UNION ALL
+             SELECT content.format, 'duplicate', count(*) - count(DISTINCT content.id) AS copies
+             FROM item JOIN content ON content.sha256 = item.sha256
+             WHERE content.outcome IN ('hashed', 'not_a_picture') GROUP BY content.format HAVING copies > 0
+             UNION ALL
+             SELECT NULL, outcome, count(*) FROM item WHERE sha256 IS NULL GROUP BY outcome
+             ) ORDER BY format IS NULL, format, outcome",
             |row| Ok(FormatCount { format: row.get(0)?, outcome: row.get(1)?, items: count(row, 2)? }),
         )
     }

@@ -15,7 +15,7 @@ use super::config::MemorySize;
 pub use report::{LanguageName, Report, ThumbnailName};
 
 /// Sifts seizures: hashes every picture once, matches the hashes exactly against known sets, and
-/// never shows a picture.
+/// shows no picture unless a report is asked for them.
 #[derive(Debug, Parser)]
 #[command(name = "tamis", version, after_help = EXIT_CODES, after_long_help = LONG_EXIT_CODES)]
 pub struct Arguments {
@@ -34,6 +34,7 @@ const LONG_EXIT_CODES: &str = "\
 Begin with:
   tamis triage SEIZURE --known SET.csv --case CASE    scan, match and summarise in one pass
   tamis export --case CASE hits                       one row a hit, as CSV
+  tamis report --case CASE                            the case as one page for people
 
 Tamis opens sources for reading only, needs no network and no GPU, and gives the same
 codes, hits and exports on every machine. Names are escaped on output the same way everywhere.
