@@ -522,4 +522,9 @@ fn a_hundred_thousand_rows_are_filtered_and_sorted_in_a_browser() {
     assert_eq!(seen["closed"], true);
     let columns = |name: &str| seen[name].as_u64().unwrap();
     assert_eq!(columns("more columns"), columns("columns") + 1);
+    let stopped = texts(&seen["stopped"]);
+    for what in ["inline script", "Loading the image", "inline event handler", "inline style"] {
+        assert!(stopped.iter().any(|said| said.contains(what)), "{what} in {stopped:?}");
+    }
+    assert_eq!(seen["evil title"], "K 17 · E1 · Report on the pictures of a case");
 }

@@ -52,6 +52,17 @@ try:
     page.click("#hits-table .choices label:last-child input")
     seen["more columns"] = page.ask("document.querySelectorAll('#hits-table thead th').length")
     seen["complaints"] = page.complaints()
+    # What evidence would do if it were markup: the policy stops it, and the browser says so.
+    evil = ("<script>document.title = 'ran'</script><img src='http://evidence.invalid/x.png' onerror=\"document.title = 'ran'\">"
+            "<style>body { background: url(http://evidence.invalid/y.png) }</style>")
+    with open(sys.argv[2]) as file:
+        text = file.read().replace("<main>", "<main>" + evil, 1)
+    with open(sys.argv[2] + ".evil.html", "w") as file:
+        file.write(text)
+    page.open(sys.argv[2] + ".evil.html")
+    page.ask(WAIT)
+    seen["evil title"] = page.ask("document.title")
+    seen["stopped"] = [said for said in page.complaints() if "Content Security Policy" in said]
     print(json.dumps(seen))
 finally:
     page.close()
