@@ -1,7 +1,7 @@
 //! A case as one HTML page that needs no network and no program but a browser: `docs/report.md` describes it for readers.
 //!
-//! [`write()`] streams it: [`data`] is what is asked of the case, [`sections`], [`figures`] and [`provenance`] put it into HTML,
-//! [`rows`] the tables of many rows, [`plots`] the charts, [`language`] has the words. Evidence text is escaped in one place ([`html`]), and a
+//! [`write()`] streams it: `data` is what is asked of the case, `sections`, `figures` and `provenance` put it into HTML,
+//! `rows` the tables of many rows, `plots` the charts, [`language`] has the words. Evidence text is escaped in one place (`html`), and a
 //! content security policy in the page's head keeps the browser from running or fetching anything but the page's own
 //! style and script, which it knows by their digests.
 //!
