@@ -206,15 +206,15 @@ impl CaseReader {
         )
     }
 
-    /// The stacks as wholes, by number; none where none were made.
+    /// The stacks as wholes, by number.
     ///
     /// # Errors
-    /// The database said no.
-    pub fn stack_heads(&self) -> Result<Vec<StackHead>, CaseError> {
-        if self.stack_counts()?.is_none() {
-            return Ok(Vec::new());
-        }
-        self.rows(
+    /// There are no stacks, the database said no, or `visit` did.
+    pub fn for_each_stack<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(StackHead) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_row(
             "SELECT stack.number, stack.contents, members.items, stack.diameter,
                  (SELECT source.path FROM item JOIN source ON source.id = item.source
                   WHERE item.sha256 = content.sha256 ORDER BY source.path_raw, item.path_raw LIMIT 1),
@@ -240,6 +240,7 @@ impl CaseReader {
                     with_hits: row.get(7)?,
                 })
             },
+            &mut visit,
         )
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::html::shown;
 use crate::case::{
     CaseError, CaseIdentity, CaseOrigin, CaseReader, FormatCount, HashSpec, ItemCounts, SetCounts,
-    StackCounts, StackHead,
+    StackCounts,
 };
 use crate::outcome::Outcome;
 use crate::report::summary::escaped;
@@ -60,7 +60,6 @@ pub(super) struct Data {
     pub decode_paths: Vec<(String, u64)>,
     pub taken: Vec<(u32, u64)>,
     pub stacks: Option<StackCounts>,
-    pub stack_heads: Vec<StackHead>,
     pub runs: Vec<Run>,
     pub priorities: Vec<Priority>,
 }
@@ -97,7 +96,6 @@ impl Data {
             decode_paths: case.decode_path_counts()?,
             taken: case.taken_counts()?,
             stacks: case.stack_counts()?,
-            stack_heads: case.stack_heads()?,
             runs: runs.collect::<Result<_, CaseError>>()?,
             priorities: priorities(case),
         })

@@ -6,6 +6,7 @@ use super::language::{Headed, fill};
 use super::plots::{Bar, Histogram};
 use super::rows::outcome_word;
 use super::sections::Written;
+use crate::case::CaseReader;
 use crate::outcome::Outcome;
 
 /// Qualities under one bar.
@@ -114,7 +115,7 @@ impl Page<'_> {
     }
 
     /// The stacks, where they were made.
-    pub(super) fn stacks(&mut self) -> Written {
+    pub(super) fn stacks(&mut self, case: &CaseReader) -> Written {
         let (words, data) = (self.words, self.data);
         self.open("stacks", &words.stacks)?;
         if let Some(counts) = &data.stacks {
@@ -129,7 +130,7 @@ impl Page<'_> {
                 ],
             );
             writeln!(self.out, "<p>{made}</p>")?;
-            self.stack_rows()?;
+            self.stack_rows(case, counts.stacks)?;
         } else {
             writeln!(self.out, "<p>{}</p>", words.no_stacks)?;
         }

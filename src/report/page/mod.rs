@@ -115,7 +115,7 @@ pub fn write(
     page.distances()?;
     page.qualities()?;
     page.outcomes()?;
-    page.stacks()?;
+    page.stacks(case)?;
     if let Some(pictures) = &options.pictures {
         (counts.pictures, counts.absent) = page.pictures(case, pictures, shown)?;
     }

@@ -255,12 +255,12 @@ impl Page<'_> {
     }
 
     /// The table of stacks; returns how many there are.
-    pub(super) fn stack_rows(&mut self) -> Result<u64, ExportError> {
-        let (words, data) = (self.words, self.data);
-        self.table("stacks-table", words.stacks.heading, data.stack_heads.len() as u64, "stacks")?;
+    pub(super) fn stack_rows(&mut self, case: &CaseReader, total: u64) -> Result<u64, ExportError> {
+        let words = self.words;
+        self.table("stacks-table", words.stacks.heading, total, "stacks")?;
         let mut sources = Choices::default();
         let mut rows = Rows::begin(self.out, "stacks-table", self.max_rows)?;
-        for stack in &data.stack_heads {
+        case.for_each_stack(|stack| {
             rows.row(&[
                 Cell::Number(stack.number),
                 Cell::Number(stack.contents),
@@ -270,8 +270,8 @@ impl Page<'_> {
                 text(if stack.path.is_empty() { &stack.source } else { &stack.path }),
                 sources.cell(&stack.source, Cow::Borrowed),
                 text(&stack.sha256),
-            ])?;
-        }
+            ])
+        })?;
         let labels = &words.labels;
         rows.end(&[
             Column::new(labels.stack, "number"),

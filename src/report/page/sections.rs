@@ -269,7 +269,6 @@ mod tests {
             decode_paths: Vec::new(),
             taken: Vec::new(),
             stacks: None,
-            stack_heads: Vec::new(),
             runs: Vec::new(),
             priorities: Vec::new(),
         }

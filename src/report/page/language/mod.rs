@@ -318,7 +318,7 @@ pub struct SummaryWords {
     pub unfinished: Plural,
     /// A source whose run was stopped: {source}.
     pub incomplete: &'static str,
-    /// Contents that a set was not matched with yet; [set] stands for its name.
+    /// Contents that a set was not matched with yet; `[set]` stands for its name.
     pub unmatched: Plural,
     /// No set was matched.
     pub no_sets: &'static str,
