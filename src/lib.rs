@@ -1,5 +1,5 @@
 //! Tamis sifts seizures: it hashes every picture once, matches the hashes exactly against known
-//! sets of millions, and never shows a picture.
+//! sets of millions, and shows no picture unless a report is asked for them.
 //!
 //! # A tour along the data flow
 //!
@@ -16,7 +16,7 @@
 //! * [`matching`] finds all pairs of codes within a radius, on CPU vectors or on the GPU; [`matching::Join`] and
 //!   [`matching::range_search`] need no case.
 //! * [`known`] reads known sets; [`case`] keeps what was found in a SQLite database.
-//! * [`pipeline`] runs the stages with bounded queues and a byte budget; [`report`] writes exports;
+//! * [`pipeline`] runs the stages with bounded queues and a byte budget; [`report`] writes exports and pages;
 //!   [`cli`] is the command line.
 //!
 //! A module sees only modules before it in that line. Arithmetic that decides evidence is in

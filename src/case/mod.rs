@@ -3,6 +3,7 @@
 //! [`CaseStore`] writes, [`ProgressReader`] tells the walking thread what is done already, and
 //! [`CaseReader`] reads for reports. The schema is described in `docs/case-schema.md`.
 
+mod figures;
 mod open;
 mod priorities;
 mod progress;
@@ -20,6 +21,7 @@ use crate::outcome::Failure;
 use crate::pdq::{Geometry, TileHash};
 use crate::source::{Digests, FileStamp};
 
+pub use figures::{CaseOrigin, FormatCount, KnownRecordRow, PicturedContent, RunRow, StackHead};
 pub use priorities::{PriorityRow, RuleCount};
 pub use progress::{ItemState, ProgressReader};
 pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};

@@ -1,6 +1,7 @@
 //! The command line as typed. What it resolves to is in [`super::config`].
 
 pub mod known;
+mod report;
 pub mod rules;
 
 use std::path::PathBuf;
@@ -13,8 +14,10 @@ use crate::pdq::{Geometry, MIN_QUALITY};
 
 use super::config::MemorySize;
 
+pub use report::{LanguageName, Report, ThumbnailName};
+
 /// Sifts seizures: hashes every picture once, matches the hashes exactly against known sets, and
-/// never shows a picture.
+/// shows no picture unless a report is asked for them.
 #[derive(Debug, Parser)]
 #[command(name = "tamis", version, after_help = EXIT_CODES, after_long_help = LONG_EXIT_CODES)]
 pub struct Arguments {
@@ -33,6 +36,7 @@ const LONG_EXIT_CODES: &str = "\
 Begin with:
   tamis triage SEIZURE --known SET.csv --case CASE    scan, match and summarise in one pass
   tamis export --case CASE hits                       one row a hit, as CSV
+  tamis report --case CASE                            the case as one page for people
 
 Tamis opens sources for reading only, needs no network and no GPU, and gives the same
 codes, hits and exports on every machine. Names are escaped on output the same way everywhere.
@@ -55,6 +59,8 @@ pub enum Command {
     Rules(rules::RulesCommand),
     /// Write a case's items, hits, errors or stacks, sorted, as CSV, JSON Lines or Parquet
     Export(Export),
+    /// Write a case as one page for people, in English, French, Spanish or Arabic, without pictures
+    Report(Report),
     /// Print the codes of pictures, without a case
     Hash(Hash),
     /// Every pair of codes of two lists, or of one with itself, within a distance; without a case
@@ -354,6 +360,8 @@ pub enum ExportWhat {
     Priorities,
     /// One row an item in a stack, as `tamis stack` made them: stack, size, diameter, distance from the medoid
     Stacks,
+    /// The whole case as a CASE/UCO graph, JSON-LD whatever --format says; see docs/case-uco.md
+    CaseUco,
 }
 
 /// Forms of rows.

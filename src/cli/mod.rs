@@ -32,6 +32,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Stack(command) => commands::stack::run(command, &arguments.common, &console),
         Command::Rules(command) => commands::rules::run(command),
         Command::Export(command) => commands::export::run(command, &console),
+        Command::Report(command) => commands::report::run(command, &arguments.common, &console),
         Command::Hash(command) => commands::hash::run(command, &arguments.common, &console),
         Command::Join(command) => commands::join::run(command, &arguments.common, &console),
         Command::Known(command) => commands::known::run(command, &arguments.common, &console),

@@ -10,6 +10,7 @@ mod path;
 mod pixels;
 mod png_parts;
 mod stated;
+mod thumbnail;
 mod tiff_tags;
 
 pub use facts::{ExifFacts, Facts};
@@ -17,6 +18,7 @@ pub use format::Format;
 pub use jpeg::Reading;
 pub use panic_guard::silence_decoder_panics;
 pub use path::{DecodeMode, DecodePath, Derivation, Picture, PictureHash, PixelsWanted};
+pub use thumbnail::{THUMBNAIL_SIDE, Thumbnail, ThumbnailStyle, thumbnail};
 
 use image::ImageFormat;
 

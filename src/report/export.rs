@@ -129,7 +129,7 @@ fn for_each_row(
 }
 
 /// Items of an export; an export of errors leaves out what has a code, its duplicates, and what is no picture.
-fn for_each_wanted(
+pub(super) fn for_each_wanted(
     case: &CaseReader,
     kind: ExportKind,
     mut visit: impl FnMut(ItemRow) -> Result<(), ExportError>,

@@ -1,8 +1,11 @@
-//! What a case says: rows for programs ([`export`]) and a summary for people ([`summary`], [`text`], [`stacks`]).
+//! What a case says: rows for programs ([`export`]), a graph for case management ([`case_uco`]), a summary for people
+//! ([`summary`], [`text`], [`stacks`]) and a page for them ([`page`]).
 //! [`parquet`] writes rows of any kind, a join's as well.
 
+pub mod case_uco;
 pub mod columns;
 pub mod export;
+pub mod page;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 #[cfg(not(feature = "parquet"))]

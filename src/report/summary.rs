@@ -172,7 +172,8 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
     })
 }
 
-fn escaped(identity: CaseIdentity) -> CaseIdentity {
+/// The texts as they are shown.
+pub(super) fn escaped(identity: CaseIdentity) -> CaseIdentity {
     let escaped = |text: Option<String>| text.map(|text| escape(text.as_bytes()));
     CaseIdentity {
         case_number: escaped(identity.case_number),

@@ -46,7 +46,8 @@ fn push_code_point(text: &mut String, character: char) {
 
 /// Characters beyond ASCII that a terminal or a reader does not see as a character: C1 controls,
 /// separators, joiners, direction marks, byte-order marks, tags.
-const fn is_hidden(character: char) -> bool {
+#[must_use]
+pub const fn is_hidden(character: char) -> bool {
     matches!(
         character,
         '\u{80}'..='\u{9f}'

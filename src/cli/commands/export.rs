@@ -6,6 +6,7 @@ use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::output::{check_format, with_output};
 use crate::cli::protect::Protected;
+use crate::report::case_uco;
 use crate::report::export::{ExportFormat, ExportKind, export};
 use crate::source::name::escape_path;
 
@@ -23,6 +24,7 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
         ExportWhat::Errors => ExportKind::Errors,
         ExportWhat::Priorities => ExportKind::Priorities,
         ExportWhat::Stacks => ExportKind::Stacks,
+        ExportWhat::CaseUco => return run_case_uco(command, &reader, console),
     };
     let format = match command.format {
         RowFormat::Csv => ExportFormat::Csv,
@@ -45,6 +47,29 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
     })?;
     if let Some(path) = &command.output {
         console.note(format!("{rows} rows written to {}", escape_path(path)));
+    }
+    Ok(Finished::Done)
+}
+
+/// The graph, which has one form.
+fn run_case_uco(command: &Export, reader: &CaseReader, console: &Console) -> Result<Finished, CliError> {
+    // The default cannot be told from `--format csv`.
+    if command.format != RowFormat::Csv {
+        return Err(CliError::Usage("case-uco is always JSON-LD: leave --format out".into()));
+    }
+    let mut counts = case_uco::GraphCounts::default();
+    with_output(command.output.as_deref(), |out| {
+        counts = case_uco::write(reader, out).map_err(CliError::failed)?;
+        Ok(())
+    })?;
+    if let Some(path) = &command.output {
+        console.note(format!(
+            "{} items, {} hits and {} runs written to {}",
+            counts.items,
+            counts.hits,
+            counts.runs,
+            escape_path(path)
+        ));
     }
     Ok(Finished::Done)
 }

@@ -7,6 +7,7 @@ pub mod hash;
 pub mod join;
 pub mod known;
 pub mod match_case;
+pub mod report;
 pub mod rules;
 pub mod scan;
 pub mod stack;

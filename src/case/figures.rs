@@ -1,0 +1,337 @@
+//! Figures of a case that its report shows beside the summary's: runs, formats, qualities, times, stacks as wholes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use rusqlite::{Row, Transaction};
+
+use super::{CaseError, CaseReader};
+use crate::source::name::path_from_bytes;
+
+/// What made a case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaseOrigin {
+    /// The program that made it, with its version.
+    pub program: Option<String>,
+    /// When, ISO 8601, UTC.
+    pub made: Option<String>,
+}
+
+/// A command that wrote to the case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRow {
+    /// Its number, from 1, in the order of starting.
+    pub number: i64,
+    /// The command's name.
+    pub command: String,
+    /// All resolved options, JSON.
+    pub settings: String,
+    /// ISO 8601, UTC.
+    pub started: String,
+    /// ISO 8601, UTC; `None` where nobody wrote it down.
+    pub ended: Option<String>,
+    /// "running", "done", "interrupted", "failed" or "died".
+    pub state: String,
+    /// What a person should know of it, JSON: an array of texts.
+    pub notices: String,
+}
+
+/// Items of one format by content and one outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormatCount {
+    /// The format's name; `None` for what is no picture by its content, or was never read.
+    pub format: Option<String>,
+    /// The outcome's name.
+    pub outcome: String,
+    /// Items.
+    pub items: u64,
+}
+
+/// A stack as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackHead {
+    /// 1 for the largest.
+    pub number: i64,
+    /// Distinct contents in it.
+    pub contents: i64,
+    /// Items with these contents, copies included.
+    pub items: i64,
+    /// The largest distance of any two contents.
+    pub diameter: i64,
+    /// The medoid's source and path below it, of its first item, escaped.
+    pub source: String,
+    /// See `source`.
+    pub path: String,
+    /// The medoid's SHA-256, hex.
+    pub sha256: String,
+    /// Members with a hit in any set.
+    pub with_hits: i64,
+}
+
+/// A known record that has a hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRecordRow {
+    /// Its set's name.
+    pub known_set: String,
+    /// SHA-256 of the set's file, hex.
+    pub known_set_sha256: String,
+    /// Its number in the set, from 1.
+    pub record: i64,
+    /// Its own columns.
+    pub columns: BTreeMap<String, String>,
+}
+
+/// A content whose picture may be shown, and where its bytes may be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PicturedContent {
+    /// Digest of the bytes.
+    pub sha256: Vec<u8>,
+    /// Bytes.
+    pub size: u64,
+    /// Whether it has a hit.
+    pub is_hit: bool,
+    /// The stack that it stands for.
+    pub medoid_of: Option<i64>,
+    /// Files with these bytes when they were read, in the order of items.
+    pub paths: Vec<PathBuf>,
+}
+
+impl CaseReader {
+    /// Until what is returned is dropped, all that is read is of one moment, whatever a run beside it writes.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn snapshot(&self) -> Result<Transaction<'_>, CaseError> {
+        Ok(self.connection.unchecked_transaction()?)
+    }
+
+    /// What made the case.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn origin(&self) -> Result<CaseOrigin, CaseError> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT max(CASE WHEN key = 'program' THEN value END), max(CASE WHEN key = 'made' THEN value END) FROM case_info")?;
+        Ok(statement.query_row([], |row| Ok(CaseOrigin { program: row.get(0)?, made: row.get(1)? }))?)
+    }
+
+    /// Every command that wrote, in the order of starting.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn runs(&self) -> Result<Vec<RunRow>, CaseError> {
+        self.rows(
+            "SELECT row_number() OVER (ORDER BY id), command, settings, started, ended, state, notices FROM run ORDER BY id",
+            |row| {
+                Ok(RunRow {
+                    number: row.get(0)?,
+                    command: row.get(1)?,
+                    settings: row.get(2)?,
+                    started: row.get(3)?,
+                    ended: row.get(4)?,
+                    state: row.get(5)?,
+                    notices: row.get(6)?,
+                })
+            },
+        )
+    }
+
+    /// Items by format and outcome; the formats by name, what has none last.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn format_counts(&self) -> Result<Vec<FormatCount>, CaseError> {
+        self.rows(
+            // As the view `items` has it, without numbering every item: copies of what has a result are duplicates.
+            "SELECT * FROM (SELECT content.format AS format, content.outcome AS outcome,
+                 CASE WHEN content.outcome IN ('hashed', 'not_a_picture') THEN count(DISTINCT content.id) ELSE count(*) END
+             FROM item JOIN content ON content.sha256 = item.sha256 GROUP BY content.format, content.outcome
+             UNION ALL
+             SELECT content.format, 'duplicate', count(*) - count(DISTINCT content.id) AS copies
+             FROM item JOIN content ON content.sha256 = item.sha256
+             WHERE content.outcome IN ('hashed', 'not_a_picture') GROUP BY content.format HAVING copies > 0
+             UNION ALL
+             SELECT NULL, outcome, count(*) FROM item WHERE sha256 IS NULL GROUP BY outcome
+             ) ORDER BY format IS NULL, format, outcome",
+            |row| Ok(FormatCount { format: row.get(0)?, outcome: row.get(1)?, items: count(row, 2)? }),
+        )
+    }
+
+    /// Distinct pictures with a code by quality (0…100), sorted, without zeros.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn quality_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
+        self.rows(
+            "SELECT quality, count(*) FROM content WHERE codes IS NOT NULL AND quality IS NOT NULL GROUP BY quality ORDER BY quality",
+            |row| Ok((row.get(0)?, count(row, 1)?)),
+        )
+    }
+
+    /// Distinct pictures with a code by what it is from, sorted.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn decode_path_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
+        self.rows(
+            "SELECT decode_path, count(*) FROM content WHERE codes IS NOT NULL AND decode_path IS NOT NULL
+             GROUP BY decode_path ORDER BY decode_path",
+            |row| Ok((row.get(0)?, count(row, 1)?)),
+        )
+    }
+
+    /// Items by the year that their EXIF data says they were taken in, sorted; what does not begin with four digits is
+    /// left out.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn taken_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
+        self.rows(
+            "SELECT CAST(substr(content.taken, 1, 4) AS INTEGER), count(*) FROM item JOIN content ON content.sha256 = item.sha256
+             WHERE content.taken GLOB '[0-9][0-9][0-9][0-9]*' GROUP BY 1 ORDER BY 1",
+            |row| Ok((row.get(0)?, count(row, 1)?)),
+        )
+    }
+
+    /// Hits by verdict, sorted by its name.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn verdict_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
+        self.rows(
+            "SELECT hit.verdict, count(*) FROM hit JOIN content ON content.id = hit.content
+             JOIN item ON item.sha256 = content.sha256 GROUP BY hit.verdict ORDER BY hit.verdict",
+            |row| Ok((row.get(0)?, count(row, 1)?)),
+        )
+    }
+
+    /// The stacks as wholes, by number.
+    ///
+    /// # Errors
+    /// There are no stacks, the database said no, or `visit` did.
+    pub fn for_each_stack<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(StackHead) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_row(
+            "SELECT stack.number, stack.contents, members.items, stack.diameter,
+                 (SELECT source.path FROM item JOIN source ON source.id = item.source
+                  WHERE item.sha256 = content.sha256 ORDER BY source.path_raw, item.path_raw LIMIT 1),
+                 (SELECT item.path FROM item JOIN source ON source.id = item.source
+                  WHERE item.sha256 = content.sha256 ORDER BY source.path_raw, item.path_raw LIMIT 1),
+                 lower(hex(content.sha256)), members.with_hits
+             FROM stack JOIN content ON content.id = stack.medoid
+             JOIN (SELECT stack_member.stack AS stack, count(item.id) AS items,
+                       count(DISTINCT CASE WHEN EXISTS (SELECT 1 FROM hit WHERE hit.content = member.id) THEN member.id END) AS with_hits
+                   FROM stack_member JOIN content AS member ON member.id = stack_member.content
+                   JOIN item ON item.sha256 = member.sha256 GROUP BY stack_member.stack) AS members
+                 ON members.stack = stack.number
+             ORDER BY stack.number",
+            |row| {
+                Ok(StackHead {
+                    number: row.get(0)?,
+                    contents: row.get(1)?,
+                    items: row.get(2)?,
+                    diameter: row.get(3)?,
+                    source: row.get(4)?,
+                    path: row.get(5)?,
+                    sha256: row.get(6)?,
+                    with_hits: row.get(7)?,
+                })
+            },
+            &mut visit,
+        )
+    }
+
+    /// Every known record that has a hit, by the SHA-256 of its set's file and its number.
+    ///
+    /// # Errors
+    /// The database said no, or `visit` did.
+    pub fn for_each_known_record<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(KnownRecordRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_row(
+            "SELECT known_set.name, lower(hex(known_set.file_sha256)), found.record + 1, coalesce(known_record.columns, '{}')
+             FROM (SELECT DISTINCT known_set, record FROM hit) AS found
+             JOIN known_set ON known_set.id = found.known_set
+             LEFT JOIN known_record ON known_record.known_set = found.known_set AND known_record.record = found.record
+             ORDER BY known_set.file_sha256, found.record",
+            |row| {
+                let columns: String = row.get(3)?;
+                let columns = serde_json::from_str(&columns).map_err(|error| {
+                    CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
+                })?;
+                Ok(KnownRecordRow { known_set: row.get(0)?, known_set_sha256: row.get(1)?, record: row.get(2)?, columns })
+            },
+            &mut visit,
+        )
+    }
+
+    /// Pictures with a hit and medoids of stacks, by SHA-256: at most `limit` of them, and how many there are.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn pictured_contents(&self, limit: u64) -> Result<(Vec<PicturedContent>, u64), CaseError> {
+        let medoid = match self.stack_counts()? {
+            Some(_) => "(SELECT min(stack.number) FROM stack WHERE stack.medoid = content.id)",
+            None => "NULL",
+        };
+        let query = format!(
+            "SELECT content.sha256, content.size, EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id) AS is_hit,
+                 {medoid} AS medoid_of
+             FROM content WHERE content.codes IS NOT NULL AND (is_hit OR medoid_of IS NOT NULL) ORDER BY content.sha256"
+        );
+        let mut all = 0;
+        let mut shown: Vec<PicturedContent> = Vec::new();
+        self.for_each_row(
+            &query,
+            |row| {
+                Ok(PicturedContent {
+                    sha256: row.get(0)?,
+                    size: count(row, 1)?,
+                    is_hit: row.get(2)?,
+                    medoid_of: row.get(3)?,
+                    paths: Vec::new(),
+                })
+            },
+            &mut |content| {
+                all += 1;
+                if all <= limit {
+                    shown.push(content);
+                }
+                Ok::<(), CaseError>(())
+            },
+        )?;
+        let mut statement = self.connection.prepare(
+            "SELECT source.path_raw, item.path_raw FROM item JOIN source ON source.id = item.source
+             WHERE item.sha256 = ?1 ORDER BY source.path_raw, item.path_raw",
+        )?;
+        for content in &mut shown {
+            let paths = statement.query_map([&content.sha256], |row| {
+                let (source, path): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+                let source = path_from_bytes(&source);
+                Ok(if path.is_empty() { source } else { source.join(path_from_bytes(&path)) })
+            })?;
+            content.paths = paths.collect::<Result<_, _>>()?;
+        }
+        Ok((shown, all))
+    }
+
+    /// All rows of a query without parameters.
+    fn rows<T>(
+        &self,
+        query: &str,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, CaseError> {
+        let mut statement = self.connection.prepare(query)?;
+        let rows = statement.query_map([], read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// A count; SQLite's integers are signed.
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.max(0).cast_unsigned())
+}

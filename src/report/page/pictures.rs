@@ -1,0 +1,133 @@
+//! The pictures of a page, in the only case that it has any: somebody asked for them.
+
+use std::path::Path;
+
+use super::html::{Ltr, base64};
+use super::language::fill;
+use super::{Page, PictureOptions};
+use crate::case::{CaseReader, PicturedContent};
+use crate::decode::{self, Limits, Thumbnail, thumbnail};
+use crate::outcome::Outcome;
+use crate::pdq::Geometry;
+use crate::report::export::ExportError;
+use crate::source::digest::hex;
+use crate::source::{SourceFile, sha256_of};
+
+pub use crate::decode::ThumbnailStyle as PictureStyle;
+
+/// Why there is no picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Absent {
+    /// No file with these bytes is where one was.
+    Gone,
+    /// The decoder gave none.
+    Failed,
+    /// Its file or its pixels are over the limits.
+    OverLimit,
+}
+
+impl Page<'_> {
+    /// The pictures of hits and of medoids; returns how many are shown, and how many could not be.
+    pub(super) fn pictures(
+        &mut self,
+        case: &CaseReader,
+        options: &PictureOptions,
+        shown: &mut dyn FnMut(u64, u64),
+    ) -> Result<(u64, u64), ExportError> {
+        let words = &self.words.pictures;
+        let (contents, all) = case.pictured_contents(options.most)?;
+        self.open("pictures", &words.headed)?;
+        if contents.is_empty() {
+            writeln!(self.out, "<p>{}</p>", self.words.nothing)?;
+        }
+        let here = contents.len() as u64;
+        if here < all {
+            let values = [("shown", &*self.words.number(here)), ("total", &self.words.number(all))];
+            writeln!(self.out, "<p class=\"attention\">{}</p>", fill(words.cut, &values))?;
+        }
+        writeln!(self.out, "<ul class=\"pictures\">")?;
+        let mut absent = 0;
+        for (number, content) in (1..).zip(&contents) {
+            let picture = small(content, options);
+            absent += u64::from(picture.is_err());
+            self.picture(number, content, &picture, options.style)?;
+            shown(number, here);
+        }
+        writeln!(self.out, "</ul>")?;
+        if absent > 0 {
+            writeln!(self.out, "<p class=\"attention\">{}</p>", self.words.count(&words.absent, absent))?;
+        }
+        self.close()?;
+        Ok((here - absent, absent))
+    }
+
+    fn picture(
+        &mut self,
+        number: u64,
+        content: &PicturedContent,
+        picture: &Result<Thumbnail, Absent>,
+        style: PictureStyle,
+    ) -> Result<(), ExportError> {
+        let words = &self.words.pictures;
+        let number = self.words.number(number);
+        match picture {
+            Ok(Thumbnail { media_type, bytes, width, height }) => write!(
+                self.out,
+                "<li><img alt=\"{}\" width=\"{width}\" height=\"{height}\" src=\"data:{media_type};base64,{}\">",
+                fill(words.alternatives[style as usize], &[("number", &number)]),
+                base64(bytes)
+            )?,
+            Err(absent) => write!(
+                self.out,
+                "<li class=\"absent\"><p>{}</p>",
+                match absent {
+                    Absent::Gone => words.gone,
+                    Absent::Failed => words.failed,
+                    Absent::OverLimit => words.over_limit,
+                }
+            )?,
+        }
+        let mut roles = Vec::new();
+        if content.is_hit {
+            roles.push(words.hit.to_string());
+        }
+        if let Some(stack) = content.medoid_of {
+            roles.push(fill(words.medoid, &[("number", &self.words.number(stack.unsigned_abs()))]));
+        }
+        Ok(writeln!(
+            self.out,
+            "<div><bdi dir=\"ltr\">{number}</bdi>: {}</div><div class=\"code\">{}</div></li>",
+            roles.join(", "),
+            Ltr(&hex(&content.sha256))
+        )?)
+    }
+}
+
+/// Reads a file that holds the content still, and makes its small picture.
+fn small(content: &PicturedContent, options: &PictureOptions) -> Result<Thumbnail, Absent> {
+    if content.size > options.limits.max_decode_bytes {
+        return Err(Absent::OverLimit);
+    }
+    let bytes = content.paths.iter().find_map(|path| unchanged(path, content)).ok_or(Absent::Gone)?;
+    let limits: &Limits = &options.limits;
+    // Geometry is of codes alone; here it only says which sizes are pictures.
+    let probe = decode::probe(&bytes, Geometry::Full, limits);
+    thumbnail(&bytes, &probe, limits, options.style).map_err(|failure| match failure.outcome {
+        Outcome::OverLimit => Absent::OverLimit,
+        _ => Absent::Failed,
+    })
+}
+
+/// The bytes of a file, if they are those of the content. As the walk saw it: a link that took the file's place is not
+/// followed, and another size is other bytes.
+fn unchanged(path: &Path, content: &PicturedContent) -> Option<Vec<u8>> {
+    let metadata = path.symlink_metadata().ok()?;
+    if !metadata.is_file() || metadata.len() != content.size {
+        return None;
+    }
+    // One byte more would show that it grew.
+    let mut bytes = vec![0; usize::try_from(content.size).ok()?.checked_add(1)?];
+    let filled = SourceFile::open(path).and_then(|mut file| file.fill(&mut bytes)).ok()?;
+    bytes.truncate(filled);
+    (filled as u64 == content.size && sha256_of(&bytes)[..] == content.sha256[..]).then_some(bytes)
+}
