@@ -32,4 +32,5 @@ pub mod outcome;
 pub mod pdq;
 pub mod pipeline;
 pub mod report;
+pub mod share;
 pub mod source;

@@ -3,6 +3,7 @@
 //! [`CaseStore`] writes, [`ProgressReader`] tells the walking thread what is done already, and
 //! [`CaseReader`] reads for reports. The schema is described in `docs/case-schema.md`.
 
+mod contents;
 mod open;
 mod progress;
 mod reader;
@@ -18,6 +19,7 @@ use crate::outcome::Failure;
 use crate::pdq::{Geometry, TileHash};
 use crate::source::{Digests, FileStamp};
 
+pub use contents::{ContentHash, ContentHitRow, ContentRow, KnownFacts};
 pub use progress::{ItemState, ProgressReader};
 pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};
 pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable};

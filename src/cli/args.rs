@@ -10,6 +10,13 @@ use crate::pdq::{Geometry, MIN_QUALITY};
 
 use super::config::MemorySize;
 
+mod share;
+
+pub use share::{
+    Key, KeyCommand, KeyNew, KeyOptions, KeyShow, KeyTrust, Link, Share, ShareCommand, ShareExport,
+    ShareImport, ShareShow, TrustOptions,
+};
+
 /// Sifts seizures: hashes every picture once, matches the hashes exactly against known sets, and
 /// never shows a picture.
 #[derive(Debug, Parser)]
@@ -52,6 +59,12 @@ pub enum Command {
     Export(Export),
     /// Print the codes of pictures, without a case
     Hash(Hash),
+    /// What cases and packages of other agencies have in common: who holds what, what is solved, what is only in one
+    Link(Link),
+    /// Packages of hashes for other agencies: signed, without pictures, encrypted if you like
+    Share(Share),
+    /// Your key for packages, and the keys of partners that you trust
+    Key(Key),
     /// Every pair of codes of two lists, or of one with itself, within a distance; without a case
     Join(Join),
     /// Show the adapters of this machine and which backend `auto` takes, with the measurement

@@ -5,8 +5,11 @@ pub mod devices;
 pub mod export;
 pub mod hash;
 pub mod join;
+pub mod key;
+pub mod link;
 pub mod match_case;
 pub mod scan;
+pub mod share;
 pub mod stack;
 pub mod triage;
 
