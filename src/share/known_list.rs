@@ -1,11 +1,11 @@
-//! A list for `--known` of a package: a table as `docs/known-sets.md` has it, one record a content.
+//! A list for `--known` of a package: a table as `docs/known-sets.md` has it, one record a content that has bytes.
 //!
 //! This is the one place that knows the form of the list; another form of known sets is to be written here.
 
 use std::io::Write;
 
 use super::ShareError;
-use super::package::{HitLine, Manifest, Verdict};
+use super::package::{HitLine, Verdict};
 use super::read::PackageReader;
 use super::said::{SAID_COLUMNS, Said};
 use super::write::Watch;
@@ -13,7 +13,7 @@ use crate::case::ContentRow;
 use crate::source::digest::hex;
 
 /// Writes the list. The package is read by two readers at once, because what known sets say of a content stands behind
-/// all contents; both verify it to its end.
+/// all contents; both verify it to its end. Returns how many records it has.
 ///
 /// # Errors
 /// A fault of the package, a sink that failed, or being interrupted.
@@ -22,7 +22,7 @@ pub fn write_known_list(
     mut hits: PackageReader,
     watch: &Watch,
     out: &mut dyn Write,
-) -> Result<Manifest, ShareError> {
+) -> Result<u64, ShareError> {
     let manifest = items.manifest().clone();
     if *hits.manifest() != manifest {
         return Err(items.fault(super::FaultKind::Altered, "it was replaced while it was read"));
@@ -40,16 +40,23 @@ pub fn write_known_list(
         format!("{} {}", manifest.signer.name, manifest.signer.contact),
         manifest.signer.fingerprint.clone(),
     ];
+    let mut records = 0;
     let mut next = hits.next_hit()?;
     while let Some(content) = items.next_item()? {
         watch.row()?;
         let said = said_of(&content, &mut hits, &mut next)?;
+        // A list with the digests of nothing would be hit by every empty file there is.
+        if content.size == 0 {
+            continue;
+        }
+        records += 1;
         let own = own_cells(&content);
         rows.write_record(own.iter().chain(&of_package).chain(&said.cells())).map_err(sink)?;
     }
     rows.flush().map_err(ShareError::Sink)?;
     hits.finish()?;
-    items.finish()
+    items.finish()?;
+    Ok(records)
 }
 
 /// What the hits of a content say; `next` is the first hit that was not taken yet.

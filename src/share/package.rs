@@ -228,7 +228,7 @@ pub struct HitLine {
     /// Differing bits of 256, where the codes are near.
     pub distance: Option<u32>,
     /// What was done to the known picture, where the codes are near.
-    pub orientation: Option<Orientation>,
+    pub orientation: Option<String>,
     /// Whether the known record's victim is identified, in the set's words.
     pub victim_identified: Option<String>,
     /// Whether the known record's offender is identified, in the set's words.
@@ -366,9 +366,6 @@ impl HitLine {
             "unconfirmed" => Verdict::Unconfirmed,
             other => return Err(format!("a hit has the verdict `{other}`")),
         };
-        let orientation = hit.orientation.as_deref().map(|name| {
-            Orientation::from_name(name).ok_or_else(|| format!("a hit has the orientation `{name}`"))
-        });
         let KnownFacts { victim_identified, offender_identified, distributed } =
             KnownFacts::of_columns(&hit.columns);
         Ok(Self {
@@ -380,7 +377,7 @@ impl HitLine {
             verdict,
             unconfirmed_because: hit.unconfirmed_because.clone(),
             distance: hit.distance,
-            orientation: orientation.transpose()?,
+            orientation: hit.orientation.clone(),
             victim_identified,
             offender_identified,
             distributed,
@@ -417,6 +414,7 @@ impl HitLine {
             || self.distance.is_some() != self.orientation.is_some()
             || self.distance.is_none() && !by_digest
             || self.distance.is_some_and(|distance| distance > 256)
+            || self.orientation.as_deref().is_some_and(|name| Orientation::from_name(name).is_none())
             || self.columns.is_some() != columns
         {
             return Err(

@@ -492,20 +492,23 @@ fn read_header(
     let first = place.bytes == 0;
     let mut block = [0; BLOCK];
     let read = place.fill(source, &mut block, &format!("the header of {name}"));
-    let Some((found, stated)) = stated(&block).filter(|(found, _)| !first || found == name.as_bytes()) else {
-        if first && (read.is_ok() || !block.starts_with(name.as_bytes())) {
-            place.at(None);
-            let what = if place.bytes == 0 {
-                "it has no bytes"
-            } else {
-                "it does not begin with manifest.json in a tar"
-            };
-            return Err(place.fault(FaultKind::NotAPackage, what));
+    let is_begun = !first || block.starts_with(name.as_bytes());
+    match read {
+        Err(ShareError::Fault(fault)) if fault.kind == FaultKind::Truncated && !is_begun => {}
+        other => other?,
+    }
+    let Some((found, stated)) = stated(&block).filter(|_| is_begun) else {
+        if is_begun {
+            return Err(place.fault(FaultKind::Altered, "where its header should be there is something else"));
         }
-        read?;
-        return Err(place.fault(FaultKind::Altered, "where its header should be there is something else"));
+        place.at(None);
+        let what = if place.bytes == 0 {
+            "it has no bytes"
+        } else {
+            "it does not begin with manifest.json in a tar"
+        };
+        return Err(place.fault(FaultKind::NotAPackage, what));
     };
-    read?;
     if found != name.as_bytes() {
         return Err(place.fault(FaultKind::Altered, format!("in its place is a member `{}`", escape(&found))));
     }

@@ -103,21 +103,26 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
     if *items.manifest() != manifest {
         return Err(CliError::failed(items.fault(FaultKind::Altered, "it was replaced while it was read")));
     }
+    let mut records = 0;
     let written = with_output(Some(&command.output), |out| {
         let write = || write_known_list(items, hits, &watch, out);
-        progress.show(common.progress, console, write).map(drop).map_err(CliError::failed)
+        records = progress.show(common.progress, console, write).map_err(CliError::failed)?;
+        Ok(())
     });
     if cancel.is_cancelled() && written.is_err() {
         console.note("interrupted: there is no list");
         return Ok(Finished::Interrupted);
     }
     written?;
+    let title = manifest.title();
     console.note(format!(
-        "{} of {}: {}",
+        "{} has {records} records, of {title}: {}",
         escape_path(&command.output),
-        manifest.title(),
         in_words(&manifest.counts)
     ));
+    if records < manifest.counts.contents {
+        console.note("left out: the digests of a file without bytes, which every such file has");
+    }
     if manifest.counts.from_coefficients > 0 {
         console.note(format!(
             "{} of its codes are from JPEG coefficients, so that distances to them may be some bits off (column decode_path)",
