@@ -527,6 +527,63 @@ fn mutated_packages_are_refused() {
     }
 }
 
+/// A signer who signs anything: rows of whatever, changed at random, are read or refused for a fault, and never more than that.
+#[test]
+fn signed_nonsense_is_a_fault_or_a_package() {
+    let key = key(1);
+    let package = small_package(&everything(), &key, &[]);
+    let mut random = StdRng::seed_from_u64(6);
+    let mut accepted = 0;
+    for _ in 0..4000 {
+        let nonsense = forged(&package, &key, |_, parts| {
+            for (_, rows) in parts.iter_mut().filter(|(name, _)| name.ends_with(".jsonl")) {
+                for _ in 0..random.random_range(0..3) {
+                    let at = random.random_range(0..rows.len());
+                    rows[at] = *b"{}[]\",:0129af\n\\ -en\xff".choose(&mut random).unwrap();
+                }
+            }
+            false
+        });
+        match read(&nonsense, None) {
+            Ok(_) => accepted += 1,
+            Err(ShareError::Fault(_)) => {}
+            Err(other) => panic!("no fault of the package: {other}"),
+        }
+    }
+    println!("{accepted} of 4000 are packages all the same");
+    assert!(accepted < 3900);
+}
+
+/// What the fuzzer begins with, and what it found.
+#[test]
+fn the_fuzz_targets_files_are_read_or_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
+    let mut replayed = 0;
+    for folder in ["corpus/package", "regressions/package"].map(|part| folder.join(part)) {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let bytes = fs::read(entry.unwrap().path()).unwrap();
+            replayed += 1;
+            // The target's first byte says what the others are.
+            let Some((first, rest)) = bytes.split_first() else { continue };
+            if first % 2 == 0 {
+                let _ = read(rest, None);
+                continue;
+            }
+            let key = key(1);
+            let package = small_package(&PackageOptions::default(), &key, &[]);
+            let signed = forged(&package, &key, |_, parts| {
+                let mut rows = rest.splitn(2, |byte| *byte == 0);
+                for part in ["items.jsonl", "hits.jsonl"] {
+                    parts.insert(part.into(), rows.next().unwrap_or_default().to_vec());
+                }
+                false
+            });
+            let _ = read(&signed, None);
+        }
+    }
+    assert!(replayed >= 2);
+}
+
 /// Keys, packages and lists by the real program.
 struct Desk {
     cases: Cases,

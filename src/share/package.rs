@@ -239,6 +239,17 @@ pub struct HitLine {
     pub columns: Option<BTreeMap<String, String>>,
 }
 
+/// Where a hit stands in the order of hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HitPlace {
+    /// The content.
+    pub sha256: [u8; 32],
+    /// The known set.
+    pub known_set_sha256: [u8; 32],
+    /// The record.
+    pub record: u64,
+}
+
 /// What a hit rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -385,12 +396,12 @@ impl HitLine {
         })
     }
 
-    /// Checks a row that was read; returns its content and, of its place in the order, the rest.
+    /// Checks a row that was read; returns its place in the order.
     ///
     /// # Errors
     /// In words, what no hit can be.
-    pub fn check(&self, columns: bool) -> Result<([u8; 32], ([u8; 32], u64)), String> {
-        let set = digest(&self.known_set_sha256, "known_set_sha256")?;
+    pub fn check(&self, columns: bool) -> Result<HitPlace, String> {
+        let known_set_sha256 = digest(&self.known_set_sha256, "known_set_sha256")?;
         let facts = [
             &self.victim_identified,
             &self.offender_identified,
@@ -422,7 +433,7 @@ impl HitLine {
                     .into(),
             );
         }
-        Ok((digest(&self.sha256, "sha256")?, (set, self.record)))
+        Ok(HitPlace { sha256: digest(&self.sha256, "sha256")?, known_set_sha256, record: self.record })
     }
 
     /// What the known record says of its picture's investigation.

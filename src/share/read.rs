@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use super::container::{BLOCK, END, header, padding, stated};
 use super::keys::PrivateKey;
 use super::package::{
-    Counts, FORMAT, HitLine, ItemLine, LARGEST_MANIFEST, LARGEST_ROW, MANIFEST, Manifest, NameLine, Part,
-    SIGNATURE, VERSION, digest,
+    Counts, FORMAT, HitLine, HitPlace, ItemLine, LARGEST_MANIFEST, LARGEST_ROW, MANIFEST, Manifest, NameLine,
+    Part, SIGNATURE, VERSION, digest,
 };
 use super::{Fault, FaultKind, ShareError, is_printable};
 use crate::case::ContentRow;
@@ -198,8 +198,9 @@ impl PackageReader {
         self.pass_items()?;
         let Some(row) = self.next_row::<HitLine>(Part::Hits)? else { return Ok(None) };
         let malformed = |reason| self.place.fault(FaultKind::Malformed, reason);
-        let (sha256, (set, record)) = row.check(self.manifest.columns_included).map_err(malformed)?;
-        let order = [&set[..], &record.to_be_bytes()].concat();
+        let HitPlace { sha256, known_set_sha256, record } =
+            row.check(self.manifest.columns_included).map_err(malformed)?;
+        let order = [&known_set_sha256[..], &record.to_be_bytes()].concat();
         self.ascending(sha256, order, true)?;
         self.counts.hits += 1;
         self.found[0].add(sha256, 1);
