@@ -4,7 +4,7 @@
 //! # A tour along the data flow
 //!
 //! ```text
-//! source → decode → pdq → [gpu | cpu] → matching → case, known → pipeline → report → cli
+//! source → decode → pdq → [gpu | cpu] → matching → case, known → pipeline → report, share → cli
 //! ```
 //!
 //! * [`source`] walks what was seized and hides where bytes come from. Files are only ever opened
@@ -17,7 +17,7 @@
 //!   [`matching::range_search`] need no case.
 //! * [`known`] reads known sets; [`case`] keeps what was found in a SQLite database.
 //! * [`pipeline`] runs the stages with bounded queues and a byte budget; [`report`] writes exports and pages;
-//!   [`cli`] is the command line.
+//!   [`share`] makes and verifies signed packages for other agencies, and links cases; [`cli`] is the command line.
 //!
 //! A module sees only modules before it in that line. Arithmetic that decides evidence is in
 //! integers, so every backend, thread count and machine gives the same bits.
@@ -32,4 +32,5 @@ pub mod outcome;
 pub mod pdq;
 pub mod pipeline;
 pub mod report;
+pub mod share;
 pub mod source;

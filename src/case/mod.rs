@@ -3,6 +3,7 @@
 //! [`CaseStore`] writes, [`ProgressReader`] tells the walking thread what is done already, and
 //! [`CaseReader`] reads for reports. The schema is described in `docs/case-schema.md`.
 
+mod contents;
 mod figures;
 mod open;
 mod priorities;
@@ -21,6 +22,7 @@ use crate::outcome::Failure;
 use crate::pdq::{Geometry, TileHash};
 use crate::source::{Digests, FileStamp};
 
+pub use contents::{ContentHash, ContentHitRow, ContentRow, KnownFacts};
 pub use figures::{CaseOrigin, FormatCount, KnownRecordRow, PicturedContent, RunRow, StackHead};
 pub use priorities::{PriorityRow, RuleCount};
 pub use progress::{ItemState, ProgressReader};

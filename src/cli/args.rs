@@ -15,6 +15,12 @@ use crate::pdq::{Geometry, MIN_QUALITY};
 use super::config::MemorySize;
 
 pub use report::{LanguageName, Report, ThumbnailName};
+mod share;
+
+pub use share::{
+    Key, KeyCommand, KeyNew, KeyOptions, KeyShow, KeyTrust, Link, Share, ShareCommand, ShareExport,
+    ShareImport, ShareShow, TrustOptions,
+};
 
 /// Sifts seizures: hashes every picture once, matches the hashes exactly against known sets, and
 /// shows no picture unless a report is asked for them.
@@ -63,6 +69,12 @@ pub enum Command {
     Report(Report),
     /// Print the codes of pictures, without a case
     Hash(Hash),
+    /// What cases and packages of other agencies have in common: who holds what, what is solved, what is only in one
+    Link(Link),
+    /// Packages of hashes for other agencies: signed, without pictures, encrypted if you like
+    Share(Share),
+    /// Your key for packages, and the keys of partners that you trust
+    Key(Key),
     /// Every pair of codes of two lists, or of one with itself, within a distance; without a case
     Join(Join),
     /// Import published known sets into set files, and show and verify these

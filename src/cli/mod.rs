@@ -9,13 +9,15 @@ pub mod import_progress;
 pub mod interrupt;
 pub mod join_progress;
 pub mod output;
+pub mod passphrase;
 pub mod progress;
 pub mod protect;
 pub mod resumable;
+pub mod rows_progress;
 
 use std::process::ExitCode;
 
-use args::{Arguments, BenchCommand, Command};
+use args::{Arguments, BenchCommand, Command, KeyCommand, ShareCommand};
 use console::Console;
 use error::{CliError, Finished};
 
@@ -34,6 +36,17 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Export(command) => commands::export::run(command, &console),
         Command::Report(command) => commands::report::run(command, &arguments.common, &console),
         Command::Hash(command) => commands::hash::run(command, &arguments.common, &console),
+        Command::Link(command) => commands::link::run(command, &arguments.common, &console),
+        Command::Share(command) => match &command.what {
+            ShareCommand::Export(command) => commands::share::export(command, &arguments.common, &console),
+            ShareCommand::Import(command) => commands::share::import(command, &arguments.common, &console),
+            ShareCommand::Show(command) => commands::share::show(command),
+        },
+        Command::Key(command) => match &command.what {
+            KeyCommand::New(command) => commands::key::new(command, &console),
+            KeyCommand::Show(command) => commands::key::show(command),
+            KeyCommand::Trust(command) => commands::key::trust(command, &console),
+        },
         Command::Join(command) => commands::join::run(command, &arguments.common, &console),
         Command::Known(command) => commands::known::run(command, &arguments.common, &console),
         Command::Devices(command) => commands::devices::run(command, &arguments.common, &console),

@@ -216,6 +216,22 @@ impl<'a> Join<'a> {
         Self::of(legs, items.len(), true, settings)
     }
 
+    /// Each item of `left` with each of `right`, both in all orientations; the originals are the first codes of the items. Either may be turned, as in
+    /// [`Self::with_itself_oriented`].
+    #[must_use]
+    pub fn between_oriented(
+        left: (&'a [[Code; 8]], &'a [Code]),
+        right: (&'a [[Code; 8]], &'a [Code]),
+        settings: JoinSettings,
+    ) -> Self {
+        let ((left, left_originals), (right, right_originals)) = (left, right);
+        let legs = vec![
+            Leg::new(left.as_flattened(), 8, right_originals, 1),
+            Leg::new(left_originals, 1, right.as_flattened(), 8),
+        ];
+        Self::of(legs, left.len(), false, settings)
+    }
+
     /// Seeks the negatives of the left side's pictures as well: their codes are the complements. One hit a pair of items, of the least
     /// distance, then of the picture as it is.
     #[must_use]

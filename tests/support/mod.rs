@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod known;
+pub mod made_case;
 pub mod python;
 pub mod scene;
 pub mod waves;

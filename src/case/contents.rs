@@ -1,0 +1,315 @@
+//! Contents of a case as they are shared and linked: what the bytes are, what known sets say of them, and what
+//! they were called. All in the order of their SHA-256, which no path shows in.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use super::{CaseError, CaseReader};
+use crate::decode::DecodePath;
+use crate::outcome::Outcome;
+use crate::pdq::{Code, TileHash};
+use crate::source::Digests;
+
+/// Distinct bytes that at least one item of the case has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentRow {
+    /// Their digests.
+    pub digests: Digests,
+    /// Bytes.
+    pub size: u64,
+    /// What became of them; never [`Outcome::Duplicate`], which is an item's.
+    pub outcome: Outcome,
+    /// The format by content.
+    pub format: Option<String>,
+    /// Pixels, as stored.
+    pub width: Option<u32>,
+    /// Pixels, as stored.
+    pub height: Option<u32>,
+    /// The picture's codes, where it has any.
+    pub hash: Option<ContentHash>,
+    /// Items with these bytes, 1 or more.
+    pub files: u64,
+    /// Hits of these bytes, one a known record.
+    pub hits: u64,
+}
+
+/// Codes of a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentHash {
+    /// Codes in all orientations, and the quality.
+    pub hash: TileHash,
+    /// What they were made from.
+    pub decode_path: DecodePath,
+    /// How many bits hang on next to nothing.
+    pub unstable_bits: u16,
+}
+
+/// A content against a known record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentHitRow {
+    /// The content.
+    pub sha256: [u8; 32],
+    /// The known set's name, escaped.
+    pub known_set: String,
+    /// SHA-256 of its file.
+    pub known_set_sha256: [u8; 32],
+    /// The record's number in it, from 1.
+    pub record: u64,
+    /// Which digests are equal: "md5", "sha1", "sha256", separated by blanks.
+    pub digests: String,
+    /// "digest", "pixels" or "unconfirmed", as in `docs/case-schema.md`.
+    pub verdict: String,
+    /// Why it is not confirmed from pixels.
+    pub unconfirmed_because: Option<String>,
+    /// Differing bits of 256, where the codes are near.
+    pub distance: Option<u32>,
+    /// What was done to the known picture, where the codes are near.
+    pub orientation: Option<String>,
+    /// The known record's own columns, escaped.
+    pub columns: BTreeMap<String, String>,
+}
+
+/// What a known record says of its picture's investigation, in the set's own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownFacts {
+    /// Whether the victim is identified.
+    pub victim_identified: Option<String>,
+    /// Whether the offender is identified.
+    pub offender_identified: Option<String>,
+    /// Whether it is distributed.
+    pub distributed: Option<String>,
+}
+
+impl KnownFacts {
+    /// The facts of a record by its free columns. The one place that knows their names: facts that the case keeps in
+    /// columns of their own are to be read here too.
+    #[must_use]
+    pub fn of_columns(columns: &BTreeMap<String, String>) -> Self {
+        let mut facts = Self::default();
+        for (name, value) in columns {
+            let letters = name.chars().filter(|character| character.is_alphanumeric());
+            let fact = match letters.flat_map(char::to_lowercase).collect::<String>().as_str() {
+                "victimidentified" | "isvictimidentified" => &mut facts.victim_identified,
+                "offenderidentified" | "isoffenderidentified" => &mut facts.offender_identified,
+                "distributed" | "isdistributed" => &mut facts.distributed,
+                _ => continue,
+            };
+            if !value.trim().is_empty() {
+                *fact = Some(value.trim().to_string());
+            }
+        }
+        facts
+    }
+
+    /// Whether a value of a fact means yes. What is neither a yes nor a no is shown, and counts as no.
+    #[must_use]
+    pub fn is_yes(value: &str) -> bool {
+        ["yes", "y", "true", "t", "1"].iter().any(|yes| value.trim().eq_ignore_ascii_case(yes))
+    }
+}
+
+impl CaseReader {
+    /// From here on, until the reader is dropped, the case is read as it is now, whatever a run beside writes to it.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn hold_still(&self) -> Result<(), CaseError> {
+        self.connection.execute_batch("BEGIN")?;
+        // The transaction begins with the first reading.
+        Ok(self.connection.query_row("SELECT count(*) FROM case_info", [], |_| Ok(()))?)
+    }
+
+    /// When the last run that has ended did so, ISO 8601, UTC; the state that is read is of this time or later.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn as_of(&self) -> Result<Option<String>, CaseError> {
+        Ok(self.connection.query_row("SELECT max(ended) FROM run", [], |row| row.get(0))?)
+    }
+
+    /// How many contents [`Self::for_each_content`] visits.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn content_count(&self) -> Result<u64, CaseError> {
+        let count: i64 = self.connection.query_row(
+            "SELECT count(*) FROM content WHERE EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)",
+            [],
+            |row| row.get(0),
+        )?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// Every content that an item has, by its SHA-256.
+    ///
+    /// # Errors
+    /// The database said no, the case is damaged, or `visit` said no.
+    pub fn for_each_content<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(ContentRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_row(
+            "SELECT content.sha256, sha1, md5, size, outcome, format, width, height, codes, quality, decode_path,
+                 unstable_bits, (SELECT count(*) FROM item WHERE item.sha256 = content.sha256) AS files,
+                 (SELECT count(*) FROM hit WHERE hit.content = content.id)
+             FROM content WHERE files > 0 ORDER BY content.sha256",
+            content_row,
+            &mut visit,
+        )
+    }
+
+    /// Every hit of a content that an item has, by SHA-256 of the content, SHA-256 of the known set, and record.
+    ///
+    /// # Errors
+    /// The database said no, the case is damaged, or `visit` said no.
+    pub fn for_each_content_hit<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(ContentHitRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_row(
+            "SELECT content.sha256, known_set.name, known_set.file_sha256, hit.record + 1,
+                 ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
+                     || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END),
+                 hit.verdict, hit.unconfirmed_because, hit.distance, hit.orientation, known_record.columns
+             FROM content
+             JOIN hit ON hit.content = content.id
+             JOIN known_set ON known_set.id = hit.known_set
+             LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record
+             WHERE EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)
+             ORDER BY content.sha256, known_set.file_sha256, hit.record",
+            hit_row,
+            &mut visit,
+        )
+    }
+
+    /// The name of every item whose content is there, by SHA-256 of the content, then by the bytes of its source's path and its own:
+    /// its path below its source, or the source's own file name where that is one file. Escaped.
+    ///
+    /// # Errors
+    /// The database said no, or `visit` did.
+    pub fn for_each_content_name<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(([u8; 32], String)) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_row(
+            "SELECT item.sha256, item.path, source.path FROM item
+             JOIN source ON source.id = item.source
+             JOIN content ON content.sha256 = item.sha256
+             ORDER BY item.sha256, source.path_raw, item.path_raw",
+            |row| {
+                let (path, source): (String, String) = (row.get(1)?, row.get(2)?);
+                let separator = |character| character == '/' || cfg!(windows) && character == '\\';
+                let name =
+                    if path.is_empty() { source.rsplit(separator).next().unwrap_or(&source) } else { &path };
+                Ok((blob(row, 0)?, name.to_string()))
+            },
+            &mut visit,
+        )
+    }
+
+    /// The whole path, escaped, of the first item with these bytes; `None` where no item has them.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn first_path(&self, sha256: &[u8; 32]) -> Result<Option<String>, CaseError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT CASE WHEN item.path = '' THEN source.path ELSE source.path || '/' || item.path END
+             FROM item JOIN source ON source.id = item.source
+             WHERE item.sha256 = ?1 ORDER BY source.path_raw, item.path_raw LIMIT 1",
+        )?;
+        let mut rows = statement.query([sha256])?;
+        Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+    }
+}
+
+/// A blob of a fixed length.
+fn blob<const N: usize>(row: &Row<'_>, column: usize) -> Result<[u8; N], CaseError> {
+    Ok(row.get(column)?)
+}
+
+/// A number that may be missing, and must fit its type.
+fn number<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> Result<Option<T>, CaseError> {
+    let number: Option<i64> = row.get(column)?;
+    let convert = |number| T::try_from(number).map_err(|_| damaged("a number that is out of its range"));
+    number.map(convert).transpose()
+}
+
+fn damaged(what: &str) -> CaseError {
+    CaseError::Refused(format!("the case is damaged: a content has {what}"))
+}
+
+fn content_row(row: &Row<'_>) -> Result<ContentRow, CaseError> {
+    let outcome: String = row.get(4)?;
+    let count = |column| Ok::<u64, CaseError>(number(row, column)?.unwrap_or(0));
+    Ok(ContentRow {
+        digests: Digests { sha256: blob(row, 0)?, sha1: blob(row, 1)?, md5: blob(row, 2)? },
+        size: count(3)?,
+        outcome: Outcome::from_name(&outcome).ok_or_else(|| damaged("an outcome without a meaning"))?,
+        format: row.get(5)?,
+        width: number(row, 6)?,
+        height: number(row, 7)?,
+        hash: content_hash(row)?,
+        files: count(12)?,
+        hits: count(13)?,
+    })
+}
+
+fn content_hash(row: &Row<'_>) -> Result<Option<ContentHash>, CaseError> {
+    if row.get_ref(8)?.data_type() == Type::Null {
+        return Ok(None);
+    }
+    let bytes: [u8; 256] = blob(row, 8)?;
+    let mut codes = [Code::default(); 8];
+    for (code, bytes) in codes.iter_mut().zip(bytes.as_chunks::<32>().0) {
+        *code = Code::from_bytes(*bytes);
+    }
+    let path: String = row.get(10)?;
+    Ok(Some(ContentHash {
+        hash: TileHash { codes, quality: row.get(9)? },
+        decode_path: DecodePath::from_name(&path).ok_or_else(|| damaged("a code from nowhere"))?,
+        unstable_bits: number(row, 11)?.unwrap_or(0),
+    }))
+}
+
+fn hit_row(row: &Row<'_>) -> Result<ContentHitRow, CaseError> {
+    let columns: Option<String> = row.get(9)?;
+    let columns = serde_json::from_str(columns.as_deref().unwrap_or("{}"))
+        .map_err(|error| damaged(&format!("a known record with columns that are no JSON: {error}")))?;
+    Ok(ContentHitRow {
+        sha256: blob(row, 0)?,
+        known_set: row.get(1)?,
+        known_set_sha256: blob(row, 2)?,
+        record: number(row, 3)?.unwrap_or(0),
+        digests: row.get(4)?,
+        verdict: row.get(5)?,
+        unconfirmed_because: row.get(6)?,
+        distance: number(row, 7)?,
+        orientation: row.get(8)?,
+        columns,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_found_by_the_letters_of_their_columns() {
+        let columns = [
+            ("Victim Identified", "Yes"),
+            ("offender_identified", " no "),
+            ("IsDistributed", "1"),
+            ("name", "yes"),
+        ];
+        let columns = columns.map(|(name, value)| (name.to_string(), value.to_string())).into();
+        let facts = KnownFacts::of_columns(&columns);
+        assert_eq!(facts.victim_identified.as_deref(), Some("Yes"));
+        assert_eq!(facts.offender_identified.as_deref(), Some("no"));
+        assert_eq!(facts.distributed.as_deref(), Some("1"));
+        assert!(KnownFacts::is_yes("TRUE ") && !KnownFacts::is_yes("no") && !KnownFacts::is_yes("perhaps"));
+        let empty = [("victim identified".to_string(), " ".to_string())].into();
+        assert_eq!(KnownFacts::of_columns(&empty), KnownFacts::default());
+    }
+}

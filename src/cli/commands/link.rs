@@ -1,0 +1,320 @@
+//! `tamis link`: what cases and packages have in common.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::case::CaseReader;
+use crate::cli::args::{Common, Link, RowFormat};
+use crate::cli::config::Resources;
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::join_progress::JoinProgress;
+use crate::cli::output::{check_format, with_output};
+use crate::cli::protect::Protected;
+use crate::matching::{JoinControl, JoinSettings};
+use crate::report::columns::{Cell, Column, Kind};
+use crate::report::parquet::ParquetRows;
+use crate::report::write_json_line;
+use crate::share::ShareError;
+use crate::share::holder::Holder;
+use crate::share::link::{HolderCounts, LinkRow, LinkTools, Near, Side, link, refuse_incomparable};
+use crate::share::read::PackageReader;
+use crate::share::said::SAID_COLUMNS;
+use crate::source::digest::hex;
+use crate::source::name::escape_path;
+
+use super::key::key_store;
+use super::share::{key_for, require_trust};
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong usage, a case or package that is refused, or a sink that failed.
+pub fn run(command: &Link, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    check_format(command.format, command.output.as_deref())?;
+    refuse_usage(command)?;
+    let output = command.output.as_deref();
+    Protected::new(&[], &command.package).refuse_output(output)?;
+    for case in &command.cases {
+        Protected::default().and_case(case).refuse_output(output)?;
+    }
+    let cancel = cancel_on_interrupt()?;
+    let resources = Resources::resolve(common, &[]);
+    let mut holders = read_holders(command, console)?;
+    refuse_incomparable(&holders).map_err(CliError::failed)?;
+    let pictures: u64 = holders.iter().map(Holder::pictures).sum();
+    let backend = resources.start_backend(pictures, console)?;
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
+    let join =
+        JoinSettings { radius: command.distance, memory: resources.max_memory, ..JoinSettings::default() };
+    let control = JoinControl::default();
+    let tools = LinkTools { join, pool: &pool, backend: &backend, control: &control };
+    let items = pictures - holders.last().map_or(0, Holder::pictures);
+    let progress = JoinProgress { control: &control, cancel: &cancel, items };
+    let mut counts = None;
+    let mut count = RowCount::default();
+    let written = with_output(output, |out| {
+        let mut rows = Rows::new(command.format, out).map_err(CliError::failed)?;
+        let sink = &mut |row: &LinkRow<'_>| {
+            count.add(row);
+            rows.write(row).map_err(ShareError::Sink)
+        };
+        let linked = progress.show(common.progress, console, || link(&mut holders, tools, sink));
+        counts = Some(linked.map_err(CliError::failed)?);
+        rows.finish().map_err(CliError::failed)
+    });
+    for notice in backend.take_notices() {
+        console.warning(notice);
+    }
+    if cancel.is_cancelled() && written.is_err() {
+        console.note("interrupted: what was written, if anything, is not the whole result");
+        return Ok(Finished::Interrupted);
+    }
+    written?;
+    let text = summary(&counts.unwrap_or_default(), &count, command.distance);
+    match output {
+        None => console.note(text.trim_end()),
+        Some(path) => {
+            with_output(None, |out| out.write_all(text.as_bytes()).map_err(CliError::failed))?;
+            console.note(format!("{} rows written to {}", count.same + count.near, escape_path(path)));
+        }
+    }
+    Ok(Finished::Done)
+}
+
+/// What cannot be meant: one holder alone, or one of them twice.
+fn refuse_usage(command: &Link) -> Result<(), CliError> {
+    let mut given: Vec<&Path> = command.cases.iter().chain(&command.package).map(|path| &**path).collect();
+    if given.len() < 2 {
+        return Err(CliError::Usage("give two cases or more, or a case and --package FILE".into()));
+    }
+    let same = |a: &Path, b: &Path| {
+        a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    };
+    while let Some(path) = given.pop() {
+        if given.iter().any(|other| same(path, other)) {
+            return Err(CliError::Usage(format!("{} is given twice", escape_path(path))));
+        }
+    }
+    Ok(())
+}
+
+/// Cases first, then packages, each in the order of the command line.
+fn read_holders(command: &Link, console: &Console) -> Result<Vec<Holder>, CliError> {
+    let mut holders = Vec::new();
+    for case in &command.cases {
+        let reader = CaseReader::open(case).map_err(CliError::failed)?;
+        let holder = Holder::of_case(reader, &escape_path(case), command.min_quality);
+        holders.push(holder.map_err(CliError::failed)?);
+    }
+    if command.package.is_empty() {
+        return Ok(holders);
+    }
+    let store = key_store(command.keys.keys.as_ref())?;
+    let key = key_for(command.package.iter().map(|path| &**path), &store, &command.keys)?;
+    for path in &command.package {
+        let reader = PackageReader::open(path, key.as_ref()).map_err(CliError::failed)?;
+        require_trust(&reader, &store, command.trust, console)?;
+        let holder = Holder::of_package(reader, &escape_path(path), command.min_quality);
+        holders.push(holder.map_err(CliError::failed)?);
+    }
+    Ok(holders)
+}
+
+/// Rows by kind.
+#[derive(Debug, Default)]
+struct RowCount {
+    same: u64,
+    near: u64,
+    unconfirmed: u64,
+}
+
+impl RowCount {
+    fn add(&mut self, row: &LinkRow<'_>) {
+        match &row.near {
+            None => self.same += 1,
+            Some(near) => {
+                self.near += 1;
+                self.unconfirmed += u64::from(because(near).is_some());
+            }
+        }
+    }
+}
+
+/// Why nearness is not confirmed from pixels.
+const fn because(near: &Near) -> Option<&'static str> {
+    match (near.a_from_coefficients, near.b_from_coefficients) {
+        (false, false) => None,
+        (true, false) => Some("coefficients_a"),
+        (false, true) => Some("coefficients_b"),
+        (true, true) => Some("coefficients_both"),
+    }
+}
+
+/// The summary for a person.
+fn summary(holders: &[HolderCounts], rows: &RowCount, distance: u32) -> String {
+    let mut text =
+        format!("\nLinks: {} of the same bytes, {} near within {distance} bits\n", rows.same, rows.near);
+    if rows.unconfirmed > 0 {
+        text.push_str(&format!(
+            "  UNCONFIRMED: {} of the near ones rest on codes from JPEG coefficients, which may be some bits off\n",
+            rows.unconfirmed
+        ));
+    }
+    text.push_str("\nContents (distinct bytes) by holder\n");
+    text.push_str("      all     same     near  only here   solved  solved elsewhere  solved near  holder\n");
+    for counts in holders {
+        let HolderCounts {
+            contents, same, near_only, only_here, solved, solved_elsewhere, solved_near, ..
+        } = counts;
+        text.push_str(&format!(
+            "{contents:>9}{same:>9}{near_only:>9}{only_here:>11}{solved:>9}{solved_elsewhere:>18}{solved_near:>13}  {} ({})\n",
+            counts.holder, counts.title
+        ));
+    }
+    text.push_str(
+        "  same: another holder has them too; near: no other has them, but one near to them\n\
+         \x20 solved: a known set says `victim identified`; elsewhere: only another holder's does, of the same bytes; near: of a near picture\n",
+    );
+    let alone: u64 = holders.iter().map(|counts| counts.bytes_alone).sum();
+    if alone > 0 {
+        text.push_str(&format!("  {alone} pictures of low quality were compared by their bytes alone\n"));
+    }
+    text
+}
+
+/// The columns of rows; JSON has the same names.
+fn columns() -> Vec<Column> {
+    let text = |name: &'static str| Column::new(name, Kind::Text);
+    let text_or_none = |name: &'static str| Column::optional(name, Kind::Text);
+    let mut columns = vec![
+        text("holder_a"),
+        text("sha256_a"),
+        text_or_none("path_a"),
+        text("holder_b"),
+        text("sha256_b"),
+        text_or_none("path_b"),
+        text("kind"),
+        text("verdict"),
+        text_or_none("unconfirmed_because"),
+        Column::optional("distance", Kind::Unsigned),
+        text_or_none("orientation"),
+    ];
+    for side in ["a", "b"] {
+        columns.extend(SAID_COLUMNS.map(|name| Column {
+            name: Cow::Owned(format!("{name}_{side}")),
+            kind: Kind::Text,
+            optional: true,
+        }));
+    }
+    columns
+}
+
+/// The cells of a row, with the texts that they borrow.
+struct Texts {
+    sha256_a: String,
+    sha256_b: String,
+}
+
+fn cells<'a>(row: &'a LinkRow<'_>, texts: &'a Texts) -> Vec<Cell<'a>> {
+    let said = |side: &'a Side<'_>| {
+        side.said.iter().map(|text| if text.is_empty() { Cell::Empty } else { Cell::Text(text) })
+    };
+    let (kind, verdict, unconfirmed) = match &row.near {
+        None => ("same", "digest", None),
+        Some(near) => match because(near) {
+            None => ("near", "pixels", None),
+            Some(reason) => ("near", "unconfirmed", Some(reason)),
+        },
+    };
+    let mut cells = vec![
+        Cell::Text(row.a.holder),
+        (&texts.sha256_a).into(),
+        (&row.a.path).into(),
+        Cell::Text(row.b.holder),
+        (&texts.sha256_b).into(),
+        (&row.b.path).into(),
+        Cell::Text(kind),
+        Cell::Text(verdict),
+        unconfirmed.map_or(Cell::Empty, Cell::Text),
+        row.near.map_or(Cell::Empty, |near| Cell::Unsigned(near.distance)),
+        row.near.map_or(Cell::Empty, |near| Cell::Text(near.orientation.name())),
+    ];
+    cells.extend(said(&row.a).chain(said(&row.b)));
+    cells
+}
+
+/// Writes rows in the form that was asked for.
+enum Rows<'a> {
+    Csv(Box<csv::Writer<&'a mut dyn Write>>),
+    Jsonl(&'a mut dyn Write, Vec<Column>),
+    Parquet(Box<ParquetRows<'a>>),
+}
+
+/// A row of JSON, its fields in the columns' order.
+struct JsonRow<'a> {
+    columns: &'a [Column],
+    cells: &'a [Cell<'a>],
+}
+
+impl Serialize for JsonRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.columns.len()))?;
+        for (column, cell) in self.columns.iter().zip(self.cells) {
+            match cell {
+                Cell::Empty => map.serialize_entry(&column.name, &())?,
+                Cell::Unsigned(number) => map.serialize_entry(&column.name, number)?,
+                Cell::Integer(number) => map.serialize_entry(&column.name, number)?,
+                Cell::Boolean(yes) => map.serialize_entry(&column.name, yes)?,
+                Cell::Text(text) => map.serialize_entry(&column.name, text)?,
+            }
+        }
+        map.end()
+    }
+}
+
+impl<'a> Rows<'a> {
+    fn new(format: RowFormat, out: &'a mut dyn Write) -> io::Result<Self> {
+        let columns = columns();
+        Ok(match format {
+            RowFormat::Csv => {
+                let mut rows = csv::Writer::from_writer(out);
+                rows.write_record(columns.iter().map(|column| column.name.as_bytes()))?;
+                Self::Csv(Box::new(rows))
+            }
+            RowFormat::Jsonl => Self::Jsonl(out, columns),
+            RowFormat::Parquet => Self::Parquet(Box::new(ParquetRows::new(&columns, out)?)),
+        })
+    }
+
+    fn write(&mut self, row: &LinkRow<'_>) -> io::Result<()> {
+        let texts = Texts { sha256_a: hex(&row.a.sha256), sha256_b: hex(&row.b.sha256) };
+        let cells = cells(row, &texts);
+        match self {
+            Self::Csv(rows) => {
+                let mut field = Vec::new();
+                for cell in &cells {
+                    field.clear();
+                    cell.write(&mut field)?;
+                    rows.write_field(&field)?;
+                }
+                Ok(rows.write_record(None::<&[u8]>)?)
+            }
+            Self::Jsonl(out, columns) => write_json_line(*out, &JsonRow { columns, cells: &cells }),
+            Self::Parquet(rows) => rows.row(&cells),
+        }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Csv(mut rows) => rows.flush(),
+            Self::Jsonl(out, _) => out.flush(),
+            Self::Parquet(rows) => rows.finish(),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! `tamis share`: packages for other agencies, and those of theirs.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::case::CaseReader;
+use crate::cli::args::{Common, KeyOptions, ShareExport, ShareImport, ShareShow, TrustOptions};
+use crate::cli::console::Console;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::output::with_output;
+use crate::cli::passphrase::passphrase;
+use crate::cli::protect::Protected;
+use crate::cli::rows_progress::RowsProgress;
+use crate::share::keys::PrivateKey;
+use crate::share::known_list::write_known_list;
+use crate::share::package::{Counts, Manifest};
+use crate::share::read::{PackageReader, is_encrypted};
+use crate::share::store::KeyStore;
+use crate::share::write::{PackageOptions, Watch, Written, write_package};
+use crate::share::{FaultKind, ShareError};
+use crate::source::name::escape_path;
+
+use super::key::key_store;
+
+/// `tamis share export`.
+///
+/// # Errors
+/// The folder is not a case, there is no key, a recipient is not known, or the sink failed.
+pub fn export(command: &ShareExport, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    let case = CaseReader::open(&command.case).map_err(CliError::failed)?;
+    Protected::default().and_case(&command.case).refuse_output(Some(&command.output))?;
+    let store = key_store(command.keys.keys.as_ref())?;
+    let to = recipients(&command.to, &store)?;
+    if store.own().map_err(CliError::failed)?.is_none() {
+        return Err(CliError::Failed(format!(
+            "packages are signed, and you have no key in {}: `tamis key new` makes one",
+            escape_path(store.folder())
+        )));
+    }
+    let key = unlock(&store, &command.keys)?;
+    let cancel = cancel_on_interrupt()?;
+    let watch = Watch::new(cancel.clone());
+    let options = PackageOptions {
+        purpose: command.purpose.clone(),
+        names: command.with_names,
+        columns: command.with_columns,
+    };
+    // Contents alone are counted beforehand; each is made twice.
+    let rows = 2 * case.content_count().map_err(CliError::failed)?;
+    let progress = RowsProgress { watch: &watch, rows, done: "written" };
+    let mut made = None;
+    let written = with_output(Some(&command.output), |out| {
+        let write = || write_package(&case, &options, &key, &to, &watch, out);
+        made = Some(progress.show(common.progress, console, write).map_err(CliError::failed)?);
+        Ok(())
+    });
+    if cancel.is_cancelled() && written.is_err() {
+        console.note("interrupted: there is no package");
+        return Ok(Finished::Interrupted);
+    }
+    written?;
+    if let Some(made) = made {
+        tell_export(command, &made, to.len(), console);
+    }
+    Ok(Finished::Done)
+}
+
+/// What a package has, on standard error.
+fn tell_export(command: &ShareExport, made: &Written, recipients: usize, console: &Console) {
+    let Written { manifest, bytes, sha256 } = made;
+    console.note(format!("{} ({bytes} bytes): {}", escape_path(&command.output), in_words(&manifest.counts)));
+    console.note(format!("signed by {}, {}", manifest.signer.owner(), manifest.signer.fingerprint));
+    console.note(match recipients {
+        0 => "NOT encrypted: whoever has the file can read it (--to encrypts)".to_string(),
+        1 => "encrypted to 1 key".to_string(),
+        several => format!("encrypted to {several} keys"),
+    });
+    if manifest.names_included {
+        console.note("it says what files are called");
+    }
+    console.note(format!("SHA-256 {sha256}"));
+}
+
+/// `tamis share import`.
+///
+/// # Errors
+/// The package is refused, or the sink failed.
+pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    let packages = [command.package.clone()];
+    Protected::new(&[], &packages).refuse_output(Some(&command.output))?;
+    let store = key_store(command.keys.keys.as_ref())?;
+    let key = key_for([&*command.package], &store, &command.keys)?;
+    let cancel = cancel_on_interrupt()?;
+    let open = || PackageReader::open(&command.package, key.as_ref()).map_err(CliError::failed);
+    // To its end first, so that nothing is written of what is refused, wherever it would go to.
+    let reader = open()?;
+    require_trust(&reader, &store, command.trust, console)?;
+    let manifest = reader.finish().map_err(CliError::failed)?;
+    let watch = Watch::new(cancel.clone());
+    let progress = RowsProgress { watch: &watch, rows: manifest.counts.contents, done: "imported" };
+    let (items, hits) = (open()?, open()?);
+    if *items.manifest() != manifest {
+        return Err(CliError::failed(items.fault(FaultKind::Altered, "it was replaced while it was read")));
+    }
+    let mut records = 0;
+    let written = with_output(Some(&command.output), |out| {
+        let write = || write_known_list(items, hits, &watch, out);
+        records = progress.show(common.progress, console, write).map_err(CliError::failed)?;
+        Ok(())
+    });
+    if cancel.is_cancelled() && written.is_err() {
+        console.note("interrupted: there is no list");
+        return Ok(Finished::Interrupted);
+    }
+    written?;
+    let title = manifest.title();
+    console.note(format!(
+        "{} has {records} records, of {title}: {}",
+        escape_path(&command.output),
+        in_words(&manifest.counts)
+    ));
+    if records < manifest.counts.contents {
+        console.note("left out: the digests of a file without bytes, which every such file has");
+    }
+    if manifest.counts.from_coefficients > 0 {
+        console.note(format!(
+            "{} of its codes are from JPEG coefficients, so that distances to them may be some bits off (column decode_path)",
+            manifest.counts.from_coefficients
+        ));
+    }
+    console.note(format!("Match it:  tamis match --case CASE --known {}", escape_path(&command.output)));
+    Ok(Finished::Done)
+}
+
+/// `tamis share show`.
+///
+/// # Errors
+/// The package is refused.
+pub fn show(command: &ShareShow) -> Result<Finished, CliError> {
+    let store = key_store(command.keys.keys.as_ref())?;
+    let key = key_for([&*command.package], &store, &command.keys)?;
+    let reader = PackageReader::open(&command.package, key.as_ref()).map_err(CliError::failed)?;
+    let encrypted = reader.was_encrypted();
+    let manifest = reader.finish().map_err(CliError::failed)?;
+    let trusted = store.is_trusted(&manifest.signer).map_err(CliError::failed)?;
+    with_output(None, |out| {
+        write_manifest(&command.package, &manifest, encrypted, trusted, out).map_err(CliError::failed)
+    })?;
+    Ok(Finished::Done)
+}
+
+/// The manifest and the verdict, for a person.
+fn write_manifest(
+    path: &Path,
+    manifest: &Manifest,
+    encrypted: bool,
+    trusted: bool,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    writeln!(out, "{}: whole and unaltered", escape_path(path))?;
+    let trust = if trusted {
+        "trusted"
+    } else {
+        "NOT TRUSTED: it says of itself who that is; compare the fingerprint with the owner"
+    };
+    let case = &manifest.case;
+    let spec = &manifest.hash_spec;
+    let yes = |yes: bool| if yes { "yes" } else { "no" }.to_string();
+    let lines = [
+        ("signer", Some(trust.to_string())),
+        ("owner", Some(manifest.signer.owner())),
+        ("fingerprint", Some(manifest.signer.fingerprint.clone())),
+        ("case", case.number.clone()),
+        ("exhibit", case.exhibit.clone()),
+        ("as of", case.as_of.clone()),
+        ("purpose", manifest.purpose.clone()),
+        ("holds", Some(in_words(&manifest.counts))),
+        ("codes", Some(format!("{} {}, geometry {}", spec.algorithm, spec.version, spec.geometry.name()))),
+        ("file names", Some(yes(manifest.names_included))),
+        ("columns", Some(yes(manifest.columns_included))),
+        ("encrypted", Some(yes(encrypted))),
+        ("made by", Some(manifest.program.clone())),
+    ];
+    for (what, text) in lines {
+        if let Some(text) = text {
+            writeln!(out, "  {what:<12} {text}")?;
+        }
+    }
+    Ok(())
+}
+
+fn in_words(counts: &Counts) -> String {
+    let Counts { contents, pictures, from_coefficients, files, hits } = counts;
+    format!(
+        "{contents} contents of {files} files, {pictures} pictures with codes ({from_coefficients} from JPEG coefficients), {hits} hits in known sets"
+    )
+}
+
+/// The own key, where one of the packages is encrypted.
+pub(super) fn key_for<'a>(
+    packages: impl IntoIterator<Item = &'a Path>,
+    store: &KeyStore,
+    options: &KeyOptions,
+) -> Result<Option<PrivateKey>, CliError> {
+    for path in packages {
+        if is_encrypted(path).map_err(CliError::failed)? {
+            return unlock(store, options).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn unlock(store: &KeyStore, options: &KeyOptions) -> Result<PrivateKey, CliError> {
+    // Before the passphrase is asked for: without a key there is none.
+    if store.own().map_err(CliError::failed)?.is_none() {
+        return Err(CliError::Failed(format!(
+            "there is no key in {}: `tamis key new` makes one",
+            escape_path(store.folder())
+        )));
+    }
+    let passphrase = passphrase(options.passphrase_file.as_deref())?;
+    store.unlock(&passphrase).map_err(CliError::failed)
+}
+
+/// Refuses a package of a signer whom the user does not trust, or says that it is taken all the same.
+pub(super) fn require_trust(
+    reader: &PackageReader,
+    store: &KeyStore,
+    options: TrustOptions,
+    console: &Console,
+) -> Result<(), CliError> {
+    let signer = &reader.manifest().signer;
+    if store.is_trusted(signer).map_err(CliError::failed)? {
+        return Ok(());
+    }
+    let who = format!("{} says that it is of {}", signer.fingerprint, signer.owner());
+    let fault = reader.fault(FaultKind::UntrustedSigner, format!("the key {who}"));
+    if !options.allow_untrusted {
+        return Err(CliError::failed(fault));
+    }
+    console.warning(format!("UNTRUSTED, and taken because of --allow-untrusted: the key {who}"));
+    Ok(())
+}
+
+/// The recipients that were named.
+fn recipients(names: &[String], store: &KeyStore) -> Result<Vec<age::x25519::Recipient>, CliError> {
+    let recipient = |name: &String| {
+        if name.starts_with("age1") {
+            let refused = |error| CliError::Usage(format!("--to: this is no recipient of age's: {error}"));
+            return name.parse().map_err(refused);
+        }
+        let key = store.find(name).map_err(CliError::failed)?;
+        key.age_recipient().map_err(|reason| CliError::failed(ShareError::Refused(reason)))
+    };
+    names.iter().map(recipient).collect()
+}

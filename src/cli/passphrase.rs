@@ -1,0 +1,87 @@
+//! The passphrase of a key: from a file, from the environment, or from the terminal without showing it. Never from
+//! the command line, which every user of the machine can read.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::Path;
+
+use age::secrecy::SecretString;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::error::CliError;
+use crate::source::name::escape_path;
+
+/// The variable of the environment.
+const VARIABLE: &str = "TAMIS_PASSPHRASE";
+/// Bytes of a passphrase at most.
+const LONGEST: u64 = 4096;
+
+/// The passphrase of a key that there is.
+///
+/// # Errors
+/// There is nobody to ask, or it is empty.
+pub fn passphrase(file: Option<&Path>) -> Result<SecretString, CliError> {
+    ask(file, false)
+}
+
+/// The passphrase of a new key; who types it types it twice.
+///
+/// # Errors
+/// There is nobody to ask, it is empty, or it was typed in two ways.
+pub fn new_passphrase(file: Option<&Path>) -> Result<SecretString, CliError> {
+    ask(file, true)
+}
+
+fn ask(file: Option<&Path>, twice: bool) -> Result<SecretString, CliError> {
+    let mut passphrase = if let Some(path) = file {
+        first_line(path)?
+    } else if let Some(value) = env::var_os(VARIABLE) {
+        let value = value.into_string();
+        Zeroizing::new(value.map_err(|_| CliError::Usage(format!("{VARIABLE} is no UTF-8 text")))?)
+    } else if io::stdin().is_terminal() {
+        typed(twice)?
+    } else {
+        return Err(CliError::Usage(format!(
+            "the passphrase of your key is needed, and there is no terminal to ask on: give --passphrase-file FILE, or set {VARIABLE}"
+        )));
+    };
+    if passphrase.is_empty() {
+        return Err(CliError::Usage("the passphrase is empty: a key is never kept without one".into()));
+    }
+    Ok(SecretString::from(std::mem::take(&mut *passphrase)))
+}
+
+fn typed(twice: bool) -> Result<Zeroizing<String>, CliError> {
+    let failed = |error: io::Error| CliError::Failed(format!("cannot read the passphrase: {error}"));
+    let prompt = if twice { "Passphrase for your new key: " } else { "Passphrase of your key: " };
+    let first = rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(failed)?;
+    if twice && !first.is_empty() {
+        let second = rpassword::prompt_password("The same again: ").map(Zeroizing::new).map_err(failed)?;
+        if *first != *second {
+            return Err(CliError::Usage("the two passphrases are not the same: no key was made".into()));
+        }
+    }
+    Ok(first)
+}
+
+/// The first line of a file, without its end.
+fn first_line(path: &Path) -> Result<Zeroizing<String>, CliError> {
+    let failed =
+        |reason: &str| CliError::Usage(format!("the passphrase file {}: {reason}", escape_path(path)));
+    let file = File::open(path).map_err(|error| failed(&error.to_string()))?;
+    // All its room at once, so that growing leaves no copies behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST as usize + 1));
+    let mut reader = BufReader::with_capacity(LONGEST as usize + 1, file.take(LONGEST + 1));
+    reader.read_until(b'\n', &mut line).map_err(|error| failed(&error.to_string()))?;
+    if line.len() as u64 > LONGEST {
+        return Err(failed("its first line is too long for a passphrase"));
+    }
+    let text = line.strip_suffix(b"\n").unwrap_or(&line);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let mut text = text.to_vec();
+    String::from_utf8(std::mem::take(&mut text)).map(Zeroizing::new).map_err(|error| {
+        error.into_bytes().zeroize();
+        failed("its first line is no UTF-8 text")
+    })
+}

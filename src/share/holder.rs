@@ -1,0 +1,167 @@
+//! Who holds contents: a case, or a package of somebody else's, in the form in which they are compared.
+
+use std::collections::HashMap;
+
+use super::ShareError;
+use super::package::Verdict;
+use super::read::PackageReader;
+use super::said::Said;
+use crate::case::{CaseReader, ContentRow, HashSpec, KnownFacts};
+use crate::decode::DecodePath;
+use crate::pdq::Code;
+
+/// The contents of a case or a package. Memory: some 40 bytes a content, and 300 more a picture that is compared.
+#[derive(Debug)]
+pub struct Holder {
+    /// What rows call it: its path as it was given, escaped.
+    pub label: String,
+    /// Whose it is.
+    pub title: String,
+    pub(super) spec: HashSpec,
+    /// In ascending order, each once.
+    pub(super) contents: Vec<[u8; 32]>,
+    /// Of each picture that is compared: its content, its codes, and whether they are from coefficients.
+    pub(super) pictures: Vec<Picture>,
+    pub(super) codes: Vec<[Code; 8]>,
+    said: HashMap<u32, Said>,
+    paths: Paths,
+    pub(super) aside: Aside,
+}
+
+/// A picture that is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Picture {
+    /// Index of its content.
+    pub content: u32,
+    /// Whether its code is from JPEG coefficients.
+    pub from_coefficients: bool,
+}
+
+/// What takes no part in the comparison of codes, or in any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Aside {
+    /// Pictures of a low quality.
+    pub low_quality: u64,
+    /// Pictures with a code that is all zero.
+    pub zero_codes: u64,
+    /// Contents without bytes, which say nothing about who holds them.
+    pub empty: u64,
+}
+
+/// Where the paths of contents are.
+#[derive(Debug)]
+enum Paths {
+    /// In a case, which is asked.
+    Case(Box<CaseReader>),
+    /// The first of each content that has one.
+    Known(HashMap<u32, String>),
+}
+
+impl Holder {
+    /// Pictures whose codes are compared.
+    #[must_use]
+    pub const fn pictures(&self) -> u64 {
+        self.pictures.len() as u64
+    }
+
+    /// Reads a case, as it is now.
+    ///
+    /// # Errors
+    /// The case cannot be read, or has more contents than can be compared.
+    pub fn of_case(case: CaseReader, label: &str, min_quality: u8) -> Result<Self, ShareError> {
+        case.hold_still()?;
+        let number =
+            case.identity()?.case_number.map(|number| crate::source::name::escape(number.as_bytes()));
+        let title = number.map_or_else(|| "a case".into(), |number| format!("case {number}"));
+        let mut holder = Self::new(label, title, case.spec()?, Paths::Known(HashMap::new()));
+        case.for_each_content(|content| holder.add(&content, min_quality))?;
+        case.for_each_content_hit(|hit| {
+            let facts = KnownFacts::of_columns(&hit.columns);
+            holder.say(&hit.sha256, &hit.known_set, hit.verdict == "unconfirmed", &facts);
+            Ok::<(), ShareError>(())
+        })?;
+        holder.paths = Paths::Case(Box::new(case));
+        Ok(holder)
+    }
+
+    /// Reads a package to its end, and verifies it.
+    ///
+    /// # Errors
+    /// A fault of the package, or it has more contents than can be compared.
+    pub fn of_package(mut package: PackageReader, label: &str, min_quality: u8) -> Result<Self, ShareError> {
+        let manifest = package.manifest();
+        let (title, spec) = (manifest.title(), manifest.hash_spec.clone());
+        let mut holder = Self::new(label, title, spec, Paths::Known(HashMap::new()));
+        while let Some(content) = package.next_item()? {
+            holder.add(&content, min_quality)?;
+        }
+        while let Some((sha256, hit)) = package.next_hit()? {
+            holder.say(&sha256, &hit.known_set, hit.verdict == Verdict::Unconfirmed, &hit.facts());
+        }
+        let mut names = HashMap::new();
+        while let Some((sha256, name)) = package.next_name()? {
+            if let Some(content) = holder.find(&sha256) {
+                names.entry(content).or_insert(name);
+            }
+        }
+        package.finish()?;
+        holder.paths = Paths::Known(names);
+        Ok(holder)
+    }
+
+    fn new(label: &str, title: String, spec: HashSpec, paths: Paths) -> Self {
+        let (contents, pictures, codes) = Default::default();
+        let (said, aside) = Default::default();
+        Self { label: label.into(), title, spec, contents, pictures, codes, said, paths, aside }
+    }
+
+    fn add(&mut self, content: &ContentRow, min_quality: u8) -> Result<(), ShareError> {
+        if content.size == 0 {
+            self.aside.empty += 1;
+            return Ok(());
+        }
+        let index = u32::try_from(self.contents.len())
+            .map_err(|_| ShareError::Refused(format!("{} has more than 2³² contents", self.label)))?;
+        self.contents.push(content.digests.sha256);
+        let Some(hash) = &content.hash else { return Ok(()) };
+        if hash.hash.codes[0].is_zero() {
+            self.aside.zero_codes += 1;
+        } else if hash.hash.quality < min_quality {
+            self.aside.low_quality += 1;
+        } else {
+            let from_coefficients = hash.decode_path == DecodePath::Coefficients;
+            self.pictures.push(Picture { content: index, from_coefficients });
+            self.codes.push(hash.hash.codes);
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, sha256: &[u8; 32], set: &str, unconfirmed: bool, facts: &KnownFacts) {
+        if let Some(content) = self.find(sha256) {
+            self.said.entry(content).or_default().add(set, unconfirmed, facts);
+        }
+    }
+
+    /// The index of a content.
+    pub(super) fn find(&self, sha256: &[u8; 32]) -> Option<u32> {
+        self.contents.binary_search(sha256).ok().map(|index| index as u32)
+    }
+
+    /// What known sets say of a content, as cells.
+    pub(super) fn said(&self, content: u32) -> [String; 4] {
+        self.said.get(&content).map(Said::cells).unwrap_or_default()
+    }
+
+    /// Whether a known record of a content says that the victim is identified.
+    pub(super) fn is_solved(&self, content: u32) -> bool {
+        self.said.get(&content).is_some_and(Said::is_solved)
+    }
+
+    /// Where the content is first, as far as that is known.
+    pub(super) fn path(&self, content: u32) -> Result<Option<String>, ShareError> {
+        match &self.paths {
+            Paths::Case(case) => Ok(case.first_path(&self.contents[content as usize])?),
+            Paths::Known(names) => Ok(names.get(&content).cloned()),
+        }
+    }
+}

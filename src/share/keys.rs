@@ -1,0 +1,347 @@
+//! A user's key: one half for signing and one for opening what is encrypted to the user, with who that is.
+//!
+//! The public half is a small JSON file that is sent to partners. Its fingerprint covers all of it, so that two people who read
+//! it to each other know that neither the keys nor the names were changed on the way.
+
+use age::secrecy::ExposeSecret;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{ShareError, is_printable};
+use crate::source::digest::{hex, sha256_of};
+
+/// What a public key file says it is.
+const PUBLIC_FORMAT: &str = "tamis-public-key";
+/// What a private key says it is, once it is decrypted.
+const PRIVATE_FORMAT: &str = "tamis-private-key";
+/// The version of both.
+const VERSION: u32 = 1;
+/// Characters of a name, an agency or a contact at most.
+const LONGEST_TEXT: usize = 200;
+/// Bytes of a fingerprint: 128 bits that nobody finds a second key for.
+const FINGERPRINT_BYTES: usize = 16;
+
+/// The public half of a key. What is read or made is checked: keys, texts and fingerprint fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicKey {
+    format: String,
+    version: u32,
+    /// Whose key it is.
+    pub name: String,
+    /// The agency.
+    pub agency: String,
+    /// How the owner is reached.
+    pub contact: String,
+    /// What verifies signatures: an Ed25519 key, 64 hex digits.
+    pub signing_key: String,
+    /// What packages are encrypted to: an age recipient, `age1…`.
+    pub recipient: String,
+    /// Eight groups of four hex digits over all of the above.
+    pub fingerprint: String,
+}
+
+/// A user's own key. Wiped from memory when it is dropped.
+pub struct PrivateKey {
+    public: PublicKey,
+    signing: SigningKey,
+    identity: age::x25519::Identity,
+}
+
+/// What the private key file holds, encrypted with the passphrase.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: String,
+    version: u32,
+    signing_seed: Zeroizing<String>,
+    identity: Zeroizing<String>,
+    public: PublicKey,
+}
+
+impl PublicKey {
+    /// Reads a public key file.
+    ///
+    /// # Errors
+    /// In words, what is wrong with it.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let key: Self = serde_json::from_slice(text)
+            .map_err(|error| format!("this is no public key of Tamis: {error}"))?;
+        key.check()?;
+        Ok(key)
+    }
+
+    /// Checks a key that came with something else.
+    ///
+    /// # Errors
+    /// In words, what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        if self.format != PUBLIC_FORMAT || self.version != VERSION {
+            return Err(format!("it is no `{PUBLIC_FORMAT}` of version {VERSION}"));
+        }
+        for (what, text) in self.texts() {
+            check_text(what, text)?;
+        }
+        self.verifying_key()?;
+        let recipient = self.age_recipient()?;
+        if recipient.to_string() != self.recipient {
+            return Err("its recipient is not written as age writes it".into());
+        }
+        if self.fingerprint != self.own_fingerprint() {
+            return Err("its fingerprint is not that of what it says: it was altered, or mistyped".into());
+        }
+        Ok(())
+    }
+
+    /// The file that is sent to partners.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn to_json(&self) -> Result<String, ShareError> {
+        let text =
+            serde_json::to_string_pretty(self).map_err(|error| ShareError::Refused(error.to_string()))?;
+        Ok(text + "\n")
+    }
+
+    /// Whose key it is, for a person.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        format!("{}, {} ({})", self.name, self.agency, self.contact)
+    }
+
+    /// Whether a text is this key's fingerprint, however it is grouped.
+    #[must_use]
+    pub fn has_fingerprint(&self, text: &str) -> bool {
+        digits(text) == digits(&self.fingerprint)
+    }
+
+    /// Whether a signature of a message is this key's. Of all that could pass as one only the strict form does.
+    #[must_use]
+    pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        let signature = Signature::from_bytes(signature);
+        self.verifying_key().is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
+
+    /// What packages are encrypted to.
+    ///
+    /// # Errors
+    /// It is no recipient of age's.
+    pub fn age_recipient(&self) -> Result<age::x25519::Recipient, String> {
+        self.recipient.parse().map_err(|error| format!("its recipient is none of age's: {error}"))
+    }
+
+    fn verifying_key(&self) -> Result<VerifyingKey, String> {
+        let bytes =
+            parse_hex::<32>(&self.signing_key).ok_or("its signing key has not 64 lower-case hex digits")?;
+        let key = VerifyingKey::from_bytes(&bytes).ok().filter(|key| !key.is_weak());
+        key.ok_or_else(|| "its signing key is no Ed25519 key".into())
+    }
+
+    fn texts(&self) -> [(&'static str, &str); 3] {
+        [("name", &self.name), ("agency", &self.agency), ("contact", &self.contact)]
+    }
+
+    fn own_fingerprint(&self) -> String {
+        let Self { name, agency, contact, signing_key, recipient, .. } = self;
+        let covered = format!("tamis-key-1\n{signing_key}\n{recipient}\n{name}\n{agency}\n{contact}\n");
+        let digits = hex(&sha256_of(covered.as_bytes())[..FINGERPRINT_BYTES]);
+        let groups: Vec<&str> = (0..digits.len()).step_by(4).map(|start| &digits[start..start + 4]).collect();
+        groups.join("-")
+    }
+}
+
+impl PrivateKey {
+    /// A new key, from the system's randomness.
+    ///
+    /// # Errors
+    /// A text that cannot be shown, or the system has no randomness.
+    pub fn new(name: &str, agency: &str, contact: &str) -> Result<Self, ShareError> {
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *seed)
+            .map_err(|error| ShareError::Refused(format!("the system gives no randomness: {error}")))?;
+        Self::of(&seed, age::x25519::Identity::generate(), name, agency, contact).map_err(ShareError::Refused)
+    }
+
+    /// A key of this seed and identity.
+    ///
+    /// # Errors
+    /// In words, which text cannot be shown.
+    pub fn of(
+        seed: &[u8; 32],
+        identity: age::x25519::Identity,
+        name: &str,
+        agency: &str,
+        contact: &str,
+    ) -> Result<Self, String> {
+        let signing = SigningKey::from_bytes(seed);
+        let mut public = PublicKey {
+            format: PUBLIC_FORMAT.into(),
+            version: VERSION,
+            name: name.trim().into(),
+            agency: agency.trim().into(),
+            contact: contact.trim().into(),
+            signing_key: hex(signing.verifying_key().as_bytes()),
+            recipient: identity.to_public().to_string(),
+            fingerprint: String::new(),
+        };
+        public.fingerprint = public.own_fingerprint();
+        public.check()?;
+        Ok(Self { public, signing, identity })
+    }
+
+    /// The half for others.
+    #[must_use]
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Signs a message; the same message has the same signature.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.signing.sign(message).to_bytes()
+    }
+
+    /// What opens packages that are encrypted to this key.
+    #[must_use]
+    pub const fn identity(&self) -> &age::x25519::Identity {
+        &self.identity
+    }
+
+    /// What is kept, before it is encrypted.
+    pub(super) fn to_stored(&self) -> Result<Zeroizing<Vec<u8>>, ShareError> {
+        let mut seed = self.signing.to_bytes();
+        let stored = Stored {
+            format: PRIVATE_FORMAT.into(),
+            version: VERSION,
+            signing_seed: Zeroizing::new(hex(&seed)),
+            identity: Zeroizing::new(self.identity.to_string().expose_secret().to_string()),
+            public: self.public.clone(),
+        };
+        seed.zeroize();
+        let text = serde_json::to_vec(&stored).map_err(|error| ShareError::Refused(error.to_string()))?;
+        Ok(Zeroizing::new(text))
+    }
+
+    /// What was kept, after it was decrypted.
+    pub(super) fn from_stored(text: &[u8]) -> Result<Self, String> {
+        let stored: Stored =
+            serde_json::from_slice(text).map_err(|_| "it holds no private key of Tamis".to_string())?;
+        if stored.format != PRIVATE_FORMAT || stored.version != VERSION {
+            return Err(format!("it is no `{PRIVATE_FORMAT}` of version {VERSION}"));
+        }
+        let seed = parse_hex::<32>(&stored.signing_seed).map(Zeroizing::new);
+        let seed = seed.ok_or("its signing seed is none")?;
+        let identity = stored.identity.parse().map_err(|_| "its identity is none of age's")?;
+        let PublicKey { name, agency, contact, .. } = &stored.public;
+        let key = Self::of(&seed, identity, name, agency, contact)?;
+        if key.public == stored.public { Ok(key) } else { Err("its halves do not belong together".into()) }
+    }
+}
+
+impl std::fmt::Debug for PrivateKey {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "PrivateKey({})", self.public.fingerprint)
+    }
+}
+
+/// The bytes of `2 N` lower-case hex digits, which is the only way they are written.
+pub(super) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    if text.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, [high, low]) in bytes.iter_mut().zip(text.as_bytes().as_chunks::<2>().0) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Some(bytes)
+}
+
+/// A text that people are shown.
+fn check_text(what: &str, text: &str) -> Result<(), String> {
+    if text.is_empty() || text.trim() != text {
+        return Err(format!("the {what} is empty, or begins or ends with a blank"));
+    }
+    if text.chars().count() > LONGEST_TEXT {
+        return Err(format!("the {what} is longer than {LONGEST_TEXT} characters"));
+    }
+    if !is_printable(text) {
+        return Err(format!("the {what} holds characters that do not show, such as a line end"));
+    }
+    Ok(())
+}
+
+/// The hex digits of a fingerprint, lower case, without what groups them.
+fn digits(text: &str) -> String {
+    text.chars()
+        .filter(|character| !matches!(character, '-' | ' ' | ':'))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> PrivateKey {
+        PrivateKey::of(&[7; 32], age::x25519::Identity::generate(), "Jo", "Lab", "jo@lab.example").unwrap()
+    }
+
+    #[test]
+    fn every_change_of_a_public_key_shows() {
+        let public = key().public().clone();
+        let text = public.to_json().unwrap();
+        assert_eq!(PublicKey::parse(text.as_bytes()), Ok(public.clone()));
+        for (from, to) in [
+            ("Jo", "Joe"),
+            ("\"Lab\"", "\"Labs\""),
+            ("jo@lab", "jo@1ab"),
+            ("\"version\": 1", "\"version\": 2"),
+            ("tamis-public-key", "tamis-private-key"),
+            (&public.signing_key, &hex(SigningKey::from_bytes(&[8; 32]).verifying_key().as_bytes())),
+            (&public.recipient, &age::x25519::Identity::generate().to_public().to_string()),
+            (&public.signing_key, &public.signing_key.to_uppercase()),
+            (&public.signing_key, &"0".repeat(64)),
+            ("\"version\": 1", "\"version\": 1, \"more\": 2"),
+        ] {
+            let changed = text.replacen(from, to, 1);
+            assert_ne!(changed, text, "{from}");
+            assert!(PublicKey::parse(changed.as_bytes()).is_err(), "{from} became {to}");
+        }
+        assert!(public.has_fingerprint(&public.fingerprint.to_uppercase().replace('-', " ")));
+        assert!(!public.has_fingerprint(&public.fingerprint[..35]));
+    }
+
+    #[test]
+    fn a_signature_is_of_its_message_and_key() {
+        let key = key();
+        let mut signature = key.sign(b"message");
+        assert!(key.public().verifies(b"message", &signature));
+        assert!(!key.public().verifies(b"massage", &signature));
+        let other = PrivateKey::new("Jo", "Lab", "jo@lab.example").unwrap();
+        assert!(!other.public().verifies(b"message", &signature));
+        assert_eq!(signature, key.sign(b"message"));
+        for bit in 0..512 {
+            signature[bit / 8] ^= 1 << (bit % 8);
+            assert!(!key.public().verifies(b"message", &signature), "{bit}");
+            signature[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    #[test]
+    fn texts_must_show() {
+        for wrong in ["", "a\nb", "a\u{202e}b", &"x".repeat(201)] {
+            let identity = age::x25519::Identity::generate();
+            assert!(PrivateKey::of(&[1; 32], identity, wrong, "Lab", "x").is_err(), "{wrong:?}");
+        }
+        let stored = key().to_stored().unwrap();
+        let again = PrivateKey::from_stored(&stored).unwrap();
+        assert_eq!(again.sign(b"x"), key().sign(b"x"));
+        assert!(!format!("{again:?}").contains("AGE-SECRET"));
+    }
+}

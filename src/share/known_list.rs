@@ -1,0 +1,94 @@
+//! A list for `--known` of a package: a table as `docs/known-sets.md` has it, one record a content that has bytes.
+//!
+//! This is the one place that knows the form of the list; another form of known sets is to be written here.
+
+use std::io::Write;
+
+use super::ShareError;
+use super::package::{HitLine, Verdict};
+use super::read::PackageReader;
+use super::said::{SAID_COLUMNS, Said};
+use super::write::Watch;
+use crate::case::ContentRow;
+use crate::source::digest::hex;
+
+/// Writes the list. The package is read by two readers at once, because what known sets say of a content stands behind
+/// all contents; both verify it to its end. Returns how many records it has.
+///
+/// # Errors
+/// A fault of the package, a sink that failed, or being interrupted.
+pub fn write_known_list(
+    mut items: PackageReader,
+    mut hits: PackageReader,
+    watch: &Watch,
+    out: &mut dyn Write,
+) -> Result<u64, ShareError> {
+    let manifest = items.manifest().clone();
+    if *hits.manifest() != manifest {
+        return Err(items.fault(super::FaultKind::Altered, "it was replaced while it was read"));
+    }
+    writeln!(out, "# geometry: {}", manifest.hash_spec.geometry.name()).map_err(ShareError::Sink)?;
+    let mut rows = csv::Writer::from_writer(out);
+    let sink = |error: csv::Error| ShareError::Sink(error.into());
+    let own = ["sha256", "sha1", "md5", "pdq", "quality", "decode_path"];
+    let facts = ["package_agency", "package_case", "package_exhibit", "package_contact", "package_signer"];
+    rows.write_record(own.iter().chain(&facts).chain(&SAID_COLUMNS)).map_err(sink)?;
+    let of_package = [
+        manifest.signer.agency.clone(),
+        manifest.case.number.clone().unwrap_or_default(),
+        manifest.case.exhibit.clone().unwrap_or_default(),
+        format!("{} {}", manifest.signer.name, manifest.signer.contact),
+        manifest.signer.fingerprint.clone(),
+    ];
+    let mut records = 0;
+    let mut next = hits.next_hit()?;
+    while let Some(content) = items.next_item()? {
+        watch.row()?;
+        let said = said_of(&content, &mut hits, &mut next)?;
+        // A list with the digests of nothing would be hit by every empty file there is.
+        if content.size == 0 {
+            continue;
+        }
+        records += 1;
+        let own = own_cells(&content);
+        rows.write_record(own.iter().chain(&of_package).chain(&said.cells())).map_err(sink)?;
+    }
+    rows.flush().map_err(ShareError::Sink)?;
+    hits.finish()?;
+    items.finish()?;
+    Ok(records)
+}
+
+/// What the hits of a content say; `next` is the first hit that was not taken yet.
+fn said_of(
+    content: &ContentRow,
+    hits: &mut PackageReader,
+    next: &mut Option<([u8; 32], HitLine)>,
+) -> Result<Said, ShareError> {
+    let mut said = Said::default();
+    while let Some((sha256, hit)) = next.take() {
+        if sha256 > content.digests.sha256 {
+            *next = Some((sha256, hit));
+            break;
+        }
+        // A hit of no content is a fault, which the end of the reading tells.
+        if sha256 == content.digests.sha256 {
+            said.add(&hit.known_set, hit.verdict == Verdict::Unconfirmed, &hit.facts());
+        }
+        *next = hits.next_hit()?;
+    }
+    Ok(said)
+}
+
+fn own_cells(content: &ContentRow) -> [String; 6] {
+    let hash = content.hash.as_ref();
+    let of_hash = |cell: &dyn Fn(&crate::case::ContentHash) -> String| hash.map_or_else(String::new, cell);
+    [
+        hex(&content.digests.sha256),
+        hex(&content.digests.sha1),
+        hex(&content.digests.md5),
+        of_hash(&|hash| hash.hash.codes[0].to_string()),
+        of_hash(&|hash| hash.hash.quality.to_string()),
+        of_hash(&|hash| hash.decode_path.name().to_string()),
+    ]
+}

@@ -1,0 +1,268 @@
+//! What several holders, cases and packages, have in common: every content of one beside every content of another
+//! that has the same bytes, or is near to it by its code.
+//!
+//! Rows come in the order of the first holder, its contents' SHA-256, the second holder, the same bytes before what is near,
+//! and the second one's SHA-256: the same bytes in every run.
+
+use serde::Serialize;
+
+use super::ShareError;
+use super::holder::{Holder, Picture};
+use crate::matching::join::{Hit, ItemHits};
+use crate::matching::{Backend, Join, JoinControl, JoinError, JoinSettings};
+use crate::pdq::{Code, Orientation};
+
+/// One content of one holder beside one of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkRow<'a> {
+    /// Of the holder that was given first.
+    pub a: Side<'a>,
+    /// Of the other.
+    pub b: Side<'a>,
+    /// How near the pictures are; `None` where the bytes are the same.
+    pub near: Option<Near>,
+}
+
+/// A content and who holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side<'a> {
+    /// [`Holder::label`].
+    pub holder: &'a str,
+    /// The content.
+    pub sha256: [u8; 32],
+    /// Where it is first, escaped, as far as that is known.
+    pub path: Option<String>,
+    /// What known sets say of it: the cells of [`super::said::SAID_COLUMNS`].
+    pub said: [String; 4],
+}
+
+/// How near two pictures are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Near {
+    /// Differing bits of 256.
+    pub distance: u32,
+    /// What was done to the second picture to get the first.
+    pub orientation: Orientation,
+    /// Whether the first code is from JPEG coefficients.
+    pub a_from_coefficients: bool,
+    /// Whether the second one is.
+    pub b_from_coefficients: bool,
+}
+
+/// What there is to tell of a holder. Contents are distinct bytes; files without bytes are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HolderCounts {
+    /// [`Holder::label`].
+    pub holder: String,
+    /// [`Holder::title`].
+    pub title: String,
+    /// Its contents.
+    pub contents: u64,
+    /// Of these, pictures whose codes were compared.
+    pub pictures: u64,
+    /// Pictures compared by their bytes alone, because of their quality or a code that is all zero.
+    pub bytes_alone: u64,
+    /// Contents that another holder has too.
+    pub same: u64,
+    /// Contents that another holder has not, but one near to it.
+    pub near_only: u64,
+    /// Contents that no other holder has anything near to.
+    pub only_here: u64,
+    /// Contents of which the holder's own known sets say that the victim is identified.
+    pub solved: u64,
+    /// Contents of which they do not, but those of another holder that has the same bytes do.
+    pub solved_elsewhere: u64,
+    /// Contents of which nobody's known sets say it of the same bytes, but of a picture near to it.
+    pub solved_near: u64,
+}
+
+/// What was seen of a content.
+const SAME: u8 = 1;
+const NEAR: u8 = 2;
+const SOLVED_SAME: u8 = 4;
+const SOLVED_NEAR: u8 = 8;
+
+/// What the work is done with.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkTools<'a> {
+    /// The largest distance, and the memory for pairs.
+    pub join: JoinSettings,
+    /// Threads.
+    pub pool: &'a rayon::ThreadPool,
+    /// Where pairs are sought.
+    pub backend: &'a Backend,
+    /// How far it is, and whether it is to end.
+    pub control: &'a JoinControl,
+}
+
+/// Refuses holders whose codes cannot be compared.
+///
+/// # Errors
+/// Which they are.
+pub fn refuse_incomparable(holders: &[Holder]) -> Result<(), ShareError> {
+    for pair in holders.windows(2) {
+        let (one, other) = (&pair[0], &pair[1]);
+        let decides = |holder: &Holder| {
+            let spec = &holder.spec;
+            (spec.algorithm.clone(), spec.version, spec.geometry)
+        };
+        let shown = |holder: &Holder| {
+            let (algorithm, version, geometry) = decides(holder);
+            format!("{} (as {algorithm} {version}, geometry {})", holder.label, geometry.name())
+        };
+        if decides(one) != decides(other) {
+            return Err(ShareError::Refused(format!(
+                "the codes of {} and of {} were made in different ways and cannot be compared: scan the sources of one again as the other's \
+                 were (--geometry)",
+                shown(one),
+                shown(other)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Hands every row to `sink`, in order, and counts.
+///
+/// # Errors
+/// The sink's, a case that cannot be read any more, or being cancelled.
+pub fn link(
+    holders: &mut [Holder],
+    tools: LinkTools<'_>,
+    sink: &mut dyn FnMut(&LinkRow<'_>) -> Result<(), ShareError>,
+) -> Result<Vec<HolderCounts>, ShareError> {
+    // All codes in one list, so that those of a holder's successors are its end.
+    let mut codes = Vec::with_capacity(holders.iter().map(|holder| holder.codes.len()).sum());
+    let mut starts = vec![0];
+    for holder in holders.iter_mut() {
+        codes.append(&mut holder.codes);
+        holder.codes = Vec::new();
+        starts.push(codes.len());
+    }
+    let originals: Vec<Code> = codes.iter().map(|codes| codes[0]).collect();
+    let holders = &*holders;
+    let mut linking = Linking {
+        holders,
+        seen: holders.iter().map(|holder| vec![0; holder.contents.len()]).collect(),
+        sink,
+    };
+    for (first, holder) in holders.iter().enumerate().take(holders.len().saturating_sub(1)) {
+        let (own, others) = (starts[first]..starts[first + 1], starts[first + 1]..codes.len());
+        let mut next = 0;
+        if !own.is_empty() && !others.is_empty() {
+            let left = (&codes[own.clone()], &originals[own]);
+            let right = (&codes[others.clone()], &originals[others.clone()]);
+            // Sorting the right side out is work of the pool's threads too.
+            let join = tools.pool.install(|| Join::between_oriented(left, right, tools.join));
+            let joined =
+                join.on(tools.pool).with_backend(tools.backend).run(tools.control, |item: &ItemHits| {
+                    let picture = holder.pictures[item.left as usize];
+                    for content in next..picture.content {
+                        linking.content(first, content, None)?;
+                    }
+                    next = picture.content + 1;
+                    linking.content(first, picture.content, Some((picture, item, others.start, &starts)))
+                });
+            joined.map_err(|error| match error {
+                JoinError::Cancelled => ShareError::Cancelled,
+                JoinError::Sink(error) => error,
+            })?;
+        }
+        for content in next..holder.contents.len() as u32 {
+            linking.content(first, content, None)?;
+        }
+    }
+    let seen = linking.seen;
+    Ok(holders.iter().zip(&seen).map(|(holder, seen)| counted(holder, seen)).collect())
+}
+
+/// Rows as they come.
+struct Linking<'a, 's> {
+    holders: &'a [Holder],
+    /// What was seen of every holder's contents.
+    seen: Vec<Vec<u8>>,
+    sink: &'s mut dyn FnMut(&LinkRow<'_>) -> Result<(), ShareError>,
+}
+
+/// A picture, its hits, where the numbers of the right side begin among all pictures, and where each holder's do.
+type Nears<'a> = (Picture, &'a ItemHits, usize, &'a [usize]);
+
+impl Linking<'_, '_> {
+    /// All rows of a content of holder `first`.
+    fn content(&mut self, first: usize, content: u32, nears: Option<Nears<'_>>) -> Result<(), ShareError> {
+        let sha256 = self.holders[first].contents[content as usize];
+        let mut hits = nears.map_or(&[][..], |(_, item, ..)| &item.hits);
+        for second in first + 1..self.holders.len() {
+            let same = self.holders[second].find(&sha256);
+            if let Some(other) = same {
+                self.row((first, content), (second, other), None)?;
+            }
+            let Some((picture, _, start, starts)) = nears else { continue };
+            let of_second = hits.partition_point(|hit| hit.right as usize + start < starts[second + 1]);
+            let (own, rest) = hits.split_at(of_second);
+            hits = rest;
+            for hit in own {
+                let other = self.holders[second].pictures[hit.right as usize + start - starts[second]];
+                if Some(other.content) != same {
+                    let near = near(hit, picture, other);
+                    self.row((first, content), (second, other.content), Some(near))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, a: (usize, u32), b: (usize, u32), near: Option<Near>) -> Result<(), ShareError> {
+        let (kind, solved_kind) = if near.is_none() { (SAME, SOLVED_SAME) } else { (NEAR, SOLVED_NEAR) };
+        for ((holder, content), (other, others)) in [(a, b), (b, a)] {
+            let solved = self.holders[other].is_solved(others);
+            self.seen[holder][content as usize] |= kind | if solved { solved_kind } else { 0 };
+        }
+        let side = |(holder, content): (usize, u32)| {
+            let holder = &self.holders[holder];
+            Ok::<_, ShareError>(Side {
+                holder: &holder.label,
+                sha256: holder.contents[content as usize],
+                path: holder.path(content)?,
+                said: holder.said(content),
+            })
+        };
+        (self.sink)(&LinkRow { a: side(a)?, b: side(b)?, near })
+    }
+}
+
+fn near(hit: &Hit, a: Picture, b: Picture) -> Near {
+    Near {
+        distance: hit.distance,
+        orientation: hit.orientation,
+        a_from_coefficients: a.from_coefficients,
+        b_from_coefficients: b.from_coefficients,
+    }
+}
+
+/// What was seen of a holder's contents, counted.
+fn counted(holder: &Holder, seen: &[u8]) -> HolderCounts {
+    let mut counts = HolderCounts {
+        holder: holder.label.clone(),
+        title: holder.title.clone(),
+        contents: holder.contents.len() as u64,
+        pictures: holder.pictures.len() as u64,
+        bytes_alone: holder.aside.low_quality + holder.aside.zero_codes,
+        ..HolderCounts::default()
+    };
+    for (content, &seen) in (0..).zip(seen) {
+        *match seen & (SAME | NEAR) {
+            0 => &mut counts.only_here,
+            NEAR => &mut counts.near_only,
+            _ => &mut counts.same,
+        } += 1;
+        if holder.is_solved(content) {
+            counts.solved += 1;
+        } else if seen & SOLVED_SAME != 0 {
+            counts.solved_elsewhere += 1;
+        } else if seen & SOLVED_NEAR != 0 {
+            counts.solved_near += 1;
+        }
+    }
+    counts
+}

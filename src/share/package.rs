@@ -1,0 +1,453 @@
+//! The format of packages, version 1: a manifest, its signature, and rows in JSON Lines. `docs/share-package.md`
+//! describes it for others; the two change together.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::is_printable;
+use super::keys::{PublicKey, parse_hex};
+use crate::case::{ContentHash, ContentHitRow, ContentRow, HashSpec, KnownFacts};
+use crate::decode::DecodePath;
+use crate::outcome::Outcome;
+use crate::pdq::{Code, Orientation, TileHash};
+use crate::source::Digests;
+use crate::source::digest::hex;
+
+/// What a manifest says it is of.
+pub const FORMAT: &str = "tamis-share-package";
+/// The version that is written, and the only one that is read.
+pub const VERSION: u32 = 1;
+/// What stands before the manifest where it is signed, so that the signature is of nothing else.
+pub const DOMAIN: &[u8] = b"tamis-share-package-1\n";
+/// The manifest's name in the archive.
+pub const MANIFEST: &str = "manifest.json";
+/// The signature's name in the archive: 64 bytes, Ed25519.
+pub const SIGNATURE: &str = "signature";
+/// Bytes of a manifest at most.
+pub const LARGEST_MANIFEST: u64 = 64 << 10;
+/// Bytes of a row at most, its line end with it.
+pub const LARGEST_ROW: u64 = 1 << 20;
+
+/// A part of a package: rows of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// One row a content.
+    Items,
+    /// One row a content against a known record.
+    Hits,
+    /// One row a file: what contents are called.
+    Names,
+}
+
+impl Part {
+    /// The parts of a package in their order.
+    #[must_use]
+    pub const fn all(names: bool) -> &'static [Self] {
+        if names { &[Self::Items, Self::Hits, Self::Names] } else { &[Self::Items, Self::Hits] }
+    }
+
+    /// Its name in the archive.
+    #[must_use]
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Items => "items.jsonl",
+            Self::Hits => "hits.jsonl",
+            Self::Names => "names.jsonl",
+        }
+    }
+}
+
+/// What a package says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`VERSION`].
+    pub version: u32,
+    /// The program that made it.
+    pub program: String,
+    /// The case it is of.
+    pub case: SharedCase,
+    /// What it is for, in the sender's words.
+    pub purpose: Option<String>,
+    /// Who signed it.
+    pub signer: PublicKey,
+    /// What decided its codes.
+    pub hash_spec: HashSpec,
+    /// Whether it says what files are called.
+    pub names_included: bool,
+    /// Whether hits have the known records' own columns.
+    pub columns_included: bool,
+    /// What is in it.
+    pub counts: Counts,
+    /// Its parts, in the order of the archive.
+    pub parts: Vec<PartEntry>,
+}
+
+/// The case that a package is of. Texts are escaped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedCase {
+    /// Its number.
+    pub number: Option<String>,
+    /// The exhibit.
+    pub exhibit: Option<String>,
+    /// When its last finished run ended, ISO 8601, UTC.
+    pub as_of: Option<String>,
+}
+
+/// What is in a package, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Distinct contents: rows of [`Part::Items`].
+    pub contents: u64,
+    /// Of these, pictures with codes.
+    pub pictures: u64,
+    /// Of these, pictures whose code is from JPEG coefficients, a few bits away from PDQ's own.
+    pub from_coefficients: u64,
+    /// Files of the case that have these contents.
+    pub files: u64,
+    /// Contents against known records: rows of [`Part::Hits`].
+    pub hits: u64,
+}
+
+/// A part, bound to the signature by its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartEntry {
+    /// [`Part::member`].
+    pub name: String,
+    /// Bytes.
+    pub bytes: u64,
+    /// Lines.
+    pub rows: u64,
+    /// Hex.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// Whose case it is and which, for a person.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let case = self.case.number.as_ref().map_or_else(String::new, |number| format!(" case {number}"));
+        format!("{}{case}", self.signer.agency)
+    }
+
+    /// Checks what a signed manifest says.
+    ///
+    /// # Errors
+    /// In words, what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        self.signer.check().map_err(|reason| format!("its signer: {reason}"))?;
+        let SharedCase { number, exhibit, as_of } = &self.case;
+        let optional =
+            [number, exhibit, as_of, &self.purpose].map(|text| text.as_deref().unwrap_or_default());
+        let spec = &self.hash_spec;
+        if !optional.into_iter().chain([&*self.program, &*spec.algorithm]).all(is_printable) {
+            return Err("one of its texts holds characters that do not show".into());
+        }
+        if spec.algorithm != "pdq" {
+            return Err(format!("its codes are of `{}`; this program knows pdq", spec.algorithm));
+        }
+        let expected = Part::all(self.names_included);
+        let names = self.parts.iter().map(|part| &*part.name);
+        if !names.eq(expected.iter().map(|part| part.member())) {
+            let expected: Vec<&str> = expected.iter().map(|part| part.member()).collect();
+            return Err(format!("its parts are not {}", expected.join(", ")));
+        }
+        if self.parts.iter().any(|part| parse_hex::<32>(&part.sha256).is_none()) {
+            return Err("the SHA-256 of a part has not 64 lower-case hex digits".into());
+        }
+        Ok(())
+    }
+
+    /// The bytes that are signed, of the manifest's own.
+    #[must_use]
+    pub fn signed(manifest: &[u8]) -> Vec<u8> {
+        [DOMAIN, manifest].concat()
+    }
+}
+
+/// A row of [`Part::Items`], as it is written. Rows are sorted by `sha256`, which no two share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ItemLine {
+    /// Hex.
+    pub sha256: String,
+    /// Hex.
+    pub sha1: String,
+    /// Hex.
+    pub md5: String,
+    /// Bytes.
+    pub size: u64,
+    /// What became of it in the case.
+    pub outcome: Outcome,
+    /// The format by content.
+    pub format: Option<String>,
+    /// Pixels, as stored.
+    pub width: Option<u32>,
+    /// Pixels, as stored.
+    pub height: Option<u32>,
+    /// Its code, 64 hex digits.
+    pub pdq: Option<Code64>,
+    /// Its quality.
+    pub quality: Option<u8>,
+    /// What the code is from.
+    pub decode_path: Option<DecodePath>,
+    /// How many bits of the code hang on next to nothing.
+    pub unstable_bits: Option<u16>,
+    /// Codes of the picture turned and mirrored, in the order of [`Orientation::ALL`] behind the original.
+    pub turned: Option<[Code64; 7]>,
+    /// Files of the case with these bytes: rows of [`Part::Names`], where they are included.
+    pub files: u64,
+    /// Rows of [`Part::Hits`].
+    pub hits: u64,
+}
+
+/// A row of [`Part::Hits`], as it is written. Rows are sorted by `sha256`, `known_set_sha256` and `record`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HitLine {
+    /// The content, hex.
+    pub sha256: String,
+    /// The known set's name.
+    pub known_set: String,
+    /// SHA-256 of its file, hex.
+    pub known_set_sha256: String,
+    /// The record's number in it, from 1.
+    pub record: u64,
+    /// Which digests are equal, separated by blanks.
+    pub digests: String,
+    /// What the hit rests on.
+    pub verdict: Verdict,
+    /// Why it is not confirmed from pixels.
+    pub unconfirmed_because: Option<String>,
+    /// Differing bits of 256, where the codes are near.
+    pub distance: Option<u32>,
+    /// What was done to the known picture, where the codes are near.
+    pub orientation: Option<String>,
+    /// Whether the known record's victim is identified, in the set's words.
+    pub victim_identified: Option<String>,
+    /// Whether the known record's offender is identified, in the set's words.
+    pub offender_identified: Option<String>,
+    /// Whether the known record is distributed, in the set's words.
+    pub distributed: Option<String>,
+    /// The known record's own columns; only in packages that were asked for them.
+    pub columns: Option<BTreeMap<String, String>>,
+}
+
+/// Where a hit stands in the order of hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HitPlace {
+    /// The content.
+    pub sha256: [u8; 32],
+    /// The known set.
+    pub known_set_sha256: [u8; 32],
+    /// The record.
+    pub record: u64,
+}
+
+/// What a hit rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// An equal digest.
+    Digest,
+    /// A code from pixels.
+    Pixels,
+    /// A code from JPEG coefficients alone: it may be no hit.
+    Unconfirmed,
+}
+
+/// A row of [`Part::Names`]. Rows are sorted by `sha256`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameLine {
+    /// The content, hex.
+    pub sha256: String,
+    /// The path below its source, escaped.
+    pub path: String,
+}
+
+/// A code in its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code64(pub Code);
+
+impl Serialize for Code64 {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code64 {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let bytes = parse_hex::<32>(&text)
+            .ok_or_else(|| serde::de::Error::custom("a PDQ code has 64 lower-case hex digits"))?;
+        Ok(Self(Code::from_bytes(bytes)))
+    }
+}
+
+impl ItemLine {
+    /// The row of a content.
+    #[must_use]
+    pub fn of(content: &ContentRow) -> Self {
+        let hash = content.hash.as_ref();
+        Self {
+            sha256: hex(&content.digests.sha256),
+            sha1: hex(&content.digests.sha1),
+            md5: hex(&content.digests.md5),
+            size: content.size,
+            outcome: content.outcome,
+            format: content.format.clone(),
+            width: content.width,
+            height: content.height,
+            pdq: hash.map(|hash| Code64(hash.hash.codes[0])),
+            quality: hash.map(|hash| hash.hash.quality),
+            decode_path: hash.map(|hash| hash.decode_path),
+            unstable_bits: hash.map(|hash| hash.unstable_bits),
+            turned: hash.map(|hash| std::array::from_fn(|index| Code64(hash.hash.codes[index + 1]))),
+            files: content.files,
+            hits: content.hits,
+        }
+    }
+
+    /// The content of a row.
+    ///
+    /// # Errors
+    /// In words, what no content can be.
+    pub fn content(self) -> Result<ContentRow, String> {
+        let digests = Digests {
+            sha256: digest(&self.sha256, "sha256")?,
+            sha1: digest(&self.sha1, "sha1")?,
+            md5: digest(&self.md5, "md5")?,
+        };
+        let hash = match (self.pdq, self.quality, self.decode_path, self.unstable_bits, self.turned) {
+            (Some(pdq), Some(quality), Some(decode_path), Some(unstable_bits), Some(turned)) => {
+                if quality > 100 || unstable_bits > 256 {
+                    return Err("a quality over 100, or more unstable bits than a code has".into());
+                }
+                let codes = std::array::from_fn(|index| match index {
+                    0 => pdq.0,
+                    turn => turned[turn - 1].0,
+                });
+                Some(ContentHash { hash: TileHash { codes, quality }, decode_path, unstable_bits })
+            }
+            (None, None, None, None, None) => None,
+            _ => {
+                return Err(
+                    "some of pdq, quality, decode_path, unstable_bits and turned without the others".into()
+                );
+            }
+        };
+        let is_contents = !matches!(
+            self.outcome,
+            Outcome::Duplicate
+                | Outcome::Unreadable
+                | Outcome::Vanished
+                | Outcome::NotFollowed
+                | Outcome::NotAFile
+        );
+        if !is_contents || (self.outcome == Outcome::Hashed) != hash.is_some() {
+            return Err(format!("the outcome {} does not fit the rest of the row", self.outcome.name()));
+        }
+        if !self.format.as_deref().is_none_or(is_printable) {
+            return Err("its format holds characters that do not show".into());
+        }
+        if self.files == 0 {
+            return Err("no file has these bytes".into());
+        }
+        let Self { size, outcome, format, width, height, files, hits, .. } = self;
+        Ok(ContentRow { digests, size, outcome, format, width, height, hash, files, hits })
+    }
+}
+
+impl HitLine {
+    /// The row of a hit; with the known record's own columns where they are `wanted`.
+    ///
+    /// # Errors
+    /// In words, what no program wrote.
+    pub fn of(hit: &ContentHitRow, wanted: bool) -> Result<Self, String> {
+        let verdict = match &*hit.verdict {
+            "digest" => Verdict::Digest,
+            "pixels" => Verdict::Pixels,
+            "unconfirmed" => Verdict::Unconfirmed,
+            other => return Err(format!("a hit has the verdict `{other}`")),
+        };
+        let KnownFacts { victim_identified, offender_identified, distributed } =
+            KnownFacts::of_columns(&hit.columns);
+        Ok(Self {
+            sha256: hex(&hit.sha256),
+            known_set: hit.known_set.clone(),
+            known_set_sha256: hex(&hit.known_set_sha256),
+            record: hit.record,
+            digests: hit.digests.clone(),
+            verdict,
+            unconfirmed_because: hit.unconfirmed_because.clone(),
+            distance: hit.distance,
+            orientation: hit.orientation.clone(),
+            victim_identified,
+            offender_identified,
+            distributed,
+            columns: wanted.then(|| hit.columns.clone()),
+        })
+    }
+
+    /// Checks a row that was read; returns its place in the order.
+    ///
+    /// # Errors
+    /// In words, what no hit can be.
+    pub fn check(&self, columns: bool) -> Result<HitPlace, String> {
+        let known_set_sha256 = digest(&self.known_set_sha256, "known_set_sha256")?;
+        let facts = [
+            &self.victim_identified,
+            &self.offender_identified,
+            &self.distributed,
+            &self.unconfirmed_because,
+        ];
+        let texts = facts.into_iter().flatten().chain([&self.known_set, &self.digests]);
+        let free = self.columns.iter().flatten().flat_map(|(name, value)| [name, value]);
+        if !texts.chain(free).all(|text| is_printable(text)) {
+            return Err("one of its texts holds characters that do not show".into());
+        }
+        let digests = self.digests.split(' ').filter(|name| !name.is_empty());
+        if !digests.clone().all(|name| ["md5", "sha1", "sha256"].contains(&name)) {
+            return Err(format!("`{}` are no digests", self.digests));
+        }
+        let by_digest = digests.count() > 0;
+        let unconfirmed = self.verdict == Verdict::Unconfirmed;
+        if self.record == 0
+            || by_digest != (self.verdict == Verdict::Digest)
+            || unconfirmed != self.unconfirmed_because.is_some()
+            || self.distance.is_some() != self.orientation.is_some()
+            || self.distance.is_none() && !by_digest
+            || self.distance.is_some_and(|distance| distance > 256)
+            || self.orientation.as_deref().is_some_and(|name| Orientation::from_name(name).is_none())
+            || self.columns.is_some() != columns
+        {
+            return Err(
+                "its record, digests, verdict, distance, orientation and columns do not fit each other"
+                    .into(),
+            );
+        }
+        Ok(HitPlace { sha256: digest(&self.sha256, "sha256")?, known_set_sha256, record: self.record })
+    }
+
+    /// What the known record says of its picture's investigation.
+    #[must_use]
+    pub fn facts(&self) -> KnownFacts {
+        KnownFacts {
+            victim_identified: self.victim_identified.clone(),
+            offender_identified: self.offender_identified.clone(),
+            distributed: self.distributed.clone(),
+        }
+    }
+}
+
+/// A digest of a row.
+pub(super) fn digest<const N: usize>(text: &str, what: &str) -> Result<[u8; N], String> {
+    parse_hex(text).ok_or_else(|| format!("`{what}` has not {} lower-case hex digits", 2 * N))
+}

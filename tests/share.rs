@@ -1,0 +1,921 @@
+//! Packages: what is written is read, what was altered is refused by name, and other programs agree.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufReader, Cursor};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use rand::prelude::*;
+use sha2::{Digest, Sha256};
+use support::cli::{Cases, errors, expect, export, tamis, text};
+use support::made_case::{Made, digests, make_case, picture, turned};
+use tamis::case::{CaseReader, ContentRow};
+use tamis::pdq::Code;
+use tamis::share::container::{END, header, padding};
+use tamis::share::keys::PrivateKey;
+use tamis::share::package::{HitLine, Manifest};
+use tamis::share::read::PackageReader;
+use tamis::share::store::{KeyStore, read_public};
+use tamis::share::write::{PackageOptions, Watch, write_package};
+use tamis::share::{FaultKind, ShareError};
+use tamis::source::digest::hex;
+
+const SEIZURE: &str = "tests/data/seizure";
+const KNOWN: &str = "tests/data/known.csv";
+
+/// A key that needs no passphrase, the same each time but for what it opens.
+fn key(number: u8) -> PrivateKey {
+    // Bech32 of 32 fixed bytes would do as well; ages's own are random.
+    PrivateKey::of(&[number; 32], age::x25519::Identity::generate(), "Jo", "Lab", "jo@lab.example").unwrap()
+}
+
+/// All that a package holds.
+#[derive(Debug, PartialEq)]
+struct Content {
+    manifest: Manifest,
+    items: Vec<ContentRow>,
+    hits: Vec<([u8; 32], HitLine)>,
+    names: Vec<([u8; 32], String)>,
+}
+
+/// Reads a package to its end.
+fn read(package: &[u8], key: Option<&PrivateKey>) -> Result<Content, ShareError> {
+    let source = BufReader::with_capacity(777, Cursor::new(package.to_vec()));
+    let mut reader = PackageReader::new(Box::new(source), "P", key)?;
+    let (mut items, mut hits, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    while let Some(item) = reader.next_item()? {
+        items.push(item);
+    }
+    while let Some(hit) = reader.next_hit()? {
+        hits.push(hit);
+    }
+    while let Some(name) = reader.next_name()? {
+        names.push(name);
+    }
+    Ok(Content { manifest: reader.finish()?, items, hits, names })
+}
+
+/// The fault of a package that must be refused.
+fn fault(package: &[u8], key: Option<&PrivateKey>) -> (FaultKind, Option<&'static str>, Option<u64>, String) {
+    match read(package, key) {
+        Ok(content) => panic!("accepted: {:?}", content.manifest),
+        Err(ShareError::Fault(fault)) => (fault.kind, fault.member, fault.line, fault.to_string()),
+        Err(other) => panic!("no fault of the package: {other}"),
+    }
+}
+
+/// Contents of every kind: pictures with and without hits, from coefficients, no picture, nothing, copies.
+fn small_contents() -> Vec<Made> {
+    let mut random = StdRng::seed_from_u64(9);
+    let mut contents: Vec<Made> =
+        (0..3).map(|number| picture(number, turned(Code(random.random()), &mut random), 90)).collect();
+    contents[1].hash.as_mut().unwrap().1 = true;
+    contents[0].known =
+        Some(vec![("victim identified".into(), "yes".into()), ("series".into(), "Müller, \"A\"".into())]);
+    contents[2].paths = vec!["secret name.jpg".into(), "zz/copy.jpg".into()];
+    contents.push(Made {
+        digests: digests(3),
+        size: 5,
+        hash: None,
+        paths: vec!["notes.txt".into()],
+        known: None,
+    });
+    contents.push(Made {
+        digests: digests(4),
+        size: 0,
+        hash: None,
+        paths: vec!["empty".into()],
+        known: None,
+    });
+    contents
+}
+
+/// A small case, and a package of it.
+fn small_package(options: &PackageOptions, key: &PrivateKey, to: &[age::x25519::Recipient]) -> Vec<u8> {
+    let cases = Cases::new();
+    let folder = cases.path("CASE");
+    make_case(&folder, "2026/17", &small_contents());
+    package_of(&folder, options, key, to)
+}
+
+fn package_of(
+    case: &Path,
+    options: &PackageOptions,
+    key: &PrivateKey,
+    to: &[age::x25519::Recipient],
+) -> Vec<u8> {
+    let mut package = Vec::new();
+    let case = CaseReader::open(case).unwrap();
+    let written = write_package(&case, options, key, to, &Watch::default(), &mut package).unwrap();
+    assert_eq!((written.bytes, written.sha256), (package.len() as u64, hex(&Sha256::digest(&package))));
+    package
+}
+
+fn everything() -> PackageOptions {
+    PackageOptions { purpose: Some("compare\nit".into()), names: true, columns: true }
+}
+
+/// An archive of these members, as packages have it.
+fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, content) in members {
+        bytes.extend(header(name, content.len() as u64));
+        bytes.extend(*content);
+        bytes.extend(&END[..padding(content.len() as u64)]);
+    }
+    bytes.extend(END);
+    bytes
+}
+
+/// The members of an archive of ours.
+fn members(package: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while package[at] != 0 {
+        let block: &[u8; 512] = package[at..at + 512].try_into().unwrap();
+        let (name, length) = tamis::share::container::stated(block).unwrap();
+        let content = package[at + 512..at + 512 + length as usize].to_vec();
+        at += 512 + length as usize + padding(length);
+        found.push((String::from_utf8(name).unwrap(), content));
+    }
+    found
+}
+
+/// A package whose signer signs whatever `change` makes of the manifest and the parts; the manifest then names the
+/// parts as they are, unless `change` says that it did that itself.
+fn forged(
+    package: &[u8],
+    key: &PrivateKey,
+    change: impl FnOnce(&mut serde_json::Value, &mut BTreeMap<String, Vec<u8>>) -> bool,
+) -> Vec<u8> {
+    let mut parts: BTreeMap<String, Vec<u8>> = members(package).into_iter().collect();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&parts["manifest.json"]).unwrap();
+    if !change(&mut manifest, &mut parts) {
+        for part in manifest["parts"].as_array_mut().unwrap() {
+            let content = &parts[part["name"].as_str().unwrap()];
+            part["bytes"] = content.len().into();
+            part["sha256"] = hex(&Sha256::digest(content)).into();
+            part["rows"] = content.iter().filter(|byte| **byte == b'\n').count().into();
+        }
+    }
+    let manifest = serde_json::to_vec(&manifest).unwrap();
+    let signature = key.sign(&Manifest::signed(&manifest));
+    let mut all: Vec<(&str, &[u8])> = vec![("manifest.json", &manifest), ("signature", &signature)];
+    for name in ["items.jsonl", "hits.jsonl", "names.jsonl"] {
+        if let Some(content) = parts.get(name) {
+            all.push((name, content));
+        }
+    }
+    archive(&all)
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let key = key(1);
+    for options in [PackageOptions::default(), everything()] {
+        let package = small_package(&options, &key, &[]);
+        let content = read(&package, None).unwrap();
+        let manifest = &content.manifest;
+        assert_eq!(manifest.signer, *key.public());
+        assert_eq!(manifest.case.number.as_deref(), Some("2026/17"));
+        assert_eq!(manifest.purpose, options.purpose.as_ref().map(|_| "compare\\nit".to_string()));
+        let mut expected = small_contents();
+        expected.sort_by_key(|made| made.digests.sha256);
+        assert_eq!(content.items.len(), expected.len());
+        for (item, made) in content.items.iter().zip(&expected) {
+            assert_eq!(
+                (item.digests, item.size, item.files),
+                (made.digests, made.size, made.paths.len() as u64)
+            );
+            let hash = item.hash.map(|hash| (hash.hash, hash.decode_path.name() == "coefficients"));
+            assert_eq!(hash, made.hash);
+        }
+        assert_eq!(content.hits.len(), 1);
+        let (sha256, hit) = &content.hits[0];
+        assert_eq!(*sha256, digests(0).sha256);
+        assert_eq!(hit.victim_identified.as_deref(), Some("yes"));
+        let series = hit.columns.as_ref().map(|columns| columns["series"].as_str());
+        assert_eq!(series, options.columns.then_some("Müller, \"A\""));
+        let names: Vec<&str> = content.names.iter().map(|(_, name)| &**name).collect();
+        assert_eq!(names.contains(&"secret name.jpg"), options.names);
+        assert_eq!(names.len(), if options.names { 6 } else { 0 });
+        let counts = manifest.counts;
+        assert_eq!((counts.contents, counts.pictures, counts.from_coefficients), (5, 3, 1));
+        assert_eq!((counts.files, counts.hits), (6, 1));
+        // What is not asked for is verified all the same.
+        let reader = PackageReader::new(Box::new(Cursor::new(package)), "P", None).unwrap();
+        assert_eq!(reader.finish().unwrap(), *manifest);
+    }
+}
+
+#[test]
+fn the_same_case_gives_the_same_bytes() {
+    let cases = Cases::new();
+    let folder = cases.path("CASE");
+    make_case(&folder, "2026/17", &small_contents());
+    let key = key(1);
+    let first = package_of(&folder, &everything(), &key, &[]);
+    assert_eq!(package_of(&folder, &everything(), &key, &[]), first);
+    // The twins that must fail: without names, and of another key.
+    assert_ne!(package_of(&folder, &PackageOptions { names: false, ..everything() }, &key, &[]), first);
+    assert_ne!(package_of(&folder, &everything(), &self::key(2), &[]), first);
+    // An encrypted one is different each time, and has the same within.
+    let to = [key.public().age_recipient().unwrap()];
+    let encrypted = package_of(&folder, &everything(), &key, &to);
+    assert_ne!(package_of(&folder, &everything(), &key, &to), encrypted);
+    assert_eq!(read(&encrypted, Some(&key)).unwrap(), read(&first, None).unwrap());
+}
+
+/// Every byte of a package, in several ways, every length, and more behind it: none is accepted.
+#[test]
+fn no_alteration_is_accepted() {
+    let key = key(1);
+    let package = small_package(&everything(), &key, &[]);
+    read(&package, None).unwrap();
+    let mut kinds: BTreeMap<FaultKind, usize> = BTreeMap::new();
+    let mut altered = package.clone();
+    for at in 0..package.len() {
+        for bit in [0, 3, 5, 7] {
+            altered[at] ^= 1 << bit;
+            *kinds.entry(fault(&altered, None).0).or_default() += 1;
+            altered[at] = package[at];
+        }
+        if package[at] != b' ' {
+            altered[at] = b' ';
+            fault(&altered, None);
+            altered[at] = package[at];
+        }
+    }
+    println!("{} bytes altered: {kinds:?}", package.len());
+    // What still is a package is altered; what is none any more, is said to be none.
+    assert!(kinds[&FaultKind::Altered] > package.len() * 3);
+    for length in 0..package.len() {
+        let (kind, ..) = fault(&package[..length], None);
+        let expected =
+            if length < "manifest.json".len() { FaultKind::NotAPackage } else { FaultKind::Truncated };
+        assert_eq!(kind, expected, "{length}");
+    }
+    for more in [&b"\0"[..], b"x", &END] {
+        let longer = [&package, more].concat();
+        assert_eq!(fault(&longer, None).0, FaultKind::Altered);
+    }
+    // One part in the place of another, and two blocks that changed places.
+    for (at, to) in [(512, 1024), (2048, 3072), (4096, 4608)] {
+        let mut altered = package.clone();
+        altered.copy_within(at..at + 512, to);
+        if altered != package {
+            fault(&altered, None);
+        }
+    }
+}
+
+#[test]
+fn no_alteration_of_an_encrypted_package_is_accepted() {
+    let (key, other) = (key(1), key(2));
+    let to = [key.public().age_recipient().unwrap(), other.public().age_recipient().unwrap()];
+    let package = small_package(&PackageOptions::default(), &key, &to);
+    assert_eq!(read(&package, Some(&key)).unwrap(), read(&package, Some(&other)).unwrap());
+    let (kind, .., words) = fault(&package, Some(&self::key(3)));
+    assert_eq!(kind, FaultKind::NotForThisKey, "{words}");
+    assert_eq!(fault(&package, None).0, FaultKind::NotForThisKey);
+    let mut altered = package.clone();
+    for at in 0..package.len() {
+        let bit = 1 << (at % 8);
+        altered[at] ^= bit;
+        fault(&altered, Some(&key));
+        altered[at] ^= bit;
+    }
+    // Every length of the header and the end, and some between.
+    for length in
+        (0..600).chain((600..package.len() - 600).step_by(97)).chain(package.len() - 600..package.len())
+    {
+        fault(&package[..length], Some(&key));
+    }
+    assert_eq!(fault(&[&package[..], b"x"].concat(), Some(&key)).0, FaultKind::Altered);
+    // A header that never ends is not read into memory.
+    let endless = [b"age-encryption.org/v1\n".to_vec(), b"-> X25519 AAAA\nAAAA\n".repeat(10_000)].concat();
+    assert!(fault(&endless, Some(&key)).3.contains("age header does not end"));
+}
+
+/// What the signer's own program got wrong, each with its member and line.
+#[test]
+fn what_was_signed_wrongly_is_refused() {
+    type Parts = BTreeMap<String, Vec<u8>>;
+    fn replace(parts: &mut Parts, part: &str, from: &str, to: &str) {
+        let text = String::from_utf8(parts[part].clone()).unwrap();
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(text, changed, "{part}: {from}");
+        parts.insert(part.into(), changed.into_bytes());
+    }
+    let key = key(1);
+    let package = small_package(&everything(), &key, &[]);
+    assert_eq!(read(&forged(&package, &key, |_, _| false), None).unwrap().items.len(), 5);
+    let rows = [
+        ("items.jsonl", "{\"sha256\":\"", "{\"sha256\":\"00", "sha256"),
+        ("items.jsonl", "\"sha1\":\"", "\"sha1\":\"G", "sha1"),
+        ("items.jsonl", "\"md5\":\"", "\"md5\":\"a", "md5"),
+        ("items.jsonl", "\"outcome\":\"hashed\"", "\"outcome\":\"empty\"", "outcome"),
+        ("items.jsonl", "\"outcome\":\"hashed\"", "\"outcome\":\"duplicate\"", "outcome"),
+        ("items.jsonl", "\"outcome\":\"hashed\"", "\"outcome\":\"invented\"", "invented"),
+        ("items.jsonl", "\"quality\":90", "\"quality\":101", "quality"),
+        ("items.jsonl", "\"quality\":90", "\"quality\":null", "without the others"),
+        ("items.jsonl", "\"unstable_bits\":3", "\"unstable_bits\":257", "unstable"),
+        ("items.jsonl", "\"pdq\":\"", "\"pdq\":\"0", "64"),
+        ("items.jsonl", "\"decode_path\":\"pixels\"", "\"decode_path\":\"guess\"", "guess"),
+        ("items.jsonl", "\"files\":1", "\"files\":0", "no file"),
+        ("items.jsonl", "\"files\":1", "\"files\":-1", "-1"),
+        ("items.jsonl", "\"size\":", "\"size\":1e999,\"s\":", "number"),
+        ("items.jsonl", "\"size\":", "\"more\":1,\"size\":", "more"),
+        ("items.jsonl", "\"size\":", "\"size\":1,\"size\":", "duplicate field"),
+        ("items.jsonl", "\"format\":null", "\"format\":\"a\\u0007\"", "do not show"),
+        ("items.jsonl", "}\n", "} x\n", "trailing"),
+        ("items.jsonl", "}\n", "}\n\n", "EOF"),
+        ("hits.jsonl", "\"verdict\":\"digest\"", "\"verdict\":\"pixels\"", "do not fit"),
+        ("hits.jsonl", "\"digests\":\"sha256\"", "\"digests\":\"crc\"", "crc"),
+        ("hits.jsonl", "\"record\":1", "\"record\":0", "do not fit"),
+        ("hits.jsonl", "\"distance\":null", "\"distance\":3", "do not fit"),
+        ("hits.jsonl", "\"columns\":{", "\"columns\":null,\"x\":{", "x"),
+        ("hits.jsonl", "\"known_set\":\"", "\"known_set\":\"\\u202e", "do not show"),
+        ("names.jsonl", "\"path\":\"", "\"path\":\"\\n", "do not show"),
+    ];
+    for (part, from, to, word) in rows {
+        let forgery = forged(&package, &key, |_, parts| {
+            replace(parts, part, from, to);
+            false
+        });
+        let (kind, member, line, words) = fault(&forgery, None);
+        assert_eq!((kind, member), (FaultKind::Malformed, Some(part)), "{to}: {words}");
+        assert!(line.is_some_and(|line| line > 0) && words.contains(word), "{to}: {words}");
+    }
+    // The order, rows twice, rows of nobody, rows that are missing.
+    let first_row = |text: &[u8]| text[..=text.iter().position(|byte| *byte == b'\n').unwrap()].to_vec();
+    let twice = forged(&package, &key, |_, parts| {
+        let items = parts["items.jsonl"].clone();
+        parts.insert("items.jsonl".into(), [first_row(&items), items].concat());
+        false
+    });
+    assert_eq!((fault(&twice, None).0, fault(&twice, None).2), (FaultKind::Malformed, Some(2)));
+    for (part, what) in [("names.jsonl", "files"), ("hits.jsonl", "hits")] {
+        let missing = forged(&package, &key, |manifest, parts| {
+            let rows = parts[part].clone();
+            parts.insert(part.into(), rows[first_row(&rows).len()..].to_vec());
+            if part == "hits.jsonl" {
+                manifest["counts"]["hits"] = 0.into();
+            }
+            false
+        });
+        let (kind, .., words) = fault(&missing, None);
+        assert!(kind == FaultKind::Contradicting && words.contains(what), "{words}");
+        let foreign = forged(&package, &key, |_, parts| {
+            let rows = String::from_utf8(parts[part].clone()).unwrap();
+            let sha256 = hex(&digests(0).sha256);
+            assert!(rows.contains(&sha256));
+            let next = format!("{}{}", &sha256[..63], if sha256.ends_with('f') { "e" } else { "f" });
+            parts.insert(part.into(), rows.replace(&sha256, &next).into_bytes());
+            false
+        });
+        assert_eq!(fault(&foreign, None).0, FaultKind::Contradicting, "{part}");
+    }
+    // A row that is longer than any may be, and one that does not end.
+    let long = forged(&package, &key, |_, parts| {
+        parts.insert("items.jsonl".into(), [vec![b' '; 3 << 20], b"\n".to_vec()].concat());
+        false
+    });
+    assert!(fault(&long, None).3.contains("longer than"));
+    let unended = forged(&package, &key, |_, parts| {
+        let items = parts["items.jsonl"].clone();
+        parts.insert("items.jsonl".into(), items[..items.len() - 1].to_vec());
+        false
+    });
+    assert!(fault(&unended, None).3.contains("no line end"));
+}
+
+#[test]
+fn manifests_that_lie_are_refused() {
+    let key = key(1);
+    let package = small_package(&everything(), &key, &[]);
+    let cases: [(&str, serde_json::Value, FaultKind, &str); 13] = [
+        ("/version", 2.into(), FaultKind::UnknownVersion, "version 2, made by tamis"),
+        ("/format", "zip".into(), FaultKind::NotAPackage, "zip"),
+        ("/purpose", "a\u{202e}b".into(), FaultKind::Malformed, "do not show"),
+        ("/signer/name", "Joe".into(), FaultKind::Malformed, "fingerprint"),
+        ("/signer/fingerprint", "".into(), FaultKind::Malformed, "fingerprint"),
+        ("/hash_spec/algorithm", "md5".into(), FaultKind::Malformed, "pdq"),
+        ("/hash_spec/geometry", "cube".into(), FaultKind::Malformed, "cube"),
+        ("/names_included", false.into(), FaultKind::Malformed, "parts"),
+        ("/columns_included", false.into(), FaultKind::Malformed, "do not fit"),
+        ("/parts/0/name", "../items.jsonl".into(), FaultKind::Malformed, "parts"),
+        ("/parts/0/rows", 6.into(), FaultKind::Contradicting, "5 rows"),
+        ("/parts/1/sha256", "0".repeat(64).into(), FaultKind::Altered, "SHA-256"),
+        ("/counts/pictures", 4.into(), FaultKind::Contradicting, "counts"),
+    ];
+    for (field, value, kind, word) in cases {
+        let forgery = forged(&package, &key, |manifest, _| {
+            *manifest.pointer_mut(field).unwrap() = value.clone();
+            true
+        });
+        let (found, .., words) = fault(&forgery, None);
+        assert!(found == kind && words.contains(word), "{field}: {words}");
+    }
+    let more = forged(&package, &key, |manifest, _| {
+        manifest["later"] = 1.into();
+        true
+    });
+    assert_eq!(fault(&more, None).0, FaultKind::Malformed);
+    // A huge length in the manifest, and in a header, takes no memory.
+    for bytes in [u64::MAX, 1 << 50] {
+        let huge = forged(&package, &key, |manifest, _| {
+            manifest["parts"][0]["bytes"] = bytes.into();
+            true
+        });
+        assert_eq!(fault(&huge, None).0, FaultKind::Altered);
+    }
+    let huge = [&header("manifest.json", 1 << 50)[..], &[b'x'; 4096]].concat();
+    assert!(fault(&huge, None).3.contains("more than the"));
+    // Somebody else's signature, with the manifest as it is.
+    let other = forged(&package, &self::key(2), |_, _| true);
+    assert_eq!((fault(&other, None).0, fault(&other, None).1), (FaultKind::Altered, Some("signature")));
+}
+
+/// Members that packages do not have, whatever a tar may hold.
+#[test]
+fn hostile_archives_are_refused() {
+    let key = key(1);
+    let package = small_package(&PackageOptions::default(), &key, &[]);
+    let own = members(&package);
+    let borrowed: Vec<(&str, &[u8])> = own.iter().map(|(name, content)| (&**name, &**content)).collect();
+    assert_eq!(archive(&borrowed), package);
+    let with = |at: usize, name: &'static str| {
+        let mut members = borrowed.clone();
+        members.insert(at, (name, b"x"));
+        archive(&members)
+    };
+    for name in ["../../etc/passwd", "/etc/passwd", "items.jsonl", "manifest.json", "names.jsonl", "a\\b"] {
+        for at in 1..=borrowed.len() {
+            let (kind, .., words) = fault(&with(at, name), None);
+            assert_eq!(kind, FaultKind::Altered, "{name} at {at}: {words}");
+            assert!(
+                words.contains(&tamis::source::name::escape(name.as_bytes())) || name == "items.jsonl",
+                "{words}"
+            );
+        }
+    }
+    for missing in 0..borrowed.len() {
+        let mut members = borrowed.clone();
+        members.remove(missing);
+        fault(&archive(&members), None);
+    }
+    let mut swapped = borrowed.clone();
+    swapped.swap(2, 3);
+    assert_eq!(fault(&archive(&swapped), None).0, FaultKind::Altered);
+    for (text, word) in [
+        (&b""[..], "no bytes"),
+        (b"\x1f\x8b\x08\0\0\0\0\0", "does not begin"),
+        (b"PK\x03\x04", "does not begin"),
+        (b"-----BEGIN AGE ENCRYPTED FILE-----\n", "armor"),
+        (&[0; 2048], "does not begin"),
+    ] {
+        let (kind, .., words) = fault(text, None);
+        assert!(kind == FaultKind::NotAPackage && words.contains(word), "{words}");
+    }
+}
+
+/// Seeded: many small changes at once, cuts, repeats and splices.
+#[test]
+fn mutated_packages_are_refused() {
+    let key = key(1);
+    let plain = small_package(&everything(), &key, &[]);
+    let encrypted = small_package(&everything(), &key, &[key.public().age_recipient().unwrap()]);
+    let mut random = StdRng::seed_from_u64(5);
+    for (package, runs) in [(&plain, 4000), (&encrypted, 1000)] {
+        for run in 0..runs {
+            let mut mutated = package.clone();
+            for _ in 0..random.random_range(1..=4) {
+                let at = random.random_range(0..mutated.len());
+                let length = random.random_range(0..=(mutated.len() - at).min(600));
+                match random.random_range(0..5) {
+                    0 => mutated[at] = random.random(),
+                    1 => drop(mutated.drain(at..at + length)),
+                    2 => {
+                        let piece = mutated[at..at + length].to_vec();
+                        let to = random.random_range(0..=mutated.len());
+                        mutated.splice(to..to, piece);
+                    }
+                    3 => mutated[at..at + length].fill(random.random()),
+                    _ => mutated.truncate(at + length),
+                }
+                if mutated.is_empty() {
+                    break;
+                }
+            }
+            if mutated != *package {
+                assert!(read(&mutated, Some(&key)).is_err(), "run {run}");
+            }
+        }
+    }
+}
+
+/// A signer who signs anything: rows of whatever, changed at random, are read or refused for a fault, and never more than that.
+#[test]
+fn signed_nonsense_is_a_fault_or_a_package() {
+    let key = key(1);
+    let package = small_package(&everything(), &key, &[]);
+    let mut random = StdRng::seed_from_u64(6);
+    let mut accepted = 0;
+    for _ in 0..4000 {
+        let nonsense = forged(&package, &key, |_, parts| {
+            for (_, rows) in parts.iter_mut().filter(|(name, _)| name.ends_with(".jsonl")) {
+                for _ in 0..random.random_range(0..3) {
+                    let at = random.random_range(0..rows.len());
+                    rows[at] = *b"{}[]\",:0129af\n\\ -en\xff".choose(&mut random).unwrap();
+                }
+            }
+            false
+        });
+        match read(&nonsense, None) {
+            Ok(_) => accepted += 1,
+            Err(ShareError::Fault(_)) => {}
+            Err(other) => panic!("no fault of the package: {other}"),
+        }
+    }
+    println!("{accepted} of 4000 are packages all the same");
+    assert!(accepted < 3900);
+}
+
+/// What the fuzzer begins with, and what it found.
+#[test]
+fn the_fuzz_targets_files_are_read_or_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz");
+    let mut replayed = 0;
+    for folder in ["corpus/package", "regressions/package"].map(|part| folder.join(part)) {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let bytes = fs::read(entry.unwrap().path()).unwrap();
+            replayed += 1;
+            // The target's first byte says what the others are.
+            let Some((first, rest)) = bytes.split_first() else { continue };
+            if first % 2 == 0 {
+                let _ = read(rest, None);
+                continue;
+            }
+            let key = key(1);
+            let package = small_package(&PackageOptions::default(), &key, &[]);
+            let signed = forged(&package, &key, |_, parts| {
+                let mut rows = rest.splitn(2, |byte| *byte == 0);
+                for part in ["items.jsonl", "hits.jsonl"] {
+                    parts.insert(part.into(), rows.next().unwrap_or_default().to_vec());
+                }
+                false
+            });
+            let _ = read(&signed, None);
+        }
+    }
+    assert!(replayed >= 2);
+}
+
+/// Keys, packages and lists by the real program.
+struct Desk {
+    cases: Cases,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { cases: Cases::new() }
+    }
+
+    fn run(&self, who: &str, arguments: &[&str]) -> Output {
+        self.command(who, arguments).env("TAMIS_PASSPHRASE", format!("pass of {who}")).output().unwrap()
+    }
+
+    fn command(&self, who: &str, arguments: &[&str]) -> Command {
+        let mut command = tamis();
+        command.env("TAMIS_KEYS_DIR", self.cases.path(who)).env_remove("TAMIS_PASSPHRASE").args(arguments);
+        command
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.cases.path(name).to_str().unwrap().into()
+    }
+
+    fn new_key(&self, who: &str) -> String {
+        let agency = format!("Lab of {who}");
+        let made =
+            self.run(who, &["key", "new", "--name", who, "--agency", &agency, "--contact", "x@y.example"]);
+        let told = expect(0, &made);
+        told.lines().next().unwrap().trim().strip_prefix("fingerprint").unwrap().trim().into()
+    }
+
+    fn trust(&self, who: &str, whom: &str, fingerprint: &str) -> Output {
+        self.run(
+            who,
+            &["key", "trust", &self.path(&format!("{whom}/public.json")), "--fingerprint", fingerprint],
+        )
+    }
+}
+
+#[test]
+fn from_one_agency_to_another() {
+    let desk = Desk::new();
+    let case = desk.path("CASE");
+    expect(
+        0,
+        &desk.run(
+            "anna",
+            &["triage", SEIZURE, "--known", KNOWN, "--case", &case, "--case-number", "17/26", "--quiet"],
+        ),
+    );
+    let package = desk.path("p.tar");
+    let export_it = ["share", "export", "--case", &case, "-o", &package];
+    assert!(errors(1, &desk.run("anna", &export_it)).contains("tamis key new"));
+    let (anna, ben) = (desk.new_key("anna"), desk.new_key("ben"));
+    let told = errors(0, &desk.run("anna", &export_it));
+    assert!(
+        told.contains("21 contents of 22 files") && told.contains("NOT encrypted") && told.contains(&anna),
+        "{told}"
+    );
+    assert!(told.contains(&hex(&Sha256::digest(fs::read(&package).unwrap()))), "{told}");
+    // Ben does not trust her yet.
+    let list = desk.path("list.csv");
+    let import = ["share", "import", &package, "--output", &list];
+    let refused = errors(1, &desk.run("ben", &import));
+    assert!(refused.contains("not trusted") && refused.contains(&anna), "{refused}");
+    assert!(!Path::new(&list).exists());
+    assert!(expect(0, &desk.run("ben", &["share", "show", &package])).contains("NOT TRUSTED"));
+    let taken = errors(0, &desk.run("ben", &[&import[..], &["--allow-untrusted"]].concat()));
+    assert!(taken.contains("UNTRUSTED"), "{taken}");
+    // The fingerprint decides.
+    assert!(errors(1, &desk.trust("ben", "anna", &ben)).contains("not the key with that fingerprint"));
+    expect(0, &desk.trust("ben", "anna", &anna.replace('-', "").to_uppercase()));
+    assert!(expect(0, &desk.run("ben", &["share", "show", &package])).contains("signer       trusted"));
+    let imported = errors(0, &desk.run("ben", &import));
+    assert!(
+        imported.contains("20 records") && imported.contains("left out") && !imported.contains("UNTRUSTED"),
+        "{imported}"
+    );
+    let table = fs::read_to_string(&list).unwrap();
+    // What the case exports is what the list has.
+    let rows: Vec<BTreeMap<String, String>> = {
+        let body = table.strip_prefix("# geometry: full\n").unwrap();
+        csv::Reader::from_reader(body.as_bytes()).deserialize().map(|row| row.unwrap()).collect()
+    };
+    let mut expected: Vec<[String; 5]> = desk
+        .cases
+        .rows("CASE", "items")
+        .iter()
+        .filter(|row| row["size"] != 0)
+        .map(|row| {
+            let quality = row["quality"].as_u64().map_or_else(String::new, |quality| quality.to_string());
+            [
+                text(row, "sha256").into(),
+                text(row, "sha1").into(),
+                text(row, "md5").into(),
+                text(row, "pdq").into(),
+                quality,
+            ]
+        })
+        .collect();
+    expected.sort();
+    expected.dedup();
+    let found: Vec<[String; 5]> = rows
+        .iter()
+        .map(|row| ["sha256", "sha1", "md5", "pdq", "quality"].map(|name| row[name].clone()))
+        .collect();
+    assert_eq!(found, expected);
+    let solved = rows.iter().filter(|row| row["victim_identified"].contains("yes")).count();
+    assert!(solved > 0);
+    assert!(rows.iter().all(|row| row["package_case"] == "17/26" && row["package_signer"] == anna));
+    // And all of the case is a hit in it.
+    let summary = desk.cases.summary("CASE", &["match", "--known", &list, "--quiet"]);
+    assert_eq!(
+        summary["known_sets"].as_array().unwrap().iter().find(|set| set["name"] == "list").unwrap()["digest_hits"],
+        21
+    );
+    // The twin that must fail: a list with one digit changed.
+    fs::write(&list, table.replacen(&expected[0][0], &expected[1][0], 1)).unwrap();
+    let changed = fs::read_to_string(&list).unwrap();
+    assert_ne!(changed, table);
+}
+
+#[test]
+fn no_file_name_is_in_a_package_unless_asked_for() {
+    let desk = Desk::new();
+    let case = desk.path("CASE");
+    expect(0, &desk.run("anna", &["triage", SEIZURE, "--known", KNOWN, "--case", &case, "--quiet"]));
+    desk.new_key("anna");
+    let paths: Vec<String> =
+        desk.cases.rows("CASE", "items").iter().map(|row| text(row, "path").to_string()).collect();
+    let words = |path: &str| -> Vec<String> {
+        path.split(['/', '.', ' ', '(', ')', '_'])
+            .filter(|word| word.len() > 3 && !word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .map(ToString::to_string)
+            .collect()
+    };
+    let count = |package: &[u8]| {
+        let found = |word: &String| memchr::memmem::find(package, word.as_bytes()).is_some();
+        // Words of the format itself would be found anyway.
+        let own = ["items", "hashed", "jpeg", "tiff", "webp", "turned", "known", "empty", "corrupt"];
+        let words = paths.iter().flat_map(|path| words(path));
+        words.filter(|word| !own.contains(&&**word)).filter(found).collect::<Vec<_>>()
+    };
+    for (more, expected) in
+        [(&[][..], false), (&["--with-columns"][..], false), (&["--with-names"][..], true)]
+    {
+        let package = desk.path("p.tar");
+        expect(0, &desk.run("anna", &[&["share", "export", "--case", &case, "-o", &package], more].concat()));
+        let bytes = fs::read(&package).unwrap();
+        let found = count(&bytes);
+        assert_eq!(!found.is_empty(), expected, "{more:?}: {found:?}");
+        let source = fs::canonicalize(SEIZURE).unwrap();
+        assert!(memchr::memmem::find(&bytes, source.to_str().unwrap().as_bytes()).is_none());
+        if expected {
+            let names = read(&bytes, None).unwrap().names;
+            let mut found: Vec<String> = names.into_iter().map(|(_, name)| name).collect();
+            found.sort();
+            assert_eq!(found, paths);
+        }
+    }
+}
+
+#[test]
+fn what_is_encrypted_opens_for_its_recipients_alone() {
+    let desk = Desk::new();
+    let case = desk.path("CASE");
+    make_case(Path::new(&case), "1", &small_contents());
+    let people = ["anna", "ben", "cleo", "dora"];
+    let fingerprints = people.map(|who| desk.new_key(who));
+    for whom in [1, 2] {
+        expect(0, &desk.trust("anna", people[whom], &fingerprints[whom]));
+    }
+    for who in ["ben", "cleo", "dora"] {
+        expect(0, &desk.trust(who, "anna", &fingerprints[0]));
+    }
+    let package = desk.path("p.age");
+    let to =
+        ["share", "export", "--case", &case, "-o", &package, "--to", "Lab of ben", "--to", &fingerprints[2]];
+    assert!(errors(0, &desk.run("anna", &to)).contains("encrypted to 2 keys"));
+    let bytes = fs::read(&package).unwrap();
+    assert!(memchr::memmem::find(&bytes, b"manifest").is_none());
+    for (who, opens) in [("ben", true), ("cleo", true), ("dora", false), ("anna", false)] {
+        let list = desk.path(&format!("{who}.csv"));
+        let output = desk.run(who, &["share", "import", &package, "-o", &list]);
+        if opens {
+            expect(0, &output);
+        } else {
+            let told = errors(1, &output);
+            assert!(told.contains("not encrypted to this key") && told.contains("Way out"), "{told}");
+        }
+        assert_eq!(Path::new(&list).exists(), opens);
+    }
+    // To whom is not said to be trusted, or to nobody.
+    for wrong in ["Lab of dora", "age1nonsense", ""] {
+        let arguments = ["share", "export", "--case", &case, "-o", &package, "--to", wrong];
+        assert!(!desk.run("anna", &arguments).status.success(), "{wrong}");
+    }
+    // age itself opens it with the identity that is in the private key.
+    let Ok(version) = Command::new("age").arg("--version").output() else {
+        assert!(!support::oracles_required() || cfg!(not(target_os = "linux")), "skipped: no age");
+        println!("skipped: no age");
+        return;
+    };
+    assert!(version.status.success());
+    let store = KeyStore::new(desk.cases.path("ben"));
+    let key = store.unlock(&"pass of ben".to_string().into()).unwrap();
+    let identity = desk.path("identity");
+    fs::write(&identity, age::secrecy::ExposeSecret::expose_secret(&key.identity().to_string())).unwrap();
+    let opened = Command::new("age").args(["-d", "-i", &identity, &package]).output().unwrap();
+    assert_eq!(read(&opened.stdout, None).unwrap(), read(&bytes, Some(&key)).unwrap());
+}
+
+#[test]
+fn passphrases_and_private_keys() {
+    let desk = Desk::new();
+    let new = ["key", "new", "--name", "Jo", "--agency", "Lab", "--contact", "x"];
+    // No terminal, nothing said, an empty one.
+    let none = desk.command("jo", &new).output().unwrap();
+    assert!(errors(2, &none).contains("--passphrase-file"));
+    let empty = desk.command("jo", &new).env("TAMIS_PASSPHRASE", "").output().unwrap();
+    assert!(errors(2, &empty).contains("empty"));
+    for (content, word) in
+        [(&b""[..], "empty"), (b"\nsecond", "empty"), (b"\xff", "UTF-8"), (&[b'x'; 5000], "too long")]
+    {
+        fs::write(desk.path("pass"), content).unwrap();
+        let output =
+            desk.command("jo", &[&new[..], &["--passphrase-file", &desk.path("pass")]].concat()).output();
+        assert!(errors(2, &output.unwrap()).contains(word));
+    }
+    assert!(!desk.cases.path("jo").exists(), "nothing was made");
+    for wrong in ["", "a\nb"] {
+        let output = desk.run("jo", &["key", "new", "--name", wrong, "--agency", "Lab", "--contact", "x"]);
+        assert!(errors(2, &output).contains("name"));
+    }
+    fs::write(desk.path("pass"), "päss word\r\nnot this").unwrap();
+    expect(
+        0,
+        &desk
+            .command("jo", &[&new[..], &["--passphrase-file", &desk.path("pass")]].concat())
+            .output()
+            .unwrap(),
+    );
+    let store = KeyStore::new(desk.cases.path("jo"));
+    let public = read_public(&store.public_file()).unwrap();
+    assert_eq!(store.unlock(&"päss word".to_string().into()).unwrap().public(), &public);
+    for wrong in ["päss word ", "pass word", "not this", ""] {
+        let refused = store.unlock(&wrong.to_string().into()).unwrap_err().to_string();
+        assert!(refused.contains("the passphrase is wrong"), "{refused}");
+    }
+    // Never replaced.
+    assert!(errors(1, &desk.run("jo", &new)).contains("never replaced"));
+    let private = desk.cases.path("jo").join("private.age");
+    let bytes = fs::read(&private).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(!text.contains("AGE-SECRET") && !text.contains("signing_seed"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&private), mode(store.folder())), (0o600, 0o700));
+    }
+    // A damaged one, at several places; each is said to be so, or the passphrase to be wrong.
+    for at in (0..bytes.len()).step_by(bytes.len() / 6) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 4;
+        fs::write(&private, damaged).unwrap();
+        let refused = store.unlock(&"päss word".to_string().into()).unwrap_err().to_string();
+        assert!(
+            refused.contains("damaged") || refused.contains("wrong") || refused.contains("not encrypted"),
+            "{refused}"
+        );
+    }
+}
+
+/// Signature and digests by programs that know nothing of Tamis, as `docs/share-package.md` has it.
+#[test]
+fn other_programs_agree() {
+    let key = key(1);
+    let folder = tempfile::tempdir().unwrap();
+    let package = folder.path().join("p.tar");
+    let bytes = small_package(&everything(), &key, &[]);
+    fs::write(&package, &bytes).unwrap();
+    let mut altered = bytes.clone();
+    let purpose = memchr::memmem::find(&bytes, b"compare").unwrap();
+    altered[purpose] = b'C';
+    let forgery = folder.path().join("forged.tar");
+    fs::write(&forgery, altered).unwrap();
+    let says = |program: &mut Command| {
+        let output = program.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let script = include_str!("../docs/verify_package.py");
+    if support::python::has("cryptography") {
+        let python = |path: &Path| says(Command::new("python3").args(["-c", script]).arg(path));
+        let (good, told) = python(&package);
+        assert!(good && told.contains(&key.public().fingerprint), "{told}");
+        assert!(!python(&forgery).0);
+    }
+    let shell = include_str!("../docs/verify_package.sh");
+    let there = |tool: &str| Command::new(tool).arg("--version").output().is_ok();
+    if there("openssl") && there("tar") && there("sha256sum") {
+        let check = |path: &Path| says(Command::new("sh").args(["-c", shell, "verify"]).arg(path));
+        let (good, told) = check(&package);
+        assert!(good, "{told}");
+        assert!(!check(&forgery).0);
+    } else {
+        assert!(!support::oracles_required() || cfg!(windows), "no openssl, tar or sha256sum");
+        println!("skipped: no openssl, tar or sha256sum");
+    }
+}
+
+#[test]
+fn packages_are_never_written_into_evidence() {
+    let desk = Desk::new();
+    let (source, case) = (desk.path("seized"), desk.path("CASE"));
+    fs::create_dir(&source).unwrap();
+    fs::copy(format!("{SEIZURE}/laptop/notes.txt"), format!("{source}/notes.txt")).unwrap();
+    expect(0, &desk.run("jo", &["scan", &source, "--case", &case, "--quiet"]));
+    desk.new_key("jo");
+    for output in [format!("{source}/p.tar"), format!("{source}/notes.txt"), format!("{case}/case.sqlite")] {
+        let refused = errors(2, &desk.run("jo", &["share", "export", "--case", &case, "-o", &output]));
+        assert!(refused.contains("choose"), "{refused}");
+    }
+    let package = desk.path("p.tar");
+    expect(0, &desk.run("jo", &["share", "export", "--case", &case, "-o", &package, "--quiet"]));
+    let before = fs::read(&package).unwrap();
+    assert!(errors(2, &desk.run("jo", &["share", "import", &package, "-o", &package])).contains("replace"));
+    assert_eq!(fs::read(&package).unwrap(), before);
+    // What is refused leaves what was there.
+    let list = desk.path("list.csv");
+    fs::write(&list, "older").unwrap();
+    fs::write(&package, &before[..before.len() - 100]).unwrap();
+    let refused = errors(1, &desk.run("jo", &["share", "import", &package, "-o", &list]));
+    assert!(refused.contains("is truncated"), "{refused}");
+    assert_eq!(fs::read_to_string(&list).unwrap(), "older");
+    assert!(!export(Path::new(&case), "items", "csv").is_empty());
+}

@@ -1,0 +1,143 @@
+//! Cases that no scan made: contents with codes of the test's choice.
+
+use std::fs;
+use std::path::Path;
+
+use rand::prelude::*;
+use tamis::case::{
+    Batch, CaseIdentity, CaseStore, ContentHits, ContentRecord, HashSpec, ItemRecord, RecordColumns, SetId,
+};
+use tamis::decode::{DecodeMode, DecodePath, Derivation, Facts, PictureHash};
+use tamis::known::{KnownSet, ReadOptions};
+use tamis::matching::VerifyMode;
+use tamis::outcome::{Failure, Outcome, Stage};
+use tamis::pdq::{Code, Geometry, TileHash};
+use tamis::source::{Digests, FileStamp};
+
+/// A content of a made case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Made {
+    pub digests: Digests,
+    pub size: u64,
+    /// Codes, quality, and whether they are from coefficients.
+    pub hash: Option<(TileHash, bool)>,
+    /// Paths below the source.
+    pub paths: Vec<String>,
+    /// What the known record with its SHA-256 says: columns and values; it is a hit then.
+    pub known: Option<Vec<(String, String)>>,
+}
+
+/// Digests of the content with this number.
+pub fn digests(number: u64) -> Digests {
+    let mut random = StdRng::seed_from_u64(number ^ 0x7461_6d69);
+    Digests { md5: random.random(), sha1: random.random(), sha256: random.random() }
+}
+
+/// A picture with these eight codes.
+pub fn picture(number: u64, codes: [Code; 8], quality: u8) -> Made {
+    Made {
+        digests: digests(number),
+        size: 1000 + number,
+        hash: Some((TileHash { codes, quality }, false)),
+        paths: vec![format!("folder/{number}.jpg")],
+        known: None,
+    }
+}
+
+/// Eight codes, the first as given and the others near to each other in no way.
+pub fn turned(code: Code, random: &mut StdRng) -> [Code; 8] {
+    std::array::from_fn(|index| if index == 0 { code } else { Code(random.random()) })
+}
+
+struct Columns<'a>(&'a KnownSet);
+
+impl RecordColumns for Columns<'_> {
+    fn columns(&self, _: SetId, record: u32) -> Vec<(String, String)> {
+        self.0.columns(record).into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+}
+
+/// Makes a case of these contents in a new folder, with one source, and one known set where contents have a record.
+pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
+    let spec = HashSpec {
+        algorithm: "pdq".into(),
+        version: 1,
+        geometry: Geometry::Full,
+        decode_path: DecodeMode::Auto,
+    };
+    let identity = CaseIdentity { case_number: Some(number.into()), ..CaseIdentity::default() };
+    let mut store = CaseStore::open_or_create(folder, &identity, &spec).unwrap();
+    let run = store.begin_run("scan", "{}").unwrap();
+    let source = store.source(&std::env::temp_dir().join("made-seizure")).unwrap();
+    let mut batch = Batch::default();
+    for made in contents {
+        let hash = match &made.hash {
+            Some((hash, coefficients)) => Ok(PictureHash {
+                hash: *hash,
+                derivation: Derivation {
+                    path: if *coefficients { DecodePath::Coefficients } else { DecodePath::Pixels },
+                    pixels_because: None,
+                    unstable_bits: 3,
+                },
+            }),
+            None if made.size == 0 => Err(Failure::new(Outcome::Empty, Stage::Read, "no bytes")),
+            None => Err(Failure::new(Outcome::NotAPicture, Stage::Sniff, "not a picture")),
+        };
+        batch.contents.push(ContentRecord {
+            digests: made.digests,
+            size: made.size,
+            facts: Facts::default(),
+            hash,
+        });
+        batch.items.extend(made.paths.iter().map(|path| ItemRecord {
+            source,
+            path: path.as_bytes().to_vec(),
+            stamp: FileStamp { size: Some(made.size), ..FileStamp::default() },
+            result: Ok(made.digests),
+        }));
+    }
+    let known: Vec<&Made> = contents.iter().filter(|made| made.known.is_some()).collect();
+    let list = folder.with_extension("known.csv");
+    let mut set = None;
+    if !known.is_empty() {
+        let names: std::collections::BTreeSet<&str> =
+            known.iter().flat_map(|made| made.known.iter().flatten()).map(|(name, _)| &**name).collect();
+        let mut rows = csv::Writer::from_path(&list).unwrap();
+        rows.write_record(["sha256"].into_iter().chain(names.iter().copied())).unwrap();
+        for made in &known {
+            let value = |name: &str| {
+                let found = made.known.iter().flatten().find(|(own, _)| own == name);
+                found.map_or_else(String::new, |(_, value)| value.clone())
+            };
+            let sha256 = tamis::source::digest::hex(&made.digests.sha256);
+            rows.write_record([sha256].into_iter().chain(names.iter().map(|name| value(name)))).unwrap();
+        }
+        rows.flush().unwrap();
+        let read = KnownSet::read(&list, &ReadOptions::default()).unwrap();
+        let (id, _) = store.known_set(&read, 31, 50, VerifyMode::Auto).unwrap();
+        batch.hits = known
+            .iter()
+            .map(|made| ContentHits {
+                set: id,
+                sha256: made.digests.sha256,
+                by_digest: read.find_digests(&made.digests),
+                by_code: Vec::new(),
+            })
+            .collect();
+        set = Some(read);
+    }
+    match &set {
+        Some(set) => store.write(&batch, &Columns(set), 0).unwrap(),
+        None => store.write(&batch, &NoColumns, 0).unwrap(),
+    }
+    store.end_run(run, "done", &[]).unwrap();
+    let _ = fs::remove_file(list);
+}
+
+struct NoColumns;
+
+impl RecordColumns for NoColumns {
+    fn columns(&self, _: SetId, _: u32) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
