@@ -5,6 +5,7 @@
 
 mod contents;
 mod figures;
+mod media;
 mod open;
 mod priorities;
 mod progress;
@@ -24,6 +25,7 @@ use crate::source::{Digests, FileStamp};
 
 pub use contents::{ContentHash, ContentHitRow, ContentRow, KnownFacts};
 pub use figures::{CaseOrigin, FormatCount, KnownRecordRow, PicturedContent, RunRow, StackHead};
+pub use media::{MediaFile, MediaRow, NearRecord};
 pub use priorities::{PriorityRow, RuleCount};
 pub use progress::{ItemState, ProgressReader};
 pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};

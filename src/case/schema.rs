@@ -20,6 +20,8 @@ macro_rules! iso {
     };
 }
 
+pub(super) use iso;
+
 /// The stacks of a case, made by `tamis stack`; in cases from before it they come with the first.
 pub(super) const STACKS: &str = "
 CREATE TABLE IF NOT EXISTS stack_settings (

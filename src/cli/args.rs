@@ -372,6 +372,12 @@ pub enum ExportWhat {
     Priorities,
     /// One row an item in a stack, as `tamis stack` made them: stack, size, diameter, distance from the medoid
     Stacks,
+    /// The case's media as JSON of the VICS data model 2.0, without names of files; see docs/vics.md
+    Vics,
+    /// The case as JSON of the VICS data model 2.0, with the files of each of its media
+    VicsCase,
+    /// The codes of the case's pictures, one a line: `<64 hex>,<quality>,<SHA-256>`
+    Pdq,
     /// The whole case as a CASE/UCO graph, JSON-LD whatever --format says; see docs/case-uco.md
     CaseUco,
 }

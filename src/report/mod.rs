@@ -11,9 +11,11 @@ pub mod parquet;
 #[cfg(not(feature = "parquet"))]
 #[path = "parquet_absent.rs"]
 pub mod parquet;
+pub mod pdq_list;
 pub mod stacks;
 pub mod summary;
 pub mod text;
+pub mod vics;
 
 use std::io::{self, Write};
 

@@ -4,15 +4,14 @@ use serde_json::Value;
 
 use super::html::shown;
 use crate::case::{
-    CaseError, CaseIdentity, CaseOrigin, CaseReader, FormatCount, HashSpec, ItemCounts, SetCounts,
+    CaseError, CaseIdentity, CaseOrigin, CaseReader, FormatCount, HashSpec, ItemCounts, RuleCount, SetCounts,
     StackCounts,
 };
 use crate::outcome::Outcome;
 use crate::report::summary::escaped;
+use crate::source::name::escape;
 
 /// Something that a rule of the case puts first.
-///
-/// No table of a case holds any yet: the section of the page is left out until [`priorities`] has something to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Priority {
     /// 1 for the first.
@@ -97,7 +96,7 @@ impl Data {
             taken: case.taken_counts()?,
             stacks: case.stack_counts()?,
             runs: runs.collect::<Result<_, CaseError>>()?,
-            priorities: priorities(case),
+            priorities: priorities(case)?,
         })
     }
 
@@ -148,9 +147,16 @@ impl Data {
     }
 }
 
-/// What the rules of the case put first. There are no rules yet; whoever adds them reads their table here.
-fn priorities(_case: &CaseReader) -> Vec<Priority> {
-    Vec::new()
+/// What the rules of the case put first; rules that decided nothing are left out.
+fn priorities(case: &CaseReader) -> Result<Vec<Priority>, CaseError> {
+    let counts = case.rule_counts()?.into_iter().filter(|count| count.items > 0);
+    let priority = |count: RuleCount| Priority {
+        rank: count.rank.max(0).cast_unsigned(),
+        rule: escape(count.rule.as_bytes()),
+        items: count.items,
+        why: escape(count.title.as_bytes()),
+    };
+    Ok(counts.map(priority).collect())
 }
 
 fn notices(json: &str) -> Result<Vec<String>, CaseError> {

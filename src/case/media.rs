@@ -1,0 +1,155 @@
+//! Media of a case for exchange with other tools: distinct contents with their digests, what a known record of the same bytes
+//! says, what they are near to, and where they were found.
+
+use rusqlite::{Row, params};
+
+use super::schema::iso;
+use super::{CaseError, CaseReader};
+
+/// A content that is media, or that a known set knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaRow {
+    /// MD5, in hex.
+    pub md5: String,
+    /// SHA-1, in hex.
+    pub sha1: String,
+    /// SHA-256, in hex.
+    pub sha256: String,
+    /// Bytes.
+    pub size: i64,
+    /// The picture's code, in hex.
+    pub pdq: Option<String>,
+    /// All fields of each known record with the same bytes, as JSON objects: by the set's name and the record's number.
+    pub records: Vec<String>,
+    /// Known records that the picture is near to without having their bytes.
+    pub near: Vec<NearRecord>,
+    /// Where it was found, by name.
+    pub files: Vec<MediaFile>,
+}
+
+/// A known record that a picture is near to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearRecord {
+    /// The set's name, escaped.
+    pub known_set: String,
+    /// The record's number in it, from 1.
+    pub record: i64,
+    /// Differing bits of 256.
+    pub distance: i64,
+    /// What was done to the known picture.
+    pub orientation: String,
+    /// "pixels", or "unconfirmed".
+    pub verdict: String,
+}
+
+/// One of the files that have a content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaFile {
+    /// The source's path, escaped.
+    pub source: String,
+    /// The item's path below it, escaped.
+    pub path: String,
+    /// When it was made, ISO 8601, UTC.
+    pub created: Option<String>,
+    /// When it was written to last.
+    pub modified: Option<String>,
+    /// When it was read last, before it was seized.
+    pub accessed: Option<String>,
+}
+
+impl CaseReader {
+    /// Every content that is a picture, whether or not it could be decoded, or that has a hit: in the order of their SHA-256.
+    ///
+    /// # Errors
+    /// The database said no, or `visit` did.
+    pub fn for_each_media<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(MediaRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // A case that was not written to since before set files has no fields.
+        let fields =
+            if super::open::has_set_facts(&self.connection)? { "known_record.fields" } else { "NULL" };
+        let prepare = |query: &str| self.connection.prepare(query).map_err(CaseError::from);
+        let mut contents = prepare(
+            "SELECT id, lower(hex(md5)), lower(hex(sha1)), lower(hex(sha256)), size, lower(hex(substr(codes, 1, 32))), sha256
+             FROM content
+             WHERE (outcome NOT IN ('not_a_picture', 'empty') OR EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id))
+                 AND EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)
+             ORDER BY content.sha256",
+        )?;
+        let mut records = prepare(&format!(
+            "SELECT {fields} FROM hit JOIN known_set ON known_set.id = hit.known_set
+             JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record
+             WHERE hit.content = ?1 AND (hit.md5 OR hit.sha1 OR hit.sha256) AND {fields} IS NOT NULL
+             ORDER BY known_set.name, known_set.file_sha256, hit.record"
+        ))?;
+        let mut near = prepare(
+            "SELECT known_set.name, hit.record + 1, hit.distance, hit.orientation, hit.verdict
+             FROM hit JOIN known_set ON known_set.id = hit.known_set
+             WHERE hit.content = ?1 AND NOT (hit.md5 OR hit.sha1 OR hit.sha256)
+             ORDER BY hit.distance, known_set.name, known_set.file_sha256, hit.record",
+        )?;
+        let mut files = prepare(concat!(
+            "SELECT source.path, item.path, ",
+            iso!("item.created"),
+            ", ",
+            iso!("item.modified"),
+            ", ",
+            iso!("item.accessed"),
+            " FROM item JOIN source ON source.id = item.source WHERE item.sha256 = ?1
+              ORDER BY source.path_raw, item.path_raw"
+        ))?;
+        let mut rows = contents.query([]).map_err(CaseError::from)?;
+        while let Some(row) = rows.next().map_err(CaseError::from)? {
+            let mut media = content(row).map_err(CaseError::from)?;
+            let id: i64 = row.get(0).map_err(CaseError::from)?;
+            let sha256: Vec<u8> = row.get(6).map_err(CaseError::from)?;
+            media.records = collect(&mut records, params![id], |row| row.get(0))?;
+            media.near = collect(&mut near, params![id], near_record)?;
+            media.files = collect(&mut files, params![sha256], media_file)?;
+            visit(media)?;
+        }
+        Ok(())
+    }
+}
+
+fn collect<T>(
+    statement: &mut rusqlite::Statement<'_>,
+    parameters: &[&dyn rusqlite::ToSql],
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, CaseError> {
+    Ok(statement.query_map(parameters, read)?.collect::<Result<_, _>>()?)
+}
+
+fn content(row: &Row<'_>) -> rusqlite::Result<MediaRow> {
+    Ok(MediaRow {
+        md5: row.get(1)?,
+        sha1: row.get(2)?,
+        sha256: row.get(3)?,
+        size: row.get(4)?,
+        pdq: row.get::<_, Option<String>>(5)?.filter(|code| !code.is_empty()),
+        records: Vec::new(),
+        near: Vec::new(),
+        files: Vec::new(),
+    })
+}
+
+fn near_record(row: &Row<'_>) -> rusqlite::Result<NearRecord> {
+    Ok(NearRecord {
+        known_set: row.get(0)?,
+        record: row.get(1)?,
+        distance: row.get(2)?,
+        orientation: row.get(3)?,
+        verdict: row.get(4)?,
+    })
+}
+
+fn media_file(row: &Row<'_>) -> rusqlite::Result<MediaFile> {
+    Ok(MediaFile {
+        source: row.get(0)?,
+        path: row.get(1)?,
+        created: row.get(2)?,
+        modified: row.get(3)?,
+        accessed: row.get(4)?,
+    })
+}

@@ -1,0 +1,26 @@
+//! The codes of a case as a plain list, as `tamis hash` writes it and `--known` reads it.
+
+use std::io::Write;
+
+use super::export::ExportError;
+use crate::case::{CaseReader, ContentRow};
+
+/// Writes `<64 hex>,<quality>,<SHA-256>` lines, in the order of the contents' SHA-256, and returns how many.
+///
+/// Codes of low quality are written too: readers set them aside by what the line says.
+///
+/// # Errors
+/// The case cannot be read, or the sink failed.
+pub fn write(case: &CaseReader, out: &mut dyn Write) -> Result<u64, ExportError> {
+    writeln!(out, "# geometry: {}", case.spec()?.geometry.name())?;
+    let mut count = 0;
+    case.for_each_content(|content: ContentRow| {
+        if let Some(found) = content.hash {
+            count += 1;
+            let sha256 = crate::source::digest::hex(&content.digests.sha256);
+            writeln!(out, "{},{},{sha256}", found.hash.codes[0], found.hash.quality)?;
+        }
+        Ok::<(), ExportError>(())
+    })?;
+    Ok(count)
+}

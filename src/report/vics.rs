@@ -1,0 +1,252 @@
+//! A case as JSON of the VICS data model 2.0: its media as a set, or as a case with the files that they were found in.
+//!
+//! What a known record of the same bytes says comes out as it went in, field by field and digit by digit: the record is copied, and only a
+//! PDQ code is added to its `AlternativeHashes` where it has none. Nothing is said of a category that no record gives, because the same
+//! number means different things in different regions. A record that is merely near is told in `Comments`; what
+//! it says of its own bytes is not said of others.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::export::ExportError;
+use crate::case::{CaseReader, MediaRow};
+use crate::source::name::escape;
+
+/// Which of the model's two documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VicsForm {
+    /// Media alone, without the names of files.
+    Media,
+    /// A case, with the files of each of its media.
+    Case,
+}
+
+/// Fields of a record in their order, with their values as they are spelled.
+struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a record")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((key, value)) = members.next_entry::<String, &'de RawValue>()? {
+                    fields.push((Cow::Owned(key), value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a record of this model; `None` for one of another.
+    fn of(record: &'a str) -> Option<Self> {
+        let fields: Self = serde_json::from_str(record).ok()?;
+        fields.get("MediaID").is_some().then_some(fields)
+    }
+
+    /// A field, whatever case its name is in.
+    fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+
+    fn media_id(&self) -> Option<u64> {
+        let text = self.get("MediaID")?.get().trim_matches('"');
+        text.parse().ok()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct AlternativeHash<'a> {
+    hash_name: &'static str,
+    hash_value: &'a str,
+}
+
+/// A file that has the media's bytes.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MediaFile<'a> {
+    file_name: &'a str,
+    file_path: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accessed: Option<&'a str>,
+    unallocated: bool,
+}
+
+/// Writes the media of a case and returns how many there are.
+///
+/// # Errors
+/// The case cannot be read, or the sink failed.
+pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<u64, ExportError> {
+    // Numbers of our own begin behind those of the records, so that no two media have one.
+    let (mut next, mut count) = (1, 0);
+    case.for_each_media(|media: MediaRow| {
+        count += 1;
+        let given = media.records.iter().find_map(|record| Fields::of(record));
+        next = next.max(given.and_then(|record| record.media_id()).map_or(1, |id| id.saturating_add(1)));
+        Ok::<(), ExportError>(())
+    })?;
+    let kind = match form {
+        VicsForm::Media => "Media",
+        VicsForm::Case => "Cases",
+    };
+    write!(
+        out,
+        "{{\"@odata.context\":\"http://github.com/VICSDATAMODEL/ProjectVic/DataModels/2.0.xml/Default/$metadata#{kind}\",\"value\":["
+    )?;
+    if form == VicsForm::Case {
+        let identity = case.identity()?;
+        let text = |text: Option<String>| text.map(|text| escape(text.as_bytes())).unwrap_or_default();
+        let head = serde_json::json!({
+            "CaseID": "1",
+            "CaseNumber": text(identity.case_number),
+            "ContactName": text(identity.examiner),
+            "SourceApplicationName": "Tamis",
+            "SourceApplicationVersion": env!("CARGO_PKG_VERSION"),
+            "TotalMediaFiles": count,
+        });
+        let head = head.to_string();
+        write!(out, "{},\"Media\":[", head.trim_end_matches('}'))?;
+    }
+    let mut first = true;
+    case.for_each_media(|media: MediaRow| {
+        out.write_all(if std::mem::take(&mut first) { b"\n" } else { b",\n" })?;
+        write_media(&media, form, &mut next, out)?;
+        Ok::<(), ExportError>(())
+    })?;
+    if form == VicsForm::Case {
+        write!(out, "\n]}}")?;
+    }
+    writeln!(out, "\n]}}")?;
+    Ok(count)
+}
+
+fn write_media(media: &MediaRow, form: VicsForm, next: &mut u64, out: &mut dyn Write) -> io::Result<()> {
+    let record = media.records.iter().find_map(|record| Fields::of(record));
+    let mut object = Object { out, begun: false };
+    match &record {
+        Some(record) => {
+            let mut coded = false;
+            for (key, value) in &record.0 {
+                if key.eq_ignore_ascii_case("AlternativeHashes") {
+                    coded = true;
+                    object.field(key)?;
+                    write_hashes(value, media, object.out)?;
+                } else if form == VicsForm::Case && key.eq_ignore_ascii_case("MediaFiles") {
+                    // Files of another case; those of this one follow.
+                } else {
+                    object.field(key)?;
+                    object.out.write_all(value.get().as_bytes())?;
+                }
+            }
+            if let (false, Some(pdq)) = (coded, &media.pdq) {
+                object
+                    .value("AlternativeHashes", &[AlternativeHash { hash_name: "PDQ", hash_value: pdq }])?;
+            }
+        }
+        None => {
+            object.value("MediaID", next)?;
+            *next += 1;
+            object.value("MD5", &media.md5.to_ascii_uppercase())?;
+            object.value("SHA1", &media.sha1.to_ascii_uppercase())?;
+            object.value("MediaSize", &media.size)?;
+            let sha256 = AlternativeHash { hash_name: "SHA256", hash_value: &media.sha256 };
+            let pdq = media.pdq.as_deref().map(|pdq| AlternativeHash { hash_name: "PDQ", hash_value: pdq });
+            let hashes: Vec<AlternativeHash<'_>> = pdq.into_iter().chain([sha256]).collect();
+            object.value("AlternativeHashes", &hashes)?;
+            if !media.near.is_empty() {
+                object.value("Comments", &near_in_words(media))?;
+            }
+        }
+    }
+    if form == VicsForm::Case {
+        let files = media.files.iter().map(|file| {
+            let path = if file.path.is_empty() { &file.source } else { &file.path };
+            MediaFile {
+                file_name: path.rsplit(['/', '\\']).next().unwrap_or_default(),
+                file_path: match file.path.as_str() {
+                    "" => Cow::Borrowed(&*file.source),
+                    below => Cow::Owned(format!("{}/{below}", file.source)),
+                },
+                created: file.created.as_deref(),
+                written: file.modified.as_deref(),
+                accessed: file.accessed.as_deref(),
+                unallocated: false,
+            }
+        });
+        object.value("MediaFiles", &files.collect::<Vec<_>>())?;
+    }
+    object.end()
+}
+
+/// What a picture is near to, for a person.
+fn near_in_words(media: &MediaRow) -> String {
+    let near = media.near.iter().map(|near| {
+        let unconfirmed = if near.verdict == "pixels" { "" } else { ", not confirmed from pixels" };
+        format!(
+            "record {} of {}: distance {} of 256, orientation {}{unconfirmed}",
+            near.record, near.known_set, near.distance, near.orientation
+        )
+    });
+    format!("Tamis, PDQ: near to {}", near.collect::<Vec<_>>().join("; "))
+}
+
+/// A record's own hashes, and the picture's code behind them where they have none.
+fn write_hashes(hashes: &RawValue, media: &MediaRow, out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(alias = "HashName", alias = "hashname", alias = "HASHNAME", default)]
+        name: String,
+    }
+    let text = hashes.get().trim();
+    let own: Option<Vec<Named>> = serde_json::from_str(text).ok();
+    let code = media.pdq.as_deref().filter(|_| {
+        own.as_ref().is_some_and(|own| !own.iter().any(|hash| hash.name.eq_ignore_ascii_case("PDQ")))
+    });
+    let Some(pdq) = code else { return out.write_all(text.as_bytes()) };
+    let more = serde_json::to_string(&AlternativeHash { hash_name: "PDQ", hash_value: pdq })?;
+    let inner = text.strip_suffix(']').unwrap_or(text).trim_end();
+    let comma = if inner.ends_with('[') { "" } else { "," };
+    write!(out, "{inner}{comma}{more}]")
+}
+
+/// An object that is written field by field.
+struct Object<'a> {
+    out: &'a mut dyn Write,
+    begun: bool,
+}
+
+impl Object<'_> {
+    fn field(&mut self, name: &str) -> io::Result<()> {
+        self.out.write_all(if self.begun { b"," } else { b"{" })?;
+        self.begun = true;
+        serde_json::to_writer(&mut *self.out, name)?;
+        self.out.write_all(b":")
+    }
+
+    fn value(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
+        self.field(name)?;
+        Ok(serde_json::to_writer(&mut *self.out, value)?)
+    }
+
+    fn end(self) -> io::Result<()> {
+        self.out.write_all(if self.begun { b"}" } else { b"{}" })
+    }
+}

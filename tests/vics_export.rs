@@ -1,0 +1,161 @@
+//! From VICS to a set, to hits, and back to VICS: nothing of a record is lost or changed on the way.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use md5::{Digest, Md5};
+use serde_json::{Value, json};
+use support::cli::{Cases, errors, expect, run};
+use support::known::{fixture, made_up};
+use support::scene::render;
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn media_of(document: &str) -> Vec<Value> {
+    let document: Value = serde_json::from_str(document).unwrap();
+    assert!(document["@odata.context"].as_str().unwrap().ends_with("#Media"));
+    document["value"].as_array().unwrap().clone()
+}
+
+fn export(case: &Path, what: &str) -> String {
+    expect(0, &run(["export", what, "--case", text(case)]))
+}
+
+fn by_md5(media: &[Value]) -> BTreeMap<String, Value> {
+    let key = |media: &Value| media["MD5"].as_str().unwrap_or_default().to_ascii_lowercase();
+    media.iter().map(|media| (key(media), media.clone())).collect()
+}
+
+#[test]
+fn records_come_back_field_by_field() {
+    for (name, profile) in [("vics-1.3.json", "vic-legacy"), ("vics-2.0.json", "vic-us")] {
+        let cases = Cases::new();
+        // Files whose bytes are those that the fixture's digests were made of.
+        let seizure = cases.path("seizure");
+        fs::create_dir(&seizure).unwrap();
+        for number in 0..40 {
+            fs::write(seizure.join(format!("{number}.bin")), made_up(number)).unwrap();
+        }
+        let set = cases.path("vics.set");
+        errors(
+            0,
+            &run(["known", "import", text(&fixture(name)), "--profile", profile, "--output", text(&set)]),
+        );
+        let case = cases.path("case");
+        cases.summary("case", &["triage", text(&seizure), "--known", text(&set)]);
+
+        let source: Value =
+            serde_json::from_str(fs::read_to_string(fixture(name)).unwrap().trim_start_matches('\u{feff}'))
+                .unwrap();
+        let source = source["value"].as_array().unwrap();
+        let back = by_md5(&media_of(&export(&case, "vics")));
+        let known = by_md5(source);
+        let mut met = 0;
+        for number in 0..40 {
+            let md5: String = Md5::digest(made_up(number)).iter().map(|byte| format!("{byte:02x}")).collect();
+            let Some(record) = known.get(&md5) else { continue };
+            assert_eq!(back[&md5], *record, "{name}, {number}");
+            met += 1;
+        }
+        assert!(met >= 3, "{met} of {name}'s records were met");
+        // And what was written is a set again, of the same records.
+        let again = cases.path("again.json");
+        fs::write(&again, export(&case, "vics")).unwrap();
+        let set = cases.path("again.set");
+        errors(0, &run(["known", "import", text(&again), "--profile", profile, "--output", text(&set)]));
+        let shown = expect(0, &run(["known", "show", text(&set)]));
+        assert!(shown.contains(&back.len().to_string()), "{shown}");
+    }
+}
+
+#[test]
+fn pictures_have_their_codes_and_what_they_are_near_to() {
+    let cases = Cases::new();
+    let seizure = cases.path("seizure");
+    fs::create_dir(&seizure).unwrap();
+    for (name, seed) in [("known.png", 1), ("near.png", 2), ("new.png", 3)] {
+        render(seed, 300, 200).save(seizure.join(name)).unwrap();
+    }
+    fs::copy(seizure.join("new.png"), seizure.join("copy.png")).unwrap();
+    fs::write(seizure.join("letter.txt"), "no media").unwrap();
+    let code = |name: &str| expect(0, &run(["hash", "--quiet", text(&seizure.join(name))]))[..64].to_string();
+    let md5 = |name: &str| -> String {
+        Md5::digest(fs::read(seizure.join(name)).unwrap()).iter().map(|byte| format!("{byte:02X}")).collect()
+    };
+    let known = json!({ "MediaID": 7, "Category": 1, "MD5": md5("known.png"), "Tags": "a\u{e9}\"", "MediaSize": "12",
+        "AlternativeHashes": [{ "HashName": "Other", "HashValue": "x" }],
+        "MediaFiles": [{ "FileName": "theirs.jpg" }] });
+    let near = json!({ "MediaID": 900, "Category": 2, "MD5": "00000000000000000000000000000001", "Series": "S",
+        "AlternativeHashes": [{ "HashName": "PDQ", "HashValue": code("near.png") }] });
+    let records = json!({ "value": [known, near] });
+    fs::write(cases.path("set.json"), records.to_string()).unwrap();
+    let (json, set, case) = (cases.path("set.json"), cases.path("set.set"), cases.path("case"));
+    let import =
+        ["known", "import", text(&json), "--format", "vics", "--profile", "vic-us", "--output", text(&set)];
+    errors(0, &run(import));
+    let identity = ["--case-number", "2026/\"7\"", "--examiner", "E"];
+    let triage = ["triage", text(&seizure), "--known", text(&set)];
+    cases.summary("case", &[&triage[..], &identity[..]].concat());
+
+    let media = by_md5(&media_of(&export(&case, "vics")));
+    assert_eq!(media.len(), 3, "distinct media; a letter is none");
+    // The record as it was, and our code behind its own hashes.
+    let mut expected = known.clone();
+    expected["AlternativeHashes"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "HashName": "PDQ", "HashValue": code("known.png") }));
+    assert_eq!(media[&md5("known.png").to_lowercase()], expected);
+    let found = &media[&md5("near.png").to_lowercase()];
+    assert!(
+        found["Comments"]
+            .as_str()
+            .unwrap()
+            .contains("record 2 of set: distance 0 of 256, orientation original")
+    );
+    assert!(found.get("Category").is_none() && found.get("Series").is_none(), "{found}");
+    let new = &media[&md5("new.png").to_lowercase()];
+    assert_eq!(new["AlternativeHashes"][0], json!({ "HashName": "PDQ", "HashValue": code("new.png") }));
+    assert!(new.get("MediaFiles").is_none() && new.get("Comments").is_none());
+    // Numbers of our own do not meet those of records, and are different.
+    let mut numbers: Vec<u64> = media.values().map(|media| media["MediaID"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [7, 8, 9]);
+
+    let document: Value = serde_json::from_str(&export(&case, "vics-case")).unwrap();
+    let whole = &document["value"][0];
+    assert_eq!(
+        (whole["CaseNumber"].as_str(), whole["ContactName"].as_str()),
+        (Some("2026/\"7\""), Some("E"))
+    );
+    assert_eq!(whole["TotalMediaFiles"].as_u64(), Some(3));
+    let media = by_md5(whole["Media"].as_array().unwrap());
+    let files = |name: &str| -> Vec<String> {
+        let media = &media[&md5(name).to_lowercase()];
+        media["MediaFiles"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|file| file["FileName"].as_str().unwrap().into())
+            .collect()
+    };
+    assert_eq!(files("new.png"), ["copy.png", "new.png"]);
+    assert_eq!(files("known.png"), ["known.png"], "files of another case are not this one's");
+    assert_eq!(export(&case, "vics-case"), export(&case, "vics-case"));
+
+    // The list of codes is read as a known set.
+    let list = export(&case, "pdq");
+    assert_eq!(list.lines().count(), 4);
+    let path = cases.path("codes.txt");
+    fs::write(&path, &list).unwrap();
+    let summary = cases.summary("other", &["triage", text(&seizure), "--known", text(&path)]);
+    assert_eq!(summary["items_with_hits"].as_u64(), Some(4));
+    errors(2, &run(["export", "vics", "--format", "jsonl", "--case", text(&case)]));
+}
