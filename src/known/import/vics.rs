@@ -180,6 +180,11 @@ impl<'a> Value<'a> {
         Ok(match self {
             Self::Null => None,
             Self::Bool(yes) => Some(Cow::Borrowed(if yes { "true" } else { "false" })),
+            // Categories are one digit; a text of its own for each would be most of what is allocated.
+            Self::Whole(digit @ 0..=9) => {
+                let digit = digit as usize;
+                "0123456789".get(digit..=digit).map(Cow::Borrowed)
+            }
             Self::Whole(number) => Some(Cow::Owned(number.to_string())),
             Self::Number(number) => Some(Cow::Owned(number.to_string())),
             Self::Text(text) => Some(text),
@@ -240,7 +245,9 @@ impl<'de> Visitor<'de> for MediaVisitor {
         // Records have about so many fields.
         let mut keys = Keys { keys: Vec::with_capacity(24), ..Keys::default() };
         while let Some(Text(key)) = members.next_key()? {
-            let field = FIELDS.iter().position(|field| field.eq_ignore_ascii_case(&key));
+            // Lengths first: most keys are settled by them.
+            let is = |field: &&str| field.len() == key.len() && field.eq_ignore_ascii_case(&key);
+            let field = FIELDS.iter().position(is);
             keys.add(key)?;
             let Some(field) = field else {
                 members.next_value::<Value<'de>>()?;
@@ -290,7 +297,10 @@ impl<'de> Media<'de> {
                 record.facts.category = category.and_then(fields::text);
             }
             "MediaSize" => {
-                record.media_size = fields::size(&text(value.scalar(field)?), field).map_err(E::custom)?;
+                record.media_size = match value {
+                    Value::Whole(size) => Some(size),
+                    other => fields::size(&text(other.scalar(field)?), field).map_err(E::custom)?,
+                };
             }
             "PhotoDNA" => {
                 (record.photodna, *photodna_unread) = fields::photodna(&text(value.only_text(field)?));
