@@ -132,6 +132,37 @@ fn endless_lines_and_texts() {
     assert!(sets.import(&[path], &known).unwrap_err().contains("nested deeper than 64"));
 }
 
+/// Fields by the hundred thousand, in every format that has names: told apart without comparing each with each, which
+/// would take this test minutes.
+#[test]
+fn more_fields_than_anybody_has() {
+    let sets = Sets::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many");
+    let digest = hex(&md5(1));
+    let members: String = (0..300_000).map(|number| format!(",\"k{number:06}\":0")).collect();
+    let twice = format!("{{\"value\":[{{\"MD5\":\"{digest}\"{members},\"k299999\":1}}]}}");
+    fs::write(&path, twice).unwrap();
+    let error = sets.import(std::slice::from_ref(&path), &options("known")).unwrap_err();
+    assert!(error.contains("the key `k299999` comes twice"), "{error}");
+    let columns: String = (0..100_000).map(|_| ",same").collect();
+    fs::write(&path, format!("md5{columns}\n{digest}{}\n", ",x".repeat(100_000))).unwrap();
+    sets.import(std::slice::from_ref(&path), &options("known")).unwrap();
+    assert!(
+        SetFile::open(&sets.path()).unwrap().record(0).unwrap().fields.ends_with("\"same_100000\":\"x\"}")
+    );
+    let members = "<member id=\"1\">x</member>".repeat(100_000);
+    let entry = format!(
+        "<image><id>1</id><feedback>{members}</feedback><fingerprints><md5>{digest}</md5></fingerprints></image>"
+    );
+    fs::write(&path, format!("<queryResult><images>{entry}</images></queryResult>")).unwrap();
+    sets.import(std::slice::from_ref(&path), &options("known")).unwrap();
+    assert_eq!(SetFile::open(&sets.path()).unwrap().find_md5(&md5(1)).unwrap(), [0]);
+    let aside: String = (0..1001).map(|number| format!("\"k{number}\":0,")).collect();
+    fs::write(&path, format!("{{{aside}\"value\":[]}}")).unwrap();
+    assert!(sets.import(&[path], &options("known")).unwrap_err().contains("more than 1000 fields"));
+}
+
 /// Bytes of every fixture are changed, cut and doubled: an import ends with a set or a reason, never with a panic or
 /// half a file.
 #[test]

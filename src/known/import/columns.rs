@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::fields::{self, Object};
+use super::fields::{self, Names, Object};
 use super::source::Source;
 use super::text_lines::{Line, for_each_line};
 use super::{Fault, ImportError, Parsed, Sink};
@@ -131,21 +131,21 @@ impl Header {
     fn read(line: &[u8], separator: u8, naming: Naming<'_>) -> Result<Self, String> {
         let mut cells = Vec::new();
         split(line, separator, &mut cells)?;
-        let mut names: Vec<String> = Vec::with_capacity(cells.len());
+        let mut names = Names::default();
+        let mut held: Vec<Field> = Vec::new();
         let mut columns: Vec<(String, Option<Field>)> = Vec::with_capacity(cells.len());
         for cell in cells {
             let name =
                 std::str::from_utf8(&cell).map_err(|_| "the header is not UTF-8".to_string())?.trim_ascii();
             let field = naming.field(name);
-            if field.is_some() && columns.iter().any(|(_, other)| *other == field) {
+            if field.is_some_and(|field| held.contains(&field)) {
                 return Err(format!(
                     "two columns of the header hold the same as `{}`",
                     escape(name.as_bytes())
                 ));
             }
-            let name = fields::unique(&names, name);
-            names.push(name.clone());
-            columns.push((name, field));
+            held.extend(field);
+            columns.push((names.add(name), field));
         }
         Ok(Self { separator, lenient: matches!(naming, Naming::Icse), columns })
     }

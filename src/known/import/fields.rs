@@ -1,6 +1,7 @@
 //! Values of fields that all formats have, and the object of a record's own fields.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use crate::known::builder::parse_hex;
 use crate::known::photodna;
@@ -110,15 +111,34 @@ impl Object {
     }
 }
 
-/// A name that none before it has: one that comes again gets a number.
-pub(super) fn unique(names: &[String], name: &str) -> String {
-    let mut unique = name.to_string();
-    let mut number = 2;
-    while names.contains(&unique) {
-        unique = format!("{name}_{number}");
-        number += 1;
+/// Names told apart: one that comes again gets a number.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    taken: HashSet<String>,
+    /// The number that a name gets next, where it came before.
+    next: HashMap<String, u32>,
+}
+
+impl Names {
+    /// Whether a name was given out.
+    pub fn has(&self, name: &str) -> bool {
+        self.taken.contains(name)
     }
-    unique
+
+    /// The name, or with a number if it was given out before.
+    pub fn add(&mut self, name: &str) -> String {
+        if self.taken.insert(name.to_string()) {
+            return name.to_string();
+        }
+        let number = self.next.entry(name.to_string()).or_insert(2);
+        loop {
+            let numbered = format!("{name}_{number}");
+            *number += 1;
+            if self.taken.insert(numbered.clone()) {
+                return numbered;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -135,6 +155,13 @@ mod tests {
         let parsed: serde_json::Value = serde_json::from_str(&object.finish()).unwrap();
         assert_eq!(parsed, serde_json::json!({ "a \"name\"": odd, "b": "" }));
         assert_eq!(Object::default().finish(), "{}");
+    }
+
+    #[test]
+    fn names_are_told_apart() {
+        let mut names = Names::default();
+        let given: Vec<String> = ["a", "b", "a", "a_3", "a", "a"].map(|name| names.add(name)).into();
+        assert_eq!(given, ["a", "b", "a_2", "a_3", "a_4", "a_5"]);
     }
 
     #[test]

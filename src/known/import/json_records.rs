@@ -16,6 +16,8 @@ pub(super) const MAX_RECORD: u64 = 16 << 20;
 /// Bytes of anything beside records, at most, and of all of it in a file.
 const MAX_ASIDE: u64 = 1 << 20;
 const MAX_ASIDES: u64 = 16 << 20;
+/// Fields beside records in one object, at most.
+const MAX_FIELDS_ASIDE: usize = 1000;
 /// How deep a record may be nested.
 pub(super) const MAX_DEPTH: u32 = 64;
 /// Bytes read at a time.
@@ -268,6 +270,11 @@ where
             }
             visit(self, &key)?;
             seen.push(key);
+            if seen.len() > MAX_FIELDS_ASIDE {
+                return Err(
+                    self.wrong(format!("more than {MAX_FIELDS_ASIDE} fields stand beside the records"))
+                );
+            }
         }
         self.window.position += 1;
         Ok(())

@@ -12,7 +12,7 @@ use std::path::Path;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::fields::{self, Object};
+use super::fields::{self, Names, Object};
 use super::json_records::{MAX_DEPTH, MAX_RECORD};
 use super::source::Source;
 use super::{Fault, ImportError, Parsed, Sink};
@@ -103,11 +103,11 @@ impl Entry {
     fn parse(&self, withdrawn: bool) -> Result<Parsed<'static>, Fault> {
         let mut parsed = Parsed::default();
         let mut object = Object::default();
-        object.add("kind", &self.kind);
-        let mut names: Vec<String> = vec!["kind".into()];
+        let mut names = Names::default();
+        object.add(&names.add("kind"), &self.kind);
         let record = &mut parsed.record;
         for (path, text) in &self.texts {
-            let again = names.contains(path);
+            let again = names.has(path);
             match &**path {
                 _ if again && path.starts_with("fingerprints/") => {
                     return Err(Fault::from(format!("{} comes twice", escape(path.as_bytes()))));
@@ -121,9 +121,7 @@ impl Entry {
                 "classification" if !again => record.facts.category = fields::text(text.clone()),
                 _ => {}
             }
-            let name = if again { fields::unique(&names, path) } else { path.clone() };
-            object.add(&name, text);
-            names.push(name);
+            object.add(&names.add(path), text);
         }
         record.facts.withdrawn = withdrawn;
         record.fields = Cow::Owned(object.finish());

@@ -5,6 +5,7 @@
 //! it is in the file, so that fields nobody knows here come out again as they went in.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -70,7 +71,12 @@ struct Keys<'a> {
     keys: Vec<Cow<'a, str>>,
     /// A bit for the length and ends of each key: where it is new, no key need be compared.
     seen: u64,
+    /// All of them once they are too many to be compared one by one.
+    many: HashSet<Cow<'a, str>>,
 }
+
+/// So many keys are compared one by one.
+const FEW_KEYS: usize = 64;
 
 impl<'a> Keys<'a> {
     fn add<E: de::Error>(&mut self, key: Cow<'a, str>) -> Result<(), E> {
@@ -80,11 +86,21 @@ impl<'a> Keys<'a> {
             .zip(bytes.last())
             .map_or(0, |(first, last)| usize::from(*first) * 7 + usize::from(*last) * 13);
         let bit = 1_u64 << ((ends + bytes.len()) % 64);
-        if self.seen & bit != 0 && self.keys.contains(&key) {
+        let few = self.keys.len() < FEW_KEYS;
+        if self.keys.len() == FEW_KEYS && self.many.is_empty() {
+            self.many.extend(self.keys.iter().cloned());
+        }
+        let again =
+            if few { self.seen & bit != 0 && self.keys.contains(&key) } else { self.many.contains(&key) };
+        if again {
             return Err(E::custom(format!("the key `{}` comes twice", escape(key.as_bytes()))));
         }
         self.seen |= bit;
-        self.keys.push(key);
+        if few {
+            self.keys.push(key);
+        } else {
+            self.many.insert(key);
+        }
         Ok(())
     }
 }
@@ -164,6 +180,11 @@ impl<'a> Value<'a> {
         Ok(match self {
             Self::Null => None,
             Self::Bool(yes) => Some(Cow::Borrowed(if yes { "true" } else { "false" })),
+            // Categories are one digit; a text of its own for each would be most of what is allocated.
+            Self::Whole(digit @ 0..=9) => {
+                let digit = digit as usize;
+                "0123456789".get(digit..=digit).map(Cow::Borrowed)
+            }
             Self::Whole(number) => Some(Cow::Owned(number.to_string())),
             Self::Number(number) => Some(Cow::Owned(number.to_string())),
             Self::Text(text) => Some(text),
@@ -222,9 +243,11 @@ impl<'de> Visitor<'de> for MediaVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Media<'de>, A::Error> {
         let mut media = Media::default();
         // Records have about so many fields.
-        let mut keys = Keys { keys: Vec::with_capacity(24), seen: 0 };
+        let mut keys = Keys { keys: Vec::with_capacity(24), ..Keys::default() };
         while let Some(Text(key)) = members.next_key()? {
-            let field = FIELDS.iter().position(|field| field.eq_ignore_ascii_case(&key));
+            // Lengths first: most keys are settled by them.
+            let is = |field: &&str| field.len() == key.len() && field.eq_ignore_ascii_case(&key);
+            let field = FIELDS.iter().position(is);
             keys.add(key)?;
             let Some(field) = field else {
                 members.next_value::<Value<'de>>()?;
@@ -274,7 +297,10 @@ impl<'de> Media<'de> {
                 record.facts.category = category.and_then(fields::text);
             }
             "MediaSize" => {
-                record.media_size = fields::size(&text(value.scalar(field)?), field).map_err(E::custom)?;
+                record.media_size = match value {
+                    Value::Whole(size) => Some(size),
+                    other => fields::size(&text(other.scalar(field)?), field).map_err(E::custom)?,
+                };
             }
             "PhotoDNA" => {
                 (record.photodna, *photodna_unread) = fields::photodna(&text(value.only_text(field)?));

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Take, Write};
 use std::path::{Path, PathBuf};
@@ -121,13 +122,18 @@ impl<const N: usize> Sorter<N> {
         let mut resident = self.entries.iter().copied();
         let last = runs.len();
         next.extend(resident.next().map(|entry| Reverse((entry, last))));
-        while let Some(Reverse((entry, number))) = next.pop() {
+        while let Some(mut least) = next.peek_mut() {
+            let Reverse((entry, number)) = *least;
             sink(&entry)?;
             let following = match runs.get_mut(number) {
                 Some(run) => run.next()?,
                 None => resident.next(),
             };
-            next.extend(following.map(|entry| Reverse((entry, number))));
+            // Put in the place of the one before it, which costs less than taking that out first.
+            match following {
+                Some(entry) => *least = Reverse((entry, number)),
+                None => drop(PeekMut::pop(least)),
+            }
         }
         Ok(())
     }
