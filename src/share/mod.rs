@@ -18,6 +18,8 @@ pub mod said;
 pub mod store;
 pub mod write;
 
+mod place;
+
 use std::fmt;
 use std::io;
 use std::path::Path;
