@@ -10,7 +10,8 @@ use crate::case::{CaseReader, ContentRow, HashSpec, KnownFacts};
 use crate::decode::DecodePath;
 use crate::pdq::Code;
 
-/// The contents of a case or a package. Memory: some 40 bytes a content, and 300 more a picture that is compared.
+/// The contents of a case or a package. Memory: some 40 bytes a content, and 270 more a picture that is compared; comparing takes
+/// as much again and more.
 #[derive(Debug)]
 pub struct Holder {
     /// What rows call it: its path as it was given, escaped.

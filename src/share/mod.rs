@@ -2,7 +2,7 @@
 //! cases and packages have in common.
 //!
 //! * [`keys`] and [`store`]: who signs, who is trusted, who can open what is encrypted.
-//! * [`package`] is the format, [`container`] the archive it comes in; [`write`] makes packages and [`read`] verifies
+//! * [`package`] is the format, [`container`] the archive it comes in; [`mod@write`] makes packages and [`read`] verifies
 //!   them while it reads. `docs/share-package.md` describes both for somebody without this program.
 //! * [`known_list`] makes a list for `--known` of a package; [`link`] compares cases and packages ([`holder`]). What known sets
 //!   say of a content is summed up in [`said`].
@@ -17,6 +17,8 @@ pub mod read;
 pub mod said;
 pub mod store;
 pub mod write;
+
+mod place;
 
 use std::fmt;
 use std::io;

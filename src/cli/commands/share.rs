@@ -143,9 +143,16 @@ pub fn show(command: &ShareShow) -> Result<Finished, CliError> {
     let reader = PackageReader::open(&command.package, key.as_ref()).map_err(CliError::failed)?;
     let encrypted = reader.was_encrypted();
     let manifest = reader.finish().map_err(CliError::failed)?;
-    let trusted = store.is_trusted(&manifest.signer).map_err(CliError::failed)?;
+    let own = store.own().map_err(CliError::failed)?.as_ref() == Some(&manifest.signer);
+    let trust = match (own, store.is_trusted(&manifest.signer).map_err(CliError::failed)?) {
+        (true, _) => "you",
+        (false, true) => "trusted",
+        (false, false) => {
+            "NOT TRUSTED: it says of itself who that is; compare the fingerprint with the owner"
+        }
+    };
     with_output(None, |out| {
-        write_manifest(&command.package, &manifest, encrypted, trusted, out).map_err(CliError::failed)
+        write_manifest(&command.package, &manifest, encrypted, trust, out).map_err(CliError::failed)
     })?;
     Ok(Finished::Done)
 }
@@ -155,15 +162,10 @@ fn write_manifest(
     path: &Path,
     manifest: &Manifest,
     encrypted: bool,
-    trusted: bool,
+    trust: &str,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     writeln!(out, "{}: whole and unaltered", escape_path(path))?;
-    let trust = if trusted {
-        "trusted"
-    } else {
-        "NOT TRUSTED: it says of itself who that is; compare the fingerprint with the owner"
-    };
     let case = &manifest.case;
     let spec = &manifest.hash_spec;
     let yes = |yes: bool| if yes { "yes" } else { "no" }.to_string();
