@@ -5,10 +5,11 @@ use std::path::Path;
 
 use rand::prelude::*;
 use tamis::case::{
-    Batch, CaseIdentity, CaseStore, ContentHits, ContentRecord, HashSpec, ItemRecord, RecordColumns, SetId,
+    Batch, CaseError, CaseIdentity, CaseStore, ContentHits, ContentRecord, HashSpec, ItemRecord,
+    RecordSource, SetId,
 };
 use tamis::decode::{DecodeMode, DecodePath, Derivation, Facts, PictureHash};
-use tamis::known::{KnownSet, ReadOptions};
+use tamis::known::{KnownSet, ReadOptions, RecordDetails};
 use tamis::matching::VerifyMode;
 use tamis::outcome::{Failure, Outcome, Stage};
 use tamis::pdq::{Code, Geometry, TileHash};
@@ -51,9 +52,9 @@ pub fn turned(code: Code, random: &mut StdRng) -> [Code; 8] {
 
 struct Columns<'a>(&'a KnownSet);
 
-impl RecordColumns for Columns<'_> {
-    fn columns(&self, _: SetId, record: u32) -> Vec<(String, String)> {
-        self.0.columns(record).into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+impl RecordSource for Columns<'_> {
+    fn details(&self, _: SetId, record: u32) -> Result<RecordDetails, CaseError> {
+        Ok(self.0.details(record).unwrap())
     }
 }
 
@@ -136,8 +137,8 @@ pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
 
 struct NoColumns;
 
-impl RecordColumns for NoColumns {
-    fn columns(&self, _: SetId, _: u32) -> Vec<(String, String)> {
-        Vec::new()
+impl RecordSource for NoColumns {
+    fn details(&self, _: SetId, _: u32) -> Result<RecordDetails, CaseError> {
+        Ok(RecordDetails::default())
     }
 }
