@@ -1,6 +1,10 @@
 //! Priorities: one item for each of the program's own rules, and rules of one's own.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod support;
 

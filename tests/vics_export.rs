@@ -1,6 +1,10 @@
 //! From VICS to a set, to hits, and back to VICS: nothing of a record is lost or changed on the way.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod support;
 
@@ -158,4 +162,29 @@ fn pictures_have_their_codes_and_what_they_are_near_to() {
     let summary = cases.summary("other", &["triage", text(&seizure), "--known", text(&path)]);
     assert_eq!(summary["items_with_hits"].as_u64(), Some(4));
     errors(2, &run(["export", "vics", "--format", "jsonl", "--case", text(&case)]));
+}
+
+/// A name that a spreadsheet would calculate.
+#[test]
+fn csv_holds_no_formulas() {
+    let cases = Cases::new();
+    let seizure = cases.path("seizure");
+    fs::create_dir(&seizure).unwrap();
+    let names = ["=cmd|' -C calc'!A0.txt", "+1.txt", "-1.txt", "@SUM(A1).txt", "\u{ff1d}1.txt", "fine=.txt"];
+    for name in names {
+        fs::write(seizure.join(name), "x").unwrap();
+    }
+    cases.summary("case", &["scan", text(&seizure)]);
+    let case = cases.path("case");
+    let csv = export(&case, "items");
+    let jsonl = cases.rows("case", "items");
+    for name in names {
+        let guarded = if name.starts_with("fine") { name.to_string() } else { format!("'{name}") };
+        assert!(csv.contains(&format!(",{guarded},")), "{guarded}: {csv}");
+        assert!(jsonl.iter().any(|row| row["path"] == *name), "other forms have it as it is");
+    }
+    let paths = csv.lines().filter_map(|line| line.split(',').nth(1));
+    assert!(
+        paths.clone().count() > 6 && !paths.into_iter().any(|path| path.starts_with(['=', '+', '-', '@']))
+    );
 }

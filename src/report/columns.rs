@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::export::ExportKind;
 use crate::case::{HitRow, ItemRow, PriorityRow, StackRow};
+use crate::source::name::guarded;
 
 /// What the cells of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub enum Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// Writes it as CSV has it, without quoting; nothing for [`Cell::Empty`].
+    /// Writes it as CSV has it, without quoting, and texts [guarded](guarded); nothing for [`Cell::Empty`].
     ///
     /// # Errors
     /// The sink failed.
@@ -70,7 +71,7 @@ impl Cell<'_> {
             Self::Unsigned(number) => write!(out, "{number}"),
             Self::Integer(number) => write!(out, "{number}"),
             Self::Boolean(yes) => write!(out, "{yes}"),
-            Self::Text(text) => out.write_all(text.as_bytes()),
+            Self::Text(text) => out.write_all(guarded(text).as_bytes()),
         }
     }
 }

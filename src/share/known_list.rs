@@ -2,6 +2,7 @@
 //!
 //! This is the one place that knows the form of the list; another form of known sets is to be written here.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use super::ShareError;
@@ -11,6 +12,7 @@ use super::said::{SAID_COLUMNS, Said};
 use super::write::Watch;
 use crate::case::ContentRow;
 use crate::source::digest::hex;
+use crate::source::name::guarded;
 
 /// Writes the list. The package is read by two readers at once, because what known sets say of a content stands behind
 /// all contents; both verify it to its end. Returns how many records it has.
@@ -51,7 +53,15 @@ pub fn write_known_list(
         }
         records += 1;
         let own = own_cells(&content);
-        rows.write_record(own.iter().chain(&of_package).chain(&said.cells())).map_err(sink)?;
+        let told = said.cells();
+        let texts = of_package.iter().chain(&told).map(|text| guarded(text));
+        rows.write_record(
+            own.iter()
+                .map(|cell| Cow::Borrowed(&**cell))
+                .chain(texts)
+                .map(|cell: Cow<'_, str>| cell.into_owned()),
+        )
+        .map_err(sink)?;
     }
     rows.flush().map_err(ShareError::Sink)?;
     hits.finish()?;

@@ -110,6 +110,17 @@ fn unescape_one<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {
     Some(rest)
 }
 
+/// A text as CSV has it: with an apostrophe before it where a spreadsheet would take it for a formula.
+///
+/// Names of files and texts of known sets are chosen by strangers, and a formula may send what stands beside it to somebody. Other
+/// forms have the text as it is.
+#[must_use]
+pub fn guarded(text: &str) -> Cow<'_, str> {
+    // The wide ones are what some spreadsheets take them for.
+    const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+    if text.starts_with(FORMULA) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
 /// The printable form of a path.
 #[must_use]
 pub fn escape_path(path: &Path) -> String {

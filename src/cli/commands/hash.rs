@@ -18,7 +18,7 @@ use crate::outcome::Outcome;
 use crate::pdq::{Orientation, TileHash};
 use crate::pipeline::{HashSettings, HashedFile, Progress, hash_files};
 use crate::report::write_json_line;
-use crate::source::name::{escape, escape_path};
+use crate::source::name::{escape, escape_path, guarded};
 
 /// Runs the command.
 ///
@@ -165,9 +165,9 @@ impl<'a> Rows<'a> {
                 let row = row(file, false);
                 let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
                 let mut record = vec![
-                    row.path,
+                    guarded(&row.path).into_owned(),
                     row.outcome.to_string(),
-                    row.reason.unwrap_or_default(),
+                    guarded(&row.reason.unwrap_or_default()).into_owned(),
                     row.pdq.unwrap_or_default(),
                     number(row.quality.map(u32::from)),
                     number(row.width),

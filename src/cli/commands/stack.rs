@@ -55,10 +55,11 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
         }
         Err(error) => return Err(CliError::failed(error)),
         // Priorities look at stacks.
-        Ok(()) => match store.rules().map_err(CliError::failed)? {
-            Some(rules) => store.prioritise(&rules).map_err(CliError::failed)?,
-            None => {}
-        },
+        Ok(()) => {
+            if let Some(rules) = store.rules().map_err(CliError::failed)? {
+                store.prioritise(&rules).map_err(CliError::failed)?;
+            }
+        }
     }
     drop(store);
     tell(command, console)?;

@@ -27,9 +27,9 @@ pub(super) struct Channel {
 #[derive(Debug)]
 enum Folding {
     /// Their coefficients are projected.
-    Projected(Projection),
+    Projected(Box<Projection>),
     /// Samples are made of them: where all are kept.
-    Sampled(Samples),
+    Sampled(Box<Samples>),
 }
 
 impl Channel {
@@ -48,10 +48,10 @@ impl Channel {
     ) -> Result<Self, PixelsWanted> {
         let folding = if kept == Kept::ALL {
             let samples = Samples::new(frame.width, frame.height, steps);
-            Folding::Sampled(samples.ok_or("a size that has no code")?)
+            Folding::Sampled(Box::new(samples.ok_or("a size that has no code")?))
         } else {
             let (columns, rows) = (axis(usize::from(frame.width)), axis(usize::from(frame.height)));
-            Folding::Projected(Projection::new(&columns, &rows, kept, steps))
+            Folding::Projected(Box::new(Projection::new(&columns, &rows, kept, steps)))
         };
         Ok(Self {
             component,
