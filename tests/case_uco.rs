@@ -205,3 +205,25 @@ fn names_are_told_apart_and_escaped() {
         .unwrap();
     assert!(errors(2, &form).contains("always JSON-LD"));
 }
+
+/// A run acts on the sources that it was given, not on those that came to the case later.
+#[test]
+fn runs_act_on_their_own_sources() {
+    let cases = Cases::new();
+    for source in ["one", "two"] {
+        fs::create_dir(cases.path(source)).unwrap();
+        fs::write(cases.path(source).join("a.txt"), source).unwrap();
+        let path = cases.path(source);
+        cases.summary("CASE", &["scan", path.to_str().unwrap()]);
+    }
+    cases.summary("CASE", &["stack"]);
+    let (_, nodes) = graph(&cases, "CASE");
+    assert_eq!(faults(&nodes), [""; 0]);
+    let class = |node: &Value| node["@type"].as_str().unwrap_or_default().to_string();
+    let actions: Vec<&Value> =
+        nodes.iter().filter(|node| class(node).ends_with("InvestigativeAction")).collect();
+    let objects: Vec<usize> =
+        actions.iter().map(|action| action["uco-action:object"].as_array().map_or(0, Vec::len)).collect();
+    assert_eq!(objects, [1, 1, 0]);
+    assert_ne!(actions[0]["uco-action:object"], actions[1]["uco-action:object"]);
+}

@@ -243,3 +243,64 @@ fn an_interrupted_import_leaves_nothing() {
     assert_eq!(fs::read_dir(sets.0.path()).unwrap().count(), 1);
     assert_eq!(fs::read(sets.path()).unwrap(), b"the old one");
 }
+
+/// Cases within cases would be a stack as deep as the file is long.
+#[test]
+fn media_within_media_are_records_however_deep() {
+    let sets = Sets::new();
+    let path = sets.0.path().with_extension("json");
+    let deep = format!("{{\"value\":[{}", "{\"Media\":[".repeat(200_000));
+    fs::write(&path, deep).unwrap();
+    let refused = sets.import(std::slice::from_ref(&path), &options("vic-us")).unwrap_err();
+    assert!(refused.contains("record 1"), "{refused}");
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn digits_without_a_word_of_what_they_are_are_warned_of() {
+    let sets = Sets::new();
+    let path = sets.0.path().with_extension("txt");
+    let digits = "0123456789abcdef".repeat(4);
+    for (text, bare) in [
+        (format!("{digits}\n"), true),
+        (format!("pdq\n{digits}\n"), false),
+        (format!("{digits},90\n"), false),
+        (format!("{digits}  name\n"), false),
+    ] {
+        fs::write(&path, &text).unwrap();
+        let imported = sets.import(std::slice::from_ref(&path), &options("known")).unwrap();
+        assert_eq!(imported.manifest.bare, bare, "{text}");
+    }
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_deletion_without_an_id_withdraws_nothing() {
+    let sets = Sets::new();
+    let path = sets.0.path().with_extension("xml");
+    let image = |id: &str, number: u32| {
+        format!(
+            "<image><member id=\"1\">M</member>{id}<fingerprints><md5>{}</md5></fingerprints></image>",
+            hex(&md5(number))
+        )
+    };
+    let document = |rest: &str| {
+        let (one, two) = (image("", 1), image("<id>\n 5 </id>", 2));
+        format!(
+            "<queryResult xmlns=\"https://hashsharing.ncmec.org/hashsharing/v2\"><images>{one}{two}{rest}</images></queryResult>"
+        )
+    };
+    let mut options = options("ncmec");
+    options.skip_bad_records = true;
+    for (rest, found) in [
+        ("<deletedImage><member id=\"1\">M</member></deletedImage>", [1, 1]),
+        ("<deletedImage><member id=\"1\">M</member><id>5</id></deletedImage>", [1, 0]),
+    ] {
+        fs::write(&path, document(rest)).unwrap();
+        sets.import(std::slice::from_ref(&path), &options).unwrap();
+        let set = SetFile::open(&sets.path()).unwrap();
+        let count = |number| set.find_md5(&md5(number)).unwrap().len();
+        assert_eq!([count(1), count(2)], found, "{rest}");
+    }
+    fs::remove_file(path).unwrap();
+}

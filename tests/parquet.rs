@@ -117,6 +117,8 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
         for row in &table.rows {
             let field = |value: &Value| match value {
                 Value::Null => String::new(),
+                // CSV alone has an apostrophe before what a spreadsheet would calculate.
+                Value::String(text) if text.starts_with('=') => format!("'{text}"),
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
@@ -232,6 +234,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
     fn json_rows(cases: &Cases, what: &str, names: &[String]) -> Vec<Vec<Value>> {
         let cell = |row: &Value, at: usize, name: &str| match name.strip_prefix("known_") {
             // The fields of a hit come before those of the known record.
+            Some("set_2") if what == "hits" => row["known"].get("set").cloned(),
             Some(known) if what == "hits" && at >= 23 => row["known"].get(known).cloned(),
             _ => row.get(name).cloned().or_else(|| panic!("no {name} in {row}")),
         };
@@ -259,14 +262,13 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
                 .map(String::from)
                 .collect();
             let expected = json_rows(&cases, what, &names);
-            let mut table = read_both(&file, &types(what, names.len()));
+            let table = read_both(&file, &types(what, names.len()));
             assert!(table.rows.len() >= least, "{what}");
             assert!(table.rows == expected, "{what}: {:#?}\n{expected:#?}", table.rows);
             if what == "hits" {
-                // Of two columns of one name, which CSV has, the second has a number.
-                let at = names.iter().rposition(|name| name == "known_set").unwrap();
-                assert_eq!(table.names[at], "known_set_2");
-                table.names[at] = "known_set".into();
+                // Of two columns that would have one name the second has a number.
+                assert_eq!(names.iter().filter(|name| name.starts_with("known_set")).count(), 3);
+                assert!(names.contains(&"known_set_2".to_string()));
                 // What a record does not have, or has empty, is no text.
                 for (name, value) in [
                     ("known_a \"b\", c.d", "the \"first\", or so".into()),

@@ -228,13 +228,21 @@ fn rules_of_ones_own() {
         ("pairs", "several-small.png"),
         ("pairs", "several.png"),
     ]);
-    // What no rule fits is left out.
-    assert_eq!(lab.order("case"), expected);
+    // What no rule fits comes last, and is warned of.
+    let order = lab.order("case");
+    assert_eq!(order[..7], expected);
+    assert_eq!(order.len(), 16);
+    assert!(order[7..].iter().all(|(rule, _)| rule.is_empty()));
+    let path = lab.cases.path("case");
+    let told = errors(0, &run(["export", "priorities", "--case", path.to_str().unwrap()]));
+    assert!(told.contains("9 items have no priority"), "{told}");
 
     // The case keeps its rules: stacks of no distance leave no pairs.
     let case = lab.cases.path("case");
     errors(0, &run(["stack", "--distance", "0", "--quiet", "--case", case.to_str().unwrap()]));
-    assert_eq!(lab.order("case"), expected[..4]);
+    let order = lab.order("case");
+    assert_eq!(order[..4], expected[..4]);
+    assert!(order[4].0.is_empty());
 
     let listed = expect(0, &run(["rules", file.to_str().unwrap()]));
     assert!(listed.contains("  2  series: of a series"), "{listed}");
@@ -243,6 +251,9 @@ fn rules_of_ones_own() {
         .unwrap();
     let refused = errors(1, &run(["rules", file.to_str().unwrap()]));
     assert!(refused.contains("rules.toml") && refused.contains("perhaps"), "{refused}");
+    fs::write(&file, "[[rule]\u{1b}]0;owned\u{7}").unwrap();
+    let refused = errors(1, &run(["rules", file.to_str().unwrap()]));
+    assert!(!refused.contains('\u{1b}') && refused.contains("\\x1b"), "{refused:?}");
     // Before anything is read.
     let arguments = ["triage", lab.seizure.to_str().unwrap(), "--rules", file.to_str().unwrap(), "--known"];
     let (list, other) = (lab.cases.path("list.md5"), lab.cases.path("other"));

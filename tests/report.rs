@@ -145,7 +145,7 @@ fn the_page_has_what_the_case_has() {
     );
     assert_eq!(rows(&page, "stacks-table-rows").len(), 1);
     // Settings, in full.
-    for part in ["matching.distance", "resources.max_memory", "tests/data/known.csv", "pdq 1"] {
+    for part in ["matching.distance", "resources.max_memory", "tests/data/known.csv", "pdq 2"] {
         assert!(page.contains(part), "{part}");
     }
     let Some(parsed) = parsed(&page) else { return };
@@ -216,6 +216,7 @@ fn every_language_has_the_same_sections() {
     };
     let expected = [
         "summary",
+        "priorities",
         "hits",
         "distances",
         "qualities",

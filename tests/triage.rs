@@ -633,3 +633,29 @@ fn the_threads_that_read_do_not_change_the_case() {
     }
     assert_eq!(exports.len(), 1);
 }
+
+/// A file that was over the limit is tried again with more memory; what a set knows of its bytes stays.
+#[test]
+fn a_hit_by_digest_outlives_a_second_try() {
+    let cases = Cases::new();
+    let folder = cases.path("seizure");
+    fs::create_dir(&folder).unwrap();
+    let large = image::GrayImage::from_fn(12_000, 7000, |x, y| image::Luma([(x / 50 + y / 70) as u8]));
+    large.save(folder.join("large.png")).unwrap();
+    let bytes = fs::read(folder.join("large.png")).unwrap();
+    let (list, other) = (cases.path("list.txt"), cases.path("other.txt"));
+    let digest = tamis::source::digest::hex(&tamis::source::digest::sha256_of(&bytes));
+    fs::write(&list, format!("{digest}  large.png\n")).unwrap();
+    fs::write(&other, format!("{}  other.png\n", "0".repeat(64))).unwrap();
+    let triage = |list: &Path, memory: &str| {
+        let (folder, list) = (folder.to_str().unwrap(), list.to_str().unwrap());
+        cases.summary("case", &["triage", folder, "--max-memory", memory, "--known", list])
+    };
+    let first = triage(&list, "64MiB");
+    assert_eq!(outcomes(&first).iter().find(|(name, _)| name == "over_limit").unwrap().1, 1);
+    assert_eq!(first["items_with_hits"].as_u64(), Some(1));
+    let second = triage(&other, "2GiB");
+    assert_eq!(outcomes(&second).iter().find(|(name, _)| name == "hashed").unwrap().1, 1);
+    assert_eq!(second["items_with_hits"].as_u64(), Some(1), "the hit of the first set stays");
+    assert_eq!(cases.rows("case", "hits").len(), 1);
+}

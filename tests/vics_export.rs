@@ -188,3 +188,64 @@ fn csv_holds_no_formulas() {
         paths.clone().count() > 6 && !paths.into_iter().any(|path| path.starts_with(['=', '+', '-', '@']))
     );
 }
+
+/// Two sets that both number from 7, and names that are escaped.
+#[test]
+fn numbers_are_unique_and_names_are_whole() {
+    let cases = Cases::new();
+    let seizure = cases.path("seizure");
+    fs::create_dir_all(seizure.join("folder")).unwrap();
+    let files = [("folder/a\nb.bin", "one"), ("folder/c.bin", "two")];
+    let mut sets = Vec::new();
+    for (number, (name, bytes)) in files.iter().enumerate() {
+        fs::write(seizure.join(name), bytes).unwrap();
+        let md5: String = Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let records =
+            json!({ "value": [{ "MediaID": 18_446_744_073_709_551_615_u64, "Category": 1, "MD5": md5 }] });
+        let [json, set] = ["json", "set"].map(|ending| cases.path(&format!("{number}.{ending}")));
+        fs::write(&json, records.to_string()).unwrap();
+        let import = [
+            "known",
+            "import",
+            text(&json),
+            "--format",
+            "vics",
+            "--profile",
+            "vic-us",
+            "--output",
+            text(&set),
+        ];
+        errors(0, &run(import));
+        sets.push(set);
+    }
+    render(4, 300, 200).save(seizure.join("new.png")).unwrap();
+    cases.summary("case", &["triage", text(&seizure), "--known", text(&sets[0]), text(&sets[1])]);
+    let document: Value = serde_json::from_str(&export(&cases.path("case"), "vics-case")).unwrap();
+    let media = document["value"][0]["Media"].as_array().unwrap();
+    let mut numbers: Vec<u64> = media.iter().map(|media| media["MediaID"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, u64::MAX]);
+    let names: Vec<&str> =
+        media.iter().map(|media| media["MediaFiles"][0]["FileName"].as_str().unwrap()).collect();
+    assert!(names.contains(&"a\\nb.bin"), "{names:?}");
+}
+
+/// A field of a record may be called as a column of hits is.
+#[test]
+fn no_column_of_hits_stands_twice() {
+    let cases = Cases::new();
+    let seizure = cases.path("seizure");
+    fs::create_dir(&seizure).unwrap();
+    fs::write(seizure.join("a.bin"), "x").unwrap();
+    let md5: String = Md5::digest("x").iter().map(|byte| format!("{byte:02x}")).collect();
+    let list = cases.path("list.csv");
+    fs::write(&list, format!("md5,set,quality_2,set_sha256\n{md5},a,b,c\n")).unwrap();
+    cases.summary("case", &["triage", text(&seizure), "--known", text(&list)]);
+    let header = export(&cases.path("case"), "hits").lines().next().unwrap().to_string();
+    let mut names: Vec<&str> = header.split(',').collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "{header}");
+    assert!(names.contains(&"known_set_2"), "{header}");
+}

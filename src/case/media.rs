@@ -5,6 +5,7 @@ use rusqlite::{Row, params};
 
 use super::schema::iso;
 use super::{CaseError, CaseReader};
+use crate::pdq::MIN_QUALITY;
 
 /// A content that is media, or that a known set knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,10 @@ pub struct MediaRow {
     pub sha256: String,
     /// Bytes.
     pub size: i64,
-    /// The picture's code, in hex.
+    /// The picture's code, in hex, where it is evidence of anything: not all zero, and of a quality from [`MIN_QUALITY`] on.
     pub pdq: Option<String>,
+    /// Whether the code is from pixels, and PDQ's own to the bit.
+    pub from_pixels: bool,
     /// All fields of each known record with the same bytes, as JSON objects: by the set's name and the record's number.
     pub records: Vec<String>,
     /// Known records that the picture is near to without having their bytes.
@@ -71,7 +74,9 @@ impl CaseReader {
             if super::open::has_set_facts(&self.connection)? { "known_record.fields" } else { "NULL" };
         let prepare = |query: &str| self.connection.prepare(query).map_err(CaseError::from);
         let mut contents = prepare(
-            "SELECT id, lower(hex(md5)), lower(hex(sha1)), lower(hex(sha256)), size, lower(hex(substr(codes, 1, 32))), sha256
+            "SELECT id, lower(hex(md5)), lower(hex(sha1)), lower(hex(sha256)), size,
+                 CASE WHEN quality >= ?1 AND substr(codes, 1, 32) <> zeroblob(32) THEN lower(hex(substr(codes, 1, 32))) END,
+                 sha256, coalesce(decode_path = 'pixels', 0)
              FROM content
              WHERE (outcome NOT IN ('not_a_picture', 'empty') OR EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id))
                  AND EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)
@@ -99,7 +104,7 @@ impl CaseReader {
             " FROM item JOIN source ON source.id = item.source WHERE item.sha256 = ?1
               ORDER BY source.path_raw, item.path_raw"
         ))?;
-        let mut rows = contents.query([]).map_err(CaseError::from)?;
+        let mut rows = contents.query([MIN_QUALITY]).map_err(CaseError::from)?;
         while let Some(row) = rows.next().map_err(CaseError::from)? {
             let mut media = content(row).map_err(CaseError::from)?;
             let id: i64 = row.get(0).map_err(CaseError::from)?;
@@ -127,7 +132,8 @@ fn content(row: &Row<'_>) -> rusqlite::Result<MediaRow> {
         sha1: row.get(2)?,
         sha256: row.get(3)?,
         size: row.get(4)?,
-        pdq: row.get::<_, Option<String>>(5)?.filter(|code| !code.is_empty()),
+        pdq: row.get(5)?,
+        from_pixels: row.get(7)?,
         records: Vec::new(),
         near: Vec::new(),
         files: Vec::new(),

@@ -10,7 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::schema::{APPLICATION_ID, HITS_VIEW, SCHEMA, SCHEMA_VERSION, SET_FACTS, STACKS};
 use super::store::write_info;
 use super::{CaseError, HashSpec};
-use crate::source::name::{escape_path, path_bytes};
+use crate::source::database::open_immutable;
+use crate::source::name::escape_path;
 
 /// The database of a case folder.
 pub(super) const DATABASE: &str = "case.sqlite";
@@ -116,9 +117,18 @@ pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError
     let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     match refuse_no_database(&connection, &database) {
         Ok(()) => {}
-        Err(CaseError::Database(_)) => {
-            // Write-ahead logging wants a file beside the database, which a read-only folder cannot have.
-            let connection = connect_immutable(&database)?;
+        Err(CaseError::Database(error)) if wants_to_write(&error) => {
+            // Write-ahead logging wants a file beside the database, which a read-only folder cannot have. Without it what is
+            // in the log could not be seen.
+            let log = folder.join(format!("{DATABASE}-wal"));
+            if log.metadata().is_ok_and(|log| log.len() > 0) {
+                return Err(CaseError::Refused(format!(
+                    "the case's last changes are in {}, which cannot be read where nothing can be written: copy the case's folder \
+                     to where it can",
+                    escape_path(&log)
+                )));
+            }
+            let connection = open_immutable(&database)?;
             check_version(&connection, folder)?;
             return Ok(connection);
         }
@@ -128,18 +138,10 @@ pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError
     Ok(connection)
 }
 
-fn connect_immutable(database: &Path) -> Result<Connection, CaseError> {
-    let absolute = std::path::absolute(database).map_err(|error| io_error("cannot find", database, error))?;
-    let mut uri = String::from("file:");
-    for &byte in path_bytes(&absolute).iter() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
-            b'\\' if cfg!(windows) => uri.push('/'),
-            _ => uri.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    uri.push_str("?immutable=1");
-    Ok(Connection::open_with_flags(uri, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?)
+/// Whether a database could not be read because nothing can be written beside it.
+fn wants_to_write(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+    matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
 }
 
 /// Whether nothing was ever stored: a new file, or one whose making was cut short.

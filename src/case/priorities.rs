@@ -27,10 +27,10 @@ pub struct RuleCount {
 /// An item in its place: one row of the export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PriorityRow {
-    /// 1 for the first rule.
-    pub rank: i64,
+    /// 1 for the first rule; `None` where no rule fits, or none was tried since the item came.
+    pub rank: Option<i64>,
     /// The rule that fired.
-    pub rule: String,
+    pub rule: Option<String>,
     /// The source's path, escaped.
     pub source: String,
     /// The item's path below it, escaped.
@@ -261,7 +261,21 @@ impl CaseReader {
         Ok(tables == 1)
     }
 
-    /// Every item in its place: rules in their order, then larger stacks, then nearer hits (by digest first), then names.
+    /// Items without a priority: no rule fits them, or they came after the rules were tried last.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn without_priority(&self) -> Result<u64, CaseError> {
+        if !self.has_priorities()? {
+            return Ok(0);
+        }
+        let query = "SELECT count(*) FROM item LEFT JOIN content ON content.sha256 = item.sha256
+            WHERE (item.sha256 IS NULL OR content.id IS NOT NULL) AND item.id NOT IN (SELECT item FROM priority)";
+        Ok(self.connection.query_row(query, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    }
+
+    /// Every item in its place: rules in their order, then larger stacks, then nearer hits (by digest first), then names; last
+    /// those without a priority.
     ///
     /// # Errors
     /// Nothing was decided yet, the database said no, or `visit` did.
@@ -287,15 +301,16 @@ impl CaseReader {
                   WHERE hit.content = content.id AND category IS NOT NULL ORDER BY category)),
                  (SELECT group_concat(series, '; ') FROM (SELECT DISTINCT series FROM hit JOIN known_record USING (known_set, record)
                   WHERE hit.content = content.id AND series IS NOT NULL ORDER BY series))
-             FROM priority
-             JOIN priority_rule ON priority_rule.rank = priority.rank
-             JOIN item ON item.id = priority.item
+             FROM item
+             LEFT JOIN priority ON priority.item = item.id
+             LEFT JOIN priority_rule ON priority_rule.rank = priority.rank
              JOIN source ON source.id = item.source
              LEFT JOIN content ON content.sha256 = item.sha256
              LEFT JOIN stack_member ON stack_member.content = content.id
              LEFT JOIN stack ON stack.number = stack_member.stack
              LEFT JOIN told ON told.content = content.id
-             ORDER BY priority.rank, coalesce(stack.contents, 1) DESC, coalesce(stack.number, 0),
+             WHERE item.sha256 IS NULL OR content.id IS NOT NULL
+             ORDER BY priority.rank IS NULL, priority.rank, coalesce(stack.contents, 1) DESC, coalesce(stack.number, 0),
                  coalesce(told.by_digest, 0) DESC, coalesce(told.distance, 257), source.path_raw, item.path_raw",
             |row| Ok(priority_row(row)?),
             &mut visit,

@@ -142,7 +142,7 @@ impl Rules {
             rule: Vec<Rule>,
         }
         let File { rule: rules } =
-            toml::from_str(text).map_err(|error| RulesError(error.to_string().trim_end().into()))?;
+            toml::from_str(text).map_err(|error| RulesError(escaped_lines(&error.to_string())))?;
         if rules.is_empty() {
             return Err(RulesError("no [[rule]] in it".into()));
         }
@@ -157,6 +157,12 @@ impl Rules {
         }
         Ok(Self { rules, text: text.into() })
     }
+}
+
+/// What is said of a text with pieces of the text in it, line by line as it can be shown.
+fn escaped_lines(text: &str) -> String {
+    let lines: Vec<String> = text.trim_end().lines().map(|line| escape(line.as_bytes())).collect();
+    lines.join("\n")
 }
 
 impl Rule {

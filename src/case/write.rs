@@ -100,8 +100,8 @@ fn write_batch(
     Ok(())
 }
 
-/// Stores a content that is new, or that an earlier run put over its limit. That one gives way, and its hits with
-/// it: they are found again. It is rare, so that nothing is asked or deleted before the database says that there
+/// Stores a content that is new, or that an earlier run put over its limit. That one gives way; its hits by digest are those
+/// of the same bytes, and stay. It is rare, so that nothing is asked or deleted before the database says that there
 /// is one.
 fn replace_content(
     connection: &Transaction<'_>,
@@ -110,11 +110,23 @@ fn replace_content(
 ) -> Result<i64, CaseError> {
     if !insert_content(connection, content, memory_limit)? {
         let sha256 = content.digests.sha256;
+        connection.execute_batch(
+            "CREATE TEMP TABLE IF NOT EXISTS kept_hit AS SELECT * FROM hit WHERE 0; DELETE FROM kept_hit;",
+        )?;
+        connection.execute(
+            "INSERT INTO kept_hit SELECT * FROM hit
+             WHERE content = (SELECT id FROM content WHERE sha256 = ?1) AND (md5 OR sha1 OR sha256)",
+            [sha256],
+        )?;
         connection
             .prepare_cached("DELETE FROM hit WHERE content = (SELECT id FROM content WHERE sha256 = ?1)")?
             .execute([sha256])?;
         connection.prepare_cached("DELETE FROM content WHERE sha256 = ?1")?.execute([sha256])?;
         insert_content(connection, content, memory_limit)?;
+        let fresh = connection.last_insert_rowid();
+        connection.execute("UPDATE kept_hit SET content = ?1", [fresh])?;
+        connection.execute("INSERT INTO hit SELECT * FROM kept_hit", [])?;
+        return Ok(fresh);
     }
     Ok(connection.last_insert_rowid())
 }

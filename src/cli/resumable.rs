@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::CliError;
 use crate::source::digest::hex;
-use crate::source::name::escape_path;
+use crate::source::name::{escape, escape_path};
 
 /// The form of the note.
 const VERSION: u32 = 1;
@@ -83,14 +83,22 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
             })?,
             Some(text) => {
                 let note: Note<S, P> = serde_json::from_slice(&text)
-                    .map_err(|error| refused(&format!("it is not what this program noted ({error})")))?;
+                    .map_err(|error| refused(&format!("it is not what this program noted ({})", escape(error.to_string().as_bytes()))))?;
                 if note.version != VERSION || note.program != program() {
                     return Err(refused("it is of another version of this program"));
                 }
                 if note.settings != settings {
                     return Err(refused("it is of a join of other lists or with other options"));
                 }
+                if !partial.exists() && is_whole(path, note.bytes, &note.sha256) {
+                    // It was ended between giving the result its name and taking the note away.
+                    fs::rename(path, &partial).map_err(failed)?;
+                }
                 let mut file = File::options().read(true).write(true).open(&partial).map_err(failed)?;
+                // Before anything is changed. It goes when the file is closed, also by being killed.
+                if file.try_lock().is_err() {
+                    return Err(refused("another run is writing this result"));
+                }
                 // What was written after the last note counts for nothing.
                 let read = digest(&mut file, note.bytes, &mut sha256).map_err(failed)?;
                 if read != note.bytes || hex(&sha256.clone().finalize()) != note.sha256 {
@@ -102,6 +110,9 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
                 file
             }
         };
+        if place.is_none() && file.try_lock().is_err() {
+            return Err(refused("another run is writing this result"));
+        }
         let begun = place.is_some();
         let file = BufWriter::with_capacity(1 << 16, file);
         let result = Self { path: path.into(), partial, note, settings, file, bytes, sha256, begun };
@@ -212,6 +223,17 @@ fn digest(file: &mut File, bytes: u64, sha256: &mut Sha256) -> io::Result<u64> {
             }
         }
     }
+}
+
+/// Whether a file is all that a note speaks of.
+fn is_whole(path: &Path, bytes: u64, sha256: &str) -> bool {
+    let digested = || -> io::Result<bool> {
+        let mut file = File::open(path)?;
+        let mut found = Sha256::new();
+        let read = digest(&mut file, bytes + 1, &mut found)?;
+        Ok(read == bytes && hex(&found.finalize()) == sha256)
+    };
+    digested().unwrap_or(false)
 }
 
 fn program() -> String {

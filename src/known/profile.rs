@@ -253,7 +253,7 @@ impl Profile {
         let text = fs::read_to_string(path).map_err(|error| failed(&error))?;
         let profile: Self = serde_json::from_str(&text).map_err(|error| {
             let names: Vec<&str> = Meaning::ALL.iter().map(|meaning| meaning.name()).collect();
-            failed(&format!("{error} (meanings are {})", names.join(", ")))
+            failed(&format!("{} (meanings are {})", escape(error.to_string().as_bytes()), names.join(", ")))
         })?;
         if profile.name.is_empty() || BUILT_IN.iter().any(|(name, ..)| *name == profile.name) {
             return Err(failed(&"it needs a name of its own in `name`"));

@@ -117,7 +117,7 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownEr
         geometry,
         counts,
         codes,
-        is_bare: false,
+        is_bare: file.manifest().bare,
         fault: OnceLock::new(),
         records: Records::File(Box::new(file)),
     })

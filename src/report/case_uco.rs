@@ -201,7 +201,18 @@ impl<'a> Graph<'a> {
                 "uco-configuration:configurationEntry": entries,
             },
         }))?;
-        let sources = case.sources()?;
+        // The run's own: as they were typed, which the case's sources end in.
+        let typed: Vec<&str> = settings
+            .iter()
+            .filter(|(name, _)| name.starts_with("sources["))
+            .map(|(_, value)| value.trim_start_matches("./").trim_end_matches('/'))
+            .collect();
+        let mut sources = case.sources()?;
+        sources.retain(|source| {
+            typed.iter().any(|typed| {
+                source == typed || source.strip_suffix(typed).is_some_and(|before| before.ends_with('/'))
+            })
+        });
         let mut action = json!({
             "@id": id,
             "@type": "case-investigation:InvestigativeAction",
@@ -209,9 +220,12 @@ impl<'a> Graph<'a> {
             "uco-action:actionStatus": status(&run.state),
             "uco-action:startTime": moment(&run.started),
             "uco-action:instrument": link(&tool),
-            "uco-action:object": sources.iter().map(|source| link(&self.own("source", &[source]))).collect::<Vec<_>>(),
             "tamis:state": run.state,
         });
+        if !sources.is_empty() {
+            let objects: Vec<_> = sources.iter().map(|source| link(&self.own("source", &[source]))).collect();
+            action["uco-action:object"] = objects.into();
+        }
         if let Some(ended) = &run.ended {
             action["uco-action:endTime"] = moment(ended);
         }

@@ -253,8 +253,8 @@ pub(super) fn hit_cells<'a>(row: &'a HitRow, known: &[String]) -> Vec<Cell<'a>> 
 
 /// Fields of [`PriorityRow`], in order.
 static PRIORITY_COLUMNS: [Column; 13] = [
-    integer("rank"),
-    text("rule"),
+    integer_or_none("rank"),
+    text_or_none("rule"),
     text("source"),
     text("path"),
     text("outcome"),
@@ -327,10 +327,16 @@ pub fn columns(kind: ExportKind, known: &[String]) -> Vec<Column> {
         ExportKind::Priorities => PRIORITY_COLUMNS.to_vec(),
         ExportKind::Stacks => STACK_COLUMNS.to_vec(),
         ExportKind::Hits => {
-            let known = known
-                .iter()
-                .map(|name| Column { name: Cow::Owned(format!("known_{name}")), ..text_or_none("") });
-            HIT_COLUMNS.iter().cloned().chain(known).collect()
+            let mut columns = HIT_COLUMNS.to_vec();
+            for name in known {
+                // No name may stand for two columns.
+                let plain = format!("known_{name}");
+                let numbered = (2..).map(|number| format!("{plain}_{number}"));
+                let mut names = std::iter::once(plain.clone()).chain(numbered);
+                let free = names.find(|name| columns.iter().all(|column| column.name != **name));
+                columns.push(Column { name: Cow::Owned(free.unwrap_or(plain)), ..text_or_none("") });
+            }
+            columns
         }
     }
 }

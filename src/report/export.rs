@@ -61,6 +61,8 @@ pub fn export(
     format: ExportFormat,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
+    // Columns and rows of one moment, whatever a run beside writes.
+    let _snapshot = case.snapshot()?;
     let mut count = 0;
     let known = || if kind == ExportKind::Hits { case.known_columns() } else { Ok(Vec::new()) };
     match format {

@@ -4,21 +4,25 @@ use std::io::Write;
 
 use super::export::ExportError;
 use crate::case::{CaseReader, ContentRow};
+use crate::decode::DecodePath;
 
-/// Writes `<64 hex>,<quality>,<SHA-256>` lines, in the order of the contents' SHA-256, and returns how many.
+/// Writes `<64 hex>,<quality>,<SHA-256>` lines, with `from coefficients` behind those that may be some bits off, in the order of the contents' SHA-256, and returns how many.
 ///
 /// Codes of low quality are written too: readers set them aside by what the line says.
 ///
 /// # Errors
 /// The case cannot be read, or the sink failed.
 pub fn write(case: &CaseReader, out: &mut dyn Write) -> Result<u64, ExportError> {
+    let _snapshot = case.snapshot()?;
     writeln!(out, "# geometry: {}", case.spec()?.geometry.name())?;
     let mut count = 0;
     case.for_each_content(|content: ContentRow| {
         if let Some(found) = content.hash {
             count += 1;
             let sha256 = crate::source::digest::hex(&content.digests.sha256);
-            writeln!(out, "{},{},{sha256}", found.hash.codes[0], found.hash.quality)?;
+            let (code, quality) = (found.hash.codes[0], found.hash.quality);
+            let from = if found.decode_path == DecodePath::Coefficients { " from coefficients" } else { "" };
+            writeln!(out, "{code},{quality},{sha256}{from}")?;
         }
         Ok::<(), ExportError>(())
     })?;

@@ -6,6 +6,7 @@
 //! it says of its own bytes is not said of others.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -90,19 +91,44 @@ struct MediaFile<'a> {
     unallocated: bool,
 }
 
+/// Numbers of media: those of records as they are, where no other medium has them yet, and our own, which no record has. Sets number
+/// their media each from its own beginning, so that two of them may have one.
+#[derive(Default)]
+struct Numbers {
+    records: HashSet<u64>,
+    written: HashSet<u64>,
+    next: u64,
+}
+
+impl Numbers {
+    /// A number of our own.
+    fn own(&mut self) -> u64 {
+        while self.records.contains(&self.next) || !self.written.insert(self.next) {
+            self.next = self.next.wrapping_add(1);
+        }
+        self.next
+    }
+
+    /// Whether a record may have its number.
+    fn take(&mut self, number: u64) -> bool {
+        self.written.insert(number)
+    }
+}
+
 /// Writes the media of a case and returns how many there are.
 ///
 /// # Errors
 /// The case cannot be read, or the sink failed.
 pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<u64, ExportError> {
-    // Numbers of our own begin behind those of the records, so that no two media have one.
-    let (mut next, mut count) = (1, 0);
+    let _snapshot = case.snapshot()?;
+    let (mut numbers, mut count) = (Numbers::default(), 0);
     case.for_each_media(|media: MediaRow| {
         count += 1;
         let given = media.records.iter().find_map(|record| Fields::of(record));
-        next = next.max(given.and_then(|record| record.media_id()).map_or(1, |id| id.saturating_add(1)));
+        numbers.records.extend(given.and_then(|record| record.media_id()));
         Ok::<(), ExportError>(())
     })?;
+    numbers.next = numbers.records.iter().max().map_or(1, |most| most.checked_add(1).unwrap_or(1));
     let kind = match form {
         VicsForm::Media => "Media",
         VicsForm::Case => "Cases",
@@ -128,7 +154,7 @@ pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<u
     let mut first = true;
     case.for_each_media(|media: MediaRow| {
         out.write_all(if std::mem::take(&mut first) { b"\n" } else { b",\n" })?;
-        write_media(&media, form, &mut next, out)?;
+        write_media(&media, form, &mut numbers, out)?;
         Ok::<(), ExportError>(())
     })?;
     if form == VicsForm::Case {
@@ -138,14 +164,32 @@ pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<u
     Ok(count)
 }
 
-fn write_media(media: &MediaRow, form: VicsForm, next: &mut u64, out: &mut dyn Write) -> io::Result<()> {
+/// The name of a code from JPEG coefficients, which may be some bits off: readers of PDQ codes pass over it.
+const APPROXIMATE: &str = "PDQ-approximate";
+
+/// The picture's code, where it is PDQ's own to the bit.
+fn exact(media: &MediaRow) -> Option<&str> {
+    media.pdq.as_deref().filter(|_| media.from_pixels)
+}
+
+fn write_media(
+    media: &MediaRow,
+    form: VicsForm,
+    numbers: &mut Numbers,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let record = media.records.iter().find_map(|record| Fields::of(record));
     let mut object = Object { out, begun: false };
     match &record {
         Some(record) => {
             let mut coded = false;
             for (key, value) in &record.0 {
-                if key.eq_ignore_ascii_case("AlternativeHashes") {
+                let taken =
+                    |numbers: &mut Numbers| record.media_id().is_some_and(|number| !numbers.take(number));
+                if key.eq_ignore_ascii_case("MediaID") && taken(numbers) {
+                    let own = numbers.own();
+                    object.value(key, &own)?;
+                } else if key.eq_ignore_ascii_case("AlternativeHashes") {
                     coded = true;
                     object.field(key)?;
                     write_hashes(value, media, object.out)?;
@@ -162,13 +206,13 @@ fn write_media(media: &MediaRow, form: VicsForm, next: &mut u64, out: &mut dyn W
             }
         }
         None => {
-            object.value("MediaID", next)?;
-            *next += 1;
+            object.value("MediaID", &numbers.own())?;
             object.value("MD5", &media.md5.to_ascii_uppercase())?;
             object.value("SHA1", &media.sha1.to_ascii_uppercase())?;
             object.value("MediaSize", &media.size)?;
             let sha256 = AlternativeHash { hash_name: "SHA256", hash_value: &media.sha256 };
-            let pdq = media.pdq.as_deref().map(|pdq| AlternativeHash { hash_name: "PDQ", hash_value: pdq });
+            let hash_name = if media.from_pixels { "PDQ" } else { APPROXIMATE };
+            let pdq = media.pdq.as_deref().map(|pdq| AlternativeHash { hash_name, hash_value: pdq });
             let hashes: Vec<AlternativeHash<'_>> = pdq.into_iter().chain([sha256]).collect();
             object.value("AlternativeHashes", &hashes)?;
             if !media.near.is_empty() {
@@ -180,7 +224,7 @@ fn write_media(media: &MediaRow, form: VicsForm, next: &mut u64, out: &mut dyn W
         let files = media.files.iter().map(|file| {
             let path = if file.path.is_empty() { &file.source } else { &file.path };
             MediaFile {
-                file_name: path.rsplit(['/', '\\']).next().unwrap_or_default(),
+                file_name: path.rsplit('/').next().unwrap_or_default(),
                 file_path: match file.path.as_str() {
                     "" => Cow::Borrowed(&*file.source),
                     below => Cow::Owned(format!("{}/{below}", file.source)),
@@ -217,7 +261,7 @@ fn write_hashes(hashes: &RawValue, media: &MediaRow, out: &mut dyn Write) -> io:
     }
     let text = hashes.get().trim();
     let own: Option<Vec<Named>> = serde_json::from_str(text).ok();
-    let code = media.pdq.as_deref().filter(|_| {
+    let code = exact(media).filter(|_| {
         own.as_ref().is_some_and(|own| !own.iter().any(|hash| hash.name.eq_ignore_ascii_case("PDQ")))
     });
     let Some(pdq) = code else { return out.write_all(text.as_bytes()) };

@@ -44,6 +44,14 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
             "{newer} pictures came after the stacks were made: `tamis stack` makes them again"
         ));
     }
+    if kind == ExportKind::Priorities
+        && let without @ 1.. = reader.without_priority().map_err(CliError::failed)?
+    {
+        console.warning(format!(
+            "{without} items have no priority and come last: no rule fits them, or they came after the last `tamis triage` or \
+             `tamis match` that ended"
+        ));
+    }
     let mut rows = 0;
     with_output(command.output.as_deref(), |out| {
         rows = export(&reader, kind, format, out).map_err(CliError::failed)?;

@@ -117,6 +117,12 @@ fn tell(imported: &Imported, command: &KnownImport, bytes: u64, started: Instant
             manifest.counts.bad_records
         ));
     }
+    if manifest.bare {
+        console.warning(
+            "lines of 64 digits that say not what they are were taken for PDQ codes. If they are SHA-256s, write a first line \
+             `sha256`; if they are codes, a first line `pdq` ends this warning",
+        );
+    }
     console.note(format!("written to {}, SHA-256 {}", escape_path(&command.output), hex(identity)));
 }
 

@@ -97,7 +97,7 @@ where
             self.window.position += BYTE_ORDER_MARK.len() as u64;
         }
         match self.next()? {
-            Some(b'[') => self.elements()?,
+            Some(b'[') => self.elements(false)?,
             Some(b'{') => {
                 let mut found = false;
                 let mut about = serde_json::Map::new();
@@ -108,7 +108,7 @@ where
                     if std::mem::replace(&mut found, true) {
                         return Err(reader.wrong("there are two arrays of records"));
                     }
-                    reader.elements()
+                    reader.elements(false)
                 })?;
                 self.sink.about.append(&mut about);
                 if !found {
@@ -126,11 +126,10 @@ where
         }
     }
 
-    /// The elements of an array of records or cases.
-    fn elements(&mut self) -> Result<(), ImportError> {
+    /// The elements of an array of records or cases; those of a case's `Media` are records.
+    fn elements(&mut self, mut are_records: bool) -> Result<(), ImportError> {
         self.window.position += 1;
         // Whether elements are records is decided once: looking for a case costs as much as reading a record.
-        let mut are_records = false;
         let mut first = true;
         loop {
             match self.next()? {
@@ -170,7 +169,7 @@ where
         let mut about = serde_json::Map::new();
         self.members(&mut |reader, key| {
             if key == "Media" && reader.next()? == Some(b'[') {
-                reader.elements()
+                reader.elements(true)
             } else {
                 reader.aside(key, &mut about)
             }

@@ -19,13 +19,21 @@ pub(super) fn read(source: &mut Source<'_>, sink: &mut Sink<'_>) -> Result<(), I
             .refused(format!("the file says that its geometry is not {}: see --geometry", geometry.name())));
     }
     let format = opening.format.unwrap_or(LineFormat::Codes);
-    for_each_line(source, sink, |Line { offset, text }, sink| {
+    let mut told_more = format != LineFormat::Codes;
+    let mut lines = 0_u64;
+    let read = for_each_line(source, sink, |Line { offset, text }, sink| {
         if text.starts_with(b"#") {
             return Ok(());
         }
-        let parsed = one_line(text).and_then(|line| format.parse(line)).map(record).map_err(Fault::from);
-        sink.take(offset, parsed)
-    })
+        let parsed = one_line(text).and_then(|line| format.parse(line));
+        if let Ok(line) = &parsed {
+            lines += 1;
+            told_more |= line.quality.is_some() || !line.name.is_empty();
+        }
+        sink.take(offset, parsed.map(record).map_err(Fault::from))
+    });
+    sink.bare |= lines > 0 && !told_more;
+    read
 }
 
 fn record(line: LineRecord<'_>) -> Parsed<'static> {

@@ -205,13 +205,14 @@ fn import_all(
         records_before: 0,
         about: serde_json::Map::new(),
         first_bad: None,
+        bare: false,
     };
     let mut sources = Vec::with_capacity(inputs.len());
     let mut deletions = Deletions { inputs, noted: None, entries: 0 };
     for path in inputs {
         sources.push(read(path, &mut sink, &mut deletions)?);
     }
-    let Sink { writer, bad_records, first_bad, .. } = sink;
+    let Sink { writer, bad_records, first_bad, bare, .. } = sink;
     if writer.counts().records == 0 {
         let reason = match first_bad {
             Some(first) => format!("no record of it is sound; the first fault: {first}"),
@@ -228,6 +229,7 @@ fn import_all(
         geometry: options.geometry,
         skip_bad_records: options.skip_bad_records,
         columns: options.columns.as_ref().map(ColumnMap::shown).unwrap_or_default(),
+        bare,
         sources,
         counts: SetCounts { bad_records, ..writer.counts() },
     };
@@ -338,6 +340,8 @@ struct Sink<'a> {
     /// What the source says beside its records.
     about: serde_json::Map<String, serde_json::Value>,
     first_bad: Option<String>,
+    /// A source was nothing but lines of 64 digits, with no word of what they are.
+    bare: bool,
 }
 
 impl<'a> Sink<'a> {

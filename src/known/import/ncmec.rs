@@ -35,8 +35,8 @@ impl Withdrawn {
         // A document that ends in a fault withdraws nothing from there on, and its import is refused.
         let _ = for_each_entry(BufReader::with_capacity(1 << 20, file), |entry| {
             self.entries += 1;
-            if entry.is_deletion() {
-                self.last.insert(entry.key(), self.entries);
+            if let Some(key) = entry.key().filter(|_| entry.is_deletion()) {
+                self.last.insert(key, self.entries);
             }
             Ok::<(), Stop>(())
         });
@@ -52,9 +52,14 @@ pub(super) fn read(
 ) -> Result<(), ImportError> {
     let ended = for_each_entry(BufReader::with_capacity(1 << 20, &mut *source), |entry| {
         *before += 1;
-        let gone =
-            entry.is_deletion() || withdrawn.last.get(&entry.key()).is_some_and(|last| *last > *before);
-        sink.take(entry.offset, entry.parse(gone)).map_err(Stop::Import)
+        let last = entry.key().and_then(|key| withdrawn.last.get(&key));
+        let gone = entry.is_deletion() || last.is_some_and(|last| *last > *before);
+        let parsed = if entry.is_deletion() && entry.key().is_none() {
+            Err(Fault::from("a deletion without an id: it cannot be told what it withdraws".to_string()))
+        } else {
+            entry.parse(gone)
+        };
+        sink.take(entry.offset, parsed).map_err(Stop::Import)
     });
     ended.map_err(|stop| match stop {
         Stop::Import(error) => error,
@@ -92,12 +97,12 @@ impl Entry {
         self.texts.iter().find(|(name, _)| name == path).map(|(_, text)| text.as_str())
     }
 
-    /// What tells it from other entries: an identifier is a member's own.
-    fn key(&self) -> [u8; 16] {
+    /// What tells it from other entries: an identifier is a member's own. `None` for an entry without one.
+    fn key(&self) -> Option<[u8; 16]> {
         let kind = if self.kind.to_ascii_lowercase().ends_with("video") { "video" } else { "image" };
-        let (member, id) = (self.text("member@id").unwrap_or_default(), self.text("id").unwrap_or_default());
-        let digest = sha256_of(format!("{kind}\n{member}\n{id}").as_bytes());
-        digest.first_chunk().copied().unwrap_or_default()
+        let told = |path| self.text(path).map(str::trim).filter(|text| !text.is_empty());
+        let (member, id) = (told("member@id").unwrap_or_default(), told("id")?);
+        sha256_of(format!("{kind}\n{member}\n{id}").as_bytes()).first_chunk().copied()
     }
 
     fn parse(&self, withdrawn: bool) -> Result<Parsed<'static>, Fault> {

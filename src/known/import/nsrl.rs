@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use rusqlite::Row;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, Row};
 
 use super::fields::{self, Object};
 use super::{Fault, ImportError, Parsed, Sink};
+use crate::source::database::open_immutable;
+use crate::source::name::{escape, escape_path};
 
 /// What a SQLite database begins with.
 pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -17,10 +19,20 @@ pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
 pub(super) fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> {
     let refused = |error: rusqlite::Error| ImportError::Refused {
         path: path.to_path_buf(),
-        reason: format!("as a database of the NSRL: {error}"),
+        reason: format!("as a database of the NSRL: {}", escape(error.to_string().as_bytes())),
     };
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(refused)?;
+    for ending in ["-wal", "-journal"] {
+        let mut beside = path.as_os_str().to_os_string();
+        beside.push(ending);
+        if std::fs::metadata(&beside).is_ok_and(|beside| beside.len() > 0) {
+            let reason = format!(
+                "its last changes are in {}, and not in the file itself: open it with SQLite once and close it",
+                escape_path(Path::new(&beside))
+            );
+            return Err(ImportError::Refused { path: path.to_path_buf(), reason });
+        }
+    }
+    let connection = open_immutable(path).map_err(refused)?;
     // The file is somebody else's: its views may call nothing but what SQLite holds to be harmless.
     connection.pragma_update(None, "trusted_schema", false).map_err(refused)?;
     connection.pragma_update(None, "cell_size_check", true).map_err(refused)?;

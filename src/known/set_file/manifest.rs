@@ -72,6 +72,9 @@ pub struct Manifest {
     /// The columns that were named, `field=column`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
+    /// Its codes came from lines of 64 digits with no word of what they are; SHA-256s look the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bare: bool,
     /// Where it came from, in the order of reading.
     pub sources: Vec<SourceFile>,
     /// What was read.
@@ -94,6 +97,7 @@ impl Manifest {
             geometry: Geometry::Full,
             skip_bad_records: false,
             columns: Vec::new(),
+            bare: false,
             sources: Vec::new(),
             counts: SetCounts::default(),
         }

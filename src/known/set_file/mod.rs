@@ -22,7 +22,7 @@ use super::KnownCode;
 use super::control::ImportControl;
 use super::record::{Facts, PhotoDna, Spelling};
 use crate::pdq::Code;
-use crate::source::name::escape_path;
+use crate::source::name::{escape, escape_path};
 use layout::{
     CHUNK, CODE_ENTRY, Extent, HEADER, Header, NO_QUALITY, PHOTODNA_ENTRY, Section, StoredFacts, directory,
     u32_at, u64_at,
@@ -126,8 +126,9 @@ impl SetFile {
         let placeholder = Manifest::empty();
         let mut set = Self { path: path.to_path_buf(), map, header, identity, manifest: placeholder, sound };
         let text = set.bytes(Section::Manifest, 0..set.extent(Section::Manifest).length)?;
-        let manifest =
-            serde_json::from_slice(text).map_err(|error| set.damaged(format!("its manifest: {error}")))?;
+        let manifest = serde_json::from_slice(text).map_err(|error| {
+            set.damaged(format!("its manifest: {}", escape(error.to_string().as_bytes())))
+        })?;
         set.manifest = manifest;
         if set.manifest.counts.records != set.header.records {
             return Err(set.damaged("its manifest contradicts its header".into()));

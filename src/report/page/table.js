@@ -177,7 +177,7 @@
       let rank = null;
       if (kind === "choice") {
         rank = [];
-        choices.map((word, value) => ({ word, value }))
+        (choices || []).map((word, value) => ({ word, value }))
           .sort((a, b) => (a.word < b.word ? -1 : a.word > b.word ? 1 : 0))
           .forEach(({ value }, place) => { rank[value] = place; });
       }

@@ -520,6 +520,6 @@ mod tests {
     #[test]
     fn values_take_the_place_of_their_names() {
         assert_eq!(fill("{n} of {total}{none}.", &[("n", "3"), ("total", "{n}")]), "3 of {n}.");
-        assert_eq!(fill("no end {n", &[("n", "3")]), "no end n");
+        assert_eq!(fill("no end {n", &[("n", "3")]), "no end {n");
     }
 }
