@@ -247,7 +247,7 @@ fn render_run(text: &mut String, summary: &Summary) -> std::fmt::Result {
     }
     let case = &summary.case;
     writeln!(text, "Everything is in {case}/case.sqlite")?;
-    writeln!(text, "Rows:  tamis export --case {} hits|items|errors", shell_word(case))
+    writeln!(text, "Rows:  tamis export --case {} hits|items|errors|priorities", shell_word(case))
 }
 
 /// The bottleneck in one line.

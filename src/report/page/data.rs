@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::html::shown;
+use crate::case::rules::Rules;
 use crate::case::{
     CaseError, CaseIdentity, CaseOrigin, CaseReader, FormatCount, HashSpec, ItemCounts, RuleCount, SetCounts,
     StackCounts,
@@ -22,6 +23,8 @@ pub(super) struct Priority {
     pub items: u64,
     /// Why, in words, escaped.
     pub why: String,
+    /// Whether that is one of the program's own rules, which can be told in other languages.
+    pub own: bool,
 }
 
 /// A run with its JSON read.
@@ -150,7 +153,11 @@ impl Data {
 /// What the rules of the case put first; rules that decided nothing are left out.
 fn priorities(case: &CaseReader) -> Result<Vec<Priority>, CaseError> {
     let counts = case.rule_counts()?.into_iter().filter(|count| count.items > 0);
+    let own = Rules::default();
+    let is_own =
+        |count: &RuleCount| own.rules.iter().any(|rule| rule.name == count.rule && rule.title == count.title);
     let priority = |count: RuleCount| Priority {
+        own: is_own(&count),
         rank: count.rank.max(0).cast_unsigned(),
         rule: escape(count.rule.as_bytes()),
         items: count.items,

@@ -159,14 +159,19 @@ impl Page<'_> {
         self.open("priorities", &words.priorities)?;
         self.head_of_table(&words.priority_columns, Some(2))?;
         for priority in &data.priorities {
-            writeln!(
+            write!(
                 self.out,
-                "<tr><td>{}</td><td>{}</td><td class=\"number\">{}</td><td>{}</td></tr>",
+                "<tr><td>{}</td><td>{}</td><td class=\"number\">{}</td><td>",
                 words.number(priority.rank),
                 Ltr(&priority.rule),
-                words.number(priority.items),
-                Ltr(&priority.why)
+                words.number(priority.items)
             )?;
+            let titles = words.priority_titles.iter().filter(|_| priority.own);
+            match titles.clone().find(|(name, _)| *name == priority.rule) {
+                Some((_, title)) => write!(self.out, "{title}")?,
+                None => write!(self.out, "{}", Ltr(&priority.why))?,
+            }
+            writeln!(self.out, "</td></tr>")?;
         }
         self.end_of_table()?;
         self.close()
@@ -286,8 +291,13 @@ mod tests {
         let mut data = nothing();
         assert_eq!(written(&data, |page| page.priorities()), "");
         assert!(!written(&data, |page| page.contents(false)).contains("#priorities"));
-        data.priorities =
-            vec![Priority { rank: 1, rule: "<new>".into(), items: 12, why: "no victim identified".into() }];
+        data.priorities = vec![Priority {
+            rank: 1,
+            rule: "<new>".into(),
+            items: 12,
+            why: "no victim identified".into(),
+            own: false,
+        }];
         let text = written(&data, |page| page.priorities());
         assert!(text.contains("&lt;new&gt;") && text.contains("no victim identified"), "{text}");
         assert!(written(&data, |page| page.contents(false)).contains("#priorities"));

@@ -90,6 +90,8 @@ pub(super) const WORDS: Words = Words {
         lead: "What the rules of this case put first. A rule orders the work; it is no finding.",
     },
     priority_columns: ["Rank", "Rule", "Files", "Why"],
+    // The rules themselves are in English.
+    priority_titles: &[],
     hits: Headed {
         heading: "Hits",
         lead: "One row for a file against a known record. A hit by digest has the same bytes as the record; a perceptual hit has a code that differs in at most the set's number of bits. Choose a row for all its fields, the known record's own columns among them.",

@@ -417,6 +417,8 @@ pub struct Words {
     pub priorities: Headed,
     /// Its columns: rank, rule, items, why.
     pub priority_columns: [&'static str; 4],
+    /// What the program's own rules mean, by their names; where there is none, a rule's own title stands.
+    pub priority_titles: &'static [(&'static str, &'static str)],
     /// The hits.
     pub hits: Headed,
     /// Their distances.
@@ -521,5 +523,15 @@ mod tests {
     fn values_take_the_place_of_their_names() {
         assert_eq!(fill("{n} of {total}{none}.", &[("n", "3"), ("total", "{n}")]), "3 of {n}.");
         assert_eq!(fill("no end {n", &[("n", "3")]), "no end {n");
+    }
+
+    #[test]
+    fn every_rule_of_the_program_is_told_in_every_language() {
+        let rules = crate::case::rules::Rules::default().rules;
+        for language in [Language::French, Language::Spanish, Language::Arabic] {
+            let titles = language.words().priority_titles;
+            let names: Vec<&str> = titles.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, rules.iter().map(|rule| &*rule.name).collect::<Vec<_>>());
+        }
     }
 }
