@@ -377,8 +377,7 @@ impl HitLine {
             "unconfirmed" => Verdict::Unconfirmed,
             other => return Err(format!("a hit has the verdict `{other}`")),
         };
-        let KnownFacts { victim_identified, offender_identified, distributed } =
-            KnownFacts::of_columns(&hit.columns);
+        let KnownFacts { victim_identified, offender_identified, distributed } = hit.facts.clone();
         Ok(Self {
             sha256: hex(&hit.sha256),
             known_set: hit.known_set.clone(),
