@@ -8,7 +8,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{ShareError, is_printable};
+use super::{ShareError, escaped, is_printable};
 use crate::source::digest::{hex, sha256_of};
 
 /// What a public key file says it is.
@@ -67,7 +67,7 @@ impl PublicKey {
     /// In words, what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let key: Self = serde_json::from_slice(text)
-            .map_err(|error| format!("this is no public key of Tamis: {error}"))?;
+            .map_err(|error| format!("this is no public key of Tamis: {}", escaped(&error)))?;
         key.check()?;
         Ok(key)
     }
@@ -128,7 +128,7 @@ impl PublicKey {
     /// # Errors
     /// It is no recipient of age's.
     pub fn age_recipient(&self) -> Result<age::x25519::Recipient, String> {
-        self.recipient.parse().map_err(|error| format!("its recipient is none of age's: {error}"))
+        self.recipient.parse().map_err(|error| format!("its recipient is none of age's: {}", escaped(&error)))
     }
 
     fn verifying_key(&self) -> Result<VerifyingKey, String> {

@@ -160,3 +160,8 @@ pub fn is_printable(text: &str) -> bool {
     let plain = text.replace('\\', "");
     crate::source::name::escape(plain.as_bytes()) == plain
 }
+/// What a parser says of a stranger's text, which it may repeat.
+fn escaped(error: &impl fmt::Display) -> String {
+    crate::source::name::escape(error.to_string().as_bytes())
+}
+

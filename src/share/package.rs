@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::is_printable;
 use super::keys::{PublicKey, parse_hex};
+use super::{escaped, is_printable};
 use crate::case::{ContentHash, ContentHitRow, ContentRow, HashSpec, KnownFacts};
 use crate::decode::DecodePath;
 use crate::outcome::Outcome;
@@ -375,7 +375,7 @@ impl HitLine {
             "digest" => Verdict::Digest,
             "pixels" => Verdict::Pixels,
             "unconfirmed" => Verdict::Unconfirmed,
-            other => return Err(format!("a hit has the verdict `{other}`")),
+            other => return Err(format!("a hit has the verdict `{}`", escaped(&other))),
         };
         let KnownFacts { victim_identified, offender_identified, distributed } = hit.facts.clone();
         Ok(Self {
