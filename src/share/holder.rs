@@ -89,6 +89,7 @@ impl Holder {
     /// # Errors
     /// A fault of the package, or it has more contents than can be compared.
     pub fn of_package(mut package: PackageReader, label: &str, min_quality: u8) -> Result<Self, ShareError> {
+        package.refuse_other_codes()?;
         let manifest = package.manifest();
         let (title, spec) = (manifest.title(), manifest.hash_spec.clone());
         let mut holder = Self::new(label, title, spec, Paths::Known(HashMap::new()));

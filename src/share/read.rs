@@ -145,6 +145,21 @@ impl PackageReader {
         self.place.encrypted
     }
 
+    /// Refuses codes of another version than this program makes: distances to them would mean nothing.
+    ///
+    /// # Errors
+    /// They are.
+    pub fn refuse_other_codes(&self) -> Result<(), ShareError> {
+        let version = self.manifest.hash_spec.version;
+        if version == HashSpec::VERSION {
+            return Ok(());
+        }
+        Err(self.fault(
+            FaultKind::OtherCodes,
+            format!("its codes have version {version}, those of this program {}", HashSpec::VERSION),
+        ))
+    }
+
     /// A fault of the package as a whole.
     #[must_use]
     pub fn fault(&self, kind: FaultKind, reason: impl Into<String>) -> ShareError {

@@ -101,6 +101,7 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
     let progress = RowsProgress { watch: &watch, rows: manifest.counts.contents, done: "imported" };
     let (items, hits) = (open()?, open()?);
     if *items.manifest() != manifest {
+    reader.refuse_other_codes().map_err(CliError::failed)?;
         return Err(CliError::failed(items.fault(FaultKind::Altered, "it was replaced while it was read")));
     }
     let mut records = 0;
