@@ -15,7 +15,7 @@ use super::keys::{PrivateKey, PublicKey};
 use crate::source::name::escape_path;
 
 /// The own key, encrypted.
-const PRIVATE: &str = "private.age";
+pub const PRIVATE: &str = "private.age";
 /// Its public half.
 const PUBLIC: &str = "public.json";
 /// The folder of partners' keys.
