@@ -23,7 +23,7 @@ use tamis::matching::{Backend, BackendRequest, JoinControl, JoinSettings};
 use tamis::pdq::{Code, Orientation};
 use tamis::share::holder::Holder;
 use tamis::share::link::{HolderCounts, LinkTools, link};
-use tamis::source::digest::hex;
+use tamis::source::digest::{Digester, hex};
 
 /// Contents of a holder that have much in common with those of the others: of `numbers`, with codes that are drawn from a few
 /// centres and shaken.
@@ -238,7 +238,9 @@ fn links_are_all_pairs_within_the_distance() {
     assert_ne!(desk.found(&["--distance", "30"]), expected);
     let mut fewer = holders.clone();
     fewer[1].retain(|made| made.digests != digests(numbers(11, 0.4)[0]));
-    assert_ne!(definition(&fewer, 31), expected);
+    let of_fewer = Desk::new(&fewer).found(&[]);
+    assert_ne!(of_fewer, expected);
+    assert!(of_fewer == definition(&fewer, 31));
     let mut turned = expected.clone();
     turned.iter_mut().find(|row| row.7 == "rotate_90").unwrap().7 = "rotate_270".into();
     assert_ne!(desk.found(&[]), turned);
@@ -391,6 +393,76 @@ fn what_is_solved_is_said() {
         );
         assert!(counts.bytes_alone > 0 && counts.pictures < contents);
     }
+}
+
+/// The numbers of a holder's line in the summary: all, same, near, only here, solved, solved elsewhere, solved near.
+fn counts(told: &str, label: &str) -> Vec<u64> {
+    let line = told.lines().find(|line| line.contains(&format!("  {label} ("))).unwrap();
+    line.split_whitespace().map_while(|word| word.parse().ok()).collect()
+}
+
+/// What two known sets say in different words comes through a package, its list and a match.
+#[test]
+fn what_is_solved_comes_through_a_package() {
+    let desk = Desk { cases: Cases::new() };
+    let source = desk.path("seized");
+    fs::create_dir(&source).unwrap();
+    fs::write(format!("{source}/a.txt"), "evidence").unwrap();
+    let sha256 = hex(&Sha256::digest("evidence"));
+    let (one, two, three) = (desk.path("A"), desk.path("B"), desk.path("C"));
+    for (name, said) in [("list-a.csv", "Yes"), ("list-b.csv", "true")] {
+        fs::write(desk.path(name), format!("sha256,victim_identified\n{sha256},{said}\n")).unwrap();
+    }
+    let (first, second, list) = (desk.path("list-a.csv"), desk.path("list-b.csv"), desk.path("list.csv"));
+    let scan = ["triage", &source, "--quiet", "--case"];
+    expect(0, &desk.run(&[&scan[..], &[&one, "--known", &first, "--known", &second]].concat()));
+    expect(0, &desk.run(&["key", "new", "--name", "Jo", "--agency", "Lab", "--contact", "x"]));
+    let package = desk.path("p.tar");
+    expect(0, &desk.run(&["share", "export", "--case", &one, "-o", &package, "--quiet"]));
+    expect(0, &desk.run(&["share", "import", &package, "-o", &list, "--quiet"]));
+    assert!(fs::read_to_string(&list).unwrap().contains("Yes; true"));
+    expect(0, &desk.run(&["scan", &source, "--quiet", "--case", &two]));
+    expect(0, &desk.run(&["match", "--case", &two, "--known", &list, "--quiet"]));
+    expect(0, &desk.run(&["scan", &source, "--quiet", "--case", &three]));
+    let told = expect(0, &desk.run(&["link", &two, &three, "-o", &desk.path("rows.csv")]));
+    assert_eq!(counts(&told, &two), [1, 1, 0, 0, 1, 0, 0], "{told}");
+    assert_eq!(counts(&told, &three), [1, 1, 0, 0, 0, 1, 0], "{told}");
+}
+
+/// Facts that a set file has in columns of whatever name, which the case keeps in columns of its own.
+#[test]
+fn what_set_files_say_is_solved() {
+    let desk = Desk { cases: Cases::new() };
+    let source = desk.path("seized");
+    fs::create_dir(&source).unwrap();
+    let digest = |text: &str| {
+        fs::write(format!("{source}/{text}.txt"), text).unwrap();
+        let mut digester = Digester::default();
+        digester.update(text.as_bytes());
+        digester.finish().md5
+    };
+    // The last one's column by letters says otherwise than the one that was named.
+    let rows = [("a", "1", "0"), ("b", "0", "yes"), ("c", "", "yes")]
+        .map(|(text, typed, lettered)| format!("{};{typed};{lettered}\n", hex(&digest(text))));
+    let (table, set) = (desk.path("lab.csv"), desk.path("lab.set"));
+    fs::write(&table, format!("HASH;Opfer;Victim Identified\n{}", rows.concat())).unwrap();
+    let columns = "md5=HASH,victim_identified=Opfer";
+    expect(
+        0,
+        &desk.run(&["known", "import", &table, "--profile", "known", "--columns", columns, "-o", &set]),
+    );
+    let (one, two) = (desk.path("A"), desk.path("B"));
+    expect(0, &desk.run(&["triage", &source, "--known", &set, "--case", &one, "--quiet"]));
+    expect(0, &desk.run(&["scan", &source, "--case", &two, "--quiet"]));
+    // a by what was named, c by letters, as nothing was said where it was named.
+    let told = expect(0, &desk.run(&["link", &one, &two, "-o", &desk.path("rows.csv")]));
+    assert_eq!(counts(&told, &one), [3, 3, 0, 0, 2, 0, 0], "{told}");
+    assert_eq!(counts(&told, &two), [3, 3, 0, 0, 0, 2, 0], "{told}");
+    expect(0, &desk.run(&["key", "new", "--name", "Jo", "--agency", "Lab", "--contact", "x"]));
+    let package = desk.path("p.tar");
+    expect(0, &desk.run(&["share", "export", "--case", &one, "-o", &package, "--quiet"]));
+    let told = expect(0, &desk.run(&["link", &two, "--package", &package, "-o", &desk.path("rows.csv")]));
+    assert_eq!(counts(&told, &two), [3, 3, 0, 0, 0, 2, 0], "{told}");
 }
 
 #[test]

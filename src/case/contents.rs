@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
+use super::open::has_set_facts;
 use super::{CaseError, CaseReader};
 use crate::decode::DecodePath;
 use crate::outcome::Outcome;
@@ -69,6 +70,8 @@ pub struct ContentHitRow {
     pub orientation: Option<String>,
     /// The known record's own columns, escaped.
     pub columns: BTreeMap<String, String>,
+    /// What the known record says of its picture's investigation.
+    pub facts: KnownFacts,
 }
 
 /// What a known record says of its picture's investigation, in the set's own words.
@@ -83,8 +86,8 @@ pub struct KnownFacts {
 }
 
 impl KnownFacts {
-    /// The facts of a record by its free columns. The one place that knows their names: facts that the case keeps in
-    /// columns of their own are to be read here too.
+    /// The facts of a record by its free columns. The one place that knows their names. What the case keeps in columns of its own
+    /// goes before these.
     #[must_use]
     pub fn of_columns(columns: &BTreeMap<String, String>) -> Self {
         let mut facts = Self::default();
@@ -103,10 +106,13 @@ impl KnownFacts {
         facts
     }
 
-    /// Whether a value of a fact means yes. What is neither a yes nor a no is shown, and counts as no.
+    /// Whether a value of a fact means yes, or one of several that semicolons separate, as a list of a package has them. What is
+    /// neither a yes nor a no is shown, and counts as no.
     #[must_use]
     pub fn is_yes(value: &str) -> bool {
-        ["yes", "y", "true", "t", "1"].iter().any(|yes| value.trim().eq_ignore_ascii_case(yes))
+        let is_yes =
+            |value: &str| ["yes", "y", "true", "t", "1"].iter().any(|yes| value.eq_ignore_ascii_case(yes));
+        value.split(';').any(|value| is_yes(value.trim()))
     }
 }
 
@@ -168,20 +174,26 @@ impl CaseReader {
         &self,
         mut visit: impl FnMut(ContentHitRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.for_each_row(
+        // A case that was not written to since before set files has no columns for them.
+        let facts = if has_set_facts(&self.connection)? {
+            "known_record.victim_identified, known_record.offender_identified, known_record.distributed"
+        } else {
+            "NULL, NULL, NULL"
+        };
+        let query = format!(
             "SELECT content.sha256, known_set.name, known_set.file_sha256, hit.record + 1,
                  ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
                      || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END),
-                 hit.verdict, hit.unconfirmed_because, hit.distance, hit.orientation, known_record.columns
+                 hit.verdict, hit.unconfirmed_because, hit.distance, hit.orientation, known_record.columns,
+                 {facts}
              FROM content
              JOIN hit ON hit.content = content.id
              JOIN known_set ON known_set.id = hit.known_set
              LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record
              WHERE EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)
-             ORDER BY content.sha256, known_set.file_sha256, hit.record",
-            hit_row,
-            &mut visit,
-        )
+             ORDER BY content.sha256, known_set.file_sha256, hit.record"
+        );
+        self.for_each_row(&query, hit_row, &mut visit)
     }
 
     /// The name of every item whose content is there, by SHA-256 of the content, then by the bytes of its source's path and its own:
@@ -277,6 +289,13 @@ fn hit_row(row: &Row<'_>) -> Result<ContentHitRow, CaseError> {
     let columns: Option<String> = row.get(9)?;
     let columns = serde_json::from_str(columns.as_deref().unwrap_or("{}"))
         .map_err(|error| damaged(&format!("a known record with columns that are no JSON: {error}")))?;
+    let mut facts = KnownFacts::of_columns(&columns);
+    let typed = [&mut facts.victim_identified, &mut facts.offender_identified, &mut facts.distributed];
+    for (index, fact) in typed.into_iter().enumerate() {
+        if let Some(yes) = row.get::<_, Option<bool>>(10 + index)? {
+            *fact = Some(if yes { "yes" } else { "no" }.into());
+        }
+    }
     Ok(ContentHitRow {
         sha256: blob(row, 0)?,
         known_set: row.get(1)?,
@@ -288,6 +307,7 @@ fn hit_row(row: &Row<'_>) -> Result<ContentHitRow, CaseError> {
         distance: number(row, 7)?,
         orientation: row.get(8)?,
         columns,
+        facts,
     })
 }
 
@@ -308,6 +328,7 @@ mod tests {
         assert_eq!(facts.victim_identified.as_deref(), Some("Yes"));
         assert_eq!(facts.offender_identified.as_deref(), Some("no"));
         assert_eq!(facts.distributed.as_deref(), Some("1"));
+        assert!(KnownFacts::is_yes("no; true") && !KnownFacts::is_yes("no; not true"));
         assert!(KnownFacts::is_yes("TRUE ") && !KnownFacts::is_yes("no") && !KnownFacts::is_yes("perhaps"));
         let empty = [("victim identified".to_string(), " ".to_string())].into();
         assert_eq!(KnownFacts::of_columns(&empty), KnownFacts::default());

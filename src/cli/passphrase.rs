@@ -3,11 +3,11 @@
 
 use std::env;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use age::secrecy::SecretString;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::error::CliError;
 use crate::source::name::escape_path;
@@ -34,7 +34,7 @@ pub fn new_passphrase(file: Option<&Path>) -> Result<SecretString, CliError> {
 }
 
 fn ask(file: Option<&Path>, twice: bool) -> Result<SecretString, CliError> {
-    let mut passphrase = if let Some(path) = file {
+    let passphrase = if let Some(path) = file {
         first_line(path)?
     } else if let Some(value) = env::var_os(VARIABLE) {
         let value = value.into_string();
@@ -49,7 +49,8 @@ fn ask(file: Option<&Path>, twice: bool) -> Result<SecretString, CliError> {
     if passphrase.is_empty() {
         return Err(CliError::Usage("the passphrase is empty: a key is never kept without one".into()));
     }
-    Ok(SecretString::from(std::mem::take(&mut *passphrase)))
+    // A copy of exactly its length; making a string smaller could leave the larger one behind.
+    Ok(SecretString::from(passphrase.as_str()))
 }
 
 fn typed(twice: bool) -> Result<Zeroizing<String>, CliError> {
@@ -70,18 +71,14 @@ fn first_line(path: &Path) -> Result<Zeroizing<String>, CliError> {
     let failed =
         |reason: &str| CliError::Usage(format!("the passphrase file {}: {reason}", escape_path(path)));
     let file = File::open(path).map_err(|error| failed(&error.to_string()))?;
-    // All its room at once, so that growing leaves no copies behind.
-    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST as usize + 1));
-    let mut reader = BufReader::with_capacity(LONGEST as usize + 1, file.take(LONGEST + 1));
-    reader.read_until(b'\n', &mut line).map_err(|error| failed(&error.to_string()))?;
+    // All its room at once, so that growing leaves no copies behind, and no buffer between that would keep one.
+    let mut text = Zeroizing::new(Vec::with_capacity(LONGEST as usize + 64));
+    file.take(LONGEST + 1).read_to_end(&mut text).map_err(|error| failed(&error.to_string()))?;
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     if line.len() as u64 > LONGEST {
         return Err(failed("its first line is too long for a passphrase"));
     }
-    let text = line.strip_suffix(b"\n").unwrap_or(&line);
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    let mut text = text.to_vec();
-    String::from_utf8(std::mem::take(&mut text)).map(Zeroizing::new).map_err(|error| {
-        error.into_bytes().zeroize();
-        failed("its first line is no UTF-8 text")
-    })
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = std::str::from_utf8(line).map_err(|_| failed("its first line is no UTF-8 text"))?;
+    Ok(Zeroizing::new(line.to_string()))
 }

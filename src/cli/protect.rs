@@ -1,9 +1,11 @@
-//! What a command may never write to: the evidence it reads, the known sets it reads, and its case's database.
+//! What a command may never write to: the evidence it reads, the known sets it reads, databases of cases, and the user's keys.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::case::CaseReader;
+use crate::share::store::PRIVATE;
 use crate::source::name::escape_path;
 
 use super::error::CliError;
@@ -18,6 +20,9 @@ pub struct Protected<'a> {
     /// Known sets of this run.
     known: &'a [PathBuf],
     case: Option<&'a Path>,
+    /// The folder of the user's keys.
+    keys: Option<PathBuf>,
+    passphrase_file: Option<&'a Path>,
 }
 
 impl<'a> Protected<'a> {
@@ -34,6 +39,14 @@ impl<'a> Protected<'a> {
         self.case = Some(case);
         let sources = CaseReader::open(case).and_then(|reader| reader.source_paths());
         self.case_sources = sources.unwrap_or_default();
+        self
+    }
+
+    /// And the folder of the user's keys, and the file of their passphrase.
+    #[must_use]
+    pub fn and_keys(mut self, folder: &Path, passphrase_file: Option<&'a Path>) -> Self {
+        self.keys = Some(folder.to_path_buf());
+        self.passphrase_file = passphrase_file;
         self
     }
 
@@ -61,7 +74,7 @@ impl<'a> Protected<'a> {
         Ok(())
     }
 
-    /// Refuses an output that would replace anything this command reads.
+    /// Refuses an output that would replace anything this command reads, or the database of any case.
     ///
     /// # Errors
     /// Wrong usage, with the way out.
@@ -84,7 +97,27 @@ impl<'a> Protected<'a> {
                 escape_path(output)
             )));
         }
-        Ok(())
+        if is_file_of_any_case(&resolved) {
+            return Err(CliError::Usage(format!(
+                "the output {} is a file of a case's database, which it would replace; choose another name",
+                escape_path(output)
+            )));
+        }
+        self.refuse_keys(output, &resolved)
+    }
+
+    fn refuse_keys(&self, output: &Path, resolved: &Path) -> Result<(), CliError> {
+        let is = |path: &Path| resolve(path) == *resolved || is_same_file(path, output);
+        let what = match (&self.keys, self.passphrase_file) {
+            (_, Some(file)) if is(file) => "is the file of your passphrase",
+            (Some(folder), _) if resolved.starts_with(resolve(folder)) => "lies in the folder of your keys",
+            (Some(folder), _) if is(&folder.join(PRIVATE)) => "is your private key",
+            _ => return Ok(()),
+        };
+        Err(CliError::Usage(format!(
+            "the output {} {what}, which is never written over; choose another name",
+            escape_path(output)
+        )))
     }
 }
 
@@ -93,6 +126,26 @@ fn is_file_of_case(resolved: &Path, case: &Path) -> bool {
     let name = resolved.file_name().unwrap_or_default().as_encoded_bytes();
     let own = name == b"case.lock" || name.starts_with(b"case.sqlite");
     own && resolved.parent() == Some(&resolve(case))
+}
+
+/// Whether this is the database of a case, or what SQLite and Tamis keep beside one.
+fn is_file_of_any_case(resolved: &Path) -> bool {
+    let name = resolved.file_name().unwrap_or_default().to_string_lossy();
+    let beside = |suffix: &str| name.strip_suffix(suffix).map(|name| resolved.with_file_name(name));
+    let others = ["-wal", "-shm", "-journal"].into_iter().filter_map(beside);
+    let of_lock = (name == "case.lock").then(|| resolved.with_file_name("case.sqlite"));
+    is_case_database(resolved) || others.chain(of_lock).any(|database| is_case_database(&database))
+}
+
+/// Whether a file is an SQLite database with Tamis's application id.
+fn is_case_database(path: &Path) -> bool {
+    // What is no regular file, such as a pipe, is never replaced; opening it might wait.
+    if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return false;
+    }
+    let mut head = [0; 72];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head.starts_with(b"SQLite format 3\0") && head.ends_with(b"TAMI")
 }
 
 /// Whether two names are of one file, as hard links are. Where a source is a folder its files are not asked

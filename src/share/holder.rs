@@ -77,8 +77,7 @@ impl Holder {
         let mut holder = Self::new(label, title, case.spec()?, Paths::Known(HashMap::new()));
         case.for_each_content(|content| holder.add(&content, min_quality))?;
         case.for_each_content_hit(|hit| {
-            let facts = KnownFacts::of_columns(&hit.columns);
-            holder.say(&hit.sha256, &hit.known_set, hit.verdict == "unconfirmed", &facts);
+            holder.say(&hit.sha256, &hit.known_set, hit.verdict == "unconfirmed", &hit.facts);
             Ok::<(), ShareError>(())
         })?;
         holder.paths = Paths::Case(Box::new(case));
@@ -90,6 +89,7 @@ impl Holder {
     /// # Errors
     /// A fault of the package, or it has more contents than can be compared.
     pub fn of_package(mut package: PackageReader, label: &str, min_quality: u8) -> Result<Self, ShareError> {
+        package.refuse_other_codes()?;
         let manifest = package.manifest();
         let (title, spec) = (manifest.title(), manifest.hash_spec.clone());
         let mut holder = Self::new(label, title, spec, Paths::Known(HashMap::new()));

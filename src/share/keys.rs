@@ -3,12 +3,14 @@
 //! The public half is a small JSON file that is sent to partners. Its fingerprint covers all of it, so that two people who read
 //! it to each other know that neither the keys nor the names were changed on the way.
 
+use std::fmt::Write;
+
 use age::secrecy::ExposeSecret;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::{ShareError, is_printable};
+use super::{ShareError, escaped, is_printable};
 use crate::source::digest::{hex, sha256_of};
 
 /// What a public key file says it is.
@@ -19,6 +21,8 @@ const PRIVATE_FORMAT: &str = "tamis-private-key";
 const VERSION: u32 = 1;
 /// Characters of a name, an agency or a contact at most.
 const LONGEST_TEXT: usize = 200;
+/// Bytes of a private key's JSON at most; with the longest texts it has some 2,500.
+const LARGEST_STORED: usize = 16 << 10;
 /// Bytes of a fingerprint: 128 bits that nobody finds a second key for.
 const FINGERPRINT_BYTES: usize = 16;
 
@@ -67,7 +71,7 @@ impl PublicKey {
     /// In words, what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let key: Self = serde_json::from_slice(text)
-            .map_err(|error| format!("this is no public key of Tamis: {error}"))?;
+            .map_err(|error| format!("this is no public key of Tamis: {}", escaped(&error)))?;
         key.check()?;
         Ok(key)
     }
@@ -128,7 +132,7 @@ impl PublicKey {
     /// # Errors
     /// It is no recipient of age's.
     pub fn age_recipient(&self) -> Result<age::x25519::Recipient, String> {
-        self.recipient.parse().map_err(|error| format!("its recipient is none of age's: {error}"))
+        self.recipient.parse().map_err(|error| format!("its recipient is none of age's: {}", escaped(&error)))
     }
 
     fn verifying_key(&self) -> Result<VerifyingKey, String> {
@@ -210,17 +214,26 @@ impl PrivateKey {
 
     /// What is kept, before it is encrypted.
     pub(super) fn to_stored(&self) -> Result<Zeroizing<Vec<u8>>, ShareError> {
-        let mut seed = self.signing.to_bytes();
+        let refused = |error: &dyn std::fmt::Display| ShareError::Refused(error.to_string());
+        let seed = Zeroizing::new(self.signing.to_bytes());
+        // Here and below all the room at once: what grows leaves copies behind.
+        let mut signing_seed = Zeroizing::new(String::with_capacity(2 * seed.len()));
+        for byte in &*seed {
+            write!(signing_seed, "{byte:02x}").map_err(|error| refused(&error))?;
+        }
         let stored = Stored {
             format: PRIVATE_FORMAT.into(),
             version: VERSION,
-            signing_seed: Zeroizing::new(hex(&seed)),
+            signing_seed,
             identity: Zeroizing::new(self.identity.to_string().expose_secret().to_string()),
             public: self.public.clone(),
         };
-        seed.zeroize();
-        let text = serde_json::to_vec(&stored).map_err(|error| ShareError::Refused(error.to_string()))?;
-        Ok(Zeroizing::new(text))
+        let mut text = Zeroizing::new(vec![0; LARGEST_STORED]);
+        let mut rest = &mut text[..];
+        serde_json::to_writer(&mut rest, &stored).map_err(|error| refused(&error))?;
+        let left = rest.len();
+        text.truncate(LARGEST_STORED - left);
+        Ok(text)
     }
 
     /// What was kept, after it was decrypted.
@@ -343,5 +356,12 @@ mod tests {
         let again = PrivateKey::from_stored(&stored).unwrap();
         assert_eq!(again.sign(b"x"), key().sign(b"x"));
         assert!(!format!("{again:?}").contains("AGE-SECRET"));
+        // The longest: the buffer, which is wiped, never grew.
+        let longest = ["\"", "\\", "\u{1f600}"].map(|text| text.repeat(LONGEST_TEXT));
+        let identity = age::x25519::Identity::generate();
+        let key = PrivateKey::of(&[1; 32], identity, &longest[0], &longest[1], &longest[2]).unwrap();
+        let stored = key.to_stored().unwrap();
+        assert_eq!(stored.capacity(), LARGEST_STORED);
+        assert_eq!(PrivateKey::from_stored(&stored).unwrap().public(), key.public());
     }
 }

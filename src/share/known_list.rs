@@ -14,6 +14,10 @@ use crate::case::ContentRow;
 use crate::source::digest::hex;
 use crate::source::name::guarded;
 
+/// Bytes that the hits of one content may say. Quoted and with the rest of its row, whose texts are the manifest's, that is less than
+/// the 1 MiB that a line of a list may have.
+const LONGEST_SAID: usize = 256 << 10;
+
 /// Writes the list. The package is read by two readers at once, because what known sets say of a content stands behind
 /// all contents; both verify it to its end. Returns how many records it has.
 ///
@@ -25,6 +29,7 @@ pub fn write_known_list(
     watch: &Watch,
     out: &mut dyn Write,
 ) -> Result<u64, ShareError> {
+    items.refuse_other_codes()?;
     let manifest = items.manifest().clone();
     if *hits.manifest() != manifest {
         return Err(items.fault(super::FaultKind::Altered, "it was replaced while it was read"));
@@ -84,6 +89,13 @@ fn said_of(
         // A hit of no content is a fault, which the end of the reading tells.
         if sha256 == content.digests.sha256 {
             said.add(&hit.known_set, hit.verdict == Verdict::Unconfirmed, &hit.facts());
+            if said.length() > LONGEST_SAID {
+                let content = hex(&sha256);
+                return Err(hits.fault(
+                    super::FaultKind::TooLongForAList,
+                    format!("the hits of the content {content} say more than {LONGEST_SAID} bytes"),
+                ));
+            }
         }
         *next = hits.next_hit()?;
     }

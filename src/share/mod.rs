@@ -46,6 +46,10 @@ pub enum FaultKind {
     Malformed,
     /// What was signed contradicts itself.
     Contradicting,
+    /// Its codes are of another version of Tamis's, which those of this program are not compared with.
+    OtherCodes,
+    /// What its hits say of one content does not fit into a line of a list.
+    TooLongForAList,
 }
 
 impl FaultKind {
@@ -61,6 +65,8 @@ impl FaultKind {
             Self::NotForThisKey => "not encrypted to this key",
             Self::Malformed => "malformed",
             Self::Contradicting => "contradicting itself",
+            Self::OtherCodes => "of other codes",
+            Self::TooLongForAList => "too long for a list",
         }
     }
 
@@ -78,6 +84,10 @@ impl FaultKind {
                 "send your key file (`tamis key show`) to its sender and have it encrypted to that; or name another key with --keys"
             }
             Self::Malformed | Self::Contradicting => "its signer's program is at fault: tell its sender",
+            Self::OtherCodes => {
+                "use the tamis whose codes have that version, or have the sources scanned again by one like yours"
+            }
+            Self::TooLongForAList => "compare it as it is: `tamis link CASE --package FILE`",
         }
     }
 }
@@ -151,6 +161,11 @@ impl ShareError {
     fn io(what: &str, path: &Path, error: io::Error) -> Self {
         Self::Io { what: format!("{what} {}", escape_path(path)), error }
     }
+}
+
+/// What a parser says of a stranger's text, which it may repeat.
+fn escaped(error: &impl fmt::Display) -> String {
+    crate::source::name::escape(error.to_string().as_bytes())
 }
 
 /// Whether a text shows all that it holds: nothing in it would be escaped but backslashes, which escapes are

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::is_printable;
 use super::keys::{PublicKey, parse_hex};
+use super::{escaped, is_printable};
 use crate::case::{ContentHash, ContentHitRow, ContentRow, HashSpec, KnownFacts};
-use crate::decode::DecodePath;
+use crate::decode::{DecodeMode, DecodePath};
 use crate::outcome::Outcome;
-use crate::pdq::{Code, Orientation, TileHash};
+use crate::pdq::{Code, Geometry, Orientation, TileHash};
 use crate::source::Digests;
 use crate::source::digest::hex;
 
@@ -58,7 +58,7 @@ impl Part {
     }
 }
 
-/// What a package says of itself.
+/// What a package says of itself. Here and below a field that may be null may not be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -71,10 +71,12 @@ pub struct Manifest {
     /// The case it is of.
     pub case: SharedCase,
     /// What it is for, in the sender's words.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub purpose: Option<String>,
     /// Who signed it.
     pub signer: PublicKey,
     /// What decided its codes.
+    #[serde(with = "StrictSpec")]
     pub hash_spec: HashSpec,
     /// Whether it says what files are called.
     pub names_included: bool,
@@ -86,15 +88,28 @@ pub struct Manifest {
     pub parts: Vec<PartEntry>,
 }
 
+/// A [`HashSpec`] as packages have it: with nothing beside.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "HashSpec", deny_unknown_fields)]
+struct StrictSpec {
+    algorithm: String,
+    version: u32,
+    geometry: Geometry,
+    decode_path: DecodeMode,
+}
+
 /// The case that a package is of. Texts are escaped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SharedCase {
     /// Its number.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub number: Option<String>,
     /// The exhibit.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub exhibit: Option<String>,
     /// When its last finished run ended, ISO 8601, UTC.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub as_of: Option<String>,
 }
 
@@ -186,20 +201,28 @@ pub struct ItemLine {
     /// What became of it in the case.
     pub outcome: Outcome,
     /// The format by content.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub format: Option<String>,
     /// Pixels, as stored.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub width: Option<u32>,
     /// Pixels, as stored.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub height: Option<u32>,
     /// Its code, 64 hex digits.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub pdq: Option<Code64>,
     /// Its quality.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub quality: Option<u8>,
     /// What the code is from.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub decode_path: Option<DecodePath>,
     /// How many bits of the code hang on next to nothing.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub unstable_bits: Option<u16>,
     /// Codes of the picture turned and mirrored, in the order of [`Orientation::ALL`] behind the original.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub turned: Option<[Code64; 7]>,
     /// Files of the case with these bytes: rows of [`Part::Names`], where they are included.
     pub files: u64,
@@ -224,18 +247,25 @@ pub struct HitLine {
     /// What the hit rests on.
     pub verdict: Verdict,
     /// Why it is not confirmed from pixels.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub unconfirmed_because: Option<String>,
     /// Differing bits of 256, where the codes are near.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub distance: Option<u32>,
     /// What was done to the known picture, where the codes are near.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub orientation: Option<String>,
     /// Whether the known record's victim is identified, in the set's words.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub victim_identified: Option<String>,
     /// Whether the known record's offender is identified, in the set's words.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub offender_identified: Option<String>,
     /// Whether the known record is distributed, in the set's words.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub distributed: Option<String>,
     /// The known record's own columns; only in packages that were asked for them.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub columns: Option<BTreeMap<String, String>>,
 }
 
@@ -375,10 +405,9 @@ impl HitLine {
             "digest" => Verdict::Digest,
             "pixels" => Verdict::Pixels,
             "unconfirmed" => Verdict::Unconfirmed,
-            other => return Err(format!("a hit has the verdict `{other}`")),
+            other => return Err(format!("a hit has the verdict `{}`", escaped(&other))),
         };
-        let KnownFacts { victim_identified, offender_identified, distributed } =
-            KnownFacts::of_columns(&hit.columns);
+        let KnownFacts { victim_identified, offender_identified, distributed } = hit.facts.clone();
         Ok(Self {
             sha256: hex(&hit.sha256),
             known_set: hit.known_set.clone(),

@@ -18,8 +18,8 @@ use super::package::{
     Part, SIGNATURE, VERSION, digest,
 };
 use super::place::{AGE, Place, decrypted, member_in, read_header, read_padding, small_member};
-use super::{FaultKind, ShareError, is_printable};
-use crate::case::ContentRow;
+use super::{FaultKind, ShareError, escaped, is_printable};
+use crate::case::{ContentRow, HashSpec};
 use crate::decode::DecodePath;
 use crate::source::digest::hex;
 use crate::source::name::{escape, escape_path};
@@ -143,6 +143,21 @@ impl PackageReader {
     #[must_use]
     pub const fn was_encrypted(&self) -> bool {
         self.place.encrypted
+    }
+
+    /// Refuses codes of another version than this program makes: distances to them would mean nothing.
+    ///
+    /// # Errors
+    /// They are.
+    pub fn refuse_other_codes(&self) -> Result<(), ShareError> {
+        let version = self.manifest.hash_spec.version;
+        if version == HashSpec::VERSION {
+            return Ok(());
+        }
+        Err(self.fault(
+            FaultKind::OtherCodes,
+            format!("its codes have version {version}, those of this program {}", HashSpec::VERSION),
+        ))
     }
 
     /// A fault of the package as a whole.
@@ -301,7 +316,7 @@ impl PackageReader {
             // What was altered on the way and what its signer wrote look the same until the part's end.
             let altered = self.rest_is_altered();
             let kind = if altered { FaultKind::Altered } else { FaultKind::Malformed };
-            self.place.fault(kind, format!("no row of {}: {error}", part.member()))
+            self.place.fault(kind, format!("no row of {}: {}", part.member(), escaped(&error)))
         })
     }
 
@@ -363,7 +378,8 @@ fn parse_manifest(text: &[u8]) -> Result<Manifest, (FaultKind, String)> {
         version: u64,
         program: Option<String>,
     }
-    let malformed = |error: serde_json::Error| (FaultKind::Malformed, format!("no manifest: {error}"));
+    let malformed =
+        |error: serde_json::Error| (FaultKind::Malformed, format!("no manifest: {}", escaped(&error)));
     let version: Version = serde_json::from_slice(text).map_err(malformed)?;
     if version.format != FORMAT {
         return Err((

@@ -11,6 +11,7 @@ pub struct Said {
     victim_identified: BTreeSet<String>,
     offender_identified: BTreeSet<String>,
     distributed: BTreeSet<String>,
+    length: usize,
 }
 
 /// The columns that [`Said::cells`] fills, in that order.
@@ -20,14 +21,26 @@ impl Said {
     /// Adds a hit. One that is not confirmed from pixels may be none: its set is named and marked, and its facts are left out.
     pub fn add(&mut self, known_set: &str, unconfirmed: bool, facts: &KnownFacts) {
         if unconfirmed {
-            self.sets.insert(format!("{known_set} (unconfirmed)"));
+            insert(&mut self.sets, &mut self.length, &format!("{known_set} (unconfirmed)"));
             return;
         }
-        self.sets.insert(known_set.to_string());
+        insert(&mut self.sets, &mut self.length, known_set);
         let KnownFacts { victim_identified, offender_identified, distributed } = facts;
-        self.victim_identified.extend(victim_identified.clone());
-        self.offender_identified.extend(offender_identified.clone());
-        self.distributed.extend(distributed.clone());
+        for (values, value) in [
+            (&mut self.victim_identified, victim_identified),
+            (&mut self.offender_identified, offender_identified),
+            (&mut self.distributed, distributed),
+        ] {
+            if let Some(value) = value {
+                insert(values, &mut self.length, value);
+            }
+        }
+    }
+
+    /// Bytes of all cells together, or a few more.
+    #[must_use]
+    pub const fn length(&self) -> usize {
+        self.length
     }
 
     /// Whether a known record says that the victim is identified.
@@ -39,8 +52,16 @@ impl Said {
     /// The known sets and what their records say, each sorted and separated by semicolons; empty where nothing is said.
     #[must_use]
     pub fn cells(&self) -> [String; 4] {
-        let Self { sets, victim_identified, offender_identified, distributed } = self;
+        let Self { sets, victim_identified, offender_identified, distributed, .. } = self;
         [sets, victim_identified, offender_identified, distributed]
             .map(|values| values.iter().map(String::as_str).collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// Adds a text to those of a cell, and what it takes there to the length.
+fn insert(values: &mut BTreeSet<String>, length: &mut usize, text: &str) {
+    if !values.contains(text) {
+        values.insert(text.to_string());
+        *length += text.len() + "; ".len();
     }
 }

@@ -15,7 +15,7 @@ use super::keys::{PrivateKey, PublicKey};
 use crate::source::name::escape_path;
 
 /// The own key, encrypted.
-const PRIVATE: &str = "private.age";
+pub const PRIVATE: &str = "private.age";
 /// Its public half.
 const PUBLIC: &str = "public.json";
 /// The folder of partners' keys.
@@ -73,10 +73,24 @@ impl KeyStore {
     /// The public half of the own key; `None` where there is none yet.
     ///
     /// # Errors
-    /// A file that is damaged or cannot be read.
+    /// A file that is damaged or cannot be read, or only one half is there.
     pub fn own(&self) -> Result<Option<PublicKey>, ShareError> {
-        let path = self.public_file();
-        if path.try_exists().is_ok_and(|exists| !exists) { Ok(None) } else { read_public(&path).map(Some) }
+        let is_missing = |path: &Path| path.try_exists().is_ok_and(|exists| !exists);
+        let (private, public) = (self.folder.join(PRIVATE), self.public_file());
+        let half = |missing: &Path, there: &Path| {
+            ShareError::Refused(format!(
+                "half of your key is missing: there is {}, but no {}. Restore it from your backup; without one move the other half away, and \
+                 `tamis key new` makes a new key",
+                escape_path(there),
+                escape_path(missing)
+            ))
+        };
+        match (is_missing(&private), is_missing(&public)) {
+            (true, true) => Ok(None),
+            (false, true) => Err(half(&public, &private)),
+            (true, false) => Err(half(&private, &public)),
+            (false, false) => read_public(&public).map(Some),
+        }
     }
 
     /// Refuses to make a key where there is one: what was signed with it, and what is encrypted to it, needs it.
@@ -84,7 +98,7 @@ impl KeyStore {
     /// # Errors
     /// There is one, and the way out.
     pub fn refuse_existing(&self) -> Result<(), ShareError> {
-        if self.folder.join(PRIVATE).exists() || self.public_file().exists() {
+        if self.own()?.is_some() {
             return Err(ShareError::Refused(format!(
                 "there is a key in {} already, which is never replaced: use it, or name another folder with --keys",
                 escape_path(&self.folder)
@@ -112,14 +126,20 @@ impl KeyStore {
             writer.finish().map(drop)
         };
         encrypt().map_err(|error| ShareError::io("cannot encrypt", &path, error))?;
+        let public = key.public().to_json()?;
         write_new(&path, &encrypted, true)?;
-        write_new(&self.public_file(), key.public().to_json()?.as_bytes(), false)
+        let written = write_new(&self.public_file(), public.as_bytes(), false);
+        if written.is_err() {
+            // Half a key is none. The first error is the one to report.
+            let _ = fs::remove_file(&path);
+        }
+        written
     }
 
     /// The own key.
     ///
     /// # Errors
-    /// There is none, the passphrase is wrong, or the file is damaged.
+    /// There is none, the passphrase is wrong, the file is damaged, or the public half beside it is not its own.
     pub fn unlock(&self, passphrase: &SecretString) -> Result<PrivateKey, ShareError> {
         let path = self.folder.join(PRIVATE);
         let refused =
@@ -145,7 +165,17 @@ impl KeyStore {
         // All at once, so that growing leaves no copies behind.
         stored.reserve(encrypted.len());
         reader.read_to_end(&mut stored).map_err(|_| refused("it is damaged: restore it from your backup"))?;
-        PrivateKey::from_stored(&stored).map_err(|reason| refused(&reason))
+        let key = PrivateKey::from_stored(&stored).map_err(|reason| refused(&reason))?;
+        match self.own()? {
+            Some(public) if public != *key.public() => Err(ShareError::Refused(format!(
+                "{} is not the public half of your private key, but the key {} of {}: it was replaced. Restore it from your backup, and check \
+                 whom you sent it to",
+                escape_path(&self.public_file()),
+                public.fingerprint,
+                public.owner()
+            ))),
+            _ => Ok(key),
+        }
     }
 
     /// The keys of partners, by fingerprint.

@@ -62,7 +62,7 @@ impl RecordSource for Columns<'_> {
 pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
     let spec = HashSpec {
         algorithm: "pdq".into(),
-        version: 1,
+        version: HashSpec::VERSION,
         geometry: Geometry::Full,
         decode_path: DecodeMode::Auto,
     };

@@ -38,7 +38,12 @@ pub fn run(command: &Link, common: &Common, console: &Console) -> Result<Finishe
     check_format(command.format, command.output.as_deref())?;
     refuse_usage(command)?;
     let output = command.output.as_deref();
-    Protected::new(&[], &command.package).refuse_output(output)?;
+    let mut protected = Protected::new(&[], &command.package);
+    // Cases alone are linked without keys, so there need not be a place for any.
+    if let Ok(store) = key_store(command.keys.keys.as_ref()) {
+        protected = protected.and_keys(store.folder(), command.keys.passphrase_file.as_deref());
+    }
+    protected.refuse_output(output)?;
     for case in &command.cases {
         Protected::default().and_case(case).refuse_output(output)?;
     }

@@ -29,8 +29,11 @@ use super::key::key_store;
 /// The folder is not a case, there is no key, a recipient is not known, or the sink failed.
 pub fn export(command: &ShareExport, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let case = CaseReader::open(&command.case).map_err(CliError::failed)?;
-    Protected::default().and_case(&command.case).refuse_output(Some(&command.output))?;
     let store = key_store(command.keys.keys.as_ref())?;
+    Protected::default()
+        .and_case(&command.case)
+        .and_keys(store.folder(), command.keys.passphrase_file.as_deref())
+        .refuse_output(Some(&command.output))?;
     let to = recipients(&command.to, &store)?;
     if store.own().map_err(CliError::failed)?.is_none() {
         return Err(CliError::Failed(format!(
@@ -88,14 +91,17 @@ fn tell_export(command: &ShareExport, made: &Written, recipients: usize, console
 /// The package is refused, or the sink failed.
 pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let packages = [command.package.clone()];
-    Protected::new(&[], &packages).refuse_output(Some(&command.output))?;
     let store = key_store(command.keys.keys.as_ref())?;
+    Protected::new(&[], &packages)
+        .and_keys(store.folder(), command.keys.passphrase_file.as_deref())
+        .refuse_output(Some(&command.output))?;
     let key = key_for([&*command.package], &store, &command.keys)?;
     let cancel = cancel_on_interrupt()?;
     let open = || PackageReader::open(&command.package, key.as_ref()).map_err(CliError::failed);
     // To its end first, so that nothing is written of what is refused, wherever it would go to.
     let reader = open()?;
     require_trust(&reader, &store, command.trust, console)?;
+    reader.refuse_other_codes().map_err(CliError::failed)?;
     let manifest = reader.finish().map_err(CliError::failed)?;
     let watch = Watch::new(cancel.clone());
     let progress = RowsProgress { watch: &watch, rows: manifest.counts.contents, done: "imported" };
