@@ -61,7 +61,7 @@ pub enum Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// Writes it as CSV has it, without quoting, and texts [guarded](guarded); nothing for [`Cell::Empty`].
+    /// Writes it as CSV has it, without quoting, and texts [`guarded`]; nothing for [`Cell::Empty`].
     ///
     /// # Errors
     /// The sink failed.
