@@ -9,7 +9,6 @@
 mod support;
 
 use std::convert::Infallible;
-use std::fs;
 
 use rand::prelude::*;
 use tamis::matching::join::{ItemHits, JoinSink};
@@ -96,6 +95,7 @@ fn a_sink_that_cannot_note_a_place_ends_the_join() {
 #[cfg(unix)]
 #[test]
 fn a_result_that_was_ended_is_gone_on_with() {
+    use std::fs;
     use std::process::Command;
 
     use support::cli::{Cases, errors, expect, tamis};

@@ -76,7 +76,7 @@ fn make(random: &mut StdRng) -> Made {
         ));
     }
     if random.random_bool(0.2) {
-        let value: Vec<u8> = (0..144).map(|_| random.random()).collect();
+        let value: Vec<u8> = (0..144).map(|_| random.random::<u8>()).collect();
         members.push(format!("\"PhotoDNA\":\"{}\"", base64(&value)));
         made.photodna = Some(value);
     }
