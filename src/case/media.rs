@@ -67,6 +67,26 @@ impl CaseReader {
     /// The database said no, or `visit` did.
     pub fn for_each_media<E: From<CaseError>>(
         &self,
+        visit: impl FnMut(MediaRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.visit_media(true, visit)
+    }
+
+    /// [`MediaRow::records`] of every [medium](Self::for_each_media), in the same order, and nothing else of it.
+    ///
+    /// # Errors
+    /// The database said no, or `visit` did.
+    pub fn for_each_media_records<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(&[String]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.visit_media(false, |media| visit(&media.records))
+    }
+
+    /// Visits media; what they are near to and where they were found only where they are wanted `whole`.
+    fn visit_media<E: From<CaseError>>(
+        &self,
+        whole: bool,
         mut visit: impl FnMut(MediaRow) -> Result<(), E>,
     ) -> Result<(), E> {
         // A case that was not written to since before set files has no fields.
@@ -110,8 +130,10 @@ impl CaseReader {
             let id: i64 = row.get(0).map_err(CaseError::from)?;
             let sha256: Vec<u8> = row.get(6).map_err(CaseError::from)?;
             media.records = collect(&mut records, params![id], |row| row.get(0))?;
-            media.near = collect(&mut near, params![id], near_record)?;
-            media.files = collect(&mut files, params![sha256], media_file)?;
+            if whole {
+                media.near = collect(&mut near, params![id], near_record)?;
+                media.files = collect(&mut files, params![sha256], media_file)?;
+            }
             visit(media)?;
         }
         Ok(())

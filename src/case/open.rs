@@ -174,6 +174,13 @@ pub(super) fn create(connection: &mut Connection, spec: &HashSpec) -> Result<(),
     Ok(transaction.commit()?)
 }
 
+/// Whether a case has a table; those from before it have none.
+pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool, CaseError> {
+    let query = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    let tables: i64 = connection.query_row(query, [name], |row| row.get(0))?;
+    Ok(tables > 0)
+}
+
 /// Whether a case has room for what set files tell of a record.
 pub(super) fn has_set_facts(connection: &Connection) -> Result<bool, CaseError> {
     let columns = "SELECT count(*) FROM pragma_table_info('known_record') WHERE name = 'fields'";

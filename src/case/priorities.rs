@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Row, Transaction, params, params_from_iter};
 use serde::Serialize;
 
+use super::open::has_table;
 use super::rules::{HitKind, KnownCondition, Rule, Rules, Said};
 use super::schema::{PRIORITIES, STACKS};
 use super::{CaseError, CaseReader, CaseStore};
@@ -256,9 +257,7 @@ impl CaseReader {
     }
 
     fn has_priorities(&self) -> Result<bool, CaseError> {
-        let query = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'priority'";
-        let tables: i64 = self.connection.query_row(query, [], |row| row.get(0))?;
-        Ok(tables == 1)
+        has_table(&self.connection, "priority")
     }
 
     /// Items without a priority: no rule fits them, or they came after the rules were tried last.

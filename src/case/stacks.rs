@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
+use super::open::has_table;
 use super::schema::STACKS;
 use super::{CaseError, CaseReader, CaseStore, ContentId};
 use crate::decode::DecodePath;
@@ -222,12 +223,7 @@ impl CaseReader {
 
     /// Whether stacks were made; a case from before there were any has no tables of them.
     fn has_stacks(&self) -> Result<bool, CaseError> {
-        let tables: i64 = self.connection.query_row(
-            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'stack_settings'",
-            [],
-            |row| row.get(0),
-        )?;
-        if tables == 0 {
+        if !has_table(&self.connection, "stack_settings")? {
             return Ok(false);
         }
         let made: i64 =

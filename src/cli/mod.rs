@@ -4,6 +4,7 @@ pub mod args;
 pub mod commands;
 pub mod config;
 pub mod console;
+pub mod count_progress;
 pub mod error;
 pub mod import_progress;
 pub mod interrupt;

@@ -154,7 +154,7 @@ impl<W: Write> Write for Sink<W> {
 }
 
 /// An error of a sink, with its name. Its kind stays, because `write_all` tries again after some.
-fn named(sink: &str, error: &io::Error) -> io::Error {
+pub(super) fn named(sink: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write to {sink}: {error}"))
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::CliError;
+use super::output::named;
 use crate::source::digest::hex;
 use crate::source::name::{escape, escape_path};
 
@@ -128,7 +129,7 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
     /// The file system's, with the file's name.
     pub fn reached<P: Serialize>(&mut self, place: P) -> io::Result<()> {
         let flushed = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
-        flushed.map_err(|error| named(&self.partial, &error))?;
+        flushed.map_err(|error| named(&escape_path(&self.partial), &error))?;
         self.write_note(Some(place))?;
         self.begun = true;
         Ok(())
@@ -151,7 +152,7 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
             file.sync_all()?;
             fs::rename(&fresh, &self.note)
         };
-        write().map_err(|error| named(&self.note, &error))
+        write().map_err(|error| named(&escape_path(&self.note), &error))
     }
 
     /// Gives the whole result its name.
@@ -160,7 +161,7 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
     /// The file system's.
     pub fn finish(self) -> Result<(), CliError> {
         let Self { path, partial, note, mut file, .. } = self;
-        let failed = |error: io::Error| CliError::failed(named(&path, &error));
+        let failed = |error: io::Error| CliError::failed(named(&escape_path(&path), &error));
         file.flush().and_then(|()| file.get_ref().sync_all()).map_err(failed)?;
         drop(file);
         fs::rename(&partial, &path).map_err(failed)?;
@@ -187,7 +188,7 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
 
 impl<S> Write for Resumable<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes).map_err(|error| named(&self.partial, &error))?;
+        let count = self.file.write(bytes).map_err(|error| named(&escape_path(&self.partial), &error))?;
         self.sha256.update(&bytes[..count]);
         self.bytes += count as u64;
         Ok(count)
@@ -238,9 +239,4 @@ fn is_whole(path: &Path, bytes: u64, sha256: &str) -> bool {
 
 fn program() -> String {
     concat!("tamis ", env!("CARGO_PKG_VERSION")).into()
-}
-
-/// An error with the file's name. Its kind stays, because `write_all` tries again after some.
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot write to {}: {error}", escape_path(path)))
 }

@@ -106,8 +106,21 @@ fn open(bytes: &[u8], format: ImageFormat, limits: image::Limits) -> Result<impl
     reader.into_decoder().map_err(|error| failure(&error))
 }
 
-/// Decodes and reduces. The limits were checked by the caller from the header; they are given to the
+/// Opens a decoder within the limits of a run. They were checked by the caller from the header; they are given to the
 /// decoder too, for what it allocates beside the picture.
+pub(super) fn open_within(
+    bytes: &[u8],
+    format: ImageFormat,
+    limits: &Limits,
+) -> Result<impl ImageDecoder, Failure> {
+    let mut decoder_limits = image::Limits::default();
+    decoder_limits.max_image_width = Some(limits.max_side);
+    decoder_limits.max_image_height = Some(limits.max_side);
+    decoder_limits.max_alloc = Some(limits.max_decode_bytes);
+    open(bytes, format, decoder_limits)
+}
+
+/// Decodes and reduces.
 pub(super) fn decode(
     bytes: &[u8],
     format: ImageFormat,
@@ -119,11 +132,7 @@ pub(super) fn decode(
     } else {
         Cow::Borrowed(bytes)
     };
-    let mut decoder_limits = image::Limits::default();
-    decoder_limits.max_image_width = Some(limits.max_side);
-    decoder_limits.max_image_height = Some(limits.max_side);
-    decoder_limits.max_alloc = Some(limits.max_decode_bytes);
-    let decoder = open(&bytes, format, decoder_limits)?;
+    let decoder = open_within(&bytes, format, limits)?;
     let (width, height) = decoder.dimensions();
     let (layout, sample) = layout(decoder.color_type())?;
     let mut reducer = Reducer::new(width, height, layout, geometry)

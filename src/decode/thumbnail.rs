@@ -1,15 +1,14 @@
 //! Small pictures of pictures, for reports in which somebody asked for them.
 
 use std::borrow::Cow;
-use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader, RgbImage};
+use image::{DynamicImage, GrayImage, ImageDecoder, RgbImage};
 
 use super::jpeg::structure::Frame;
-use super::{Format, Limits, Probe, panic_guard, picture_of, png_parts};
+use super::{Format, Limits, Probe, panic_guard, picture_of, pixels, png_parts};
 use crate::outcome::{Failure, Outcome, Stage};
 
 /// Longest side of a small picture, in pixels.
@@ -78,13 +77,7 @@ pub fn thumbnail(
             (None, image::ImageFormat::Png) => png_parts::without_descriptions(bytes),
             (None, _) => Cow::Borrowed(bytes),
         };
-        let mut reader = ImageReader::with_format(Cursor::new(&*bytes), decoder);
-        let mut decoder_limits = image::Limits::default();
-        decoder_limits.max_image_width = Some(limits.max_side);
-        decoder_limits.max_image_height = Some(limits.max_side);
-        decoder_limits.max_alloc = Some(limits.max_decode_bytes);
-        reader.limits(decoder_limits);
-        let decoder = reader.into_decoder().map_err(|error| failed(&error))?;
+        let decoder = pixels::open_within(&bytes, decoder, limits)?;
         let (width, height) = decoder.dimensions();
         let picture = DynamicImage::from_decoder(decoder).map_err(|error| failed(&error))?;
         let (width, height) = fitted(width, height);

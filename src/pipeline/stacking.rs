@@ -27,14 +27,8 @@ impl Stacking {
 
     /// Pictures that take part.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn pictures(&self) -> usize {
         self.codes.len()
-    }
-
-    /// Whether no picture takes part.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.codes.is_empty()
     }
 
     /// Makes the stacks on the threads of `pool`, with `memory` bytes for pairs, and puts them in the place of those that the case had.

@@ -122,9 +122,9 @@ impl Numbers {
 pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<u64, ExportError> {
     let _snapshot = case.snapshot()?;
     let (mut numbers, mut count) = (Numbers::default(), 0);
-    case.for_each_media(|media: MediaRow| {
+    case.for_each_media_records(|records| {
         count += 1;
-        let given = media.records.iter().find_map(|record| Fields::of(record));
+        let given = records.iter().find_map(|record| Fields::of(record));
         numbers.records.extend(given.and_then(|record| record.media_id()));
         Ok::<(), ExportError>(())
     })?;

@@ -86,7 +86,7 @@ pub fn write_package(
     watch: &Watch,
     out: &mut dyn Write,
 ) -> Result<Written, ShareError> {
-    case.hold_still()?;
+    let _snapshot = case.snapshot()?;
     let manifest = measure(case, options, key, watch)?;
     let mut out = Measured::new(out);
     if recipients.is_empty() {

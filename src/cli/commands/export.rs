@@ -1,14 +1,17 @@
 //! `tamis export`: sorted rows of a case.
 
+use std::io::Write;
+
 use crate::case::CaseReader;
 use crate::cli::args::{Export, ExportWhat, RowFormat};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::output::{check_format, with_output};
 use crate::cli::protect::Protected;
-use crate::report::export::{ExportFormat, ExportKind, export};
+use crate::report::case_uco::{self, GraphCounts};
+use crate::report::export::{ExportError, ExportFormat, ExportKind, export};
+use crate::report::pdq_list;
 use crate::report::vics::{self, VicsForm};
-use crate::report::{case_uco, pdq_list};
 use crate::source::name::escape_path;
 
 /// Runs the command.
@@ -52,13 +55,25 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
              `tamis match` that ended"
         ));
     }
-    let mut rows = 0;
+    write_and_tell(command, console, |out| {
+        let rows = export(&reader, kind, format, out)?;
+        Ok(format!("{rows} rows"))
+    })
+}
+
+/// Writes an export to where it goes, and says what it is, where that is a file.
+fn write_and_tell(
+    command: &Export,
+    console: &Console,
+    write: impl FnOnce(&mut dyn Write) -> Result<String, ExportError>,
+) -> Result<Finished, CliError> {
+    let mut what = String::new();
     with_output(command.output.as_deref(), |out| {
-        rows = export(&reader, kind, format, out).map_err(CliError::failed)?;
+        what = write(out).map_err(CliError::failed)?;
         Ok(())
     })?;
     if let Some(path) = &command.output {
-        console.note(format!("{rows} rows written to {}", escape_path(path)));
+        console.note(format!("{what} written to {}", escape_path(path)));
     }
     Ok(Finished::Done)
 }
@@ -79,47 +94,20 @@ fn run_vics(
     console: &Console,
 ) -> Result<Finished, CliError> {
     refuse_format(command, "vics is always JSON")?;
-    let mut media = 0;
-    with_output(command.output.as_deref(), |out| {
-        media = vics::write(reader, form, out).map_err(CliError::failed)?;
-        Ok(())
-    })?;
-    if let Some(path) = &command.output {
-        console.note(format!("{media} media written to {}", escape_path(path)));
-    }
-    Ok(Finished::Done)
+    write_and_tell(command, console, |out| Ok(format!("{} media", vics::write(reader, form, out)?)))
 }
 
 /// A list that `--known` and `tamis join` read.
 fn run_pdq_list(command: &Export, reader: &CaseReader, console: &Console) -> Result<Finished, CliError> {
     refuse_format(command, "pdq is always a list of lines")?;
-    let mut codes = 0;
-    with_output(command.output.as_deref(), |out| {
-        codes = pdq_list::write(reader, out).map_err(CliError::failed)?;
-        Ok(())
-    })?;
-    if let Some(path) = &command.output {
-        console.note(format!("{codes} codes written to {}", escape_path(path)));
-    }
-    Ok(Finished::Done)
+    write_and_tell(command, console, |out| Ok(format!("{} codes", pdq_list::write(reader, out)?)))
 }
 
 /// The graph, which has one form.
 fn run_case_uco(command: &Export, reader: &CaseReader, console: &Console) -> Result<Finished, CliError> {
     refuse_format(command, "case-uco is always JSON-LD")?;
-    let mut counts = case_uco::GraphCounts::default();
-    with_output(command.output.as_deref(), |out| {
-        counts = case_uco::write(reader, out).map_err(CliError::failed)?;
-        Ok(())
-    })?;
-    if let Some(path) = &command.output {
-        console.note(format!(
-            "{} items, {} hits and {} runs written to {}",
-            counts.items,
-            counts.hits,
-            counts.runs,
-            escape_path(path)
-        ));
-    }
-    Ok(Finished::Done)
+    write_and_tell(command, console, |out| {
+        let GraphCounts { items, hits, runs, .. } = case_uco::write(reader, out)?;
+        Ok(format!("{items} items, {hits} hits and {runs} runs"))
+    })
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::args::{Common, Join, RowFormat};
 use crate::cli::config::Resources;
 use crate::cli::console::Console;
+use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::join_progress::JoinProgress;

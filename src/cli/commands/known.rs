@@ -7,10 +7,12 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::run::{BARE_DIGITS, add_counts};
 use crate::cli::args::Common;
 use crate::cli::args::known::{Known, KnownCommand, KnownImport, KnownShow, KnownVerify};
 use crate::cli::config::MemorySize;
 use crate::cli::console::Console;
+use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::import_progress::ImportProgress;
 use crate::cli::interrupt::cancel_on_interrupt;
@@ -118,10 +120,9 @@ fn tell(imported: &Imported, command: &KnownImport, bytes: u64, started: Instant
         ));
     }
     if manifest.bare {
-        console.warning(
-            "lines of 64 digits that say not what they are were taken for PDQ codes. If they are SHA-256s, write a first line \
-             `sha256`; if they are codes, a first line `pdq` ends this warning",
-        );
+        console.warning(format!(
+            "lines of 64 digits that say not what they are were taken for PDQ codes. {BARE_DIGITS}"
+        ));
     }
     console.note(format!("written to {}, SHA-256 {}", escape_path(&command.output), hex(identity)));
 }
@@ -139,9 +140,7 @@ fn counted(counts: &SetCounts) -> String {
         (counts.withdrawn, "withdrawn records (kept, never matched)"),
         (counts.bad_records, "malformed records left out"),
     ];
-    for (count, what) in more.into_iter().filter(|(count, _)| *count > 0) {
-        text.push_str(&format!("; {count} {what}"));
-    }
+    add_counts(&mut text, &more);
     text
 }
 

@@ -10,6 +10,7 @@ use crate::case::CaseReader;
 use crate::cli::args::{Common, Link, RowFormat};
 use crate::cli::config::Resources;
 use crate::cli::console::Console;
+use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::join_progress::JoinProgress;

@@ -5,6 +5,7 @@ use crate::case::{CaseStore, StackSettings};
 use crate::cli::args::{Common, MatchOptions};
 use crate::cli::config::Resources;
 use crate::cli::console::Console;
+use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::join_progress::JoinProgress;
 use crate::matching::stack::StackError;
@@ -71,7 +72,7 @@ pub(super) fn restack(
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
     let control = JoinControl::default();
-    let progress = JoinProgress { control: &control, cancel, items: stacking.len() as u64 };
+    let progress = JoinProgress { control: &control, cancel, items: stacking.pictures() as u64 };
     let work = || stacking.run(store, resources.max_memory, &pool, &control);
     progress.show(common.progress, console, work).map_err(CliError::failed)
 }

@@ -41,8 +41,7 @@ pub fn read_known_sets(options: &MatchOptions, console: &Console) -> Result<Vec<
         console.note(format!("known set {}: {}", escape_path(path), counted(&set)));
         if set.is_bare() {
             console.warning(format!(
-                "known set {}: its lines of 64 digits say not what they are, and were taken for PDQ codes. If they \
-                 are SHA-256s, write a first line `sha256`; if they are codes, a first line `pdq` ends this warning",
+                "known set {}: its lines of 64 digits say not what they are, and were taken for PDQ codes. {BARE_DIGITS}",
                 escape_path(path)
             ));
         }
@@ -64,11 +63,20 @@ fn counted(set: &KnownSet) -> String {
         (counts.zero_codes, "all-zero codes set aside"),
         (counts.bad_lines, "malformed lines skipped"),
     ];
-    for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
-        text.push_str(&format!("; {count} {what}"));
-    }
+    add_counts(&mut text, &aside);
     text
 }
+
+/// Adds what there is any of.
+pub(super) fn add_counts(text: &mut String, counts: &[(u64, &str)]) {
+    for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!("; {count} {what}"));
+    }
+}
+
+/// What to do about lines of 64 digits that say not what they are.
+pub(super) const BARE_DIGITS: &str = "If they are SHA-256s, write a first line `sha256`; if they are codes, a first line \
+     `pdq` ends this warning";
 
 /// Codes of all sets, for the choice of a backend.
 #[must_use]

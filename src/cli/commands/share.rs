@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::case::CaseReader;
 use crate::cli::args::{Common, KeyOptions, ShareExport, ShareImport, ShareShow, TrustOptions};
 use crate::cli::console::Console;
+use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::with_output;

@@ -190,8 +190,7 @@ impl Projection {
             1 => self.sum_row::<1>(blocks),
             8 => self.sum_row::<8>(blocks),
             16 => self.sum_row::<16>(blocks),
-            32 => self.sum_row::<32>(blocks),
-            _ => self.sum_row::<64>(blocks),
+            _ => self.sum_row::<32>(blocks),
         }
         let by_frequency = self.by_frequency();
         for (sample, sums) in self.rows.samples.iter().zip(&mut self.sums) {
