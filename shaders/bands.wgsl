@@ -1,15 +1,15 @@
 // One band of a banded join: buckets of the left side against all neighbouring buckets of the right one, nothing dropped.
-// CPU twin: src/matching/banded.rs. Dispatcher: src/gpu/bands.rs.
+// CPU twin: src/matching/banded.rs. Dispatcher: src/gpu/bands.rs. pairs.wgsl goes before it.
 //
 // A workgroup takes up to LEFT codes of one bucket and a run of the codes of its neighbours. The neighbours' ranges are laid end to end by
 // a prefix sum, WORKGROUP of them at a time, so that small buckets fill the invocations together and large ones are shared out.
-// Each invocation holds one right code and meets the left ones in workgroup memory.
+// Each invocation holds four right codes and meets the left ones in workgroup memory.
 
 override WORKGROUP: u32 = 64u;
 // Left codes in workgroup memory.
 override LEFT: u32 = 32u;
-// Which lower bound is computed: 0 none, 1 two unions of two words, 2 four unions of two words; see flat.wgsl.
-override BOUND: u32 = 1u;
+// Neighbours of an invocation at a time.
+const EACH: u32 = 4u;
 
 struct Parameters {
     // Codes of each side.
@@ -27,8 +27,8 @@ struct Parameters {
     band: u32,
     // 1 where both sides are the same: each pair once, no code with itself.
     itself: u32,
-    // The words of a code in the order in which the bound looks at them.
-    words: array<vec4<u32>, 2>,
+    // The place of each word of a code.
+    places: array<vec4<u32>, 2>,
     // Lowest bit, bits, threshold of every band.
     bands: array<vec4<u32>, 32>,
 }
@@ -43,100 +43,139 @@ struct Item {
     right_end: u32,
 }
 
-struct Hit {
-    needle: u32,
-    haystack: u32,
-    distance: u32,
-}
-
-struct Found {
-    count: atomic<u32>,
-    hits: array<Hit>,
-}
-
 @group(0) @binding(0) var<uniform> parameters: Parameters;
-// Nine planes of each side's count, in the order of the band: eight words, and the code's number.
-@group(0) @binding(1) var<storage, read> left: array<u32>;
-@group(0) @binding(2) var<storage, read> right: array<u32>;
+// In the order of the band, two planes of each side's count: what codes have in places 0 to 3 and 4 to 7.
+@group(0) @binding(1) var<storage, read> left: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> right: array<vec4<u32>>;
+// The codes' numbers.
+@group(0) @binding(3) var<storage, read> left_numbers: array<u32>;
+@group(0) @binding(4) var<storage, read> right_numbers: array<u32>;
 // Where each value of the right side begins, and behind the last where it ends.
-@group(0) @binding(3) var<storage, read> offsets: array<u32>;
+@group(0) @binding(5) var<storage, read> offsets: array<u32>;
 // What a value's neighbours differ by.
-@group(0) @binding(4) var<storage, read> differences: array<u32>;
-@group(0) @binding(5) var<storage, read> items: array<Item>;
-@group(0) @binding(6) var<storage, read_write> found: Found;
+@group(0) @binding(6) var<storage, read> differences: array<u32>;
+@group(0) @binding(7) var<storage, read> items: array<Item>;
+@group(0) @binding(8) var<storage, read_write> found: Found;
 
-var<workgroup> wanted: array<array<u32, 8>, LEFT>;
+var<workgroup> wanted: array<Wanted, LEFT>;
 // Of the neighbours in hand: where each begins, and the codes of all up to it and with it.
-var<workgroup> begins: array<u32, WORKGROUP>;
-var<workgroup> sums: array<u32, WORKGROUP>;
+var<workgroup> begins: array<u32, WORKGROUP * EACH>;
+var<workgroup> sums: array<u32, WORKGROUP * EACH>;
+// Of all neighbours in hand up to those of an invocation and with them.
+var<workgroup> totals: array<u32, WORKGROUP>;
+
+fn left_word(word: u32, at: u32) -> u32 {
+    let place = parameters.places[word / 4u][word % 4u];
+    return left[place / 4u * parameters.left_count + at][place % 4u];
+}
+
+fn right_word(word: u32, at: u32) -> u32 {
+    let place = parameters.places[word / 4u][word % 4u];
+    return right[place / 4u * parameters.right_count + at][place % 4u];
+}
+
+fn load_left(at: u32) -> Wanted {
+    return Wanted(left[at], left[parameters.left_count + at]);
+}
+
+fn load_right(at: vec4<u32>) -> Four {
+    let a = right[at.x];
+    let b = right[at.y];
+    let c = right[at.z];
+    let d = right[at.w];
+    var four = Four(array<vec4<u32>, 8>(
+        vec4<u32>(a.x, b.x, c.x, d.x),
+        vec4<u32>(a.y, b.y, c.y, d.y),
+        vec4<u32>(a.z, b.z, c.z, d.z),
+        vec4<u32>(a.w, b.w, c.w, d.w),
+        vec4<u32>(),
+        vec4<u32>(),
+        vec4<u32>(),
+        vec4<u32>(),
+    ));
+    if BOUND == 1u {
+        return four;
+    }
+    let second = at + vec4<u32>(parameters.right_count);
+    let e = right[second.x];
+    let f = right[second.y];
+    let g = right[second.z];
+    let h = right[second.w];
+    four.words[4] = vec4<u32>(e.x, f.x, g.x, h.x);
+    four.words[5] = vec4<u32>(e.y, f.y, g.y, h.y);
+    four.words[6] = vec4<u32>(e.z, f.z, g.z, h.z);
+    four.words[7] = vec4<u32>(e.w, f.w, g.w, h.w);
+    return four;
+}
+
+fn distance(left_at: u32, right_at: u32) -> u32 {
+    let first = countOneBits(left[left_at] ^ right[right_at]);
+    let second = countOneBits(left[parameters.left_count + left_at] ^ right[parameters.right_count + right_at]);
+    let sum = first + second;
+    return sum.x + sum.y + sum.z + sum.w;
+}
 
 // Whether a band's bits of two codes are within its threshold of each other.
-fn holds(band: vec4<u32>, index: u32, at: u32) -> bool {
+fn holds(band: vec4<u32>, left_at: u32, right_at: u32) -> bool {
     let word = band.x / 32u;
     let shift = band.x % 32u;
-    var bits = (wanted[index][word] ^ right[word * parameters.right_count + at]) >> shift;
+    var bits = (left_word(word, left_at) ^ right_word(word, right_at)) >> shift;
     if shift + band.y > 32u {
-        bits |= (wanted[index][word + 1u] ^ right[(word + 1u) * parameters.right_count + at]) << (32u - shift);
+        bits |= (left_word(word + 1u, left_at) ^ right_word(word + 1u, right_at)) << (32u - shift);
     }
     return countOneBits(bits & ((1u << band.y) - 1u)) <= band.z;
 }
 
-fn measure(index: u32, left_at: u32, right_at: u32) {
-    if parameters.itself == 1u && left_at >= right_at {
-        return;
-    }
-    var distance = 0u;
-    for (var word = 0u; word < 8u; word++) {
-        distance += countOneBits(wanted[index][word] ^ right[word * parameters.right_count + right_at]);
-    }
+// Writes a pair if it is within the radius, unless an earlier band has it.
+fn measure(left_at: u32, right_at: u32) {
+    let distance = distance(left_at, right_at);
     if distance > parameters.radius {
         return;
     }
+    if parameters.itself == 1u && left_at >= right_at {
+        return;
+    }
     for (var band = 0u; band < parameters.band; band++) {
-        if holds(parameters.bands[band], index, right_at) {
+        if holds(parameters.bands[band], left_at, right_at) {
             return;
         }
     }
     let slot = atomicAdd(&found.count, 1u);
     if slot < parameters.capacity {
-        let one = left[8u * parameters.left_count + left_at];
-        let other = right[8u * parameters.right_count + right_at];
-        found.hits[slot] = Hit(one, other, distance);
+        found.hits[slot] = Hit(left_numbers[left_at], right_numbers[right_at], distance);
     }
 }
 
-fn load(place: u32, at: u32) -> u32 {
-    return right[parameters.words[place / 4u][place % 4u] * parameters.right_count + at];
-}
-
-// One right code against the item's left ones.
-fn meet(item: Item, at: u32) {
-    var words: array<u32, 8>;
-    if BOUND > 0u {
-        for (var place = 0u; place < 4u; place++) {
-            words[place] = load(place, at);
-        }
-    }
-    if BOUND == 2u {
-        for (var place = 4u; place < 8u; place++) {
-            words[place] = load(place, at);
-        }
-    }
-    let order = parameters.words;
+// Four right codes, of which the first `present` count, against the item's left ones.
+fn meet(item: Item, at: vec4<u32>, present: u32) {
+    let codes = load_right(at);
     for (var index = 0u; index < item.left_count; index++) {
-        var bound = 0u;
-        if BOUND > 0u {
-            bound = countOneBits((words[0] ^ wanted[index][order[0].x]) | (words[1] ^ wanted[index][order[0].y]))
-                + countOneBits((words[2] ^ wanted[index][order[0].z]) | (words[3] ^ wanted[index][order[0].w]));
-        }
-        if BOUND == 2u {
-            bound += countOneBits((words[4] ^ wanted[index][order[1].x]) | (words[5] ^ wanted[index][order[1].y]))
-                + countOneBits((words[6] ^ wanted[index][order[1].z]) | (words[7] ^ wanted[index][order[1].w]));
-        }
-        if bound <= parameters.radius {
-            measure(index, item.left_start + index, at);
+        if any_within(lower_bound(codes, wanted[index]), parameters.radius) {
+            for (var component = 0u; component < present; component++) {
+                measure(item.left_start + index, at[component]);
+            }
         }
     }
+}
+
+// Where a code of the neighbours in hand is.
+fn place_of(at: u32) -> u32 {
+    // The first neighbour whose sum is beyond.
+    var low = 0u;
+    var high = WORKGROUP * EACH - 1u;
+    while low < high {
+        let middle = (low + high) / 2u;
+        if sums[middle] > at {
+            high = middle;
+        } else {
+            low = middle + 1u;
+        }
+    }
+    var earlier = 0u;
+    if low > 0u {
+        earlier = sums[low - 1u];
+    }
+    return begins[low] + at - earlier;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -150,53 +189,51 @@ fn meet_neighbours(
     if number >= parameters.item_count {
         item.right_end = 0u;
     }
-    for (var at = invocation; at < item.left_count * 8u; at += WORKGROUP) {
-        wanted[at / 8u][at % 8u] = left[at % 8u * parameters.left_count + item.left_start + at / 8u];
+    for (var index = invocation; index < item.left_count; index += WORKGROUP) {
+        wanted[index] = load_left(item.left_start + index);
     }
     // Codes of the neighbours before those in hand.
     var before = 0u;
-    for (var first = 0u; first < parameters.neighbour_count; first += WORKGROUP) {
+    for (var first = 0u; first < parameters.neighbour_count; first += WORKGROUP * EACH) {
         workgroupBarrier();
-        var size = 0u;
-        if first + invocation < parameters.neighbour_count {
-            let value = item.value ^ differences[first + invocation];
-            // In a join with itself the bucket with the smaller value meets the other.
-            if parameters.itself == 0u || value >= item.value {
-                begins[invocation] = offsets[value];
-                size = offsets[value + 1u] - offsets[value];
-            }
-        }
-        sums[invocation] = size;
-        workgroupBarrier();
-        for (var reach = 1u; reach < WORKGROUP; reach *= 2u) {
-            var sum = sums[invocation];
-            if invocation >= reach {
-                sum += sums[invocation - reach];
-            }
-            workgroupBarrier();
-            sums[invocation] = sum;
-            workgroupBarrier();
-        }
-        let total = sums[WORKGROUP - 1u];
-        let start = max(item.right_start, before) - before;
-        let end = min(max(item.right_end, before) - before, total);
-        for (var at = start + invocation; at < end; at += WORKGROUP) {
-            // The first neighbour whose sum is beyond.
-            var low = 0u;
-            var high = WORKGROUP - 1u;
-            while low < high {
-                let middle = (low + high) / 2u;
-                if sums[middle] > at {
-                    high = middle;
-                } else {
-                    low = middle + 1u;
+        var sum = 0u;
+        for (var index = invocation * EACH; index < (invocation + 1u) * EACH; index++) {
+            if first + index < parameters.neighbour_count {
+                let value = item.value ^ differences[first + index];
+                // In a join with itself the bucket with the smaller value meets the other.
+                if parameters.itself == 0u || value >= item.value {
+                    begins[index] = offsets[value];
+                    sum += offsets[value + 1u] - offsets[value];
                 }
             }
-            var earlier = 0u;
-            if low > 0u {
-                earlier = sums[low - 1u];
+            sums[index] = sum;
+        }
+        totals[invocation] = sum;
+        workgroupBarrier();
+        for (var reach = 1u; reach < WORKGROUP; reach *= 2u) {
+            var more = 0u;
+            if invocation >= reach {
+                more = totals[invocation - reach];
             }
-            meet(item, begins[low] + at - earlier);
+            workgroupBarrier();
+            totals[invocation] += more;
+            workgroupBarrier();
+        }
+        for (var index = invocation * EACH; index < (invocation + 1u) * EACH; index++) {
+            sums[index] += totals[invocation] - sum;
+        }
+        workgroupBarrier();
+        let total = totals[WORKGROUP - 1u];
+        let start = max(item.right_start, before) - before;
+        let end = min(max(item.right_end, before) - before, total);
+        for (var at = start + invocation; at < end; at += 4u * WORKGROUP) {
+            let present = min(4u, (end - at + WORKGROUP - 1u) / WORKGROUP);
+            // Those that are not present are the first again.
+            var places = vec4<u32>(place_of(at));
+            for (var component = 1u; component < present; component++) {
+                places[component] = place_of(at + component * WORKGROUP);
+            }
+            meet(item, places, present);
         }
         before += total;
     }

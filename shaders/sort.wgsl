@@ -11,6 +11,8 @@ struct Parameters {
     // The band's lowest bit and its bits.
     start: u32,
     width: u32,
+    // The word of a code in each place.
+    words: array<vec4<u32>, 2>,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -18,11 +20,18 @@ struct Parameters {
 @group(0) @binding(1) var<storage, read> codes: array<u32>;
 // 0, then for each value: `count` adds its codes up, `place` takes where its next code goes and leaves where the next value begins.
 @group(0) @binding(2) var<storage, read_write> values: array<atomic<u32>>;
-// Nine planes of code_count: the eight words, and the code's number.
-@group(0) @binding(3) var<storage, read_write> planes: array<u32>;
+// Two planes of code_count: what codes have in places 0 to 3 and 4 to 7.
+@group(0) @binding(3) var<storage, read_write> placed: array<vec4<u32>>;
+// The codes' numbers.
+@group(0) @binding(4) var<storage, read_write> numbers: array<u32>;
 
 fn index_of(workgroup: vec3<u32>, invocation: u32) -> u32 {
     return (workgroup.y * parameters.grid_width + workgroup.x) * WORKGROUP + invocation;
+}
+
+fn words_of(code: u32, words: vec4<u32>) -> vec4<u32> {
+    let first = code * 8u;
+    return vec4<u32>(codes[first + words.x], codes[first + words.y], codes[first + words.z], codes[first + words.w]);
 }
 
 // The band's bits of a code.
@@ -57,8 +66,7 @@ fn place(
         return;
     }
     let at = atomicAdd(&values[value_of(code) + 1u], 1u);
-    for (var word = 0u; word < 8u; word++) {
-        planes[word * parameters.code_count + at] = codes[code * 8u + word];
-    }
-    planes[8u * parameters.code_count + at] = code;
+    placed[at] = words_of(code, parameters.words[0]);
+    placed[parameters.code_count + at] = words_of(code, parameters.words[1]);
+    numbers[at] = code;
 }

@@ -10,7 +10,7 @@ mod support;
 
 use rayon::prelude::*;
 use tamis::gpu::flat::SearchLimits;
-use tamis::gpu::{GpuHasher, GpuSearcher};
+use tamis::gpu::{FlatKernel, GpuHasher, GpuSearcher};
 use tamis::matching::Pair;
 use tamis::matching::flat::FlatIndex;
 use tamis::pdq::{Code, Tile, TileHash, hash_tile};
@@ -89,7 +89,7 @@ fn range_search_is_brute_force_at_every_radius_and_size() {
     for (haystack, needles) in [(0, 3), (1, 1), (3, 130), (1023, 7), (1025, 128), (5001, 257)] {
         let haystack = support::clustered_codes(1, haystack);
         let needles = support::clustered_codes(1, needles);
-        for radius in [0, 1, 31, 33, 34, 63, 71, 80, 81, 256] {
+        for radius in [0, 1, 31, 33, 34, 43, 44, 51, 52, 66, 67, 80, 81, 256] {
             let expected = brute_force(&haystack, &needles, radius);
             let ours = search(&searcher, &haystack, &needles, radius);
             assert_eq!(ours, expected, "{} × {} at {radius}", haystack.len(), needles.len());
@@ -104,13 +104,37 @@ fn range_search_is_brute_force_at_every_radius_and_size() {
 }
 
 #[test]
+fn every_kernel_finds_the_same() {
+    let Some(context) = support::gpu() else { return };
+    let haystack = support::clustered_codes(4, 1300);
+    let needles = support::clustered_codes(4, 301);
+    let kernels = FlatKernel::RESPECTS.iter().flat_map(|respect| respect(FlatKernel::default()));
+    let other = FlatKernel { workgroup: 64, needle_group: 256, fours: 2, carry_save: true };
+    for kernel in kernels.chain([other]) {
+        let searcher = GpuSearcher::with(&context, kernel, SearchLimits::default()).unwrap();
+        for radius in [0, 31, 39, 63] {
+            let expected = brute_force(&haystack, &needles, radius);
+            assert_eq!(search(&searcher, &haystack, &needles, radius), expected, "{kernel:?} at {radius}");
+            // The twin that must fail: a search of one bit more.
+            assert_ne!(
+                search(&searcher, &haystack, &needles, radius + 1),
+                expected,
+                "{kernel:?} at {radius}"
+            );
+        }
+    }
+}
+
+#[test]
 fn more_hits_than_fit_and_more_codes_than_fit_lose_nothing() {
     let Some(context) = support::gpu() else { return };
     let haystack = vec![Code([7; 4]); 3001];
     let needles = support::clustered_codes(2, 40);
     for (chunk_codes, capacity) in [(1000, 100_000), (4, 50), (1 << 20, 1), (1 << 20, 4095), (1 << 20, 4097)]
     {
-        let searcher = GpuSearcher::with_limits(&context, SearchLimits { chunk_codes, capacity }).unwrap();
+        let searcher =
+            GpuSearcher::with(&context, FlatKernel::default(), SearchLimits { chunk_codes, capacity })
+                .unwrap();
         let haystack = if chunk_codes == 4 { &haystack[..101] } else { &haystack[..] };
         let needles = if capacity < 100 { &needles[..3] } else { &needles[..] };
         let expected = brute_force(haystack, needles, 256);

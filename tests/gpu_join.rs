@@ -56,7 +56,7 @@ fn join(
     passes: &[BandPass],
     radius: u32,
 ) -> Vec<Pair> {
-    let hits = joiner.join(left, right, passes, radius, &mut |_, _| Ok::<(), ()>(())).unwrap();
+    let hits = joiner.join(left, right, &|code| code, passes, radius, &mut |_, _| Ok::<(), ()>(())).unwrap();
     let mut pairs: Vec<Pair> = hits.iter().map(Pair::from).collect();
     pairs.sort_unstable();
     pairs
@@ -124,8 +124,11 @@ fn chunks_items_and_full_buffers_lose_nothing() {
         JoinLimits { item_codes: 7, items: 3, ..all },
         JoinLimits { chunk_codes: 333, capacity: 100, item_codes: 64, items: 100 },
     ] {
-        let joiner = GpuJoiner::with_limits(&context, limits).unwrap();
-        assert_eq!(join(&joiner, &left, Some(&right), &passes, 31), expected, "{limits:?}");
+        for carry_save in [false, true] {
+            let joiner = GpuJoiner::with(&context, carry_save, limits).unwrap();
+            assert_eq!(join(&joiner, &left, Some(&right), &passes, 31), expected, "{limits:?} {carry_save}");
+        }
+        let joiner = GpuJoiner::with(&context, false, limits).unwrap();
         assert_eq!(join(&joiner, &both, None, &passes, 31), with_itself, "{limits:?} with itself");
     }
     // The twin that must fail: one code that is not what it was.
@@ -142,7 +145,7 @@ fn whoever_watches_can_end_it_and_a_lost_device_is_an_error() {
     let passes = passes(31, 16);
     let (left, right) = planted(2, 300, &passes, 31);
     let mut shares = Vec::new();
-    let ended = joiner.join(&left, Some(&right), &passes, 31, &mut |_, share| {
+    let ended = joiner.join(&left, Some(&right), &|code| code, &passes, 31, &mut |_, share| {
         shares.push(share);
         if shares.len() == 3 { Err("enough") } else { Ok(()) }
     });
@@ -150,7 +153,7 @@ fn whoever_watches_can_end_it_and_a_lost_device_is_an_error() {
     // After its items and at each band's end.
     assert_eq!(shares, [1.0 / 16.0, 1.0 / 16.0, 2.0 / 16.0]);
     context.simulate_loss();
-    let lost = joiner.join(&left, Some(&right), &passes, 31, &mut |_, _| Ok::<(), ()>(()));
+    let lost = joiner.join(&left, Some(&right), &|code| code, &passes, 31, &mut |_, _| Ok::<(), ()>(()));
     assert!(matches!(lost, Err(SearchEnd::Gpu(_))));
     assert!(join_empty(&joiner));
 }
@@ -196,6 +199,24 @@ fn joins_are_those_of_the_cpu() {
     assert!(backend.notices().iter().all(|notice| notice.contains("software")), "{:?}", backend.notices());
 }
 
+/// While the GPU has a chunk the CPU prepares the next, which is not the next any more where a chunk is cut.
+#[test]
+fn chunks_that_are_cut_are_not_mistaken_for_the_next() {
+    let Some(backend) = support::gpu_backend() else { return };
+    let mut random = StdRng::seed_from_u64(5);
+    let near = |count: u64| -> Vec<Code> { (0..count).map(|number| Code([number, 1, 2, 3])).collect() };
+    let (mut left, mut right) = (near(200), near(20));
+    left.extend((0..400).map(|_| Code(random.random())));
+    right.extend(left[500..].iter().chain(&left[300..340]));
+    for method in [JoinMethod::Flat, JoinMethod::Banded] {
+        // The first quarter has 3,000 pairs and is cut again, after the second half was prepared.
+        let settings = JoinSettings { method, memory: 48 * 2000, ..JoinSettings::default() };
+        let expected = all_hits(&Join::new(&left, &right, settings));
+        assert_eq!(expected.len(), 340, "{method}");
+        assert!(all_hits(&Join::new(&left, &right, settings).with_backend(&backend)) == expected, "{method}");
+    }
+}
+
 #[test]
 fn a_gpu_lost_in_a_join_does_not_show_in_the_result() {
     for method in [JoinMethod::Banded, JoinMethod::Flat] {
@@ -217,6 +238,6 @@ fn a_gpu_lost_in_a_join_does_not_show_in_the_result() {
 
 /// Nothing is asked of a device for nothing.
 fn join_empty(joiner: &GpuJoiner) -> bool {
-    let joined = joiner.join(&[], Some(&[]), &passes(31, 16), 31, &mut |_, _| Ok::<(), ()>(()));
+    let joined = joiner.join(&[], Some(&[]), &|code| code, &passes(31, 16), 31, &mut |_, _| Ok::<(), ()>(()));
     joined.is_ok_and(|hits| hits.is_empty())
 }

@@ -14,11 +14,18 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Module, TypeInner};
 use tamis::gpu::layout::{
-    BandItem, BandParameters, CodeParameters, FlatHit, FlatParameters, GpuTileHash, SortParameters,
+    BandItem, BandParameters, CodeParameters, FlatHit, FlatParameters, GpuTileHash, ReachParameters,
+    SortParameters,
 };
 
+/// The shaders as they are compiled: `pairs` goes before those that need it.
 fn shaders() -> BTreeMap<String, String> {
-    shaders_in("shaders")
+    let mut shaders = shaders_in("shaders");
+    let pairs = shaders.remove("pairs").unwrap();
+    for name in ["flat", "bands"] {
+        shaders.get_mut(name).unwrap().insert_str(0, &pairs);
+    }
+    shaders
 }
 
 fn shaders_in(folder: &str) -> BTreeMap<String, String> {
@@ -65,7 +72,9 @@ fn every_shader_is_valid_and_has_its_entry_points() {
         format!("{name}: {}", entries.join(", "))
     };
     let shaders: Vec<String> = shaders().into_iter().map(entries).collect();
-    assert_eq!(shaders, ["bands: meet_neighbours", "code: hash_tiles", "flat: search", "sort: count, place"]);
+    let expected =
+        ["bands: meet_neighbours", "code: hash_tiles", "flat: search", "reach: reach", "sort: count, place"];
+    assert_eq!(shaders, expected);
     let benches: Vec<String> = shaders_in("benches").into_iter().map(entries).collect();
     assert_eq!(benches.len(), 1);
     assert!(benches[0].starts_with("popcount_peak: "), "{}", benches[0]);
@@ -102,7 +111,13 @@ fn structures_lie_as_they_are_mirrored() {
     );
     assert_eq!(layout(&flat, "Parameters"), parameters);
     let sort = parse("sort", &shaders["sort"]).unwrap();
-    assert_eq!(layout(&sort, "Parameters"), mirror!(SortParameters, code_count, grid_width, start, width));
+    assert_eq!(
+        layout(&sort, "Parameters"),
+        mirror!(SortParameters, code_count, grid_width, start, width, words)
+    );
+    let reach = parse("reach", &shaders["reach"]).unwrap();
+    let reach_parameters = mirror!(ReachParameters, value_count, grid_width, neighbour_count, itself);
+    assert_eq!(layout(&reach, "Parameters"), reach_parameters);
     let bands = parse("bands", &shaders["bands"]).unwrap();
     assert_eq!(layout(&bands, "Hit"), mirror!(FlatHit, needle, haystack, distance));
     assert_eq!(layout(&bands, "Found").0, found);
@@ -119,7 +134,7 @@ fn structures_lie_as_they_are_mirrored() {
         capacity,
         band,
         itself,
-        words,
+        places,
         bands
     );
     assert_eq!(layout(&bands, "Parameters"), band_parameters);
@@ -151,9 +166,21 @@ fn bindings_are_in_the_order_of_the_dispatchers() {
     assert_eq!(bindings("code", &shaders["code"]), expected(&["parameters", "cosines", "tiles", "hashes"]));
     let flat = expected(&["parameters", "haystack", "needles", "found"]);
     assert_eq!(bindings("flat", &shaders["flat"]), flat);
-    let sort = expected(&["parameters", "codes", "values", "planes"]);
+    let sort = expected(&["parameters", "codes", "values", "placed", "numbers"]);
     assert_eq!(bindings("sort", &shaders["sort"]), sort);
-    let bands = expected(&["parameters", "left", "right", "offsets", "differences", "items", "found"]);
+    let reach = expected(&["parameters", "left_offsets", "right_offsets", "differences", "reaches"]);
+    assert_eq!(bindings("reach", &shaders["reach"]), reach);
+    let bands = expected(&[
+        "parameters",
+        "left",
+        "right",
+        "left_numbers",
+        "right_numbers",
+        "offsets",
+        "differences",
+        "items",
+        "found",
+    ]);
     assert_eq!(bindings("bands", &shaders["bands"]), bands);
     // The twin that must fail: two buffers in each other's place.
     let swapped = shaders["flat"].replace("@binding(1)", "@binding(9)").replace("@binding(2)", "@binding(1)");
@@ -166,10 +193,12 @@ fn overrides_are_named_in_the_shaders() {
     let shaders = shaders();
     let names = |shader: &str| -> Vec<String> {
         let module = parse(shader, &shaders[shader]).unwrap();
-        module.overrides.iter().map(|(_, value)| value.name.clone().unwrap()).collect()
+        // An array's length that is computed from one is an override without a name.
+        module.overrides.iter().filter_map(|(_, value)| value.name.clone()).collect()
     };
     assert_eq!(names("code"), ["PASS_SHIFT", "FULL_SCALE"]);
-    assert_eq!(names("flat"), ["NEEDLE_GROUP", "BOUND"]);
+    assert_eq!(names("flat"), ["BOUND", "WORKGROUP", "NEEDLE_GROUP", "FOURS"]);
     assert_eq!(names("sort"), ["WORKGROUP"]);
-    assert_eq!(names("bands"), ["WORKGROUP", "LEFT", "BOUND"]);
+    assert_eq!(names("reach"), ["WORKGROUP"]);
+    assert_eq!(names("bands"), ["BOUND", "WORKGROUP", "LEFT"]);
 }

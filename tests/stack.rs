@@ -10,7 +10,7 @@ mod support;
 
 use rand::prelude::*;
 use tamis::matching::stack::{Stack, StackError, stacks, stacks_within};
-use tamis::matching::{JoinControl, JoinSettings};
+use tamis::matching::{Backend, JoinControl, JoinMethod, JoinSettings};
 use tamis::pdq::Code;
 
 /// The definition, word by word, over all codes and all pairs.
@@ -94,12 +94,29 @@ fn crowds_are_refused_and_a_cancelled_run_has_none() {
     let codes: Vec<Code> = (0..3000)
         .map(|_| Code([1 << random.random_range(0..64), random.random::<u64>() & 7, 0, 0]))
         .collect();
+    let cpu = Backend::cpu("a test");
     let settings = JoinSettings { memory: 1 << 16, ..JoinSettings::default() };
-    let refused = stacks(&codes, settings, &JoinControl::default());
+    let refused = stacks(&codes, settings, &cpu, &JoinControl::default());
     assert!(matches!(refused, Err(StackError::TooMany(_))), "{refused:?}");
     let control = JoinControl::default();
     control.cancel();
-    assert_eq!(stacks(&codes, JoinSettings::default(), &control), Err(StackError::Cancelled));
+    assert_eq!(stacks(&codes, JoinSettings::default(), &cpu, &control), Err(StackError::Cancelled));
+}
+
+#[test]
+fn stacks_on_a_gpu_are_the_same() {
+    let Some(backend) = support::gpu_backend() else { return };
+    let codes = support::clustered_codes(7, 2000);
+    for method in [JoinMethod::Flat, JoinMethod::Banded] {
+        let settings = JoinSettings { method, ..JoinSettings::default() };
+        let on_gpu = stacks(&codes, settings, &backend, &JoinControl::default()).unwrap();
+        assert!(on_gpu.len() > 5, "{} stacks", on_gpu.len());
+        assert_eq!(on_gpu, stacks_within(&codes, settings.radius), "{method}");
+    }
+    // The twin that must fail: another distance.
+    let settings = JoinSettings { radius: 3, ..JoinSettings::default() };
+    let nearer = stacks(&codes, settings, &backend, &JoinControl::default()).unwrap();
+    assert_ne!(nearer, stacks_within(&codes, JoinSettings::default().radius));
 }
 
 mod command {

@@ -103,11 +103,20 @@ impl Resources {
     /// # Errors
     /// A GPU was asked for that is not there.
     pub fn start_backend(&self, known_codes: u64, console: &Console) -> Result<Backend, CliError> {
-        let backend = Backend::choose(&self.request, known_codes).map_err(CliError::failed)?;
+        let backend = self.backend_for("backend", known_codes, console)?;
         for notice in backend.take_notices() {
             console.warning(notice);
         }
-        console.detail(format!("backend: {}", backend.description()));
+        Ok(backend)
+    }
+
+    /// Starts the backend for one part of a run, and says which it is and why, but not what a person should know of it.
+    ///
+    /// # Errors
+    /// A GPU was asked for that is not there.
+    pub fn backend_for(&self, part: &str, codes: u64, console: &Console) -> Result<Backend, CliError> {
+        let backend = Backend::choose(&self.request, codes).map_err(CliError::failed)?;
+        console.detail(format!("{part}: {}", backend.description()));
         Ok(backend)
     }
 }

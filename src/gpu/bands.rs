@@ -1,27 +1,30 @@
-//! Dispatches `shaders/sort.wgsl` and `shaders/bands.wgsl`: the banded join. CPU twin: `crate::matching::banded`.
+//! Dispatches `shaders/sort.wgsl`, `shaders/reach.wgsl` and `shaders/bands.wgsl`: the banded join. CPU twin: `crate::matching::banded`.
 //!
-//! Codes are copied to the GPU once and sorted there for each band; the CPU only sums up how many codes each value has, and
-//! makes of that a list of items of about equal size: some codes of a bucket of the left side against a run of the codes of all
-//! neighbouring buckets.
+//! Codes are copied to the GPU once and sorted there for each band. The CPU only sums up how many codes each value has, is told how many
+//! all its neighbours have (`shaders/reach.wgsl`), and makes of that a list of items of about equal size: some codes of a bucket of the left side
+//! against a run of the codes of all neighbouring buckets.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 use wgpu::{Buffer, BufferUsages, ComputePipeline};
 
+use super::bound::BoundPipelines;
 use super::context::{GpuContext, GpuError};
-use super::flat::{bound_for, words};
+use super::flat::words;
 use super::found::{Found, SearchEnd};
-use super::layout::{BandItem, BandParameters, FlatHit, MOST_BANDS, SortParameters};
+use super::layout::{BandItem, BandParameters, FlatHit, MOST_BANDS, ReachParameters, SortParameters};
 use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
 use super::slots::{Readback, Upload, device_buffer};
 use crate::pdq::Code;
 
-/// Invocations of a sorting workgroup, a code each.
+/// Invocations of a sorting workgroup, a code each, and of one that sums up what values reach, a value each.
 const SORT_WORKGROUP: u32 = 256;
-/// Invocations of a meeting workgroup: as many neighbours at a time.
-const MEET_WORKGROUP: u32 = 64;
+/// Invocations of a meeting workgroup, which takes four times as many neighbours at a time. Of 32, 64 and 128 the fastest on an H100 for
+/// large sides, by little.
+const MEET_WORKGROUP: u32 = 128;
 /// Left codes of an item.
 const LEFT: u32 = 32;
 /// Right codes of an item: some microseconds' work.
@@ -39,8 +42,6 @@ const CAPACITY: usize = 1 << 19;
 /// Bytes that are carried to or from the GPU at a time.
 const TRANSFER_BYTES: u64 = 16 << 20;
 const CODE_BYTES: u64 = 32;
-/// Eight words and a number, in the order of a band.
-const PLACED_BYTES: u64 = 36;
 /// The widest band whose values the GPU counts.
 pub const WIDEST_BAND: u32 = 22;
 
@@ -56,6 +57,9 @@ pub struct BandPass {
     /// All numbers of the band's width with so many bits at most.
     pub differences: Vec<u32>,
 }
+
+/// How bits are moved before codes are cut into bands.
+pub type Arrange<'a> = &'a (dyn Fn(Code) -> Code + Sync);
 
 /// How much is done at once; tests use small numbers to reach every path.
 #[derive(Clone, Copy, Debug)]
@@ -82,8 +86,8 @@ pub struct GpuJoiner {
     context: Arc<GpuContext>,
     count: ComputePipeline,
     place: ComputePipeline,
-    /// One for each lower bound.
-    meet: [ComputePipeline; 3],
+    reach: ComputePipeline,
+    meet: BoundPipelines,
     limits: JoinLimits,
     shared: Mutex<Shared>,
 }
@@ -91,12 +95,21 @@ pub struct GpuJoiner {
 /// Buffers that every step uses.
 #[derive(Debug)]
 struct Shared {
-    upload: Upload,
+    /// In turn, so that one is filled while the other is copied.
+    uploads: [Upload; 2],
+    uploaded: AtomicUsize,
     readback: Readback,
     sort_parameters: Buffer,
+    reach_parameters: Buffer,
     band_parameters: Buffer,
     items: Buffer,
     found: Found,
+}
+
+impl Shared {
+    fn next_upload(&self) -> &Upload {
+        &self.uploads[self.uploaded.fetch_add(1, Ordering::Relaxed) % 2]
+    }
 }
 
 impl GpuJoiner {
@@ -105,27 +118,31 @@ impl GpuJoiner {
     /// # Errors
     /// The device was lost or is out of memory.
     pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
-        Self::with_limits(context, JoinLimits::default())
+        Self::with(context, false, JoinLimits::default())
     }
 
-    /// As [`GpuJoiner::new`], with other limits.
+    /// As [`GpuJoiner::new`], with the kernel's `carry_save` (see [`FlatKernel`](super::FlatKernel)) and other limits.
     ///
     /// # Errors
     /// The device was lost or is out of memory.
-    pub fn with_limits(context: &Arc<GpuContext>, mut limits: JoinLimits) -> Result<Self, GpuError> {
-        let sort = |entry| {
-            let source = include_str!("../../shaders/sort.wgsl");
+    pub fn with(
+        context: &Arc<GpuContext>,
+        carry_save: bool,
+        mut limits: JoinLimits,
+    ) -> Result<Self, GpuError> {
+        let small = |entry, source| {
             let overrides = [("WORKGROUP", f64::from(SORT_WORKGROUP))];
             compute_pipeline(context, &Shader { label: entry, source, entry }, &overrides)
         };
-        let source = include_str!("../../shaders/bands.wgsl");
+        let sort = include_str!("../../shaders/sort.wgsl");
+        let (count, place) = (small("count", sort), small("place", sort));
+        let reach = small("reach", include_str!("../../shaders/reach.wgsl"));
+        let source =
+            concat!(include_str!("../../shaders/pairs.wgsl"), include_str!("../../shaders/bands.wgsl"));
         let shader = Shader { label: "bands", source, entry: "meet_neighbours" };
-        let meet = [0.0, 1.0, 2.0].map(|bound| {
-            let overrides =
-                [("WORKGROUP", f64::from(MEET_WORKGROUP)), ("LEFT", f64::from(LEFT)), ("BOUND", bound)];
-            compute_pipeline(context, &shader, &overrides)
-        });
-        let bytes = (context.max_storage_bytes() / PLACED_BYTES) as usize;
+        let overrides = [("WORKGROUP", f64::from(MEET_WORKGROUP)), ("LEFT", f64::from(LEFT))];
+        let meet = BoundPipelines::new(shader, &overrides, carry_save);
+        let bytes = (context.max_storage_bytes() / CODE_BYTES) as usize;
         limits.chunk_codes = limits.chunk_codes.min(bytes).max(1);
         // An item of one right code must fit: it is not split further.
         limits.capacity = limits.capacity.max(LEFT as usize);
@@ -133,20 +150,23 @@ impl GpuJoiner {
         let parameters = |label, bytes| device_buffer(context, label, bytes, BufferUsages::UNIFORM);
         let item_bytes = (limits.items * size_of::<BandItem>()) as u64;
         let shared = Shared {
-            upload: Upload::new(context, TRANSFER_BYTES),
+            uploads: [Upload::new(context, TRANSFER_BYTES), Upload::new(context, TRANSFER_BYTES)],
+            uploaded: AtomicUsize::new(0),
             readback: Readback::new(context, TRANSFER_BYTES),
             sort_parameters: parameters("sort parameters", size_of::<SortParameters>() as u64),
+            reach_parameters: parameters("reach parameters", size_of::<ReachParameters>() as u64),
             band_parameters: parameters("band parameters", size_of::<BandParameters>() as u64),
             items: device_buffer(context, "items", item_bytes, BufferUsages::STORAGE),
             found: Found::new(context, limits.capacity),
         };
         context.wait(None)?;
-        let (count, place) = (sort("count"), sort("place"));
-        Ok(Self { context: Arc::clone(context), count, place, meet, limits, shared: Mutex::new(shared) })
+        let (context, shared) = (Arc::clone(context), Mutex::new(shared));
+        Ok(Self { context, count, place, reach, meet, limits, shared })
     }
 
     /// Every pair of a code of `left` and one of `right` within `radius` (inclusive), once, in no particular order. Without `right`
-    /// every two codes of `left` once, the smaller number as the needle. The `passes` must hold every such pair.
+    /// every two codes of `left` once, the smaller number as the needle. The `passes` must hold every such pair once codes are moved by
+    /// `arrange`, which must not change distances.
     /// `watch` is told how many pairs came since, and the share of the work that is done.
     ///
     /// # Errors
@@ -158,6 +178,7 @@ impl GpuJoiner {
         &self,
         left: &[Code],
         right: Option<&[Code]>,
+        arrange: Arrange<'_>,
         passes: &[BandPass],
         radius: u32,
         watch: &mut dyn FnMut(usize, f64) -> Result<(), E>,
@@ -171,7 +192,7 @@ impl GpuJoiner {
         let widest = passes.iter().map(|pass| pass.width).max().unwrap_or(0);
         let mut done = 0;
         for (right_index, right_codes) in right_chunks() {
-            let right_side = Side::new(self, &shared, right_codes, widest)?;
+            let right_side = Side::new(self, &shared, right_codes, arrange, widest)?;
             for (left_index, left_codes) in left.chunks(step).enumerate() {
                 let itself = right.is_none() && left_index == right_index;
                 if right.is_none() && left_index > right_index {
@@ -179,7 +200,8 @@ impl GpuJoiner {
                     done += passes.len();
                     continue;
                 }
-                let other = if itself { None } else { Some(Side::new(self, &shared, left_codes, widest)?) };
+                let other =
+                    if itself { None } else { Some(Side::new(self, &shared, left_codes, arrange, widest)?) };
                 let meeting = Meeting {
                     joiner: self,
                     shared: &shared,
@@ -202,13 +224,29 @@ impl GpuJoiner {
         Ok(hits)
     }
 
-    /// Copies bytes to a buffer, some at a time.
-    fn carry(&self, shared: &Shared, bytes: &[u8], target: &Buffer) -> Result<(), GpuError> {
-        let mut at = 0;
-        for piece in bytes.chunks(TRANSFER_BYTES as usize) {
-            shared.upload.fill(&self.context, [piece])?;
+    /// Brings the first `bytes` of a buffer back, some at a time.
+    fn bring(&self, shared: &Shared, source: &Buffer, bytes: u64) -> Result<Vec<u32>, GpuError> {
+        let mut numbers = Vec::with_capacity((bytes / 4) as usize);
+        for start in (0..bytes).step_by(TRANSFER_BYTES as usize) {
+            let range = start..bytes.min(start + TRANSFER_BYTES);
+            let length = range.end - range.start;
             let mut encoder = self.context.encoder();
-            shared.upload.copy_to(&mut encoder, 0..piece.len() as u64, target, at);
+            shared.readback.copy_from(&mut encoder, source, range);
+            let submission = self.context.queue.submit([encoder.finish()]);
+            shared.readback.read(&self.context, length, submission, |bytes| {
+                numbers.extend(bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>));
+            })?;
+        }
+        Ok(numbers)
+    }
+
+    /// Copies bytes to a place in a buffer, some at a time.
+    fn carry(&self, shared: &Shared, bytes: &[u8], target: &Buffer, mut at: u64) -> Result<(), GpuError> {
+        for piece in bytes.chunks(TRANSFER_BYTES as usize) {
+            let upload = shared.next_upload();
+            upload.fill(&self.context, [piece])?;
+            let mut encoder = self.context.encoder();
+            upload.copy_to(&mut encoder, 0..piece.len() as u64, target, at);
             self.context.queue.submit([encoder.finish()]);
             at += piece.len() as u64;
         }
@@ -220,25 +258,45 @@ impl GpuJoiner {
 struct Side {
     count: u32,
     codes: Buffer,
-    /// As a band orders them.
+    /// As a band orders them, and their numbers.
     placed: Buffer,
+    numbers: Buffer,
     /// Where each value begins.
     values: Buffer,
+    /// Of each value, what it reaches on this side.
+    reaches: Buffer,
 }
 
 impl Side {
     /// Codes for bands of at most `widest` bits.
-    fn new(joiner: &GpuJoiner, shared: &Shared, codes: &[Code], widest: u32) -> Result<Self, GpuError> {
+    fn new(
+        joiner: &GpuJoiner,
+        shared: &Shared,
+        codes: &[Code],
+        arrange: Arrange<'_>,
+        widest: u32,
+    ) -> Result<Self, GpuError> {
         let count = codes.len() as u64;
         let buffer = |label, bytes| device_buffer(&joiner.context, label, bytes, BufferUsages::STORAGE);
         let side = Self {
             count: count as u32,
             codes: buffer("codes", CODE_BYTES * count),
-            placed: buffer("placed codes", PLACED_BYTES * count),
+            placed: buffer("placed codes", CODE_BYTES * count),
+            numbers: buffer("numbers", 4 * count),
             values: buffer("values", 4 * ((1 << widest) + 1)),
+            reaches: buffer("reaches", 4 << widest),
         };
-        let words: Vec<[u32; 8]> = codes.iter().map(|code| words(*code)).collect();
-        joiner.carry(shared, bytemuck::cast_slice(&words), &side.codes)?;
+        let piece = (TRANSFER_BYTES / CODE_BYTES) as usize;
+        let mut arranged = Vec::with_capacity(piece.min(codes.len()));
+        for (index, codes) in codes.chunks(piece).enumerate() {
+            codes.par_iter().map(|&code| words(arrange(code))).collect_into_vec(&mut arranged);
+            joiner.carry(
+                shared,
+                bytemuck::cast_slice(&arranged),
+                &side.codes,
+                index as u64 * TRANSFER_BYTES,
+            )?;
+        }
         Ok(side)
     }
 
@@ -251,8 +309,9 @@ impl Side {
             grid_width: GRID_WIDTH.min(workgroups),
             start: pass.start,
             width: pass.width,
+            words: word_order(pass),
         };
-        joiner.carry(shared, bytemuck::bytes_of(&parameters), &shared.sort_parameters)?;
+        joiner.carry(shared, bytemuck::bytes_of(&parameters), &shared.sort_parameters, 0)?;
         let bytes = 4 * ((1_u64 << pass.width) + 1);
         let run = |pipeline: &ComputePipeline, buffers: &[&Buffer], clear: bool| {
             let bindings = bind(context, pipeline, buffers);
@@ -265,24 +324,15 @@ impl Side {
             context.queue.submit([encoder.finish()]);
         };
         run(&joiner.count, &[&shared.sort_parameters, &self.codes, &self.values], true);
-        let mut offsets = Vec::with_capacity((bytes / 4) as usize);
-        for start in (0..bytes).step_by(TRANSFER_BYTES as usize) {
-            let range = start..bytes.min(start + TRANSFER_BYTES);
-            let length = range.end - range.start;
-            let mut encoder = context.encoder();
-            shared.readback.copy_from(&mut encoder, &self.values, range);
-            let submission = context.queue.submit([encoder.finish()]);
-            shared.readback.read(context, length, submission, |bytes| {
-                offsets.extend(bytes.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>));
-            })?;
-        }
+        let mut offsets = joiner.bring(shared, &self.values, bytes)?;
         // Each value's count becomes where it begins; `place` moves that on to where it ends.
         let mut sum = 0;
         for offset in &mut offsets[1..] {
             sum += std::mem::replace(offset, sum);
         }
-        joiner.carry(shared, bytemuck::cast_slice(&offsets), &self.values)?;
-        run(&joiner.place, &[&shared.sort_parameters, &self.codes, &self.values, &self.placed], false);
+        joiner.carry(shared, bytemuck::cast_slice(&offsets), &self.values, 0)?;
+        let target = [&shared.sort_parameters, &self.codes, &self.values, &self.placed, &self.numbers];
+        run(&joiner.place, &target, false);
         offsets.remove(0);
         offsets.push(sum);
         Ok(offsets)
@@ -317,11 +367,12 @@ impl Meeting<'_> {
         let pass = &self.passes[index];
         let right_offsets = self.right.sort(joiner, shared, pass)?;
         let left_offsets = if self.itself { None } else { Some(self.left.sort(joiner, shared, pass)?) };
-        let items = self.items(pass, left_offsets.as_ref().unwrap_or(&right_offsets), &right_offsets);
         let bytes = 4 * pass.differences.len() as u64;
         let differences = device_buffer(context, "differences", bytes, BufferUsages::STORAGE);
-        joiner.carry(shared, bytemuck::cast_slice(&pass.differences), &differences)?;
-        let pipeline = &joiner.meet[bound_for(self.radius)];
+        joiner.carry(shared, bytemuck::cast_slice(&pass.differences), &differences, 0)?;
+        let reaches = self.reaches(pass, &differences)?;
+        let items = self.items(left_offsets.as_ref().unwrap_or(&right_offsets), &reaches);
+        let pipeline = joiner.meet.for_radius(context, self.radius);
         let bindings = bind(
             context,
             pipeline,
@@ -329,6 +380,8 @@ impl Meeting<'_> {
                 &shared.band_parameters,
                 &self.left.placed,
                 &self.right.placed,
+                &self.left.numbers,
+                &self.right.numbers,
                 &self.right.values,
                 &differences,
                 &shared.items,
@@ -351,28 +404,44 @@ impl Meeting<'_> {
         watch(0, 1.0).map_err(SearchEnd::Watcher)
     }
 
+    /// How many codes of the right side all neighbours of each value of the left side have.
+    fn reaches(&self, pass: &BandPass, differences: &Buffer) -> Result<Vec<u32>, GpuError> {
+        let Self { joiner, shared, left, right, .. } = self;
+        let context = &joiner.context;
+        let values = 1_u32 << pass.width;
+        let workgroups = values.div_ceil(SORT_WORKGROUP);
+        let parameters = ReachParameters {
+            value_count: values,
+            grid_width: GRID_WIDTH.min(workgroups),
+            neighbour_count: pass.differences.len() as u32,
+            itself: self.itself.into(),
+        };
+        joiner.carry(shared, bytemuck::bytes_of(&parameters), &shared.reach_parameters, 0)?;
+        let buffers = [&shared.reach_parameters, &left.values, &right.values, differences, &right.reaches];
+        let bindings = bind(context, &joiner.reach, &buffers);
+        let mut encoder = context.encoder();
+        let across = parameters.grid_width;
+        dispatch(&mut encoder, &joiner.reach, &bindings, across, workgroups.div_ceil(across));
+        context.queue.submit([encoder.finish()]);
+        joiner.bring(shared, &right.reaches, 4 * u64::from(values))
+    }
+
     /// Every code of the left side and the codes of all its neighbours, cut into items.
-    fn items(&self, pass: &BandPass, left: &[u32], right: &[u32]) -> Vec<BandItem> {
+    fn items(&self, left: &[u32], reaches: &[u32]) -> Vec<BandItem> {
         let step = self.joiner.limits.item_codes.max(1);
-        let of_value = |value: u32| {
-            let (start, end) = (left[value as usize], left[value as usize + 1]);
-            let neighbours = if start == end { &[][..] } else { &pass.differences[..] };
-            let others = neighbours.iter().map(|difference| value ^ difference);
-            let total: u32 = others
-                .filter(|&other| !self.itself || other >= value)
-                .map(|other| right[other as usize + 1] - right[other as usize])
-                .sum();
+        let of_value = |(value, &reach): (usize, &u32)| {
+            let (start, end) = (left[value], left[value + 1]);
             (start..end).step_by(LEFT as usize).flat_map(move |left_start| {
-                (0..total).step_by(step as usize).map(move |right_start| BandItem {
-                    value,
+                (0..reach).step_by(step as usize).map(move |right_start| BandItem {
+                    value: value as u32,
                     left_start,
                     left_count: LEFT.min(end - left_start),
                     right_start,
-                    right_end: total.min(right_start.saturating_add(step)),
+                    right_end: reach.min(right_start.saturating_add(step)),
                 })
             })
         };
-        (0..1_u32 << pass.width).into_par_iter().flat_map_iter(of_value).collect()
+        reaches.par_iter().enumerate().with_min_len(4096).flat_map_iter(of_value).collect()
     }
 
     /// Items for one dispatch each, the last run first.
@@ -423,15 +492,15 @@ impl Meeting<'_> {
             band: index as u32,
             itself: self.itself.into(),
             padding: [0; 3],
-            words: word_order(pass),
+            places: places(word_order(pass)),
             bands,
         };
         let (parameter_bytes, item_bytes) = (size_of_val(&parameters) as u64, size_of_val(run) as u64);
         let pieces: [&[u8]; 3] =
             [bytemuck::bytes_of(&parameters), &[0; Found::COUNT_BYTES as usize], bytemuck::cast_slice(run)];
-        shared.upload.fill(context, pieces)?;
+        let upload = shared.next_upload();
+        upload.fill(context, pieces)?;
         let first_item = parameter_bytes + Found::COUNT_BYTES;
-        let upload = &shared.upload;
         let mut encoder = context.encoder();
         upload.copy_to(&mut encoder, 0..parameter_bytes, &shared.band_parameters, 0);
         shared.found.reset(&mut encoder, upload, parameter_bytes);
@@ -467,4 +536,13 @@ fn word_order(pass: &BandPass) -> [u32; 8] {
     let mut order: [u32; 8] = std::array::from_fn(|word| word as u32);
     order.sort_by_key(|word| touched.contains(word));
     order
+}
+
+/// The place of each word, from the word in each place.
+fn places(words: [u32; 8]) -> [u32; 8] {
+    let mut places = [0; 8];
+    for (place, word) in (0..).zip(words) {
+        places[word as usize] = place;
+    }
+    places
 }

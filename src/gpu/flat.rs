@@ -4,32 +4,59 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use wgpu::{Buffer, BufferUsages, ComputePipeline};
 
+use super::bound::BoundPipelines;
 use super::context::{GpuContext, GpuError};
 use super::found::{Found, SearchEnd};
 use super::layout::{FlatHit, FlatParameters};
-use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
+use super::pipeline::{Shader, bind, dispatch};
 use super::slots::{Upload, device_buffer};
 use crate::pdq::Code;
 
-/// Needles in workgroup memory: 4 KiB.
-const NEEDLE_GROUP: usize = 128;
 /// Needles of one dispatch.
 const NEEDLES: usize = 8192;
 /// Pairs of one dispatch: under a second on the slowest cards, where drivers give up after two.
 const DISPATCH_PAIRS: u64 = 1 << 33;
-/// Invocations of a workgroup, four codes each.
-const WORKGROUP: u32 = 256;
 /// Bytes of a haystack buffer at most, so that one allocation is never most of a card.
 const CHUNK_BYTES: u64 = 1 << 30;
-/// Codes of a haystack buffer at most: 65,535 workgroups of 1,024.
-const CHUNK_CODES: u64 = 65_535 * 1024;
+/// Workgroups across of a dispatch at most.
+const MOST_WORKGROUPS: u32 = 65_535;
 /// Hits that a dispatch stores; where there are more it is split and done again.
 const CAPACITY: usize = 1 << 19;
 const CODE_BYTES: u64 = 32;
 const PARAMETER_BYTES: u64 = size_of::<FlatParameters>() as u64;
 const COUNT_BYTES: u64 = Found::COUNT_BYTES;
+
+/// What the shader is made of; what is fastest depends on the adapter, what it finds does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlatKernel {
+    /// Invocations of a workgroup: 64, 128 or 256.
+    pub workgroup: u32,
+    /// Needles in workgroup memory, 32 bytes each: 256 at most.
+    pub needle_group: u32,
+    /// Fours of codes of an invocation: 1 or 2.
+    pub fours: u32,
+    /// Whether logical operations stand in for population counts; see `shaders/pairs.wgsl`.
+    pub carry_save: bool,
+}
+
+impl Default for FlatKernel {
+    fn default() -> Self {
+        Self { workgroup: 256, needle_group: 128, fours: 1, carry_save: false }
+    }
+}
+
+impl FlatKernel {
+    /// Kernels like one, in each respect in which they can differ, those that matter more first.
+    pub const RESPECTS: [fn(Self) -> Vec<Self>; 4] = [
+        |kernel| [1, 2].map(|fours| Self { fours, ..kernel }).into(),
+        |kernel| [64, 128, 256].map(|workgroup| Self { workgroup, ..kernel }).into(),
+        |kernel| [64, 128, 256].map(|needle_group| Self { needle_group, ..kernel }).into(),
+        |kernel| [false, true].map(|carry_save| Self { carry_save, ..kernel }).into(),
+    ];
+}
 
 /// Codes on the GPU.
 #[derive(Debug)]
@@ -51,8 +78,8 @@ struct Chunk {
 #[derive(Debug)]
 pub struct GpuSearcher {
     context: Arc<GpuContext>,
-    /// One for each lower bound.
-    pipelines: [ComputePipeline; 3],
+    kernel: FlatKernel,
+    pipelines: BoundPipelines,
     /// Most codes of a haystack buffer.
     chunk_codes: usize,
     buffers: Mutex<Buffers>,
@@ -86,7 +113,7 @@ pub struct SearchLimits {
 
 impl Default for SearchLimits {
     fn default() -> Self {
-        Self { chunk_codes: CHUNK_CODES as usize, capacity: CAPACITY }
+        Self { chunk_codes: usize::MAX, capacity: CAPACITY }
     }
 }
 
@@ -96,20 +123,27 @@ impl GpuSearcher {
     /// # Errors
     /// The device was lost or is out of memory.
     pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
-        Self::with_limits(context, SearchLimits::default())
+        Self::with(context, FlatKernel::default(), SearchLimits::default())
     }
 
-    /// As [`GpuSearcher::new`], with other limits.
+    /// As [`GpuSearcher::new`], with another kernel and other limits.
     ///
     /// # Errors
     /// The device was lost or is out of memory.
-    pub fn with_limits(context: &Arc<GpuContext>, limits: SearchLimits) -> Result<Self, GpuError> {
-        let shader =
-            Shader { label: "flat", source: include_str!("../../shaders/flat.wgsl"), entry: "search" };
-        let pipelines = [0.0, 1.0, 2.0].map(|bound| {
-            let overrides = [("NEEDLE_GROUP", NEEDLE_GROUP as f64), ("BOUND", bound)];
-            compute_pipeline(context, &shader, &overrides)
-        });
+    pub fn with(
+        context: &Arc<GpuContext>,
+        kernel: FlatKernel,
+        limits: SearchLimits,
+    ) -> Result<Self, GpuError> {
+        let source =
+            concat!(include_str!("../../shaders/pairs.wgsl"), include_str!("../../shaders/flat.wgsl"));
+        let overrides = [
+            ("WORKGROUP", f64::from(kernel.workgroup)),
+            ("NEEDLE_GROUP", f64::from(kernel.needle_group)),
+            ("FOURS", f64::from(kernel.fours)),
+        ];
+        let shader = Shader { label: "flat", source, entry: "search" };
+        let pipelines = BoundPipelines::new(shader, &overrides, kernel.carry_save);
         // One needle and one four of codes must fit: a part is not split further.
         let capacity = limits.capacity.max(4);
         let buffers = Buffers {
@@ -120,8 +154,11 @@ impl GpuSearcher {
         };
         context.wait(None)?;
         let bytes = context.max_storage_bytes().min(CHUNK_BYTES);
-        let chunk_codes = limits.chunk_codes.min((bytes / CODE_BYTES) as usize / 4 * 4).max(4);
-        Ok(Self { context: Arc::clone(context), pipelines, chunk_codes, buffers: Mutex::new(buffers) })
+        let codes =
+            (bytes / CODE_BYTES).min(u64::from(MOST_WORKGROUPS * kernel.workgroup * kernel.fours * 4));
+        let chunk_codes = limits.chunk_codes.min(codes as usize / 4 * 4).max(4);
+        let (context, buffers) = (Arc::clone(context), Mutex::new(buffers));
+        Ok(Self { context, kernel, pipelines, chunk_codes, buffers })
     }
 
     /// Makes codes resident, in as many buffers as the limits ask for.
@@ -186,7 +223,8 @@ impl GpuSearcher {
         watch: &mut dyn FnMut(usize, f64) -> Result<(), E>,
     ) -> Result<Vec<FlatHit>, SearchEnd<E>> {
         let buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        let pipeline = &self.pipelines[bound_for(radius)];
+        let pipeline = self.pipelines.for_radius(&self.context, radius);
+        let group = self.kernel.needle_group as usize;
         let mut hits = Vec::new();
         let pairs = |part: &Part| part.needles.len() as f64 * f64::from(part.fours.end - part.fours.start);
         let fours: u32 = haystack.chunks.iter().map(|chunk| chunk.count.div_ceil(4)).sum();
@@ -195,7 +233,7 @@ impl GpuSearcher {
             let bindings = [&buffers.parameters, &chunk.planes, &buffers.needles, &buffers.found.buffer];
             let bindings = bind(&self.context, pipeline, &bindings);
             let codes = u64::from(chunk.count);
-            let most = ((DISPATCH_PAIRS / codes.max(1)) as usize).next_multiple_of(NEEDLE_GROUP).min(NEEDLES);
+            let most = ((DISPATCH_PAIRS / codes.max(1)) as usize).next_multiple_of(group).min(NEEDLES);
             let fours = 0..chunk.count.div_ceil(4);
             let mut parts: Vec<Part> = (0..needles.len())
                 .step_by(most)
@@ -273,29 +311,16 @@ impl Dispatch<'_> {
         upload.copy_to(&mut encoder, 0..PARAMETER_BYTES, &self.buffers.parameters, 0);
         self.buffers.found.reset(&mut encoder, upload, PARAMETER_BYTES);
         upload.copy_to(&mut encoder, count_end..count_end + needle_bytes, &self.buffers.needles, 0);
-        let blocks = (part.fours.end - part.fours.start).div_ceil(WORKGROUP);
-        dispatch(
-            &mut encoder,
-            self.pipeline,
-            self.bindings,
-            blocks,
-            (wanted.len().div_ceil(NEEDLE_GROUP)) as u32,
-        );
+        let kernel = &self.searcher.kernel;
+        let blocks = (part.fours.end - part.fours.start).div_ceil(kernel.workgroup * kernel.fours);
+        let groups = (wanted.len() as u32).div_ceil(kernel.needle_group);
+        dispatch(&mut encoder, self.pipeline, self.bindings, blocks, groups);
         self.buffers.found.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
         let first_needle = part.needles.start as u32;
         self.buffers.found.take(context, submission, |hit| {
             hits.push(FlatHit { needle: hit.needle + first_needle, ..*hit });
         })
-    }
-}
-
-/// The `BOUND` of the shaders that rejects most for a radius, as on the CPU; see the table in `matching::popcount`.
-pub(super) const fn bound_for(radius: u32) -> usize {
-    match radius {
-        0..=33 => 1,
-        34..=80 => 2,
-        _ => 0,
     }
 }
 

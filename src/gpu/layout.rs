@@ -44,7 +44,7 @@ pub struct FlatParameters {
     pub code_offset: u32,
 }
 
-/// `Hit` of `shaders/flat.wgsl`.
+/// `Hit` of `shaders/pairs.wgsl`.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct FlatHit {
@@ -68,6 +68,22 @@ pub struct SortParameters {
     pub start: u32,
     /// Its bits.
     pub width: u32,
+    /// The word of a code in each place.
+    pub words: [u32; 8],
+}
+
+/// `Parameters` of `shaders/reach.wgsl`.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub struct ReachParameters {
+    /// Values of the band.
+    pub value_count: u32,
+    /// Workgroups in a row of the dispatch.
+    pub grid_width: u32,
+    /// Neighbours of a value.
+    pub neighbour_count: u32,
+    /// 1 for a join of a side with itself.
+    pub itself: u32,
 }
 
 /// Bands of a join on the GPU at most.
@@ -97,8 +113,8 @@ pub struct BandParameters {
     pub itself: u32,
     /// Nothing.
     pub padding: [u32; 3],
-    /// Words in the order in which the bound looks at them.
-    pub words: [u32; 8],
+    /// The place of each word of a code.
+    pub places: [u32; 8],
     /// Lowest bit, bits and threshold of every band, and nothing.
     pub bands: [[u32; 4]; MOST_BANDS],
 }

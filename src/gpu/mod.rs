@@ -9,6 +9,7 @@
 pub mod bands;
 #[doc(hidden)]
 pub mod bench;
+mod bound;
 pub mod code;
 pub mod context;
 pub mod flat;
@@ -18,7 +19,9 @@ mod pipeline;
 mod slots;
 
 pub use bands::GpuJoiner;
+#[doc(hidden)]
+pub use bound::population_counts;
 pub use code::GpuHasher;
 pub use context::{AdapterDescription, AdapterSelector, GpuContext, GpuError, adapters};
-pub use flat::{GpuHaystack, GpuSearcher};
+pub use flat::{FlatKernel, GpuHaystack, GpuSearcher};
 pub use found::SearchEnd;

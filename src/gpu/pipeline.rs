@@ -9,6 +9,7 @@ use wgpu::{
 use super::context::GpuContext;
 
 /// A shader and where it begins.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Shader {
     pub label: &'static str,
     pub source: &'static str,

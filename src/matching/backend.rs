@@ -8,17 +8,19 @@ use rayon::prelude::*;
 
 use super::Pair;
 use super::allowance::{Allowance, Stop};
-use super::banded::{Permuted, Resident};
-use super::bands::{Band, Bands};
-use super::calibrate::{Winner, measure_cached};
+use super::banded::Resident;
+use super::bands::{Band, Bands, diagonals};
+use super::calibrate::{Winner, measure_cached, tuned};
 use super::flat::FlatIndex;
 use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
-use crate::gpu::bands::BandPass;
+use crate::gpu::bands::{BandPass, JoinLimits};
 use crate::gpu::code::TILE_BATCH;
+use crate::gpu::flat::SearchLimits;
 use crate::gpu::layout::{FlatHit, MOST_BANDS};
 use crate::gpu::{
-    AdapterSelector, GpuContext, GpuError, GpuHasher, GpuHaystack, GpuJoiner, GpuSearcher, SearchEnd,
+    AdapterSelector, FlatKernel, GpuContext, GpuError, GpuHasher, GpuHaystack, GpuJoiner, GpuSearcher,
+    SearchEnd,
 };
 use crate::pdq::{Code, Tile, TileHash, hash_tile};
 
@@ -114,19 +116,25 @@ pub(super) struct Gpu {
     pub context: Arc<GpuContext>,
     pub hasher: GpuHasher,
     pub searcher: GpuSearcher,
+    kernel: FlatKernel,
     /// Made for the first join.
     joiner: OnceLock<Result<GpuJoiner, GpuError>>,
 }
 
 impl Gpu {
-    pub fn new(context: GpuContext) -> Result<Self, GpuError> {
-        let context = Arc::new(context);
-        let (hasher, searcher) = (GpuHasher::new(&context)?, GpuSearcher::new(&context)?);
-        Ok(Self { context, hasher, searcher, joiner: OnceLock::new() })
+    pub fn new(context: GpuContext, kernel: FlatKernel) -> Result<Self, GpuError> {
+        Self::on(Arc::new(context), kernel)
+    }
+
+    pub fn on(context: Arc<GpuContext>, kernel: FlatKernel) -> Result<Self, GpuError> {
+        let hasher = GpuHasher::new(&context)?;
+        let searcher = GpuSearcher::with(&context, kernel, SearchLimits::default())?;
+        Ok(Self { context, hasher, searcher, kernel, joiner: OnceLock::new() })
     }
 
     fn joiner(&self) -> Result<&GpuJoiner, GpuError> {
-        self.joiner.get_or_init(|| GpuJoiner::new(&self.context)).as_ref().map_err(Clone::clone)
+        let joiner = || GpuJoiner::with(&self.context, self.kernel.carry_save, JoinLimits::default());
+        self.joiner.get_or_init(joiner).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -148,7 +156,7 @@ impl Backend {
     /// # Errors
     /// The device was lost, or refuses the shaders.
     pub fn gpu(context: GpuContext, reason: &str) -> Result<Self, GpuError> {
-        Ok(Self::on(Gpu::new(context)?, reason))
+        Ok(Self::on(Gpu::new(context, FlatKernel::default())?, reason))
     }
 
     fn on(gpu: Gpu, reason: &str) -> Self {
@@ -172,8 +180,10 @@ impl Backend {
             BackendRequest::Gpu(None) => AdapterSelector::Any,
             BackendRequest::Gpu(Some(name)) => AdapterSelector::Named(name.clone()),
         };
-        let opened = GpuContext::open(&selector).and_then(|context| Self::gpu(context, "asked for"));
-        opened.map_err(|error| BackendError::Unavailable(error.to_string()))
+        let opened = GpuContext::open(&selector).and_then(|context| tuned(context, known_codes >= SMALL_SET));
+        opened
+            .map(|gpu| Self::on(gpu, "asked for"))
+            .map_err(|error| BackendError::Unavailable(error.to_string()))
     }
 
     /// `auto`: never an error, because the CPU always works.
@@ -264,8 +274,8 @@ impl Backend {
     /// GPU, where it failed (nothing is lost then, and the CPU does it), or with more bands than its shader takes.
     pub(super) fn banded_join(
         &self,
-        left: &Permuted,
-        right: Option<&Permuted>,
+        left: &[Code],
+        right: Option<&[Code]>,
         bands: &Bands,
         radius: u32,
         allowance: &Allowance<'_>,
@@ -273,13 +283,12 @@ impl Backend {
         let gpu = self.current_gpu().filter(|_| bands.0.len() <= MOST_BANDS)?;
         self.count_down();
         let passes: Vec<BandPass> = bands.0.iter().map(BandPass::from).collect();
-        let work = left.codes().len() as f64 * passes.len() as f64;
+        let work = left.len() as f64 * passes.len() as f64;
         let mut watch = allowance.watch(work);
-        let right = right.map(Permuted::codes);
         let joined = gpu
             .joiner()
             .map_err(SearchEnd::Gpu)
-            .and_then(|joiner| joiner.join(left.codes(), right, &passes, radius, &mut watch));
+            .and_then(|joiner| joiner.join(left, right, &diagonals, &passes, radius, &mut watch));
         self.found_on_gpu(joined)
     }
 

@@ -1,10 +1,11 @@
-//! How fast the CPU and the GPU of this machine hash and search: what `--backend auto` decides by. Measured
-//! once per machine, adapter, driver and version, and kept in a cache file.
+//! How fast the CPU and the GPU of this machine hash and search, and with which kernel the GPU searches fastest: what `--backend auto`
+//! decides by. Measured once per machine, adapter, driver and version, and kept in a cache file.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::backend::Gpu;
 use super::flat::FlatIndex;
 use super::popcount::InstructionSet;
-use crate::gpu::{AdapterSelector, GpuContext, GpuError};
+use crate::gpu::flat::SearchLimits;
+use crate::gpu::{AdapterSelector, FlatKernel, GpuContext, GpuError, GpuSearcher};
 use crate::pdq::{Code, TILE_SIDE, Tile, hash_tile};
 
 /// Codes that are searched in a measurement.
@@ -25,6 +27,12 @@ const NEEDLES: usize = 1024;
 const TILES: usize = 2048;
 /// Times that each is done; the best counts.
 const ROUNDS: usize = 3;
+/// Seconds that a kernel's trial takes at least, so that starting it does not count, as far as needles allow.
+const TRIAL_SECONDS: f64 = 0.02;
+/// Needles of a trial at most.
+const TRIAL_NEEDLES: usize = 8192;
+/// A kernel is taken instead of another if it is faster by this factor: less is noise.
+const FASTER: f64 = 1.02;
 
 /// Rates of this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +47,8 @@ pub struct Measurement {
     pub cpu_pairs_per_second: f64,
     /// Pairs of codes a second on the GPU, transfers included.
     pub gpu_pairs_per_second: f64,
+    /// The kernel of that search: the fastest on this adapter.
+    pub gpu_kernel: FlatKernel,
     /// Tiles a second on all threads.
     pub cpu_tiles_per_second: f64,
     /// Tiles a second on the GPU, transfers included.
@@ -86,13 +96,32 @@ pub(super) fn measure_cached(again: bool) -> Result<(Gpu, Measurement), String> 
         GpuError::NoAdapter(_) => "no hardware GPU".to_string(),
         other => other.to_string(),
     })?;
+    measure_or_remember(context, again).map_err(|error| error.to_string())
+}
+
+/// A GPU that was asked for, with its fastest kernel: as it was measured before, or measured now where the adapter is hardware and
+/// there is enough `to_search`.
+///
+/// # Errors
+/// The device was lost, or refuses the shaders.
+pub(super) fn tuned(context: GpuContext, to_search: bool) -> Result<Gpu, GpuError> {
+    let known = read_cache().remove(&Measurement::key(&context.description().to_string()));
+    match known {
+        Some(measurement) => Gpu::new(context, measurement.gpu_kernel),
+        None if to_search && !context.description().is_software() => {
+            measure_or_remember(context, false).map(|(gpu, _)| gpu)
+        }
+        None => Gpu::new(context, FlatKernel::default()),
+    }
+}
+
+fn measure_or_remember(context: GpuContext, again: bool) -> Result<(Gpu, Measurement), GpuError> {
     let key = Measurement::key(&context.description().to_string());
-    let gpu = Gpu::new(context).map_err(|error| error.to_string())?;
     let mut cache = read_cache();
     if let Some(measurement) = cache.get(&key).filter(|_| !again) {
-        return Ok((gpu, measurement.clone()));
+        return Ok((Gpu::new(context, measurement.gpu_kernel)?, measurement.clone()));
     }
-    let measurement = measure(&gpu).map_err(|error| error.to_string())?;
+    let (gpu, measurement) = measure(context)?;
     cache.insert(key, measurement.clone());
     // A cache that cannot be written costs the next run a second.
     let _ = write_cache(&cache);
@@ -112,44 +141,81 @@ pub fn measurement(again: bool) -> Result<Measurement, String> {
 /// # Errors
 /// There is no such adapter, or it failed.
 pub fn measure_adapter(selector: &AdapterSelector) -> Result<Measurement, GpuError> {
-    measure(&Gpu::new(GpuContext::open(selector)?)?)
+    measure(GpuContext::open(selector)?).map(|(_, measurement)| measurement)
 }
 
-fn measure(gpu: &Gpu) -> Result<Measurement, GpuError> {
+fn measure(context: GpuContext) -> Result<(Gpu, Measurement), GpuError> {
+    let context = Arc::new(context);
     let haystack = random_codes(1, HAYSTACK);
+    // On a software adapter, which nobody asks for its speed, trials take minutes.
+    let tuned = !context.description().is_software();
+    let kernel = if tuned { fastest_kernel(&context, &haystack)? } else { FlatKernel::default() };
+    let gpu = Gpu::on(Arc::clone(&context), kernel)?;
     let needles = random_codes(2, NEEDLES);
     let tiles: Vec<Box<Tile>> = random_codes(3, TILES).iter().map(textured_tile).collect();
     let index = FlatIndex::new(&haystack);
     let resident = gpu.searcher.haystack(&haystack)?;
     let pairs = (HAYSTACK * NEEDLES) as f64;
-    let mut failed = None;
-    let mut on_gpu = |result: Result<(), GpuError>| {
-        if let Err(error) = result {
-            failed.get_or_insert(error);
-        }
-    };
     let measurement = Measurement {
-        adapter: gpu.context.description().to_string(),
+        adapter: context.description().to_string(),
         threads: threads(),
         instructions: InstructionSet::best(),
-        cpu_pairs_per_second: pairs / best_seconds(|| drop(index.search(&needles, 31))),
+        cpu_pairs_per_second: pairs
+            / best_seconds(|| {
+                drop(index.search(&needles, 31));
+                Ok(())
+            })?,
         gpu_pairs_per_second: pairs
-            / best_seconds(|| on_gpu(gpu.searcher.search(&resident, &needles, 31).map(drop))),
+            / best_seconds(|| gpu.searcher.search(&resident, &needles, 31).map(drop))?,
+        gpu_kernel: kernel,
         cpu_tiles_per_second: TILES as f64
-            / best_seconds(|| drop(tiles.par_iter().map(|tile| hash_tile(tile)).collect::<Vec<_>>())),
-        gpu_tiles_per_second: TILES as f64 / best_seconds(|| on_gpu(gpu.hasher.hash(&tiles).map(drop))),
+            / best_seconds(|| {
+                drop(tiles.par_iter().map(|tile| hash_tile(tile)).collect::<Vec<_>>());
+                Ok(())
+            })?,
+        gpu_tiles_per_second: TILES as f64 / best_seconds(|| gpu.hasher.hash(&tiles).map(drop))?,
     };
-    failed.map_or(Ok(measurement), Err)
+    Ok((gpu, measurement))
+}
+
+/// The kernel that searches fastest at radius 31: from the default one on, in each respect in turn, what makes it faster.
+///
+/// # Errors
+/// The device was lost.
+pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[Code]) -> Result<FlatKernel, GpuError> {
+    let mut needles = random_codes(2, NEEDLES);
+    let trial = |kernel, needles: &[Code]| {
+        let searcher = GpuSearcher::with(context, kernel, SearchLimits::default())?;
+        let resident = searcher.haystack(haystack)?;
+        best_seconds(|| searcher.search(&resident, needles, 31).map(drop))
+    };
+    let mut fastest = FlatKernel::default();
+    let mut seconds = trial(fastest, &needles)?;
+    let wanted = (NEEDLES as f64 * TRIAL_SECONDS / seconds) as usize;
+    if wanted > NEEDLES {
+        needles = random_codes(2, wanted.min(TRIAL_NEEDLES));
+        seconds = trial(fastest, &needles)?;
+    }
+    for respect in FlatKernel::RESPECTS {
+        for kernel in respect(fastest) {
+            let other = trial(kernel, &needles)?;
+            if other * FASTER < seconds {
+                (fastest, seconds) = (kernel, other);
+            }
+        }
+    }
+    Ok(fastest)
 }
 
 /// The least of a few rounds: what the machine does when nothing else disturbs it.
-fn best_seconds(mut work: impl FnMut()) -> f64 {
-    let rounds = (0..ROUNDS).map(|_| {
+fn best_seconds(mut work: impl FnMut() -> Result<(), GpuError>) -> Result<f64, GpuError> {
+    let mut least = f64::INFINITY;
+    for _ in 0..ROUNDS {
         let started = Instant::now();
-        work();
-        started.elapsed().as_secs_f64()
-    });
-    rounds.fold(f64::INFINITY, f64::min).max(1e-9)
+        work()?;
+        least = least.min(started.elapsed().as_secs_f64());
+    }
+    Ok(least.max(1e-9))
 }
 
 fn threads() -> usize {
@@ -223,6 +289,7 @@ mod tests {
             instructions: InstructionSet::Portable,
             cpu_pairs_per_second: cpu,
             gpu_pairs_per_second: gpu,
+            gpu_kernel: FlatKernel::default(),
             cpu_tiles_per_second: 1e5,
             gpu_tiles_per_second: 1e4,
         };

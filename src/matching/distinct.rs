@@ -6,6 +6,9 @@ use rayon::prelude::*;
 
 use crate::pdq::Code;
 
+/// Places of the sorted order that one thread looks through at a time.
+const PIECE: usize = 1 << 14;
+
 /// The distinct codes of a list, and where in it they are. Takes 40 bytes a code.
 #[derive(Clone, Debug)]
 pub(super) struct Distinct {
@@ -28,18 +31,40 @@ impl Distinct {
             let rest = |entry: &(u64, u32)| (codes[entry.1 as usize], entry.1);
             one.0.cmp(&other.0).then_with(|| rest(one).cmp(&rest(other)))
         });
-        let mut distinct =
-            Self { codes: Vec::new(), starts: Vec::new(), members: Vec::with_capacity(order.len()) };
-        for (place, &(_, number)) in order.iter().enumerate() {
-            let code = codes[number as usize];
-            if distinct.codes.last() != Some(&code) {
-                distinct.codes.push(code);
-                distinct.starts.push(place as u32);
+        let first_of_its_kind = |place: usize| {
+            let Some(before) = place.checked_sub(1) else { return true };
+            let ((one, number), (other, last)) = (order[place], order[before]);
+            one != other || codes[number as usize] != codes[last as usize]
+        };
+        // Piece by piece: how many distinct codes each has, then where they go.
+        let pieces: Vec<Range<usize>> =
+            (0..order.len()).step_by(PIECE).map(|start| start..order.len().min(start + PIECE)).collect();
+        let counts: Vec<usize> = pieces
+            .par_iter()
+            .map(|piece| piece.clone().filter(|&place| first_of_its_kind(place)).count())
+            .collect();
+        let total = counts.iter().sum();
+        let (mut distinct, mut starts) = (vec![Code([0; 4]); total], vec![0; total + 1]);
+        starts[total] = order.len() as u32;
+        let (mut distinct_left, mut starts_left) = (&mut distinct[..], &mut starts[..total]);
+        let targets: Vec<_> = pieces
+            .into_iter()
+            .zip(counts)
+            .map(|(piece, count)| {
+                let codes = distinct_left.split_off_mut(..count).unwrap_or_default();
+                let starts = starts_left.split_off_mut(..count).unwrap_or_default();
+                (piece, codes.iter_mut().zip(starts))
+            })
+            .collect();
+        targets.into_par_iter().for_each(|(piece, mut targets)| {
+            for place in piece.filter(|&place| first_of_its_kind(place)) {
+                if let Some((code, start)) = targets.next() {
+                    (*code, *start) = (codes[order[place].1 as usize], place as u32);
+                }
             }
-            distinct.members.push(number);
-        }
-        distinct.starts.push(order.len() as u32);
-        distinct
+        });
+        let members = order.par_iter().map(|&(_, number)| number).collect();
+        Self { codes: distinct, starts, members }
     }
 
     /// The distinct codes, ascending by their first word.
@@ -64,7 +89,7 @@ mod tests {
     #[test]
     fn every_number_is_a_member_of_its_code() {
         let code = |number: u64| Code([number % 3, number % 2, 7, number % 5]);
-        for count in [0, 1, 2, 29, 30, 1000] {
+        for count in [0, 1, 2, 29, 30, 1000, 3 * PIECE as u64 + 1] {
             let codes: Vec<Code> = (0..count).map(code).collect();
             let distinct = Distinct::new(&codes);
             assert_eq!(distinct.codes().len(), count.min(30) as usize);

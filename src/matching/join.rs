@@ -156,13 +156,24 @@ pub enum JoinError<E> {
 /// The pairs of distinct codes of a chunk.
 #[derive(Debug)]
 struct Found {
-    /// The distinct code of each code of the chunk.
-    distinct_of: Vec<u32>,
-    /// Of each distinct code of the chunk, where its pairs begin, and behind the last where they end.
-    starts: Vec<usize>,
+    /// The codes of the chunk that have pairs, by their place in it, ascending.
+    codes: Vec<FoundCode>,
     /// Distance and distinct code of the right side, nearest first.
     pairs: Vec<(u32, u32)>,
 }
+
+/// A code that has pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct FoundCode {
+    /// Its place in the chunk.
+    place: u32,
+    /// Where its pairs begin and end.
+    start: usize,
+    end: usize,
+}
+
+/// Distinct codes of a chunk, for each leg that has a left side of its own.
+type Prepared = Vec<Option<Distinct>>;
 
 /// A join of a list of items with another or with itself. Items have one code, or the eight of
 /// [`Orientation::ALL`] one after the other, as [`crate::pdq::TileHash::codes`] has them.
@@ -316,14 +327,25 @@ impl<'a> Join<'a> {
             report.more += hits.more;
             sink.item(hits).map_err(JoinError::Sink)
         };
+        let mut ahead: Option<(Range<usize>, Prepared)> = None;
         while let Some(chunk) = chunks.pop() {
-            let found: Result<Vec<Found>, Stop> = self.installed(|| {
-                self.legs.iter().map(|leg| self.search(leg, &chunk, control, &mut report)).collect()
+            let prepared = match ahead.take() {
+                Some((range, prepared)) if range == chunk => prepared,
+                _ => self.installed(|| self.prepare(&chunk)),
+            };
+            // While a GPU searches, the CPU has time for the next chunk.
+            let next = chunks.last().filter(|_| self.gpu().is_some());
+            let (found, prepared) = self.installed(|| {
+                rayon::join(
+                    || self.search_legs(&chunk, &prepared, control, &mut report),
+                    || next.map(|next| (next.clone(), self.prepare(next))),
+                )
             });
+            ahead = prepared;
             match found {
                 Ok(found) => {
-                    for item in chunk.clone() {
-                        if let Some(hits) = self.collect(item, item - chunk.start, &found) {
+                    for item in self.items_with_pairs(&found) {
+                        if let Some(hits) = self.collect(chunk.start, item, &found) {
                             hand_out(sink, &hits, &mut report)?;
                         }
                     }
@@ -356,8 +378,9 @@ impl<'a> Join<'a> {
                 let (left, right) = (leg.codes(&(0..most.min(self.items))), leg.distinct().codes());
                 JoinPlan::new(self.settings.method, costs, left, right, self.settings.radius).seconds()
             })
-            .sum::<f64>()
-            / rayon::current_num_threads() as f64;
+            .sum();
+        let seconds =
+            if self.gpu().is_some() { seconds } else { seconds / rayon::current_num_threads() as f64 };
         let whole = self.with_itself && self.plain().is_some() && most == self.items;
         if seconds <= if whole { WHOLE_SECONDS } else { CHUNK_SECONDS } {
             return most;
@@ -366,20 +389,39 @@ impl<'a> Join<'a> {
         items.max(LEAST_CODES / per_item).min(most)
     }
 
-    /// The pairs of distinct codes of one leg of a chunk.
+    /// A list that is joined with itself whole needs each pair once.
+    fn is_symmetric(&self, chunk: &Range<usize>) -> bool {
+        self.with_itself && self.plain().is_some() && chunk.len() == self.items
+    }
+
+    fn prepare(&self, chunk: &Range<usize>) -> Prepared {
+        let distinct = |leg: &Leg<'_>| (!self.is_symmetric(chunk)).then(|| Distinct::new(leg.codes(chunk)));
+        self.legs.iter().map(distinct).collect()
+    }
+
+    /// The pairs of distinct codes of every leg of a chunk.
+    fn search_legs(
+        &self,
+        chunk: &Range<usize>,
+        prepared: &Prepared,
+        control: &JoinControl,
+        report: &mut JoinReport,
+    ) -> Result<Vec<Found>, Stop> {
+        let legs = self.legs.iter().zip(prepared);
+        legs.map(|(leg, own)| self.search(leg, own.as_ref(), chunk, control, report)).collect()
+    }
+
+    /// The pairs of distinct codes of one leg of a chunk, whose left side is the right one where it has none of its own.
     fn search(
         &self,
         leg: &Leg<'_>,
+        own: Option<&Distinct>,
         chunk: &Range<usize>,
         control: &JoinControl,
         report: &mut JoinReport,
     ) -> Result<Found, Stop> {
         control.check()?;
-        let codes = leg.codes(chunk);
-        // A list that is joined with itself whole needs each pair once.
-        let symmetric = self.with_itself && self.plain().is_some() && chunk.len() == self.items;
-        let own = (!symmetric).then(|| Distinct::new(codes));
-        let left = own.as_ref().unwrap_or(leg.distinct());
+        let left = own.unwrap_or(leg.distinct());
         let JoinSettings { radius, method, instructions, .. } = self.settings;
         let engine = Engine { radius, instructions, gpu: self.gpu() };
         let costs = if engine.gpu.is_some() { Costs::GPU } else { Costs::CPU };
@@ -396,23 +438,38 @@ impl<'a> Join<'a> {
         };
         let pairs = match &plan.bands {
             None => leg.flat_pairs(engine, left, &allowance)?,
-            Some(bands) => leg.banded_pairs(engine, own.as_ref(), bands, &allowance)?,
+            Some(bands) => leg.banded_pairs(engine, own, bands, &allowance)?,
         };
-        let halves = symmetric && plan.bands.is_some();
-        Ok(Found::new(codes.len(), left, pairs, halves))
+        let halves = own.is_none() && plan.bands.is_some();
+        let found = Found::new(left, pairs, halves);
+        Ok(found)
     }
 
-    /// The hits of an item, from the pairs of its distinct codes; `at` is its place in the chunk.
-    fn collect(&self, item: usize, at: usize, found: &[Found]) -> Option<ItemHits> {
+    /// The items of a chunk that have pairs, by their place in it, ascending: a few in a hundred as a rule.
+    fn items_with_pairs(&self, found: &[Found]) -> Vec<usize> {
+        let of_leg = |(leg, found): (&Leg<'_>, &Found)| -> Vec<usize> {
+            let mut items: Vec<usize> =
+                found.codes.iter().map(|code| code.place as usize / leg.left_per_item()).collect();
+            items.dedup();
+            items
+        };
+        let mut items: Vec<usize> = self.legs.iter().zip(found).flat_map(of_leg).collect();
+        items.sort_unstable();
+        items.dedup();
+        items
+    }
+
+    /// The hits of the item at a place of the chunk that begins with item `first_item`, from the pairs of its distinct codes.
+    fn collect(&self, first_item: usize, at: usize, found: &[Found]) -> Option<ItemHits> {
+        let item = first_item + at;
         let first = if self.with_itself { item as u32 + 1 } else { 0 };
         let most = self.settings.most_hits.unwrap_or(usize::MAX);
         let mut hits = Vec::new();
         let mut total = 0;
         for (leg, found) in self.legs.iter().zip(found) {
-            for code in at * leg.left_per_item()..(at + 1) * leg.left_per_item() {
-                let distinct = found.distinct_of[code] as usize;
+            for code in found.of_places(at * leg.left_per_item()..(at + 1) * leg.left_per_item()) {
                 let mut last = 0;
-                for &(distance, right) in &found.pairs[found.starts[distinct]..found.starts[distinct + 1]] {
+                for &(distance, right) in &found.pairs[code.start..code.end] {
                     let members = leg.distinct().members(right);
                     let members = &members
                         [members.partition_point(|&member| member / (leg.right_per_item() as u32) < first)..];
@@ -426,7 +483,7 @@ impl<'a> Join<'a> {
                     last = distance;
                     let wanted = if counts { members.len().min(most) } else { members.len() };
                     hits.extend(members[..wanted].iter().map(|&member| {
-                        let (right, negative, orientation) = leg.meaning(code, member);
+                        let (right, negative, orientation) = leg.meaning(code.place as usize, member);
                         Hit { right, distance, negative, orientation }
                     }));
                 }
@@ -537,7 +594,7 @@ impl Nearest {
 impl Found {
     /// Puts pairs of distinct codes in order. `halves`: each stands for its mirror image too, and a code has itself, whose
     /// copies are at distance 0.
-    fn new(codes: usize, left: &Distinct, mut pairs: Vec<Pair>, halves: bool) -> Self {
+    fn new(left: &Distinct, mut pairs: Vec<Pair>, halves: bool) -> Self {
         if halves {
             let mirrored = |pair: &Pair| Pair { needle: pair.haystack, haystack: pair.needle, ..*pair };
             pairs.par_extend(pairs.clone().par_iter().map(mirrored));
@@ -545,16 +602,22 @@ impl Found {
             pairs.par_extend((0..left.codes().len() as u32).into_par_iter().map(own));
         }
         pairs.par_sort_unstable_by_key(|pair| (pair.needle, pair.distance, pair.haystack));
-        let mut distinct_of = vec![0; codes];
-        let mut starts = Vec::with_capacity(left.codes().len() + 1);
-        let mut place = 0;
-        for index in 0..left.codes().len() as u32 {
-            left.members(index).iter().for_each(|&member| distinct_of[member as usize] = index);
-            starts.push(place);
-            place += pairs[place..].iter().take_while(|pair| pair.needle == index).count();
+        let mut codes = Vec::new();
+        let mut end = 0;
+        for of_one in pairs.chunk_by(|one, other| one.needle == other.needle) {
+            let start = end;
+            end += of_one.len();
+            let members = left.members(of_one[0].needle).iter();
+            codes.extend(members.map(|&place| FoundCode { place, start, end }));
         }
-        starts.push(place);
-        Self { distinct_of, starts, pairs: pairs.iter().map(|pair| (pair.distance, pair.haystack)).collect() }
+        codes.par_sort_unstable();
+        Self { codes, pairs: pairs.iter().map(|pair| (pair.distance, pair.haystack)).collect() }
+    }
+
+    /// The codes at some places that have pairs.
+    fn of_places(&self, places: Range<usize>) -> &[FoundCode] {
+        let before = |end: usize| self.codes.partition_point(|code| (code.place as usize) < end);
+        &self.codes[before(places.start)..before(places.end)]
     }
 }
 

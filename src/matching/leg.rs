@@ -125,15 +125,16 @@ impl<'a> Leg<'a> {
         allowance: &Allowance<'_>,
     ) -> Result<Vec<Pair>, Stop> {
         let Engine { radius, instructions, gpu } = engine;
-        let own = own.map(|own| Permuted::new(own.codes()));
-        let permuted = self.permuted.get_or_init(|| Permuted::new(self.distinct.codes()));
-        let (left, right) = match &own {
-            Some(own) => (own, Some(permuted)),
-            None => (permuted, None),
-        };
+        let codes = self.distinct.codes();
+        let (left, right) = own.map_or((codes, None), |own| (own.codes(), Some(codes)));
         let on_gpu = gpu.and_then(|backend| backend.banded_join(left, right, bands, radius, allowance));
         on_gpu.unwrap_or_else(|| {
-            let right = right.map_or(Right::Itself, Right::Codes);
+            let own = own.map(|own| Permuted::new(own.codes()));
+            let permuted = self.permuted.get_or_init(|| Permuted::new(codes));
+            let (left, right) = match &own {
+                Some(own) => (own, Right::Codes(permuted)),
+                None => (permuted, Right::Itself),
+            };
             BandedJoin { left, right, bands, radius, instructions }.run(allowance)
         })
     }

@@ -10,12 +10,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use rayon::prelude::*;
+
 use super::bands::Bands;
 use crate::pdq::Code;
 
 /// Codes of each side in the sample: 65,536 pairs.
 const SAMPLE: usize = 256;
-/// A join that takes less, in nanoseconds of what joins it, is not worth planning, which takes some 60 ms.
+/// A join that takes less, in nanoseconds of what joins it, is not worth planning, which takes some 60 ms of one core.
 const SMALL: f64 = 200e6;
 /// Bands at most: with more a band is too narrow to keep anything out.
 const MOST_BANDS: u32 = 32;
@@ -37,16 +39,32 @@ pub(super) struct Costs {
     sort: f64,
     /// A bucket of a band: its offset is counted, summed and read.
     bucket: f64,
+    /// A band: its passes are started and waited for.
+    band: f64,
 }
 
 impl Costs {
     /// One core of an AMD EPYC (Zen 4) with AVX-512, from `benches/join_peers.py`.
-    pub const CPU: Self =
-        Self { on: "one core", flat_pair: 0.09, tile_vector: 1.6, tile_visit: 14.0, sort: 14.0, bucket: 2.0 };
-    /// A commodity card by its published flat rate of 10¹¹ pairs a second, taken to be half as good at tiles; sums of
-    /// buckets and lists of items are made by the CPU. Not measured yet: it decides how long a join takes, and nothing else.
-    pub const GPU: Self =
-        Self { on: "a GPU", flat_pair: 0.01, tile_vector: 0.16, tile_visit: 2.0, sort: 1.0, bucket: 3.0 };
+    pub const CPU: Self = Self {
+        on: "one core",
+        flat_pair: 0.09,
+        tile_vector: 1.6,
+        tile_visit: 14.0,
+        sort: 14.0,
+        bucket: 2.0,
+        band: 0.0,
+    };
+    /// An NVIDIA H100, from `benches/gpu.rs` (docs/benchmarks/gpu.md). A smaller card takes more of everything, in about these ratios. A
+    /// bucket is dear: the CPU makes an item of it, and a workgroup starts for it.
+    pub const GPU: Self = Self {
+        on: "a GPU",
+        flat_pair: 0.000_54,
+        tile_vector: 0.008,
+        tile_visit: 0.05,
+        sort: 0.35,
+        bucket: 28.0,
+        band: 1e6,
+    };
 }
 
 /// `--join` as asked for.
@@ -156,12 +174,14 @@ impl fmt::Display for JoinPlan {
 }
 
 /// The bands that cost least for a radius, and what they cost; `None` where all have too many neighbours.
-fn cheapest(radius: u32, cost: impl Fn(&Bands) -> f64) -> Option<(f64, Bands)> {
-    (1..=MOST_BANDS.min(radius + 1))
+fn cheapest(radius: u32, cost: impl Fn(&Bands) -> f64 + Sync) -> Option<(f64, Bands)> {
+    let all: Vec<(f64, Bands)> = (1..=MOST_BANDS.min(radius + 1))
+        .into_par_iter()
         .map(|count| Bands::new(radius, count))
         .filter(|bands| bands.0.iter().all(|band| band.neighbours() <= MOST_NEIGHBOURS))
         .map(|bands| (cost(&bands), bands))
-        .min_by(|one, other| one.0.total_cmp(&other.0))
+        .collect();
+    all.into_iter().min_by(|one, other| one.0.total_cmp(&other.0))
 }
 
 /// Codes at even distances, moved as the bands want them.
@@ -189,7 +209,8 @@ impl Costs {
             cost += vectors * self.tile_vector
                 + visits * self.tile_visit
                 + (left + right) * self.sort
-                + buckets * self.bucket;
+                + buckets * self.bucket
+                + self.band;
         }
         cost
     }

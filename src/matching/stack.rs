@@ -11,6 +11,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::backend::Backend;
 use super::control::JoinControl;
 use super::distinct::Distinct;
 use super::join::{Join, JoinError, JoinSettings};
@@ -43,17 +44,19 @@ pub enum StackError {
     TooMany(u64),
 }
 
-/// The stacks of a list of codes: the largest first, of equally large ones that with the lower medoid.
+/// The stacks of a list of codes: the largest first, of equally large ones that with the lower medoid. The self-join runs on the GPU of
+/// `backend`, where it has one; the stacks are the same.
 ///
 /// # Errors
 /// Too many pairs for [`JoinSettings::memory`], and being cancelled.
 pub fn stacks(
     codes: &[Code],
     settings: JoinSettings,
+    backend: &Backend,
     control: &JoinControl,
 ) -> Result<Vec<Stack>, StackError> {
     let distinct = Distinct::new(codes);
-    let neighbours = Neighbours::find(&distinct, settings, control)?;
+    let neighbours = Neighbours::find(&distinct, settings, backend, control)?;
     let mut stacks: Vec<Stack> =
         neighbours.groups(&distinct).into_iter().map(|group| stack(&distinct, &group, settings)).collect();
     stacks.sort_unstable_by_key(|stack| (Reverse(stack.members.len()), stack.medoid));
@@ -74,11 +77,17 @@ type Group = Vec<(u32, u32)>;
 type Candidate = (u64, Reverse<u64>, Reverse<u32>, u32);
 
 impl Neighbours {
-    fn find(distinct: &Distinct, settings: JoinSettings, control: &JoinControl) -> Result<Self, StackError> {
+    fn find(
+        distinct: &Distinct,
+        settings: JoinSettings,
+        backend: &Backend,
+        control: &JoinControl,
+    ) -> Result<Self, StackError> {
         let most = settings.memory / PAIR_BYTES;
         let mut pairs: Vec<(u32, u32, u32)> = Vec::new();
         let settings = JoinSettings { most_hits: None, ..settings };
-        let joined = Join::with_itself(distinct.codes(), settings).run(control, |item| {
+        let join = Join::with_itself(distinct.codes(), settings).with_backend(backend);
+        let joined = join.run(control, |item| {
             for hit in &item.hits {
                 pairs.push((item.left, hit.right, hit.distance));
                 pairs.push((hit.right, item.left, hit.distance));
@@ -166,5 +175,5 @@ fn stack(distinct: &Distinct, group: &[(u32, u32)], settings: JoinSettings) -> S
 pub fn stacks_within(codes: &[Code], radius: u32) -> Vec<Stack> {
     let settings = JoinSettings { radius, memory: u64::MAX / 2, ..JoinSettings::default() };
     // Nobody cancels it, and there is memory.
-    stacks(codes, settings, &JoinControl::default()).unwrap_or_default()
+    stacks(codes, settings, &Backend::cpu("asked for"), &JoinControl::default()).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use super::PipelineError;
 use crate::case::{CaseStore, StackSettings};
 use crate::matching::stack::{StackError, stacks};
-use crate::matching::{JoinControl, JoinSettings};
+use crate::matching::{Backend, JoinControl, JoinSettings};
 use crate::pdq::Code;
 
 /// What is to be stacked, before it is.
@@ -31,7 +31,7 @@ impl Stacking {
         self.codes.len()
     }
 
-    /// Makes the stacks on the threads of `pool`, with `memory` bytes for pairs, and puts them in the place of those that the case had.
+    /// Makes the stacks on `backend` and the threads of `pool`, with `memory` bytes for pairs, and puts them in the place of those that the case had.
     ///
     /// # Errors
     /// The case store failed; inside, that the stacks could not be made, and the case's are as they were.
@@ -39,11 +39,12 @@ impl Stacking {
         &self,
         store: &mut CaseStore,
         memory: u64,
+        backend: &Backend,
         pool: &rayon::ThreadPool,
         control: &JoinControl,
     ) -> Result<Result<(), StackError>, PipelineError> {
         let join = JoinSettings { radius: self.settings.distance, memory, ..JoinSettings::default() };
-        match pool.install(|| stacks(&self.codes, join, control)) {
+        match pool.install(|| stacks(&self.codes, join, backend, control)) {
             Ok(stacks) => Ok(Ok(store.write_stacks(&self.stackable, &self.settings, &stacks)?)),
             Err(error) => Ok(Err(error)),
         }

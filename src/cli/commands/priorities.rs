@@ -71,8 +71,11 @@ pub(super) fn restack(
     let stacking = Stacking::of(store, settings).map_err(CliError::failed)?;
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
+    let backend = resources.backend_for("stacks", stacking.pictures() as u64, console)?;
     let control = JoinControl::default();
     let progress = JoinProgress { control: &control, cancel, items: stacking.pictures() as u64 };
-    let work = || stacking.run(store, resources.max_memory, &pool, &control);
-    progress.show(common.progress, console, work).map_err(CliError::failed)
+    let work = || stacking.run(store, resources.max_memory, &backend, &pool, &control);
+    let made = progress.show(common.progress, console, work).map_err(CliError::failed);
+    backend.take_notices().into_iter().for_each(|notice| console.warning(notice));
+    made
 }
