@@ -318,6 +318,19 @@ fn crowds_are_counted_to_the_last_pair() {
                 let (found, report) = support::collect(&Join::with_itself(&codes, settings));
                 assert_eq!(report.hits + report.more, expected.len() as u64, "{settings:?}");
                 assert!(found.iter().all(|item| item.hits.len() <= 5));
+                // The nearest, and of equally near ones those with the lowest numbers.
+                let first = found[0].left;
+                let mut nearest: Vec<(u32, u32)> = expected
+                    .iter()
+                    .filter(|pair| pair.needle == first)
+                    .map(|pair| (pair.distance, pair.haystack))
+                    .collect();
+                nearest.sort_unstable();
+                nearest.truncate(5);
+                nearest.sort_unstable_by_key(|hit| hit.1);
+                let hits: Vec<(u32, u32)> =
+                    found[0].hits.iter().map(|hit| (hit.distance, hit.right)).collect();
+                assert_eq!(hits, nearest, "{settings:?}");
             }
             let settings = JoinSettings { method, ..JoinSettings::default() };
             assert!(pairs(&Join::with_itself(&codes, settings)) == expected);

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(super) enum Stop {
     /// More pairs than were allowed.
     TooMany,
+    /// So many of all pairs are within the radius that measuring every one takes less than keeping them.
+    Crowded,
     /// The run was cancelled.
     Cancelled,
 }

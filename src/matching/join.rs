@@ -6,8 +6,9 @@
 //!   nearly everything else.
 //!
 //! What is searched are the *distinct* codes of both sides; equal ones are put in at the end. The left side is taken in chunks. A
-//! chunk that has more pairs than the memory allows is cut in two and begun again; a small one is done item by item,
-//! with all distances of an item at a time. So nothing overflows, and nothing of this shows in the result.
+//! chunk that has more pairs than the memory allows is cut in two and begun again. A small one, and one in which a sample finds everything
+//! near to everything, is done item by item, with all distances of some items at a time. So nothing overflows, and nothing of
+//! this shows in the result.
 //!
 //! Time: flat, |left| · |right| pairs, some 10¹⁰ a second and core with AVX-512; by bands, a few sorts of both sides and a small part of the pairs
 //! (1 in 241 at radius 31 with 16 bands). Which of them is chosen by what they would cost. Memory: 40 bytes a code of the right side and of a
@@ -22,9 +23,11 @@ use rayon::prelude::*;
 use super::allowance::{Allowance, Stop};
 use super::backend::Backend;
 use super::control::JoinControl;
+use super::crowd::Crowd;
 use super::distinct::Distinct;
 use super::leg::{Engine, Leg};
-use super::planner::{Costs, JoinMethod, JoinPlan};
+use super::nearest::finish;
+use super::planner::{Costs, JoinMethod, JoinPlan, density};
 use super::popcount::InstructionSet;
 use super::{DEFAULT_DISTANCE, Pair};
 use crate::pdq::{Code, Orientation};
@@ -39,8 +42,14 @@ const WHOLE_SECONDS: f64 = 3600.0;
 const LEAST_CODES: usize = 1 << 16;
 /// Memory that a pair takes until it is handed out: itself, in a thread's list and in the whole, and its place in the sorted one.
 const PAIR_BYTES: u64 = 48;
+/// Keeping and sorting a pair takes as long as measuring about so many: where more than one pair in so many is near, all are measured.
+const CROWD_DENSITY: f64 = 1.0 / 64.0;
+/// Of so few pairs it does not matter.
+const CROWD_PAIRS: f64 = 4e6;
 /// A chunk of no more items is done item by item rather than cut again.
 const FEW_ITEMS: usize = 64;
+/// Items that a thread measures together, so that each code of the right side that is fetched is met by so many.
+const TOGETHER: usize = 32;
 
 /// How codes are joined.
 #[derive(Clone, Copy, Debug)]
@@ -352,12 +361,12 @@ impl<'a> Join<'a> {
                     control.end(chunk.len());
                 }
                 Err(Stop::Cancelled) => return Err(JoinError::Cancelled),
-                Err(Stop::TooMany) if chunk.len() > FEW_ITEMS && self.settings.most_hits.is_none() => {
+                Err(Stop::TooMany) if chunk.len() > FEW_ITEMS => {
                     let middle = chunk.start + chunk.len() / 2;
                     chunks.extend([middle..chunk.end, chunk.start..middle]);
                     continue;
                 }
-                Err(Stop::TooMany) => {
+                Err(Stop::TooMany | Stop::Crowded) => {
                     self.one_by_one(&chunk, control, |hits| hand_out(sink, hits, &mut report))?;
                 }
             }
@@ -428,6 +437,10 @@ impl<'a> Join<'a> {
         let plan = JoinPlan::new(method, costs, left.codes(), leg.distinct().codes(), radius);
         if report.plan.is_empty() {
             report.plan = plan.to_string();
+        }
+        let pairs = left.codes().len() as f64 * leg.distinct().codes().len() as f64;
+        if pairs > CROWD_PAIRS && density(left.codes(), leg.distinct().codes(), radius) > CROWD_DENSITY {
+            return Err(Stop::Crowded);
         }
         control.begin(chunk.len(), left.codes().len() as u64 * plan.passes());
         let allowance = Allowance {
@@ -505,89 +518,26 @@ impl<'a> Join<'a> {
         control: &JoinControl,
         mut sink: impl FnMut(&ItemHits) -> Result<(), JoinError<E>>,
     ) -> Result<(), JoinError<E>> {
-        // As many at a time as keep all threads busy while the others wait for the order.
-        for some in chunk.clone().step_by(FEW_ITEMS) {
-            let items = some..chunk.end.min(some + FEW_ITEMS);
+        let crowd = Crowd { legs: &self.legs, with_itself: self.with_itself, settings: self.settings };
+        // As many at a time as keep all threads busy while the others wait for the order; with all their hits few are enough to fill a
+        // memory.
+        let threads = self.installed(rayon::current_num_threads);
+        let at_a_time = if self.settings.most_hits.is_some() { 4 * TOGETHER * threads } else { FEW_ITEMS };
+        for some in chunk.clone().step_by(at_a_time) {
+            let items = some..chunk.end.min(some + at_a_time);
             control.check().map_err(|_| JoinError::Cancelled)?;
             control.begin(items.len(), 1);
-            let count = items.len();
-            let hits: Vec<Option<ItemHits>> = self
-                .installed(|| items.into_par_iter().with_max_len(1).map(|item| self.measure(item)).collect());
-            for hits in hits.iter().flatten() {
+            let together = items.len().div_ceil(threads).min(TOGETHER);
+            let runs: Vec<Range<usize>> =
+                items.clone().step_by(together).map(|first| first..items.end.min(first + together)).collect();
+            let hits: Vec<Vec<Option<ItemHits>>> = self
+                .installed(|| runs.into_par_iter().with_max_len(1).map(|run| crowd.measure(&run)).collect());
+            for hits in hits.iter().flatten().flatten() {
                 sink(hits)?;
             }
-            control.end(count);
+            control.end(items.len());
         }
         Ok(())
-    }
-
-    fn measure(&self, item: usize) -> Option<ItemHits> {
-        let first = if self.with_itself { item + 1 } else { 0 };
-        let most = self.settings.most_hits.unwrap_or(usize::MAX);
-        let mut nearest = Nearest { hits: Vec::new(), total: 0, most, enough: u32::MAX };
-        let mut distances = Vec::new();
-        if let Some(leg) = self.plain() {
-            let right = leg.right().get(first..).unwrap_or_default();
-            self.settings.instructions.distances(leg.codes(&(item..item + 1))[0], right, &mut distances);
-            for (right, &distance) in distances.iter().enumerate() {
-                if u32::from(distance) <= self.settings.radius {
-                    let right = (first + right) as u32;
-                    nearest.push(Hit {
-                        right,
-                        distance: distance.into(),
-                        negative: false,
-                        orientation: Orientation::Original,
-                    });
-                }
-            }
-            return finish(item, nearest.hits, nearest.total, most);
-        }
-        let mut best: Vec<Option<(u16, bool, Orientation)>> = Vec::new();
-        for leg in &self.legs {
-            let skipped = (first * leg.right_per_item()).min(leg.right().len());
-            best.resize((leg.right().len() - skipped) / leg.right_per_item(), None);
-            for (code, &needle) in leg.codes(&(item..item + 1)).iter().enumerate() {
-                self.settings.instructions.distances(needle, &leg.right()[skipped..], &mut distances);
-                for (right, &distance) in distances.iter().enumerate() {
-                    if u32::from(distance) <= self.settings.radius {
-                        let (_, negative, orientation) = leg.meaning(code, right as u32);
-                        let hit = Some((distance, negative, orientation));
-                        let best = &mut best[right / leg.right_per_item()];
-                        *best = if best.is_none() { hit } else { hit.min(*best) };
-                    }
-                }
-            }
-        }
-        for (right, best) in best.iter().enumerate() {
-            if let Some((distance, negative, orientation)) = *best {
-                let (right, distance) = ((first + right) as u32, distance.into());
-                nearest.push(Hit { right, distance, negative, orientation });
-            }
-        }
-        finish(item, nearest.hits, nearest.total, most)
-    }
-}
-
-/// The nearest of hits that come in the order of their numbers, and how many there were.
-struct Nearest {
-    hits: Vec<Hit>,
-    total: u64,
-    most: usize,
-    /// There are enough hits nearer than this, or as near and with lower numbers.
-    enough: u32,
-}
-
-impl Nearest {
-    fn push(&mut self, hit: Hit) {
-        self.total += 1;
-        if hit.distance >= self.enough {
-            return;
-        }
-        self.hits.push(hit);
-        if self.hits.len() > self.most.saturating_mul(2).saturating_add(64) {
-            keep_nearest(&mut self.hits, self.most);
-            self.enough = self.hits.iter().map(|hit| hit.distance).max().unwrap_or(0);
-        }
     }
 }
 
@@ -619,26 +569,6 @@ impl Found {
         let before = |end: usize| self.codes.partition_point(|code| (code.place as usize) < end);
         &self.codes[before(places.start)..before(places.end)]
     }
-}
-
-/// Keeps the nearest hits, and of equally near ones those with the lowest numbers.
-fn keep_nearest(hits: &mut Vec<Hit>, most: usize) {
-    if hits.len() > most {
-        if most > 0 {
-            hits.select_nth_unstable_by_key(most - 1, |hit| (hit.distance, hit.right));
-        }
-        hits.truncate(most);
-    }
-}
-
-fn finish(item: usize, mut hits: Vec<Hit>, total: u64, most: usize) -> Option<ItemHits> {
-    if total == 0 {
-        return None;
-    }
-    keep_nearest(&mut hits, most);
-    hits.sort_unstable();
-    let more = total - hits.len() as u64;
-    Some(ItemHits { left: item as u32, hits, more })
 }
 
 /// Every pair of a code of `needles` and one of `haystack` within `radius` (inclusive), sorted by (needle, haystack), on the threads of

@@ -12,9 +12,11 @@ mod allowance;
 mod banded;
 mod bands;
 mod control;
+mod crowd;
 mod distinct;
 mod lanes;
 mod leg;
+mod nearest;
 mod planner;
 mod tile;
 

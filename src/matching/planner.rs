@@ -184,6 +184,14 @@ fn cheapest(radius: u32, cost: impl Fn(&Bands) -> f64 + Sync) -> Option<(f64, Ba
     all.into_iter().min_by(|one, other| one.0.total_cmp(&other.0))
 }
 
+/// The share of pairs within the radius, by a sample of them; codes that are equal do not count.
+pub(super) fn density(left: &[Code], right: &[Code], radius: u32) -> f64 {
+    let (left, right) = (sample(left), sample(right));
+    let pairs = left.iter().flat_map(|one| right.iter().map(move |other| (one, other)));
+    let near = pairs.filter(|(one, other)| one != other && one.distance(**other) <= radius).count();
+    near as f64 / (left.len() * right.len()).max(1) as f64
+}
+
 /// Codes at even distances, moved as the bands want them.
 fn sample(codes: &[Code]) -> Vec<Code> {
     let count = codes.len().min(SAMPLE);

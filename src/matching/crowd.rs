@@ -1,0 +1,84 @@
+//! Crowds: items with so many hits that it is quicker to measure them against everything than to look for what is near.
+//!
+//! Some items are measured together, block by block of the right side, so that what is fetched is used for all of them.
+
+use std::ops::Range;
+
+use super::join::{Hit, ItemHits, JoinSettings};
+use super::leg::Leg;
+use super::nearest::Nearest;
+use crate::pdq::Orientation;
+
+/// Codes of the right side at a time: 128 KiB, which a core's own cache holds.
+const BLOCK: usize = 4096;
+
+/// A join whose items are measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowd<'a> {
+    pub legs: &'a [Leg<'a>],
+    pub with_itself: bool,
+    pub settings: JoinSettings,
+}
+
+impl Crowd<'_> {
+    /// The hits of a run of items, in their order.
+    pub fn measure(&self, items: &Range<usize>) -> Vec<Option<ItemHits>> {
+        match self.legs {
+            [leg] if leg.is_plain() => self.measure_plain(leg, items),
+            _ => items.clone().map(|item| self.measure_turned(item)).collect(),
+        }
+    }
+
+    /// The first item that `item` is to be compared with.
+    const fn first(&self, item: usize) -> usize {
+        if self.with_itself { item + 1 } else { 0 }
+    }
+
+    /// Items of one code, each against all codes.
+    fn measure_plain(&self, leg: &Leg<'_>, items: &Range<usize>) -> Vec<Option<ItemHits>> {
+        let most = self.settings.most_hits.unwrap_or(usize::MAX);
+        let mut nearest: Vec<Nearest> = items.clone().map(|_| Nearest::new(most)).collect();
+        let mut distances = Vec::new();
+        for (index, block) in leg.right().chunks(BLOCK).enumerate() {
+            let start = index * BLOCK;
+            for (item, nearest) in items.clone().zip(&mut nearest) {
+                let skipped = self.first(item).saturating_sub(start).min(block.len());
+                let codes = leg.codes(&(item..item + 1));
+                self.settings.instructions.distances(codes[0], &block[skipped..], &mut distances);
+                nearest.push_within(self.settings.radius, (start + skipped) as u32, &distances);
+            }
+        }
+        items.clone().zip(nearest).map(|(item, nearest)| nearest.finish(item)).collect()
+    }
+
+    /// An item of several codes, or against such: the least distance of each right item counts.
+    fn measure_turned(&self, item: usize) -> Option<ItemHits> {
+        let first = self.first(item);
+        let most = self.settings.most_hits.unwrap_or(usize::MAX);
+        let mut distances = Vec::new();
+        let mut best: Vec<Option<(u16, bool, Orientation)>> = Vec::new();
+        for leg in self.legs {
+            let skipped = (first * leg.right_per_item()).min(leg.right().len());
+            best.resize((leg.right().len() - skipped) / leg.right_per_item(), None);
+            for (code, &needle) in leg.codes(&(item..item + 1)).iter().enumerate() {
+                self.settings.instructions.distances(needle, &leg.right()[skipped..], &mut distances);
+                for (right, &distance) in distances.iter().enumerate() {
+                    if u32::from(distance) <= self.settings.radius {
+                        let (_, negative, orientation) = leg.meaning(code, right as u32);
+                        let hit = Some((distance, negative, orientation));
+                        let best = &mut best[right / leg.right_per_item()];
+                        *best = if best.is_none() { hit } else { hit.min(*best) };
+                    }
+                }
+            }
+        }
+        let mut nearest = Nearest::new(most);
+        for (right, best) in best.iter().enumerate() {
+            if let Some((distance, negative, orientation)) = *best {
+                let (right, distance) = ((first + right) as u32, distance.into());
+                nearest.push(Hit { right, distance, negative, orientation });
+            }
+        }
+        nearest.finish(item)
+    }
+}

@@ -1,0 +1,77 @@
+//! The hits of an item: the nearest of any number, and how many there are.
+
+use super::join::{Hit, ItemHits};
+use crate::pdq::Orientation;
+
+/// The nearest of hits that come in the order of their numbers, and how many there were.
+#[derive(Debug)]
+pub(super) struct Nearest {
+    hits: Vec<Hit>,
+    total: u64,
+    most: usize,
+    /// There are enough hits nearer than this, or as near and with lower numbers.
+    enough: u32,
+}
+
+impl Nearest {
+    /// None yet, of which `most` are to be kept.
+    pub const fn new(most: usize) -> Self {
+        Self { hits: Vec::new(), total: 0, most, enough: u32::MAX }
+    }
+
+    /// Takes hits on the items from `first` on at these distances, as far as they are within the radius.
+    pub fn push_within(&mut self, radius: u32, first: u32, distances: &[u16]) {
+        // Two quick looks at all, because in a crowd most are hits, and few of them among the nearest.
+        let within = distances.iter().filter(|&&distance| u32::from(distance) <= radius).count();
+        let nearer = |&distance: &u16| u32::from(distance) < self.enough;
+        if within == 0 || !distances.iter().any(nearer) {
+            self.total += within as u64;
+            return;
+        }
+        for (right, &distance) in (first..).zip(distances) {
+            let distance = u32::from(distance);
+            if distance <= radius {
+                self.push(Hit { right, distance, negative: false, orientation: Orientation::Original });
+            }
+        }
+    }
+
+    /// Takes a hit.
+    pub fn push(&mut self, hit: Hit) {
+        self.total += 1;
+        if hit.distance >= self.enough {
+            return;
+        }
+        self.hits.push(hit);
+        if self.hits.len() > self.most.saturating_mul(2).saturating_add(64) {
+            keep_nearest(&mut self.hits, self.most);
+            self.enough = self.hits.iter().map(|hit| hit.distance).max().unwrap_or(0);
+        }
+    }
+
+    /// What `item` has.
+    pub fn finish(self, item: usize) -> Option<ItemHits> {
+        finish(item, self.hits, self.total, self.most)
+    }
+}
+
+/// Keeps the nearest hits, and of equally near ones those with the lowest numbers.
+fn keep_nearest(hits: &mut Vec<Hit>, most: usize) {
+    if hits.len() > most {
+        if most > 0 {
+            hits.select_nth_unstable_by_key(most - 1, |hit| (hit.distance, hit.right));
+        }
+        hits.truncate(most);
+    }
+}
+
+/// The hits of an item, of `total`, as many as are wanted.
+pub(super) fn finish(item: usize, mut hits: Vec<Hit>, total: u64, most: usize) -> Option<ItemHits> {
+    if total == 0 {
+        return None;
+    }
+    keep_nearest(&mut hits, most);
+    hits.sort_unstable();
+    let more = total - hits.len() as u64;
+    Some(ItemHits { left: item as u32, hits, more })
+}
