@@ -49,6 +49,12 @@ impl Default for FlatKernel {
 }
 
 impl FlatKernel {
+    /// Whether the shader can be made of it; a file may say anything.
+    #[must_use]
+    pub fn is_possible(self) -> bool {
+        Self::RESPECTS.iter().all(|respect| respect(self).contains(&self))
+    }
+
     /// Kernels like one, in each respect in which they can differ, those that matter more first.
     pub const RESPECTS: [fn(Self) -> Vec<Self>; 4] = [
         |kernel| [1, 2].map(|fours| Self { fours, ..kernel }).into(),

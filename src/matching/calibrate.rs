@@ -263,7 +263,9 @@ fn cache_file() -> Option<PathBuf> {
 /// What was measured before; nothing where the file is missing or damaged.
 fn read_cache() -> BTreeMap<String, Measurement> {
     let text = cache_file().and_then(|path| fs::read(path).ok()).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
+    let mut cache: BTreeMap<String, Measurement> = serde_json::from_slice(&text).unwrap_or_default();
+    cache.retain(|_, measurement| measurement.gpu_kernel.is_possible());
+    cache
 }
 
 fn write_cache(cache: &BTreeMap<String, Measurement>) -> std::io::Result<()> {
@@ -280,6 +282,19 @@ fn write_cache(cache: &BTreeMap<String, Measurement>) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_kernels_that_can_be_are_taken_from_a_file() {
+        let kernel = FlatKernel::default();
+        assert!(kernel.is_possible() && FlatKernel { carry_save: true, fours: 2, ..kernel }.is_possible());
+        for kernel in [
+            FlatKernel { workgroup: 0, ..kernel },
+            FlatKernel { needle_group: 1 << 20, ..kernel },
+            FlatKernel { fours: 3, ..kernel },
+        ] {
+            assert!(!kernel.is_possible(), "{kernel:?}");
+        }
+    }
 
     #[test]
     fn the_faster_search_wins() {

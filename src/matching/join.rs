@@ -26,7 +26,7 @@ use super::control::JoinControl;
 use super::crowd::Crowd;
 use super::distinct::Distinct;
 use super::leg::{Engine, Leg};
-use super::nearest::finish;
+use super::nearest::{Nearest, finish};
 use super::planner::{Costs, JoinMethod, JoinPlan, density};
 use super::popcount::InstructionSet;
 use super::{DEFAULT_DISTANCE, Pair};
@@ -279,6 +279,11 @@ impl<'a> Join<'a> {
         }
     }
 
+    /// Hits of an item at most.
+    fn right_items(&self) -> usize {
+        self.legs.iter().map(|leg| leg.right().len() / leg.right_per_item()).max().unwrap_or(0)
+    }
+
     /// The backend, if there is a GPU to it.
     fn gpu(&self) -> Option<&'a Backend> {
         self.backend.filter(|backend| backend.is_gpu())
@@ -519,10 +524,11 @@ impl<'a> Join<'a> {
         mut sink: impl FnMut(&ItemHits) -> Result<(), JoinError<E>>,
     ) -> Result<(), JoinError<E>> {
         let crowd = Crowd { legs: &self.legs, with_itself: self.with_itself, settings: self.settings };
-        // As many at a time as keep all threads busy while the others wait for the order; with all their hits few are enough to fill a
-        // memory.
+        // As many at a time as keep all threads busy while the others wait for the order, and as the memory has room for their hits.
         let threads = self.installed(rayon::current_num_threads);
-        let at_a_time = if self.settings.most_hits.is_some() { 4 * TOGETHER * threads } else { FEW_ITEMS };
+        let hits = self.settings.most_hits.map_or(self.right_items(), Nearest::most_kept);
+        let room = self.settings.memory / (hits.saturating_mul(size_of::<Hit>())).max(1) as u64;
+        let at_a_time = room.clamp(1, (4 * TOGETHER * threads) as u64) as usize;
         for some in chunk.clone().step_by(at_a_time) {
             let items = some..chunk.end.min(some + at_a_time);
             control.check().map_err(|_| JoinError::Cancelled)?;

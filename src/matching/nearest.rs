@@ -19,6 +19,11 @@ impl Nearest {
         Self { hits: Vec::new(), total: 0, most, enough: u32::MAX }
     }
 
+    /// Hits that are held at a time, where `most` are wanted.
+    pub const fn most_kept(most: usize) -> usize {
+        most.saturating_mul(2).saturating_add(64)
+    }
+
     /// Takes hits on the items from `first` on at these distances, as far as they are within the radius.
     pub fn push_within(&mut self, radius: u32, first: u32, distances: &[u16]) {
         // Two quick looks at all, because in a crowd most are hits, and few of them among the nearest.
@@ -43,7 +48,7 @@ impl Nearest {
             return;
         }
         self.hits.push(hit);
-        if self.hits.len() > self.most.saturating_mul(2).saturating_add(64) {
+        if self.hits.len() >= Self::most_kept(self.most) {
             keep_nearest(&mut self.hits, self.most);
             self.enough = self.hits.iter().map(|hit| hit.distance).max().unwrap_or(0);
         }
