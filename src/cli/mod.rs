@@ -16,6 +16,8 @@ pub mod protect;
 pub mod resumable;
 pub mod rows_progress;
 
+mod rows;
+
 use std::process::ExitCode;
 
 use args::{Arguments, BenchCommand, Command, KeyCommand, ShareCommand};
