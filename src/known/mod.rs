@@ -8,6 +8,7 @@ mod digest_index;
 mod import;
 mod lines;
 pub mod photodna;
+pub mod photodna_search;
 pub mod profile;
 mod read;
 mod record;
