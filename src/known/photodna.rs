@@ -5,8 +5,8 @@
 
 use super::record::{PHOTODNA_BYTES, PhotoDna, Spelling};
 
-/// The squared distance up to which two values are a match unless told otherwise: what IPED takes. No threshold is published
-/// with the rule; `docs/known-sets.md` says where this one is from.
+/// The squared distance up to which two values are a match unless told otherwise: what IPED ships (`maxSimilarityDistance` of its
+/// `PhotoDNALookupConfig.txt`). The rule leaves the threshold to its user.
 pub const DEFAULT_SQUARED_DISTANCE: u32 = 40_000;
 /// The largest squared distance that there is.
 pub const MAX_SQUARED_DISTANCE: u32 = PHOTODNA_BYTES as u32 * 255 * 255;

@@ -167,7 +167,7 @@ fn lower_bounds(leading: &[u8; LEADING], block: &Block, shift: u32) -> [u16; LAN
     for (&number, others) in leading.iter().zip(block) {
         for (sum, &other) in sums.iter_mut().zip(others) {
             let difference = u16::from(number.abs_diff(other));
-            *sum = sum.saturating_add(difference * difference >> shift);
+            *sum = sum.saturating_add((difference * difference) >> shift);
         }
     }
     sums

@@ -1,4 +1,4 @@
-//! `tamis known`: published lists become set files, which are shown and verified; [`super::known_match`] compares two.
+//! `tamis known`: published lists become set files, which are shown and verified, and compared (`known_match`).
 
 use std::io::{self, Write};
 use std::path::Path;
