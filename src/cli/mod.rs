@@ -16,6 +16,9 @@ pub mod protect;
 pub mod resumable;
 pub mod rows_progress;
 
+mod compare_progress;
+mod rows;
+
 use std::process::ExitCode;
 
 use args::{Arguments, BenchCommand, Command, KeyCommand, ShareCommand};

@@ -3,11 +3,13 @@
 
 mod builder;
 mod code_list;
+pub mod compare;
 mod control;
 mod digest_index;
 mod import;
 mod lines;
 pub mod photodna;
+pub mod photodna_search;
 pub mod profile;
 mod read;
 mod record;
@@ -301,6 +303,15 @@ impl KnownSet {
 /// Records by MD5, SHA-1 and SHA-256.
 fn find_in_file(file: &SetFile, digests: &Digests) -> Result<[Vec<u32>; 3], SetError> {
     Ok([file.find_md5(&digests.md5)?, file.find_sha1(&digests.sha1)?, file.find_sha256(&digests.sha256)?])
+}
+
+/// The identifier that a publisher gives a record, escaped: VICS has it as `MediaID`, NCMEC as `id`, ICSE as `Image ID`.
+#[must_use]
+pub fn publisher_id(fields: &str) -> Option<String> {
+    let columns = columns_of(fields);
+    let named =
+        |wanted: &str| columns.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    ["MediaID", "id", "Image ID"].into_iter().find_map(named)
 }
 
 /// The members of an object that are not empty, as columns.

@@ -1,10 +1,13 @@
-//! `tamis known`: importing, showing and verifying set files.
+//! `tamis known`: importing, showing, verifying and comparing set files.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::GeometryName;
+use super::{GeometryName, RowFormat};
+use crate::known::photodna::{DEFAULT_SQUARED_DISTANCE, MAX_SQUARED_DISTANCE};
+use crate::matching::{DEFAULT_DISTANCE, JoinMethod, MAX_DISTANCE};
+use crate::pdq::MIN_QUALITY;
 
 /// `tamis known`.
 #[derive(Debug, Args)]
@@ -23,6 +26,8 @@ pub enum KnownCommand {
     Show(KnownShow),
     /// Check every byte and every record of a set file
     Verify(KnownVerify),
+    /// Compare two set files: the pairs of records that stand for the same or nearly the same material
+    Match(KnownMatch),
 }
 
 /// `tamis known import`.
@@ -87,4 +92,38 @@ pub struct KnownVerify {
     /// The set file
     #[arg(value_name = "SET")]
     pub set: PathBuf,
+}
+
+/// `tamis known match`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "One row a pair of records, with its strongest way: digest, then photodna, then pdq. \
+`left` and `right` are numbers of records as `tamis known show SET --record N` takes them. See docs/known-sets.md."
+)]
+pub struct KnownMatch {
+    /// A set file, such as another agency's
+    #[arg(value_name = "LEFT")]
+    pub left: PathBuf,
+    /// The set file to compare it with
+    #[arg(value_name = "RIGHT")]
+    pub right: PathBuf,
+    /// Differing bits of 256 up to which two PDQ codes are a pair
+    #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
+    pub distance: u32,
+    /// Sum of the squared differences of their 144 numbers up to which two PhotoDNA values are a pair: the square of the
+    /// Euclidean distance
+    #[arg(long, value_name = "SQUARED", default_value_t = DEFAULT_SQUARED_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_SQUARED_DISTANCE)))]
+    pub photodna_distance: u32,
+    /// PDQ codes of a lower quality (0...100) are set aside, where the set gives one
+    #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub min_quality: u8,
+    /// How PDQ codes are joined, as in `tamis join`. The rows are the same
+    #[arg(long, value_name = "HOW", default_value_t)]
+    pub join: JoinMethod,
+    /// Form of the rows
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    pub format: RowFormat,
+    /// File for the result, instead of standard output; it appears only when it is whole
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }

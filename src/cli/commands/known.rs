@@ -1,4 +1,4 @@
-//! `tamis known`: published lists become set files, which are shown and verified.
+//! `tamis known`: published lists become set files, which are shown and verified, and compared (`known_match`).
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -34,6 +34,7 @@ pub fn run(command: &Known, common: &Common, console: &Console) -> Result<Finish
         KnownCommand::Import(command) => run_import(command, common, console),
         KnownCommand::Show(command) => show(command),
         KnownCommand::Verify(command) => verify(command, common, console),
+        KnownCommand::Match(command) => super::known_match::run(command, common, console),
     }
 }
 

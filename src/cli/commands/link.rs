@@ -1,13 +1,10 @@
 //! `tamis link`: what cases and packages have in common.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
 use std::path::Path;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
 use crate::case::CaseReader;
-use crate::cli::args::{Common, Link, RowFormat};
+use crate::cli::args::{Common, Link};
 use crate::cli::config::Resources;
 use crate::cli::console::Console;
 use crate::cli::count_progress::CountProgress;
@@ -16,10 +13,9 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::join_progress::JoinProgress;
 use crate::cli::output::{check_format, with_output};
 use crate::cli::protect::Protected;
+use crate::cli::rows::Rows;
 use crate::matching::{JoinControl, JoinSettings};
 use crate::report::columns::{Cell, Column, Kind};
-use crate::report::parquet::ParquetRows;
-use crate::report::write_json_line;
 use crate::share::ShareError;
 use crate::share::holder::Holder;
 use crate::share::link::{HolderCounts, LinkRow, LinkTools, Near, Side, link, refuse_incomparable};
@@ -65,10 +61,11 @@ pub fn run(command: &Link, common: &Common, console: &Console) -> Result<Finishe
     let mut counts = None;
     let mut count = RowCount::default();
     let written = with_output(output, |out| {
-        let mut rows = Rows::new(command.format, out).map_err(CliError::failed)?;
+        let mut rows = Rows::new(command.format, columns(), out).map_err(CliError::failed)?;
         let sink = &mut |row: &LinkRow<'_>| {
             count.add(row);
-            rows.write(row).map_err(ShareError::Sink)
+            let texts = Texts { sha256_a: hex(&row.a.sha256), sha256_b: hex(&row.b.sha256) };
+            rows.write(&cells(row, &texts)).map_err(ShareError::Sink)
         };
         let linked = progress.show(common.progress, console, || link(&mut holders, tools, sink));
         counts = Some(linked.map_err(CliError::failed)?);
@@ -253,74 +250,4 @@ fn cells<'a>(row: &'a LinkRow<'_>, texts: &'a Texts) -> Vec<Cell<'a>> {
     ];
     cells.extend(said(&row.a).chain(said(&row.b)));
     cells
-}
-
-/// Writes rows in the form that was asked for.
-enum Rows<'a> {
-    Csv(Box<csv::Writer<&'a mut dyn Write>>),
-    Jsonl(&'a mut dyn Write, Vec<Column>),
-    Parquet(Box<ParquetRows<'a>>),
-}
-
-/// A row of JSON, its fields in the columns' order.
-struct JsonRow<'a> {
-    columns: &'a [Column],
-    cells: &'a [Cell<'a>],
-}
-
-impl Serialize for JsonRow<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.columns.len()))?;
-        for (column, cell) in self.columns.iter().zip(self.cells) {
-            match cell {
-                Cell::Empty => map.serialize_entry(&column.name, &())?,
-                Cell::Unsigned(number) => map.serialize_entry(&column.name, number)?,
-                Cell::Integer(number) => map.serialize_entry(&column.name, number)?,
-                Cell::Boolean(yes) => map.serialize_entry(&column.name, yes)?,
-                Cell::Text(text) => map.serialize_entry(&column.name, text)?,
-            }
-        }
-        map.end()
-    }
-}
-
-impl<'a> Rows<'a> {
-    fn new(format: RowFormat, out: &'a mut dyn Write) -> io::Result<Self> {
-        let columns = columns();
-        Ok(match format {
-            RowFormat::Csv => {
-                let mut rows = csv::Writer::from_writer(out);
-                rows.write_record(columns.iter().map(|column| column.name.as_bytes()))?;
-                Self::Csv(Box::new(rows))
-            }
-            RowFormat::Jsonl => Self::Jsonl(out, columns),
-            RowFormat::Parquet => Self::Parquet(Box::new(ParquetRows::new(&columns, out)?)),
-        })
-    }
-
-    fn write(&mut self, row: &LinkRow<'_>) -> io::Result<()> {
-        let texts = Texts { sha256_a: hex(&row.a.sha256), sha256_b: hex(&row.b.sha256) };
-        let cells = cells(row, &texts);
-        match self {
-            Self::Csv(rows) => {
-                let mut field = Vec::new();
-                for cell in &cells {
-                    field.clear();
-                    cell.write(&mut field)?;
-                    rows.write_field(&field)?;
-                }
-                Ok(rows.write_record(None::<&[u8]>)?)
-            }
-            Self::Jsonl(out, columns) => write_json_line(*out, &JsonRow { columns, cells: &cells }),
-            Self::Parquet(rows) => rows.row(&cells),
-        }
-    }
-
-    fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Csv(mut rows) => rows.flush(),
-            Self::Jsonl(out, _) => out.flush(),
-            Self::Parquet(rows) => rows.finish(),
-        }
-    }
 }

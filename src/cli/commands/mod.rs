@@ -16,5 +16,6 @@ pub mod share;
 pub mod stack;
 pub mod triage;
 
+mod known_match;
 mod priorities;
 mod run;

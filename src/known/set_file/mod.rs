@@ -8,6 +8,7 @@ mod manifest;
 mod map;
 mod partial;
 mod sort;
+mod tables;
 mod write;
 
 use std::fs::File;
@@ -32,6 +33,7 @@ use sort::leading_bits;
 
 pub(in crate::known) use layout::MAGIC;
 pub use manifest::{Manifest, SetCounts, SourceFile};
+pub(in crate::known) use tables::DigestTable;
 pub(in crate::known) use write::SetWriter;
 
 /// Why a set file could not be read or written.

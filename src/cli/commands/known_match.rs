@@ -1,0 +1,221 @@
+//! `tamis known match`: the pairs of records of two set files that stand for the same or nearly the same material.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use crate::cli::args::Common;
+use crate::cli::args::known::KnownMatch;
+use crate::cli::compare_progress::CompareProgress;
+use crate::cli::config::Resources;
+use crate::cli::console::Console;
+use crate::cli::count_progress::CountProgress;
+use crate::cli::error::{CliError, Finished};
+use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::output::{check_format, with_output};
+use crate::cli::protect::Protected;
+use crate::cli::rows::Rows;
+use crate::known::compare::{
+    CompareControl, CompareCounts, CompareError, CompareSettings, CompareTools, ComparedSet, DIGESTS,
+    RecordPair, compare,
+};
+use crate::known::profile::Meaning;
+use crate::known::{SetFile, StoredRecord, publisher_id};
+use crate::matching::JoinSettings;
+use crate::report::columns::{Cell, Column, Kind};
+use crate::source::name::{escape, escape_path};
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong usage, a set that is refused, or a sink that failed.
+pub(super) fn run(command: &KnownMatch, common: &Common, console: &Console) -> Result<Finished, CliError> {
+    let output = command.output.as_deref();
+    check_format(command.format, output)?;
+    let given = [command.left.clone(), command.right.clone()];
+    Protected::new(&[], &given).refuse_output(output)?;
+    let (left, right) = open(command)?;
+    let cancel = cancel_on_interrupt()?;
+    let resources = Resources::resolve(common, &[]);
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
+    let read = |set| ComparedSet::new(set, command.min_quality).map_err(CliError::failed);
+    let sides = [read(&left)?, read(&right)?];
+    tell_aside(&sides, command.min_quality, console);
+    let backend = resources.start_backend(sides[1].codes(), console)?;
+    let settings = CompareSettings {
+        photodna: command.photodna_distance,
+        join: JoinSettings {
+            radius: command.distance,
+            method: command.join,
+            memory: resources.max_memory,
+            ..JoinSettings::default()
+        },
+    };
+    let control = CompareControl::default();
+    let tools = CompareTools { pool: &pool, backend: &backend, control: &control };
+    let progress = CompareProgress { control: &control, cancel: &cancel, values: sides[0].work() };
+    let started = Instant::now();
+    let mut counts = None;
+    let written = with_output(output, |out| {
+        let mut rows = Rows::new(command.format, columns(), out).map_err(CliError::failed)?;
+        let sink = &mut |pair: &RecordPair| write(pair, [&left, &right], &mut rows);
+        let [one, other] = &sides;
+        let compared = progress.show(common.progress, console, || compare(one, other, settings, tools, sink));
+        counts = Some(compared.map_err(|error| match error {
+            CompareError::Sink(error) => error,
+            error => CliError::failed(error),
+        })?);
+        rows.finish().map_err(CliError::failed)
+    });
+    for notice in backend.take_notices() {
+        console.warning(notice);
+    }
+    if cancel.is_cancelled() && written.is_err() {
+        console.note("interrupted: what was written, if anything, is not the whole result");
+        return Ok(Finished::Interrupted);
+    }
+    written?;
+    tell(&counts.unwrap_or_default(), command, started, console);
+    Ok(Finished::Done)
+}
+
+/// Opens both sets.
+fn open(command: &KnownMatch) -> Result<(SetFile, SetFile), CliError> {
+    let left = SetFile::open(&command.left).map_err(CliError::failed)?;
+    let right = SetFile::open(&command.right).map_err(CliError::failed)?;
+    if left.identity() == right.identity() {
+        return Err(CliError::Usage(format!(
+            "{} and {} are the same set: give two",
+            escape_path(&command.left),
+            escape_path(&command.right)
+        )));
+    }
+    Ok((left, right))
+}
+
+/// Says what takes no part.
+fn tell_aside(sides: &[ComparedSet<'_>; 2], min_quality: u8, console: &Console) {
+    for (side, set) in ["left", "right"].into_iter().zip(sides) {
+        let (low, zero, values) = (set.counts.low_quality, set.counts.zero_codes, set.zero_values);
+        if low + zero + values > 0 {
+            console.note(format!(
+                "{side}: set aside are {low} PDQ codes with a quality under {min_quality}, {zero} PDQ codes and {values} PhotoDNA \
+                 values that are all zero"
+            ));
+        }
+    }
+}
+
+/// What was found, on standard error.
+fn tell(counts: &CompareCounts, command: &KnownMatch, started: Instant, console: &Console) {
+    if let Some((left, right)) = counts.first_conflict {
+        console.warning(format!(
+            "{} pairs have an equal weaker digest and a stronger one that differs, and are no pairs by their digests: a wrong \
+             record, or files made to collide. The first: left {}, right {}",
+            counts.conflicts,
+            u64::from(left) + 1,
+            u64::from(right) + 1
+        ));
+    }
+    let [digest, photodna, pdq] = counts.by_way;
+    console.note(format!(
+        "{} pairs, of {} records of the left set: {digest} by digest, {photodna} by PhotoDNA within {}, {pdq} by PDQ within {} bits, \
+         each by its strongest way, in {:.2} s",
+        counts.pairs(),
+        counts.left_records,
+        command.photodna_distance,
+        command.distance,
+        started.elapsed().as_secs_f64()
+    ));
+    if let Some(path) = &command.output {
+        console.note(format!("written to {}", escape_path(path)));
+    }
+}
+
+/// What a row says of either record.
+const FACTS: [(&str, Kind); 7] = [
+    ("id", Kind::Text),
+    ("category", Kind::Text),
+    ("category_label", Kind::Text),
+    ("victim_identified", Kind::Boolean),
+    ("offender_identified", Kind::Boolean),
+    ("distributed", Kind::Boolean),
+    ("series", Kind::Text),
+];
+
+/// The columns of rows; JSON has the same names.
+fn columns() -> Vec<Column> {
+    let mut columns = vec![
+        Column::new("left", Kind::Integer),
+        Column::new("right", Kind::Integer),
+        Column::new("way", Kind::Text),
+        Column::new("distance", Kind::Unsigned),
+        Column::optional("equal_digests", Kind::Text),
+        Column::optional("photodna_distance", Kind::Unsigned),
+        Column::optional("pdq_distance", Kind::Unsigned),
+    ];
+    for side in ["left", "right"] {
+        let named = |name| Cow::Owned(format!("{side}_{name}"));
+        columns.extend(FACTS.map(|(name, kind)| Column { name: named(name), kind, optional: true }));
+    }
+    columns
+}
+
+/// The texts of a record that cells borrow, escaped.
+struct Texts {
+    id: Option<String>,
+    label: Option<String>,
+    series: Option<String>,
+}
+
+impl Texts {
+    fn of(set: &SetFile, record: &StoredRecord<'_>) -> Self {
+        let shown = |text: &str| escape(text.as_bytes());
+        let facts = &record.facts;
+        let category = set.manifest().profile.category(facts.category.as_deref()).ok().flatten();
+        Self {
+            id: publisher_id(record.fields),
+            label: category.map(|category| shown(&category.label)),
+            series: facts.series.as_deref().map(shown),
+        }
+    }
+}
+
+/// The cells of a record, in the order of [`FACTS`].
+fn facts<'a>(record: &StoredRecord<'_>, texts: &'a Texts) -> [Cell<'a>; FACTS.len()] {
+    let facts = &record.facts;
+    [
+        (&texts.id).into(),
+        facts.meaning.map(Meaning::name).map_or(Cell::Empty, Cell::Text),
+        (&texts.label).into(),
+        facts.victim_identified.into(),
+        facts.offender_identified.into(),
+        facts.distributed.into(),
+        (&texts.series).into(),
+    ]
+}
+
+/// Writes the row of a pair.
+fn write(pair: &RecordPair, [left, right]: [&SetFile; 2], rows: &mut Rows<'_>) -> Result<(), CliError> {
+    let Some((way, distance)) = pair.strongest() else { return Ok(()) };
+    let one = left.record(pair.left).map_err(CliError::failed)?;
+    let other = right.record(pair.right).map_err(CliError::failed)?;
+    let (texts, other_texts) = (Texts::of(left, &one), Texts::of(right, &other));
+    let equal: Vec<&str> =
+        DIGESTS.into_iter().zip(pair.equal).filter(|(_, equal)| *equal).map(|(name, _)| name).collect();
+    let equal = equal.join("; ");
+    let number = |record: u32| Cell::Integer(i64::from(record) + 1);
+    let within = |distance: Option<u32>| distance.map_or(Cell::Empty, Cell::Unsigned);
+    let mut cells = vec![
+        number(pair.left),
+        number(pair.right),
+        Cell::Text(way.name()),
+        Cell::Unsigned(distance),
+        if equal.is_empty() { Cell::Empty } else { Cell::Text(&equal) },
+        within(pair.photodna),
+        within(pair.pdq),
+    ];
+    cells.extend(facts(&one, &texts));
+    cells.extend(facts(&other, &other_texts));
+    rows.write(&cells).map_err(CliError::failed)
+}
