@@ -38,14 +38,31 @@ impl Crowd<'_> {
     fn measure_plain(&self, leg: &Leg<'_>, items: &Range<usize>) -> Vec<Option<ItemHits>> {
         let most = self.settings.most_hits.unwrap_or(usize::MAX);
         let mut nearest: Vec<Nearest> = items.clone().map(|_| Nearest::new(most)).collect();
+        let JoinSettings { instructions, radius, .. } = self.settings;
         let mut distances = Vec::new();
         for (index, block) in leg.right().chunks(BLOCK).enumerate() {
             let start = index * BLOCK;
             for (item, nearest) in items.clone().zip(&mut nearest) {
                 let skipped = self.first(item).saturating_sub(start).min(block.len());
-                let codes = leg.codes(&(item..item + 1));
-                self.settings.instructions.distances(codes[0], &block[skipped..], &mut distances);
-                nearest.push_within(self.settings.radius, (start + skipped) as u32, &distances);
+                let (needle, codes) = (leg.codes(&(item..item + 1))[0], &block[skipped..]);
+                // In a crowd most codes are hits, and few of them among the nearest.
+                let survey = instructions.survey(needle, codes, radius, nearest.enough());
+                if survey.within == 0 || !survey.any_nearer {
+                    nearest.count(survey.within);
+                    continue;
+                }
+                instructions.distances(needle, codes, &mut distances);
+                for (right, &distance) in ((start + skipped) as u32..).zip(&distances) {
+                    let distance = u32::from(distance);
+                    if distance <= radius {
+                        nearest.push(Hit {
+                            right,
+                            distance,
+                            negative: false,
+                            orientation: Orientation::Original,
+                        });
+                    }
+                }
             }
         }
         items.clone().zip(nearest).map(|(item, nearest)| nearest.finish(item)).collect()

@@ -1,7 +1,6 @@
 //! The hits of an item: the nearest of any number, and how many there are.
 
 use super::join::{Hit, ItemHits};
-use crate::pdq::Orientation;
 
 /// The nearest of hits that come in the order of their numbers, and how many there were.
 #[derive(Debug)]
@@ -21,24 +20,17 @@ impl Nearest {
 
     /// Hits that are held at a time, where `most` are wanted.
     pub const fn most_kept(most: usize) -> usize {
-        most.saturating_mul(2).saturating_add(64)
+        most.saturating_add(most / 2).saturating_add(8)
     }
 
-    /// Takes hits on the items from `first` on at these distances, as far as they are within the radius.
-    pub fn push_within(&mut self, radius: u32, first: u32, distances: &[u16]) {
-        // Two quick looks at all, because in a crowd most are hits, and few of them among the nearest.
-        let within = distances.iter().filter(|&&distance| u32::from(distance) <= radius).count();
-        let nearer = |&distance: &u16| u32::from(distance) < self.enough;
-        if within == 0 || !distances.iter().any(nearer) {
-            self.total += within as u64;
-            return;
-        }
-        for (right, &distance) in (first..).zip(distances) {
-            let distance = u32::from(distance);
-            if distance <= radius {
-                self.push(Hit { right, distance, negative: false, orientation: Orientation::Original });
-            }
-        }
+    /// Takes as many hits as were counted, none of which is among the nearest.
+    pub const fn count(&mut self, hits: u32) {
+        self.total += hits as u64;
+    }
+
+    /// A hit is among the nearest so far if it is nearer than this.
+    pub const fn enough(&self) -> u32 {
+        self.enough
     }
 
     /// Takes a hit.

@@ -54,6 +54,21 @@ impl InstructionSet {
         }
     }
 
+    /// Counts the codes within `radius` of `needle`, and looks for one nearer than `nearer`.
+    pub(super) fn survey(self, needle: Code, codes: &[Code], radius: u32, nearer: u32) -> Survey {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the guard has just established every feature the function is compiled with.
+            Self::Avx512 if self.is_available() => unsafe {
+                x86::survey_avx512(needle, codes, radius, nearer)
+            },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Avx2 if self.is_available() => unsafe { x86::survey_avx2(needle, codes, radius, nearer) },
+            _ => survey(needle, codes, radius, nearer),
+        }
+    }
+
     /// The distances of `codes` from `needle`, in place of what `distances` held.
     pub(super) fn distances(self, needle: Code, codes: &[Code], distances: &mut Vec<u16>) {
         distances.clear();
@@ -69,15 +84,38 @@ impl InstructionSet {
     }
 }
 
+/// How many of some codes are within a radius of a needle, and whether any is nearer than something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Survey {
+    pub within: u32,
+    pub any_nearer: bool,
+}
+
+#[inline(always)]
+fn survey(needle: Code, codes: &[Code], radius: u32, nearer: u32) -> Survey {
+    let (mut within, mut any_nearer) = (0, 0);
+    for code in codes {
+        let distance = distance(needle, code);
+        within += u32::from(distance <= radius);
+        any_nearer |= u32::from(distance < nearer);
+    }
+    Survey { within, any_nearer: any_nearer > 0 }
+}
+
 #[inline(always)]
 fn measure(needle: Code, codes: &[Code], distances: &mut Vec<u16>) {
     distances.resize(codes.len(), 0);
     // A plain loop, which is compiled as part of its caller: a closure would be compiled apart, without the caller's instructions.
-    for (distance, code) in distances.iter_mut().zip(codes) {
-        let ([a, b, c, d], [e, f, g, h]) = (code.0, needle.0);
-        let low = (a ^ e).count_ones() + (b ^ f).count_ones();
-        *distance = (low + (c ^ g).count_ones() + (d ^ h).count_ones()) as u16;
+    for (distance_of, code) in distances.iter_mut().zip(codes) {
+        *distance_of = distance(needle, code) as u16;
     }
+}
+
+/// [`Code::distance`], compiled as part of its caller, with the caller's instructions.
+#[inline(always)]
+const fn distance(needle: Code, code: &Code) -> u32 {
+    let ([a, b, c, d], [e, f, g, h]) = (code.0, needle.0);
+    (a ^ e).count_ones() + (b ^ f).count_ones() + (c ^ g).count_ones() + (d ^ h).count_ones()
 }
 
 /// Chooses the loop for the bound.
@@ -190,7 +228,7 @@ unsafe fn left_words<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, at: usize) ->
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Avx2Lanes, Avx512Lanes, Code, Tiles, measure, sieve_with};
+    use super::{Avx2Lanes, Avx512Lanes, Code, Survey, Tiles, measure, sieve_with, survey};
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
     pub(super) fn sieve_avx512(tiles: &Tiles<'_>, passed: &mut Vec<(u32, u32)>) {
@@ -202,6 +240,16 @@ mod x86 {
     pub(super) fn sieve_avx2(tiles: &Tiles<'_>, passed: &mut Vec<(u32, u32)>) {
         // SAFETY: as above.
         unsafe { sieve_with::<Avx2Lanes>(tiles, passed) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
+    pub(super) fn survey_avx512(needle: Code, codes: &[Code], radius: u32, nearer: u32) -> Survey {
+        survey(needle, codes, radius, nearer)
+    }
+
+    #[target_feature(enable = "avx2,popcnt")]
+    pub(super) fn survey_avx2(needle: Code, codes: &[Code], radius: u32, nearer: u32) -> Survey {
+        survey(needle, codes, radius, nearer)
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
