@@ -107,7 +107,7 @@ fn flat_rates() {
     println!("calibrated in {:.2} s: {kernel:?}", started.elapsed().as_secs_f64());
     for radius in [31, 39, 47, 63, 79] {
         let (least, median, best) = measure(kernel, radius, 9);
-        let share = 100.0 * median * f64::from(population_counts(radius)) / best_peak;
+        let share = 100.0 * median * f64::from(population_counts(radius, kernel.carry_save)) / best_peak;
         println!(
             "flat search at {radius}: {least:.3e} {median:.3e} {best:.3e} pairs/s (least, median, best); {share:.0} % of the roofline"
         );

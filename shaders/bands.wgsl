@@ -140,7 +140,7 @@ fn measure(left_at: u32, right_at: u32) {
             return;
         }
     }
-    let slot = atomicAdd(&found.count, 1u);
+    let slot = next_slot(parameters.capacity);
     if slot < parameters.capacity {
         found.hits[slot] = Hit(left_numbers[left_at], right_numbers[right_at], distance);
     }

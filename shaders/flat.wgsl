@@ -81,7 +81,7 @@ fn measure(needle: u32, index: u32, four: u32) {
     for (var component = 0u; component < 4u; component++) {
         let code = four * 4u + component;
         if measured[component] <= parameters.radius && code < parameters.code_end {
-            let slot = atomicAdd(&found.count, 1u);
+            let slot = next_slot(parameters.capacity);
             if slot < parameters.capacity {
                 found.hits[slot] = Hit(needle, parameters.code_offset + code, measured[component]);
             }

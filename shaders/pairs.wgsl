@@ -9,7 +9,7 @@
 //   0: none.
 //   1: two unions of two words. 2: two unions of three. 3: two unions of four.
 //   4: unions of three, three and two words. 5: four unions of two.
-//   6: twice the bits that are set in at least two of five words, whose one count is paid for with six more logical operations.
+//   6: twice the bits that are set in at least two of five words, whose one count is paid for with nine more logical operations.
 override BOUND: u32 = 1u;
 
 // Places of four codes: component c of words[p] is what code c has in place p.
@@ -61,6 +61,14 @@ fn lower_bound(four: Four, wanted: Wanted) -> vec4<u32> {
         return countOneBits(carry | (sum & d3) | (d4 & (sum | d3))) * 2u;
     }
     return vec4<u32>();
+}
+
+// Where the next hit goes. Behind the last place it is only told that there are more, so that the count cannot come round to nought.
+fn next_slot(capacity: u32) -> u32 {
+    if atomicLoad(&found.count) > capacity {
+        return capacity;
+    }
+    return atomicAdd(&found.count, 1u);
 }
 
 // Whether any of four numbers is `most` at most.

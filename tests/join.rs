@@ -338,6 +338,74 @@ fn crowds_are_counted_to_the_last_pair() {
     }
 }
 
+/// Crowds of many blocks: every item's nearest, and how many there are.
+#[test]
+fn crowds_of_many_blocks_are_counted_item_by_item() {
+    let mut random = StdRng::seed_from_u64(6);
+    let centre: [u64; 4] = random.random();
+    let mut near = |count: usize| -> Vec<Code> {
+        let mut flipped = || {
+            let mut code = Code(centre);
+            for _ in 0..random.random_range(0..24) {
+                code.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64);
+            }
+            code
+        };
+        (0..count).map(|_| flipped()).collect()
+    };
+    let (left, right) = (near(400), near(3 * 4096 + 1));
+    let nearest = |needle: Code, first: usize, most: usize| -> (Vec<(u32, u32)>, u64) {
+        let hits = right.iter().enumerate().skip(first);
+        let hits = hits.map(|(number, code)| (code.distance(needle), number as u32));
+        let mut hits: Vec<(u32, u32)> = hits.filter(|hit| hit.0 <= 31).collect();
+        hits.sort_unstable();
+        let more = hits.len().saturating_sub(most) as u64;
+        hits.truncate(most);
+        hits.sort_unstable_by_key(|hit| hit.1);
+        (hits, more)
+    };
+    for instructions in InstructionSet::available() {
+        for most in [0, 1, 5, usize::MAX] {
+            let most_hits = Some(most).filter(|&most| most < usize::MAX);
+            let settings = JoinSettings { most_hits, instructions, ..JoinSettings::default() };
+            let (found, report) = support::collect(&Join::new(&left, &right, settings));
+            assert!(report.plan.contains("crowd"), "{}", report.plan);
+            assert_eq!(found.len(), left.len(), "{instructions} {most}");
+            for item in found {
+                let hits: Vec<(u32, u32)> = item.hits.iter().map(|hit| (hit.distance, hit.right)).collect();
+                let expected = nearest(left[item.left as usize], 0, most);
+                assert_eq!((hits, item.more), expected, "{instructions} {most}: {}", item.left);
+            }
+        }
+        // With itself: an item begins in the middle of a block, and at its ends.
+        let settings = JoinSettings { most_hits: Some(5), instructions, ..JoinSettings::default() };
+        let (found, _) = support::collect(&Join::with_itself(&right, settings));
+        for number in [0, 1, 4094, 4095, 4096, 4097, 9000, 12_286] {
+            let item = found.iter().find(|item| item.left == number as u32);
+            let found = item.map(|item| {
+                let hits = item.hits.iter().map(|hit| (hit.distance, hit.right)).collect();
+                (hits, item.more)
+            });
+            let expected = nearest(right[number], number + 1, 5);
+            let any = !expected.0.is_empty();
+            assert_eq!(found, Some(expected).filter(|_| any), "{instructions}: {number}");
+        }
+    }
+}
+
+/// Equal codes are one, however many there are: they are no crowd.
+#[test]
+fn equal_codes_are_not_measured_one_by_one() {
+    let codes: Vec<Code> = (0..2100_u64).map(|number| Code([number, 0, 0, 0])).collect();
+    let many: Vec<Code> = codes.iter().flat_map(|code| [*code; 40]).collect();
+    let plan = |left: &[Code], right: &[Code]| {
+        let settings = JoinSettings { most_hits: Some(0), ..JoinSettings::default() };
+        support::collect(&Join::new(left, right, settings)).1.plan
+    };
+    assert!(plan(&codes, &codes).contains("crowd"));
+    assert!(!plan(&many, &many).contains("crowd"), "{}", plan(&many, &many));
+}
+
 #[test]
 fn a_join_ends_with_its_sink_and_when_it_is_told() {
     let codes = support::clustered_codes(1, 500);

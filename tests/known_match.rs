@@ -372,7 +372,7 @@ fn a_stronger_digest_that_differs_undoes_a_weaker_one() {
     );
 }
 
-/// Values that are all zero, codes that are all zero and withdrawn records are in no pair.
+/// Values that are all zero and codes that are all zero are in no pair.
 #[test]
 fn what_says_nothing_takes_no_part() {
     let folder = tempfile::tempdir().unwrap();

@@ -98,25 +98,16 @@ impl Resources {
         }
     }
 
-    /// Starts the backend, and says which it is and why.
+    /// Starts the backend for a run that searches among so many codes, and says which it is and why.
     ///
     /// # Errors
     /// A GPU was asked for that is not there.
-    pub fn start_backend(&self, known_codes: u64, console: &Console) -> Result<Backend, CliError> {
-        let backend = self.backend_for("backend", known_codes, console)?;
+    pub fn start_backend(&self, codes: u64, console: &Console) -> Result<Backend, CliError> {
+        let backend = Backend::choose(&self.request, codes).map_err(CliError::failed)?;
         for notice in backend.take_notices() {
             console.warning(notice);
         }
-        Ok(backend)
-    }
-
-    /// Starts the backend for one part of a run, and says which it is and why, but not what a person should know of it.
-    ///
-    /// # Errors
-    /// A GPU was asked for that is not there.
-    pub fn backend_for(&self, part: &str, codes: u64, console: &Console) -> Result<Backend, CliError> {
-        let backend = Backend::choose(&self.request, codes).map_err(CliError::failed)?;
-        console.detail(format!("{part}: {}", backend.description()));
+        console.detail(format!("backend: {}", backend.description()));
         Ok(backend)
     }
 }

@@ -34,7 +34,7 @@ pub(super) enum LowerBound {
 impl LowerBound {
     pub const COUNT: usize = 7;
 
-    /// The cheapest that still rejects nearly everything. `carry_save`: where a population count costs more than six logical
+    /// The cheapest that still rejects nearly everything. `carry_save`: where a population count costs more than nine logical
     /// operations.
     pub const fn for_radius(radius: u32, carry_save: bool) -> Self {
         match radius {
@@ -60,10 +60,10 @@ impl LowerBound {
     }
 }
 
-/// Population counts of a pair that a search on the GPU rejects at a radius. For benchmarks.
+/// Population counts of a pair that a search on the GPU rejects at a radius, with or without carry-save. For benchmarks.
 #[must_use]
-pub const fn population_counts(radius: u32) -> u32 {
-    LowerBound::for_radius(radius, false).population_counts()
+pub const fn population_counts(radius: u32, carry_save: bool) -> u32 {
+    LowerBound::for_radius(radius, carry_save).population_counts()
 }
 
 /// One shader with each bound, compiled when it is first wanted.

@@ -457,8 +457,9 @@ impl Comparison<'_> {
         for &Found { left, right, what, distance } in found {
             (pair.left, pair.right) = (left, right);
             match what {
-                PHOTODNA => pair.photodna = Some(distance),
-                PDQ => pair.pdq = Some(distance),
+                // They come with the least first.
+                PHOTODNA => _ = pair.photodna.get_or_insert(distance),
+                PDQ => _ = pair.pdq.get_or_insert(distance),
                 digest => pair.equal[usize::from(digest)] = true,
             }
         }

@@ -5,7 +5,7 @@
 //! takes, never what it finds.
 //!
 //! **The bound** adds the squared differences of 48 numbers, taken from all over the value, in 16 bits, for sixteen values of
-//! the right side at a time. A threshold that 16 bits do not hold is met by leaving low bits out on both sides: what is left of
+//! the right side at a time. A threshold that 15 bits do not hold is met by leaving low bits out on both sides: what is left of
 //! the squares never adds up to more than what is left of their sum. Where 16 bits overflow, the sum stays at their end, which is
 //! beyond every threshold.
 //!

@@ -189,7 +189,7 @@ impl Backend {
     /// `auto`: never an error, because the CPU always works.
     fn choose_by_measurement(known_codes: u64) -> Self {
         if known_codes < SMALL_SET {
-            return Self::cpu(&format!("{known_codes} known codes are too few for a GPU to pay"));
+            return Self::cpu(&format!("{known_codes} codes to search are too few for a GPU to pay"));
         }
         match measure_cached(false) {
             Err(reason) => Self::cpu(&reason),

@@ -6,8 +6,8 @@
 //!   nearly everything else.
 //!
 //! What is searched are the *distinct* codes of both sides; equal ones are put in at the end. The left side is taken in chunks. A
-//! chunk that has more pairs than the memory allows is cut in two and begun again. A small one, and one in which a sample finds everything
-//! near to everything, is done item by item, with all distances of some items at a time. So nothing overflows, and nothing of
+//! chunk that has more pairs than the memory allows is cut in two and begun again. A small one, and one in which a sample finds more than one
+//! pair in 64 near, is done item by item, with all distances of some items at a time. So nothing overflows, and nothing of
 //! this shows in the result.
 //!
 //! Time: flat, |left| · |right| pairs, some 10¹⁰ a second and core with AVX-512; by bands, a few sorts of both sides and a small part of the pairs
@@ -437,15 +437,17 @@ impl<'a> Join<'a> {
         control.check()?;
         let left = own.unwrap_or(leg.distinct());
         let JoinSettings { radius, method, instructions, .. } = self.settings;
+        if is_crowded(leg, left, leg.codes(chunk).len(), radius) {
+            if report.plan.is_empty() {
+                report.plan = "by measuring every pair: a sample of the codes is a crowd".to_string();
+            }
+            return Err(Stop::Crowded);
+        }
         let engine = Engine { radius, instructions, gpu: self.gpu() };
         let costs = if engine.gpu.is_some() { Costs::GPU } else { Costs::CPU };
         let plan = JoinPlan::new(method, costs, left.codes(), leg.distinct().codes(), radius);
         if report.plan.is_empty() {
             report.plan = plan.to_string();
-        }
-        let pairs = left.codes().len() as f64 * leg.distinct().codes().len() as f64;
-        if pairs > CROWD_PAIRS && density(left.codes(), leg.distinct().codes(), radius) > CROWD_DENSITY {
-            return Err(Stop::Crowded);
         }
         control.begin(chunk.len(), left.codes().len() as u64 * plan.passes());
         let allowance = Allowance {
@@ -527,7 +529,8 @@ impl<'a> Join<'a> {
         // As many at a time as keep all threads busy while the others wait for the order, and as the memory has room for their hits.
         let threads = self.installed(rayon::current_num_threads);
         let hits = self.settings.most_hits.map_or(self.right_items(), Nearest::most_kept);
-        let room = self.settings.memory / (hits.saturating_mul(size_of::<Hit>())).max(1) as u64;
+        // A list that grows holds up to twice what is in it.
+        let room = self.settings.memory / hits.saturating_mul(2 * size_of::<Hit>()).max(1) as u64;
         let at_a_time = room.clamp(1, (4 * TOGETHER * threads) as u64) as usize;
         for some in chunk.clone().step_by(at_a_time) {
             let items = some..chunk.end.min(some + at_a_time);
@@ -575,6 +578,17 @@ impl Found {
         let before = |end: usize| self.codes.partition_point(|code| (code.place as usize) < end);
         &self.codes[before(places.start)..before(places.end)]
     }
+}
+
+/// Whether measuring every pair of all codes, equal ones too, takes less than keeping the pairs of distinct ones that are near.
+fn is_crowded(leg: &Leg<'_>, left: &Distinct, codes: usize, radius: u32) -> bool {
+    let right = leg.distinct().codes();
+    let pairs = left.codes().len() as f64 * right.len() as f64;
+    let measured = codes as f64 * leg.right().len() as f64;
+    // Nothing is so near that it would pay where most codes are equal.
+    pairs > CROWD_PAIRS
+        && pairs > CROWD_DENSITY * measured
+        && density(left.codes(), right, radius) * pairs > CROWD_DENSITY * measured
 }
 
 /// Every pair of a code of `needles` and one of `haystack` within `radius` (inclusive), sorted by (needle, haystack), on the threads of

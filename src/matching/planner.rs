@@ -145,7 +145,7 @@ impl JoinPlan {
         best.filter(|(cost, _)| *cost < needles * count * costs.flat_pair).map(|(_, bands)| bands)
     }
 
-    /// What it is estimated to take, in seconds of one thread.
+    /// What it is estimated to take, in seconds of what takes it: one thread, or a GPU.
     pub(super) fn seconds(&self) -> f64 {
         match (&self.bands, self.banded) {
             (Some(_), Some(banded)) => banded,

@@ -62,7 +62,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     progress.profile.end();
     let (mut finished, notices) = finish(&mut store, run, result, &backend, console)?;
     if finished == Finished::Done {
-        finished = set_priorities(&mut store, rules, &resources, &cancel, common, console)?;
+        finished = set_priorities(&mut store, rules, &resources, &backend, &cancel, common, console)?;
     }
     drop(store);
     let telling = Telling { summary: &command.summary, profile: command.profile, progress: common.progress };

@@ -9,7 +9,7 @@ use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::join_progress::JoinProgress;
 use crate::matching::stack::StackError;
-use crate::matching::{DEFAULT_DISTANCE, JoinControl};
+use crate::matching::{Backend, DEFAULT_DISTANCE, JoinControl};
 use crate::pdq::MIN_QUALITY;
 use crate::pipeline::{CancelToken, Stacking};
 
@@ -30,13 +30,14 @@ pub(super) fn set_priorities(
     store: &mut CaseStore,
     rules: Option<Rules>,
     resources: &Resources,
+    backend: &Backend,
     cancel: &CancelToken,
     common: &Common,
     console: &Console,
 ) -> Result<Finished, CliError> {
     let default = StackSettings { distance: DEFAULT_DISTANCE, min_quality: MIN_QUALITY };
     let settings = store.stack_settings().map_err(CliError::failed)?.unwrap_or(default);
-    match restack(store, settings, resources, cancel, common, console)? {
+    match restack(store, settings, resources, backend, cancel, common, console)? {
         Ok(()) => {}
         Err(StackError::Cancelled) => {
             console.note(
@@ -64,6 +65,7 @@ pub(super) fn restack(
     store: &mut CaseStore,
     settings: StackSettings,
     resources: &Resources,
+    backend: &Backend,
     cancel: &CancelToken,
     common: &Common,
     console: &Console,
@@ -71,10 +73,9 @@ pub(super) fn restack(
     let stacking = Stacking::of(store, settings).map_err(CliError::failed)?;
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
-    let backend = resources.backend_for("stacks", stacking.pictures() as u64, console)?;
     let control = JoinControl::default();
     let progress = JoinProgress { control: &control, cancel, items: stacking.pictures() as u64 };
-    let work = || stacking.run(store, resources.max_memory, &backend, &pool, &control);
+    let work = || stacking.run(store, resources.max_memory, backend, &pool, &control);
     let made = progress.show(common.progress, console, work).map_err(CliError::failed);
     backend.take_notices().into_iter().for_each(|notice| console.warning(notice));
     made

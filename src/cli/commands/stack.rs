@@ -40,14 +40,16 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
     let recorded =
         RunSettings { program: env!("CARGO_PKG_VERSION"), resources: &resources, distance, min_quality };
     let recorded = serde_json::to_string(&recorded).map_err(CliError::failed)?;
+    let pictures = store.stackable(min_quality).map_err(CliError::failed)?.contents.len() as u64;
+    let backend = resources.start_backend(pictures, console)?;
     let run = store.begin_run("stack", &recorded).map_err(CliError::failed)?;
-    let made = restack(&mut store, settings, &resources, &cancel, common, console);
+    let made = restack(&mut store, settings, &resources, &backend, &cancel, common, console);
     let state = match &made {
         Ok(Ok(())) => "done",
         Ok(Err(StackError::Cancelled)) => "interrupted",
         Ok(Err(StackError::TooMany(_))) | Err(_) => "failed",
     };
-    store.end_run(run, state, &[]).map_err(CliError::failed)?;
+    store.end_run(run, state, &backend.notices()).map_err(CliError::failed)?;
     match made? {
         Err(StackError::Cancelled) => {
             console.note("interrupted: the case's stacks are as they were");

@@ -129,7 +129,7 @@ impl IngestJob<'_> {
         }
         let (mut finished, notices) = finish(&mut store, run, result, &backend, console)?;
         if finished == Finished::Done && self.matching.is_some() {
-            finished = set_priorities(&mut store, rules, &resources, &cancel, common, console)?;
+            finished = set_priorities(&mut store, rules, &resources, &backend, &cancel, common, console)?;
         }
         drop(store);
         let telling = Telling { summary: self.summary, profile: self.profile, progress: common.progress };

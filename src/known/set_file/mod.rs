@@ -219,7 +219,7 @@ impl SetFile {
         let wrong = |entry: &[u8; CODE_ENTRY]| {
             u64::from(u32_at(entry, 0)) >= self.records() || entry[4] > 100 && entry[4] != NO_QUALITY
         };
-        if entries.iter().any(wrong) {
+        if entries.iter().any(wrong) || !entries.is_sorted_by_key(|entry| u32_at(entry, 0)) {
             return Err(self.damaged("its codes are not as codes are written".into()));
         }
         Ok(entries.iter().map(|entry| {
@@ -245,7 +245,8 @@ impl SetFile {
             let record = Some(u32_at(entry, 0)).filter(|&record| u64::from(record) < self.records())?;
             Some((record, PhotoDna { bytes: *entry.last_chunk()?, spelling }))
         });
-        let values: Option<Vec<_>> = values.collect();
+        let values: Option<Vec<(u32, PhotoDna)>> = values.collect();
+        let values = values.filter(|values| values.is_sorted_by_key(|value| value.0));
         values.ok_or_else(|| self.damaged("its PhotoDNA values are not as they are written".into()))
     }
 
