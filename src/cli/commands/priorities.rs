@@ -37,7 +37,8 @@ pub(super) fn set_priorities(
 ) -> Result<Finished, CliError> {
     let default = StackSettings { distance: DEFAULT_DISTANCE, min_quality: MIN_QUALITY };
     let settings = store.stack_settings().map_err(CliError::failed)?.unwrap_or(default);
-    match restack(store, settings, resources, backend, cancel, common, console)? {
+    let stacking = Stacking::of(store, settings).map_err(CliError::failed)?;
+    match restack(store, &stacking, resources, backend, cancel, common, console)? {
         Ok(()) => {}
         Err(StackError::Cancelled) => {
             console.note(
@@ -63,14 +64,13 @@ pub(super) fn set_priorities(
 /// The case store failed; inside, that the stacks could not be made.
 pub(super) fn restack(
     store: &mut CaseStore,
-    settings: StackSettings,
+    stacking: &Stacking,
     resources: &Resources,
     backend: &Backend,
     cancel: &CancelToken,
     common: &Common,
     console: &Console,
 ) -> Result<Result<(), StackError>, CliError> {
-    let stacking = Stacking::of(store, settings).map_err(CliError::failed)?;
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
     let control = JoinControl::default();

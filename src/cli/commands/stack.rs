@@ -11,6 +11,7 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
 use crate::matching::stack::StackError;
+use crate::pipeline::Stacking;
 use crate::report;
 use crate::source::name::escape_path;
 
@@ -40,10 +41,10 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
     let recorded =
         RunSettings { program: env!("CARGO_PKG_VERSION"), resources: &resources, distance, min_quality };
     let recorded = serde_json::to_string(&recorded).map_err(CliError::failed)?;
-    let pictures = store.stackable(min_quality).map_err(CliError::failed)?.contents.len() as u64;
-    let backend = resources.start_backend(pictures, console)?;
+    let stacking = Stacking::of(&store, settings).map_err(CliError::failed)?;
+    let backend = resources.start_backend(stacking.pictures() as u64, console)?;
     let run = store.begin_run("stack", &recorded).map_err(CliError::failed)?;
-    let made = restack(&mut store, settings, &resources, &backend, &cancel, common, console);
+    let made = restack(&mut store, &stacking, &resources, &backend, &cancel, common, console);
     let state = match &made {
         Ok(Ok(())) => "done",
         Ok(Err(StackError::Cancelled)) => "interrupted",
