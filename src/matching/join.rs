@@ -48,6 +48,8 @@ const CROWD_DENSITY: f64 = 1.0 / 64.0;
 const CROWD_PAIRS: f64 = 4e6;
 /// A chunk of no more items is done item by item rather than cut again.
 const FEW_ITEMS: usize = 64;
+/// Times that the sink of a crowd is told how far it is.
+const PLACES_IN_A_CROWD: usize = 64;
 /// Items that a thread measures together, so that each code of the right side that is fetched is met by so many.
 const TOGETHER: usize = 32;
 
@@ -335,12 +337,6 @@ impl<'a> Join<'a> {
             .map(|start| start..self.items.min(start + step))
             .rev()
             .collect();
-        let hand_out = |sink: &mut S, hits: &ItemHits, report: &mut JoinReport| {
-            report.items_with_hits += 1;
-            report.hits += hits.hits.len() as u64;
-            report.more += hits.more;
-            sink.item(hits).map_err(JoinError::Sink)
-        };
         let mut ahead: Option<(Range<usize>, Prepared)> = None;
         while let Some(chunk) = chunks.pop() {
             let prepared = match ahead.take() {
@@ -372,7 +368,7 @@ impl<'a> Join<'a> {
                     continue;
                 }
                 Err(Stop::TooMany | Stop::Crowded) => {
-                    self.one_by_one(&chunk, control, |hits| hand_out(sink, hits, &mut report))?;
+                    self.one_by_one(&chunk, control, sink, &mut report)?;
                 }
             }
             sink.reached(chunk.end, &report).map_err(JoinError::Sink)?;
@@ -519,12 +515,13 @@ impl<'a> Join<'a> {
     }
 
     /// The hits of items in whose chunk there are too many, from all distances of each.
-    fn one_by_one<E>(
+    fn one_by_one<S: JoinSink>(
         &self,
         chunk: &Range<usize>,
         control: &JoinControl,
-        mut sink: impl FnMut(&ItemHits) -> Result<(), JoinError<E>>,
-    ) -> Result<(), JoinError<E>> {
+        sink: &mut S,
+        report: &mut JoinReport,
+    ) -> Result<(), JoinError<S::Error>> {
         let crowd = Crowd { legs: &self.legs, with_itself: self.with_itself, settings: self.settings };
         // As many at a time as keep all threads busy while the others wait for the order, and as the memory has room for their hits.
         let threads = self.installed(rayon::current_num_threads);
@@ -532,6 +529,7 @@ impl<'a> Join<'a> {
         // A list that grows holds up to twice what is in it.
         let room = self.settings.memory / hits.saturating_mul(2 * size_of::<Hit>()).max(1) as u64;
         let at_a_time = room.clamp(1, (4 * TOGETHER * threads) as u64) as usize;
+        let mut told = chunk.start;
         for some in chunk.clone().step_by(at_a_time) {
             let items = some..chunk.end.min(some + at_a_time);
             control.check().map_err(|_| JoinError::Cancelled)?;
@@ -542,9 +540,14 @@ impl<'a> Join<'a> {
             let hits: Vec<Vec<Option<ItemHits>>> = self
                 .installed(|| runs.into_par_iter().with_max_len(1).map(|run| crowd.measure(&run)).collect());
             for hits in hits.iter().flatten().flatten() {
-                sink(hits)?;
+                hand_out(sink, hits, report)?;
             }
             control.end(items.len());
+            // A crowd may take hours: a join that is ended in the middle of it goes on there.
+            if items.end < chunk.end && items.end - told >= chunk.len() / PLACES_IN_A_CROWD {
+                sink.reached(items.end, report).map_err(JoinError::Sink)?;
+                told = items.end;
+            }
         }
         Ok(())
     }
@@ -578,6 +581,18 @@ impl Found {
         let before = |end: usize| self.codes.partition_point(|code| (code.place as usize) < end);
         &self.codes[before(places.start)..before(places.end)]
     }
+}
+
+/// Hands out an item's hits, and counts them.
+fn hand_out<S: JoinSink>(
+    sink: &mut S,
+    hits: &ItemHits,
+    report: &mut JoinReport,
+) -> Result<(), JoinError<S::Error>> {
+    report.items_with_hits += 1;
+    report.hits += hits.hits.len() as u64;
+    report.more += hits.more;
+    sink.item(hits).map_err(JoinError::Sink)
 }
 
 /// Whether measuring every pair of all codes, equal ones too, takes less than keeping the pairs of distinct ones that are near.
