@@ -12,7 +12,7 @@
 //!
 //! Time: flat, |left| · |right| pairs, some 10¹⁰ a second and core with AVX-512; by bands, a few sorts of both sides and a small part of the pairs
 //! (1 in 241 at radius 31 with 16 bands). Which of them is chosen by what they would cost. Memory: 40 bytes a code of the right side and of a
-//! chunk of the left one (2²⁴ codes), 32 more in a flat search, 52 to 68 by bands, and what [`JoinSettings::memory`] allows for pairs.
+//! chunk of the left one (2²⁴ codes; of two chunks with a GPU), 32 more in a flat search, 52 to 68 by bands, and what [`JoinSettings::memory`] allows for pairs.
 
 use std::convert::Infallible;
 use std::ops::Range;
