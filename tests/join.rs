@@ -255,6 +255,21 @@ fn negatives_are_found_beside_what_is_as_it_was() {
 type Listed = (u32, Vec<(u32, u32)>, u64);
 
 /// What is left out of an item's hits is counted, and what is kept are the nearest.
+/// (distance, number) of what a needle is near to.
+fn hits_of(pairs: &[Pair], needle: u32) -> Vec<(u32, u32)> {
+    let pairs = pairs.iter().filter(|pair| pair.needle == needle);
+    pairs.map(|pair| (pair.distance, pair.haystack)).collect()
+}
+
+/// The nearest hits, of equally near ones those with the lowest numbers, by number; and how many more there are.
+fn nearest(mut hits: Vec<(u32, u32)>, most: usize) -> (Vec<(u32, u32)>, u64) {
+    hits.sort_unstable();
+    let more = hits.len().saturating_sub(most) as u64;
+    hits.truncate(most);
+    hits.sort_unstable_by_key(|hit| hit.1);
+    (hits, more)
+}
+
 #[test]
 fn the_nearest_are_kept_and_the_others_counted() {
     let mut codes = support::clustered_codes(3, 600);
@@ -263,19 +278,10 @@ fn the_nearest_are_kept_and_the_others_counted() {
     for most in [0, 1, 3, 50, 10_000] {
         let mut expected: Vec<Listed> = Vec::new();
         for left in 0..codes.len() as u32 {
-            let mut hits: Vec<(u32, u32)> = all
-                .iter()
-                .filter(|pair| pair.needle == left)
-                .map(|pair| (pair.distance, pair.haystack))
-                .collect();
-            hits.sort_unstable();
-            let more = hits.len().saturating_sub(most) as u64;
-            if hits.is_empty() {
-                continue;
+            let (hits, more) = nearest(hits_of(&all, left), most);
+            if hits.len() as u64 + more > 0 {
+                expected.push((left, hits, more));
             }
-            hits.truncate(most);
-            hits.sort_unstable_by_key(|hit| hit.1);
-            expected.push((left, hits, more));
         }
         for settings in every_way(40) {
             let settings = JoinSettings { most_hits: Some(most), ..settings };
@@ -320,17 +326,9 @@ fn crowds_are_counted_to_the_last_pair() {
                 assert!(found.iter().all(|item| item.hits.len() <= 5));
                 // The nearest, and of equally near ones those with the lowest numbers.
                 let first = found[0].left;
-                let mut nearest: Vec<(u32, u32)> = expected
-                    .iter()
-                    .filter(|pair| pair.needle == first)
-                    .map(|pair| (pair.distance, pair.haystack))
-                    .collect();
-                nearest.sort_unstable();
-                nearest.truncate(5);
-                nearest.sort_unstable_by_key(|hit| hit.1);
                 let hits: Vec<(u32, u32)> =
                     found[0].hits.iter().map(|hit| (hit.distance, hit.right)).collect();
-                assert_eq!(hits, nearest, "{settings:?}");
+                assert_eq!((hits, found[0].more), nearest(hits_of(&expected, first), 5), "{settings:?}");
             }
             let settings = JoinSettings { method, ..JoinSettings::default() };
             assert!(pairs(&Join::with_itself(&codes, settings)) == expected);
@@ -354,15 +352,10 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
         (0..count).map(|_| flipped()).collect()
     };
     let (left, right) = (near(400), near(3 * 4096 + 1));
-    let nearest = |needle: Code, first: usize, most: usize| -> (Vec<(u32, u32)>, u64) {
+    let nearest_to = |needle: Code, first: usize, most: usize| {
         let hits = right.iter().enumerate().skip(first);
         let hits = hits.map(|(number, code)| (code.distance(needle), number as u32));
-        let mut hits: Vec<(u32, u32)> = hits.filter(|hit| hit.0 <= 31).collect();
-        hits.sort_unstable();
-        let more = hits.len().saturating_sub(most) as u64;
-        hits.truncate(most);
-        hits.sort_unstable_by_key(|hit| hit.1);
-        (hits, more)
+        nearest(hits.filter(|hit| hit.0 <= 31).collect(), most)
     };
     for instructions in InstructionSet::available() {
         for most in [0, 1, 5, usize::MAX] {
@@ -373,7 +366,7 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
             assert_eq!(found.len(), left.len(), "{instructions} {most}");
             for item in found {
                 let hits: Vec<(u32, u32)> = item.hits.iter().map(|hit| (hit.distance, hit.right)).collect();
-                let expected = nearest(left[item.left as usize], 0, most);
+                let expected = nearest_to(left[item.left as usize], 0, most);
                 assert_eq!((hits, item.more), expected, "{instructions} {most}: {}", item.left);
             }
         }
@@ -386,7 +379,7 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
                 let hits = item.hits.iter().map(|hit| (hit.distance, hit.right)).collect();
                 (hits, item.more)
             });
-            let expected = nearest(right[number], number + 1, 5);
+            let expected = nearest_to(right[number], number + 1, 5);
             let any = !expected.0.is_empty();
             assert_eq!(found, Some(expected).filter(|_| any), "{instructions}: {number}");
         }

@@ -104,9 +104,7 @@ impl Resources {
     /// A GPU was asked for that is not there.
     pub fn start_backend(&self, codes: u64, console: &Console) -> Result<Backend, CliError> {
         let backend = Backend::choose(&self.request, codes).map_err(CliError::failed)?;
-        for notice in backend.take_notices() {
-            console.warning(notice);
-        }
+        console.warnings(backend.take_notices());
         console.detail(format!("backend: {}", backend.description()));
         Ok(backend)
     }

@@ -64,6 +64,11 @@ impl Console {
         }
     }
 
+    /// [`Console::warning`] of each.
+    pub fn warnings(&self, texts: impl IntoIterator<Item = String>) {
+        texts.into_iter().for_each(|text| self.warning(text));
+    }
+
     /// Something that asks for attention.
     pub fn warning(&self, text: impl Display) {
         if !self.quiet {

@@ -68,9 +68,7 @@ impl<'a> ProgressDisplay<'a> {
         }
         let bar = (self.form == Form::Bar).then(|| self.bar());
         let tick = || {
-            for notice in backend.take_notices() {
-                self.console.warning(notice);
-            }
+            self.console.warnings(backend.take_notices());
             self.draw(&progress.snapshot(), bar.as_ref());
         };
         let last = || match &bar {

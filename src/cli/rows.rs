@@ -5,9 +5,25 @@ use std::io::{self, Write};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::args::RowFormat;
+use super::console::Console;
+use super::error::CliError;
+use crate::pipeline::CancelToken;
 use crate::report::columns::{Cell, Column};
 use crate::report::parquet::ParquetRows;
 use crate::report::write_json_line;
+
+/// Whether Ctrl-C ended the writing of rows, which is said then.
+pub(super) fn was_interrupted(
+    written: &Result<(), CliError>,
+    cancel: &CancelToken,
+    console: &Console,
+) -> bool {
+    let interrupted = cancel.is_cancelled() && written.is_err();
+    if interrupted {
+        console.note("interrupted: what was written, if anything, is not the whole result");
+    }
+    interrupted
+}
 
 /// Writes rows: CSV with a header and texts guarded against spreadsheets, JSON with the columns' names, or Parquet.
 pub(super) enum Rows<'a> {

@@ -105,14 +105,11 @@ pub(super) fn measure_cached(again: bool) -> Result<(Gpu, Measurement), String> 
 /// # Errors
 /// The device was lost, or refuses the shaders.
 pub(super) fn tuned(context: GpuContext, to_search: bool) -> Result<Gpu, GpuError> {
-    let known = read_cache().remove(&Measurement::key(&context.description().to_string()));
-    match known {
-        Some(measurement) => Gpu::new(context, measurement.gpu_kernel),
-        None if to_search && !context.description().is_software() => {
-            measure_or_remember(context, false).map(|(gpu, _)| gpu)
-        }
-        None => Gpu::new(context, FlatKernel::default()),
+    if to_search && !context.description().is_software() {
+        return measure_or_remember(context, false).map(|(gpu, _)| gpu);
     }
+    let known = read_cache().remove(&Measurement::key(&context.description().to_string()));
+    Gpu::new(context, known.map_or_else(FlatKernel::default, |measurement| measurement.gpu_kernel))
 }
 
 fn measure_or_remember(context: GpuContext, again: bool) -> Result<(Gpu, Measurement), GpuError> {
@@ -197,7 +194,8 @@ pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[Code]) -> Result<Fl
         seconds = trial(fastest, &needles)?;
     }
     for respect in FlatKernel::RESPECTS {
-        for kernel in respect(fastest) {
+        let tried = fastest;
+        for kernel in respect(tried).into_iter().filter(|&kernel| kernel != tried) {
             let other = trial(kernel, &needles)?;
             if other * FASTER < seconds {
                 (fastest, seconds) = (kernel, other);

@@ -391,7 +391,7 @@ impl<'a> Join<'a> {
             .sum();
         let seconds =
             if self.gpu().is_some() { seconds } else { seconds / rayon::current_num_threads() as f64 };
-        let whole = self.with_itself && self.plain().is_some() && most == self.items;
+        let whole = self.is_symmetric(&(0..most));
         if seconds <= if whole { WHOLE_SECONDS } else { CHUNK_SECONDS } {
             return most;
         }
@@ -457,8 +457,7 @@ impl<'a> Join<'a> {
             Some(bands) => leg.banded_pairs(engine, own, bands, &allowance)?,
         };
         let halves = own.is_none() && plan.bands.is_some();
-        let found = Found::new(left, pairs, halves);
-        Ok(found)
+        Ok(Found::new(left, pairs, halves))
     }
 
     /// The items of a chunk that have pairs, by their place in it, ascending: a few in a hundred as a rule.
@@ -600,7 +599,7 @@ fn is_crowded(leg: &Leg<'_>, left: &Distinct, codes: usize, radius: u32) -> bool
     let right = leg.distinct().codes();
     let pairs = left.codes().len() as f64 * right.len() as f64;
     let measured = codes as f64 * leg.right().len() as f64;
-    // Nothing is so near that it would pay where most codes are equal.
+    // Where most codes are equal it could not pay if all were near, and no sample is taken.
     pairs > CROWD_PAIRS
         && pairs > CROWD_DENSITY * measured
         && density(left.codes(), right, radius) * pairs > CROWD_DENSITY * measured

@@ -65,9 +65,7 @@ fn backends(request: &BackendRequest, console: &Console) -> Result<Vec<HashOn>, 
     let reason = if asked_for { "asked for" } else { "hardware" };
     match GpuContext::open(&selector).and_then(|context| Backend::gpu(context, reason)) {
         Ok(backend) => {
-            for notice in backend.take_notices() {
-                console.warning(notice);
-            }
+            console.warnings(backend.take_notices());
             let gpu = HashOn { backend, on_threads: false };
             Ok(if asked_for { vec![gpu, cpu] } else { vec![cpu, gpu] })
         }

@@ -70,9 +70,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
         Place::Beside(path) if command.format != RowFormat::Parquet => work.resumably(&path),
         _ => work.at_once(),
     };
-    for notice in backend.take_notices() {
-        console.warning(notice);
-    }
+    console.warnings(backend.take_notices());
     if cancel.is_cancelled() && written.is_err() {
         return Ok(Finished::Interrupted);
     }

@@ -13,7 +13,7 @@ use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::{check_format, with_output};
 use crate::cli::protect::Protected;
-use crate::cli::rows::Rows;
+use crate::cli::rows::{Rows, was_interrupted};
 use crate::known::compare::{
     CompareControl, CompareCounts, CompareError, CompareSettings, CompareTools, ComparedSet, DIGESTS,
     RecordPair, compare,
@@ -67,11 +67,8 @@ pub(super) fn run(command: &KnownMatch, common: &Common, console: &Console) -> R
         })?);
         rows.finish().map_err(CliError::failed)
     });
-    for notice in backend.take_notices() {
-        console.warning(notice);
-    }
-    if cancel.is_cancelled() && written.is_err() {
-        console.note("interrupted: what was written, if anything, is not the whole result");
+    console.warnings(backend.take_notices());
+    if was_interrupted(&written, &cancel, console) {
         return Ok(Finished::Interrupted);
     }
     written?;

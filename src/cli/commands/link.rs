@@ -13,7 +13,7 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::join_progress::JoinProgress;
 use crate::cli::output::{check_format, with_output};
 use crate::cli::protect::Protected;
-use crate::cli::rows::Rows;
+use crate::cli::rows::{Rows, was_interrupted};
 use crate::matching::{JoinControl, JoinSettings};
 use crate::report::columns::{Cell, Column, Kind};
 use crate::share::ShareError;
@@ -71,11 +71,8 @@ pub fn run(command: &Link, common: &Common, console: &Console) -> Result<Finishe
         counts = Some(linked.map_err(CliError::failed)?);
         rows.finish().map_err(CliError::failed)
     });
-    for notice in backend.take_notices() {
-        console.warning(notice);
-    }
-    if cancel.is_cancelled() && written.is_err() {
-        console.note("interrupted: what was written, if anything, is not the whole result");
+    console.warnings(backend.take_notices());
+    if was_interrupted(&written, &cancel, console) {
         return Ok(Finished::Interrupted);
     }
     written?;

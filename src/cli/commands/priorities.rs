@@ -77,6 +77,6 @@ pub(super) fn restack(
     let progress = JoinProgress { control: &control, cancel, items: stacking.pictures() as u64 };
     let work = || stacking.run(store, resources.max_memory, backend, &pool, &control);
     let made = progress.show(common.progress, console, work).map_err(CliError::failed);
-    backend.take_notices().into_iter().for_each(|notice| console.warning(notice));
+    console.warnings(backend.take_notices());
     made
 }

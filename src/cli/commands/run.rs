@@ -104,9 +104,7 @@ pub fn finish(
     for notice in &notices {
         console.note(notice);
     }
-    for notice in backend.take_notices() {
-        console.warning(&notice);
-    }
+    console.warnings(backend.take_notices());
     // Also those that were said while it ran, or before.
     notices.extend(backend.notices());
     let recorded = store.end_run(run, state, &notices);
