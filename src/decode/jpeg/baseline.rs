@@ -1,51 +1,57 @@
 //! Scans of sequential JPEGs: every symbol is walked once, and of most only the length is looked at.
+//!
+//! A round takes a [stretch](super::stretch) of the data, walks it by several [strands](super::strands), and
+//! [gathers](super::gather) the kept coefficients of the blocks that they found.
 
-use super::bits::{BitReader, Source};
+use std::cell::RefCell;
+use std::ops::Range;
+
 use super::channel::Channel;
 use super::dispatch;
-use super::huffman::{AcSymbol, AcTable, DcTable, PassTable, SKIP_ENDS, SKIP_USED_BITS};
-use super::projection::COEFFICIENT_LIMIT;
-use super::scan::{Grid, Restarts, Scan};
+use super::rows::{Block, Rows, plan};
+use super::scan::{Grid, Scan};
+use super::steps::{self, LEFT_BITS, NUMBERS, Numbers, Stand, Step, StepTables, WRONG};
+use super::strands::{DATA, Data, ENDS, Ends, Found, LANES, PIECE_SPARE, PIECES_ENDS, Piece, Unit};
+use super::stretch::{Segment, Stretch};
 use super::tables::Tables;
-use super::zigzag::{BLOCK, Kept, REACH};
+use super::zigzag::{BLOCK, Kept};
 use crate::decode::PixelsWanted;
 
-/// What a block of a unit is read with.
-pub(super) struct Block<'t> {
-    dc: &'t DcTable,
-    ac: &'t AcTable,
-    /// Its component's place in the scan, for the running DC value.
-    slot: usize,
-    /// What is done with it.
-    fate: Fate,
-}
-
-enum Fate {
-    Keep(Place),
-    Pass(PassTable),
-}
-
-#[derive(Clone, Copy)]
-struct Place {
-    /// Index into the scan's rows.
-    row: usize,
-    /// The first number of the first unit's block, and the numbers from a unit to the next.
-    first: usize,
-    step: usize,
-}
-
-/// The rows of blocks of one channel that a row of units fills.
-pub(super) struct Rows {
-    /// Index into the channels.
-    channel: usize,
-    /// Rows of blocks in a row of units.
-    down: usize,
-    /// Numbers of one row of blocks, with room behind it for what the last block leaves beyond itself.
-    length: usize,
-    numbers: Vec<i16>,
-}
-
 pub(super) const DAMAGED: &str = "a symbol that its table does not have, or data that ends early or late";
+
+/// Blocks of a piece at most where lengths alone are walked, and where coefficients are told, which have to stay in the second-level cache.
+const PIECE_BLOCKS: usize = 2048;
+const TOLD_PIECE_BLOCKS: usize = 512;
+/// Pieces have at least so many blocks: some tens are lost until a guess has become the truth.
+const LEAST_PIECE_BLOCKS: usize = 128;
+/// Blocks that a strand goes on beyond its piece at first: most have met the next one then.
+const BEYOND_BLOCKS: f64 = 24.0;
+/// Bounds of a piece in bytes. All strands together have at least twice the bytes that any unit can take.
+const PIECE_BYTES: [usize; 2] = [1 << 10, 64 << 10];
+
+thread_local! {
+    static WORKSPACE: RefCell<Workspace> = RefCell::new(Workspace::new());
+}
+
+/// What a thread keeps for the next scan. Of the memory only what is used is ever touched.
+pub(super) struct Workspace {
+    pub data: Box<Data>,
+    pub ends: Box<Ends>,
+    /// All zero between rounds, but for what no block is found at.
+    pub numbers: Box<Numbers>,
+    pub found: Found,
+}
+
+impl Workspace {
+    fn new() -> Self {
+        Self {
+            data: bytemuck::allocation::zeroed_box::<[u8; DATA]>(),
+            ends: bytemuck::allocation::zeroed_box::<[u32; ENDS]>(),
+            numbers: bytemuck::allocation::zeroed_box::<[i16; NUMBERS]>(),
+            found: Found::default(),
+        }
+    }
+}
 
 /// Reads a scan from the beginning of `data` and folds its kept components; returns the bytes that it took.
 ///
@@ -59,221 +65,213 @@ pub(super) fn read(
     kept: Kept,
     channels: &mut [Channel],
 ) -> Result<usize, PixelsWanted> {
-    let mut rows = Vec::new();
-    let blocks = plan(scan, grid, tables, kept, channels, &mut rows).ok_or("a scan without its tables")?;
-    let mut source = Source::new(data);
-    let mut reader = BitReader::new(&mut source);
-    let mut restarts = Restarts::every(tables.restart_interval);
-    let mut predictors = [0; 4];
-    for unit_row in 0..grid.units_down {
-        let read = dispatch::read_row(
-            reader,
-            grid.units_across,
-            &blocks,
-            &mut rows,
-            &mut restarts,
-            &mut predictors,
-            kept,
-        );
-        reader = read.filter(|reader| !reader.is_overrun()).ok_or(DAMAGED)?;
-        for rows in &rows {
-            let channel = &mut channels[rows.channel];
-            let numbers = rows.numbers.chunks_exact(rows.length);
-            for (row, numbers) in (unit_row * rows.down..channel.block_rows).zip(numbers) {
-                channel.fold(row, numbers);
-            }
-        }
-    }
-    // What is left over would mean that something was misread.
-    if reader.is_spent() { Ok(source.offset()) } else { Err(DAMAGED.into()) }
+    let (blocks, rows) = plan(scan, grid, tables, kept, channels).ok_or("a scan without its tables")?;
+    let units = grid.units_across * grid.units_down;
+    let reader = Reader {
+        stretch: Stretch::new(data, units, tables.restart_interval),
+        grid,
+        blocks: &blocks,
+        rows,
+        kept,
+        predictors: [0; 4],
+        unit: 0,
+        block_bytes: data.len() as f64 / (units * blocks.len()).max(1) as f64,
+    };
+    let taken = WORKSPACE.with_borrow_mut(|workspace| match (tables.window(), kept == Kept::ALL) {
+        (10, false) => reader.read_lengths::<1024>(workspace, channels),
+        (11, false) => reader.read_lengths::<2048>(workspace, channels),
+        (_, false) => reader.read_lengths::<4096>(workspace, channels),
+        (10, true) => reader.read_values::<1024>(workspace, channels),
+        (11, true) => reader.read_values::<2048>(workspace, channels),
+        (_, true) => reader.read_values::<4096>(workspace, channels),
+    });
+    taken.ok_or(DAMAGED.into())
 }
 
-/// What each block of a unit is read with; makes the rows that are kept. `None` where a table is missing.
-fn plan<'t>(
-    scan: &Scan,
-    grid: &Grid,
-    tables: &'t Tables,
+/// A scan while it is read.
+struct Reader<'r, 'a, 't> {
+    stretch: Stretch<'a>,
+    grid: &'r Grid,
+    blocks: &'r [Block<'t>],
+    rows: Vec<Rows>,
     kept: Kept,
-    channels: &[Channel],
-    rows: &mut Vec<Rows>,
-) -> Option<Vec<Block<'t>>> {
-    let mut blocks = Vec::with_capacity(grid.blocks.len());
-    for block in &grid.blocks {
-        let component = &scan.components[block.slot];
-        let channel = channels.iter().position(|channel| channel.component == component.index);
-        let (dc, ac) = (scan.dc(component, tables)?, scan.ac(component, tables)?);
-        let fate = match channel {
-            None => Fate::Pass(PassTable::new(dc, ac)),
-            Some(channel) => {
-                let length = grid.units_across * block.across * kept.stride() + REACH;
-                let row = rows.iter().position(|rows| rows.channel == channel).unwrap_or_else(|| {
-                    rows.push(Rows {
-                        channel,
-                        down: block.down,
-                        length,
-                        numbers: vec![0; length * block.down],
-                    });
-                    rows.len() - 1
-                });
-                let first = block.y * length + block.x * kept.stride();
-                Fate::Keep(Place { row, first, step: block.across * kept.stride() })
-            }
+    /// The running DC value of each component.
+    predictors: [i32; 4],
+    /// Units that were read.
+    unit: usize,
+    /// Bytes of a block, roughly.
+    block_bytes: f64,
+}
+
+impl Reader<'_, '_, '_> {
+    fn read_lengths<const SIZE: usize>(
+        self,
+        workspace: &mut Workspace,
+        channels: &mut [Channel],
+    ) -> Option<usize> {
+        let tables: Vec<_> = self.blocks.iter().map(|block| steps::lengths(block.dc, block.ac)).collect();
+        let unit = unit::<u16, SIZE>(self.blocks, &tables)?;
+        self.read(&unit, PIECE_BLOCKS, workspace, channels)
+    }
+
+    fn read_values<const SIZE: usize>(
+        self,
+        workspace: &mut Workspace,
+        channels: &mut [Channel],
+    ) -> Option<usize> {
+        let tables = |block: &Block<'_>| match block.place {
+            Some(_) => steps::values(block.dc, block.ac),
+            None => steps::passed(block.dc, block.ac),
         };
-        blocks.push(Block { dc, ac, slot: block.slot, fate });
+        let tables: Vec<_> = self.blocks.iter().map(tables).collect();
+        let unit = unit::<u64, SIZE>(self.blocks, &tables)?;
+        self.read(&unit, TOLD_PIECE_BLOCKS, workspace, channels)
     }
-    Some(blocks)
-}
 
-/// Reads a row of units. The reader comes and goes by value, so that the loops hold it in registers.
-#[inline(always)]
-pub(super) fn read_row<'s, 'a>(
-    mut reader: BitReader<'s, 'a>,
-    units: usize,
-    blocks: &[Block<'_>],
-    rows: &mut [Rows],
-    restarts: &mut Restarts,
-    predictors: &mut [i32; 4],
-    kept: Kept,
-) -> Option<BitReader<'s, 'a>> {
-    for unit in 0..units {
-        if let Some(number) = restarts.due() {
-            reader = reader.restart(number)?;
-            *predictors = [0; 4];
+    /// Reads all; returns the bytes that it took.
+    fn read<S: Step, const SIZE: usize>(
+        mut self,
+        unit: &Unit<'_, S, SIZE>,
+        most_blocks: usize,
+        workspace: &mut Workspace,
+        channels: &mut [Channel],
+    ) -> Option<usize> {
+        let all = self.grid.units_across * self.grid.units_down * self.blocks.len();
+        let piece_blocks = (all / LANES).clamp(LEAST_PIECE_BLOCKS, most_blocks);
+        let piece_bytes =
+            ((piece_blocks as f64 * self.block_bytes) as usize).clamp(PIECE_BYTES[0], PIECE_BYTES[1]);
+        while !self.stretch.is_read() {
+            self.stretch.fill(&mut workspace.data, LANES * piece_bytes);
+            let (mut pieces, segments) = self.pieces(piece_bytes);
+            dispatch::walk(unit, &workspace.data, &mut pieces, &mut workspace.ends, &mut workspace.numbers);
+            let read = self.read_segments(unit, &pieces, &segments, workspace, channels);
+            for piece in &pieces {
+                self.clear(workspace, piece.first, piece.found);
+            }
+            read?;
         }
-        for block in blocks {
-            reader.refill();
-            let position = match &block.fate {
-                Fate::Pass(table) => pass_first(&mut reader, block, table)?,
-                Fate::Keep(place) => {
-                    // A difference takes at most 27 bits, an AC symbol 26.
-                    let predictor = &mut predictors[block.slot];
-                    *predictor += block.dc.difference(&mut reader)?;
-                    if predictor.abs() >= COEFFICIENT_LIMIT {
-                        return None;
-                    }
-                    let start = place.first + unit * place.step;
-                    let numbers = rows[place.row].numbers.get_mut(start..)?.first_chunk_mut::<REACH>()?;
-                    numbers.as_chunks_mut::<8>().0[..kept.stride() / 8].fill([0; 8]);
-                    numbers[0] = *predictor as i16;
-                    keep(&mut reader, block.ac, kept, numbers)?
-                }
-            };
-            if position < BLOCK {
-                pass(&mut reader, block.ac, position)?;
+        Some(self.stretch.offset())
+    }
+
+    /// Pieces of the segments in memory, as far as there is room for what they find, and for each of those segments which are its own.
+    fn pieces(&self, piece_bytes: usize) -> (Vec<Piece>, Vec<Range<usize>>) {
+        let (mut pieces, mut segments) = (Vec::new(), Vec::new());
+        let beyond = (BEYOND_BLOCKS * self.block_bytes * 8.0) as u32;
+        let mut first = 0;
+        for segment in &self.stretch.segments {
+            let bytes = segment.end - (segment.start >> 3) as usize;
+            let count = (bytes / piece_bytes).clamp(usize::from(segment.units > 0), LANES);
+            let blocks = segment.units * self.blocks.len();
+            let room = blocks.saturating_add(PIECE_SPARE).min(PIECES_ENDS / LANES);
+            if first + count * room > PIECES_ENDS {
+                break;
             }
+            let at = |number: usize| segment.start + 8 * (bytes * number / count.max(1)) as u32;
+            let begun = pieces.len();
+            for number in 0..count {
+                // But for the first, a guess: anything may begin there.
+                let start = at(number);
+                let end = if number + 1 == count { 8 * segment.end as u32 } else { at(number + 1) + beyond };
+                pieces.push(Piece { start, end, first, room, found: 0 });
+                first += room;
+            }
+            segments.push(begun..pieces.len());
         }
+        (pieces, segments)
     }
-    Some(reader)
-}
 
-/// Reads coefficients from the second on until the kept ones are read; returns the position of the next, [`BLOCK`] where the
-/// block has ended. There are bits for one symbol, and are again at the end.
-#[inline(always)]
-fn keep(
-    reader: &mut BitReader<'_, '_>,
-    table: &AcTable,
-    kept: Kept,
-    numbers: &mut [i16; REACH],
-) -> Option<usize> {
-    let entries = table.values();
-    let order = kept.order();
-    let mut position = 1;
-    while position < kept.count() {
-        let entry = entries[(reader.peek() >> (64 - table.window)) as usize];
-        let used = entry as u32 & 15;
-        let ends = entry & 16 != 0;
-        let next = position + (entry >> 5 & 127) as usize;
-        if used != 0 && (next < BLOCK || (next == BLOCK && !ends)) {
-            for slot in [entry >> 16, entry >> 32, entry >> 48] {
-                let place = order[(position + (slot & 63) as usize) % REACH];
-                numbers[usize::from(place) % REACH] = slot as i16 >> 6;
+    /// Takes in what was found in segments, as far as it is true.
+    fn read_segments<S: Step, const SIZE: usize>(
+        &mut self,
+        unit: &Unit<'_, S, SIZE>,
+        pieces: &[Piece],
+        segments: &[Range<usize>],
+        workspace: &mut Workspace,
+        channels: &mut [Channel],
+    ) -> Option<()> {
+        for (number, range) in segments.iter().enumerate() {
+            let pieces = &pieces[range.clone()];
+            let segment = self.stretch.segments.first()?.clone();
+            if segment.is_new {
+                self.predictors = [0; 4];
             }
-            reader.skip(used);
-            if ends {
-                return Some(BLOCK);
-            }
-            position = next;
-        } else {
-            let (used, symbol) = table.symbol(reader.peek())?;
-            reader.skip(used);
-            match symbol {
-                AcSymbol::Coefficient { run, value } if position + (run as usize) < BLOCK => {
-                    position += run as usize;
-                    numbers[usize::from(order[position % REACH]) % REACH] = value as i16;
-                    position += 1;
-                }
-                AcSymbol::Zeros if position + 16 < BLOCK => position += 16,
-                AcSymbol::End { more: 0 } => return Some(BLOCK),
-                _ => return None,
-            }
-        }
-        reader.refill();
-    }
-    Some(position)
-}
-
-/// Passes over a block's difference and what fits into one look-up with it; returns the position of the next symbol, [`BLOCK`]
-/// where the block has ended.
-#[inline(always)]
-fn pass_first(reader: &mut BitReader<'_, '_>, block: &Block<'_>, table: &PassTable) -> Option<usize> {
-    let entry = u32::from(table.entries[(reader.peek() >> (64 - block.ac.window)) as usize]);
-    let next = (entry >> SKIP_USED_BITS) as usize;
-    if next < BLOCK {
-        reader.skip(entry & ((1 << SKIP_USED_BITS) - 1));
-        return Some(next);
-    }
-    if is_end(next) {
-        reader.skip(entry & ((1 << SKIP_USED_BITS) - 1));
-        return Some(BLOCK);
-    }
-    block.dc.difference(reader)?;
-    Some(1)
-}
-
-/// Whether a position behind the symbols of a look-up is the block's end: the last position, or an end in time.
-#[inline(always)]
-const fn is_end(next: usize) -> bool {
-    next == BLOCK || (next >= SKIP_ENDS as usize && next < SKIP_ENDS as usize + BLOCK)
-}
-
-/// Walks to the block's end. There are bits for one symbol.
-#[inline(always)]
-fn pass(reader: &mut BitReader<'_, '_>, table: &AcTable, mut position: usize) -> Option<()> {
-    loop {
-        // Two look-ups for one refill, in between: the second takes at most 26 of its 56 bits, which leaves as many as any symbol has.
-        for refill in [true, false] {
-            let entry = u32::from(table.skip()[(reader.peek() >> (64 - table.window)) as usize]);
-            let next = position + (entry >> SKIP_USED_BITS) as usize;
-            if next < BLOCK {
-                reader.skip(entry & ((1 << SKIP_USED_BITS) - 1));
-                position = next;
-            } else if is_end(next) {
-                reader.skip(entry & ((1 << SKIP_USED_BITS) - 1));
-                return Some(());
+            let (units, bit) = if segment.units > 0 {
+                let Workspace { data, ends, numbers, found } = &mut *workspace;
+                let alone = unit.join(data, pieces, ends, numbers, found);
+                let read = self.read_found(&segment, workspace, channels);
+                self.clear(workspace, PIECES_ENDS, alone);
+                read?
             } else {
-                position = pass_one(reader, table, position)?;
-                if position >= BLOCK {
-                    return Some(());
+                (0, segment.start)
+            };
+            if units < segment.units || !segment.is_whole {
+                // There is more of it, or there should be: whatever comes, the next round gets further.
+                self.stretch.forward(&mut workspace.data, bit, units);
+                return (units > 0 || number > 0).then_some(());
+            }
+            // What is left over but for the padding of a byte would mean that something was misread.
+            if (8 * segment.end).checked_sub(bit as usize)? >= 8 {
+                return None;
+            }
+            self.stretch.finish();
+        }
+        let next = self.stretch.segments.first().map(|segment| segment.start);
+        if let Some(start) = next {
+            self.stretch.forward(&mut workspace.data, start, 0);
+        }
+        (!segments.is_empty()).then_some(())
+    }
+
+    /// Takes in the whole units of a segment that were found; returns how many, and the bit behind them.
+    fn read_found(
+        &mut self,
+        segment: &Segment,
+        workspace: &Workspace,
+        channels: &mut [Channel],
+    ) -> Option<(usize, u32)> {
+        let Workspace { data, numbers, found, .. } = workspace;
+        // Behind the segment's end nothing is true.
+        let is_true = |stand: &Stand| (stand >> LEFT_BITS) as usize <= 8 * segment.end;
+        let blocks = found.stands.partition_point(is_true).checked_sub(1)?;
+        let units = (blocks / self.blocks.len()).min(segment.units);
+        let stands = &found.stands[..=units * self.blocks.len()];
+        if stands.iter().fold(0, |any, stand| any | stand) & WRONG != 0 {
+            return None;
+        }
+        let across = self.grid.units_across;
+        let mut done = 0;
+        while done < units {
+            let x = self.unit % across;
+            let run = (across - x).min(units - done);
+            let found = found.run(done, run, self.blocks.len(), x);
+            let (blocks, rows, predictors) = (self.blocks, &mut self.rows, &mut self.predictors);
+            dispatch::gather(found, data, numbers, blocks, rows, predictors, self.kept)?;
+            done += run;
+            self.unit += run;
+            if x + run == across {
+                for rows in &self.rows {
+                    rows.fold(self.unit / across - 1, channels);
                 }
             }
-            if refill {
-                reader.refill();
-            }
+        }
+        Some((units, stands.last()? >> LEFT_BITS))
+    }
+
+    /// Clears what was told of `found` blocks from number `first` on and behind them.
+    fn clear(&self, workspace: &mut Workspace, first: usize, found: usize) {
+        if self.kept == Kept::ALL {
+            workspace.numbers[first * BLOCK..(first + found + 2) * BLOCK].fill(0);
         }
     }
 }
 
-/// Passes over one symbol that no window has whole; returns the position behind it.
-#[inline(always)]
-fn pass_one(reader: &mut BitReader<'_, '_>, table: &AcTable, position: usize) -> Option<usize> {
-    let (used, symbol) = table.symbol(reader.peek())?;
-    reader.skip(used);
-    match symbol {
-        AcSymbol::Coefficient { run, .. } if position + (run as usize) < BLOCK => {
-            Some(position + run as usize + 1)
-        }
-        AcSymbol::Zeros if position + 16 < BLOCK => Some(position + 16),
-        AcSymbol::End { more: 0 } => Some(BLOCK),
-        _ => None,
-    }
+/// What a unit is walked with.
+fn unit<'t, S: Step, const SIZE: usize>(
+    blocks: &'t [Block<'_>],
+    tables: &'t [StepTables<S>],
+) -> Option<Unit<'t, S, SIZE>> {
+    let codes = blocks.iter().map(|block| (&**block.dc, &**block.ac)).collect();
+    let sized = |tables: &'t StepTables<S>| Some((tables.first.first_chunk()?, tables.rest.first_chunk()?));
+    let tables: Option<Vec<_>> = tables.iter().map(sized).collect();
+    Some(Unit::new(codes, &tables?))
 }

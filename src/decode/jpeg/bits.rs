@@ -41,32 +41,39 @@ impl<'a> Source<'a> {
         self.chunk.copy_within(position..self.end, 0);
         self.end -= position;
         self.before += position;
-        while self.end < CHUNK {
-            let rest = self.data.get(self.next..).unwrap_or_default();
-            let window = &rest[..rest.len().min(CHUNK - self.end)];
-            let plain = memchr::memchr(0xff, window).unwrap_or(window.len());
-            self.chunk[self.end..self.end + plain].copy_from_slice(&window[..plain]);
-            self.end += plain;
-            self.freed += plain;
-            self.next += plain;
-            if plain == window.len() {
-                if window.len() == rest.len() {
-                    break;
-                }
-            } else if rest.get(plain + 1) == Some(&0) {
-                self.chunk[self.end] = 0xff;
-                self.end += 1;
-                self.freed += 1;
-                self.next += 2;
-            } else {
-                break;
-            }
-        }
+        let kept = self.end;
+        (self.end, _) = free(self.data, &mut self.next, &mut self.chunk[..], kept);
+        self.freed += self.end - kept;
         if self.end < 8 {
             self.chunk[self.end..8].fill(0);
             self.end = 8;
         }
     }
+}
+
+/// Frees `data` from byte `next` on of stuffed zeros, to `memory` from byte `end` on, until that is full or a marker is come to. Returns the
+/// end of what is in memory then, and whether a marker or the data's end was come to.
+pub(super) fn free(data: &[u8], next: &mut usize, memory: &mut [u8], mut end: usize) -> (usize, bool) {
+    while end < memory.len() {
+        let rest = data.get(*next..).unwrap_or_default();
+        let window = &rest[..rest.len().min(memory.len() - end)];
+        let plain = memchr::memchr(0xff, window).unwrap_or(window.len());
+        memory[end..end + plain].copy_from_slice(&window[..plain]);
+        end += plain;
+        *next += plain;
+        if plain == window.len() {
+            if window.len() == rest.len() {
+                return (end, true);
+            }
+        } else if rest.get(plain + 1) == Some(&0) {
+            memory[end] = 0xff;
+            end += 1;
+            *next += 2;
+        } else {
+            return (end, true);
+        }
+    }
+    (end, false)
 }
 
 /// Reads the bits of one segment.

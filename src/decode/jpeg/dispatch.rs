@@ -1,48 +1,83 @@
 //! The loops that all the time goes to, compiled for the instructions that they want.
 //!
-//! Every symbol shifts by a number that the one before gave, so these shifts are the longest chain of the whole program. Processors
-//! of the last ten years have an instruction for it that does nothing else (BMI2); it is used where it is. Folding
+//! Every symbol shifts by a number that the one before gave. Processors of the last ten years have an instruction for it that does
+//! nothing else (BMI2), and one that loads bits in the order of the file (MOVBE); they are used where they are. Folding
 //! is sums of products, eight at a time with AVX2; whole numbers make the result the same on all.
 
 #![allow(unsafe_code, reason = "instructions chosen at run time; listed in CONTRIBUTING")]
 
-use super::baseline::{self, Block, Rows};
-use super::bits::BitReader;
+use super::gather::{self, Run};
 use super::projection::Projection;
+use super::rows::{Block, Rows};
 use super::samples::{self, Samples};
-use super::scan::Restarts;
+use super::steps::{Numbers, Step};
+use super::strands::{Data, Ends, Piece, Unit};
 use super::zigzag::Kept;
 
-/// [`baseline::read_row`] on this machine's best instructions.
-pub(super) fn read_row<'s, 'a>(
-    reader: BitReader<'s, 'a>,
-    units: usize,
-    blocks: &[Block<'_>],
-    rows: &mut [Rows],
-    restarts: &mut Restarts,
-    predictors: &mut [i32; 4],
-    kept: Kept,
-) -> Option<BitReader<'s, 'a>> {
+/// [`Unit::walk`] on this machine's best instructions.
+pub(super) fn walk<S: Step, const SIZE: usize>(
+    unit: &Unit<'_, S, SIZE>,
+    data: &Data,
+    pieces: &mut [Piece],
+    ends: &mut Ends,
+    numbers: &mut Numbers,
+) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("bmi1") {
+    if has_bit_instructions() {
         // SAFETY: the features were just seen.
-        return unsafe { read_row_bmi2(reader, units, blocks, rows, restarts, predictors, kept) };
+        return unsafe { walk_bmi2(unit, data, pieces, ends, numbers) };
     }
-    baseline::read_row(reader, units, blocks, rows, restarts, predictors, kept)
+    unit.walk(data, pieces, ends, numbers);
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "bmi1,bmi2")]
-fn read_row_bmi2<'s, 'a>(
-    reader: BitReader<'s, 'a>,
-    units: usize,
+#[target_feature(enable = "bmi1,bmi2,movbe")]
+fn walk_bmi2<S: Step, const SIZE: usize>(
+    unit: &Unit<'_, S, SIZE>,
+    data: &Data,
+    pieces: &mut [Piece],
+    ends: &mut Ends,
+    numbers: &mut Numbers,
+) {
+    unit.walk(data, pieces, ends, numbers);
+}
+
+/// [`gather::gather`] on this machine's best instructions.
+pub(super) fn gather(
+    run: Run<'_>,
+    data: &Data,
+    told: &Numbers,
     blocks: &[Block<'_>],
     rows: &mut [Rows],
-    restarts: &mut Restarts,
     predictors: &mut [i32; 4],
     kept: Kept,
-) -> Option<BitReader<'s, 'a>> {
-    baseline::read_row(reader, units, blocks, rows, restarts, predictors, kept)
+) -> Option<()> {
+    #[cfg(target_arch = "x86_64")]
+    if has_bit_instructions() {
+        // SAFETY: the features were just seen.
+        return unsafe { gather_bmi2(run, data, told, blocks, rows, predictors, kept) };
+    }
+    gather::gather(run, data, told, blocks, rows, predictors, kept)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi1,bmi2,movbe")]
+fn gather_bmi2(
+    run: Run<'_>,
+    data: &Data,
+    told: &Numbers,
+    blocks: &[Block<'_>],
+    rows: &mut [Rows],
+    predictors: &mut [i32; 4],
+    kept: Kept,
+) -> Option<()> {
+    gather::gather(run, data, told, blocks, rows, predictors, kept)
+}
+
+/// What [`walk_bmi2`] and [`gather_bmi2`] want.
+#[cfg(target_arch = "x86_64")]
+fn has_bit_instructions() -> bool {
+    is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("movbe")
 }
 
 /// [`Projection::fold_on`] on this machine's best instructions.

@@ -1,31 +1,35 @@
 //! Huffman tables that take several symbols a look-up.
 //!
 //! An AC symbol is a run of zeros, then the bits of a coefficient. Where only the length of symbols matters, a window of
-//! bits tells how many bits the whole symbols in it take and how far in the block they lead ([`AcTable::skip`]).
+//! bits tells how many bits the whole symbols in it take and how far in the block they lead ([steps](super::steps)).
 //! Where the coefficients are wanted, it also tells up to three of them ([`AcTable::values`]). Both are built from the
 //! same table of shorter windows, one step an entry.
 
 use std::cell::OnceCell;
 
 use super::bits::BitReader;
-use super::zigzag::BLOCK;
+use super::steps::Cached;
 
 /// A symbol's length in bits and its value.
 type Symbol = (u32, u8);
 
 /// The canonical code of a table, as the file defines it.
 #[derive(Debug)]
-struct Code {
+pub(super) struct Code {
     /// For each length, the first code that is longer than it, aligned to 16 bits.
     limits: [u32; 17],
     /// For each length, what to add to a code to get the index of its value.
     offsets: [i32; 17],
     values: Vec<u8>,
+    /// Bits of a window.
+    window: u32,
+    /// For each window the symbol at its top, as its length above its value; 0 where none fits.
+    windows: Vec<u16>,
 }
 
 impl Code {
-    /// `counts[n]` codes of n + 1 bits. `None` for a code that cannot be.
-    fn new(counts: &[u8; 16], values: &[u8]) -> Option<Self> {
+    /// `counts[n]` codes of n + 1 bits, to be looked at by `window` bits. `None` for a code that cannot be.
+    fn new(counts: &[u8; 16], values: &[u8], window: u32) -> Option<Self> {
         let mut limits = [0; 17];
         let mut offsets = [0; 17];
         let (mut code, mut index) = (0_u32, 0);
@@ -41,29 +45,36 @@ impl Code {
             limits[length] = code << (16 - length);
             code <<= 1;
         }
-        (index as usize == values.len()).then(|| Self { limits, offsets, values: values.to_vec() })
-    }
-
-    /// For each window of `window` bits the symbol at its top, as its length above its value; 0 where none fits.
-    fn windows(&self, window: u32) -> Vec<u16> {
+        if index as usize != values.len() {
+            return None;
+        }
         let mut windows = vec![0; 1 << window];
         let mut start = 0;
         for length in 1..=window {
-            let end = self.limits[length as usize] >> (16 - window);
+            let end = limits[length as usize] >> (16 - window);
             for (index, entry) in windows[start as usize..end as usize].iter_mut().enumerate() {
                 let code = (start + index as u32) >> (window - length);
-                let value = self.values[(code as i32 + self.offsets[length as usize]) as usize];
+                let value = values[(code as i32 + offsets[length as usize]) as usize];
                 *entry = (length as u16) << 8 | u16::from(value);
             }
             start = end;
         }
-        windows
+        Some(Self { limits, offsets, values: values.to_vec(), window, windows })
+    }
+
+    /// For each window the symbol at its top, as its length above its value; 0 where none fits.
+    pub fn windows(&self) -> &[u16] {
+        &self.windows
     }
 
     /// The symbol at the top of `bits`; `None` where there is none.
     fn symbol(&self, bits: u64) -> Option<Symbol> {
+        let windowed = self.windows[(bits >> (64 - self.window)) as usize];
+        if windowed != 0 {
+            return Some((u32::from(windowed >> 8), windowed as u8));
+        }
         let top = (bits >> 48) as u32;
-        let length = (1..=16).find(|&length| top < self.limits[length])?;
+        let length = (self.window as usize + 1..=16).find(|&length| top < self.limits[length])?;
         let index = (top >> (16 - length)) as i32 + self.offsets[length];
         let value = self.values.get(usize::try_from(index).ok()?)?;
         Some((length as u32, *value))
@@ -71,24 +82,24 @@ impl Code {
 }
 
 /// What a coefficient's `size` bits mean: the upper half are themselves, the lower half negative.
-const fn extend(bits: u32, size: u32) -> i32 {
+pub(super) const fn extend(bits: u32, size: u32) -> i32 {
     let value = bits as i32;
     if size > 0 && value < 1 << (size - 1) { value - (1 << size) + 1 } else { value }
 }
 
 /// `size` bits behind the first `length` of `bits`.
-const fn field(bits: u64, length: u32, size: u32) -> u32 {
+pub(super) const fn field(bits: u64, length: u32, size: u32) -> u32 {
     if size == 0 { 0 } else { (bits << length >> (64 - size)) as u32 }
 }
 
 /// DC differences have at most this many bits in an 8-bit picture, AC coefficients one less.
-const MAX_DC_SIZE: u32 = 11;
+pub(super) const MAX_DC_SIZE: u32 = 11;
 const MAX_AC_SIZE: u32 = 10;
 
 /// A table for DC differences.
 #[derive(Debug)]
 pub(super) struct DcTable {
-    code: Code,
+    pub code: Code,
     window: u32,
     /// For each window, the bits of the symbol with its difference, and the difference above 8 bits; 0 where it does not fit.
     entries: Box<[u32]>,
@@ -97,34 +108,36 @@ pub(super) struct DcTable {
 impl DcTable {
     /// Looks at `window` bits at a time.
     pub fn new(counts: &[u8; 16], values: &[u8], window: u32) -> Option<Self> {
-        let code = Code::new(counts, values).filter(|_| values.iter().all(|&size| size < 16))?;
+        let code = Code::new(counts, values, window).filter(|_| values.iter().all(|&size| size < 16))?;
         let entry = |(index, symbol): (usize, &u16)| {
             let (length, size) = (u32::from(symbol >> 8), u32::from(symbol & 0xff));
             let (bits, used) = ((index as u64) << (64 - window), length + size);
             let fits = length > 0 && used <= window && size <= MAX_DC_SIZE;
             if fits { (extend(field(bits, length, size), size) as u32) << 8 | used } else { 0 }
         };
-        let entries = code.windows(window).iter().enumerate().map(entry).collect();
+        let entries = code.windows().iter().enumerate().map(entry).collect();
         Some(Self { code, window, entries })
     }
 
     /// The next difference; `None` for bits that are none. The reader was refilled.
     #[inline(always)]
     pub fn difference(&self, reader: &mut BitReader<'_, '_>) -> Option<i32> {
-        let entry = self.entries[(reader.peek() >> (64 - self.window)) as usize];
-        if entry != 0 {
-            reader.skip(entry & 0xff);
-            return Some(entry as i32 >> 8);
-        }
-        let (used, difference) = self.long_difference(reader.peek())?;
+        let (used, difference) = self.difference_at(reader.peek())?;
         reader.skip(used);
         Some(difference)
     }
 
     /// The bits that the difference at the top of `bits` takes, and the difference.
+    #[inline(always)]
+    pub fn difference_at(&self, bits: u64) -> Option<(u32, i32)> {
+        let entry = self.entries[(bits >> (64 - self.window)) as usize];
+        if entry != 0 { Some((entry & 0xff, entry as i32 >> 8)) } else { self.long_difference(bits) }
+    }
+
+    /// [`DcTable::difference_at`], whatever its length.
     #[cold]
     #[inline(never)]
-    fn long_difference(&self, bits: u64) -> Option<(u32, i32)> {
+    pub fn long_difference(&self, bits: u64) -> Option<(u32, i32)> {
         let (length, size) = self.code.symbol(bits)?;
         let size = u32::from(size);
         (size <= MAX_DC_SIZE).then(|| (length + size, extend(field(bits, length, size), size)))
@@ -136,55 +149,19 @@ const SLOTS: u32 = 3;
 /// Where a slot leads that tells nothing: beyond any block.
 const NOWHERE: u64 = 63;
 
-/// For blocks of which nothing is kept: the windows of a DC difference and what AC symbols fit behind it, as in
-/// [`AcTable::skip`]. Positions are those of the block.
-#[derive(Debug)]
-pub(super) struct PassTable {
-    pub entries: Box<[u16]>,
-}
-
-impl PassTable {
-    /// Joins two tables of the same window.
-    pub fn new(dc: &DcTable, ac: &AcTable) -> Self {
-        let (window, skips) = (ac.window, ac.all_skips());
-        let entry = |(index, symbol): (usize, &u16)| {
-            let (length, size) = (u32::from(symbol >> 8), u32::from(symbol & 0xff));
-            let used = length + size;
-            if length == 0 || size > MAX_DC_SIZE {
-                return PASS_NOTHING;
-            }
-            let rest = match window.checked_sub(used) {
-                Some(left) => skips[(1 << left) + (index & ((1 << left) - 1))],
-                None => SKIP_NOTHING,
-            };
-            let rest = if rest == SKIP_NOTHING { 0 } else { rest };
-            // Used bits and positions add up without touching each other.
-            rest + (1 << SKIP_USED_BITS | used) as u16
-        };
-        Self { entries: dc.code.windows(window).iter().enumerate().map(entry).collect() }
-    }
-}
-
-/// An entry of a [`PassTable`] for no symbol that fits. Positions begin at the block's own here, so that [`SKIP_NOTHING`] would
-/// lead to the very end of a block.
-const PASS_NOTHING: u16 = (BLOCK as u16 + 1) << SKIP_USED_BITS;
-
-/// Bits of an entry of [`AcTable::skip`] that hold the bits used.
-pub(super) const SKIP_USED_BITS: u32 = 5;
-/// What an entry of [`AcTable::skip`] adds to the position when its last symbol ends the block.
-pub(super) const SKIP_ENDS: u32 = 128;
-/// An entry that leads from any position of a block to one that is neither in a block nor an end: no symbol fits.
-const SKIP_NOTHING: u16 = 64 << SKIP_USED_BITS;
-
 /// A table for AC symbols.
 #[derive(Debug)]
 pub(super) struct AcTable {
-    code: Code,
-    /// Bits that index [`AcTable::skip`] and [`AcTable::values`].
+    pub code: Code,
+    /// Bits that index [`AcTable::values`] and [steps](super::steps).
     pub window: u32,
-    /// [`AcTable::skip`] of this window and of all shorter ones.
-    skip: OnceCell<Box<[u16]>>,
     values: OnceCell<Box<[u64]>>,
+    /// [`super::steps::rest_lengths`] of this window and of all shorter ones.
+    pub steps: OnceCell<Box<[u16]>>,
+    /// What [strands](super::strands) look at.
+    pub lengths: Cached<u16>,
+    pub told: Cached<u64>,
+    pub passed: Cached<u64>,
 }
 
 /// One AC symbol that was read alone.
@@ -209,20 +186,17 @@ pub(super) enum AcSymbol {
 impl AcTable {
     /// Looks at `window` bits at a time, at most 12.
     pub fn new(counts: &[u8; 16], values: &[u8], window: u32) -> Option<Self> {
-        let code = Code::new(counts, values)?;
+        let code = Code::new(counts, values, window)?;
         // Of a progressive file many tables are never looked at.
-        Some(Self { code, window, skip: OnceCell::new(), values: OnceCell::new() })
-    }
-
-    /// For each window: bits used, and above [`SKIP_USED_BITS`] the positions to go on, [`SKIP_ENDS`] more at a block's end.
-    #[inline(always)]
-    pub fn skip(&self) -> &[u16] {
-        &self.all_skips()[1 << self.window..]
-    }
-
-    #[inline(always)]
-    fn all_skips(&self) -> &[u16] {
-        self.skip.get_or_init(|| fill(&self.code, self.window, SKIP_NOTHING, skip_entry))
+        Some(Self {
+            code,
+            window,
+            values: OnceCell::new(),
+            steps: OnceCell::new(),
+            lengths: Cached::default(),
+            told: Cached::default(),
+            passed: Cached::default(),
+        })
     }
 
     /// For each window: four bits used, an end bit, seven bits of positions to go on, two bits how many coefficients are told,
@@ -252,13 +226,13 @@ impl AcTable {
 /// Fills tables of windows of up to `window` bits, those of n bits from 2ⁿ on, with `entry(symbol, bits, index, rest)`. What a window does is what its first symbol
 /// does and then what the shorter window behind it does, `rest`; so all shorter windows are filled first. Where no symbol fits,
 /// and behind the window's end, there is `nothing`.
-fn fill<E: Copy>(
+pub(super) fn fill<E: Copy>(
     code: &Code,
     window: u32,
     nothing: E,
     entry: impl Fn(AcCode, u32, usize, E) -> E,
 ) -> Box<[E]> {
-    let symbols = code.windows(window);
+    let symbols = code.windows();
     let mut entries = vec![nothing; 2 << window];
     for bits in 1..=window {
         for index in 0..1_usize << bits {
@@ -283,35 +257,22 @@ fn fill<E: Copy>(
 
 /// An AC symbol in a window.
 #[derive(Clone, Copy)]
-struct AcCode {
-    run: u32,
-    size: u32,
+pub(super) struct AcCode {
+    pub run: u32,
+    pub size: u32,
     /// Bits with those of its coefficient.
-    used: u32,
+    pub used: u32,
 }
 
 impl AcCode {
-    const fn ends(self) -> bool {
+    pub const fn ends(self) -> bool {
         self.size == 0 && self.run == 0
     }
 
     /// Positions that it leads on.
-    const fn advance(self) -> u32 {
+    pub const fn advance(self) -> u32 {
         if self.ends() { 0 } else { self.run + 1 }
     }
-}
-
-/// An entry of [`AcTable::skip`]. The last symbol's coefficient may lie beyond the window.
-fn skip_entry(first: AcCode, _bits: u32, _index: usize, rest: u16) -> u16 {
-    let pack = |used: u32, advance: u32| (advance << SKIP_USED_BITS | used) as u16;
-    if first.ends() {
-        return pack(first.used, SKIP_ENDS);
-    }
-    let (used, advance) = (u32::from(rest) & ((1 << SKIP_USED_BITS) - 1), u32::from(rest) >> SKIP_USED_BITS);
-    if rest == SKIP_NOTHING || first.advance() + advance % SKIP_ENDS > 63 {
-        return pack(first.used, first.advance());
-    }
-    pack(first.used + used, first.advance() + advance)
 }
 
 /// Bits of an entry of [`AcTable::values`] that say how many coefficients it tells.
@@ -371,13 +332,13 @@ mod tests {
     fn codes_that_cannot_be_are_refused() {
         let mut counts = [0; 16];
         counts[0] = 3;
-        assert!(Code::new(&counts, &[1, 2, 3]).is_none(), "three codes of one bit");
+        assert!(Code::new(&counts, &[1, 2, 3], 8).is_none(), "three codes of one bit");
         counts[0] = 2;
-        assert!(Code::new(&counts, &[1, 2]).is_none(), "a code of ones");
+        assert!(Code::new(&counts, &[1, 2], 8).is_none(), "a code of ones");
         counts[0] = 1;
-        assert!(Code::new(&counts, &[1]).is_some());
-        assert!(Code::new(&counts, &[]).is_none(), "fewer values than codes");
-        assert!(Code::new(&[0; 16], &[]).is_some_and(|code| code.symbol(0).is_none()));
+        assert!(Code::new(&counts, &[1], 8).is_some());
+        assert!(Code::new(&counts, &[], 8).is_none(), "fewer values than codes");
+        assert!(Code::new(&[0; 16], &[], 8).is_some_and(|code| code.symbol(0).is_none()));
     }
 
     #[test]
@@ -431,54 +392,7 @@ mod tests {
                     .filter(|(position, _)| *position != NOWHERE)
                     .collect();
                 assert_eq!(slots, told);
-                // Lengths alone come at least as far.
-                assert!(u64::from(table.skip()[index]) & 31 >= used);
             }
         }
-    }
-
-    /// Blocks of which nothing is kept, by look-ups and by single symbols, also where a difference's code is longer than the window.
-    #[test]
-    fn differences_and_symbols_are_passed_together() {
-        let mut counts = [0; 16];
-        (counts[0], counts[1], counts[9]) = (1, 1, 2);
-        let sizes = [0, 3, 5, 11];
-        for window in [8, 9, 12] {
-            let (dc, ac) = (DcTable::new(&counts, &sizes, window).unwrap(), table(window));
-            let joined = PassTable::new(&dc, &ac);
-            for index in 0..1_usize << window {
-                let bits = (index as u64) << (64 - window);
-                let entry = joined.entries[index];
-                let (used, next) = (u32::from(entry) & 31, usize::from(entry >> SKIP_USED_BITS));
-                let single = dc.code.symbol(bits).filter(|(length, _)| *length <= window);
-                let Some((length, size)) = single else {
-                    assert!(next != BLOCK && next < SKIP_ENDS as usize && next > BLOCK, "{next}");
-                    continue;
-                };
-                let (mut taken, mut position) = (length + u32::from(size), 1);
-                while taken < used {
-                    let (length, symbol) = ac.symbol(bits << taken).unwrap();
-                    taken += length;
-                    position += match symbol {
-                        AcSymbol::Coefficient { run, .. } => run as usize + 1,
-                        AcSymbol::Zeros => 16,
-                        AcSymbol::End { .. } => SKIP_ENDS as usize,
-                    };
-                }
-                assert_eq!((taken, position), (used, next), "{index:012b}");
-            }
-        }
-    }
-
-    #[test]
-    fn lengths_alone_need_not_see_the_last_coefficient() {
-        // 00 is an end; 010 and its two bits; 010 whose bits lie beyond the window.
-        let table = table(8);
-        let entry = |index: usize| (table.skip()[index] & 31, table.skip()[index] >> 5);
-        assert_eq!(entry(0b0000_0000), (2, 128));
-        assert_eq!(entry(0b0101_1010), (10, 4));
-        assert_eq!(entry(0b0101_1000), (7, 130));
-        assert_eq!(entry(0b0110_1011), (8, 18), "sixteen zeros and a coefficient");
-        assert_eq!(table.skip()[0b1000_0000], SKIP_NOTHING, "a code longer than the window");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! PDQ looks at a picture through a filter of 64×64 samples, so of each block of 8×8 pixels only the lowest
 //! frequencies matter. They lie in the file as they are needed: [`projection`] applies the filter to the coefficients
-//! themselves, and no pixel is ever made. What is left to do is to walk the entropy-coded bits once ([`baseline`]), or, of a
+//! themselves, and no pixel is ever made. What is left to do is to walk the entropy-coded bits once ([`baseline`]), in several places at a time ([`strands`]), or, of a
 //! progressive file, the scans that hold low frequencies ([`progressive`]), with [`huffman`] tables that take several symbols a
 //! look-up. Chroma is only walked over. Of small pictures all coefficients are needed, and [`samples`] are as soon made of them.
 //!
@@ -13,14 +13,19 @@ mod baseline;
 mod bits;
 mod channel;
 mod dispatch;
+mod gather;
 mod huffman;
 mod plan;
 mod progressive;
 mod projection;
+mod rows;
 mod samples;
 #[cfg(target_arch = "x86_64")]
 mod samples_avx2;
 mod scan;
+mod steps;
+mod strands;
+mod stretch;
 pub(super) mod structure;
 mod tables;
 mod zigzag;
@@ -134,8 +139,8 @@ impl Colours {
 pub(super) fn memory(frame: &Frame) -> Option<u64> {
     let reading = Reading::usual(frame)?;
     let blocks = u64::from(frame.width).div_ceil(32) * 4 * (u64::from(frame.height).div_ceil(32) * 4);
-    // Tables, weights, and four rows of blocks of three components, generously.
-    let rows = u64::from(frame.width) * 3 * 16 * 4 + (1 << 20);
+    // Tables, weights, a stretch of data with its blocks, and four rows of blocks of three components, generously.
+    let rows = u64::from(frame.width) * 3 * 16 * 4 + (2 << 20);
     let planes = if frame.marker == marker::PROGRESSIVE {
         frame.components.len() as u64 * progressive::plane_bytes(blocks, reading.wanted())
     } else {

@@ -6,9 +6,10 @@
 use super::baseline::DAMAGED;
 use super::bits::{BitReader, Source};
 use super::channel::Channel;
-use super::huffman::{AcSymbol, AcTable, SKIP_ENDS, SKIP_USED_BITS};
+use super::huffman::{AcSymbol, AcTable};
 use super::projection::COEFFICIENT_LIMIT;
 use super::scan::{Grid, Restarts, Scan};
+use super::steps::{self, LEFT, LEFT_BITS, Stand, WRONG};
 use super::structure::Frame;
 use super::tables::Tables;
 use super::zigzag::{BLOCK, Kept};
@@ -317,17 +318,17 @@ impl Band<'_> {
     #[inline(always)]
     fn pass(&self, reader: &mut BitReader<'_, '_>, mut position: usize) -> Option<usize> {
         let end = self.scan.last + 1;
+        let steps = steps::rest_lengths(self.table);
         while position < end {
             reader.refill();
-            let entry = u32::from(self.table.skip()[(reader.peek() >> (64 - self.table.window)) as usize]);
-            let next = position + (entry >> SKIP_USED_BITS) as usize;
-            let used = entry & ((1 << SKIP_USED_BITS) - 1);
-            if next <= end {
-                reader.skip(used);
-                position = next;
-            } else if (SKIP_ENDS as usize..SKIP_ENDS as usize + end).contains(&next) {
-                reader.skip(used);
-                return Some(0);
+            let left = (end - position) as Stand;
+            let after = left + Stand::from(steps[(reader.peek() >> (64 - self.table.window)) as usize]);
+            if after & WRONG == 0 {
+                reader.skip(after >> LEFT_BITS);
+                if after as i8 <= 0 {
+                    return Some(0);
+                }
+                position = end - (after & LEFT) as usize;
             } else {
                 match self.symbol(reader, position)? {
                     Alone::Coefficient { at, .. } => position = at + 1,

@@ -50,6 +50,11 @@ impl Tables {
         Self { window, quantisation: [None; 4], dc, ac, restart_interval: 0 }
     }
 
+    /// Bits that Huffman tables look at.
+    pub const fn window(&self) -> u32 {
+        self.window
+    }
+
     /// The quantisation table of a number, in the order of the file.
     pub fn quantisation(&self, number: u8) -> Option<&[u16; BLOCK]> {
         self.quantisation.get(usize::from(number))?.as_ref()

@@ -1,0 +1,180 @@
+//! The kept coefficients of blocks that were found, brought to their rows.
+//!
+//! Of large pictures few coefficients a block are kept. Where the blocks begin is known, so each is read on its own, and
+//! nothing waits for the block before it. Of small ones all are kept, and the walk has told them.
+
+use super::huffman::{AcSymbol, AcTable};
+use super::projection::COEFFICIENT_LIMIT;
+use super::rows::{Block, Place, Rows};
+use super::steps::{LEFT_BITS, Numbers, Stand};
+use super::strands::{Data, Found, bits_at};
+use super::zigzag::{BLOCK, Kept, REACH};
+
+/// Blocks of whole units that were found.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'f> {
+    /// Where each block begins.
+    pub stands: &'f [Stand],
+    /// Where the walk told its coefficients, if it did, in blocks.
+    pub numbers: &'f [u32],
+    /// The first unit's number in its row.
+    pub unit: usize,
+}
+
+impl Found {
+    /// `units` units of `blocks` blocks from number `first` on, of which the first is number `unit` in its row.
+    pub fn run(&self, first: usize, units: usize, blocks: usize, unit: usize) -> Run<'_> {
+        let range = first * blocks..(first + units) * blocks;
+        Run { stands: &self.stands[range.clone()], numbers: &self.numbers[range], unit }
+    }
+}
+
+/// Reads the first `kept` coefficients of each block, or takes all that were told. `None` where the bits are none, or coefficients
+/// are beyond all measure.
+#[inline(always)]
+pub(super) fn gather(
+    run: Run<'_>,
+    data: &Data,
+    told: &Numbers,
+    blocks: &[Block<'_>],
+    rows: &mut [Rows],
+    predictors: &mut [i32; 4],
+    kept: Kept,
+) -> Option<()> {
+    for first in 0..blocks.len() {
+        // Blocks of a component stand together.
+        let slot = blocks[first].slot;
+        let Some(place) = blocks[first].place.filter(|_| first == 0 || blocks[first - 1].slot != slot) else {
+            continue;
+        };
+        let same = blocks[first..].iter().take_while(|block| block.slot == slot).count();
+        let component = Component { run, first, blocks: &blocks[first..first + same], unit: blocks.len() };
+        let numbers = &mut rows[place.row].numbers;
+        let predictor = &mut predictors[slot];
+        match kept.count() {
+            1 => component.read::<1>(data, numbers, predictor),
+            3 => component.read::<3>(data, numbers, predictor),
+            6 => component.read::<6>(data, numbers, predictor),
+            15 => component.read::<15>(data, numbers, predictor),
+            28 => component.read::<28>(data, numbers, predictor),
+            _ => component.take(told, numbers, predictor),
+        }?;
+    }
+    Some(())
+}
+
+/// The blocks of one component in units.
+struct Component<'r, 't> {
+    run: Run<'r>,
+    /// The number of the first in a unit, and all of them.
+    first: usize,
+    blocks: &'r [Block<'t>],
+    /// Blocks of a unit.
+    unit: usize,
+}
+
+impl Component<'_, '_> {
+    /// Reads the first `KEPT` coefficients.
+    #[inline(always)]
+    fn read<const KEPT: usize>(&self, data: &Data, rows: &mut [i16], predictor: &mut i32) -> Option<()> {
+        let (dc, ac) = (self.blocks[0].dc, self.blocks[0].ac);
+        let values = if KEPT > 1 { ac.values() } else { &[] };
+        let mut mean = *predictor;
+        for (unit, stands) in (self.run.unit..).zip(self.run.stands.chunks_exact(self.unit)) {
+            for (stand, block) in stands[self.first..].iter().zip(self.blocks) {
+                let taken = stand >> LEFT_BITS;
+                let (used, difference) = dc.difference_at(bits_at(data, taken))?;
+                mean = next_mean(mean, difference)?;
+                let start = start(block.place?, unit);
+                if KEPT == 1 {
+                    *rows.get_mut(start)? = mean as i16;
+                    continue;
+                }
+                let numbers = rows.get_mut(start..)?.first_chunk_mut::<REACH>()?;
+                numbers.as_chunks_mut::<8>().0[..KEPT.div_ceil(8)].fill([0; 8]);
+                numbers[0] = mean as i16;
+                read_others::<KEPT>(data, taken + used, ac, values, numbers)?;
+            }
+        }
+        *predictor = mean;
+        Some(())
+    }
+
+    /// Takes all coefficients, which were told.
+    #[inline(always)]
+    fn take(&self, told: &Numbers, rows: &mut [i16], predictor: &mut i32) -> Option<()> {
+        let mut mean = *predictor;
+        for (unit, numbers) in (self.run.unit..).zip(self.run.numbers.chunks_exact(self.unit)) {
+            for (&number, block) in numbers[self.first..].iter().zip(self.blocks) {
+                let told = told.as_chunks::<BLOCK>().0.get(number as usize)?;
+                mean = next_mean(mean, told[0].into())?;
+                let numbers = rows.get_mut(start(block.place?, unit)..)?.first_chunk_mut::<BLOCK>()?;
+                *numbers = *told;
+                numbers[0] = mean as i16;
+            }
+        }
+        *predictor = mean;
+        Some(())
+    }
+}
+
+/// The first number of a unit's block.
+#[inline(always)]
+const fn start(place: Place, unit: usize) -> usize {
+    place.first + unit * place.step
+}
+
+/// The mean after a difference; `None` for one that no picture has.
+#[inline(always)]
+const fn next_mean(mean: i32, difference: i32) -> Option<i32> {
+    let mean = mean + difference;
+    if mean.abs() < COEFFICIENT_LIMIT { Some(mean) } else { None }
+}
+
+/// Reads coefficients from the second on until the first `KEPT` are read or the block has ended. What is told beyond them goes to places
+/// behind them.
+#[inline(always)]
+fn read_others<const KEPT: usize>(
+    data: &Data,
+    mut taken: u32,
+    table: &AcTable,
+    values: &[u64],
+    numbers: &mut [i16; REACH],
+) -> Option<()> {
+    let mut position = 1;
+    while position < KEPT {
+        let bits = bits_at(data, taken);
+        let entry = values[(bits >> (64 - table.window)) as usize];
+        let used = entry as u32 & 15;
+        let ends = entry & 16 != 0;
+        let next = position + (entry >> 5 & 127) as usize;
+        if used != 0 && (next < BLOCK || (next == BLOCK && !ends)) {
+            for shift in [16, 32, 48] {
+                // The third is at least the fourth coefficient.
+                if KEPT > 3 || shift < 48 {
+                    let slot = entry >> shift;
+                    numbers[(position + (slot & 63) as usize) % REACH] = slot as i16 >> 6;
+                }
+            }
+            taken += used;
+            if ends {
+                return Some(());
+            }
+            position = next;
+        } else {
+            let (used, symbol) = table.symbol(bits)?;
+            taken += used;
+            match symbol {
+                AcSymbol::Coefficient { run, value } if position + (run as usize) < BLOCK => {
+                    position += run as usize;
+                    numbers[position % REACH] = value as i16;
+                    position += 1;
+                }
+                AcSymbol::Zeros if position + 16 < BLOCK => position += 16,
+                AcSymbol::End { more: 0 } => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+    Some(())
+}

@@ -1,0 +1,463 @@
+//! Huffman tables as what a look-up adds to a walk, so that a step of it is one addition.
+//!
+//! A walk's [`Stand`] is one number: the bits that were taken, and what is left of the block. A look-up may take several
+//! symbols, and what each of them adds to the stand just adds up.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use super::huffman::{AcCode, AcSymbol, AcTable, DcTable, MAX_DC_SIZE, extend, field, fill};
+use super::zigzag::{BLOCK, Kept};
+
+/// Where a walk is: the bits that were taken, above [`LEFT_BITS`] bits of what is left of the block.
+///
+/// These are 0 at a block's beginning, and behind its first coefficient they count down from 63. An end of block adds [`END`]. So a block has ended
+/// where they are 0 or their highest bit is set, and their second highest bit is set by nothing that can be: by positions beyond
+/// the block's end with or without an end, an end where the block has ended already, or [`NOTHING`].
+pub(super) type Stand = u32;
+/// Bits of a stand that say what is left of the block.
+pub(super) const LEFT_BITS: u32 = 8;
+/// These bits.
+pub(super) const LEFT: Stand = (1 << LEFT_BITS) - 1;
+/// The bit that is set where something cannot be.
+pub(super) const WRONG: Stand = 64;
+/// What an end of block adds.
+const END: u32 = 127;
+/// Coefficients behind a block's first.
+const OTHERS: u32 = BLOCK as u32 - 1;
+/// What is added where no symbol fits a look-up, in a block and at its beginning.
+const NOTHING: u16 = 0_u16.wrapping_sub(WRONG as u16);
+const NOTHING_FIRST: u16 = WRONG as u16;
+
+/// A step of a walk.
+pub(super) trait Step: Copy {
+    /// What a symbol does that was looked at alone. `told` is a coefficient, and what was left of the block (as a stand has
+    /// it) before its zeros less those zeros.
+    fn alone(increment: u16, told: Option<Told>) -> Self;
+
+    /// What is added to the stand.
+    fn increment(self) -> u32;
+
+    /// Puts the coefficients that it tells to their places behind `start`; `left` is what was left of the block before it.
+    fn tell(self, left: Stand, numbers: &mut Numbers, start: usize);
+}
+
+/// A coefficient that a step tells: zeros before it, subtracted from what is left of the block before the step (modulo 256), and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub before: u8,
+    pub value: i16,
+}
+
+/// Room for coefficients, 64 a block.
+pub(super) type Numbers = [i16; NUMBERS];
+/// A power of two, so that a place in it needs no look at whether it is one.
+pub(super) const NUMBERS: usize = BLOCK << 14;
+
+/// Lengths alone. The last symbol's coefficient may lie beyond the window.
+impl Step for u16 {
+    #[inline(always)]
+    fn alone(increment: u16, _told: Option<Told>) -> Self {
+        increment
+    }
+
+    #[inline(always)]
+    fn increment(self) -> u32 {
+        self.into()
+    }
+
+    #[inline(always)]
+    fn tell(self, _left: Stand, _numbers: &mut Numbers, _start: usize) {}
+}
+
+/// Lengths, and from bit 16 on two coefficients of eight and sixteen bits, [`Told::before`] and the value.
+impl Step for u64 {
+    #[inline(always)]
+    fn alone(increment: u16, told: Option<Told>) -> Self {
+        with(Self::from(increment) | TELLS_NOTHING, 0, told)
+    }
+
+    #[inline(always)]
+    fn increment(self) -> u32 {
+        u32::from(self as u16)
+    }
+
+    #[inline(always)]
+    fn tell(self, left: Stand, numbers: &mut Numbers, start: usize) {
+        for (before, value) in
+            [((self >> 16) as u8, (self >> 24) as i16), ((self >> 40) as u8, (self >> 48) as i16)]
+        {
+            let place = PLACES[usize::from((left as u8).wrapping_sub(before))];
+            numbers[(start + usize::from(place)) % NUMBERS] = value;
+        }
+    }
+}
+
+/// [`Told::before`] of a coefficient that is none: what it leads to is no place of the block.
+const NOWHERE: u8 = BLOCK as u8;
+/// Two coefficients that are none.
+const TELLS_NOTHING: u64 = (NOWHERE as u64) << 16 | (NOWHERE as u64) << 40;
+
+/// `step` with coefficient `number` of two told, if there is one.
+const fn with(step: u64, number: u32, told: Option<Told>) -> u64 {
+    let Some(told) = told else { return step };
+    let shift = 16 + 24 * number;
+    step & !(0xff_ffff << shift) | ((told.value as u16 as u64) << 8 | told.before as u64) << shift
+}
+
+/// Coefficient `number` of two that a step tells, if it does; none is told behind one that is not.
+const fn told(step: u64, number: u32) -> Option<Told> {
+    let told = step >> (16 + 24 * number);
+    if told as u8 == NOWHERE { None } else { Some(Told { before: told as u8, value: (told >> 8) as i16 }) }
+}
+
+/// Where a coefficient goes, by what is left of the block before it: by vertical and horizontal frequency. What is none goes behind the block, to the first place of the
+/// next one, which is told later.
+const PLACES: [u8; 256] = {
+    let mut places = [BLOCK as u8; 256];
+    places[0] = 0;
+    let mut left = 1;
+    while left < BLOCK {
+        places[left] = Kept::ALL.order()[BLOCK - left];
+        left += 1;
+    }
+    places
+};
+
+/// What the walk of blocks of one kind looks at: a table for a block's first look-up (a difference and the symbols that fit behind
+/// it), and one for the others.
+#[derive(Clone, Debug)]
+pub(super) struct StepTables<S> {
+    pub first: Rc<[S]>,
+    pub rest: Rc<[S]>,
+}
+
+/// Those of an AC table with the DC table that it was used with first.
+#[derive(Debug)]
+pub(super) struct Cached<S>(OnceCell<(Rc<DcTable>, StepTables<S>)>);
+
+impl<S> Default for Cached<S> {
+    fn default() -> Self {
+        Self(OnceCell::new())
+    }
+}
+
+impl<S> Cached<S> {
+    fn get(&self, dc: &Rc<DcTable>, make: impl Fn() -> StepTables<S>) -> StepTables<S> {
+        let (with, tables) = self.0.get_or_init(|| (Rc::clone(dc), make()));
+        if Rc::ptr_eq(with, dc) {
+            StepTables { first: Rc::clone(&tables.first), rest: Rc::clone(&tables.rest) }
+        } else {
+            make()
+        }
+    }
+}
+
+/// Tables for lengths alone.
+pub(super) fn lengths(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u16> {
+    ac.lengths.get(dc, || {
+        let all = lengths_of_all_windows(ac);
+        let first = first_steps(dc, ac.window, NOTHING_FIRST, |used, _, index| {
+            let own = increment(used, 0, false).wrapping_add(OTHERS as u16);
+            let rest = ac.window.checked_sub(used).map_or(NOTHING, |left| rest_of(all, left, index));
+            if rest == NOTHING { own } else { own.wrapping_add(rest) }
+        });
+        StepTables { first, rest: rest_lengths(ac).into() }
+    })
+}
+
+/// What look-ups behind a block's first add where lengths alone are wanted.
+#[inline(always)]
+pub(super) fn rest_lengths(ac: &AcTable) -> &[u16] {
+    &lengths_of_all_windows(ac)[1 << ac.window..]
+}
+
+/// [`rest_lengths`] of all windows up to that of the table, those of n bits from number 2ⁿ on.
+#[inline(always)]
+fn lengths_of_all_windows(ac: &AcTable) -> &[u16] {
+    ac.steps.get_or_init(|| fill(&ac.code, ac.window, NOTHING, length_step))
+}
+
+/// Tables for all coefficients.
+pub(super) fn values(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u64> {
+    ac.told.get(dc, || {
+        let nothing = u64::alone(NOTHING, None);
+        let all = fill(&ac.code, ac.window, nothing, value_step);
+        let first = first_steps(dc, ac.window, u64::alone(NOTHING_FIRST, None), |used, difference, index| {
+            let Some(left) = ac.window.checked_sub(used) else { return u64::alone(NOTHING_FIRST, None) };
+            let own = increment(used, 0, false).wrapping_add(OTHERS as u16);
+            let alone = u64::alone(own, Some(Told { before: 0, value: difference as i16 }));
+            let rest = rest_of(&all, left, index);
+            if rest == nothing || told(rest, 1).is_some() {
+                return alone;
+            }
+            // Behind the first coefficient there are 63 left, but the stand before it says 0.
+            let after = |told: Told| Told { before: told.before.wrapping_sub(OTHERS as u8), ..told };
+            let both = alone & !0xffff | u64::from(own.wrapping_add(rest as u16));
+            with(both, 1, told(rest, 0).map(after))
+        });
+        StepTables { first, rest: all[1 << ac.window..].into() }
+    })
+}
+
+/// Tables for blocks that are passed over where those of others are told.
+pub(super) fn passed(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u64> {
+    ac.passed.get(dc, || {
+        let StepTables { first, rest } = lengths(dc, ac);
+        let widened = |steps: &[u16]| steps.iter().map(|&step| u64::alone(step, None)).collect();
+        StepTables { first: widened(&first), rest: widened(&rest) }
+    })
+}
+
+/// For each window of `window` bits what `step(bits used, difference, window)` makes of the difference at its top, or `nothing` where its
+/// code does not fit. A difference whose bits lie beyond the window is given as it would be if zeros followed.
+fn first_steps<S: Copy>(
+    dc: &DcTable,
+    window: u32,
+    nothing: S,
+    step: impl Fn(u32, i32, usize) -> S,
+) -> Rc<[S]> {
+    let symbols = dc.code.windows();
+    let step = |(index, symbol): (usize, &u16)| {
+        let (length, size) = (u32::from(symbol >> 8), u32::from(symbol & 0xff));
+        if length == 0 || size > MAX_DC_SIZE {
+            return nothing;
+        }
+        let difference = extend(field((index as u64) << (64 - window), length, size), size);
+        step(length + size, difference, index)
+    };
+    symbols.iter().enumerate().map(step).collect()
+}
+
+/// Of the tables of all windows, the entry for the last `left` bits of `index`.
+fn rest_of<S: Copy>(all: &[S], left: u32, index: usize) -> S {
+    all[(1 << left) + (index & ((1 << left) - 1))]
+}
+
+/// What symbols add that take `used` bits and lead on by `advance` coefficients.
+const fn increment(used: u32, advance: u32, ends: bool) -> u16 {
+    ((used << LEFT_BITS) + if ends { END } else { 0 }).wrapping_sub(advance) as u16
+}
+
+/// The coefficients that an increment leads on by.
+const fn advance(increment: u16) -> u32 {
+    let left = increment as u8 as u32;
+    // With an end it is 127 less them, else 256 less them.
+    if left >= WRONG && left <= END { END - left } else { left.wrapping_neg() & LEFT }
+}
+
+/// An entry of a table for lengths.
+fn length_step(first: AcCode, _bits: u32, _index: usize, rest: u16) -> u16 {
+    let own = increment(first.used, first.advance(), first.ends());
+    if first.ends() || rest == NOTHING || first.advance() + advance(rest) > OTHERS {
+        own
+    } else {
+        own.wrapping_add(rest)
+    }
+}
+
+/// An entry of a table for all coefficients.
+fn value_step(first: AcCode, bits: u32, index: usize, rest: u64) -> u64 {
+    let nothing = u64::alone(NOTHING, None);
+    if first.used > bits {
+        return nothing;
+    }
+    let own = increment(first.used, first.advance(), first.ends());
+    let coefficient = (first.size > 0).then(|| {
+        let field = index >> (bits - first.used) & ((1 << first.size) - 1);
+        Told { before: first.run as u8, value: extend(field as u32, first.size) as i16 }
+    });
+    let alone = u64::alone(own, coefficient);
+    if first.ends() || rest == nothing || first.advance() + advance(rest as u16) > OTHERS {
+        return alone;
+    }
+    let steps = u64::from(own.wrapping_add(rest as u16));
+    let after = |told: Told| Told { before: told.before + first.advance() as u8, ..told };
+    match (coefficient, told(rest, 0).map(after), told(rest, 1).map(after)) {
+        (None, first, second) => with(with(steps | TELLS_NOTHING, 0, first), 1, second),
+        (Some(_), first, None) => with(alone & !0xffff | steps, 1, first),
+        (Some(_), _, Some(_)) => alone,
+    }
+}
+
+/// What the symbol at the top of `bits` does, looked at alone in a block of which `left` is left; `None` for one that cannot be.
+pub(super) fn single<S: Step>(dc: &DcTable, ac: &AcTable, bits: u64, left: Stand) -> Option<S> {
+    if left == 0 {
+        let (used, difference) = dc.long_difference(bits)?;
+        let told = Told { before: 0, value: difference as i16 };
+        return Some(S::alone(increment(used, 0, false).wrapping_add(OTHERS as u16), Some(told)));
+    }
+    let (used, symbol) = ac.symbol(bits)?;
+    match symbol {
+        AcSymbol::Coefficient { run, value } if run < left => {
+            let told = Told { before: run as u8, value: value as i16 };
+            Some(S::alone(increment(used, run + 1, false), Some(told)))
+        }
+        AcSymbol::Zeros if left >= 16 => Some(S::alone(increment(used, 16, false), None)),
+        AcSymbol::End { more: 0 } => Some(S::alone(increment(used, 0, true), None)),
+        _ => None,
+    }
+}
+
+/// What is done where nothing can be: a bit is taken, and a block ends that is [`WRONG`].
+pub(super) fn wrong<S: Step>(left: Stand) -> S {
+    S::alone((1 << LEFT_BITS) + (LEFT - left) as u16, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Codes of 2, 3, 3 and 16 bits: end of block, a run of 1 with 2 bits, 16 zeros, and a run of 0 with 10 bits.
+    fn ac(window: u32) -> AcTable {
+        let mut counts = [0; 16];
+        (counts[1], counts[2], counts[15]) = (1, 2, 1);
+        AcTable::new(&counts, &[0x00, 0x12, 0xf0, 0x0a], window).unwrap()
+    }
+
+    /// Codes of 1, 2, 10 and 10 bits for differences of 0, 3, 5 and 11 bits.
+    fn dc(window: u32) -> Rc<DcTable> {
+        let mut counts = [0; 16];
+        (counts[0], counts[1], counts[9]) = (1, 1, 2);
+        Rc::new(DcTable::new(&counts, &[0, 3, 5, 11], window).unwrap())
+    }
+
+    /// What walking symbol by symbol gives.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Walked {
+        stand: Stand,
+        /// Coefficients by their place in the order of the file.
+        told: Vec<(usize, i32)>,
+    }
+
+    /// Walks from `left` on as long as less than `used` bits were taken; `None` where something cannot be, or a block ends before.
+    fn walk(dc: &DcTable, ac: &AcTable, bits: u64, left: Stand, used: u32) -> Option<Walked> {
+        let mut walked = Walked { stand: left, told: Vec::new() };
+        while walked.stand >> LEFT_BITS < used {
+            let (taken, left) = (walked.stand >> LEFT_BITS, walked.stand & LEFT);
+            if taken > 0 && (left == 0 || left > OTHERS) {
+                return None;
+            }
+            let (length, left) = if left == 0 {
+                let (length, difference) = dc.long_difference(bits)?;
+                walked.told.push((0, difference));
+                (length, OTHERS)
+            } else {
+                let (length, symbol) = ac.symbol(bits << taken)?;
+                let left = match symbol {
+                    AcSymbol::Coefficient { run, value } => {
+                        walked.told.push(((BLOCK as u32 + run).checked_sub(left)? as usize, value));
+                        left.checked_sub(run + 1)?
+                    }
+                    AcSymbol::Zeros => left.checked_sub(16)?,
+                    AcSymbol::End { .. } => left + END,
+                };
+                (length, left)
+            };
+            walked.stand = (taken + length) << LEFT_BITS | left;
+        }
+        (walked.stand >> LEFT_BITS == used).then_some(walked)
+    }
+
+    /// Every look-up from every place of a block does what its symbols do one by one, or says that it cannot tell.
+    fn check<S: Step>(
+        tables: &StepTables<S>,
+        dc: &DcTable,
+        ac: &AcTable,
+        told: impl Fn(&mut Numbers, S, Stand) -> Option<Vec<(usize, i32)>>,
+    ) {
+        let window = ac.window;
+        let mut numbers = bytemuck::allocation::zeroed_box::<Numbers>();
+        let (mut known, mut unknown) = (0, 0);
+        for index in 0..1_usize << window {
+            let bits = (index as u64) << (64 - window);
+            for left in 0..=OTHERS {
+                let step = if left == 0 { tables.first[index] } else { tables.rest[index] };
+                let stand = left + step.increment();
+                if stand & WRONG != 0 {
+                    // Where all of a block is left, its first symbol does not fit, or is none.
+                    let first = single::<S>(dc, ac, bits, left);
+                    let fits = first.is_some_and(|step| (left + step.increment()) >> LEFT_BITS <= window);
+                    assert!(!fits || (1..OTHERS).contains(&left), "{index:b} {left}");
+                    unknown += 1;
+                    continue;
+                }
+                let walked = walk(dc, ac, bits, left, stand >> LEFT_BITS).unwrap();
+                assert_eq!(stand, walked.stand, "{index:b} {left}");
+                if let Some(told) = told(&mut numbers, step, left) {
+                    let expected: Vec<_> = walked.told.into_iter().filter(|(_, value)| *value != 0).collect();
+                    assert_eq!(told, expected, "{index:b} {left}");
+                }
+                known += 1;
+            }
+        }
+        assert!(known > 1000 && unknown > 100, "{known} {unknown}");
+    }
+
+    /// What a step tells, in the order of the file.
+    fn coefficients(numbers: &mut Numbers, step: u64, left: Stand) -> Option<Vec<(usize, i32)>> {
+        numbers[..3 * BLOCK].fill(0);
+        step.tell(left, numbers, BLOCK);
+        let beside = numbers[..BLOCK].iter().chain(&numbers[2 * BLOCK..3 * BLOCK]);
+        assert!(beside.into_iter().all(|&number| number == 0));
+        let place = |index: usize| usize::from(Kept::ALL.order()[index]);
+        let number = |index: usize| (index, i32::from(numbers[BLOCK + place(index)]));
+        Some((0..BLOCK).map(number).filter(|(_, value)| *value != 0).collect())
+    }
+
+    #[test]
+    fn look_ups_do_what_their_symbols_do() {
+        for window in [8, 9, 12] {
+            let (dc, ac) = (dc(window), ac(window));
+            check(&lengths(&dc, &ac), &dc, &ac, |_, _, _| None);
+            check(&values(&dc, &ac), &dc, &ac, coefficients);
+            check(&passed(&dc, &ac), &dc, &ac, |numbers, step, left| {
+                assert_eq!(coefficients(numbers, step, left), Some(Vec::new()));
+                None
+            });
+        }
+    }
+
+    #[test]
+    fn several_symbols_are_taken_at_once() {
+        let ac = ac(12);
+        // Two runs of one with their bits, and an end: 010 11 | 010 10 | 00.
+        let index = 0b0101_1010_1000;
+        assert_eq!(rest_lengths(&ac)[index], increment(12, 4, true));
+        let step = values(&dc(12), &ac).rest[index];
+        assert_eq!(
+            (step as u16, told(step, 0), told(step, 1)),
+            (increment(12, 4, true), Some(Told { before: 1, value: 3 }), Some(Told { before: 3, value: 2 }),)
+        );
+    }
+
+    #[test]
+    fn lengths_alone_need_not_see_the_last_coefficient() {
+        // 00 is an end; 010 and its two bits; 010 whose bits lie beyond the window; a code longer than the window.
+        let ac = ac(8);
+        let steps = rest_lengths(&ac);
+        assert_eq!(steps[0b0000_0000], increment(2, 0, true));
+        assert_eq!(steps[0b0101_1010], increment(10, 4, false));
+        assert_eq!(steps[0b0101_1000], increment(7, 2, true));
+        assert_eq!(steps[0b0110_1011], increment(8, 18, false), "sixteen zeros and a coefficient");
+        assert_eq!(steps[0b1000_0000], NOTHING);
+    }
+
+    #[test]
+    fn what_is_left_says_what_cannot_be() {
+        for left in 1..=OTHERS {
+            for on in 0..=OTHERS {
+                let after = left + u32::from(increment(5, on, false)) - (5 << LEFT_BITS);
+                assert_eq!(after & WRONG != 0, on > left, "{left} {on}");
+                let end = left + u32::from(increment(5, on, true)) - (5 << LEFT_BITS);
+                assert_eq!(end & WRONG != 0, on >= left, "{left} {on}");
+                assert_eq!(end as i8 <= 0, on < left || on > left && end & LEFT > 127, "{left} {on}");
+                assert_eq!(advance(increment(5, on, false)), on);
+                assert_eq!(advance(increment(5, on, true)), on);
+            }
+            assert_ne!((left + u32::from(NOTHING)) & WRONG, 0);
+            let wrong: u16 = wrong(left);
+            assert_eq!(left + u32::from(wrong), 1 << LEFT_BITS | LEFT);
+        }
+    }
+}
