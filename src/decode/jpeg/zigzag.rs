@@ -42,12 +42,24 @@ const AS_IN_THE_FILE: [u8; REACH] = {
     order
 };
 
-/// Places by vertical and horizontal frequency.
-const BY_FREQUENCY: [u8; REACH] = {
+/// Where a coefficient lies where all are kept, as the transform to samples takes them: vertical frequencies in pairs, (0, 2), (4, 6), (1, 3) and (5, 7); of each pair, for the
+/// horizontal frequencies 0, 2, 4, 6, 1, 3, 5 and 7, both numbers.
+pub(super) const fn place(vertical: usize, horizontal: usize) -> usize {
+    let (vertical, horizontal) = (even_first(vertical), even_first(horizontal));
+    vertical / 2 * 16 + horizontal * 2 + vertical % 2
+}
+
+/// The place of a frequency among the even ones and behind them the odd ones.
+const fn even_first(frequency: usize) -> usize {
+    frequency / 2 + frequency % 2 * 4
+}
+
+/// [`place`] by the order of the file; what is beyond the block stays so.
+const AS_TRANSFORMED: [u8; REACH] = {
     let mut order = AS_IN_THE_FILE;
     let mut index = 0;
     while index < BLOCK {
-        order[index] = FREQUENCIES[index].0 * 8 + FREQUENCIES[index].1;
+        order[index] = place(FREQUENCIES[index].0 as usize, FREQUENCIES[index].1 as usize) as u8;
         index += 1;
     }
     order
@@ -81,10 +93,9 @@ impl Kept {
         if self.count() == 1 { 1 } else { self.count().next_multiple_of(8) }
     }
 
-    /// Where readers put each coefficient of a block: in the order of the file, and by vertical and horizontal frequency where
-    /// all are kept.
+    /// Where readers put each coefficient of a block: in the order of the file, and to its [`place`] where all are kept.
     pub const fn order(self) -> &'static [u8; REACH] {
-        if self.count() == BLOCK { &BY_FREQUENCY } else { &AS_IN_THE_FILE }
+        if self.count() == BLOCK { &AS_TRANSFORMED } else { &AS_IN_THE_FILE }
     }
 
     /// Vertical frequencies that occur.
