@@ -89,9 +89,9 @@ pub(super) fn connect(database: &Path, flags: OpenFlags) -> Result<Connection, C
         // A power cut may take the last batches, never the database: they are done again.
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update(None, "cache_size", -65_536)?;
-        // 64 MiB of log instead of 4 between two checkpoints: digests fall all over their indexes, so that each
+        // 256 MiB of log instead of 4 between two checkpoints: digests fall all over their indexes, so that each
         // checkpoint rewrites, and waits for, nearly the same pages as the one before.
-        connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 65_536)?;
     }
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
