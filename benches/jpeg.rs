@@ -2,7 +2,7 @@
 //!
 //! `TAMIS_BENCH_PHOTOS=FOLDER cargo bench --bench jpeg`: a folder of photographs, as `benches/fetch_photos.sh` fetches them; files under
 //! 2 megapixels are left out. Peers: zune-jpeg (luminance only), and in a child process what Python has of libjpeg-turbo (grey;
-//! `pip install PyTurboJPEG`, Debian: `libturbojpeg0`), OpenCV's img_hash (`opencv-contrib-python-headless`), `imagehash`, and
+//! `pip install "PyTurboJPEG<2"`, Debian: `libturbojpeg0`), OpenCV's img_hash (`opencv-contrib-python-headless`), `imagehash`, and
 //! `pdqhash` with Pillow.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark, not the product")]
