@@ -119,6 +119,29 @@ fn scenes_of_every_size_are_within_a_few_bits_of_their_pixels() {
     assert!(distances[distances.len() - 1] <= 8);
 }
 
+/// More data than is in memory at a time, and blocks that take a hundred times as much as those round them.
+#[test]
+fn large_scans_are_read_as_their_pixels_say() {
+    let mut random = StdRng::seed_from_u64(8);
+    let noise = image::RgbImage::from_fn(1601, 1203, |_, _| image::Rgb([random.random_range(96..160); 3]));
+    let patches = image::RgbImage::from_fn(2405, 1600, |x, y| {
+        let busy = x % 800 < 40 && y % 500 < 30;
+        image::Rgb([if busy { random.random_range(64..192) } else { (y / 16) as u8 + 70 }; 3])
+    });
+    let levels = |picture: Picture| picture.tile.0.map(|value| f64::from(value) / 65_536.0);
+    for (name, picture, least_bytes) in [("noise", noise, 800_000), ("patches", patches, 50_000)] {
+        let bytes = encoded(&picture, 95);
+        assert!(bytes.len() > least_bytes, "{name}: {}", bytes.len());
+        let exact = levels(pixels(&bytes).unwrap());
+        for count in [1, 3, 6, 15, 28, 64] {
+            let read = levels(coefficients(&bytes, count, true).unwrap());
+            let most = exact.iter().zip(read).map(|(exact, read)| (exact - read).abs()).fold(0.0, f64::max);
+            println!("{name}, {count}: {most:.3}");
+            assert!(most < if count >= 15 { 0.5 } else { 4.0 }, "{name}, {count}: {most}");
+        }
+    }
+}
+
 /// Jumps between the extremes of all three components: the longest codes of every table.
 #[test]
 fn the_harshest_jumps_are_read() {

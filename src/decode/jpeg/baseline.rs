@@ -156,7 +156,7 @@ impl Reader<'_, '_, '_> {
     /// Pieces of the segments in memory, as far as there is room for what they find, and for each of those segments which are its own.
     fn pieces(&self, piece_bytes: usize) -> (Vec<Piece>, Vec<Range<usize>>) {
         let (mut pieces, mut segments) = (Vec::new(), Vec::new());
-        let beyond = (BEYOND_BLOCKS * self.block_bytes * 8.0) as u32;
+        let beyond = 8 * ((BEYOND_BLOCKS * self.block_bytes) as usize).min(piece_bytes) as u32;
         let mut first = 0;
         for segment in &self.stretch.segments {
             let bytes = segment.end - (segment.start >> 3) as usize;
@@ -191,7 +191,7 @@ impl Reader<'_, '_, '_> {
     ) -> Option<()> {
         for (number, range) in segments.iter().enumerate() {
             let pieces = &pieces[range.clone()];
-            let segment = self.stretch.segments.first()?.clone();
+            let segment = self.stretch.segments.front()?.clone();
             if segment.is_new {
                 self.predictors = [0; 4];
             }
@@ -215,7 +215,7 @@ impl Reader<'_, '_, '_> {
             }
             self.stretch.finish();
         }
-        let next = self.stretch.segments.first().map(|segment| segment.start);
+        let next = self.stretch.segments.front().map(|segment| segment.start);
         if let Some(start) = next {
             self.stretch.forward(&mut workspace.data, start, 0);
         }

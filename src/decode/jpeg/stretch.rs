@@ -3,6 +3,8 @@
 //! In a JPEG every 0xFF of the data is followed by a 0 that does not count, and 0xFF followed by anything else is a
 //! marker. Restart markers cut the data into segments, each of which begins anew.
 
+use std::collections::VecDeque;
+
 use super::bits::free;
 use super::strands::{DATA, Data};
 
@@ -18,7 +20,7 @@ pub(super) struct Stretch<'a> {
     next: usize,
     /// Bytes in memory, gaps included.
     bytes: usize,
-    pub segments: Vec<Segment>,
+    pub segments: VecDeque<Segment>,
     /// Units up to a restart; 0 for none.
     interval: usize,
     /// Units of the segments that are still to come, and the number of the restart before the first of them.
@@ -43,7 +45,7 @@ pub(super) struct Segment {
 impl<'a> Stretch<'a> {
     /// A scan of `units` with a restart after every `interval` of them, 0 for none; nothing of it is in memory yet.
     pub const fn new(data: &'a [u8], units: usize, interval: usize) -> Self {
-        Self { data, next: 0, bytes: 0, segments: Vec::new(), interval, ahead: units, restart: 0 }
+        Self { data, next: 0, bytes: 0, segments: VecDeque::new(), interval, ahead: units, restart: 0 }
     }
 
     /// The first byte that was not freed: when all was read, that of the marker behind the scan.
@@ -52,13 +54,13 @@ impl<'a> Stretch<'a> {
     }
 
     /// Whether there is nothing more to read.
-    pub const fn is_read(&self) -> bool {
+    pub fn is_read(&self) -> bool {
         self.segments.is_empty() && self.ahead == 0
     }
 
     /// Gives up the first segment, which was read.
     pub fn finish(&mut self) {
-        self.segments.remove(0);
+        self.segments.pop_front();
     }
 
     /// Goes on at bit `start` of the first segment, of which `units` more were read; gives up all before it.
@@ -70,7 +72,7 @@ impl<'a> Stretch<'a> {
             segment.start = segment.start.saturating_sub(8 * read as u32);
             segment.end -= read;
         }
-        if let Some(first) = self.segments.first_mut() {
+        if let Some(first) = self.segments.front_mut() {
             first.start = start & 7;
             first.units -= units;
             first.is_new &= units == 0;
@@ -80,8 +82,8 @@ impl<'a> Stretch<'a> {
     /// Frees data until there are `most` bytes or a little more in memory, or no more of the scan.
     pub fn fill(&mut self, memory: &mut Data, most: usize) {
         let most = most.min(DATA - 2 * GAP);
-        while self.bytes < most && (self.segments.last().is_some_and(|last| !last.is_whole) || self.begin()) {
-            let Some(last) = self.segments.last_mut() else { return };
+        while self.bytes < most && (self.segments.back().is_some_and(|last| !last.is_whole) || self.begin()) {
+            let Some(last) = self.segments.back_mut() else { return };
             (last.end, last.is_whole) = free(self.data, &mut self.next, &mut memory[..most], last.end);
             memory[last.end..last.end + GAP].fill(0);
             self.bytes = last.end;
@@ -109,7 +111,7 @@ impl<'a> Stretch<'a> {
         self.ahead -= units;
         let end = if self.segments.is_empty() { 0 } else { self.bytes + GAP };
         self.bytes = end;
-        self.segments.push(Segment { start: 8 * end as u32, end, is_whole: false, is_new: true, units });
+        self.segments.push_back(Segment { start: 8 * end as u32, end, is_whole: false, is_new: true, units });
         true
     }
 }
