@@ -142,6 +142,47 @@ fn large_scans_are_read_as_their_pixels_say() {
     }
 }
 
+/// Writes a picture once for each number on the command line, with a restart after so many units (0 for none), into the folder that comes first. The same picture, settings and so
+/// coefficients.
+const WITH_RESTARTS: &str = "
+import sys, numpy
+from PIL import Image
+random = numpy.random.default_rng(5)
+y, x = numpy.mgrid[0:900, 0:1210]
+flat = numpy.stack([x // 5, y // 4, (x + y) // 9], 2)
+flat[200:420, 300:900] += random.integers(0, 60, (220, 600, 3))
+picture = Image.fromarray(flat.astype(numpy.uint8))
+for interval in map(int, sys.argv[2:]):
+    picture.save(f'{sys.argv[1]}/{interval}.jpg', quality=93, subsampling='4:2:0', restart_marker_blocks=interval)
+";
+
+/// However a scan is cut, and however many of its segments or how much of one fits into memory.
+#[test]
+fn restarts_do_not_show() {
+    if !support::python::has("numpy, PIL") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let intervals = [0, 1, 2, 5, 76, 77, 333, 2000, 4331, 4332, 9999];
+    let arguments =
+        [vec![folder.path().to_str().unwrap().to_string()], intervals.map(|each| each.to_string()).to_vec()];
+    support::python::ask(WITH_RESTARTS, &arguments.concat(), drop);
+    let read = |interval: u32| fs::read(folder.path().join(format!("{interval}.jpg"))).unwrap();
+    let whole = read(0);
+    assert!(whole.len() > 100_000, "{}", whole.len());
+    for count in [1, 3, 6, 15, 28, 64] {
+        let tile = coefficients(&whole, count, true).unwrap().tile;
+        for interval in intervals {
+            let cut = coefficients(&read(interval), count, true);
+            assert!(
+                cut.is_ok_and(|cut| cut.tile == tile),
+                "a restart every {interval} units, {count} coefficients"
+            );
+        }
+    }
+    assert!(code(&coefficients(&whole, 64, true).unwrap()).distance(code(&pixels(&whole).unwrap())) <= 4);
+}
+
 /// Jumps between the extremes of all three components: the longest codes of every table.
 #[test]
 fn the_harshest_jumps_are_read() {
@@ -204,6 +245,7 @@ fn damaged_files_have_the_same_outcome_both_ways() {
     let mut random = StdRng::seed_from_u64(29);
     let (mut read, mut left, mut unseen) = (0, 0, 0);
     for (name, whole) in seeds() {
+        let tile = coefficients(&whole, 64, true).map(|picture| picture.tile);
         for round in 0..400 {
             let mut bytes = whole.clone();
             for _ in 0..random.random_range(1..4) {
@@ -214,7 +256,15 @@ fn damaged_files_have_the_same_outcome_both_ways() {
                     _ => drop(bytes.remove(at)),
                 }
             }
-            if coefficients(&bytes, 64, true).is_err() {
+            let damaged = coefficients(&bytes, 64, true);
+            // Nothing of it stays behind for the next file of the thread.
+            let again = coefficients(&whole, 64, true).map(|picture| picture.tile);
+            assert!(again == tile, "{name} round {round}: a whole file after it");
+            if is_read_whole(&name) {
+                // Lengths alone see what values see.
+                assert_eq!(coefficients(&bytes, 1, true).is_ok(), damaged.is_ok(), "{name} round {round}");
+            }
+            if damaged.is_err() {
                 left += 1;
                 continue;
             }

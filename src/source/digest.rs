@@ -88,11 +88,14 @@ mod tests {
     fn digests_are_those_of_the_system_tools() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        for size in [0, 1, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE + 77] {
+        for size in [0, 1, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE + 77, 82_001] {
             let content: Vec<u8> = (0..size).map(|index| (index * 7 + index / 251) as u8).collect();
             std::fs::write(&path, &content).unwrap();
             let mut digester = Digester::default();
-            digester.update(&content);
+            // As a file comes: in blocks of any length.
+            for block in content.chunks(10_007) {
+                digester.update(block);
+            }
             let digests = digester.finish();
             for (tool, ours) in [
                 ("md5sum", hex(&digests.md5)),

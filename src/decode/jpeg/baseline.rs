@@ -1,9 +1,9 @@
-//! Scans of sequential JPEGs: every symbol is walked once, and of most only the length is looked at.
+//! Scans of sequential JPEGs: of most symbols only the length is looked at.
 //!
 //! A round takes a [stretch](super::stretch) of the data, walks it by several [strands](super::strands), and
 //! [gathers](super::gather) the kept coefficients of the blocks that they found.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::channel::Channel;
@@ -26,24 +26,24 @@ const TOLD_PIECE_BLOCKS: usize = 512;
 const LEAST_PIECE_BLOCKS: usize = 128;
 /// Blocks that a strand goes on beyond its piece at first: most have met the next one then.
 const BEYOND_BLOCKS: f64 = 24.0;
-/// Bounds of a piece in bytes. All strands together have at least twice the bytes that any unit can take.
+/// Bounds of a piece in bytes. All strands together have more bytes than any unit can take: ten blocks of 1,665 bits.
 const PIECE_BYTES: [usize; 2] = [1 << 10, 64 << 10];
 
 thread_local! {
-    static WORKSPACE: RefCell<Workspace> = RefCell::new(Workspace::new());
+    static WORKSPACE: Cell<Option<Box<Workspace>>> = const { Cell::new(None) };
 }
 
 /// What a thread keeps for the next scan. Of the memory only what is used is ever touched.
-pub(super) struct Workspace {
-    pub data: Box<Data>,
-    pub ends: Box<Ends>,
+struct Workspace {
+    data: Box<Data>,
+    ends: Box<Ends>,
     /// All zero between rounds, but for what no block is found at.
-    pub numbers: Box<Numbers>,
-    pub found: Found,
+    numbers: Box<Numbers>,
+    found: Found,
 }
 
-impl Workspace {
-    fn new() -> Self {
+impl Default for Workspace {
+    fn default() -> Self {
         Self {
             data: bytemuck::allocation::zeroed_box::<[u8; DATA]>(),
             ends: bytemuck::allocation::zeroed_box::<[u32; ENDS]>(),
@@ -74,17 +74,20 @@ pub(super) fn read(
         rows,
         kept,
         predictors: [0; 4],
-        unit: 0,
+        units: 0,
         block_bytes: data.len() as f64 / (units * blocks.len()).max(1) as f64,
     };
-    let taken = WORKSPACE.with_borrow_mut(|workspace| match (tables.window(), kept == Kept::ALL) {
-        (10, false) => reader.read_lengths::<1024>(workspace, channels),
-        (11, false) => reader.read_lengths::<2048>(workspace, channels),
-        (_, false) => reader.read_lengths::<4096>(workspace, channels),
-        (10, true) => reader.read_values::<1024>(workspace, channels),
-        (11, true) => reader.read_values::<2048>(workspace, channels),
-        (_, true) => reader.read_values::<4096>(workspace, channels),
-    });
+    // A panic would leave it in no good state, so it is put back only when all is done.
+    let mut workspace = WORKSPACE.take().unwrap_or_default();
+    let taken = match (tables.window(), kept == Kept::ALL) {
+        (10, false) => reader.read_lengths::<1024>(&mut workspace, channels),
+        (11, false) => reader.read_lengths::<2048>(&mut workspace, channels),
+        (_, false) => reader.read_lengths::<4096>(&mut workspace, channels),
+        (10, true) => reader.read_values::<1024>(&mut workspace, channels),
+        (11, true) => reader.read_values::<2048>(&mut workspace, channels),
+        (_, true) => reader.read_values::<4096>(&mut workspace, channels),
+    };
+    WORKSPACE.set(Some(workspace));
     taken.ok_or(DAMAGED.into())
 }
 
@@ -98,8 +101,8 @@ struct Reader<'r, 'a, 't> {
     /// The running DC value of each component.
     predictors: [i32; 4],
     /// Units that were read.
-    unit: usize,
-    /// Bytes of a block, roughly.
+    units: usize,
+    /// Bytes of a block, roughly: on the whole at first, then as they were last.
     block_bytes: f64,
 }
 
@@ -138,9 +141,9 @@ impl Reader<'_, '_, '_> {
     ) -> Option<usize> {
         let all = self.grid.units_across * self.grid.units_down * self.blocks.len();
         let piece_blocks = (all / LANES).clamp(LEAST_PIECE_BLOCKS, most_blocks);
-        let piece_bytes =
-            ((piece_blocks as f64 * self.block_bytes) as usize).clamp(PIECE_BYTES[0], PIECE_BYTES[1]);
         while !self.stretch.is_read() {
+            let piece_bytes =
+                ((piece_blocks as f64 * self.block_bytes) as usize).clamp(PIECE_BYTES[0], PIECE_BYTES[1]);
             self.stretch.fill(&mut workspace.data, LANES * piece_bytes);
             let (mut pieces, segments) = self.pieces(piece_bytes);
             dispatch::walk(unit, &workspace.data, &mut pieces, &mut workspace.ends, &mut workspace.numbers);
@@ -160,7 +163,7 @@ impl Reader<'_, '_, '_> {
         let mut first = 0;
         for segment in &self.stretch.segments {
             let bytes = segment.end - (segment.start >> 3) as usize;
-            let count = (bytes / piece_bytes).clamp(usize::from(segment.units > 0), LANES);
+            let count = if segment.units == 0 { 0 } else { (bytes / piece_bytes).clamp(1, LANES) };
             let blocks = segment.units * self.blocks.len();
             let room = blocks.saturating_add(PIECE_SPARE).min(PIECES_ENDS / LANES);
             if first + count * room > PIECES_ENDS {
@@ -241,20 +244,25 @@ impl Reader<'_, '_, '_> {
         let across = self.grid.units_across;
         let mut done = 0;
         while done < units {
-            let x = self.unit % across;
+            let x = self.units % across;
             let run = (across - x).min(units - done);
             let found = found.run(done, run, self.blocks.len(), x);
             let (blocks, rows, predictors) = (self.blocks, &mut self.rows, &mut self.predictors);
             dispatch::gather(found, data, numbers, blocks, rows, predictors, self.kept)?;
             done += run;
-            self.unit += run;
+            self.units += run;
             if x + run == across {
                 for rows in &self.rows {
-                    rows.fold(self.unit / across - 1, channels);
+                    rows.fold(self.units / across - 1, channels);
                 }
             }
         }
-        Some((units, stands.last()? >> LEFT_BITS))
+        let bit = stands.last()? >> LEFT_BITS;
+        if units > 0 {
+            // The pieces of the next round have as many blocks as they should, whatever lies behind the scan.
+            self.block_bytes = f64::from(bit - segment.start) / 8.0 / (units * self.blocks.len()) as f64;
+        }
+        Some((units, bit))
     }
 
     /// Clears what was told of `found` blocks from number `first` on and behind them.
@@ -271,7 +279,9 @@ fn unit<'t, S: Step, const SIZE: usize>(
     tables: &'t [StepTables<S>],
 ) -> Option<Unit<'t, S, SIZE>> {
     let codes = blocks.iter().map(|block| (&**block.dc, &**block.ac)).collect();
-    let sized = |tables: &'t StepTables<S>| Some((tables.first.first_chunk()?, tables.rest.first_chunk()?));
+    let sized = |tables: &'t StepTables<S>| {
+        Some((tables.first[..].try_into().ok()?, tables.rest[..].try_into().ok()?))
+    };
     let tables: Option<Vec<_>> = tables.iter().map(sized).collect();
     Some(Unit::new(codes, &tables?))
 }

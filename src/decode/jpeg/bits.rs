@@ -1,4 +1,5 @@
-//! Bits of entropy-coded data, most significant first.
+//! Bits of entropy-coded data, most significant first; read one after the other in progressive files, where it is mostly single bits that are wanted. Sequential ones
+//! are read in [stretches](super::stretch).
 //!
 //! In a JPEG every 0xFF of the data is followed by a 0 that does not count, and 0xFF followed by anything else
 //! is a marker. The data is freed of that in chunks that stay in the first-level cache, so that reading bits is a
@@ -74,6 +75,16 @@ pub(super) fn free(data: &[u8], next: &mut usize, memory: &mut [u8], mut end: us
         }
     }
     (end, false)
+}
+
+/// Passes over the marker of restart `number` (modulo 8) at byte `next`; whether it is there. Any number of 0xFF may stand before a marker,
+/// and are passed over in any case, so that they are looked at once.
+pub(super) fn pass_restart(data: &[u8], next: &mut usize, number: usize) -> bool {
+    let rest = data.get(*next..).unwrap_or_default();
+    *next += rest.windows(2).take_while(|pair| *pair == [0xff, 0xff]).count();
+    let found = data.get(*next..).is_some_and(|rest| rest.starts_with(&[0xff, 0xd0 + (number % 8) as u8]));
+    *next += if found { 2 } else { 0 };
+    found
 }
 
 /// Reads the bits of one segment.
@@ -166,16 +177,7 @@ impl<'s, 'a> BitReader<'s, 'a> {
         if !self.is_spent() {
             return None;
         }
-        let mut rest = self.source.data.get(self.source.next..).unwrap_or_default();
-        // Any number of 0xFF may stand before a marker.
-        while let [0xff, 0xff, ..] = rest {
-            rest = &rest[1..];
-        }
-        if !rest.starts_with(&[0xff, 0xd0 + (number % 8) as u8]) {
-            return None;
-        }
-        self.source.next = self.source.data.len() - rest.len() + 2;
-        Some(BitReader::new(self.source))
+        pass_restart(self.source.data, &mut self.source.next, number).then(|| BitReader::new(self.source))
     }
 }
 

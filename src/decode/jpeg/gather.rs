@@ -16,16 +16,16 @@ pub(super) struct Run<'f> {
     /// Where each block begins.
     pub stands: &'f [Stand],
     /// Where the walk told its coefficients, if it did, in blocks.
-    pub numbers: &'f [u32],
+    pub places: &'f [u32],
     /// The first unit's number in its row.
-    pub unit: usize,
+    pub across: usize,
 }
 
 impl Found {
-    /// `units` units of `blocks` blocks from number `first` on, of which the first is number `unit` in its row.
-    pub fn run(&self, first: usize, units: usize, blocks: usize, unit: usize) -> Run<'_> {
+    /// `units` units of `blocks` blocks from number `first` on, of which the first is number `across` in its row.
+    pub fn run(&self, first: usize, units: usize, blocks: usize, across: usize) -> Run<'_> {
         let range = first * blocks..(first + units) * blocks;
-        Run { stands: &self.stands[range.clone()], numbers: &self.numbers[range], unit }
+        Run { stands: &self.stands[range.clone()], places: &self.places[range], across }
     }
 }
 
@@ -48,7 +48,8 @@ pub(super) fn gather(
             continue;
         };
         let same = blocks[first..].iter().take_while(|block| block.slot == slot).count();
-        let component = Component { run, first, blocks: &blocks[first..first + same], unit: blocks.len() };
+        let component =
+            Component { run, first, blocks: &blocks[first..first + same], unit_blocks: blocks.len() };
         let numbers = &mut rows[place.row].numbers;
         let predictor = &mut predictors[slot];
         match kept.count() {
@@ -70,7 +71,7 @@ struct Component<'r, 't> {
     first: usize,
     blocks: &'r [Block<'t>],
     /// Blocks of a unit.
-    unit: usize,
+    unit_blocks: usize,
 }
 
 impl Component<'_, '_> {
@@ -80,7 +81,7 @@ impl Component<'_, '_> {
         let (dc, ac) = (self.blocks[0].dc, self.blocks[0].ac);
         let values = if KEPT > 1 { ac.values() } else { &[] };
         let mut mean = *predictor;
-        for (unit, stands) in (self.run.unit..).zip(self.run.stands.chunks_exact(self.unit)) {
+        for (unit, stands) in (self.run.across..).zip(self.run.stands.chunks_exact(self.unit_blocks)) {
             for (stand, block) in stands[self.first..].iter().zip(self.blocks) {
                 let taken = stand >> LEFT_BITS;
                 let (used, difference) = dc.difference_at(bits_at(data, taken))?;
@@ -104,9 +105,9 @@ impl Component<'_, '_> {
     #[inline(always)]
     fn take(&self, told: &Numbers, rows: &mut [i16], predictor: &mut i32) -> Option<()> {
         let mut mean = *predictor;
-        for (unit, numbers) in (self.run.unit..).zip(self.run.numbers.chunks_exact(self.unit)) {
-            for (&number, block) in numbers[self.first..].iter().zip(self.blocks) {
-                let told = told.as_chunks::<BLOCK>().0.get(number as usize)?;
+        for (unit, places) in (self.run.across..).zip(self.run.places.chunks_exact(self.unit_blocks)) {
+            for (&told_at, block) in places[self.first..].iter().zip(self.blocks) {
+                let told = told.as_chunks::<BLOCK>().0.get(told_at as usize)?;
                 mean = next_mean(mean, told[0].into())?;
                 let numbers = rows.get_mut(start(block.place?, unit)..)?.first_chunk_mut::<BLOCK>()?;
                 *numbers = *told;
@@ -170,7 +171,7 @@ fn read_others<const KEPT: usize>(
                     numbers[position % REACH] = value as i16;
                     position += 1;
                 }
-                AcSymbol::Zeros if position + 16 < BLOCK => position += 16,
+                AcSymbol::Zeros => position += 16,
                 AcSymbol::End { more: 0 } => return Some(()),
                 _ => return None,
             }

@@ -158,7 +158,7 @@ pub(super) struct AcTable {
     values: OnceCell<Box<[u64]>>,
     /// [`super::steps::rest_lengths`] of this window and of all shorter ones.
     pub steps: OnceCell<Box<[u16]>>,
-    /// What [strands](super::strands) look at.
+    /// What [strands](super::strands) look at: [`super::steps::lengths`], [`super::steps::values`] and [`super::steps::passed`].
     pub lengths: Cached<u16>,
     pub told: Cached<u64>,
     pub passed: Cached<u64>,

@@ -139,8 +139,8 @@ impl Colours {
 pub(super) fn memory(frame: &Frame) -> Option<u64> {
     let reading = Reading::usual(frame)?;
     let blocks = u64::from(frame.width).div_ceil(32) * 4 * (u64::from(frame.height).div_ceil(32) * 4);
-    // Tables, weights, a stretch of data with its blocks, and four rows of blocks of three components, generously.
-    let rows = u64::from(frame.width) * 3 * 16 * 4 + (2 << 20);
+    // Tables, weights, a stretch of data with what is told of its blocks, and four rows of blocks of three components, generously.
+    let rows = u64::from(frame.width) * 3 * 16 * 4 + (8 << 20);
     let planes = if frame.marker == marker::PROGRESSIVE {
         frame.components.len() as u64 * progressive::plane_bytes(blocks, reading.wanted())
     } else {

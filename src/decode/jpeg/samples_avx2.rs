@@ -65,7 +65,7 @@ const IN_ORDER: [u8; 32] = {
     order
 };
 
-/// See [`super::samples::samples_of`].
+/// See [`super::samples::samples_of`]; for steps of 15 bits at most.
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> BlockSamples {

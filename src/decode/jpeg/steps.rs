@@ -3,7 +3,7 @@
 //! A walk's [`Stand`] is one number: the bits that were taken, and what is left of the block. A look-up may take several
 //! symbols, and what each of them adds to the stand just adds up.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::huffman::{AcCode, AcSymbol, AcTable, DcTable, MAX_DC_SIZE, extend, field, fill};
@@ -38,8 +38,8 @@ pub(super) trait Step: Copy {
     /// What is added to the stand.
     fn increment(self) -> u32;
 
-    /// Puts the coefficients that it tells to their places behind `start`; `left` is what was left of the block before it.
-    fn tell(self, left: Stand, numbers: &mut Numbers, start: usize);
+    /// Puts the coefficients that it tells to their places behind `start`; `stand` is where the walk was before it.
+    fn tell(self, stand: Stand, numbers: &mut Numbers, start: usize);
 }
 
 /// A coefficient that a step tells: zeros before it, subtracted from what is left of the block before the step (modulo 256), and its value.
@@ -67,7 +67,7 @@ impl Step for u16 {
     }
 
     #[inline(always)]
-    fn tell(self, _left: Stand, _numbers: &mut Numbers, _start: usize) {}
+    fn tell(self, _stand: Stand, _numbers: &mut Numbers, _start: usize) {}
 }
 
 /// Lengths, and from bit 16 on two coefficients of eight and sixteen bits, [`Told::before`] and the value.
@@ -83,11 +83,11 @@ impl Step for u64 {
     }
 
     #[inline(always)]
-    fn tell(self, left: Stand, numbers: &mut Numbers, start: usize) {
+    fn tell(self, stand: Stand, numbers: &mut Numbers, start: usize) {
         for (before, value) in
             [((self >> 16) as u8, (self >> 24) as i16), ((self >> 40) as u8, (self >> 48) as i16)]
         {
-            let place = PLACES[usize::from((left as u8).wrapping_sub(before))];
+            let place = PLACES[usize::from((stand as u8).wrapping_sub(before))];
             numbers[(start + usize::from(place)) % NUMBERS] = value;
         }
     }
@@ -111,8 +111,8 @@ const fn told(step: u64, number: u32) -> Option<Told> {
     if told as u8 == NOWHERE { None } else { Some(Told { before: told as u8, value: (told >> 8) as i16 }) }
 }
 
-/// Where a coefficient goes, by what is left of the block before it: by vertical and horizontal frequency. What is none goes behind the block, to the first place of the
-/// next one, which is told later.
+/// Where a coefficient goes, by what is left of the block before it: to its [`super::zigzag::place`]. What is none goes behind
+/// the block, to the first place of the next one, which is told later.
 const PLACES: [u8; 256] = {
     let mut places = [BLOCK as u8; 256];
     places[0] = 0;
@@ -126,30 +126,37 @@ const PLACES: [u8; 256] = {
 
 /// What the walk of blocks of one kind looks at: a table for a block's first look-up (a difference and the symbols that fit behind
 /// it), and one for the others.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct StepTables<S> {
     pub first: Rc<[S]>,
     pub rest: Rc<[S]>,
 }
 
-/// Those of an AC table with the DC table that it was used with first.
+impl<S> Clone for StepTables<S> {
+    fn clone(&self) -> Self {
+        Self { first: Rc::clone(&self.first), rest: Rc::clone(&self.rest) }
+    }
+}
+
+/// Those of an AC table with the DC table that it was used with last.
 #[derive(Debug)]
-pub(super) struct Cached<S>(OnceCell<(Rc<DcTable>, StepTables<S>)>);
+pub(super) struct Cached<S>(RefCell<Option<(Rc<DcTable>, StepTables<S>)>>);
 
 impl<S> Default for Cached<S> {
     fn default() -> Self {
-        Self(OnceCell::new())
+        Self(RefCell::new(None))
     }
 }
 
 impl<S> Cached<S> {
     fn get(&self, dc: &Rc<DcTable>, make: impl Fn() -> StepTables<S>) -> StepTables<S> {
-        let (with, tables) = self.0.get_or_init(|| (Rc::clone(dc), make()));
-        if Rc::ptr_eq(with, dc) {
-            StepTables { first: Rc::clone(&tables.first), rest: Rc::clone(&tables.rest) }
-        } else {
-            make()
+        let mut cached = self.0.borrow_mut();
+        if let Some((_, tables)) = cached.as_ref().filter(|(with, _)| Rc::ptr_eq(with, dc)) {
+            return tables.clone();
         }
+        let tables = make();
+        *cached = Some((Rc::clone(dc), tables.clone()));
+        tables
     }
 }
 

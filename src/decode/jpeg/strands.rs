@@ -16,7 +16,7 @@ use super::huffman::{AcTable, DcTable};
 use super::steps::{LEFT, LEFT_BITS, Numbers, Stand, Step, WRONG, single, wrong};
 use super::zigzag::BLOCK;
 
-/// Strands at once. With four the processor has enough to do (measured: `docs/benchmarks/jpeg.md`).
+/// Strands at once. With four the processor has enough to do (measured: `docs/decisions/jpeg-coefficients.md`).
 pub(super) const LANES: usize = 4;
 /// Look-ups of each strand between two looks at whether it is done.
 const BURST: usize = 8;
@@ -36,6 +36,9 @@ const ALONE: usize = 1024;
 const IDLE: usize = 64;
 /// Ends that pieces may have together.
 pub(super) const PIECES_ENDS: usize = ENDS - ALONE - IDLE;
+
+/// Whatever a walk finds that begins in half a megabyte, its stands do not wrap: a block takes less than 2,048 bits.
+const _: () = assert!(8 * (1 << 19) + (PIECES_ENDS / LANES + ALONE) * 2048 < 1 << (Stand::BITS - LEFT_BITS));
 
 /// A piece of the data.
 #[derive(Clone, Debug)]
@@ -67,8 +70,8 @@ pub(super) struct Unit<'t, S, const SIZE: usize> {
 pub(super) struct Found {
     /// Where each block begins, and behind the last where it ends.
     pub stands: Vec<Stand>,
-    /// For each block, the number of its end.
-    pub numbers: Vec<u32>,
+    /// For each block, the number of its end: where in [`Numbers`] its coefficients are.
+    pub places: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -191,7 +194,7 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
         found: &mut Found,
     ) -> usize {
         found.stands.clear();
-        found.numbers.clear();
+        found.places.clear();
         let Some((first, others)) = pieces.split_first() else { return 0 };
         found.stands.push(first.start << LEFT_BITS);
         found.extend(ends, first.first, first.first + first.found);
@@ -217,7 +220,7 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
             alone += usize::from(alone > begun);
             let Some((ours, theirs)) = met else { continue };
             found.stands.truncate(ours + 1);
-            found.numbers.truncate(ours);
+            found.places.truncate(ours);
             found.extend(ends, piece.first + theirs + 1, piece.first + piece.found);
         }
         alone - PIECES_ENDS
@@ -227,7 +230,8 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
     /// number in the piece.
     fn meet(&self, ours: &[Stand], from: usize, piece: &Piece, ends: &Ends) -> Option<(usize, usize)> {
         let theirs = &ends[piece.first..piece.first + piece.found];
-        let mut their = 0;
+        let first = ours.get(from)? >> LEFT_BITS;
+        let mut their = theirs.partition_point(|stand| stand >> LEFT_BITS < first);
         for (number, stand) in ours.iter().enumerate().skip(from) {
             let bit = stand >> LEFT_BITS;
             their += theirs[their..].iter().take_while(|stand| *stand >> LEFT_BITS < bit).count();
@@ -250,7 +254,7 @@ impl Found {
     /// Takes blocks by the numbers of their ends.
     fn extend(&mut self, ends: &Ends, from: usize, to: usize) {
         self.stands.extend_from_slice(&ends[from..to]);
-        self.numbers.extend((from..to).map(|number| number as u32));
+        self.places.extend((from..to).map(|number| number as u32));
     }
 }
 
@@ -364,10 +368,10 @@ mod tests {
         let mut found = Found::default();
         unit.join(&data, &pieces, &mut ends, &mut numbers, &mut found);
         let expected = alone(&of_blocks, &data, bits);
-        assert_eq!((found.stands[0], found.stands.len()), (0, found.numbers.len() + 1));
+        assert_eq!((found.stands[0], found.stands.len()), (0, found.places.len() + 1));
         // The last block may reach beyond the end.
         let whole = expected.iter().take_while(|(end, _)| end >> LEFT_BITS <= bits).count();
-        let compared = whole.min(found.numbers.len());
+        let compared = whole.min(found.places.len());
         for (number, (end, told)) in expected[..compared].iter().enumerate() {
             assert_eq!(
                 found.stands[number + 1],
@@ -375,7 +379,7 @@ mod tests {
                 "block {number} of {kinds:?}, {} pieces",
                 pieces.len()
             );
-            let place = found.numbers[number] as usize * BLOCK;
+            let place = found.places[number] as usize * BLOCK;
             if tells && *end & WRONG == 0 {
                 assert_eq!(numbers[place..place + BLOCK], told[..], "block {number} of {kinds:?}");
             }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::bits::free;
+use super::bits::{free, pass_restart};
 use super::strands::{DATA, Data};
 
 /// Zeros behind each segment, so that walks need not look for its end.
@@ -68,6 +68,7 @@ impl<'a> Stretch<'a> {
         let read = (start >> 3) as usize;
         memory.copy_within(read..self.bytes, 0);
         self.bytes -= read;
+        memory[self.bytes..self.bytes + GAP].fill(0);
         for segment in &mut self.segments {
             segment.start = segment.start.saturating_sub(8 * read as u32);
             segment.end -= read;
@@ -95,16 +96,8 @@ impl<'a> Stretch<'a> {
         if self.ahead == 0 {
             return false;
         }
-        if self.restart > 0 {
-            let mut rest = self.data.get(self.next..).unwrap_or_default();
-            // Any number of 0xFF may stand before a marker.
-            while let [0xff, 0xff, ..] = rest {
-                rest = &rest[1..];
-            }
-            if !rest.starts_with(&[0xff, 0xd0 + ((self.restart - 1) % 8) as u8]) {
-                return false;
-            }
-            self.next = self.data.len() - rest.len() + 2;
+        if self.restart > 0 && !pass_restart(self.data, &mut self.next, self.restart - 1) {
+            return false;
         }
         self.restart += 1;
         let units = if self.interval == 0 { self.ahead } else { self.interval.min(self.ahead) };
