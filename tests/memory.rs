@@ -66,6 +66,13 @@ fn measure(name: &str, bytes: &[u8], limits: &Limits) -> (decode::Probe, Outcome
     // The reader of EXIF wants a copy of a TIFF, whose tags may be anywhere.
     let copy = if probe.facts.format == Some(decode::Format::Tiff) { bytes.len() } else { 0 };
     assert!(to_look < TABLES + copy, "{name}: looking at the header took {to_look} bytes");
+    if let Some(promised) = probe.coefficient_bytes {
+        // A thread of its own, which has kept nothing of files before.
+        let read = || peak(|| decode::coefficients(bytes, &probe)).1;
+        let to_read = std::thread::scope(|scope| scope.spawn(read).join().unwrap());
+        println!("{name}: {to_read} bytes for coefficients, {promised} were promised");
+        assert!(to_read as u64 <= promised, "{name}: {to_read} of {promised} bytes");
+    }
     let (picture, to_decode) = peak(|| decode::pixels(bytes, &probe, Geometry::Full, limits));
     let outcome = picture.map_or_else(|failure| failure.outcome, |_| Outcome::Hashed);
     (probe, outcome, to_decode)

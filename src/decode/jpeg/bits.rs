@@ -1,5 +1,5 @@
-//! Bits of entropy-coded data, most significant first; read one after the other in progressive files, where it is mostly single bits that are wanted. Sequential ones
-//! are read in [stretches](super::stretch).
+//! Bits of entropy-coded data, most significant first, read one after the other in progressive files. Sequential ones are read in
+//! [stretches](super::stretch).
 //!
 //! In a JPEG every 0xFF of the data is followed by a 0 that does not count, and 0xFF followed by anything else
 //! is a marker. The data is freed of that in chunks that stay in the first-level cache, so that reading bits is a

@@ -2,9 +2,9 @@
 //!
 //! PDQ looks at a picture through a filter of 64×64 samples, so of each block of 8×8 pixels only the lowest
 //! frequencies matter. They lie in the file as they are needed: [`projection`] applies the filter to the coefficients
-//! themselves, and no pixel is ever made. What is left to do is to walk the entropy-coded bits once ([`baseline`]), in several places at a time ([`strands`]), or, of a
-//! progressive file, the scans that hold low frequencies ([`progressive`]), with [`huffman`] tables that take several symbols a
-//! look-up. Chroma is only walked over. Of small pictures all coefficients are needed, and [`samples`] are as soon made of them.
+//! themselves, and no pixel is ever made. What is left to do is to walk the entropy-coded bits ([`baseline`]), in several places
+//! at a time ([`strands`]), or, of a progressive file, the scans that hold low frequencies ([`progressive`]), with [`huffman`]
+//! tables that take several symbols a look-up. Chroma is only walked over. Of small pictures all coefficients are needed, and [`samples`] are as soon made of them.
 //!
 //! The reader is made for whole and usual files. Whatever is unusual or damaged it leaves to the pixel decoder, with a
 //! reason, and never guesses.

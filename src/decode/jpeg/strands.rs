@@ -1,12 +1,12 @@
 //! Where the blocks of entropy-coded data begin, found by several walks through it at once.
 //!
-//! How long a symbol is is known when it was looked up, and only then where the next one begins: a walk through the bits is a chain
-//! of look-ups each of which waits for the one before, and the processor is idle for most of it. So data is cut into
-//! pieces, and several pieces are walked in turns, look-up by look-up, by as many *strands*. All but the first begin at a guess: that a
-//! unit of blocks begins with the first bit of their piece. Huffman codes fall into step by themselves, so after some tens of blocks nearly every guess has become
-//! the truth. A strand goes on beyond its piece, until it comes to where the next strand was with the same block of a unit; from there on the two
-//! are the same walk, and what the next one did before is thrown away. So the blocks are exactly those that a single
-//! walk finds, whatever was guessed: the answer does not hang on luck, only the time does.
+//! Where a symbol begins is known when the one before was looked up: a walk through the bits is a chain of look-ups each of
+//! which waits for the one before, and the processor is idle for most of it. So data is cut into pieces, and several pieces are
+//! walked in turns, look-up by look-up, by as many *strands*. All but the first begin at a guess: that a unit of blocks
+//! begins with the first bit of their piece. Huffman codes fall into step by themselves, so after some tens of blocks nearly
+//! every guess has become the truth. A strand goes on beyond its piece, until it comes to where the next strand was with the
+//! same block of a unit; from there on the two are the same walk, and what the next one did before is thrown away. So the
+//! blocks are exactly those that a single walk finds, whatever was guessed: only the time hangs on luck.
 //!
 //! A step has nothing to foretell: at a block's end the next block's table is selected, not jumped to.
 
@@ -277,7 +277,7 @@ mod tests {
 
     const SIZE: usize = 1 << 10;
 
-    /// The tables of ITU-T T.81, K.3, as far as sizes of three bits and runs of two go, with some long codes: what their symbols are does not matter here.
+    /// Tables like those of ITU-T T.81, K.3, of fewer symbols and with some long codes.
     fn codes() -> [(Rc<DcTable>, Rc<AcTable>); 2] {
         let table = |counts: [u8; 16], values: &[u8]| Rc::new(AcTable::new(&counts, values, 10).unwrap());
         let luminance = table(

@@ -32,18 +32,18 @@ pub(super) const FREQUENCIES: [(u8, u8); BLOCK] = {
 pub(super) const REACH: usize = 2 * BLOCK;
 
 /// Places in the order of the file.
-const AS_IN_THE_FILE: [u8; REACH] = {
-    let mut order = [0; REACH];
+const AS_IN_THE_FILE: [u8; BLOCK] = {
+    let mut order = [0; BLOCK];
     let mut index = 0;
-    while index < REACH {
+    while index < BLOCK {
         order[index] = index as u8;
         index += 1;
     }
     order
 };
 
-/// Where a coefficient lies where all are kept, as the transform to samples takes them: vertical frequencies in pairs, (0, 2), (4, 6), (1, 3) and (5, 7); of each pair, for the
-/// horizontal frequencies 0, 2, 4, 6, 1, 3, 5 and 7, both numbers.
+/// Where a coefficient lies where all are kept, as the transform to samples takes them: vertical frequencies in pairs, (0, 2),
+/// (4, 6), (1, 3) and (5, 7); of each pair, for the horizontal frequencies 0, 2, 4, 6, 1, 3, 5 and 7, both numbers.
 pub(super) const fn place(vertical: usize, horizontal: usize) -> usize {
     let (vertical, horizontal) = (even_first(vertical), even_first(horizontal));
     vertical / 2 * 16 + horizontal * 2 + vertical % 2
@@ -54,9 +54,9 @@ const fn even_first(frequency: usize) -> usize {
     frequency / 2 + frequency % 2 * 4
 }
 
-/// [`place`] by the order of the file; what is beyond the block stays so.
-const AS_TRANSFORMED: [u8; REACH] = {
-    let mut order = AS_IN_THE_FILE;
+/// [`place`] by the order of the file.
+const AS_TRANSFORMED: [u8; BLOCK] = {
+    let mut order = [0; BLOCK];
     let mut index = 0;
     while index < BLOCK {
         order[index] = place(FREQUENCIES[index].0 as usize, FREQUENCIES[index].1 as usize) as u8;
@@ -94,7 +94,7 @@ impl Kept {
     }
 
     /// Where readers put each coefficient of a block: in the order of the file, and to its [`place`] where all are kept.
-    pub const fn order(self) -> &'static [u8; REACH] {
+    pub const fn order(self) -> &'static [u8; BLOCK] {
         if self.count() == BLOCK { &AS_TRANSFORMED } else { &AS_IN_THE_FILE }
     }
 
