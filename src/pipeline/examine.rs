@@ -33,10 +33,15 @@ pub(super) struct Shares {
 }
 
 impl Shares {
+    /// What is kept back at most for the program itself and its database's cache.
+    const KEPT_BACK: u64 = 64 << 20;
+
     /// The shares of `memory` bytes.
     pub const fn of(memory: u64) -> Self {
         let eighth = memory / 8;
-        Self { reading: eighth, verdicts: eighth, decoding: memory - 2 * eighth }
+        let shared = memory - if eighth < Self::KEPT_BACK { eighth } else { Self::KEPT_BACK };
+        let eighth = shared / 8;
+        Self { reading: eighth, verdicts: eighth, decoding: shared - 2 * eighth }
     }
 }
 
