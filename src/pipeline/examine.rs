@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::budget::ByteBudget;
+use super::buffer::Buffer;
 use super::profile::{self, Profile};
 use super::reader::Head;
 use crate::decode::{self, DecodeMode, Facts, Limits, Picture, Probe};
@@ -124,9 +125,9 @@ impl<'a> Examiner<'a> {
             return Some(Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason)));
         };
         // One byte more would show that it grew.
-        let mut bytes = vec![0; size as usize + 1];
-        let filled = SourceFile::open(path).and_then(|mut file| file.fill(&mut bytes)).ok()?;
-        bytes.truncate(filled);
+        let mut bytes = Buffer::new(size as usize + 1);
+        let filled = SourceFile::open(path).and_then(|mut file| file.fill(bytes.room())).ok()?;
+        bytes.put(filled);
         if filled as u64 != size || sha256_of(&bytes) != *sha256 {
             return None;
         }

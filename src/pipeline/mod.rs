@@ -11,6 +11,7 @@
 
 pub mod bench;
 pub mod budget;
+mod buffer;
 mod cancel;
 mod examine;
 mod finish;

@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::CancelToken;
 use super::budget::{ByteBudget, Permit};
+use super::buffer::Buffer;
 use super::profile::{self, Profile, Queue};
 use crate::decode::{SNIFF_BYTES, is_candidate};
 use crate::outcome::{Failure, Outcome, Stage};
@@ -80,7 +81,7 @@ impl<T> Grouper<T> {
 #[derive(Debug)]
 pub(super) struct ReadGroup<'a, T> {
     /// The bytes of all files that are held.
-    pub bytes: Vec<u8>,
+    pub bytes: Buffer,
     pub files: Vec<ReadFile<T>>,
     pub permit: Option<Permit<'a>>,
 }
@@ -208,7 +209,7 @@ impl<'a> Readers<'a> {
         };
         let files: Vec<_> = group.into_iter().map(read).collect();
         watch.stop(files.len() as u64, bytes.len() as u64);
-        ReadGroup { bytes, files, permit }
+        ReadGroup { bytes: bytes.into(), files, permit }
     }
 
     /// Returns whether there is still somebody to read for.
@@ -222,7 +223,7 @@ impl<'a> Readers<'a> {
             Err(failure) => {
                 watch.stop(1, 0);
                 let files = vec![ReadFile { about, content: Err(failure) }];
-                return read.send(ReadGroup { bytes: Vec::new(), files, permit: None }).is_ok();
+                return read.send(ReadGroup { bytes: Buffer::default(), files, permit: None }).is_ok();
             }
         };
         watch.stop(1, filled as u64);
@@ -236,7 +237,7 @@ impl<'a> Readers<'a> {
             return self.stream(opened, filled, head, size, about, block, read);
         }
         let files = vec![ReadFile { about, content: Ok(Content::Head(head)) }];
-        read.send(ReadGroup { bytes: Vec::new(), files, permit: None }).is_ok()
+        read.send(ReadGroup { bytes: Buffer::default(), files, permit: None }).is_ok()
     }
 
     /// A picture, whole. `filled` bytes of the block are its beginning.
@@ -250,7 +251,7 @@ impl<'a> Readers<'a> {
     ) -> ReadGroup<'_, T> {
         let permit = self.budget.take(size);
         let watch = self.profile.start(profile::Stage::Reading);
-        let mut bytes = Vec::with_capacity(size as usize);
+        let mut bytes = Buffer::new(size as usize);
         let mut result = Ok(());
         // A file that grew is not followed beyond what it had when it was listed.
         while bytes.len() as u64 + filled as u64 <= size {
@@ -291,7 +292,7 @@ impl<'a> Readers<'a> {
         let permit = self.budget.take(STREAM_BYTES.min(self.budget.total()));
         let (sender, blocks) = bounded(BLOCKS_AHEAD);
         let files = vec![ReadFile { about, content: Ok(Content::Stream(head, Blocks { size, blocks })) }];
-        if read.send(ReadGroup { bytes: Vec::new(), files, permit }).is_err() {
+        if read.send(ReadGroup { bytes: Buffer::default(), files, permit }).is_err() {
             return false;
         }
         // A worker that does not want the stream ends this one only: the next message tells whether there are
