@@ -88,12 +88,12 @@ pub(super) const fn extend(bits: u32, size: u32) -> i32 {
 }
 
 /// `size` bits behind the first `length` of `bits`.
-pub(super) const fn field(bits: u64, length: u32, size: u32) -> u32 {
+const fn field(bits: u64, length: u32, size: u32) -> u32 {
     if size == 0 { 0 } else { (bits << length >> (64 - size)) as u32 }
 }
 
 /// DC differences have at most this many bits in an 8-bit picture, AC coefficients one less.
-pub(super) const MAX_DC_SIZE: u32 = 11;
+const MAX_DC_SIZE: u32 = 11;
 const MAX_AC_SIZE: u32 = 10;
 
 /// A table for DC differences.
@@ -243,16 +243,17 @@ pub(super) fn fill<E: Copy>(
             let alone = size > MAX_AC_SIZE || (size == 0 && run != 0 && run != 15);
             if (1..=bits).contains(&length) && !alone {
                 let used = length + size;
-                let rest = if used <= bits {
-                    entries[(1 << (bits - used)) + (index & ((1 << (bits - used)) - 1))]
-                } else {
-                    nothing
-                };
+                let rest = bits.checked_sub(used).map_or(nothing, |left| rest_of(&entries, left, index));
                 entries[(1 << bits) + index] = entry(AcCode { run, size, used }, bits, index, rest);
             }
         }
     }
     entries.into_boxed_slice()
+}
+
+/// Of tables of all windows as [`fill`] makes them, the entry for the last `left` bits of `index`.
+pub(super) fn rest_of<E: Copy>(entries: &[E], left: u32, index: usize) -> E {
+    entries[(1 << left) + (index & ((1 << left) - 1))]
 }
 
 /// An AC symbol in a window.

@@ -4,7 +4,8 @@
 //! frequencies matter. They lie in the file as they are needed: [`projection`] applies the filter to the coefficients
 //! themselves, and no pixel is ever made. What is left to do is to walk the entropy-coded bits ([`baseline`]), in several places
 //! at a time ([`strands`]), or, of a progressive file, the scans that hold low frequencies ([`progressive`]), with [`huffman`]
-//! tables that take several symbols a look-up. Chroma is only walked over. Of small pictures all coefficients are needed, and [`samples`] are as soon made of them.
+//! tables that take several symbols a look-up. Chroma is only walked over. Of small pictures all coefficients are needed, and
+//! [`samples`] are as soon made of them.
 //!
 //! The reader is made for whole and usual files. Whatever is unusual or damaged it leaves to the pixel decoder, with a
 //! reason, and never guesses.

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::huffman::{AcCode, AcSymbol, AcTable, DcTable, MAX_DC_SIZE, extend, field, fill};
+use super::huffman::{AcCode, AcSymbol, AcTable, DcTable, extend, fill, rest_of};
 use super::zigzag::{BLOCK, Kept};
 
 /// Where a walk is: the bits that were taken, above [`LEFT_BITS`] bits of what is left of the block.
@@ -31,8 +31,7 @@ const NOTHING_FIRST: u16 = WRONG as u16;
 
 /// A step of a walk.
 pub(super) trait Step: Copy {
-    /// What a symbol does that was looked at alone. `told` is a coefficient, and what was left of the block (as a stand has
-    /// it) before its zeros less those zeros.
+    /// What adds `increment` to the stand and tells one coefficient at most.
     fn alone(increment: u16, told: Option<Told>) -> Self;
 
     /// What is added to the stand.
@@ -165,7 +164,7 @@ pub(super) fn lengths(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u16> {
     ac.lengths.get(dc, || {
         let all = lengths_of_all_windows(ac);
         let first = first_steps(dc, ac.window, NOTHING_FIRST, |used, _, index| {
-            let own = increment(used, 0, false).wrapping_add(OTHERS as u16);
+            let own = beginning(used);
             let rest = ac.window.checked_sub(used).map_or(NOTHING, |left| rest_of(all, left, index));
             if rest == NOTHING { own } else { own.wrapping_add(rest) }
         });
@@ -192,7 +191,7 @@ pub(super) fn values(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u64> {
         let all = fill(&ac.code, ac.window, nothing, value_step);
         let first = first_steps(dc, ac.window, u64::alone(NOTHING_FIRST, None), |used, difference, index| {
             let Some(left) = ac.window.checked_sub(used) else { return u64::alone(NOTHING_FIRST, None) };
-            let own = increment(used, 0, false).wrapping_add(OTHERS as u16);
+            let own = beginning(used);
             let alone = u64::alone(own, Some(Told { before: 0, value: difference as i16 }));
             let rest = rest_of(&all, left, index);
             if rest == nothing || told(rest, 1).is_some() {
@@ -224,26 +223,22 @@ fn first_steps<S: Copy>(
     nothing: S,
     step: impl Fn(u32, i32, usize) -> S,
 ) -> Rc<[S]> {
-    let symbols = dc.code.windows();
-    let step = |(index, symbol): (usize, &u16)| {
-        let (length, size) = (u32::from(symbol >> 8), u32::from(symbol & 0xff));
-        if length == 0 || size > MAX_DC_SIZE {
-            return nothing;
-        }
-        let difference = extend(field((index as u64) << (64 - window), length, size), size);
-        step(length + size, difference, index)
+    let step = |(index, &symbol): (usize, &u16)| {
+        let fits = (symbol != 0).then_some((index as u64) << (64 - window));
+        let read = fits.and_then(|bits| dc.long_difference(bits));
+        read.map_or(nothing, |(used, difference)| step(used, difference, index))
     };
-    symbols.iter().enumerate().map(step).collect()
-}
-
-/// Of the tables of all windows, the entry for the last `left` bits of `index`.
-fn rest_of<S: Copy>(all: &[S], left: u32, index: usize) -> S {
-    all[(1 << left) + (index & ((1 << left) - 1))]
+    dc.code.windows().iter().enumerate().map(step).collect()
 }
 
 /// What symbols add that take `used` bits and lead on by `advance` coefficients.
 const fn increment(used: u32, advance: u32, ends: bool) -> u16 {
     ((used << LEFT_BITS) + if ends { END } else { 0 }).wrapping_sub(advance) as u16
+}
+
+/// What a difference of `used` bits adds at a block's beginning, where nothing is said to be left.
+const fn beginning(used: u32) -> u16 {
+    (used << LEFT_BITS | OTHERS) as u16
 }
 
 /// The coefficients that an increment leads on by.
@@ -292,7 +287,7 @@ pub(super) fn single<S: Step>(dc: &DcTable, ac: &AcTable, bits: u64, left: Stand
     if left == 0 {
         let (used, difference) = dc.long_difference(bits)?;
         let told = Told { before: 0, value: difference as i16 };
-        return Some(S::alone(increment(used, 0, false).wrapping_add(OTHERS as u16), Some(told)));
+        return Some(S::alone(beginning(used), Some(told)));
     }
     let (used, symbol) = ac.symbol(bits)?;
     match symbol {

@@ -41,7 +41,7 @@ pub(super) const PIECES_ENDS: usize = ENDS - ALONE - IDLE;
 const _: () = assert!(8 * (1 << 19) + (PIECES_ENDS / LANES + ALONE) * 2048 < 1 << (Stand::BITS - LEFT_BITS));
 
 /// A piece of the data.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Piece {
     /// The bit that its strand begins at, and the one behind which it is done.
     pub start: u32,
