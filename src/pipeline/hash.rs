@@ -12,6 +12,7 @@ use super::examine::{Examiner, Shares};
 use super::finish::missing_hash;
 use super::profile::Profile;
 use super::reader::{Content, Grouper, Listed, ReadFile, ReadGroup, Readers};
+use super::stages::{Stages, unpanicked};
 use super::{CancelToken, PipelineError, Progress, pool};
 use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
 use crate::matching::Backend;
@@ -89,7 +90,8 @@ pub fn hash_files(
     // Nobody looks at the profile of this command; the stages count all the same.
     let profile = Profile::default();
     let shares = Shares { reading: max_memory / 4, verdicts: 0, decoding: max_memory - max_memory / 4 };
-    let readers = Readers::new(shares.reading, false, cancel, &profile);
+    let stages = Stages::new(cancel);
+    let readers = Readers::new(shares.reading, false, &stages.cancel, &profile);
     let examiner = Examiner::new(geometry, decode, max_side, shares, &profile);
     let (read_pool, decode_pool, hash_pool) =
         (pool("read", io_jobs)?, pool("decode", jobs)?, pool("hash", jobs)?);
@@ -99,7 +101,8 @@ pub fn hash_files(
     // One place for each file between the walk and the sink.
     let (window_in, window_out) = bounded(WINDOW);
     thread::scope(|scope| {
-        let (readers, examiner) = (&readers, &examiner);
+        let (stages, readers, examiner) = (&stages, &readers, &examiner);
+        let cancel = &stages.cancel;
         let mut lister = Lister {
             cancel,
             progress,
@@ -109,17 +112,25 @@ pub fn hash_files(
             failed: examined_in.clone(),
             next: 0,
         };
-        let walker = scope.spawn(move || lister.list(paths));
+        // A path that cannot be listed ends the list, and what was found before it is hashed all the same.
+        let listing = scope.spawn(move || unpanicked("listing", || lister.list(paths)));
         // What is moved in closes its channels when the last thread of its kind ends.
-        scope.spawn(move || read_pool.broadcast(|_| readers.run(&files_out, &read_in)));
-        scope.spawn(move || decode_pool.broadcast(|_| examine(examiner, cancel, &read_out, &examined_in)));
-        let emitted = emit(&examined_out, &window_out, backend, &hash_pool, progress, sink);
-        drop((examined_out, window_out));
-        let walked = walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        emitted.map_err(PipelineError::Sink)?;
-        walked?;
-        Ok(cancel.is_cancelled())
-    })
+        scope.spawn(move || {
+            read_pool.broadcast(|_| stages.run("reading", || Ok(readers.run(&files_out, &read_in))));
+        });
+        scope.spawn(move || {
+            let work = || Ok(examine(examiner, cancel, &read_out, &examined_in));
+            decode_pool.broadcast(|_| stages.run("decoding", work));
+        });
+        // The receivers go in and end with it, so that no stage waits for one that failed.
+        stages.run("writing", move || {
+            emit(&examined_out, &window_out, backend, &hash_pool, progress, sink).map_err(PipelineError::Sink)
+        });
+        let listed = listing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        stages.end()?;
+        listed
+    })?;
+    Ok(cancel.is_cancelled())
 }
 
 /// The walking thread.

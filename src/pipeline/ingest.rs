@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, bounded};
 
 use super::examine::{Examiner, Shares};
 use super::finish::{Finisher, JUDGES};
@@ -14,6 +14,7 @@ use super::known::{ResidentSets, count_hits};
 use super::profile::{Crew, Profile, Queue, Stage};
 use super::progress::Progress;
 use super::reader::Readers;
+use super::stages::{Stages, unpanicked};
 use super::verify::Verifier;
 use super::walkers::{Walker, Walkers};
 use super::workers::Workers;
@@ -99,7 +100,8 @@ pub fn ingest(
     let (sets, mut notices) = ResidentSets::load(store, known, backend, settings)?;
     let mut report = IngestReport::default();
     let examiner = settings.examiner(&progress.profile);
-    if sets.match_backlog(store, settings, &examiner, progress, cancel)? {
+    let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
+    if unpanicked("matching", matched)? {
         let run = Run { backend, settings, progress, cancel, sets: &sets, examiner: &examiner };
         let changed = run.files(store, &roots, &mut report.peak_memory)?;
         if changed > 0 {
@@ -148,15 +150,22 @@ impl Run<'_> {
     ) -> Result<u64, PipelineError> {
         let IngestSettings { jobs, io_jobs, max_memory, .. } = *self.settings;
         let profile = &self.progress.profile;
-        let readers = Readers::new(Shares::of(max_memory).reading, true, self.cancel, profile);
+        let stages = Stages::new(self.cancel);
+        let readers = Readers::new(Shares::of(max_memory).reading, true, &stages.cancel, profile);
         let workers = Workers {
             examiner: self.examiner,
             seen: Mutex::new(store.known_contents(max_memory)?),
-            cancel: self.cancel,
+            cancel: &stages.cancel,
             profile,
         };
         let sources: Vec<PathBuf> = roots.iter().map(|(_, path)| path.clone()).collect();
-        let walkers = Walkers { run: self, roots, tree: Tree::new(&sources), changed: AtomicU64::new(0) };
+        let walkers = Walkers {
+            run: self,
+            cancel: &stages.cancel,
+            roots,
+            tree: Tree::new(&sources),
+            changed: AtomicU64::new(0),
+        };
         let done = self.done_already(store, roots)?;
         let (read_pool, decode_pool) = (pool("read", io_jobs)?, pool("decode", jobs)?);
         let search_pool = pool("search", jobs)?;
@@ -184,37 +193,39 @@ impl Run<'_> {
             threads: jobs,
             searching: Mutex::new(()),
         };
+        let walking = AtomicUsize::new(done.len());
         thread::scope(|scope| {
-            let (walkers, readers, workers, finisher) = (&walkers, &readers, &workers, &finisher);
-            let walking: Vec<_> = done
-                .into_iter()
-                .map(|done| Walker::new(walkers, done, files_in.clone(), findings_in.clone()))
-                .map(|walker| scope.spawn(move || walker.run()))
-                .collect();
+            let (stages, walkers, readers) = (&stages, &walkers, &readers);
+            let (workers, finisher, walking) = (&workers, &finisher, &walking);
+            for done in done {
+                let walker = Walker::new(walkers, done, files_in.clone(), findings_in.clone());
+                scope.spawn(move || {
+                    stages.run("listing", || walker.run());
+                    if walking.fetch_sub(1, Ordering::Relaxed) == 1 {
+                        self.progress.walk_ended();
+                    }
+                });
+            }
             drop(files_in);
             // What is moved in closes its channels when the last thread of its kind ends.
-            scope.spawn(move || read_pool.broadcast(|_| readers.run(&files_out, &read_in)));
-            scope.spawn(move || decode_pool.broadcast(|_| workers.run(&read_out, &findings_in)));
-            scope.spawn(move || finisher.hash(&findings_out, &hashed_in));
+            scope.spawn(move || {
+                read_pool.broadcast(|_| stages.run("reading", || Ok(readers.run(&files_out, &read_in))));
+            });
+            scope.spawn(move || {
+                decode_pool.broadcast(|_| stages.run("decoding", || Ok(workers.run(&read_out, &findings_in))));
+            });
+            scope.spawn(move || stages.run("hashing", || Ok(finisher.hash(&findings_out, &hashed_in))));
             for _ in 0..JUDGES {
                 let (hashed_out, batches_in) = (hashed_out.clone(), batches_in.clone());
-                scope.spawn(move || finisher.judge(&hashed_out, &batches_in));
+                scope.spawn(move || stages.run("matching", || Ok(finisher.judge(&hashed_out, &batches_in))));
             }
             // The judges' own are left, so that the channels close when the last of them ends.
             drop((hashed_out, batches_in));
-            // A sink that fails ends the run: returning drops the receiver, and every stage ends in turn.
-            for first in &batches_out {
-                profile.saw(Queue::ToWrite, batches_out.len(), batches_out.capacity());
-                let waiting = batches_out.try_iter().take(BATCHES_AT_ONCE - 1);
-                let batches: Vec<Batch> = std::iter::once(first).chain(waiting).collect();
-                self.write(store, &batches)?;
-            }
-            for walker in walking {
-                walker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            }
-            self.progress.walk_ended();
-            Ok::<_, PipelineError>(())
-        })?;
+            // The receiver goes into the writer and ends with it. The scope waits for every stage: one that waited to
+            // send to a writer that had failed would wait for ever.
+            stages.run("writing", move || self.write_all(store, batches_out));
+        });
+        stages.end()?;
         *peak_memory = readers.peak();
         Ok(walkers.changed())
     }
@@ -233,7 +244,18 @@ impl Run<'_> {
         Ok((0..self.settings.io_jobs.max(1)).map(reader).collect::<Result<_, _>>()?)
     }
 
-    /// The writer. Files count as done from here on.
+    /// The writer: as many batches as wait go into one transaction.
+    fn write_all(&self, store: &mut CaseStore, batches: Receiver<Batch>) -> Result<(), PipelineError> {
+        for first in &batches {
+            self.progress.profile.saw(Queue::ToWrite, batches.len(), batches.capacity());
+            let waiting = batches.try_iter().take(BATCHES_AT_ONCE - 1);
+            let batches: Vec<Batch> = std::iter::once(first).chain(waiting).collect();
+            self.write(store, &batches)?;
+        }
+        Ok(())
+    }
+
+    /// Writes batches. Files count as done from here on.
     fn write(&self, store: &mut CaseStore, batches: &[Batch]) -> Result<(), PipelineError> {
         self.sets.check()?;
         let watch = self.progress.profile.start(Stage::Writing);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::examine::Examiner;
 use super::profile::{Crew, Stage};
 use super::progress::Progress;
+use super::stages::unpanicked;
 use super::verify::{Judged, Subject, Trial, Verifier};
 use super::{CancelToken, IngestSettings, PipelineError, pool};
 use crate::case::{
@@ -303,7 +304,8 @@ pub fn match_stored(
     let (sets, notices) = ResidentSets::load(store, known, backend, settings)?;
     progress.walk_ended();
     let examiner = settings.examiner(&progress.profile);
-    let finished = sets.match_backlog(store, settings, &examiner, progress, cancel)?;
+    let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
+    let finished = unpanicked("matching", matched)?;
     progress.profile.end();
     Ok(super::IngestReport { interrupted: !finished, notices, skipped: 0, peak_memory: examiner.peak() })
 }

@@ -7,7 +7,8 @@
 //!
 //! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s, in the order
 //! that `reader` describes. [`profile`] tells which stage the others wait for.
-//! A stage that ends, for whatever reason, closes its channels, and its neighbours end with it.
+//! A stage that ends, for whatever reason, closes its channels, and its neighbours end with it; a fault of one stops
+//! the others too ([`stages`]).
 
 pub mod bench;
 pub mod budget;
@@ -22,6 +23,7 @@ pub mod profile;
 mod progress;
 mod reader;
 mod stacking;
+mod stages;
 mod verify;
 mod walkers;
 mod workers;
@@ -58,6 +60,17 @@ pub enum PipelineError {
     /// A known set changed while it was matched.
     #[error("{0}")]
     Known(String),
+    /// A stage panicked: a fault of this program.
+    #[error(
+        "{stage}: internal error: {message} (what was stored stays; please report this, and run the same command again to \
+         resume)"
+    )]
+    Panicked {
+        /// The stage.
+        stage: &'static str,
+        /// What the panic said.
+        message: String,
+    },
     /// Threads cannot be started.
     #[error("cannot start threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),

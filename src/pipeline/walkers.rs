@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
 
-use super::PipelineError;
 use super::finish::Finding;
 use super::ingest::{Run, source_error};
 use super::profile::{Stage, Stopwatch};
 use super::progress::Progress;
 use super::reader::{Grouper, Listed};
+use super::{CancelToken, PipelineError};
 use crate::case::{ItemRecord, ItemState, ProgressReader, SourceId};
 use crate::source::{Entry, EntryKind, FileStamp, Tree};
 
@@ -26,6 +26,7 @@ pub(super) struct Item {
 /// What the walkers of a run share.
 pub(super) struct Walkers<'a> {
     pub run: &'a Run<'a>,
+    pub cancel: &'a CancelToken,
     pub roots: &'a [(SourceId, PathBuf)],
     pub tree: Tree,
     /// Files that the case knew with another size or time of change.
@@ -63,7 +64,10 @@ impl<'a> Walker<'a> {
     /// A source cannot be looked at, or the case cannot be read.
     pub fn run(mut self) -> Result<(), PipelineError> {
         let shared = self.shared;
-        while let Some(branch) = shared.tree.next() {
+        // A folder without files asks no visitor whether to go on.
+        while !shared.cancel.is_cancelled()
+            && let Some(branch) = shared.tree.next()
+        {
             let source = branch.source();
             self.go_on();
             let listed = branch.list(&mut |source, entry| self.visit(source, entry));
@@ -95,7 +99,7 @@ impl<'a> Walker<'a> {
     /// Returns whether to go on.
     fn visit(&mut self, source: usize, entry: Entry) -> bool {
         let run = self.shared.run;
-        if run.cancel.is_cancelled() {
+        if self.shared.cancel.is_cancelled() {
             return false;
         }
         self.seen += 1;
