@@ -242,13 +242,13 @@ fn a_folder_that_is_no_case_is_refused() {
     fs::write(foreign.join("case.sqlite"), "no database at all, but some text that is long enough").unwrap();
     for arguments in [&triage[..], &["export", "items"], &["match", "--known", KNOWN]] {
         let text = refused(arguments, &foreign, 1);
-        assert!(text.contains("is no database of Tamis, or damaged"), "{arguments:?}: {text}");
+        assert!(text.contains("is not a database of Tamis, or it is damaged"), "{arguments:?}: {text}");
     }
     let connection = rusqlite::Connection::open(cases.path("other.sqlite")).unwrap();
     connection.execute_batch("CREATE TABLE t (x)").unwrap();
     drop(connection);
     fs::rename(cases.path("other.sqlite"), foreign.join("case.sqlite")).unwrap();
-    assert!(refused(&triage, &foreign, 1).contains("is a database of another program"));
+    assert!(refused(&triage, &foreign, 1).contains("is not a database of Tamis"));
     // Nothing was written into the folders that are no cases.
     assert_eq!(fs::read_dir(&other).unwrap().count(), 1);
 }

@@ -463,36 +463,4 @@ fn facts_of_a_hit_in_new_and_old_cases() {
         "its bytes are those of the source"
     );
     assert_eq!((version.as_str(), profile.as_str()), ("7", "vic-us"));
-
-    // A case as an older program made it.
-    cases.summary("old", &["scan", seizure_text]);
-    let connection = Connection::open(cases.path("old").join("case.sqlite")).unwrap();
-    let view: String = connection
-        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'hits'", [], |row| row.get(0))
-        .unwrap();
-    connection.execute_batch("DROP VIEW hits").unwrap();
-    for (table, column) in [
-        ("known_set", "version"),
-        ("known_set", "profile"),
-        ("known_record", "category"),
-        ("known_record", "category_label"),
-        ("known_record", "category_raw"),
-        ("known_record", "victim_identified"),
-        ("known_record", "offender_identified"),
-        ("known_record", "distributed"),
-        ("known_record", "precategorized"),
-        ("known_record", "series"),
-        ("known_record", "fields"),
-    ] {
-        connection.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN {column}")).unwrap();
-    }
-    let (before, after) = view.split_once(",\n    known_record.category AS").unwrap();
-    let from = after.find("FROM hit").unwrap();
-    connection.execute_batch(&format!("{before}\n{}", &after[from..])).unwrap();
-    drop(connection);
-    assert_eq!(cases.rows("old", "hits").len(), 0, "an old case is read as it is");
-    let case = cases.path("old");
-    let matched = tamis().args(["match", "--known", set_text, "--case"]).arg(case).output().unwrap();
-    expect(0, &matched);
-    check("old");
 }

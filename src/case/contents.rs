@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use super::open::has_set_facts;
 use super::{CaseError, CaseReader};
 use crate::decode::DecodePath;
 use crate::outcome::Outcome;
@@ -174,26 +173,21 @@ impl CaseReader {
         &self,
         mut visit: impl FnMut(ContentHitRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        // A case that was not written to since before set files has no columns for them.
-        let facts = if has_set_facts(&self.connection)? {
-            "known_record.victim_identified, known_record.offender_identified, known_record.distributed"
-        } else {
-            "NULL, NULL, NULL"
-        };
-        let query = format!(
+        self.for_each_row(
             "SELECT content.sha256, known_set.name, known_set.file_sha256, hit.record + 1,
                  ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
                      || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END),
                  hit.verdict, hit.unconfirmed_because, hit.distance, hit.orientation, known_record.columns,
-                 {facts}
+                 known_record.victim_identified, known_record.offender_identified, known_record.distributed
              FROM content
              JOIN hit ON hit.content = content.id
              JOIN known_set ON known_set.id = hit.known_set
              LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record
              WHERE EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)
-             ORDER BY content.sha256, known_set.file_sha256, hit.record"
-        );
-        self.for_each_row(&query, hit_row, &mut visit)
+             ORDER BY content.sha256, known_set.file_sha256, hit.record",
+            hit_row,
+            &mut visit,
+        )
     }
 
     /// The name of every item whose content is there, by SHA-256 of the content, then by the bytes of its source's path and its own:

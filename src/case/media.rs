@@ -89,9 +89,6 @@ impl CaseReader {
         whole: bool,
         mut visit: impl FnMut(MediaRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        // A case that was not written to since before set files has no fields.
-        let fields =
-            if super::open::has_set_facts(&self.connection)? { "known_record.fields" } else { "NULL" };
         let prepare = |query: &str| self.connection.prepare(query).map_err(CaseError::from);
         let mut contents = prepare(
             "SELECT id, lower(hex(md5)), lower(hex(sha1)), lower(hex(sha256)), size,
@@ -102,12 +99,12 @@ impl CaseReader {
                  AND EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)
              ORDER BY content.sha256",
         )?;
-        let mut records = prepare(&format!(
-            "SELECT {fields} FROM hit JOIN known_set ON known_set.id = hit.known_set
+        let mut records = prepare(
+            "SELECT known_record.fields FROM hit JOIN known_set ON known_set.id = hit.known_set
              JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record
-             WHERE hit.content = ?1 AND (hit.md5 OR hit.sha1 OR hit.sha256) AND {fields} IS NOT NULL
-             ORDER BY known_set.name, known_set.file_sha256, hit.record"
-        ))?;
+             WHERE hit.content = ?1 AND (hit.md5 OR hit.sha1 OR hit.sha256) AND known_record.fields IS NOT NULL
+             ORDER BY known_set.name, known_set.file_sha256, hit.record",
+        )?;
         let mut near = prepare(
             "SELECT known_set.name, hit.record + 1, hit.distance, hit.orientation, hit.verdict
              FROM hit JOIN known_set ON known_set.id = hit.known_set

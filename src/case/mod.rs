@@ -5,8 +5,11 @@
 
 mod contents;
 mod figures;
+mod folder;
+mod lock;
 mod media;
 mod open;
+mod own_schema;
 mod priorities;
 mod progress;
 mod reader;
@@ -66,9 +69,12 @@ pub struct CaseIdentity {
 /// What went wrong with the case.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
-    /// The database said no: disk full, damaged file, locked by another program.
-    #[error("case database: {0}")]
-    Database(#[from] rusqlite::Error),
+    /// The database failed: disk full, damaged file, locked by another program.
+    #[error("case database: {0}{way_out}", way_out = way_out(.0))]
+    Database(rusqlite::Error),
+    /// A query was ended early, as whoever gave the flag to [`CaseReader::hear`] or [`CaseStore::hear`] wanted.
+    #[error("interrupted")]
+    Interrupted,
     /// The folder or the settings do not fit; the text says why and the way out.
     #[error("{0}")]
     Refused(String),
@@ -80,6 +86,42 @@ pub enum CaseError {
         /// What the system said.
         error: std::io::Error,
     },
+}
+
+impl From<rusqlite::Error> for CaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::OperationInterrupted) => Self::Interrupted,
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// What can be done about a failure of the database.
+fn way_out(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, SystemIoFailure};
+    match error {
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..) => {
+            ": the case holds a value that Tamis does not store there: restore it from a copy"
+        }
+        _ => match error.sqlite_error_code() {
+            Some(DiskFull) => {
+                ": what was stored before is kept; make room on the case's disk and run the same command again"
+            }
+            Some(SystemIoFailure) => {
+                ": what was stored before is kept; see whether the case's disk is full or fails, and run the same command again"
+            }
+            Some(DatabaseBusy) => {
+                ": another program holds it, such as a database viewer: close that, and run the same command again"
+            }
+            Some(DatabaseCorrupt) => {
+                ": restore the case from a copy, or scan its sources again into a new one"
+            }
+            _ => "",
+        },
+    }
 }
 
 /// Row id of a source.

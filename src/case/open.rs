@@ -1,122 +1,73 @@
-//! The files of a case folder: telling a case from other folders, locking it, connecting to its database.
+//! Connecting to the database of a case: one that is there, checked before it is used, or one that is made.
 
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::schema::{APPLICATION_ID, HITS_VIEW, SCHEMA, SCHEMA_VERSION, SET_FACTS, STACKS};
+use super::folder::{
+    DATABASE, Holding, UNFINISHED, another_program, io_error, look, refuse_other_version, require_case, sweep,
+};
+use super::lock::{PATIENCE, locks_failed};
+use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
 use super::store::write_info;
-use super::{CaseError, HashSpec};
-use crate::source::database::open_immutable;
-use crate::source::name::escape_path;
+use super::{CaseError, HashSpec, own_schema};
+use crate::source::database::{distrust, open_immutable};
+use crate::source::name::{escape, escape_path};
 
-/// The database of a case folder.
-pub(super) const DATABASE: &str = "case.sqlite";
-/// Held locked while a process writes to the case.
-const LOCK: &str = "case.lock";
-
-pub(super) fn io_error(what: &str, path: &Path, error: io::Error) -> CaseError {
-    CaseError::Io { what: format!("{what} {}", escape_path(path)), error }
-}
-
-pub(super) fn is_case(folder: &Path) -> Result<bool, CaseError> {
-    if !folder.is_dir() {
-        return Err(CaseError::Refused(format!(
-            "{} is not a case: it is a file. Name a folder that does not exist yet, or one that Tamis made",
-            escape_path(folder)
-        )));
-    }
-    Ok(folder.join(DATABASE).is_file())
-}
-
-/// Refuses a folder that holds anything: a case is never mixed with other files.
-pub(super) fn refuse_other_content(folder: &Path) -> Result<(), CaseError> {
-    let listing =
-        fs::read_dir(folder).map_err(|error| io_error("cannot list the case folder", folder, error))?;
-    for entry in listing {
-        let entry = entry.map_err(|error| io_error("cannot list the case folder", folder, error))?;
-        if entry.file_name() != LOCK {
-            return Err(CaseError::Refused(format!(
-                "{} is not a case: it holds other files ({}). Name a folder that is empty or does not exist yet",
-                escape_path(folder),
-                escape_path(Path::new(&entry.file_name()))
-            )));
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn require_case(folder: &Path) -> Result<(), CaseError> {
-    if !folder.exists() {
-        return Err(CaseError::Refused(format!(
-            "there is no case in {}: `tamis triage` and `tamis scan` make one",
-            escape_path(folder)
-        )));
-    }
-    if !is_case(folder)? {
-        return Err(CaseError::Refused(format!(
-            "{} is not a case: it has no {DATABASE}. `tamis triage` and `tamis scan` make cases",
-            escape_path(folder)
-        )));
-    }
-    Ok(())
-}
-
-pub(super) fn lock(folder: &Path) -> Result<File, CaseError> {
-    let path = folder.join(LOCK);
-    let failed = |error| io_error("cannot lock the case with", &path, error);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(CaseError::Refused(format!(
-            "another run is writing to the case {}: wait for it to end, or use another case folder",
-            escape_path(folder)
-        ))),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
-}
-
-pub(super) fn connect(database: &Path, flags: OpenFlags) -> Result<Connection, CaseError> {
+fn connect(database: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(database, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    // An examiner's tool may hold a lock for a moment.
-    connection.busy_timeout(Duration::from_secs(30))?;
-    if flags.contains(OpenFlags::SQLITE_OPEN_READ_WRITE) {
-        refuse_no_database(&connection, database)?;
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-        // A power cut may take the last batches, never the database: they are done again.
-        connection.pragma_update(None, "synchronous", "normal")?;
-        connection.pragma_update(None, "cache_size", -65_536)?;
-        // 256 MiB of log instead of 4 between two checkpoints: digests fall all over their indexes, so that each
-        // checkpoint rewrites, and waits for, nearly the same pages as the one before.
-        connection.pragma_update(None, "wal_autocheckpoint", 65_536)?;
-    }
+    distrust(&connection)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }
 
-/// Says what a file is not, instead of what SQLite thinks of it.
-fn refuse_no_database(connection: &Connection, database: &Path) -> Result<(), CaseError> {
-    match connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
-            Err(CaseError::Refused(format!(
-                "{} is no database of Tamis, or damaged: restore it, or use another case folder",
-                escape_path(database)
-            )))
-        }
-        other => Ok(other?),
+/// What is in the folder of a case that is there or is to be made; nothing is written, next to whatever it is.
+pub(super) fn inspect(folder: &Path) -> Result<Holding, CaseError> {
+    let holding = look(folder)?;
+    if holding == Holding::Case {
+        refuse_foreign_file(folder)?;
     }
+    Ok(holding)
+}
+
+/// Refuses what is not a case of ours; nothing is written next to whatever it is.
+pub(super) fn require(folder: &Path) -> Result<(), CaseError> {
+    require_case(folder)?;
+    refuse_foreign_file(folder)
+}
+
+/// A connection that writes, to a case that is there. Only for who holds the lock.
+pub(super) fn connect_for_writing(folder: &Path) -> Result<Connection, CaseError> {
+    require(folder)?;
+    let connection = connect(&folder.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    begin(&connection, folder)?;
+    connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
+        .map_err(|error| locks_failed(folder, &error).unwrap_or_else(|| error.into()))?;
+    // A power cut may take the last batches, never the database: they are done again.
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    // 256 MiB of log instead of 4 between two checkpoints: digests fall all over their indexes, so that each
+    // checkpoint rewrites, and waits for, nearly the same pages as the one before.
+    connection.pragma_update(None, "wal_autocheckpoint", 65_536)?;
+    Ok(connection)
+}
+
+/// One more connection that reads, to a case that this process has open.
+pub(super) fn connect_again(database: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(PATIENCE)?;
+    Ok(connection)
 }
 
 /// A connection for reports; also works where the case lies on a read-only medium.
 pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError> {
-    require_case(folder)?;
+    require(folder)?;
     let database = folder.join(DATABASE);
     let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    match refuse_no_database(&connection, &database) {
-        Ok(()) => {}
+    match begin(&connection, folder) {
         Err(CaseError::Database(error)) if wants_to_write(&error) => {
             // Write-ahead logging wants a file beside the database, which a read-only folder cannot have. Without it what is
             // in the log could not be seen.
@@ -128,14 +79,63 @@ pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError
                     escape_path(&log)
                 )));
             }
-            let connection = open_immutable(&database)?;
-            check_version(&connection, folder)?;
-            return Ok(connection);
+            Ok(open_immutable(&database)?)
         }
-        Err(refused) => return Err(refused),
+        begun => begun.map(|()| connection),
     }
-    check_version(&connection, folder)?;
-    Ok(connection)
+}
+
+/// Refuses a file whose schema is not ours before SQLite would write next to it. What is in its log comes with [`begin`].
+fn refuse_foreign_file(folder: &Path) -> Result<(), CaseError> {
+    let connection = open_immutable(&folder.join(DATABASE))?;
+    refuse_foreign_schema(&connection, folder)
+}
+
+/// The first reading of a connection, which takes its locks, and the schema as it is with what is in the log.
+fn begin(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let begun = match refuse_foreign_schema(connection, folder) {
+        Err(CaseError::Database(error)) => match locks_failed(folder, &error) {
+            Some(refused) => Err(refused),
+            None => {
+                connection.busy_timeout(PATIENCE)?;
+                refuse_foreign_schema(connection, folder)
+            }
+        },
+        begun => begun,
+    };
+    connection.busy_timeout(PATIENCE)?;
+    begun
+}
+
+fn refuse_foreign_schema(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    let refused = |what: &str| {
+        Err(CaseError::Refused(format!(
+            "the case {} is not used: {what}. Another program changed its {DATABASE}, or damaged it: restore it from a copy, or use \
+             another case folder",
+            escape_path(folder)
+        )))
+    };
+    // What the file's header says, the log may say otherwise.
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let numbers = number("application_id").and_then(|id| Ok((id, number("user_version")?)));
+    if let Ok((application, version)) = numbers {
+        if application != APPLICATION_ID {
+            return Err(another_program(folder));
+        }
+        refuse_other_version(folder, version)?;
+    }
+    match own_schema::foreign(connection) {
+        Ok(None) => Ok(()),
+        Ok(Some(foreign)) => refused(&foreign),
+        Err(CaseError::Database(error))
+            if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) =>
+        {
+            refused(&format!("its schema cannot be read ({})", escape(error.to_string().as_bytes())))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a database could not be read because nothing can be written beside it.
@@ -144,17 +144,44 @@ fn wants_to_write(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
 }
 
-/// Whether nothing was ever stored: a new file, or one whose making was cut short.
-pub(super) fn is_blank(connection: &Connection) -> Result<bool, CaseError> {
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    Ok(tables == 0 && application == 0)
+/// Makes the case's database where there is none. It has its name only when it is whole, so that a case is there or is not, whenever
+/// the process ends. Only for who holds the lock.
+pub(super) fn create_if_missing(folder: &Path, spec: &HashSpec) -> Result<(), CaseError> {
+    // Again: the run that held the lock until now may have made it.
+    if look(folder)? == Holding::Case {
+        return Ok(());
+    }
+    sweep(folder)?;
+    let unfinished = folder.join(UNFINISHED);
+    let made = create(&unfinished, spec).map_err(|error| match error {
+        CaseError::Database(error) => locks_failed(folder, &error).unwrap_or_else(|| error.into()),
+        other => other,
+    });
+    let named = made.and_then(|()| {
+        let database = folder.join(DATABASE);
+        fs::rename(&unfinished, &database).map_err(|error| io_error("cannot name", &database, error))
+    });
+    if let Err(error) = named {
+        // What led here is the error to report.
+        let _ = sweep(folder);
+        return Err(error);
+    }
+    #[cfg(unix)]
+    {
+        // Some file systems cannot do it for folders; the name is stored in seconds all the same.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    Ok(())
 }
 
-pub(super) fn create(connection: &mut Connection, spec: &HashSpec) -> Result<(), CaseError> {
+fn create(path: &Path, spec: &HashSpec) -> Result<(), CaseError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mut connection = connect(path, flags)?;
+    // Nobody else knows of it: a lock that is held is one that does not work.
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.pragma_update_and_check(None, "journal_mode", "memory", |_| Ok(()))?;
     let transaction = connection.transaction()?;
-    transaction.execute_batch(SCHEMA)?;
-    transaction.execute_batch(STACKS)?;
+    own_schema::create(&transaction)?;
     let version = spec.version.to_string();
     for (key, value) in [
         ("program", concat!("tamis ", env!("CARGO_PKG_VERSION"))),
@@ -171,56 +198,8 @@ pub(super) fn create(connection: &mut Connection, spec: &HashSpec) -> Result<(),
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    Ok(transaction.commit()?)
-}
-
-/// Whether a case has a table; those from before it have none.
-pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool, CaseError> {
-    let query = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
-    let tables: i64 = connection.query_row(query, [name], |row| row.get(0))?;
-    Ok(tables > 0)
-}
-
-/// Whether a case has room for what set files tell of a record.
-pub(super) fn has_set_facts(connection: &Connection) -> Result<bool, CaseError> {
-    let columns = "SELECT count(*) FROM pragma_table_info('known_record') WHERE name = 'fields'";
-    let count: i64 = connection.query_row(columns, [], |row| row.get(0))?;
-    Ok(count > 0)
-}
-
-/// Gives a case from before set files the columns for them. Nothing that is there changes.
-pub(super) fn add_set_facts(connection: &mut Connection) -> Result<(), CaseError> {
-    if has_set_facts(connection)? {
-        return Ok(());
-    }
-    let transaction = connection.transaction()?;
-    for (table, column) in SET_FACTS {
-        transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column}"))?;
-    }
-    transaction.execute_batch("DROP VIEW hits")?;
-    transaction.execute_batch(HITS_VIEW)?;
-    Ok(transaction.commit()?)
-}
-
-pub(super) fn check_version(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
-    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if application != APPLICATION_ID {
-        return Err(CaseError::Refused(format!(
-            "{} is not a case: its {DATABASE} is a database of another program. Name another folder",
-            escape_path(folder)
-        )));
-    }
-    if version != SCHEMA_VERSION {
-        let way_out = if version < SCHEMA_VERSION {
-            "Scan its sources again into a new case folder, or use the older tamis that made it"
-        } else {
-            "Use the newer tamis that made it"
-        };
-        return Err(CaseError::Refused(format!(
-            "the case {} has schema version {version}; this program reads {SCHEMA_VERSION}. {way_out}",
-            escape_path(folder)
-        )));
-    }
-    Ok(())
+    transaction.commit()?;
+    drop(connection);
+    let synced = File::options().write(true).open(path).and_then(|file| file.sync_all());
+    synced.map_err(|error| io_error("cannot store", path, error))
 }

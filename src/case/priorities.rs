@@ -7,9 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Row, Transaction, params, params_from_iter};
 use serde::Serialize;
 
-use super::open::has_table;
 use super::rules::{HitKind, KnownCondition, Rule, Rules, Said};
-use super::schema::{PRIORITIES, STACKS};
 use super::{CaseError, CaseReader, CaseStore};
 
 /// Items that a rule decided.
@@ -167,8 +165,6 @@ impl CaseStore {
     /// The database said no.
     pub fn prioritise(&mut self, rules: &Rules) -> Result<(), CaseError> {
         let transaction = self.connection.transaction()?;
-        transaction.execute_batch(STACKS)?;
-        transaction.execute_batch(PRIORITIES)?;
         transaction.execute_batch(
             "DELETE FROM priority; DELETE FROM priority_rule;
              CREATE TEMP TABLE decided (content INTEGER PRIMARY KEY, rank INTEGER NOT NULL);",
@@ -257,7 +253,8 @@ impl CaseReader {
     }
 
     fn has_priorities(&self) -> Result<bool, CaseError> {
-        has_table(&self.connection, "priority")
+        let query = "SELECT EXISTS (SELECT 1 FROM priority_rule)";
+        Ok(self.connection.query_row(query, [], |row| row.get(0))?)
     }
 
     /// Items without a priority: no rule fits them, or they came after the rules were tried last.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row};
 
-use super::open::{connect_for_reading, has_set_facts};
+use super::open::connect_for_reading;
 use super::store::{read_info, read_spec};
 use super::{CaseError, CaseIdentity, HashSpec};
 use crate::outcome::Outcome;
+use crate::source::database::hear;
 use crate::source::name::path_from_bytes;
 
 /// An open case that is only read. Works beside a run that writes, and sees what it has stored so far.
@@ -174,6 +175,14 @@ impl CaseReader {
     /// The folder is not a case, or of another version.
     pub fn open(folder: &Path) -> Result<Self, CaseError> {
         Ok(Self { connection: connect_for_reading(folder)?, folder: folder.to_path_buf() })
+    }
+
+    /// From here on `cancelled` ends whatever query the reader is at, which fails as [`CaseError::Interrupted`].
+    ///
+    /// # Errors
+    /// SQLite refuses the handler.
+    pub fn hear(&mut self, cancelled: impl FnMut() -> bool + Send + 'static) -> Result<(), CaseError> {
+        Ok(hear(&mut self.connection, cancelled)?)
     }
 
     /// The case's folder.
@@ -406,19 +415,14 @@ impl CaseReader {
         &self,
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        // A case that was not written to since before set files has no columns for them.
-        let facts = if has_set_facts(&self.connection)? {
-            "category, category_label, category_raw, victim_identified, offender_identified, distributed, series"
-        } else {
-            "NULL, NULL, NULL, NULL, NULL, NULL, NULL"
-        };
-        let query = format!(
+        self.for_each_row(
             "SELECT source, path, known_set, record, kind, digests, verdict, unconfirmed_because, distance,
                      orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns, lower(hex(file_sha256)),
-                     {facts}
-                 FROM hits ORDER BY source_path_raw, path_raw, known_set, file_sha256, record"
-        );
-        self.for_each_row(&query, hit_row, &mut visit)
+                     category, category_label, category_raw, victim_identified, offender_identified, distributed, series
+                 FROM hits ORDER BY source_path_raw, path_raw, known_set, file_sha256, record",
+            hit_row,
+            &mut visit,
+        )
     }
 
     /// Reads every row of a query and visits it.

@@ -3,7 +3,7 @@
 /// Marks a SQLite file as a case of Tamis: "TAMI".
 pub(super) const APPLICATION_ID: i32 = 0x5441_4d49;
 /// Changes when a case of an older program could not be read any more.
-pub(super) const SCHEMA_VERSION: i32 = 2;
+pub(super) const SCHEMA_VERSION: i32 = 3;
 
 /// An integer expression of nanoseconds since 1970 as ISO 8601 text, UTC, with all nine decimals.
 macro_rules! iso {
@@ -22,7 +22,7 @@ macro_rules! iso {
 
 pub(super) use iso;
 
-/// The stacks of a case, made by `tamis stack`; in cases from before it they come with the first.
+/// The stacks of a case, made by `tamis stack`.
 pub(super) const STACKS: &str = "
 CREATE TABLE IF NOT EXISTS stack_settings (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS stack_member (
 );
 ";
 
-/// The priorities of a case's items, set by `tamis triage` and `tamis match`; in cases from before them they come with the first.
+/// The priorities of a case's items, set by `tamis triage` and `tamis match`.
 pub(super) const PRIORITIES: &str = "
 CREATE TABLE IF NOT EXISTS priority_rule (
     rank  INTEGER PRIMARY KEY,
@@ -92,24 +92,6 @@ LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_recor
 "
     };
 }
-
-/// What cases from before set files lack, of known sets and their records; every column may be empty.
-pub(super) const SET_FACTS: [(&str, &str); 11] = [
-    ("known_set", "version TEXT"),
-    ("known_set", "profile TEXT"),
-    ("known_record", "category TEXT"),
-    ("known_record", "category_label TEXT"),
-    ("known_record", "category_raw TEXT"),
-    ("known_record", "victim_identified INTEGER"),
-    ("known_record", "offender_identified INTEGER"),
-    ("known_record", "distributed INTEGER"),
-    ("known_record", "precategorized INTEGER"),
-    ("known_record", "series TEXT"),
-    ("known_record", "fields TEXT"),
-];
-
-/// The view `hits` with them.
-pub(super) const HITS_VIEW: &str = hits_view!();
 
 /// Everything a new case begins with.
 pub(super) const SCHEMA: &str = concat!(

@@ -3,8 +3,6 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::open::has_table;
-use super::schema::STACKS;
 use super::{CaseError, CaseReader, CaseStore, ContentId};
 use crate::decode::DecodePath;
 use crate::matching::stack::Stack;
@@ -129,7 +127,6 @@ impl CaseStore {
     /// # Errors
     /// The database said no.
     pub fn stack_settings(&self) -> Result<Option<StackSettings>, CaseError> {
-        self.connection.execute_batch(STACKS)?;
         let settings = |row: &Row<'_>| Ok(StackSettings { distance: row.get(0)?, min_quality: row.get(1)? });
         let query = "SELECT distance, min_quality FROM stack_settings";
         Ok(self.connection.query_row(query, [], settings).optional()?)
@@ -147,7 +144,6 @@ impl CaseStore {
     ) -> Result<(), CaseError> {
         let id = |index: u32| stackable.contents[index as usize].id.0;
         let transaction = self.connection.transaction()?;
-        transaction.execute_batch(STACKS)?;
         transaction
             .execute_batch("DELETE FROM stack_member; DELETE FROM stack; DELETE FROM stack_settings")?;
         transaction.execute(
@@ -221,11 +217,8 @@ impl CaseReader {
         Ok(counts.optional()?)
     }
 
-    /// Whether stacks were made; a case from before there were any has no tables of them.
+    /// Whether stacks were made.
     fn has_stacks(&self) -> Result<bool, CaseError> {
-        if !has_table(&self.connection, "stack_settings")? {
-            return Ok(false);
-        }
         let made: i64 =
             self.connection.query_row("SELECT count(*) FROM stack_settings", [], |row| row.get(0))?;
         Ok(made == 1)

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::folder::{DATABASE, Holding, io_error};
+use super::lock::lock;
 use super::open::{
-    DATABASE, add_set_facts, check_version, connect, connect_for_reading, create, io_error, is_blank,
-    is_case, lock, refuse_other_content, require_case,
+    connect_again, connect_for_reading, connect_for_writing, create_if_missing, inspect, require,
 };
 use super::progress::ProgressReader;
 use super::{CaseError, CaseIdentity, ContentId, HashSpec, RunId, SetId, SourceId, StoredContent};
@@ -17,6 +18,7 @@ use crate::known::KnownSet;
 use crate::matching::VerifyMode;
 use crate::pdq::{Code, Geometry, TileHash};
 use crate::source::Digests;
+use crate::source::database::hear;
 use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
 
 /// Geometry, distance, least quality, verify, and malformed lines that were skipped: what decides a set's hits.
@@ -52,24 +54,14 @@ impl CaseStore {
         identity: &CaseIdentity,
         spec: &HashSpec,
     ) -> Result<Self, CaseError> {
-        if !folder.exists() {
-            fs::create_dir_all(folder)
-                .map_err(|error| io_error("cannot make the case folder", folder, error))?;
-        }
-        if !is_case(folder)? {
-            refuse_other_content(folder)?;
-        }
+        inspect(folder)?;
+        fs::create_dir_all(folder).map_err(|error| io_error("cannot make the case folder", folder, error))?;
         let lock = lock(folder)?;
-        let database = folder.join(DATABASE);
-        let mut connection =
-            connect(&database, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        if is_blank(&connection)? {
-            create(&mut connection, spec)?;
-        }
-        check_version(&connection, folder)?;
-        add_set_facts(&mut connection)?;
+        create_if_missing(folder, spec)?;
+        let connection = connect_for_writing(folder)?;
         let stored = read_spec(&connection)?;
         stored.refuse_other(folder, spec)?;
+        let database = folder.join(DATABASE);
         let mut store = Self { connection, database, spec: stored, _lock: lock };
         store.complete_identity(identity)?;
         Ok(store)
@@ -80,14 +72,28 @@ impl CaseStore {
     /// # Errors
     /// The folder is not a case, or of another version.
     pub fn open(folder: &Path) -> Result<Self, CaseError> {
-        require_case(folder)?;
+        require(folder)?;
         let lock = lock(folder)?;
-        let database = folder.join(DATABASE);
-        let mut connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        check_version(&connection, folder)?;
-        add_set_facts(&mut connection)?;
+        let connection = connect_for_writing(folder)?;
         let spec = read_spec(&connection)?;
-        Ok(Self { connection, database, spec, _lock: lock })
+        Ok(Self { connection, database: folder.join(DATABASE), spec, _lock: lock })
+    }
+
+    /// From here on `cancelled` ends whatever statement the store is at, which fails as [`CaseError::Interrupted`] and leaves nothing
+    /// of its transaction. Not for a run that stores what is in flight when it is cancelled: for what takes long in one statement.
+    ///
+    /// # Errors
+    /// SQLite refuses the handler.
+    pub fn hear(&mut self, cancelled: impl FnMut() -> bool + Send + 'static) -> Result<(), CaseError> {
+        Ok(hear(&mut self.connection, cancelled)?)
+    }
+
+    /// Ends what [`CaseStore::hear`] began.
+    ///
+    /// # Errors
+    /// SQLite refuses.
+    pub fn hear_no_more(&mut self) -> Result<(), CaseError> {
+        Ok(self.connection.progress_handler(0, None::<fn() -> bool>)?)
     }
 
     /// What decides the codes of the case in `folder`, `None` where there is no case yet.
@@ -95,7 +101,7 @@ impl CaseStore {
     /// # Errors
     /// There is a case that cannot be read.
     pub fn spec_of(folder: &Path) -> Result<Option<HashSpec>, CaseError> {
-        if !folder.is_dir() || !is_case(folder)? {
+        if inspect(folder)? == Holding::Nothing {
             return Ok(None);
         }
         let connection = connect_for_reading(folder)?;
@@ -202,7 +208,7 @@ impl CaseStore {
     /// # Errors
     /// The database said no.
     pub fn progress_reader(&self, memory_limit: u64) -> Result<ProgressReader, CaseError> {
-        ProgressReader::new(connect(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)?, memory_limit)
+        ProgressReader::new(connect_again(&self.database)?, memory_limit)
     }
 
     /// SHA-256 of every content of the case that needs no more work under `memory_limit`.

@@ -1,13 +1,52 @@
-//! SQLite databases that are somebody's evidence or publication: read, and nothing written beside them.
+//! SQLite databases that others made, or may have changed: evidence, publications, the cases of other labs. What they hold is data,
+//! and never runs.
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::name::path_bytes;
 
+/// Takes from a connection what a database could do to its reader: no trigger fires, a view or a column calls only functions that
+/// SQLite holds to be harmless, no other file is attached, and pages are looked at before they are used.
+///
+/// # Errors
+/// SQLite refuses a setting.
+pub fn distrust(connection: &Connection) -> rusqlite::Result<()> {
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+    ] {
+        connection.set_db_config(setting, on)?;
+    }
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1)?;
+    connection.pragma_update(None, "cell_size_check", true)
+}
+
+/// Instructions of SQLite's machine between two questions whether to go on: a few milliseconds at most.
+const INSTRUCTIONS_BETWEEN_QUESTIONS: i32 = 100_000;
+
+/// Lets `cancelled` end whatever query the connection is at; it then fails as
+/// [`OperationInterrupted`](rusqlite::ErrorCode::OperationInterrupted).
+///
+/// # Errors
+/// SQLite refuses the handler.
+pub fn hear(
+    connection: &mut Connection,
+    cancelled: impl FnMut() -> bool + Send + 'static,
+) -> rusqlite::Result<()> {
+    connection.progress_handler(INSTRUCTIONS_BETWEEN_QUESTIONS, Some(cancelled))
+}
+
 /// Opens a database as one that nobody changes: SQLite takes no locks, and makes no file beside it. What is in a log that was not
-/// brought into the database is not seen: look first whether there is one.
+/// brought into the database is not seen: look first whether there is one. The connection is [distrustful](distrust).
 ///
 /// # Errors
 /// It cannot be opened.
@@ -24,5 +63,7 @@ pub fn open_immutable(database: &Path) -> rusqlite::Result<Connection> {
     uri.push_str("?immutable=1");
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(uri, flags)
+    let connection = Connection::open_with_flags(uri, flags)?;
+    distrust(&connection)?;
+    Ok(connection)
 }

@@ -15,6 +15,7 @@ use crate::cli::output::{check_format, with_output};
 use crate::cli::protect::Protected;
 use crate::cli::rows::{Rows, was_interrupted};
 use crate::matching::{JoinControl, JoinSettings};
+use crate::pipeline::CancelToken;
 use crate::report::columns::{Cell, Column, Kind};
 use crate::share::ShareError;
 use crate::share::holder::Holder;
@@ -46,7 +47,10 @@ pub fn run(command: &Link, common: &Common, console: &Console) -> Result<Finishe
     }
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &[]);
-    let mut holders = read_holders(command, console)?;
+    let mut holders = match read_holders(command, &cancel, console) {
+        Err(_) if cancel.is_cancelled() => return Ok(Finished::Interrupted),
+        holders => holders?,
+    };
     refuse_incomparable(&holders).map_err(CliError::failed)?;
     let pictures: u64 = holders.iter().map(Holder::pictures).sum();
     let backend = resources.start_backend(pictures, console)?;
@@ -105,10 +109,12 @@ fn refuse_usage(command: &Link) -> Result<(), CliError> {
 }
 
 /// Cases first, then packages, each in the order of the command line.
-fn read_holders(command: &Link, console: &Console) -> Result<Vec<Holder>, CliError> {
+fn read_holders(command: &Link, cancel: &CancelToken, console: &Console) -> Result<Vec<Holder>, CliError> {
     let mut holders = Vec::new();
     for case in &command.cases {
-        let reader = CaseReader::open(case).map_err(CliError::failed)?;
+        let mut reader = CaseReader::open(case).map_err(CliError::failed)?;
+        let cancel = cancel.clone();
+        reader.hear(move || cancel.is_cancelled()).map_err(CliError::failed)?;
         let holder = Holder::of_case(reader, &escape_path(case), command.min_quality);
         holders.push(holder.map_err(CliError::failed)?);
     }

@@ -29,7 +29,7 @@ use super::key::key_store;
 /// # Errors
 /// The folder is not a case, there is no key, a recipient is not known, or the sink failed.
 pub fn export(command: &ShareExport, common: &Common, console: &Console) -> Result<Finished, CliError> {
-    let case = CaseReader::open(&command.case).map_err(CliError::failed)?;
+    let mut case = CaseReader::open(&command.case).map_err(CliError::failed)?;
     let store = key_store(command.keys.keys.as_ref())?;
     Protected::default()
         .and_case(&command.case)
@@ -52,6 +52,8 @@ pub fn export(command: &ShareExport, common: &Common, console: &Console) -> Resu
     };
     // Contents alone are counted beforehand; each is made twice.
     let rows = 2 * case.content_count().map_err(CliError::failed)?;
+    let heard = cancel.clone();
+    case.hear(move || heard.is_cancelled()).map_err(CliError::failed)?;
     let progress = RowsProgress { watch: &watch, rows, done: "written" };
     let mut made = None;
     let written = with_output(Some(&command.output), |out| {

@@ -1,0 +1,295 @@
+//! What lies in a case folder, read without SQLite, which would write beside a database that is somebody else's: a case of ours,
+//! what is left of one whose making was cut short, or another program's files.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::CaseError;
+use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
+use crate::source::name::escape_path;
+
+/// The database of a case folder.
+pub(super) const DATABASE: &str = "case.sqlite";
+/// A database that is being made; it gets its name when it is whole.
+pub(super) const UNFINISHED: &str = "case.sqlite.new";
+/// Held locked while a process writes to the case.
+pub(super) const LOCK: &str = "case.lock";
+/// What SQLite puts next to a database while it is open.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// What a SQLite database begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+/// The header of a database and that of its first page: all that is read here.
+const HEAD: usize = 108;
+
+/// What is there of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holding {
+    /// Nothing: no folder, an empty one, or one in which a run was stopped before anything was stored.
+    Nothing,
+    /// A database that says of itself that it is a case of this version.
+    Case,
+}
+
+pub(super) fn io_error(what: &str, path: &Path, error: io::Error) -> CaseError {
+    CaseError::Io { what: format!("{what} {}", escape_path(path)), error }
+}
+
+/// Looks into a folder and changes nothing. What may not become a case, and is none, is refused.
+///
+/// # Errors
+/// The folder holds a database of another program, a case of another version, or files that are none of ours.
+pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
+    if !folder.exists() {
+        return Ok(Holding::Nothing);
+    }
+    if !folder.is_dir() {
+        return Err(CaseError::Refused(format!(
+            "{} is not a case: it is a file. Name a folder that does not exist yet, or one that Tamis made",
+            escape_path(folder)
+        )));
+    }
+    let database = folder.join(DATABASE);
+    match fs::metadata(&database) {
+        Ok(metadata) if metadata.is_file() => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return refuse_other_files(folder).map(|()| Holding::Nothing);
+        }
+        Ok(_) => return Err(another_program(folder)),
+        Err(error) => return Err(io_error("cannot look at", &database, error)),
+    }
+    let read = |path: &Path| Head::read(path).map_err(|error| io_error("cannot read", path, error));
+    let mut head = read(&database)?;
+    if head.is_blank() {
+        // SQLite names the file before it fills it. What was stored may lie in the log alone.
+        head = match logged_head(folder)
+            .map_err(|error| io_error("cannot read the log of", &database, error))?
+        {
+            Some(logged) => logged,
+            None if folder.join(LOCK).is_file() => {
+                return refuse_other_files(folder).map(|()| Holding::Nothing);
+            }
+            None => return Err(another_program(folder)),
+        };
+    }
+    if head.application() != APPLICATION_ID {
+        return Err(another_program(folder));
+    }
+    refuse_other_version(folder, head.version())?;
+    Ok(Holding::Case)
+}
+
+/// [`look`], where there must be a case.
+pub(super) fn require_case(folder: &Path) -> Result<(), CaseError> {
+    if !folder.exists() {
+        return Err(CaseError::Refused(format!(
+            "there is no case in {}: `tamis triage` and `tamis scan` make one",
+            escape_path(folder)
+        )));
+    }
+    let has_database = folder.join(DATABASE).exists();
+    match look(folder) {
+        Ok(Holding::Case) => Ok(()),
+        Ok(Holding::Nothing) if has_database || folder.join(UNFINISHED).exists() => {
+            Err(CaseError::Refused(format!(
+                "{} holds no case yet: the run that was to make it was stopped before it had. `tamis triage` and `tamis scan` make \
+                 it",
+                escape_path(folder)
+            )))
+        }
+        // Whatever else is there.
+        Ok(Holding::Nothing) => Err(no_database(folder)),
+        Err(_) if !has_database && folder.is_dir() => Err(no_database(folder)),
+        Err(refused) => Err(refused),
+    }
+}
+
+/// Removes what runs left that were stopped while they made the case, so that nothing of it is taken for a part of the one that is
+/// made now. Only for who holds the lock, and after [`look`] found nothing.
+pub(super) fn sweep(folder: &Path) -> Result<(), CaseError> {
+    let mut leftovers = names(folder)?;
+    leftovers.retain(|name| is_leftover(name));
+    // The database comes last: without it, what lies next to it could not be told from another program's.
+    leftovers.sort_by_key(|name| name == DATABASE);
+    for name in leftovers {
+        let path = folder.join(name);
+        fs::remove_file(&path)
+            .map_err(|error| io_error("cannot remove what a stopped run left,", &path, error))?;
+    }
+    Ok(())
+}
+
+/// Whether a file may be of a case whose making was cut short.
+fn is_leftover(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    let beside = |end: &[u8]| BESIDE.iter().any(|beside| beside.as_bytes() == end);
+    name.starts_with(UNFINISHED.as_bytes())
+        || name.strip_prefix(DATABASE.as_bytes()).is_some_and(|end| end.is_empty() || beside(end))
+}
+
+/// Refuses a folder that holds anything else: a case is never mixed with other files.
+fn refuse_other_files(folder: &Path) -> Result<(), CaseError> {
+    let has_database = folder.join(DATABASE).exists();
+    for name in names(folder)? {
+        let unfinished = name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
+        if name != LOCK && !unfinished && !(has_database && is_leftover(&name)) {
+            return Err(CaseError::Refused(format!(
+                "{} is not a case: it holds other files ({}). Name a folder that is empty or does not exist yet",
+                escape_path(folder),
+                escape_path(Path::new(&name))
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn names(folder: &Path) -> Result<Vec<OsString>, CaseError> {
+    let listed = || fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>();
+    listed().map_err(|error| io_error("cannot list the case folder", folder, error))
+}
+
+fn no_database(folder: &Path) -> CaseError {
+    CaseError::Refused(format!(
+        "{} is not a case: it has no {DATABASE}. `tamis triage` and `tamis scan` make cases",
+        escape_path(folder)
+    ))
+}
+
+pub(super) fn another_program(folder: &Path) -> CaseError {
+    CaseError::Refused(format!(
+        "{} is not a case: its {DATABASE} is not a database of Tamis, or it is damaged. Name another folder, or restore it",
+        escape_path(folder)
+    ))
+}
+
+pub(super) fn refuse_other_version(folder: &Path, version: i32) -> Result<(), CaseError> {
+    let way_out = match version.cmp(&SCHEMA_VERSION) {
+        std::cmp::Ordering::Equal => return Ok(()),
+        std::cmp::Ordering::Less => {
+            "Scan its sources again into a new case folder, or use the older tamis that made it"
+        }
+        std::cmp::Ordering::Greater => "Use the newer tamis that made it",
+    };
+    Err(CaseError::Refused(format!(
+        "the case {} has schema version {version}; this program reads {SCHEMA_VERSION}. {way_out}",
+        escape_path(folder)
+    )))
+}
+
+/// The beginning of a database's first page, as the file has it; shorter where the file is.
+struct Head {
+    bytes: Vec<u8>,
+    length: u64,
+}
+
+impl Head {
+    fn read(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut bytes = Vec::with_capacity(HEAD);
+        file.take(HEAD as u64).read_to_end(&mut bytes)?;
+        Ok(Self { bytes, length })
+    }
+
+    fn number(&self, at: usize) -> i32 {
+        let bytes = self.bytes.get(at..).and_then(|bytes| bytes.first_chunk());
+        bytes.map_or(0, |&bytes| i32::from_be_bytes(bytes))
+    }
+
+    fn is_database(&self) -> bool {
+        self.bytes.len() == HEAD && self.bytes.starts_with(MAGIC)
+    }
+
+    fn application(&self) -> i32 {
+        if self.is_database() { self.number(68) } else { 0 }
+    }
+
+    fn version(&self) -> i32 {
+        self.number(60)
+    }
+
+    /// No bytes, or one page on which a table without rows is the schema.
+    fn is_blank(&self) -> bool {
+        let page = match u16::from_be_bytes([self.byte(16), self.byte(17)]) {
+            1 => 65_536,
+            size => u64::from(size),
+        };
+        let no_tables = self.byte(100) == 13 && self.byte(103) == 0 && self.byte(104) == 0;
+        let nobodys = self.application() == 0 && self.version() == 0;
+        self.length == 0 || self.is_database() && self.length == page && no_tables && nobodys
+    }
+
+    fn byte(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// The first page as the write-ahead log has it first: a case of an older program that was killed early has its tables there alone.
+/// `None` where there is no log, or none with a whole page.
+fn logged_head(folder: &Path) -> io::Result<Option<Head>> {
+    /// The log's header, and that of its first page.
+    const BEFORE: usize = 32 + 24;
+    let path: PathBuf = folder.join(format!("{DATABASE}-wal"));
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(BEFORE + HEAD);
+    file.take((BEFORE + HEAD) as u64).read_to_end(&mut bytes)?;
+    if bytes.len() < BEFORE + HEAD {
+        return Ok(None);
+    }
+    // Of another page, it is the log of a program that fills its databases in another order: none of ours.
+    Ok(Some(Head { bytes: bytes.split_off(BEFORE), length: length - BEFORE as u64 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn a_blank_database_is_nothing_only_beside_our_lock_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let database = folder.join(DATABASE);
+        assert_eq!(look(folder).unwrap(), Holding::Nothing);
+        File::create(&database).unwrap();
+        assert!(look(folder).is_err(), "an empty file without a lock is somebody's");
+        File::create(folder.join(LOCK)).unwrap();
+        assert_eq!(look(folder).unwrap(), Holding::Nothing);
+        // As an older program left it: one page, in the write-ahead mode, and files of SQLite next to it.
+        Connection::open(&database).unwrap().pragma_update(None, "journal_mode", "wal").unwrap();
+        File::create(folder.join("case.sqlite-wal")).unwrap();
+        fs::write(folder.join("case.sqlite-shm"), [0; 32_768]).unwrap();
+        assert_eq!(look(folder).unwrap(), Holding::Nothing);
+        File::create(folder.join("notes.txt")).unwrap();
+        assert!(look(folder).unwrap_err().to_string().contains("notes.txt"));
+        fs::remove_file(folder.join("notes.txt")).unwrap();
+        sweep(folder).unwrap();
+        let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [LOCK]);
+    }
+
+    #[test]
+    fn what_is_in_the_log_alone_counts() {
+        for (application, refused) in
+            [(APPLICATION_ID, "has schema version 1"), (0, "not a database of Tamis")]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let database = folder.path().join(DATABASE);
+            File::create(folder.path().join(LOCK)).unwrap();
+            let connection = Connection::open(&database).unwrap();
+            connection.pragma_update(None, "journal_mode", "wal").unwrap();
+            let fill = format!(
+                "BEGIN; CREATE TABLE t (x); PRAGMA application_id={application}; PRAGMA user_version=1; COMMIT"
+            );
+            connection.execute_batch(&fill).unwrap();
+            assert!(Head::read(&database).unwrap().is_blank());
+            assert!(look(folder.path()).unwrap_err().to_string().contains(refused));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The schema of a case compared with the program's own, before anything is asked of it: a trigger could delete hits as they are
+//! stored, a view never end, a column compute what is not there.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::CaseError;
+use super::schema::{PRIORITIES, SCHEMA, STACKS};
+use crate::source::name::escape;
+
+/// Kind, table and text of everything in a schema, by name.
+type Schema = BTreeMap<String, [String; 3]>;
+
+/// Makes the tables and views of a case.
+pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    [SCHEMA, STACKS, PRIORITIES].into_iter().try_for_each(|part| connection.execute_batch(part))
+}
+
+/// Returns what is wrong with a database's schema, `None` where it is the program's own to the letter.
+///
+/// # Errors
+/// The database cannot be read.
+pub(super) fn foreign(connection: &Connection) -> Result<Option<String>, CaseError> {
+    let own = Connection::open_in_memory()?;
+    create(&own)?;
+    let (own, found) = (read(&own)?, read(connection)?);
+    for (name, found) in &found {
+        let [kind, _, _] = found;
+        match own.get(name) {
+            Some(own) if own == found => {}
+            Some(_) => return Ok(Some(format!("its {kind} {name} is another than Tamis makes"))),
+            None => return Ok(Some(format!("it has a {kind} {name}, which Tamis does not make"))),
+        }
+    }
+    Ok(own
+        .iter()
+        .find(|(name, _)| !found.contains_key(*name))
+        .map(|(name, [kind, ..])| format!("it has no {kind} {name}")))
+}
+
+fn read(connection: &Connection) -> Result<Schema, CaseError> {
+    let mut statement = connection.prepare("SELECT name, type, tbl_name, sql FROM sqlite_schema")?;
+    let mut rows = statement.query([])?;
+    let mut schema = Schema::new();
+    while let Some(row) = rows.next()? {
+        // Nothing says that these are texts, or which.
+        let text = |column| {
+            Ok::<_, rusqlite::Error>(match row.get_ref(column)? {
+                ValueRef::Text(text) | ValueRef::Blob(text) => escape(text),
+                ValueRef::Null => String::new(),
+                ValueRef::Integer(number) => number.to_string(),
+                ValueRef::Real(number) => number.to_string(),
+            })
+        };
+        let (name, object) = (text(0)?, [text(1)?, text(2)?, text(3)?]);
+        if schema.insert(name.clone(), object).is_some() {
+            return Err(CaseError::Refused(format!("the case is damaged: its schema has {name} twice")));
+        }
+    }
+    Ok(schema)
+}
