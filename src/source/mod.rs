@@ -10,6 +10,7 @@ pub mod read;
 pub mod stamp;
 pub mod storage;
 pub mod tree;
+pub mod trivial;
 pub mod walk;
 
 pub use digest::{Digester, Digests, sha256_of};
