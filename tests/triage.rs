@@ -21,6 +21,7 @@ use tamis::known::{KnownSet, ReadOptions};
 use tamis::matching::{Backend, VerifyMode};
 use tamis::pdq::{Code, Geometry, Orientation};
 use tamis::pipeline::{CancelToken, IngestSettings, Progress, ingest};
+use tamis::source::Excludes;
 
 const SEIZURE: &str = "tests/data/seizure";
 const KNOWN: &str = "tests/data/known.csv";
@@ -505,6 +506,7 @@ fn run_on_a_dying_gpu(cases: &Cases, case: &str, batches: u32, distance: u32) ->
         distance,
         min_quality: 50,
         verify: VerifyMode::Auto,
+        exclude: Excludes::default(),
     };
     let source = [Path::new(env!("CARGO_MANIFEST_DIR")).join(SEIZURE)];
     let (progress, cancel) = (Progress::default(), CancelToken::default());

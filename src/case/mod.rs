@@ -10,6 +10,7 @@ mod lock;
 mod media;
 mod open;
 mod own_schema;
+mod place;
 mod priorities;
 mod progress;
 mod reader;
@@ -99,7 +100,9 @@ impl From<rusqlite::Error> for CaseError {
 
 /// What can be done about a failure of the database.
 fn way_out(error: &rusqlite::Error) -> &'static str {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, SystemIoFailure};
+    use rusqlite::ErrorCode::{
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure,
+    };
     match error {
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)
@@ -113,7 +116,10 @@ fn way_out(error: &rusqlite::Error) -> &'static str {
             Some(SystemIoFailure) => {
                 ": what was stored before is kept; see whether the case's disk is full or fails, and run the same command again"
             }
-            Some(DatabaseBusy) => {
+            Some(ReadOnly | CannotOpen) => {
+                ": the case's folder and its files must be writable: make them so, or copy the folder to where they are"
+            }
+            Some(DatabaseBusy | DatabaseLocked) => {
                 ": another program holds it, such as a database viewer: close that, and run the same command again"
             }
             Some(DatabaseCorrupt) => {

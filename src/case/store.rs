@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::folder::{DATABASE, Holding, io_error};
 use super::lock::lock;
 use super::open::{
     connect_again, connect_for_reading, connect_for_writing, create_if_missing, inspect, require,
 };
+use super::place::Place;
 use super::progress::ProgressReader;
 use super::{CaseError, CaseIdentity, ContentId, HashSpec, RunId, SetId, SourceId, StoredContent};
 use crate::decode::{DecodeMode, DecodePath};
@@ -39,6 +41,7 @@ macro_rules! unconfirmed_contents {
 pub struct CaseStore {
     pub(super) connection: Connection,
     database: PathBuf,
+    place: Place,
     spec: HashSpec,
     /// Released when the store is dropped, also when the process dies.
     _lock: File,
@@ -62,7 +65,8 @@ impl CaseStore {
         let stored = read_spec(&connection)?;
         stored.refuse_other(folder, spec)?;
         let database = folder.join(DATABASE);
-        let mut store = Self { connection, database, spec: stored, _lock: lock };
+        let place = Place::of(&database)?;
+        let mut store = Self { connection, database, place, spec: stored, _lock: lock };
         store.complete_identity(identity)?;
         Ok(store)
     }
@@ -76,7 +80,9 @@ impl CaseStore {
         let lock = lock(folder)?;
         let connection = connect_for_writing(folder)?;
         let spec = read_spec(&connection)?;
-        Ok(Self { connection, database: folder.join(DATABASE), spec, _lock: lock })
+        let database = folder.join(DATABASE);
+        let place = Place::of(&database)?;
+        Ok(Self { connection, database, place, spec, _lock: lock })
     }
 
     /// From here on `cancelled` ends whatever statement the store is at, which fails as [`CaseError::Interrupted`] and leaves nothing
@@ -114,6 +120,21 @@ impl CaseStore {
         &self.spec
     }
 
+    /// Refuses to go on where the case's database was removed or replaced under this store, which would take all and keep
+    /// nothing.
+    ///
+    /// # Errors
+    /// It was, or the folder cannot be looked at.
+    pub fn check_place(&self) -> Result<(), CaseError> {
+        self.place.check()
+    }
+
+    /// Its connection, for tests that make it fail.
+    #[cfg(test)]
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Records the start of a run with its resolved settings (JSON).
     ///
     /// # Errors
@@ -129,6 +150,16 @@ impl CaseStore {
         Ok(RunId(self.connection.last_insert_rowid()))
     }
 
+    /// Records what a run has to tell so far.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn note(&mut self, run: RunId, notices: &[String]) -> Result<(), CaseError> {
+        let notices = serde_json::Value::from(notices).to_string();
+        self.connection.execute("UPDATE run SET notices = ?2 WHERE id = ?1", params![run.0, notices])?;
+        Ok(())
+    }
+
     /// Records how a run ended: "done", "interrupted" or "failed".
     ///
     /// # Errors
@@ -138,6 +169,24 @@ impl CaseStore {
         self.connection.execute(
             "UPDATE run SET ended = strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), state = ?2, notices = ?3 WHERE id = ?1",
             params![run.0, state, notices],
+        )?;
+        Ok(())
+    }
+
+    /// Records that a run was interrupted, for a process that is about to end with its store in other hands. Waits for the
+    /// database no longer than a person would.
+    ///
+    /// # Errors
+    /// The database cannot be written at once: the next run then records that this one died.
+    pub fn interrupt_run(folder: &Path, run: RunId, notices: &[String]) -> Result<(), CaseError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(folder.join(DATABASE), flags)?;
+        connection.busy_timeout(Duration::from_millis(200))?;
+        let notices = serde_json::Value::from(notices).to_string();
+        connection.execute(
+            "UPDATE run SET ended = strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), state = 'interrupted', notices = ?2
+             WHERE id = ?1 AND state = 'running'",
+            params![run.0, notices],
         )?;
         Ok(())
     }

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::decode::DecodeMode;
 use crate::matching::{BackendRequest, DEFAULT_DISTANCE, JoinMethod, MAX_DISTANCE, VerifyMode};
 use crate::pdq::{Geometry, MIN_QUALITY};
+use crate::source::Glob;
 
 use super::config::MemorySize;
 
@@ -170,6 +171,11 @@ impl From<DecodeName> for DecodeMode {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Case options")]
 pub struct CaseOptions {
+    /// Leave out files whose path, as exports write it, below its source, fits GLOB: `?` and `*` stand for one and
+    /// any characters but `/`, `**` for any, `[a-z]` and `[!a-z]` for one of a class. A GLOB without `/` is of names
+    /// in any folder; `FOLDER/**` is all of a folder. May be given again. How many were left out is said and recorded
+    #[arg(long, value_name = "GLOB", help_heading = "Source options")]
+    pub exclude: Vec<Glob>,
     /// The case: a folder that Tamis makes, or goes on with
     #[arg(long, value_name = "DIR")]
     pub case: PathBuf,
@@ -399,6 +405,11 @@ pub struct Hash {
     /// Pictures, and folders of them
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
+    /// Leave out files whose path, as exports write it, below its source, fits GLOB: `?` and `*` stand for one and
+    /// any characters but `/`, `**` for any, `[a-z]` and `[!a-z]` for one of a class. A GLOB without `/` is of names
+    /// in any folder; `FOLDER/**` is all of a folder. May be given again. How many were left out is said and recorded
+    #[arg(long, value_name = "GLOB", help_heading = "Source options")]
+    pub exclude: Vec<Glob>,
     /// How pictures are reduced
     #[arg(long, value_name = "GEOMETRY", default_value = "full")]
     pub geometry: GeometryName,

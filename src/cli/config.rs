@@ -175,6 +175,9 @@ pub struct RunSettings<'a> {
     /// How codes are matched; absent for a scan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matching: Option<Matching>,
+    /// Patterns of `--exclude`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }
 
 impl RunSettings<'_> {

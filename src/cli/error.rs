@@ -20,6 +20,9 @@ pub enum CliError {
     /// A sink or the machine failed: exit code 1.
     #[error("{0}")]
     Failed(String),
+    /// Whoever read the result has enough of it, as `head` has: the command stops, quietly, with exit code 0.
+    #[error("nobody reads the result any more")]
+    ClosedPipe,
 }
 
 impl CliError {

@@ -1,14 +1,17 @@
 //! Where a command's result goes: standard output, or a file that appears only when it is whole.
 
+use std::cell::Cell;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use crate::pipeline::CancelToken;
 use crate::report::parquet;
 use crate::source::name::escape_path;
 
 use super::args::RowFormat;
 use super::error::CliError;
+use super::interrupt::Partial;
 
 /// So many names of partial files, left by killed runs, are passed over.
 const MOST_PARTIALS: u32 = 1000;
@@ -38,7 +41,7 @@ pub fn check_format(format: RowFormat, output: Option<&Path>) -> Result<(), CliE
 /// whole. What is there and no regular file (a pipe, `/dev/null`) is never replaced: it is written to.
 ///
 /// # Errors
-/// The sink failed, or `write` did.
+/// The sink failed, or `write` did; [`CliError::ClosedPipe`] where nobody reads what is written.
 pub fn with_output(
     output: Option<&Path>,
     write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
@@ -51,6 +54,7 @@ pub fn with_output(
     let shown = escape_path(&path);
     let failed = |error: &io::Error| CliError::failed(named(&shown, error));
     let (partial, file) = create_partial(&path).map_err(|error| failed(&error))?;
+    let _partial = Partial::new(&partial);
     let written = write_through(&shown, file, write)
         .and_then(|file| file.sync_all().map_err(|error| failed(&error)))
         .and_then(|()| fs::rename(&partial, &path).map_err(|error| failed(&error)));
@@ -101,9 +105,14 @@ fn write_through<W: Write>(
     sink: W,
     write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
 ) -> Result<W, CliError> {
-    let mut out = BufWriter::with_capacity(1 << 16, Sink { name: name.into(), inner: sink });
-    write(&mut out)?;
-    out.flush().map_err(CliError::failed)?;
+    let closed = Cell::new(false);
+    let mut out = BufWriter::with_capacity(1 << 16, Sink { name: name.into(), inner: sink, closed: &closed });
+    let written = write(&mut out).and_then(|()| out.flush().map_err(CliError::failed));
+    if closed.get() {
+        // What `write` makes of it does not matter: there is nobody to read more.
+        return Err(CliError::ClosedPipe);
+    }
+    written?;
     let sink = out.into_inner().map_err(|error| CliError::failed(error.into_error()))?;
     Ok(sink.inner)
 }
@@ -137,19 +146,58 @@ fn create_partial(path: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// A writer whose errors say what could not be written to.
-struct Sink<W> {
+/// A writer whose errors say what could not be written to, and that notes when its reader has gone.
+struct Sink<'a, W> {
     name: String,
     inner: W,
+    closed: &'a Cell<bool>,
 }
 
-impl<W: Write> Write for Sink<W> {
+impl<W> Sink<'_, W> {
+    fn told<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            self.closed.set(self.closed.get() || error.kind() == io::ErrorKind::BrokenPipe);
+            named(&self.name, &error)
+        })
+    }
+}
+
+impl<W: Write> Write for Sink<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write(bytes).map_err(|error| named(&self.name, &error))
+        let result = self.inner.write(bytes);
+        self.told(result)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush().map_err(|error| named(&self.name, &error))
+        let result = self.inner.flush();
+        self.told(result)
+    }
+}
+
+/// A sink that takes no more once Ctrl-C was pressed, for results that are written from one end to the other.
+pub(super) struct Cancellable<'a> {
+    out: &'a mut dyn Write,
+    cancel: &'a CancelToken,
+}
+
+impl<'a> Cancellable<'a> {
+    /// `out`, until `cancel`.
+    pub fn new(out: &'a mut dyn Write, cancel: &'a CancelToken) -> Self {
+        Self { out, cancel }
+    }
+}
+
+impl Write for Cancellable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.cancel.is_cancelled() {
+            // Not the kind `Interrupted`, which means to try again.
+            return Err(io::Error::other("interrupted"));
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle as BarStyle};
 use serde::Serialize;
@@ -13,6 +13,9 @@ use crate::pipeline::{Progress, ProgressSnapshot};
 use super::args::ProgressStyle;
 use super::config::MemorySize;
 use super::console::Console;
+
+/// Time between two looks at what is to be told at once.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Shows one run's progress.
 #[derive(Debug)]
@@ -60,23 +63,28 @@ impl<'a> ProgressDisplay<'a> {
         Self { form: Form::of(style, console), console }
     }
 
-    /// Runs `work` on this thread while another shows `progress`, and warns of what `backend` has to tell when
+    /// Runs `work` on this thread while another shows `progress`, and warns of what it and `backend` have to tell when
     /// it happens.
     pub fn show<T>(&self, progress: &Progress, backend: &Backend, work: impl FnOnce() -> T) -> T {
         if self.form == Form::Nothing && self.console.is_quiet() {
             return work();
         }
         let bar = (self.form == Form::Bar).then(|| self.bar());
+        let mut drawn = Instant::now();
         let tick = || {
             self.console.warnings(backend.take_notices());
-            self.draw(&progress.snapshot(), bar.as_ref());
+            self.console.warnings(progress.take_notices());
+            if drawn.elapsed() >= self.form.period() {
+                drawn = Instant::now();
+                self.draw(&progress.snapshot(), bar.as_ref());
+            }
         };
         let last = || match &bar {
             Some(bar) => bar.finish_and_clear(),
             None if self.form == Form::Json => self.draw(&progress.snapshot(), None),
             None => {}
         };
-        beside(self.form.period(), tick, last, work)
+        beside(LOOK, tick, last, work)
     }
 
     fn bar(&self) -> ProgressBar {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::budget::ByteBudget;
 use super::buffer::Buffer;
+use super::in_hand::{Held, InHand, Named};
 use super::profile::{self, Profile};
 use super::reader::Head;
 use crate::decode::{self, DecodeMode, Facts, Limits, Picture, Probe};
@@ -20,6 +21,7 @@ pub(super) struct Examiner<'a> {
     decode_bytes: ByteBudget,
     verdict_bytes: ByteBudget,
     profile: &'a Profile,
+    in_hand: &'a InHand,
 }
 
 /// How a run's memory is shared out.
@@ -54,6 +56,7 @@ impl<'a> Examiner<'a> {
         max_side: u32,
         shares: Shares,
         profile: &'a Profile,
+        in_hand: &'a InHand,
     ) -> Self {
         Self {
             geometry,
@@ -62,6 +65,7 @@ impl<'a> Examiner<'a> {
             decode_bytes: ByteBudget::new(shares.decoding),
             verdict_bytes: ByteBudget::new(shares.verdicts),
             profile,
+            in_hand,
         }
     }
 
@@ -81,24 +85,46 @@ impl<'a> Examiner<'a> {
         digests
     }
 
-    /// Says what a whole file is, and reduces a picture to its tile.
-    pub fn picture(&self, bytes: &[u8]) -> (Facts, Result<Picture, Failure>) {
+    /// Says what a whole file is, and reduces a picture to its tile. Whatever parses it has it in hand.
+    pub fn picture(&self, bytes: &[u8], file: Named<'_>) -> (Facts, Result<Picture, Failure>) {
+        let held = match self.hold("decoding", bytes, file) {
+            Ok(held) => held,
+            Err((facts, failure)) => return (facts, Err(failure)),
+        };
+        #[cfg(test)]
+        super::tests::parse(bytes);
         let probe = decode::probe(bytes, self.geometry, &self.limits);
         if let Some(failure) = probe.failure {
             return (probe.facts, Err(failure));
         }
-        let picture = self.decode(bytes, &probe);
+        let picture = self.decode(bytes, &probe, held.as_ref());
         (probe.facts, picture)
     }
 
+    /// Takes a file in hand that a parser will see; `None` for one whose format none is for.
+    fn hold(
+        &self,
+        work: &'static str,
+        bytes: &[u8],
+        file: Named<'_>,
+    ) -> Result<Option<Held<'_>>, (Facts, Failure)> {
+        let format = decode::Format::sniff(&bytes[..bytes.len().min(decode::SNIFF_BYTES)]);
+        if format.is_none() {
+            return Ok(None);
+        }
+        let held = self.in_hand.take(work, file);
+        held.map(Some).map_err(|failure| (Facts { format, ..Facts::default() }, failure))
+    }
+
     /// Says what a file is of which only the head is held.
-    pub fn unheld(&self, head: Head) -> (Facts, Failure) {
-        match head.refused {
-            Some(failure) => {
-                let format = decode::Format::sniff(&head.bytes);
-                (Facts { format, ..Facts::default() }, failure)
-            }
-            None => {
+    pub fn unheld(&self, head: Head, file: Named<'_>) -> (Facts, Failure) {
+        if let Some(failure) = head.refused {
+            let format = decode::Format::sniff(&head.bytes);
+            return (Facts { format, ..Facts::default() }, failure);
+        }
+        match self.hold("looking at its head", &head.bytes, file) {
+            Err(left_out) => left_out,
+            Ok(_held) => {
                 let probe = decode::probe(&head.bytes, self.geometry, &self.limits);
                 (probe.facts, probe.failure.unwrap_or_else(no_candidate))
             }
@@ -131,8 +157,14 @@ impl<'a> Examiner<'a> {
         if filled as u64 != size || sha256_of(&bytes) != *sha256 {
             return None;
         }
+        let held = match self.in_hand.take("verifying", Named { path, size, sha256: Some(sha256) }) {
+            Ok(held) => held,
+            Err(left_out) => return Some(Err(left_out)),
+        };
+        #[cfg(test)]
+        super::tests::parse(&bytes);
         let probe = decode::probe(&bytes, self.geometry, &self.limits);
-        let _permit = self.decode_bytes.take(probe.pixel_bytes);
+        let _permit = held.waiting(|| self.decode_bytes.take(probe.pixel_bytes));
         let watch = self.profile.start(profile::Stage::Verifying);
         let picture = decode::pixels(&bytes, &probe, self.geometry, &self.limits);
         watch.stop(1, size);
@@ -140,12 +172,16 @@ impl<'a> Examiner<'a> {
     }
 
     /// From coefficients where the run may and that is exact enough, else from pixels.
-    fn decode(&self, bytes: &[u8], probe: &Probe) -> Result<Picture, Failure> {
+    fn decode(&self, bytes: &[u8], probe: &Probe, held: Option<&Held<'_>>) -> Result<Picture, Failure> {
+        let permit = |needed| {
+            let take = || self.decode_bytes.take(needed);
+            held.map_or_else(take, |held| held.waiting(take))
+        };
         let mut pixels_because = None;
         if self.mode == DecodeMode::Auto
             && let Some(needed) = probe.coefficient_bytes
         {
-            match self.decode_bytes.take(needed) {
+            match permit(needed) {
                 Some(_permit) => {
                     let watch = self.profile.start(profile::Stage::EntropyDecoding);
                     let result = decode::coefficients(bytes, probe);
@@ -159,7 +195,7 @@ impl<'a> Examiner<'a> {
             }
         }
         // What the budget could never give is refused by the decoder.
-        let _permit = self.decode_bytes.take(probe.pixel_bytes);
+        let _permit = permit(probe.pixel_bytes);
         let watch = self.profile.start(profile::Stage::PixelDecoding);
         let picture = decode::pixels(bytes, probe, self.geometry, &self.limits);
         watch.stop(1, bytes.len() as u64);

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 use super::examine::{Examiner, Shares};
 use super::finish::missing_hash;
+use super::in_hand::Named;
 use super::profile::Profile;
 use super::reader::{Content, Grouper, Listed, ReadFile, ReadGroup, Readers};
 use super::stages::{Stages, unpanicked};
@@ -19,7 +20,7 @@ use crate::matching::Backend;
 use crate::outcome::Failure;
 use crate::pdq::Geometry;
 use crate::source::name::{escape_path, path_from_bytes};
-use crate::source::{Entry, EntryKind, walk};
+use crate::source::{Entry, EntryKind, Excludes, walk};
 
 /// Files that are examined ahead of the first whose result is not out yet.
 const WINDOW: usize = 4096;
@@ -27,7 +28,7 @@ const WINDOW: usize = 4096;
 const BATCH_WAIT: Duration = Duration::from_millis(50);
 
 /// The settings of a run that decide what is done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct HashSettings {
     /// Threads that decode.
     pub jobs: usize,
@@ -41,6 +42,8 @@ pub struct HashSettings {
     pub decode: DecodeMode,
     /// Pixels on a side, at most.
     pub max_side: u32,
+    /// Which files of folders are left out.
+    pub exclude: Excludes,
 }
 
 /// One file and its codes.
@@ -86,13 +89,13 @@ pub fn hash_files(
     cancel: &CancelToken,
     sink: &mut dyn FnMut(HashedFile) -> io::Result<()>,
 ) -> Result<bool, PipelineError> {
-    let HashSettings { jobs, io_jobs, max_memory, geometry, decode, max_side } = *settings;
+    let HashSettings { jobs, io_jobs, max_memory, geometry, decode, max_side, .. } = *settings;
     // Nobody looks at the profile of this command; the stages count all the same.
     let profile = Profile::default();
     let shares = Shares { reading: max_memory / 4, verdicts: 0, decoding: max_memory - max_memory / 4 };
     let stages = Stages::new(cancel);
-    let readers = Readers::new(shares.reading, false, &stages.cancel, &profile);
-    let examiner = Examiner::new(geometry, decode, max_side, shares, &profile);
+    let readers = Readers::new(shares.reading, false, &stages.cancel, &profile, &progress.in_hand);
+    let examiner = Examiner::new(geometry, decode, max_side, shares, &profile, &progress.in_hand);
     let (read_pool, decode_pool, hash_pool) =
         (pool("read", io_jobs)?, pool("decode", jobs)?, pool("hash", jobs)?);
     let (files_in, files_out) = bounded(jobs * 2);
@@ -100,41 +103,48 @@ pub fn hash_files(
     let (examined_in, examined_out) = bounded(jobs * 4);
     // One place for each file between the walk and the sink.
     let (window_in, window_out) = bounded(WINDOW);
-    thread::scope(|scope| {
-        let (stages, readers, examiner) = (&stages, &readers, &examiner);
-        let cancel = &stages.cancel;
-        let mut lister = Lister {
-            cancel,
-            progress,
-            window: window_in,
-            grouper: Grouper::new(jobs),
-            files: files_in,
-            failed: examined_in.clone(),
-            next: 0,
-        };
-        // A path that cannot be listed ends the list, and what was found before it is hashed all the same.
-        let listing = scope.spawn(move || unpanicked("listing", || lister.list(paths)));
-        // What is moved in closes its channels when the last thread of its kind ends.
-        scope.spawn(move || {
-            read_pool.broadcast(|_| stages.run("reading", || Ok(readers.run(&files_out, &read_in))));
-        });
-        scope.spawn(move || {
-            let work = || Ok(examine(examiner, cancel, &read_out, &examined_in));
-            decode_pool.broadcast(|_| stages.run("decoding", work));
-        });
-        // The receivers go in and end with it, so that no stage waits for one that failed.
-        stages.run("writing", move || {
-            emit(&examined_out, &window_out, backend, &hash_pool, progress, sink).map_err(PipelineError::Sink)
-        });
-        let listed = listing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        stages.end()?;
-        listed
-    })?;
+    let work = || {
+        thread::scope(|scope| {
+            let (stages, readers, examiner) = (&stages, &readers, &examiner);
+            let cancel = &stages.cancel;
+            let mut lister = Lister {
+                exclude: &settings.exclude,
+                cancel,
+                progress,
+                window: window_in,
+                grouper: Grouper::new(jobs),
+                files: files_in,
+                failed: examined_in.clone(),
+                next: 0,
+            };
+            // A path that cannot be listed ends the list, and what was found before it is hashed all the same.
+            let listing = scope.spawn(move || unpanicked("listing", || lister.list(paths)));
+            // What is moved in closes its channels when the last thread of its kind ends.
+            scope.spawn(move || {
+                read_pool.broadcast(|_| stages.run("reading", || Ok(readers.run(&files_out, &read_in))));
+            });
+            scope.spawn(move || {
+                let work = || Ok(examine(examiner, cancel, &read_out, &examined_in));
+                decode_pool.broadcast(|_| stages.run("decoding", work));
+            });
+            // The receivers go in and end with it, so that no stage waits for one that failed.
+            stages.run("writing", move || {
+                emit(&examined_out, &window_out, backend, &hash_pool, progress, sink)
+                    .map_err(PipelineError::Sink)
+            });
+            let listed = listing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            stages.end()?;
+            listed
+        })
+    };
+    progress.watched(work)?;
+    progress.notice(progress.excluded_notice(&settings.exclude));
     Ok(cancel.is_cancelled())
 }
 
 /// The walking thread.
 struct Lister<'a> {
+    exclude: &'a Excludes,
     cancel: &'a CancelToken,
     progress: &'a Progress,
     window: Sender<()>,
@@ -162,6 +172,10 @@ impl Lister<'_> {
 
     /// Returns whether to go on. Below a link that was followed names are shown as they were typed.
     fn visit(&mut self, entry: Entry, typed: Option<&Path>) -> bool {
+        if self.exclude.leave_out(&entry.relative) {
+            self.progress.exclude(&entry.stamp);
+            return !self.cancel.is_cancelled();
+        }
         if !self.take_place() {
             return false;
         }
@@ -228,14 +242,15 @@ fn examine(
     for group in groups {
         // The permit is held as long as the bytes.
         let ReadGroup { bytes, files, permit: _permit } = group;
-        for ReadFile { about: file, content } in files {
+        for ReadFile { listed: Listed { path, size, about: file }, content } in files {
             if cancel.is_cancelled() {
                 break;
             }
+            let named = Named { path: &path, size, sha256: None };
             let (facts, picture) = match content {
-                Ok(Content::Held(range)) => examiner.picture(&bytes[range]),
+                Ok(Content::Held(range)) => examiner.picture(&bytes[range], named),
                 Ok(Content::Head(head) | Content::Stream(head, _)) => {
-                    let (facts, failure) = examiner.unheld(head);
+                    let (facts, failure) = examiner.unheld(head, named);
                     (facts, Err(failure))
                 }
                 Err(failure) => (Facts::default(), Err(failure)),

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::examine::{Examiner, Shares};
 use super::finish::{Finisher, JUDGES};
 use super::known::{ResidentSets, count_hits};
-use super::profile::{Crew, Profile, Queue, Stage};
+use super::profile::{Crew, Queue, Stage};
 use super::progress::Progress;
 use super::reader::Readers;
 use super::stages::{Stages, unpanicked};
@@ -24,16 +25,18 @@ use crate::decode::DecodeMode;
 use crate::known::KnownSet;
 use crate::matching::{Backend, VerifyMode};
 use crate::pdq::Geometry;
-use crate::source::Tree;
 use crate::source::name::escape_path;
+use crate::source::{Excludes, Tree};
 
 /// Groups of files that the walk is ahead of the readers.
 const GROUPS_AHEAD: usize = 64;
 /// Batches that the writer puts into one transaction at most: as many as wait for it, so that it is faster the more there is to do.
 const BATCHES_AT_ONCE: usize = 32;
+/// Between two looks at the case's folder while nothing is to be written.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The settings of a run that decide what is done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct IngestSettings {
     /// Threads that digest and decode, and as many that search.
     pub jobs: usize,
@@ -53,12 +56,15 @@ pub struct IngestSettings {
     pub min_quality: u8,
     /// Which candidates are decoded for a verdict.
     pub verify: VerifyMode,
+    /// Which files of the sources are left out.
+    pub exclude: Excludes,
 }
 
 impl IngestSettings {
     /// What examines files within these settings.
-    pub(super) fn examiner<'a>(&self, profile: &'a Profile) -> Examiner<'a> {
-        Examiner::new(self.geometry, self.decode, self.max_side, Shares::of(self.max_memory), profile)
+    pub(super) fn examiner<'a>(&self, progress: &'a Progress) -> Examiner<'a> {
+        let shares = Shares::of(self.max_memory);
+        Examiner::new(self.geometry, self.decode, self.max_side, shares, &progress.profile, &progress.in_hand)
     }
 }
 
@@ -99,11 +105,11 @@ pub fn ingest(
     }
     let (sets, mut notices) = ResidentSets::load(store, known, backend, settings)?;
     let mut report = IngestReport::default();
-    let examiner = settings.examiner(&progress.profile);
+    let examiner = settings.examiner(progress);
     let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
-    if unpanicked("matching", matched)? {
+    if progress.watched(|| unpanicked("matching", matched))? {
         let run = Run { backend, settings, progress, cancel, sets: &sets, examiner: &examiner };
-        let changed = run.files(store, &roots, &mut report.peak_memory)?;
+        let changed = progress.watched(|| run.files(store, &roots, &mut report.peak_memory))?;
         if changed > 0 {
             notices
                 .push(format!("{changed} files changed since the case last read them, and were read again"));
@@ -111,9 +117,11 @@ pub fn ingest(
     }
     progress.profile.end();
     report.interrupted = cancel.is_cancelled();
+    progress.in_hand.end(!report.interrupted);
     if !report.interrupted {
         roots.iter().try_for_each(|&(source, _)| store.complete_source(source))?;
     }
+    notices.extend(progress.excluded_notice(&settings.exclude));
     report.peak_memory += examiner.peak();
     report.skipped = progress.snapshot().files_skipped;
     report.notices = notices;
@@ -149,9 +157,9 @@ impl Run<'_> {
         peak_memory: &mut u64,
     ) -> Result<u64, PipelineError> {
         let IngestSettings { jobs, io_jobs, max_memory, .. } = *self.settings;
-        let profile = &self.progress.profile;
+        let (profile, in_hand) = (&self.progress.profile, &self.progress.in_hand);
         let stages = Stages::new(self.cancel);
-        let readers = Readers::new(Shares::of(max_memory).reading, true, &stages.cancel, profile);
+        let readers = Readers::new(Shares::of(max_memory).reading, true, &stages.cancel, profile, in_hand);
         let workers = Workers {
             examiner: self.examiner,
             seen: Mutex::new(store.known_contents(max_memory)?),
@@ -212,7 +220,8 @@ impl Run<'_> {
                 read_pool.broadcast(|_| stages.run("reading", || Ok(readers.run(&files_out, &read_in))));
             });
             scope.spawn(move || {
-                decode_pool.broadcast(|_| stages.run("decoding", || Ok(workers.run(&read_out, &findings_in))));
+                decode_pool
+                    .broadcast(|_| stages.run("decoding", || Ok(workers.run(&read_out, &findings_in))));
             });
             scope.spawn(move || stages.run("hashing", || Ok(finisher.hash(&findings_out, &hashed_in))));
             for _ in 0..JUDGES {
@@ -246,18 +255,28 @@ impl Run<'_> {
 
     /// The writer: as many batches as wait go into one transaction.
     fn write_all(&self, store: &mut CaseStore, batches: Receiver<Batch>) -> Result<(), PipelineError> {
-        for first in &batches {
+        loop {
+            let first = match batches.recv_timeout(LOOK) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    store.check_place()?;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
             self.progress.profile.saw(Queue::ToWrite, batches.len(), batches.capacity());
             let waiting = batches.try_iter().take(BATCHES_AT_ONCE - 1);
             let batches: Vec<Batch> = std::iter::once(first).chain(waiting).collect();
             self.write(store, &batches)?;
         }
-        Ok(())
     }
 
     /// Writes batches. Files count as done from here on.
     fn write(&self, store: &mut CaseStore, batches: &[Batch]) -> Result<(), PipelineError> {
+        #[cfg(test)]
+        super::tests::write();
         self.sets.check()?;
+        store.check_place()?;
         let watch = self.progress.profile.start(Stage::Writing);
         store.write_all(batches, self.sets, self.settings.max_memory)?;
         watch.stop(batches.iter().map(|batch| batch.items.len() as u64).sum(), 0);

@@ -249,6 +249,7 @@ impl Stored<'_> {
         batch.exact = exact.into_iter().map(by_content).collect();
         batch.hits = hits;
         self.sets.check()?;
+        store.check_place()?;
         let watch = self.progress.profile.start(Stage::Writing);
         store.write(&batch, self.sets, self.settings.max_memory)?;
         watch.stop(contents.len() as u64, 0);
@@ -303,9 +304,11 @@ pub fn match_stored(
 ) -> Result<super::IngestReport, PipelineError> {
     let (sets, notices) = ResidentSets::load(store, known, backend, settings)?;
     progress.walk_ended();
-    let examiner = settings.examiner(&progress.profile);
+    let examiner = settings.examiner(progress);
     let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
-    let finished = unpanicked("matching", matched)?;
+    let finished = progress.watched(|| unpanicked("matching", matched))?;
+    // Of the sources it saw no more than its candidates.
+    progress.in_hand.end(false);
     progress.profile.end();
     Ok(super::IngestReport { interrupted: !finished, notices, skipped: 0, peak_memory: examiner.peak() })
 }

@@ -17,6 +17,7 @@ mod cancel;
 mod examine;
 mod finish;
 mod hash;
+mod in_hand;
 mod ingest;
 mod known;
 pub mod profile;
@@ -24,12 +25,15 @@ mod progress;
 mod reader;
 mod stacking;
 mod stages;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod walkers;
 mod workers;
 
 pub use cancel::CancelToken;
 pub use hash::{HashSettings, HashedFile, hash_files};
+pub use in_hand::InHand;
 pub use ingest::{IngestReport, IngestSettings, ingest};
 pub use known::match_stored;
 pub use profile::ProfileReport;

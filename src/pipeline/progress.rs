@@ -1,10 +1,22 @@
 //! Counters of a run, for whoever shows them.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{RecvTimeoutError, bounded};
+
+use super::in_hand::InHand;
 use super::profile::Profile;
 use super::verify::VerdictCounts;
+use crate::case::CaseError;
+use crate::source::name::escape_path;
+use crate::source::{Excludes, FileStamp};
+
+/// Between two looks for files that are late.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Counters that the stages of a run add to. Files count as done when they are stored.
 #[derive(Debug)]
@@ -13,10 +25,15 @@ pub struct Progress {
     walking: AtomicBool,
     /// Where the time goes.
     pub profile: Profile,
+    /// What the run's threads have in hand.
+    pub in_hand: Arc<InHand>,
+    notices: Mutex<Notices>,
     matching: AtomicBool,
     pub(super) files_found: AtomicU64,
     pub(super) files_done: AtomicU64,
     pub(super) files_skipped: AtomicU64,
+    pub(super) files_excluded: AtomicU64,
+    pub(super) bytes_excluded: AtomicU64,
     pub(super) bytes_found: AtomicU64,
     pub(super) bytes_done: AtomicU64,
     pub(super) pictures: AtomicU64,
@@ -28,16 +45,28 @@ pub struct Progress {
     pub(super) unjudged: AtomicU64,
 }
 
+/// What a person should know while a run works.
+#[derive(Debug, Default)]
+struct Notices {
+    all: Vec<String>,
+    /// How many of them were taken.
+    taken: usize,
+}
+
 impl Default for Progress {
     fn default() -> Self {
         Self {
             started: Instant::now(),
             walking: AtomicBool::new(true),
             profile: Profile::default(),
+            in_hand: Arc::default(),
+            notices: Mutex::default(),
             matching: AtomicBool::new(false),
             files_found: AtomicU64::new(0),
             files_done: AtomicU64::new(0),
             files_skipped: AtomicU64::new(0),
+            files_excluded: AtomicU64::new(0),
+            bytes_excluded: AtomicU64::new(0),
             bytes_found: AtomicU64::new(0),
             bytes_done: AtomicU64::new(0),
             pictures: AtomicU64::new(0),
@@ -108,6 +137,77 @@ impl Progress {
             matching: self.matching.load(Ordering::Relaxed),
             elapsed: self.started.elapsed(),
         }
+    }
+
+    /// Takes up what earlier runs of a case died with. To be called before the run, and what it says to be shown at once:
+    /// the run may die again.
+    ///
+    /// # Errors
+    /// The journal of the case cannot be read or written.
+    pub fn take_up(&self, case: &Path) -> Result<(), CaseError> {
+        let what = || format!("cannot open the list of what is in hand in {}", escape_path(case));
+        let notices = self.in_hand.open(case).map_err(|error| CaseError::Io { what: what(), error })?;
+        self.notice(notices);
+        Ok(())
+    }
+
+    /// Something that a person should know.
+    pub(super) fn notice(&self, texts: impl IntoIterator<Item = String>) {
+        self.notices().all.extend(texts);
+    }
+
+    /// What came up since this was last asked.
+    #[must_use]
+    pub fn take_notices(&self) -> Vec<String> {
+        let mut notices = self.notices();
+        let fresh = notices.all[notices.taken..].to_vec();
+        notices.taken = notices.all.len();
+        fresh
+    }
+
+    /// All that came up in the run.
+    #[must_use]
+    pub fn all_notices(&self) -> Vec<String> {
+        self.notices().all.clone()
+    }
+
+    fn notices(&self) -> MutexGuard<'_, Notices> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn exclude(&self, stamp: &FileStamp) {
+        Self::add(&self.files_excluded, 1);
+        Self::add(&self.bytes_excluded, stamp.size.unwrap_or(0));
+    }
+
+    /// What `--exclude` left out, in words; `None` where it was not given.
+    pub(super) fn excluded_notice(&self, exclude: &Excludes) -> Option<String> {
+        let [files, bytes] =
+            [&self.files_excluded, &self.bytes_excluded].map(|counter| counter.load(Ordering::Relaxed));
+        let notice = || {
+            format!(
+                "{files} files of {bytes} bytes were left out by --exclude {}, and are in no count",
+                exclude.shown()
+            )
+        };
+        (!exclude.is_empty()).then(notice)
+    }
+
+    /// Runs `work` on this thread while another looks for files that are late, and names them.
+    pub(super) fn watched<T>(&self, work: impl FnOnce() -> T) -> T {
+        // Dropping the sender ends the other thread, also when the work panics.
+        let (running, ended) = bounded::<()>(0);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                    let late = self.in_hand.late(Instant::now());
+                    self.notice(late);
+                }
+            });
+            let result = work();
+            drop(running);
+            result
+        })
     }
 
     pub(super) fn walk_ended(&self) {

@@ -17,6 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::CancelToken;
 use super::budget::{ByteBudget, Permit};
 use super::buffer::Buffer;
+use super::in_hand::{Held, InHand};
 use super::profile::{self, Profile, Queue};
 use crate::decode::{SNIFF_BYTES, is_candidate};
 use crate::outcome::{Failure, Outcome, Stage};
@@ -88,7 +89,7 @@ pub(super) struct ReadGroup<'a, T> {
 
 #[derive(Debug)]
 pub(super) struct ReadFile<T> {
-    pub about: T,
+    pub listed: Listed<T>,
     pub content: Result<Content, Failure>,
 }
 
@@ -125,11 +126,6 @@ enum Block {
 }
 
 impl Blocks {
-    /// The size of the file when it was listed.
-    pub const fn size(&self) -> u64 {
-        self.size
-    }
-
     /// Digests the blocks as they come; `None` where the run ends before the file does.
     pub fn digest(self, profile: &Profile) -> Option<Result<Digests, Failure>> {
         let mut digester = Digester::default();
@@ -163,11 +159,18 @@ pub(super) struct Readers<'a> {
     digests: bool,
     cancel: &'a CancelToken,
     profile: &'a Profile,
+    in_hand: &'a InHand,
 }
 
 impl<'a> Readers<'a> {
-    pub const fn new(memory: u64, digests: bool, cancel: &'a CancelToken, profile: &'a Profile) -> Self {
-        Self { budget: ByteBudget::new(memory), digests, cancel, profile }
+    pub const fn new(
+        memory: u64,
+        digests: bool,
+        cancel: &'a CancelToken,
+        profile: &'a Profile,
+        in_hand: &'a InHand,
+    ) -> Self {
+        Self { budget: ByteBudget::new(memory), digests, cancel, profile, in_hand }
     }
 
     /// The most bytes that were held at once.
@@ -204,8 +207,9 @@ impl<'a> Readers<'a> {
         let watch = self.profile.start(profile::Stage::Reading);
         let mut bytes = Vec::with_capacity(total as usize);
         let read = |file: Listed<T>| {
+            let _hand = self.in_hand.watch("reading", &file.path, file.size);
             let content = append(&file, block, &mut bytes).map(Content::Held);
-            ReadFile { about: file.about, content }
+            ReadFile { listed: file, content }
         };
         let files: Vec<_> = group.into_iter().map(read).collect();
         watch.stop(files.len() as u64, bytes.len() as u64);
@@ -214,29 +218,32 @@ impl<'a> Readers<'a> {
 
     /// Returns whether there is still somebody to read for.
     fn large<'b, T>(&'b self, file: Listed<T>, block: &mut [u8], read: &Sender<ReadGroup<'b, T>>) -> bool {
-        let Listed { path, size, about } = file;
+        let hand = self.in_hand.watch("reading", &file.path, file.size);
         let watch = self.profile.start(profile::Stage::Reading);
-        let opened =
-            SourceFile::open(&path).and_then(|mut opened| opened.fill(block).map(|filled| (opened, filled)));
+        let opened = SourceFile::open(&file.path)
+            .and_then(|mut opened| opened.fill(block).map(|filled| (opened, filled)));
         let (opened, filled) = match opened {
             Ok(opened) => opened,
             Err(failure) => {
                 watch.stop(1, 0);
-                let files = vec![ReadFile { about, content: Err(failure) }];
+                let files = vec![ReadFile { listed: file, content: Err(failure) }];
                 return read.send(ReadGroup { bytes: Buffer::default(), files, permit: None }).is_ok();
             }
         };
         watch.stop(1, filled as u64);
         let head = &block[..filled.min(SNIFF_BYTES)];
         let candidate = is_candidate(head);
-        if candidate && size <= self.budget.total() {
-            return read.send(self.held(opened, filled, size, about, block)).is_ok();
+        if candidate && file.size <= self.budget.total() {
+            let group = self.held(opened, filled, file, block, &hand);
+            drop(hand);
+            return read.send(group).is_ok();
         }
-        let head = Head { bytes: head.to_vec(), refused: candidate.then(|| self.too_large(size)) };
+        let head = Head { bytes: head.to_vec(), refused: candidate.then(|| self.too_large(file.size)) };
         if self.digests {
-            return self.stream(opened, filled, head, size, about, block, read);
+            return self.stream(opened, filled, head, file, block, read, &hand);
         }
-        let files = vec![ReadFile { about, content: Ok(Content::Head(head)) }];
+        drop(hand);
+        let files = vec![ReadFile { listed: file, content: Ok(Content::Head(head)) }];
         read.send(ReadGroup { bytes: Buffer::default(), files, permit: None }).is_ok()
     }
 
@@ -245,11 +252,12 @@ impl<'a> Readers<'a> {
         &self,
         mut file: SourceFile,
         mut filled: usize,
-        size: u64,
-        about: T,
+        listed: Listed<T>,
         block: &mut [u8],
+        hand: &Held<'_>,
     ) -> ReadGroup<'_, T> {
-        let permit = self.budget.take(size);
+        let size = listed.size;
+        let permit = hand.waiting(|| self.budget.take(size));
         let watch = self.profile.start(profile::Stage::Reading);
         let mut bytes = Buffer::new(size as usize);
         let mut result = Ok(());
@@ -275,7 +283,7 @@ impl<'a> Readers<'a> {
                 Err(changed(size, file.size().max(bytes.len() as u64)))
             }
         });
-        ReadGroup { bytes, files: vec![ReadFile { about, content }], permit }
+        ReadGroup { bytes, files: vec![ReadFile { listed, content }], permit }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one file in the middle of its reading")]
@@ -284,21 +292,23 @@ impl<'a> Readers<'a> {
         mut file: SourceFile,
         mut filled: usize,
         head: Head,
-        size: u64,
-        about: T,
+        listed: Listed<T>,
         block: &mut [u8],
         read: &Sender<ReadGroup<'b, T>>,
+        hand: &Held<'_>,
     ) -> bool {
-        let permit = self.budget.take(STREAM_BYTES.min(self.budget.total()));
+        let permit = hand.waiting(|| self.budget.take(STREAM_BYTES.min(self.budget.total())));
         let (sender, blocks) = bounded(BLOCKS_AHEAD);
-        let files = vec![ReadFile { about, content: Ok(Content::Stream(head, Blocks { size, blocks })) }];
+        let blocks = Blocks { size: listed.size, blocks };
+        let files = vec![ReadFile { listed, content: Ok(Content::Stream(head, blocks)) }];
         if read.send(ReadGroup { bytes: Buffer::default(), files, permit }).is_err() {
             return false;
         }
         // A worker that does not want the stream ends this one only: the next message tells whether there are
         // any workers left.
         loop {
-            if self.cancel.is_cancelled() || sender.send(Block::Bytes(block[..filled].to_vec())).is_err() {
+            let bytes = Block::Bytes(block[..filled].to_vec());
+            if self.cancel.is_cancelled() || hand.waiting(|| sender.send(bytes)).is_err() {
                 return true;
             }
             if filled < block.len() {
@@ -377,7 +387,8 @@ mod tests {
     /// Reads files, listed with these sizes, with as many threads.
     fn read(files: &[(&Path, u64)], memory: u64, threads: usize, cancel: &CancelToken) -> Vec<Got> {
         let profile = Profile::default();
-        let readers = Readers::new(memory, true, cancel, &profile);
+        let in_hand = InHand::default();
+        let readers = Readers::new(memory, true, cancel, &profile, &in_hand);
         let (files_in, files_out) = bounded(files.len() + 1);
         let mut grouper = Grouper::new(1);
         for (number, &(path, size)) in files.iter().enumerate() {
@@ -402,7 +413,7 @@ mod tests {
 
     fn collect(group: ReadGroup<'_, usize>, profile: &Profile) -> Vec<Got> {
         let got = |file: ReadFile<usize>| {
-            let mut got = Got { number: file.about, bytes: Vec::new(), digests: None, failure: None };
+            let mut got = Got { number: file.listed.about, bytes: Vec::new(), digests: None, failure: None };
             match file.content {
                 Ok(Content::Held(range)) => {
                     got.bytes = group.bytes[range].to_vec();

@@ -45,7 +45,11 @@ impl Stacking {
     ) -> Result<Result<(), StackError>, PipelineError> {
         let join = JoinSettings { radius: self.settings.distance, memory, ..JoinSettings::default() };
         match pool.install(|| stacks(&self.codes, join, backend, control)) {
-            Ok(stacks) => Ok(Ok(store.write_stacks(&self.stackable, &self.settings, &stacks)?)),
+            Ok(stacks) => {
+                store.check_place()?;
+                store.write_stacks(&self.stackable, &self.settings, &stacks)?;
+                Ok(Ok(()))
+            }
             Err(error) => Ok(Err(error)),
         }
     }

@@ -103,6 +103,10 @@ impl<'a> Walker<'a> {
             return false;
         }
         self.seen += 1;
+        if run.settings.exclude.leave_out(&entry.relative) {
+            run.progress.exclude(&entry.stamp);
+            return true;
+        }
         let source = self.shared.roots[source].0;
         match self.state(source, &entry) {
             Ok(ItemState::Done) => {

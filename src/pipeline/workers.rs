@@ -8,8 +8,9 @@ use crossbeam_channel::{Receiver, Sender};
 use super::CancelToken;
 use super::examine::Examiner;
 use super::finish::{Finding, FoundContent};
+use super::in_hand::Named;
 use super::profile::{Profile, Queue};
-use super::reader::{Content, ReadFile, ReadGroup};
+use super::reader::{Content, Listed, ReadFile, ReadGroup};
 use super::walkers::Item;
 use crate::case::ItemRecord;
 use crate::source::Digests;
@@ -45,34 +46,37 @@ impl Workers<'_> {
 
     /// `None` where the run ended before the file did.
     fn examine(&self, file: ReadFile<Item>, bytes: &[u8]) -> Option<Finding> {
+        let Listed { path, size, about } = file.listed;
         let (result, content) = match file.content {
             Err(failure) => (Err(failure), None),
             Ok(Content::Held(range)) => {
                 let bytes = &bytes[range];
                 let digests = self.examiner.digest(bytes);
                 let content = self.is_first(&digests).then(|| {
-                    let (facts, picture) = self.examiner.picture(bytes);
+                    let named = Named { path: &path, size, sha256: Some(&digests.sha256) };
+                    let (facts, picture) = self.examiner.picture(bytes, named);
                     FoundContent { digests, size: bytes.len() as u64, facts, picture }
                 });
                 (Ok(digests), content)
             }
-            Ok(Content::Stream(head, blocks)) => {
-                let size = blocks.size();
-                match blocks.digest(self.profile)? {
-                    Err(failure) => (Err(failure), None),
-                    Ok(digests) => {
-                        let content = self.is_first(&digests).then(|| {
-                            let (facts, failure) = self.examiner.unheld(head);
-                            FoundContent { digests, size, facts, picture: Err(failure) }
-                        });
-                        (Ok(digests), content)
-                    }
+            Ok(Content::Stream(head, blocks)) => match blocks.digest(self.profile)? {
+                Err(failure) => (Err(failure), None),
+                Ok(digests) => {
+                    let content = self.is_first(&digests).then(|| {
+                        let named = Named { path: &path, size, sha256: Some(&digests.sha256) };
+                        let (facts, failure) = self.examiner.unheld(head, named);
+                        FoundContent { digests, size, facts, picture: Err(failure) }
+                    });
+                    (Ok(digests), content)
                 }
-            }
+            },
             // Digests are wanted of every file of an ingest, so that readers give no bare heads.
-            Ok(Content::Head(head)) => (Err(self.examiner.unheld(head).1), None),
+            Ok(Content::Head(head)) => {
+                let named = Named { path: &path, size, sha256: None };
+                (Err(self.examiner.unheld(head, named).1), None)
+            }
         };
-        let Item { source, relative, stamp } = file.about;
+        let Item { source, relative, stamp } = about;
         Some(Finding { item: ItemRecord { source, path: relative, stamp, result }, content })
     }
 

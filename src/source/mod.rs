@@ -4,6 +4,7 @@
 
 pub mod database;
 pub mod digest;
+mod exclude;
 pub mod name;
 mod open;
 pub mod read;
@@ -14,6 +15,7 @@ pub mod trivial;
 pub mod walk;
 
 pub use digest::{Digester, Digests, sha256_of};
+pub use exclude::{Excludes, Glob, GlobError};
 pub use read::SourceFile;
 pub use stamp::FileStamp;
 pub use tree::Tree;

@@ -6,8 +6,10 @@ use crate::case::CaseReader;
 use crate::cli::args::{Export, ExportWhat, RowFormat};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
-use crate::cli::output::{check_format, with_output};
+use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::output::{Cancellable, check_format, with_output};
 use crate::cli::protect::Protected;
+use crate::cli::rows::was_interrupted;
 use crate::report::case_uco::{self, GraphCounts};
 use crate::report::export::{ExportError, ExportFormat, ExportKind, export};
 use crate::report::pdq_list;
@@ -68,10 +70,15 @@ fn write_and_tell(
     write: impl FnOnce(&mut dyn Write) -> Result<String, ExportError>,
 ) -> Result<Finished, CliError> {
     let mut what = String::new();
-    with_output(command.output.as_deref(), |out| {
-        what = write(out).map_err(CliError::failed)?;
+    let cancel = cancel_on_interrupt()?;
+    let written = with_output(command.output.as_deref(), |out| {
+        what = write(&mut Cancellable::new(out, &cancel)).map_err(CliError::failed)?;
         Ok(())
-    })?;
+    });
+    if was_interrupted(&written, &cancel, console) {
+        return Ok(Finished::Interrupted);
+    }
+    written?;
     if let Some(path) = &command.output {
         console.note(format!("{what} written to {}", escape_path(path)));
     }

@@ -18,6 +18,7 @@ use crate::outcome::Outcome;
 use crate::pdq::{Orientation, TileHash};
 use crate::pipeline::{HashSettings, HashedFile, Progress, hash_files};
 use crate::report::write_json_line;
+use crate::source::Excludes;
 use crate::source::name::{escape, escape_path, guarded};
 
 /// Runs the command.
@@ -38,6 +39,7 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
         geometry: command.geometry.into(),
         decode: command.decode.into(),
         max_side: MAX_SIDE,
+        exclude: Excludes::new(&command.exclude),
     };
     let mut interrupted = false;
     let progress = Progress::default();
@@ -65,9 +67,8 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
             .map_err(CliError::failed)?;
         rows.flush().map_err(CliError::failed)
     })?;
-    for notice in backend.take_notices() {
-        console.warning(notice);
-    }
+    console.warnings(progress.take_notices());
+    console.warnings(backend.take_notices());
     Ok(if interrupted { Finished::Interrupted } else { Finished::Done })
 }
 

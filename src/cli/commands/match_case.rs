@@ -11,9 +11,10 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
 use crate::pipeline::{IngestSettings, Progress, match_stored};
+use crate::source::Excludes;
 
 use super::priorities::{read_rules, set_priorities};
-use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
+use super::run::{Telling, begin, code_count, finish, read_known_sets, write_summary};
 
 /// Runs the command.
 ///
@@ -42,8 +43,10 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         geometry,
         decode,
         matching: Some(matching.clone()),
+        exclude: Vec::new(),
     };
-    let run = store.begin_run("match", &settings.to_json()?).map_err(CliError::failed)?;
+    let progress = Progress::default();
+    let run = begin(&mut store, &command.case, "match", &settings, &progress, console)?;
     let match_settings = IngestSettings {
         jobs: resources.jobs,
         io_jobs: resources.io_jobs,
@@ -54,13 +57,13 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         distance: matching.distance,
         min_quality: matching.min_quality,
         verify: matching.verify,
+        exclude: Excludes::default(),
     };
-    let progress = Progress::default();
     let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
         match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel)
     });
     progress.profile.end();
-    let (mut finished, notices) = finish(&mut store, run, result, &backend, console)?;
+    let (mut finished, notices) = finish(&mut store, run, result, &progress, &backend, console)?;
     if finished == Finished::Done {
         finished = set_priorities(&mut store, rules, &resources, &backend, &cancel, common, console)?;
     }

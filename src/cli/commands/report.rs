@@ -8,8 +8,10 @@ use crate::cli::args::{Common, LanguageName, ProgressStyle, Report};
 use crate::cli::config::{MAX_SIDE, Resources};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
-use crate::cli::output::with_output;
+use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::output::{Cancellable, with_output};
 use crate::cli::protect::Protected;
+use crate::cli::rows::was_interrupted;
 use crate::decode::Limits;
 use crate::report::page::{PageCounts, PageOptions, PictureOptions, write};
 use crate::source::name::escape_path;
@@ -45,10 +47,16 @@ pub fn run(command: &Report, common: &Common, console: &Console) -> Result<Finis
         }
     };
     let mut counts = PageCounts::default();
-    with_output(output.as_deref(), |out| {
+    let cancel = cancel_on_interrupt()?;
+    let written = with_output(output.as_deref(), |out| {
+        let out = &mut Cancellable::new(out, &cancel);
         counts = write(&reader, &options, &mut shown, out).map_err(CliError::failed)?;
         Ok(())
-    })?;
+    });
+    if was_interrupted(&written, &cancel, console) {
+        return Ok(Finished::Interrupted);
+    }
+    written?;
     if counts.hits.max(counts.errors) > command.max_rows {
         console.warning(format!(
             "the page holds the first {} rows of a table: `tamis export` writes all of them",

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use crate::case::{CaseReader, CaseStore, RunId};
 use crate::cli::args::{MatchOptions, ProfileOptions, ProgressStyle, SummaryOptions, TextOrJson};
-use crate::cli::config::Matching;
+use crate::cli::config::{Matching, RunSettings};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
+use crate::cli::interrupt::run_begins;
 use crate::cli::output::with_output;
 use crate::known::{KnownSet, ReadOptions};
 use crate::matching::Backend;
@@ -84,6 +85,26 @@ pub fn code_count(sets: &[KnownSet]) -> u64 {
     sets.iter().map(|set| set.counts().codes).sum()
 }
 
+/// Begins a run: what earlier ones died with is said and recorded before this one may, and Ctrl-C knows whose end it is.
+///
+/// # Errors
+/// The case cannot be written.
+pub fn begin(
+    store: &mut CaseStore,
+    case: &Path,
+    command: &str,
+    settings: &RunSettings<'_>,
+    progress: &Progress,
+    console: &Console,
+) -> Result<RunId, CliError> {
+    let run = store.begin_run(command, &settings.to_json()?).map_err(CliError::failed)?;
+    progress.take_up(case).map_err(CliError::failed)?;
+    console.warnings(progress.take_notices());
+    store.note(run, &progress.all_notices()).map_err(CliError::failed)?;
+    run_begins(case, run, progress);
+    Ok(run)
+}
+
 /// Says and records what a person should know of a run and how it ended, and turns its result into the
 /// command's, with the notices for the summary.
 ///
@@ -93,6 +114,7 @@ pub fn finish(
     store: &mut CaseStore,
     run: RunId,
     result: Result<IngestReport, PipelineError>,
+    progress: &Progress,
     backend: &Backend,
     console: &Console,
 ) -> Result<(Finished, Vec<String>), CliError> {
@@ -104,10 +126,12 @@ pub fn finish(
     for notice in &notices {
         console.note(notice);
     }
+    console.warnings(progress.take_notices());
     console.warnings(backend.take_notices());
     // Also those that were said while it ran, or before.
+    notices.extend(progress.all_notices());
     notices.extend(backend.notices());
-    let recorded = store.end_run(run, state, &notices);
+    let recorded = store.end_run(run, state, &notices).and_then(|()| store.check_place());
     // The first error is the one that matters; a database that failed the run fails this too.
     let interrupted = result.map_err(CliError::failed)?.interrupted;
     recorded.map_err(CliError::failed)?;
@@ -167,11 +191,16 @@ pub fn write_summary(
     };
     let reader = CaseReader::open(case).map_err(CliError::failed)?;
     let summary = summary(&reader, figures).map_err(CliError::failed)?;
-    with_output(options.output.as_deref(), |out| match options.format {
+    let written = with_output(options.output.as_deref(), |out| match options.format {
         TextOrJson::Text => out.write_all(render(&summary).as_bytes()).map_err(CliError::failed),
         TextOrJson::Json => {
             serde_json::to_writer_pretty(&mut *out, &summary).map_err(CliError::failed)?;
             out.write_all(b"\n").map_err(CliError::failed)
         }
-    })
+    });
+    match written {
+        // The summary is the least of the run: how that ended is what the exit code says.
+        Err(CliError::ClosedPipe) => Ok(()),
+        written => written,
+    }
 }

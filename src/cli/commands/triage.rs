@@ -16,10 +16,11 @@ use crate::known::KnownSet;
 use crate::matching::{DEFAULT_DISTANCE, VerifyMode};
 use crate::pdq::MIN_QUALITY;
 use crate::pipeline::{IngestSettings, Progress, ingest};
+use crate::source::Excludes;
 use crate::source::name::escape_path;
 
 use super::priorities::{read_rules, set_priorities};
-use super::run::{Telling, code_count, finish, read_known_sets, write_summary};
+use super::run::{Telling, begin, code_count, finish, read_known_sets, write_summary};
 
 /// Runs the command.
 ///
@@ -101,8 +102,10 @@ impl IngestJob<'_> {
             geometry,
             decode,
             matching: self.matching.clone(),
+            exclude: self.case.exclude.iter().map(ToString::to_string).collect(),
         };
-        let run = store.begin_run(self.name, &settings.to_json()?).map_err(CliError::failed)?;
+        let progress = Progress::default();
+        let run = begin(&mut store, &self.case.case, self.name, &settings, &progress, console)?;
         let matching = self.matching.as_ref();
         let ingest_settings = IngestSettings {
             jobs: resources.jobs,
@@ -114,8 +117,8 @@ impl IngestJob<'_> {
             distance: matching.map_or(DEFAULT_DISTANCE, |matching| matching.distance),
             min_quality: matching.map_or(MIN_QUALITY, |matching| matching.min_quality),
             verify: matching.map_or(VerifyMode::default(), |matching| matching.verify),
+            exclude: Excludes::new(&self.case.exclude),
         };
-        let progress = Progress::default();
         let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
             ingest(&mut store, self.sources, known, &backend, &ingest_settings, &progress, &cancel)
         });
@@ -127,7 +130,7 @@ impl IngestJob<'_> {
                 MemorySize(resources.max_memory)
             ));
         }
-        let (mut finished, notices) = finish(&mut store, run, result, &backend, console)?;
+        let (mut finished, notices) = finish(&mut store, run, result, &progress, &backend, console)?;
         if finished == Finished::Done && self.matching.is_some() {
             finished = set_priorities(&mut store, rules, &resources, &backend, &cancel, common, console)?;
         }

@@ -1,0 +1,315 @@
+//! What the threads of a run have in hand: who is late, and what was in hand when the program died.
+//!
+//! A decoder may take hours, or take the whole process with it: an abort, a signal or the system's killer passes by every
+//! guard. So each file is written down before it is parsed and struck off after, in [`journal`]. What an earlier run died
+//! with is *suspect*: it is named, and tried again *alone*, with nothing else in a parser. Only what the program dies with
+//! while it is alone is *left out* from then on, so that a kill or a power cut in the middle of a run condemns nothing.
+//! Contents are told by their SHA-256: a copy under another name is the same suspect.
+
+mod journal;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use crate::outcome::{Failure, Outcome, Stage};
+use crate::source::name::escape_path;
+use journal::{Found, Journal, Mark};
+
+/// A file is late after so long, and so much longer for each MB.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE_PER_MB: Duration = Duration::from_secs(2);
+
+/// The files that the threads of a run have in hand.
+#[derive(Debug, Default)]
+pub struct InHand {
+    state: Mutex<State>,
+    /// Absent without a case: then nothing outlives the process.
+    journal: OnceLock<Journal>,
+    /// Suspects that were not tried yet. While there are any, whoever parses holds `turn`: shared, or alone.
+    suspects: AtomicUsize,
+    turn: RwLock<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    slots: Vec<Slot>,
+    free: Vec<usize>,
+    /// Suspects, and what is left out, by SHA-256; the slot that holds each.
+    marked: HashMap<[u8; 32], usize>,
+    /// The user ended the run: nobody is to blame for its end.
+    released: bool,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Free,
+    Busy(Busy),
+    /// Of an earlier run.
+    Suspect,
+    LeftOut,
+}
+
+#[derive(Debug)]
+struct Busy {
+    work: &'static str,
+    path: PathBuf,
+    size: u64,
+    /// `None` while it waits for memory, for which others are to blame.
+    since: Option<Instant>,
+    named: bool,
+    alone: bool,
+}
+
+/// A file that somebody takes in hand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named<'a> {
+    pub path: &'a Path,
+    pub size: u64,
+    /// Where digests are made: only then can it be known again.
+    pub sha256: Option<&'a [u8; 32]>,
+}
+
+/// A file in hand, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    in_hand: &'a InHand,
+    slot: usize,
+    recorded: bool,
+    suspect: Option<[u8; 32]>,
+    /// Given back last.
+    _turn: Turn<'a>,
+}
+
+#[derive(Debug)]
+#[expect(dead_code, reason = "held, not read")]
+enum Turn<'a> {
+    Free,
+    Shared(RwLockReadGuard<'a, ()>),
+    Alone(RwLockWriteGuard<'a, ()>),
+}
+
+impl InHand {
+    /// Takes up the journal of a case, and says what earlier runs died with.
+    pub(super) fn open(&self, case: &Path) -> std::io::Result<Vec<String>> {
+        let (journal, mut found) = Journal::open(case)?;
+        // What is left out stays so, whatever else is said of it.
+        found.sort_by_key(|found| !matches!(found.mark, Mark::Alone | Mark::LeftOut));
+        let mut state = self.lock();
+        let (mut suspects, mut notices) = (Vec::new(), Vec::new());
+        for Found { slot, mark, sha256, path } in found {
+            if state.marked.contains_key(&sha256) {
+                journal.mark(slot, None)?;
+                continue;
+            }
+            let name = escape_path(&path);
+            let (kept, now) = match mark {
+                Mark::InHand | Mark::Suspect => (Slot::Suspect, Mark::Suspect),
+                Mark::Alone | Mark::LeftOut => (Slot::LeftOut, Mark::LeftOut),
+            };
+            journal.mark(slot, Some(now))?;
+            match mark {
+                Mark::InHand | Mark::Suspect => suspects.push(name),
+                Mark::Alone => notices.push(format!(
+                    "{name}: the program died twice with it in hand, the second time with nothing else: it is left out as \
+                     crashed_decoder, and digested all the same"
+                )),
+                Mark::LeftOut => {}
+            }
+            state.keep(slot, kept);
+            state.marked.insert(sha256, slot);
+        }
+        self.suspects.store(suspects.len(), Ordering::Release);
+        if !suspects.is_empty() {
+            let (number, names) = (suspects.len(), suspects.join(", "));
+            let files = if number == 1 { "1 file" } else { &format!("{number} files") };
+            notices.push(format!(
+                "an earlier run died with {files} in hand; each is tried again alone: {names}"
+            ));
+        }
+        let _ = self.journal.set(journal);
+        Ok(notices)
+    }
+
+    /// Takes a file in hand. Waits for its turn where it, or another that is tried now, is suspect.
+    ///
+    /// # Errors
+    /// The outcome of a file that is left out.
+    pub(super) fn take(&self, work: &'static str, file: Named<'_>) -> Result<Held<'_>, Failure> {
+        let marked = self.marked(file.sha256);
+        if let Some(Slot::LeftOut) = marked {
+            return Err(left_out());
+        }
+        let suspect = marked.is_some();
+        let turn = if suspect {
+            Turn::Alone(self.turn.write().unwrap_or_else(PoisonError::into_inner))
+        } else if file.sha256.is_some() && self.suspects.load(Ordering::Acquire) > 0 {
+            Turn::Shared(self.turn.read().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            Turn::Free
+        };
+        Ok(self.hold(work, file, turn, suspect))
+    }
+
+    /// Takes a file in hand that is not parsed, but may be late.
+    pub(super) fn watch(&self, work: &'static str, path: &Path, size: u64) -> Held<'_> {
+        self.hold(work, Named { path, size, sha256: None }, Turn::Free, false)
+    }
+
+    fn hold<'a>(&'a self, work: &'static str, file: Named<'_>, turn: Turn<'a>, suspect: bool) -> Held<'a> {
+        let Named { path, size, sha256 } = file;
+        let since = Some(Instant::now());
+        let mut state = self.lock();
+        let own = sha256.filter(|_| suspect).and_then(|sha256| state.marked.get(sha256).copied());
+        let slot = own.or_else(|| state.free.pop()).unwrap_or(state.slots.len());
+        if slot == state.slots.len() {
+            state.slots.push(Slot::Free);
+        }
+        let alone = own.is_some();
+        state.slots[slot] =
+            Slot::Busy(Busy { work, path: path.to_path_buf(), size, since, named: false, alone });
+        let journal = self.journal.get().filter(|_| !state.released);
+        let recorded = sha256.zip(journal);
+        if let Some((sha256, journal)) = recorded.filter(|_| alone) {
+            // Within the lock, so that no later release is undone by it.
+            journal.write(slot, Mark::Alone, sha256, path);
+        }
+        drop(state);
+        if let Some((sha256, journal)) = recorded.filter(|_| !alone) {
+            journal.write(slot, Mark::InHand, sha256, path);
+        }
+        let suspect = sha256.copied().filter(|_| alone);
+        Held { in_hand: self, slot, recorded: recorded.is_some(), suspect, _turn: turn }
+    }
+
+    /// What an earlier run made of a content.
+    fn marked(&self, sha256: Option<&[u8; 32]>) -> Option<Slot> {
+        let state = self.lock();
+        let slot = *state.marked.get(sha256?)?;
+        // A suspect that is being tried is one still.
+        Some(if matches!(state.slots[slot], Slot::LeftOut) { Slot::LeftOut } else { Slot::Suspect })
+    }
+
+    /// Files that became late by `now`, in words, each once.
+    pub(super) fn late(&self, now: Instant) -> Vec<String> {
+        let mut texts = Vec::new();
+        for slot in &mut self.lock().slots {
+            let Slot::Busy(busy) = slot else { continue };
+            let patience = PATIENCE + PATIENCE_PER_MB.mul_f64(busy.size as f64 / 1e6);
+            if !busy.named && busy.since.is_some_and(|since| now.saturating_duration_since(since) > patience)
+            {
+                busy.named = true;
+                texts.push(format!("{}; the run waits for it", busy.in_words(now)));
+            }
+        }
+        texts
+    }
+
+    /// What is in hand, in words.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let now = Instant::now();
+        let in_words = |slot: &Slot| match slot {
+            Slot::Busy(busy) => Some(busy.in_words(now)),
+            _ => None,
+        };
+        self.lock().slots.iter().filter_map(in_words).collect()
+    }
+
+    /// Strikes everything off, before the user ends the program in the middle: what is in hand is not to blame.
+    pub fn release(&self) {
+        let mut state = self.lock();
+        state.released = true;
+        let Some(journal) = self.journal.get() else { return };
+        for (number, slot) in state.slots.iter().enumerate() {
+            if let Slot::Busy(busy) = slot {
+                // The end is near; a record that stays costs a trial.
+                let _ = journal.mark(number, busy.alone.then_some(Mark::Suspect));
+            }
+        }
+    }
+
+    /// Ends the journal of a run. After a `whole` one, which looked at everything, nothing is suspect any more.
+    pub(super) fn end(&self, whole: bool) {
+        let state = self.lock();
+        let Some(journal) = self.journal.get() else { return };
+        let kept = |slot: &Slot| match slot {
+            Slot::Free | Slot::Busy(_) => false,
+            Slot::Suspect => !whole,
+            Slot::LeftOut => true,
+        };
+        if state.slots.iter().any(kept) {
+            for (number, _) in state.slots.iter().enumerate().filter(|(_, slot)| !kept(slot)) {
+                // A record that stays costs a trial of the next run.
+                let _ = journal.mark(number, None);
+            }
+        } else {
+            journal.remove();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Puts what an earlier run left into its slot.
+    fn keep(&mut self, slot: usize, kept: Slot) {
+        while self.slots.len() <= slot {
+            self.free.push(self.slots.len());
+            self.slots.push(Slot::Free);
+        }
+        self.free.retain(|&free| free != slot);
+        self.slots[slot] = kept;
+    }
+}
+
+impl Held<'_> {
+    /// Waits for something that others hold, which does not make the file late.
+    pub fn waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.set_since(None);
+        let got = wait();
+        self.set_since(Some(Instant::now()));
+        got
+    }
+
+    fn set_since(&self, to: Option<Instant>) {
+        if let Slot::Busy(busy) = &mut self.in_hand.lock().slots[self.slot] {
+            busy.since = to;
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let in_hand = self.in_hand;
+        if let Some(journal) = in_hand.journal.get().filter(|_| self.recorded) {
+            // Before another thread may take the slot.
+            let _ = journal.mark(self.slot, None);
+        }
+        let mut state = in_hand.lock();
+        state.slots[self.slot] = Slot::Free;
+        state.free.push(self.slot);
+        if let Some(sha256) = self.suspect {
+            state.marked.remove(&sha256);
+            in_hand.suspects.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+impl Busy {
+    fn in_words(&self, now: Instant) -> String {
+        let (name, megabytes) = (escape_path(&self.path), self.size as f64 / 1e6);
+        let seconds = self.since.map_or(0, |since| now.saturating_duration_since(since).as_secs());
+        format!("{name}: {} for {seconds} s ({megabytes:.1} MB)", self.work)
+    }
+}
+
+fn left_out() -> Failure {
+    let reason =
+        "the program died twice with this file in hand, the second time with nothing else: it is not decoded";
+    Failure::new(Outcome::CrashedDecoder, Stage::Decode, reason)
+}

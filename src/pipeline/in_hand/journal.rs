@@ -1,0 +1,139 @@
+//! The file `in-hand` of a case: what is in hand, where the end of the process leaves it.
+//!
+//! A slot for each thread that parses, at a fixed place. A file's record is one write before it is parsed, and one byte after;
+//! nothing is synced, because what dies is the process and not the system, whose cache keeps both. A record that was torn
+//! has a wrong checksum and counts for nothing.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::source::name::{path_bytes, path_from_bytes};
+
+/// The name in the case's folder.
+const NAME: &str = "in-hand";
+/// Bytes from one slot to the next: records never share a page.
+const STRIDE: usize = 8192;
+/// Mark, checksum, SHA-256 of the content, length of the path.
+const HEAD: usize = 1 + 8 + 32 + 2;
+/// Bytes of a path that are kept: it is for people, and the content is known by its digest.
+const MOST_PATH: usize = 4096;
+/// Slots that are read: more than a run has threads.
+const MOST_SLOTS: usize = 8192;
+
+/// What is known of the content of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// It is being parsed beside others.
+    InHand = 1,
+    /// It is being parsed, and nothing else is.
+    Alone = 2,
+    /// An earlier run died with it in hand.
+    Suspect = 3,
+    /// A run died with it alone.
+    LeftOut = 4,
+}
+
+/// A record that an earlier run left.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub slot: usize,
+    pub mark: Mark,
+    pub sha256: [u8; 32],
+    pub path: PathBuf,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(super) struct Journal {
+    file: File,
+    path: PathBuf,
+}
+
+impl Journal {
+    /// Opens the journal of a case, or creates it, and reads what is there.
+    pub fn open(case: &Path) -> io::Result<(Self, Vec<Found>)> {
+        let path = case.join(NAME);
+        let bytes = match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() && metadata.len() <= (STRIDE * MOST_SLOTS) as u64 => {
+                fs::read(&path)?
+            }
+            // Nothing that this program wrote.
+            Ok(metadata) if !metadata.is_file() => return Err(io::Error::other("it is not a regular file")),
+            Ok(_) => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let found = bytes.chunks(STRIDE).enumerate().filter_map(|(slot, bytes)| read(slot, bytes)).collect();
+        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        Ok((Self { file, path }, found))
+    }
+
+    /// Writes a record. A disk that is full fails the run by its database; the record alone does not.
+    pub fn write(&self, slot: usize, mark: Mark, sha256: &[u8; 32], path: &Path) {
+        let path = path_bytes(path);
+        let path = &path[..path.len().min(MOST_PATH)];
+        let mut record = Vec::with_capacity(HEAD + path.len());
+        record.push(mark as u8);
+        record.extend_from_slice(&[0; 8]);
+        record.extend_from_slice(sha256);
+        record.extend_from_slice(&(path.len() as u16).to_le_bytes());
+        record.extend_from_slice(path);
+        let checksum = checksum(&record[9..]);
+        record[1..9].copy_from_slice(&checksum);
+        let _ = write_at(&self.file, &record, place(slot));
+    }
+
+    /// Changes the mark of a record, or strikes it off.
+    pub fn mark(&self, slot: usize, mark: Option<Mark>) -> io::Result<()> {
+        write_at(&self.file, &[mark.map_or(0, |mark| mark as u8)], place(slot))
+    }
+
+    /// Removes the file: it says nothing that anybody needs.
+    pub fn remove(&self) {
+        // What stays is read by the next run, and says nothing either.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn read(slot: usize, bytes: &[u8]) -> Option<Found> {
+    let mark = [Mark::InHand, Mark::Alone, Mark::Suspect, Mark::LeftOut]
+        .into_iter()
+        .find(|&mark| Some(&(mark as u8)) == bytes.first())?;
+    let length = u16::from_le_bytes(bytes.get(HEAD - 2..HEAD)?.try_into().ok()?);
+    let record = bytes.get(9..HEAD + usize::from(length))?;
+    if bytes.get(1..9)? != checksum(record) {
+        return None;
+    }
+    let sha256 = record.get(..32)?.try_into().ok()?;
+    Some(Found { slot, mark, sha256, path: path_from_bytes(&record[HEAD - 9..]) })
+}
+
+/// Of everything but the mark, which changes alone.
+fn checksum(record: &[u8]) -> [u8; 8] {
+    let digest = Sha256::digest(record);
+    std::array::from_fn(|index| digest[index])
+}
+
+const fn place(slot: usize) -> u64 {
+    slot as u64 * STRIDE as u64
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        (bytes, offset) = (&bytes[written..], offset + written as u64);
+    }
+    Ok(())
+}
