@@ -121,10 +121,10 @@ impl<'a> Protected<'a> {
     }
 }
 
-/// `case.sqlite`, what SQLite keeps beside it, and the lock.
+/// `case.sqlite`, what SQLite keeps next to it, the lock, and the list of what is in hand.
 fn is_file_of_case(resolved: &Path, case: &Path) -> bool {
     let name = resolved.file_name().unwrap_or_default().as_encoded_bytes();
-    let own = name == b"case.lock" || name.starts_with(b"case.sqlite");
+    let own = name == b"case.lock" || name == b"in-hand" || name.starts_with(b"case.sqlite");
     own && resolved.parent() == Some(&resolve(case))
 }
 

@@ -46,6 +46,12 @@ impl Shares {
         let eighth = shared / 8;
         Self { reading: eighth, verdicts: eighth, decoding: shared - 2 * eighth }
     }
+
+    /// The same for a run without verdicts: a picture that one decodes the other does too.
+    pub const fn without_verdicts(memory: u64) -> Self {
+        let Self { reading, verdicts, decoding } = Self::of(memory);
+        Self { reading: reading + verdicts, verdicts: 0, decoding }
+    }
 }
 
 impl<'a> Examiner<'a> {
@@ -208,4 +214,21 @@ impl<'a> Examiner<'a> {
 /// A head that [`decode::is_candidate`] passed over is never decoded; should it ever be, the item says so.
 fn no_candidate() -> Failure {
     Failure::new(Outcome::OverLimit, Stage::Sniff, "only its beginning was read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_leave_room_for_the_program_and_never_add_up_to_more_than_there_is() {
+        for memory in [64 << 20, 256 << 20, (1 << 30) + 7, 64 << 30] {
+            let (with, without) = (Shares::of(memory), Shares::without_verdicts(memory));
+            for Shares { reading, verdicts, decoding } in [with, without] {
+                let kept_back = memory - (reading + verdicts + decoding);
+                assert!(kept_back >= memory / 8 || kept_back >= Shares::KEPT_BACK, "{memory}: {kept_back}");
+            }
+            assert_eq!(with.decoding, without.decoding);
+        }
+    }
 }

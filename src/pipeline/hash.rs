@@ -92,7 +92,7 @@ pub fn hash_files(
     let HashSettings { jobs, io_jobs, max_memory, geometry, decode, max_side, .. } = *settings;
     // Nobody looks at the profile of this command; the stages count all the same.
     let profile = Profile::default();
-    let shares = Shares { reading: max_memory / 4, verdicts: 0, decoding: max_memory - max_memory / 4 };
+    let shares = Shares::without_verdicts(max_memory);
     let stages = Stages::new(cancel);
     let readers = Readers::new(shares.reading, false, &stages.cancel, &profile, &progress.in_hand);
     let examiner = Examiner::new(geometry, decode, max_side, shares, &profile, &progress.in_hand);

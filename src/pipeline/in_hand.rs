@@ -313,3 +313,188 @@ fn left_out() -> Failure {
         "the program died twice with this file in hand, the second time with nothing else: it is not decoded";
     Failure::new(Outcome::CrashedDecoder, Stage::Decode, reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+    use std::io::{Seek, SeekFrom, Write};
+    use std::sync::mpsc::sync_channel;
+    use std::thread;
+
+    const JOURNAL: &str = "in-hand";
+
+    fn named<'a>(path: &'a str, sha256: &'a [u8; 32]) -> Named<'a> {
+        Named { path: Path::new(path), size: 1_000_000, sha256: Some(sha256) }
+    }
+
+    fn opened(case: &Path) -> (InHand, Vec<String>) {
+        let in_hand = InHand::default();
+        let notices = in_hand.open(case).unwrap();
+        (in_hand, notices)
+    }
+
+    #[test]
+    fn a_file_is_late_once_after_twenty_seconds_and_two_a_megabyte() {
+        let in_hand = InHand::default();
+        let held = in_hand.take("decoding", named("a\nb.jpg", &[1; 32])).unwrap();
+        let started = Instant::now();
+        let after = |seconds| in_hand.late(started + Duration::from_secs(seconds));
+        assert!(after(21).is_empty());
+        assert_eq!(after(23), [r"a\nb.jpg: decoding for 23 s (1.0 MB); the run waits for it"]);
+        assert!(after(1000).is_empty(), "once");
+        drop(held);
+        let held = in_hand.take("decoding", named("b.jpg", &[1; 32])).unwrap();
+        held.waiting(|| assert!(after(1000).is_empty(), "who waits for memory is not late"));
+        assert_eq!(after(1000).len(), 1);
+        let _other = in_hand.watch("reading", Path::new("c"), 0);
+        assert_eq!(in_hand.names().len(), 2);
+    }
+
+    /// What a dead process leaves is what is in the file while it is in hand.
+    #[test]
+    fn twice_in_hand_and_the_second_time_alone_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let case = folder.path();
+        let (dead, notices) = opened(case);
+        assert!(notices.is_empty());
+        let _a = dead.take("decoding", named("a.jpg", &[1; 32])).unwrap();
+        let _b = dead.take("decoding", named("b.jpg", &[2; 32])).unwrap();
+        drop(dead.take("decoding", named("done.jpg", &[3; 32])).unwrap());
+
+        let (second, notices) = opened(case);
+        assert_eq!(
+            notices,
+            ["an earlier run died with 2 files in hand; each is tried again alone: a.jpg, b.jpg"]
+        );
+        // One of them is well, and it and all others can be taken as ever.
+        drop(second.take("decoding", named("b.jpg", &[2; 32])).unwrap());
+        drop(second.take("decoding", named("b.jpg", &[2; 32])).unwrap());
+        let _a = second.take("decoding", named("copy of a.jpg", &[1; 32])).unwrap();
+
+        let (third, notices) = opened(case);
+        assert_eq!(notices.len(), 1);
+        assert!(
+            notices[0].starts_with("copy of a.jpg: the program died twice with it in hand"),
+            "{notices:?}"
+        );
+        let failure = third.take("decoding", named("a.jpg", &[1; 32])).unwrap_err();
+        assert_eq!(failure.outcome, Outcome::CrashedDecoder);
+        drop(third.take("decoding", named("b.jpg", &[2; 32])).unwrap());
+        third.end(true);
+        // For ever, without being told of again.
+        let (fourth, notices) = opened(case);
+        assert!(notices.is_empty());
+        assert!(fourth.take("verifying", named("a.jpg", &[1; 32])).is_err());
+    }
+
+    #[test]
+    fn a_kill_in_company_and_ctrl_c_alone_condemn_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let case = folder.path();
+        let (killed, _) = opened(case);
+        let _b = killed.take("decoding", named("b.jpg", &[9; 32])).unwrap();
+        for _ in 0..3 {
+            // Killed again before it is reached.
+            let (_, notices) = opened(case);
+            assert!(notices[0].ends_with("tried again alone: b.jpg"), "{notices:?}");
+        }
+        let (interrupted, _) = opened(case);
+        let _alone = interrupted.take("decoding", named("b.jpg", &[9; 32])).unwrap();
+        interrupted.release();
+        // Nothing is recorded of what a thread still takes.
+        let _late = interrupted.watch("decoding", Path::new("c.jpg"), 1);
+        let (after, notices) = opened(case);
+        assert!(notices[0].ends_with("tried again alone: b.jpg"), "{notices:?}");
+        drop(after.take("decoding", named("b.jpg", &[9; 32])).unwrap());
+        after.end(false);
+        assert!(!case.join(JOURNAL).exists());
+        assert!(opened(case).1.is_empty());
+    }
+
+    #[test]
+    fn a_whole_run_forgets_suspects_that_it_did_not_meet() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dead, _) = opened(folder.path());
+        let _gone = dead.take("decoding", named("gone.jpg", &[1; 32])).unwrap();
+        let (part, _) = opened(folder.path());
+        part.end(false);
+        let (whole, notices) = opened(folder.path());
+        assert_eq!(notices.len(), 1);
+        whole.end(true);
+        assert!(opened(folder.path()).1.is_empty());
+    }
+
+    #[test]
+    fn a_suspect_waits_until_it_is_alone_and_others_wait_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dead, _) = opened(folder.path());
+        let _a = dead.take("decoding", named("a.jpg", &[1; 32])).unwrap();
+        let (in_hand, _) = opened(folder.path());
+        let (took, taken) = sync_channel(2);
+        let (end, ended) = sync_channel(1);
+        let nothing =
+            |taken: &std::sync::mpsc::Receiver<&str>| taken.recv_timeout(Duration::from_millis(50)).is_err();
+        thread::scope(|scope| {
+            let (in_hand, first) = (&in_hand, in_hand.take("decoding", named("b.jpg", &[2; 32])).unwrap());
+            let (suspect, other) = (took.clone(), took.clone());
+            let alone = scope.spawn(move || {
+                let held = in_hand.take("decoding", named("a.jpg", &[1; 32])).unwrap();
+                suspect.send("suspect").unwrap();
+                ended.recv().unwrap();
+                drop(held);
+            });
+            assert!(nothing(&taken), "somebody else is in a parser");
+            drop(first);
+            assert_eq!(taken.recv_timeout(Duration::from_secs(5)), Ok("suspect"));
+            let company = scope.spawn(move || {
+                drop(in_hand.take("decoding", named("c.jpg", &[3; 32])).unwrap());
+                other.send("company").unwrap();
+            });
+            assert!(nothing(&taken), "the suspect is alone");
+            end.send(()).unwrap();
+            assert_eq!(taken.recv_timeout(Duration::from_secs(5)), Ok("company"));
+            alone.join().unwrap();
+            company.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_record_that_was_torn_or_changed_counts_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(JOURNAL);
+        let (dead, _) = opened(folder.path());
+        let _a = dead.take("decoding", named("a.jpg", &[1; 32])).unwrap();
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(opened(folder.path()).1.len(), 1, "as it was written it counts");
+        for offset in 1..whole.len() {
+            let mut changed = whole.clone();
+            changed[offset] ^= 1;
+            fs::write(&path, &changed).unwrap();
+            assert!(opened(folder.path()).1.is_empty(), "byte {offset}");
+            fs::write(&path, &whole[..offset]).unwrap();
+            assert!(opened(folder.path()).1.is_empty(), "cut at {offset}");
+        }
+        // Of a stranger's file nothing is taken, and marks that there are not mean nothing.
+        fs::write(&path, vec![0xff; 100_000]).unwrap();
+        assert!(opened(folder.path()).1.is_empty());
+        let mut file = File::options().write(true).open(&path).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.write_all(&whole).unwrap();
+        assert_eq!(opened(folder.path()).1.len(), 1);
+    }
+
+    #[test]
+    fn a_path_longer_than_its_slot_is_cut_and_the_content_known_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dead, _) = opened(folder.path());
+        let long = "x".repeat(10_000);
+        let _a = dead.take("decoding", named(&long, &[1; 32])).unwrap();
+        let _b = dead.take("decoding", named("b.jpg", &[2; 32])).unwrap();
+        let (next, notices) = opened(folder.path());
+        assert!(notices[0].contains("2 files") && notices[0].contains("b.jpg"), "{notices:?}");
+        let _a = next.take("decoding", named(&long, &[1; 32])).unwrap();
+        let (last, _) = opened(folder.path());
+        assert!(last.take("decoding", named(&long, &[1; 32])).is_err());
+    }
+}
