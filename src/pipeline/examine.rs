@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::budget::ByteBudget;
 use super::buffer::Buffer;
-use super::in_hand::{Held, InHand, Named};
+use super::in_hand::{Held, InHand, Named, Work};
 use super::profile::{self, Profile};
 use super::reader::Head;
 use crate::decode::{self, DecodeMode, Facts, Limits, Picture, Probe};
@@ -93,12 +93,12 @@ impl<'a> Examiner<'a> {
 
     /// Says what a whole file is, and reduces a picture to its tile. Whatever parses it has it in hand.
     pub fn picture(&self, bytes: &[u8], file: Named<'_>) -> (Facts, Result<Picture, Failure>) {
-        let held = match self.hold("decoding", bytes, file) {
+        let held = match self.hold(bytes, file) {
             Ok(held) => held,
             Err((facts, failure)) => return (facts, Err(failure)),
         };
         #[cfg(test)]
-        super::tests::parse(bytes);
+        super::tests::parse(bytes, Work::Decoding);
         let probe = decode::probe(bytes, self.geometry, &self.limits);
         if let Some(failure) = probe.failure {
             return (probe.facts, Err(failure));
@@ -108,17 +108,12 @@ impl<'a> Examiner<'a> {
     }
 
     /// Takes a file in hand that a parser will see; `None` for one whose format none is for.
-    fn hold(
-        &self,
-        work: &'static str,
-        bytes: &[u8],
-        file: Named<'_>,
-    ) -> Result<Option<Held<'_>>, (Facts, Failure)> {
+    fn hold(&self, bytes: &[u8], file: Named<'_>) -> Result<Option<Held<'_>>, (Facts, Failure)> {
         let format = decode::Format::sniff(&bytes[..bytes.len().min(decode::SNIFF_BYTES)]);
         if format.is_none() {
             return Ok(None);
         }
-        let held = self.in_hand.take(work, file);
+        let held = self.in_hand.take(Work::Decoding, file);
         held.map(Some).map_err(|failure| (Facts { format, ..Facts::default() }, failure))
     }
 
@@ -128,7 +123,7 @@ impl<'a> Examiner<'a> {
             let format = decode::Format::sniff(&head.bytes);
             return (Facts { format, ..Facts::default() }, failure);
         }
-        match self.hold("looking at its head", &head.bytes, file) {
+        match self.hold(&head.bytes, file) {
             Err(left_out) => left_out,
             Ok(_held) => {
                 let probe = decode::probe(&head.bytes, self.geometry, &self.limits);
@@ -163,12 +158,12 @@ impl<'a> Examiner<'a> {
         if filled as u64 != size || sha256_of(&bytes) != *sha256 {
             return None;
         }
-        let held = match self.in_hand.take("verifying", Named { path, size, sha256: Some(sha256) }) {
+        let held = match self.in_hand.take(Work::Verifying, Named { path, size, sha256: Some(sha256) }) {
             Ok(held) => held,
             Err(left_out) => return Some(Err(left_out)),
         };
         #[cfg(test)]
-        super::tests::parse(&bytes);
+        super::tests::parse(&bytes, Work::Verifying);
         let probe = decode::probe(&bytes, self.geometry, &self.limits);
         let _permit = held.waiting(|| self.decode_bytes.take(probe.pixel_bytes));
         let watch = self.profile.start(profile::Stage::Verifying);

@@ -2,7 +2,7 @@
 //!
 //! A decoder may take hours, or take the whole process with it: an abort, a signal or the system's killer passes by every
 //! guard. So each file is written down before it is parsed and struck off after, in [`journal`]. What an earlier run died
-//! with is *suspect*: it is named, and tried again *alone*, with nothing else in a parser. Only what the program dies with
+//! with is *suspect*: it is named, and tried again *alone*, with nothing else in a parser, by an ingest before all others. Only what the program dies with
 //! while it is alone is *left out* from then on, so that a kill or a power cut in the middle of a run condemns nothing.
 //! Contents are told by their SHA-256: a copy under another name is the same suspect.
 
@@ -22,6 +22,20 @@ use journal::{Found, Journal, Mark};
 const PATIENCE: Duration = Duration::from_secs(20);
 const PATIENCE_PER_MB: Duration = Duration::from_secs(2);
 
+/// What is done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Work {
+    /// Its bytes are read.
+    Reading,
+    /// All that makes a fingerprint of it, at first.
+    Decoding,
+    /// The same from its pixels, for a verdict.
+    Verifying,
+}
+
+/// What a program may die of: a content, and what is done with it. Who survives its coefficients may yet die of its pixels.
+type Cause = ([u8; 32], Work);
+
 /// The files that the threads of a run have in hand.
 #[derive(Debug, Default)]
 pub struct InHand {
@@ -37,8 +51,10 @@ pub struct InHand {
 struct State {
     slots: Vec<Slot>,
     free: Vec<usize>,
-    /// Suspects, and what is left out, by SHA-256; the slot that holds each.
-    marked: HashMap<[u8; 32], usize>,
+    /// Suspects, and what is left out, by what the program died of; the slot that holds each.
+    marked: HashMap<Cause, usize>,
+    /// Where suspects were.
+    suspects: Vec<PathBuf>,
     /// The user ended the run: nobody is to blame for its end.
     released: bool,
 }
@@ -54,7 +70,7 @@ enum Slot {
 
 #[derive(Debug)]
 struct Busy {
-    work: &'static str,
+    work: Work,
     path: PathBuf,
     size: u64,
     /// `None` while it waits for memory, for which others are to blame.
@@ -78,7 +94,7 @@ pub(super) struct Held<'a> {
     in_hand: &'a InHand,
     slot: usize,
     recorded: bool,
-    suspect: Option<[u8; 32]>,
+    suspect: Option<Cause>,
     /// Given back last.
     _turn: Turn<'a>,
 }
@@ -99,8 +115,8 @@ impl InHand {
         found.sort_by_key(|found| !matches!(found.mark, Mark::Alone | Mark::LeftOut));
         let mut state = self.lock();
         let (mut suspects, mut notices) = (Vec::new(), Vec::new());
-        for Found { slot, mark, sha256, path } in found {
-            if state.marked.contains_key(&sha256) {
+        for Found { slot, mark, sha256, work, path } in found {
+            if state.marked.contains_key(&(sha256, work)) {
                 journal.mark(slot, None)?;
                 continue;
             }
@@ -111,7 +127,10 @@ impl InHand {
             };
             journal.mark(slot, Some(now))?;
             match mark {
-                Mark::InHand | Mark::Suspect => suspects.push(name),
+                Mark::InHand | Mark::Suspect => {
+                    suspects.push(name);
+                    state.suspects.push(path);
+                }
                 Mark::Alone => notices.push(format!(
                     "{name}: the program died twice with it in hand, the second time with nothing else: it is left out as \
                      crashed_decoder, and digested all the same"
@@ -119,7 +138,7 @@ impl InHand {
                 Mark::LeftOut => {}
             }
             state.keep(slot, kept);
-            state.marked.insert(sha256, slot);
+            state.marked.insert((sha256, work), slot);
         }
         self.suspects.store(suspects.len(), Ordering::Release);
         if !suspects.is_empty() {
@@ -133,12 +152,18 @@ impl InHand {
         Ok(notices)
     }
 
+    /// Where suspects were when a run died with them, for who tries them before everything else.
+    pub(super) fn suspects(&self) -> Vec<PathBuf> {
+        self.lock().suspects.clone()
+    }
+
     /// Takes a file in hand. Waits for its turn where it, or another that is tried now, is suspect.
     ///
     /// # Errors
     /// The outcome of a file that is left out.
-    pub(super) fn take(&self, work: &'static str, file: Named<'_>) -> Result<Held<'_>, Failure> {
-        let marked = self.marked(file.sha256);
+    pub(super) fn take(&self, work: Work, file: Named<'_>) -> Result<Held<'_>, Failure> {
+        let cause = file.sha256.map(|sha256| (*sha256, work));
+        let marked = self.marked(cause);
         if let Some(Slot::LeftOut) = marked {
             return Err(left_out());
         }
@@ -154,15 +179,16 @@ impl InHand {
     }
 
     /// Takes a file in hand that is not parsed, but may be late.
-    pub(super) fn watch(&self, work: &'static str, path: &Path, size: u64) -> Held<'_> {
+    pub(super) fn watch(&self, work: Work, path: &Path, size: u64) -> Held<'_> {
         self.hold(work, Named { path, size, sha256: None }, Turn::Free, false)
     }
 
-    fn hold<'a>(&'a self, work: &'static str, file: Named<'_>, turn: Turn<'a>, suspect: bool) -> Held<'a> {
+    fn hold<'a>(&'a self, work: Work, file: Named<'_>, turn: Turn<'a>, suspect: bool) -> Held<'a> {
         let Named { path, size, sha256 } = file;
         let since = Some(Instant::now());
         let mut state = self.lock();
-        let own = sha256.filter(|_| suspect).and_then(|sha256| state.marked.get(sha256).copied());
+        let cause = sha256.map(|sha256| (*sha256, work));
+        let own = cause.filter(|_| suspect).and_then(|cause| state.marked.get(&cause).copied());
         let slot = own.or_else(|| state.free.pop()).unwrap_or(state.slots.len());
         if slot == state.slots.len() {
             state.slots.push(Slot::Free);
@@ -174,20 +200,20 @@ impl InHand {
         let recorded = sha256.zip(journal);
         if let Some((sha256, journal)) = recorded.filter(|_| alone) {
             // Within the lock, so that no later release is undone by it.
-            journal.write(slot, Mark::Alone, sha256, path);
+            journal.write(slot, Mark::Alone, sha256, work, path);
         }
         drop(state);
         if let Some((sha256, journal)) = recorded.filter(|_| !alone) {
-            journal.write(slot, Mark::InHand, sha256, path);
+            journal.write(slot, Mark::InHand, sha256, work, path);
         }
-        let suspect = sha256.copied().filter(|_| alone);
+        let suspect = cause.filter(|_| alone);
         Held { in_hand: self, slot, recorded: recorded.is_some(), suspect, _turn: turn }
     }
 
     /// What an earlier run made of a content.
-    fn marked(&self, sha256: Option<&[u8; 32]>) -> Option<Slot> {
+    fn marked(&self, cause: Option<Cause>) -> Option<Slot> {
         let state = self.lock();
-        let slot = *state.marked.get(sha256?)?;
+        let slot = *state.marked.get(&cause?)?;
         // A suspect that is being tried is one still.
         Some(if matches!(state.slots[slot], Slot::LeftOut) { Slot::LeftOut } else { Slot::Suspect })
     }
@@ -293,9 +319,19 @@ impl Drop for Held<'_> {
         let mut state = in_hand.lock();
         state.slots[self.slot] = Slot::Free;
         state.free.push(self.slot);
-        if let Some(sha256) = self.suspect {
-            state.marked.remove(&sha256);
+        if let Some(cause) = self.suspect {
+            state.marked.remove(&cause);
             in_hand.suspects.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+impl Work {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::Decoding => "decoding",
+            Self::Verifying => "verifying",
         }
     }
 }
@@ -304,7 +340,7 @@ impl Busy {
     fn in_words(&self, now: Instant) -> String {
         let (name, megabytes) = (escape_path(&self.path), self.size as f64 / 1e6);
         let seconds = self.since.map_or(0, |since| now.saturating_duration_since(since).as_secs());
-        format!("{name}: {} for {seconds} s ({megabytes:.1} MB)", self.work)
+        format!("{name}: {} for {seconds} s ({megabytes:.1} MB)", self.work.name())
     }
 }
 
@@ -337,17 +373,17 @@ mod tests {
     #[test]
     fn a_file_is_late_once_after_twenty_seconds_and_two_a_megabyte() {
         let in_hand = InHand::default();
-        let held = in_hand.take("decoding", named("a\nb.jpg", &[1; 32])).unwrap();
+        let held = in_hand.take(Work::Decoding, named("a\nb.jpg", &[1; 32])).unwrap();
         let started = Instant::now();
         let after = |seconds| in_hand.late(started + Duration::from_secs(seconds));
         assert!(after(21).is_empty());
         assert_eq!(after(23), [r"a\nb.jpg: decoding for 23 s (1.0 MB); the run waits for it"]);
         assert!(after(1000).is_empty(), "once");
         drop(held);
-        let held = in_hand.take("decoding", named("b.jpg", &[1; 32])).unwrap();
+        let held = in_hand.take(Work::Decoding, named("b.jpg", &[1; 32])).unwrap();
         held.waiting(|| assert!(after(1000).is_empty(), "who waits for memory is not late"));
         assert_eq!(after(1000).len(), 1);
-        let _other = in_hand.watch("reading", Path::new("c"), 0);
+        let _other = in_hand.watch(Work::Reading, Path::new("c"), 0);
         assert_eq!(in_hand.names().len(), 2);
     }
 
@@ -358,19 +394,19 @@ mod tests {
         let case = folder.path();
         let (dead, notices) = opened(case);
         assert!(notices.is_empty());
-        let _a = dead.take("decoding", named("a.jpg", &[1; 32])).unwrap();
-        let _b = dead.take("decoding", named("b.jpg", &[2; 32])).unwrap();
-        drop(dead.take("decoding", named("done.jpg", &[3; 32])).unwrap());
+        let _a = dead.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
+        let _b = dead.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap();
+        drop(dead.take(Work::Decoding, named("done.jpg", &[3; 32])).unwrap());
 
         let (second, notices) = opened(case);
         assert_eq!(
             notices,
             ["an earlier run died with 2 files in hand; each is tried again alone: a.jpg, b.jpg"]
         );
-        // One of them is well, and it and all others can be taken as ever.
-        drop(second.take("decoding", named("b.jpg", &[2; 32])).unwrap());
-        drop(second.take("decoding", named("b.jpg", &[2; 32])).unwrap());
-        let _a = second.take("decoding", named("copy of a.jpg", &[1; 32])).unwrap();
+        // One of them is well, which its other trial says nothing of, and it and all others can be taken as ever.
+        drop(second.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
+        drop(second.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
+        let _a = second.take(Work::Decoding, named("copy of a.jpg", &[1; 32])).unwrap();
 
         let (third, notices) = opened(case);
         assert_eq!(notices.len(), 1);
@@ -378,14 +414,15 @@ mod tests {
             notices[0].starts_with("copy of a.jpg: the program died twice with it in hand"),
             "{notices:?}"
         );
-        let failure = third.take("decoding", named("a.jpg", &[1; 32])).unwrap_err();
+        let failure = third.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap_err();
         assert_eq!(failure.outcome, Outcome::CrashedDecoder);
-        drop(third.take("decoding", named("b.jpg", &[2; 32])).unwrap());
+        drop(third.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
         third.end(true);
         // For ever, without being told of again.
         let (fourth, notices) = opened(case);
         assert!(notices.is_empty());
-        assert!(fourth.take("verifying", named("a.jpg", &[1; 32])).is_err());
+        assert!(fourth.take(Work::Decoding, named("a.jpg", &[1; 32])).is_err());
+        assert!(fourth.take(Work::Verifying, named("a.jpg", &[1; 32])).is_ok(), "that is another trial");
     }
 
     #[test]
@@ -393,20 +430,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let case = folder.path();
         let (killed, _) = opened(case);
-        let _b = killed.take("decoding", named("b.jpg", &[9; 32])).unwrap();
+        let _b = killed.take(Work::Decoding, named("b.jpg", &[9; 32])).unwrap();
         for _ in 0..3 {
             // Killed again before it is reached.
             let (_, notices) = opened(case);
             assert!(notices[0].ends_with("tried again alone: b.jpg"), "{notices:?}");
         }
         let (interrupted, _) = opened(case);
-        let _alone = interrupted.take("decoding", named("b.jpg", &[9; 32])).unwrap();
+        let _alone = interrupted.take(Work::Decoding, named("b.jpg", &[9; 32])).unwrap();
         interrupted.release();
         // Nothing is recorded of what a thread still takes.
-        let _late = interrupted.watch("decoding", Path::new("c.jpg"), 1);
+        let _late = interrupted.watch(Work::Decoding, Path::new("c.jpg"), 1);
         let (after, notices) = opened(case);
         assert!(notices[0].ends_with("tried again alone: b.jpg"), "{notices:?}");
-        drop(after.take("decoding", named("b.jpg", &[9; 32])).unwrap());
+        drop(after.take(Work::Decoding, named("b.jpg", &[9; 32])).unwrap());
         after.end(false);
         assert!(!case.join(JOURNAL).exists());
         assert!(opened(case).1.is_empty());
@@ -416,7 +453,7 @@ mod tests {
     fn a_whole_run_forgets_suspects_that_it_did_not_meet() {
         let folder = tempfile::tempdir().unwrap();
         let (dead, _) = opened(folder.path());
-        let _gone = dead.take("decoding", named("gone.jpg", &[1; 32])).unwrap();
+        let _gone = dead.take(Work::Decoding, named("gone.jpg", &[1; 32])).unwrap();
         let (part, _) = opened(folder.path());
         part.end(false);
         let (whole, notices) = opened(folder.path());
@@ -429,17 +466,18 @@ mod tests {
     fn a_suspect_waits_until_it_is_alone_and_others_wait_for_it() {
         let folder = tempfile::tempdir().unwrap();
         let (dead, _) = opened(folder.path());
-        let _a = dead.take("decoding", named("a.jpg", &[1; 32])).unwrap();
+        let _a = dead.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
         let (in_hand, _) = opened(folder.path());
         let (took, taken) = sync_channel(2);
         let (end, ended) = sync_channel(1);
         let nothing =
             |taken: &std::sync::mpsc::Receiver<&str>| taken.recv_timeout(Duration::from_millis(50)).is_err();
         thread::scope(|scope| {
-            let (in_hand, first) = (&in_hand, in_hand.take("decoding", named("b.jpg", &[2; 32])).unwrap());
+            let (in_hand, first) =
+                (&in_hand, in_hand.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
             let (suspect, other) = (took.clone(), took.clone());
             let alone = scope.spawn(move || {
-                let held = in_hand.take("decoding", named("a.jpg", &[1; 32])).unwrap();
+                let held = in_hand.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
                 suspect.send("suspect").unwrap();
                 ended.recv().unwrap();
                 drop(held);
@@ -448,7 +486,7 @@ mod tests {
             drop(first);
             assert_eq!(taken.recv_timeout(Duration::from_secs(5)), Ok("suspect"));
             let company = scope.spawn(move || {
-                drop(in_hand.take("decoding", named("c.jpg", &[3; 32])).unwrap());
+                drop(in_hand.take(Work::Decoding, named("c.jpg", &[3; 32])).unwrap());
                 other.send("company").unwrap();
             });
             assert!(nothing(&taken), "the suspect is alone");
@@ -464,7 +502,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(JOURNAL);
         let (dead, _) = opened(folder.path());
-        let _a = dead.take("decoding", named("a.jpg", &[1; 32])).unwrap();
+        let _a = dead.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
         let whole = fs::read(&path).unwrap();
         assert_eq!(opened(folder.path()).1.len(), 1, "as it was written it counts");
         for offset in 1..whole.len() {
@@ -489,12 +527,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (dead, _) = opened(folder.path());
         let long = "x".repeat(10_000);
-        let _a = dead.take("decoding", named(&long, &[1; 32])).unwrap();
-        let _b = dead.take("decoding", named("b.jpg", &[2; 32])).unwrap();
+        let _a = dead.take(Work::Decoding, named(&long, &[1; 32])).unwrap();
+        let _b = dead.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap();
         let (next, notices) = opened(folder.path());
         assert!(notices[0].contains("2 files") && notices[0].contains("b.jpg"), "{notices:?}");
-        let _a = next.take("decoding", named(&long, &[1; 32])).unwrap();
+        let _a = next.take(Work::Decoding, named(&long, &[1; 32])).unwrap();
         let (last, _) = opened(folder.path());
-        assert!(last.take("decoding", named(&long, &[1; 32])).is_err());
+        assert!(last.take(Work::Decoding, named(&long, &[1; 32])).is_err());
     }
 }

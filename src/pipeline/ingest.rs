@@ -1,7 +1,7 @@
 //! `scan` and `triage`: from sources to a case, matched on the way.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -25,8 +25,8 @@ use crate::decode::DecodeMode;
 use crate::known::KnownSet;
 use crate::matching::{Backend, VerifyMode};
 use crate::pdq::Geometry;
-use crate::source::name::escape_path;
-use crate::source::{Excludes, Tree};
+use crate::source::name::{escape_path, path_bytes};
+use crate::source::{Entry, EntryKind, Excludes, Tree, walk};
 
 /// Groups of files that the walk is ahead of the readers.
 const GROUPS_AHEAD: usize = 64;
@@ -109,7 +109,14 @@ pub fn ingest(
     let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
     if progress.watched(|| unpanicked("matching", matched))? {
         let run = Run { backend, settings, progress, cancel, sets: &sets, examiner: &examiner };
-        let changed = progress.watched(|| run.files(store, &roots, &mut report.peak_memory))?;
+        let changed = progress.watched(|| {
+            let suspects = suspects(progress, &roots);
+            let first = match &suspects[..] {
+                [] => 0,
+                _ => run.files(store, &roots, &suspects, &mut report.peak_memory)?,
+            };
+            Ok::<_, PipelineError>(first + run.files(store, &roots, &[], &mut report.peak_memory)?)
+        })?;
         if changed > 0 {
             notices
                 .push(format!("{changed} files changed since the case last read them, and were read again"));
@@ -148,12 +155,42 @@ pub(super) struct Run<'a> {
     pub examiner: &'a Examiner<'a>,
 }
 
+/// The files of the sources that an earlier run died with, as the walk will find them. What is not there any more is left
+/// to it, and so is what a link leads to.
+fn suspects(progress: &Progress, roots: &[(SourceId, PathBuf)]) -> Vec<(usize, Entry)> {
+    let mut suspects = Vec::new();
+    for path in progress.in_hand.suspects() {
+        let below = roots.iter().enumerate().find_map(|(source, (_, root))| {
+            let relative = path.strip_prefix(root).ok()?;
+            let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+            plain.then_some((source, relative))
+        });
+        let Some((source, relative)) = below else { continue };
+        let unlinked =
+            path.parent().is_some_and(|parent| parent.canonicalize().is_ok_and(|real| real == parent));
+        if unlinked || relative.as_os_str().is_empty() {
+            // A file that went meanwhile is the walk's to tell of.
+            let _ = walk(&path, &mut |entry| {
+                if entry.kind == EntryKind::File && entry.relative.is_empty() {
+                    let names: Vec<_> =
+                        relative.components().map(|name| path_bytes(name.as_ref()).into_owned()).collect();
+                    suspects.push((source, Entry { relative: names.join(&b'/'), ..entry }));
+                }
+                false
+            });
+        }
+    }
+    suspects
+}
+
 impl Run<'_> {
-    /// Everything from the walk to the writer. Returns how many files changed since the case last read them.
+    /// Everything from the walk to the writer, of `only` these entries where there are any. Returns how many files changed
+    /// since the case last read them.
     fn files(
         &self,
         store: &mut CaseStore,
         roots: &[(SourceId, PathBuf)],
+        only: &[(usize, Entry)],
         peak_memory: &mut u64,
     ) -> Result<u64, PipelineError> {
         let IngestSettings { jobs, io_jobs, max_memory, .. } = *self.settings;
@@ -171,10 +208,14 @@ impl Run<'_> {
             run: self,
             cancel: &stages.cancel,
             roots,
+            only,
             tree: Tree::new(&sources),
             changed: AtomicU64::new(0),
         };
-        let done = self.done_already(store, roots)?;
+        let mut done = self.done_already(store, roots)?;
+        if !only.is_empty() {
+            done.truncate(1);
+        }
         let (read_pool, decode_pool) = (pool("read", io_jobs)?, pool("decode", jobs)?);
         let search_pool = pool("search", jobs)?;
         for (crew, threads) in [
@@ -209,7 +250,7 @@ impl Run<'_> {
                 let walker = Walker::new(walkers, done, files_in.clone(), findings_in.clone());
                 scope.spawn(move || {
                     stages.run("listing", || walker.run());
-                    if walking.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    if walking.fetch_sub(1, Ordering::Relaxed) == 1 && only.is_empty() {
                         self.progress.walk_ended();
                     }
                 });
@@ -235,7 +276,7 @@ impl Run<'_> {
             stages.run("writing", move || self.write_all(store, batches_out));
         });
         stages.end()?;
-        *peak_memory = readers.peak();
+        *peak_memory = (*peak_memory).max(readers.peak());
         Ok(walkers.changed())
     }
 

@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::CancelToken;
 use super::budget::{ByteBudget, Permit};
 use super::buffer::Buffer;
-use super::in_hand::{Held, InHand};
+use super::in_hand::{Held, InHand, Work};
 use super::profile::{self, Profile, Queue};
 use crate::decode::{SNIFF_BYTES, is_candidate};
 use crate::outcome::{Failure, Outcome, Stage};
@@ -207,7 +207,7 @@ impl<'a> Readers<'a> {
         let watch = self.profile.start(profile::Stage::Reading);
         let mut bytes = Vec::with_capacity(total as usize);
         let read = |file: Listed<T>| {
-            let _hand = self.in_hand.watch("reading", &file.path, file.size);
+            let _hand = self.in_hand.watch(Work::Reading, &file.path, file.size);
             let content = append(&file, block, &mut bytes).map(Content::Held);
             ReadFile { listed: file, content }
         };
@@ -218,7 +218,7 @@ impl<'a> Readers<'a> {
 
     /// Returns whether there is still somebody to read for.
     fn large<'b, T>(&'b self, file: Listed<T>, block: &mut [u8], read: &Sender<ReadGroup<'b, T>>) -> bool {
-        let hand = self.in_hand.watch("reading", &file.path, file.size);
+        let hand = self.in_hand.watch(Work::Reading, &file.path, file.size);
         let watch = self.profile.start(profile::Stage::Reading);
         let opened = SourceFile::open(&file.path)
             .and_then(|mut opened| opened.fill(block).map(|filled| (opened, filled)));

@@ -18,6 +18,7 @@ use image::{ImageFormat, RgbImage};
 use rand::prelude::*;
 use rusqlite::Connection;
 
+use super::in_hand::Work;
 use super::{CancelToken, IngestReport, IngestSettings, PipelineError, Progress, ingest};
 use crate::case::{CaseError, CaseIdentity, CaseStore, HashSpec};
 use crate::cli::args::Arguments;
@@ -39,11 +40,12 @@ thread_local! {
 }
 
 /// Called with every file that is about to be parsed.
-pub(super) fn parse(bytes: &[u8]) {
+pub(super) fn parse(bytes: &[u8], work: Work) {
     if PARSER.get().is_none() {
         return;
     }
     match bytes {
+        [.., b'V', b'D', b'I', b'E'] if work == Work::Verifying => std::process::abort(),
         [.., b'A', b'B', b'R', b'T'] => std::process::abort(),
         [.., b'P', b'A', b'N', b'C'] => panic!("a panic outside of the decoders' guard"),
         [.., b'H', b'A', b'N', b'G'] => thread::sleep(Duration::from_secs(3600)),
@@ -175,6 +177,12 @@ impl Made {
         vec![KnownSet::read(&path, &options).unwrap()]
     }
 
+    #[cfg(unix)]
+    fn items(&self, case: &str) -> u64 {
+        let connection = Connection::open(self.path(case).join("case.sqlite")).unwrap();
+        connection.query_row("SELECT count(*) FROM item", [], |row| row.get(0)).unwrap()
+    }
+
     /// All items, contents and hits, in order.
     fn rows(&self, case: &str) -> Vec<String> {
         let connection = Connection::open(self.path(case).join("case.sqlite")).unwrap();
@@ -220,7 +228,7 @@ fn a_database_that_is_full_ends_the_run_and_the_next_one_completes_the_case() {
         let error = made.ingest(store, false).unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, PipelineError::Case(CaseError::Database(_))), "{text}");
-        assert!(text.contains("full; free space where the case lies"), "{text}");
+        assert!(text.contains("make room on the case's disk and run the same command again"), "{text}");
         made.ingest(made.store(&case), false).unwrap();
         assert_eq!(made.rows(&case), whole, "{pages} pages");
     }
@@ -244,7 +252,7 @@ fn a_database_that_another_program_holds_ends_the_run() {
     });
     // It may have ended before the lock was had.
     if let Err(error) = held {
-        assert!(error.to_string().contains("another program holds the case's database"), "{error}");
+        assert!(error.to_string().contains("another program holds it"), "{error}");
     }
     drop(other);
     made.ingest(made.store("CASE"), false).unwrap();
@@ -299,8 +307,13 @@ mod dying {
         let scan = ["scan", &source, "--case", &case, "--jobs", "4", "--progress", "none"];
         let (code, errors) = run(&scan);
         assert_eq!(code, None, "it dies: {errors}");
+        let before = made.items("CASE");
         let (code, errors) = run(&scan);
         assert_eq!(code, None, "it dies once more, alone: {errors}");
+        assert!(
+            made.items("CASE") < before + 4,
+            "before all others: only those that were in hand beside it are done"
+        );
         assert!(errors.contains("in hand; each is tried again alone: "), "{errors}");
         assert!(errors.contains("bad.png"), "{errors}");
         let (code, errors) = run(&scan);
@@ -322,6 +335,40 @@ mod dying {
         // Nothing is done again, and it stays left out for a case that forgot its outcome.
         let (code, errors) = run(&scan);
         assert_eq!((code, errors.contains("bad.png")), (Some(0), false), "{errors}");
+    }
+
+    /// The same for a picture that only its verdict kills: it keeps its code from coefficients, and its hit stays unconfirmed.
+    #[test]
+    fn what_a_verdict_dies_with_twice_stays_unconfirmed() {
+        let made = Made::new(20);
+        let mut bytes = Vec::new();
+        let wave =
+            |x: u32, y: u32, by: u32| (128.0 + 90.0 * (f64::from(x * by + y * y / 97) / 41.0).sin()) as u8;
+        let picture =
+            RgbImage::from_fn(640, 640, |x, y| image::Rgb([wave(x, y, 1), wave(y, x, 2), wave(x, x, 1)]));
+        picture.write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::Jpeg).unwrap();
+        bytes.extend_from_slice(b"VDIE");
+        fs::write(made.path("source").join("bad.jpg"), bytes).unwrap();
+        let (source, case, known) = (made.name("source"), made.name("CASE"), made.name("codes.txt"));
+        let (code, errors) = run(&["hash", &made.name("source/bad.jpg"), "--quiet", "-o", &known]);
+        assert_eq!(code, Some(0), "{errors}");
+        let triage =
+            ["triage", &source, "--case", &case, "--known", &known, "--jobs", "2", "--progress", "none"];
+        for told in ["", "each is tried again alone: "] {
+            let (code, errors) = run(&triage);
+            assert_eq!((code, errors.contains(told)), (None, true), "it dies: {errors}");
+        }
+        let (code, errors) = run(&triage);
+        assert_eq!(code, Some(0), "{errors}");
+        let rows = made.rows("CASE");
+        assert_eq!(rows.iter().filter(|row| row.contains(" hashed ")).count(), 21, "{rows:?}");
+        assert!(
+            rows.contains(&"bad.jpg 0 unconfirmed".into()) || rows.contains(&"bad.jpg 1 unconfirmed".into()),
+            "{rows:?}"
+        );
+        // And it stays so: the next run, which tries again what is not confirmed, does not die.
+        let (code, errors) = run(&["match", "--case", &case, "--known", &known, "--quiet"]);
+        assert_eq!(code, Some(0), "{errors}");
     }
 
     /// A kill in the middle of a run condemns nothing, however often it comes.

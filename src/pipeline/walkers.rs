@@ -28,6 +28,8 @@ pub(super) struct Walkers<'a> {
     pub run: &'a Run<'a>,
     pub cancel: &'a CancelToken,
     pub roots: &'a [(SourceId, PathBuf)],
+    /// All that is visited, where there are any.
+    pub only: &'a [(usize, Entry)],
     pub tree: Tree,
     /// Files that the case knew with another size or time of change.
     pub changed: AtomicU64,
@@ -64,8 +66,12 @@ impl<'a> Walker<'a> {
     /// A source cannot be looked at, or the case cannot be read.
     pub fn run(mut self) -> Result<(), PipelineError> {
         let shared = self.shared;
+        for (source, entry) in shared.only {
+            self.visit(*source, entry.clone());
+        }
         // A folder without files asks no visitor whether to go on.
-        while !shared.cancel.is_cancelled()
+        while shared.only.is_empty()
+            && !shared.cancel.is_cancelled()
             && let Some(branch) = shared.tree.next()
         {
             let source = branch.source();
@@ -73,9 +79,9 @@ impl<'a> Walker<'a> {
             let listed = branch.list(&mut |source, entry| self.visit(source, entry));
             self.wait();
             listed.map_err(|error| source_error(&shared.roots[source].1, error))?;
-            if let Some(error) = self.failed.take() {
-                return Err(error);
-            }
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
         }
         let rest = self.grouper.take();
         if !rest.is_empty() {

@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::Work;
 use crate::source::name::{path_bytes, path_from_bytes};
 
 /// The name in the case's folder.
 const NAME: &str = "in-hand";
 /// Bytes from one slot to the next: records never share a page.
 const STRIDE: usize = 8192;
-/// Mark, checksum, SHA-256 of the content, length of the path.
-const HEAD: usize = 1 + 8 + 32 + 2;
+/// Mark, checksum, SHA-256 of the content, what is done with it, length of the path.
+const HEAD: usize = 1 + 8 + 32 + 1 + 2;
 /// Bytes of a path that are kept: it is for people, and the content is known by its digest.
 const MOST_PATH: usize = 4096;
 /// Slots that are read: more than a run has threads.
@@ -42,6 +43,7 @@ pub(super) struct Found {
     pub slot: usize,
     pub mark: Mark,
     pub sha256: [u8; 32],
+    pub work: Work,
     pub path: PathBuf,
 }
 
@@ -72,13 +74,14 @@ impl Journal {
     }
 
     /// Writes a record. A disk that is full fails the run by its database; the record alone does not.
-    pub fn write(&self, slot: usize, mark: Mark, sha256: &[u8; 32], path: &Path) {
+    pub fn write(&self, slot: usize, mark: Mark, sha256: &[u8; 32], work: Work, path: &Path) {
         let path = path_bytes(path);
         let path = &path[..path.len().min(MOST_PATH)];
         let mut record = Vec::with_capacity(HEAD + path.len());
         record.push(mark as u8);
         record.extend_from_slice(&[0; 8]);
         record.extend_from_slice(sha256);
+        record.push(work as u8);
         record.extend_from_slice(&(path.len() as u16).to_le_bytes());
         record.extend_from_slice(path);
         let checksum = checksum(&record[9..]);
@@ -108,7 +111,9 @@ fn read(slot: usize, bytes: &[u8]) -> Option<Found> {
         return None;
     }
     let sha256 = record.get(..32)?.try_into().ok()?;
-    Some(Found { slot, mark, sha256, path: path_from_bytes(&record[HEAD - 9..]) })
+    let work =
+        [Work::Decoding, Work::Verifying].into_iter().find(|&work| record.get(32) == Some(&(work as u8)))?;
+    Some(Found { slot, mark, sha256, work, path: path_from_bytes(&record[HEAD - 9..]) })
 }
 
 /// Of everything but the mark, which changes alone.
