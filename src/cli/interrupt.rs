@@ -70,9 +70,9 @@ pub fn run_begins(case: &Path, run: RunId, progress: &Progress) {
 
 /// A file that is not whole, and that an end in the middle takes away.
 #[derive(Debug)]
-pub struct Partial(PathBuf);
+pub struct Leftover(PathBuf);
 
-impl Partial {
+impl Leftover {
     /// Until it is dropped.
     #[must_use]
     pub fn new(path: &Path) -> Self {
@@ -81,7 +81,7 @@ impl Partial {
     }
 }
 
-impl Drop for Partial {
+impl Drop for Leftover {
     fn drop(&mut self) {
         loose_ends().partial.retain(|path| *path != self.0);
     }

@@ -11,7 +11,7 @@ use crate::source::name::escape_path;
 
 use super::args::RowFormat;
 use super::error::CliError;
-use super::interrupt::Partial;
+use super::interrupt::Leftover;
 
 /// So many names of partial files, left by killed runs, are passed over.
 const MOST_PARTIALS: u32 = 1000;
@@ -54,7 +54,7 @@ pub fn with_output(
     let shown = escape_path(&path);
     let failed = |error: &io::Error| CliError::failed(named(&shown, error));
     let (partial, file) = create_partial(&path).map_err(|error| failed(&error))?;
-    let _partial = Partial::new(&partial);
+    let _leftover = Leftover::new(&partial);
     let written = write_through(&shown, file, write)
         .and_then(|file| file.sync_all().map_err(|error| failed(&error)))
         .and_then(|()| fs::rename(&partial, &path).map_err(|error| failed(&error)));

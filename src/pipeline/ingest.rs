@@ -110,7 +110,7 @@ pub fn ingest(
     if progress.watched(|| unpanicked("matching", matched))? {
         let run = Run { backend, settings, progress, cancel, sets: &sets, examiner: &examiner };
         let changed = progress.watched(|| {
-            let suspects = suspects(progress, &roots);
+            let suspects = suspects(progress, settings, &roots);
             let first = match &suspects[..] {
                 [] => 0,
                 _ => run.files(store, &roots, &suspects, &mut report.peak_memory)?,
@@ -157,7 +157,11 @@ pub(super) struct Run<'a> {
 
 /// The files of the sources that an earlier run died with, as the walk will find them. What is not there any more is left
 /// to it, and so is what a link leads to.
-fn suspects(progress: &Progress, roots: &[(SourceId, PathBuf)]) -> Vec<(usize, Entry)> {
+fn suspects(
+    progress: &Progress,
+    settings: &IngestSettings,
+    roots: &[(SourceId, PathBuf)],
+) -> Vec<(usize, Entry)> {
     let mut suspects = Vec::new();
     for path in progress.in_hand.suspects() {
         let below = roots.iter().enumerate().find_map(|(source, (_, root))| {
@@ -174,7 +178,10 @@ fn suspects(progress: &Progress, roots: &[(SourceId, PathBuf)]) -> Vec<(usize, E
                 if entry.kind == EntryKind::File && entry.relative.is_empty() {
                     let names: Vec<_> =
                         relative.components().map(|name| path_bytes(name.as_ref()).into_owned()).collect();
-                    suspects.push((source, Entry { relative: names.join(&b'/'), ..entry }));
+                    let entry = Entry { relative: names.join(&b'/'), ..entry };
+                    if !settings.exclude.leave_out(&entry.relative) {
+                        suspects.push((source, entry));
+                    }
                 }
                 false
             });
