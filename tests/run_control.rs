@@ -81,7 +81,7 @@ fn a_reader_that_goes_away_is_no_error() {
     let [codes, set, package, other] =
         ["codes.txt", "known.set", "p.tar", "OTHER"].map(|name| place.path(name));
     expect(0, &place.run(&["hash", SEIZURE, "--quiet", "-o", &codes]));
-    expect(0, &place.run(&["known", "import", KNOWN, "--profile", "none", "-o", &set, "--quiet"]));
+    expect(0, &place.run(&["known", "import", &codes, "--profile", "known", "-o", &set, "--quiet"]));
     expect(0, &place.run(&["scan", SEIZURE, "--case", &other, "--quiet"]));
     expect(0, &place.run(&["key", "new", "--name", "Jo", "--agency", "Lab", "--contact", "x@y.example"]));
     expect(0, &place.run(&["share", "export", "--case", &case, "-o", &package, "--quiet"]));

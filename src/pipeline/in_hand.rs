@@ -133,10 +133,17 @@ impl InHand {
                         state.suspects.push(path);
                     }
                 }
-                Mark::Alone => notices.push(format!(
-                    "{name}: the program died twice with it in hand, the second time with nothing else: it is left out as \
-                     crashed_decoder, and digested all the same"
-                )),
+                Mark::Alone => {
+                    let then = match work {
+                        Work::Verifying => "it is not verified, and its hits stay unconfirmed",
+                        Work::Decoding | Work::Reading => {
+                            "it is left out as crashed_decoder, and digested all the same"
+                        }
+                    };
+                    notices.push(format!(
+                        "{name}: the program died twice with it in hand, the second time with nothing else: {then}"
+                    ));
+                }
                 Mark::LeftOut => {}
             }
             state.keep(slot, kept);
