@@ -178,7 +178,7 @@ impl Made {
     }
 
     #[cfg(unix)]
-    fn items(&self, case: &str) -> u64 {
+    fn items(&self, case: &str) -> i64 {
         let connection = Connection::open(self.path(case).join("case.sqlite")).unwrap();
         connection.query_row("SELECT count(*) FROM item", [], |row| row.get(0)).unwrap()
     }
