@@ -148,7 +148,7 @@ fn slow_source(folder: &Path, pictures: usize) {
 /// A scan that takes its time, once something of it is stored.
 fn scan(place: &Place, source: &str, case: &str) -> Child {
     let arguments =
-        ["scan", source, "--case", case, "--progress", "json", "--jobs", "1", "--decode", "pixels"];
+        ["scan", source, "--case", case, "--progress", "json", "--quiet", "--jobs", "1", "--decode", "pixels"];
     let mut child = place.command(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     for line in lines.by_ref() {
@@ -158,7 +158,6 @@ fn scan(place: &Place, source: &str, case: &str) -> Child {
         }
     }
     // What it says after that is read, so that it never waits for a reader.
-    child.stderr = None;
     std::thread::spawn(move || lines.for_each(drop));
     child
 }
@@ -203,7 +202,7 @@ fn a_disk_that_fills_up_ends_the_run_with_its_name_and_the_way_out() {
     let source = source.to_str().unwrap();
     place.0.summary("WHOLE", &["scan", source, "--quiet"]);
     let whole = place.0.exports("WHOLE");
-    for blocks in [300, 800, 1500] {
+    for blocks in [800, 1500] {
         let (name, program) = (format!("FULL{blocks}"), env!("CARGO_BIN_EXE_tamis"));
         let case = place.path(&name);
         let script =
