@@ -29,6 +29,7 @@ pub mod gpu;
 pub mod known;
 pub mod matching;
 pub mod outcome;
+mod partial;
 pub mod pdq;
 pub mod pipeline;
 pub mod report;

@@ -1,7 +1,6 @@
 //! The `tamis` program: parse, run, exit code.
 
-use clap::Parser;
-
 fn main() -> std::process::ExitCode {
-    tamis::cli::run(&tamis::cli::args::Arguments::parse())
+    let arguments = tamis::cli::args::Arguments::of(std::env::args_os());
+    tamis::cli::run(&arguments.unwrap_or_else(|error| error.exit()))
 }

@@ -3,8 +3,15 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::store::clamped;
-use super::{CaseError, SourceId};
+use super::{CaseError, CaseStore, SourceId};
 use crate::source::FileStamp;
+
+/// Items of source ?1 that may stand for a folder: what could not be listed, or not even looked at.
+macro_rules! failed_folder {
+    () => {
+        "source = ?1 AND outcome IN ('unreadable', 'vanished') AND stage = 'walk'"
+    };
+}
 
 /// What the case knows of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +22,29 @@ pub enum ItemState {
     Changed,
     /// Everything.
     Done,
+}
+
+impl CaseStore {
+    /// The folders of a source that could not be listed, or not to their end, as raw bytes below it.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn failed_folders(&self, source: SourceId) -> Result<Vec<Vec<u8>>, CaseError> {
+        let mut statement =
+            self.connection.prepare(concat!("SELECT path_raw FROM item WHERE ", failed_folder!()))?;
+        let rows = statement.query_map([source.0], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Takes back that a folder could not be listed: it was, and what lies in it are items.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn forget_failed_folder(&mut self, source: SourceId, folder: &[u8]) -> Result<(), CaseError> {
+        let sql = concat!("DELETE FROM item WHERE ", failed_folder!(), " AND path_raw = ?2");
+        self.connection.execute(sql, params![source.0, folder])?;
+        Ok(())
+    }
 }
 
 /// Tells the walking thread what is done already.

@@ -21,6 +21,7 @@ use crate::matching::VerifyMode;
 use crate::pdq::{Code, Geometry, TileHash};
 use crate::source::Digests;
 use crate::source::database::hear;
+use crate::source::identity::FileId;
 use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
 
 /// Geometry, distance, least quality, verify, and malformed lines that were skipped: what decides a set's hits.
@@ -205,14 +206,26 @@ impl CaseStore {
             self.connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
             return Ok(SourceId(id));
         }
-        let mut statement = self.connection.prepare("SELECT path_raw FROM source ORDER BY path_raw")?;
-        let others =
-            statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
-        for other in others {
+        let mut statement = self.connection.prepare("SELECT id, path_raw FROM source ORDER BY path_raw")?;
+        let others = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<Vec<(i64, Vec<u8>)>, _>>()?;
+        // Names may be spelled in other letters, and folders be mounted twice.
+        let ids = |path: &Path| path.ancestors().map(FileId::of).collect::<Vec<_>>();
+        let is_same = |a: &Option<FileId>, b: &Option<FileId>| {
+            a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a.is_same_place(b))
+        };
+        let own = ids(path);
+        for (id, other) in others {
             let other = path_from_bytes(&other);
-            let relation = if path.starts_with(&other) {
+            let others = ids(&other);
+            if is_same(&own[0], &others[0]) {
+                self.connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
+                return Ok(SourceId(id));
+            }
+            let relation = if path.starts_with(&other) || own.iter().any(|above| is_same(above, &others[0])) {
                 "lies inside"
-            } else if other.starts_with(path) {
+            } else if other.starts_with(path) || others.iter().any(|above| is_same(above, &own[0])) {
                 "holds"
             } else {
                 continue;

@@ -4,14 +4,18 @@ pub mod known;
 mod report;
 pub mod rules;
 
+use std::any::TypeId;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::decode::DecodeMode;
 use crate::matching::{BackendRequest, DEFAULT_DISTANCE, JoinMethod, MAX_DISTANCE, VerifyMode};
 use crate::pdq::{Geometry, MIN_QUALITY};
 use crate::source::Glob;
+use crate::source::name::for_system;
 
 use super::config::MemorySize;
 
@@ -34,6 +38,30 @@ pub struct Arguments {
     /// Options of every command.
     #[command(flatten)]
     pub common: Common,
+}
+
+impl Arguments {
+    /// The arguments of a command line. Its paths become what the system is to be given ([`for_system`]), but for those of `tamis hash`,
+    /// which it shows as they were typed.
+    ///
+    /// # Errors
+    /// Wrong usage, or help was asked for.
+    pub fn of(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = with_paths(Self::command()).try_get_matches_from(words)?;
+        Self::from_arg_matches(&matches)
+    }
+}
+
+fn with_paths(command: clap::Command) -> clap::Command {
+    let shown = command.get_name() == "hash";
+    let command = command.mut_args(|arg| {
+        let is_path = arg.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+        if !is_path || shown && arg.is_positional() {
+            return arg;
+        }
+        arg.value_parser(PathBufValueParser::new().map(|path| for_system(&path)))
+    });
+    command.mut_subcommands(with_paths)
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done (whatever was found or unreadable), 1 failed, 2 wrong usage, \

@@ -1,10 +1,11 @@
 //! Where a command's result goes: standard output, or a file that appears only when it is whole.
 
 use std::cell::Cell;
-use std::fs::{self, File, Metadata};
+use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use crate::partial::Partial;
 use crate::pipeline::CancelToken;
 use crate::report::parquet;
 use crate::source::name::escape_path;
@@ -12,9 +13,6 @@ use crate::source::name::escape_path;
 use super::args::RowFormat;
 use super::error::CliError;
 use super::interrupt::Leftover;
-
-/// So many names of partial files, left by killed runs, are passed over.
-const MOST_PARTIALS: u32 = 1000;
 
 /// Refuses Parquet where it cannot be: in a program that was built without it, and on a terminal.
 ///
@@ -53,16 +51,10 @@ pub fn with_output(
     };
     let shown = escape_path(&path);
     let failed = |error: &io::Error| CliError::failed(named(&shown, error));
-    let (partial, file) = create_partial(&path).map_err(|error| failed(&error))?;
-    let _leftover = Leftover::new(&partial);
-    let written = write_through(&shown, file, write)
-        .and_then(|file| file.sync_all().map_err(|error| failed(&error)))
-        .and_then(|()| fs::rename(&partial, &path).map_err(|error| failed(&error)));
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&partial);
-    }
-    written
+    let partial = Partial::beside(&path, "").map_err(|error| failed(&error))?;
+    let _leftover = Leftover::new(&partial.path);
+    let partial = write_through(&shown, partial, write)?;
+    partial.rename(&path).map_err(|error| failed(&error))
 }
 
 /// Where a result is written to.
@@ -129,23 +121,6 @@ fn unwritable(metadata: &Metadata) -> Option<&'static str> {
     None
 }
 
-/// Makes a new file beside `path`; what is there under any name stays as it is.
-fn create_partial(path: &Path) -> io::Result<(PathBuf, File)> {
-    let mut number = 1;
-    loop {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(if number == 1 { ".partial".into() } else { format!(".partial-{number}") });
-        let partial = path.with_file_name(name);
-        match File::options().write(true).create_new(true).open(&partial) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MOST_PARTIALS => {
-                number += 1;
-            }
-            Err(error) => return Err(error),
-            Ok(file) => return Ok((partial, file)),
-        }
-    }
-}
-
 /// A writer whose errors say what could not be written to, and that notes when its reader has gone.
 struct Sink<'a, W> {
     name: String,
@@ -209,6 +184,7 @@ pub(super) fn named(sink: &str, error: &io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_file_appears_only_when_it_is_whole() {

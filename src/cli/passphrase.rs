@@ -10,6 +10,7 @@ use age::secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
+use crate::share::store::open_to_others;
 use crate::source::name::escape_path;
 
 /// The variable of the environment.
@@ -71,6 +72,9 @@ fn first_line(path: &Path) -> Result<Zeroizing<String>, CliError> {
     let failed =
         |reason: &str| CliError::Usage(format!("the passphrase file {}: {reason}", escape_path(path)));
     let file = File::open(path).map_err(|error| failed(&error.to_string()))?;
+    if let Some(reason) = open_to_others(&file, path).map_err(|error| failed(&error.to_string()))? {
+        return Err(CliError::Usage(format!("the passphrase file {reason}")));
+    }
     // All its room at once, so that growing leaves no copies behind, and no buffer between that would keep one.
     let mut text = Zeroizing::new(Vec::with_capacity(LONGEST as usize + 64));
     file.take(LONGEST + 1).read_to_end(&mut text).map_err(|error| failed(&error.to_string()))?;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::case::CaseReader;
 use crate::share::store::PRIVATE;
-use crate::source::name::escape_path;
+use crate::source::identity::FileId;
+use crate::source::name::{escape_path, for_system};
 
 use super::error::CliError;
 
@@ -60,7 +61,7 @@ impl<'a> Protected<'a> {
             let real = resolve(source);
             let relation = if resolved == real || is_same_file(sink, source) {
                 "is"
-            } else if resolved.starts_with(&real) {
+            } else if lies_inside(&resolved, &real) {
                 "lies inside"
             } else {
                 continue;
@@ -150,24 +151,21 @@ fn is_case_database(path: &Path) -> bool {
 
 /// Whether two names are of one file, as hard links are. Where a source is a folder its files are not asked
 /// one by one: an output is renamed into place, which leaves the other names of an old file as they are.
-#[cfg(unix)]
 fn is_same_file(a: &Path, b: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (fs::metadata(a), fs::metadata(b)) {
-        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
-    }
+    FileId::of(a).zip(FileId::of(b)).is_some_and(|(a, b)| a.is_same_file(&b))
 }
 
-/// The system's identity of a file cannot be asked for portably; paths are compared.
-#[cfg(not(unix))]
-fn is_same_file(_a: &Path, _b: &Path) -> bool {
-    false
+/// Whether a path lies in a folder, however either is spelled or mounted.
+fn lies_inside(path: &Path, folder: &Path) -> bool {
+    let Some(id) = FileId::of(folder) else { return path.starts_with(folder) };
+    let is_folder = |above: &Path| FileId::of(above).is_some_and(|above| above.is_same_place(&id));
+    path.starts_with(folder) || path.ancestors().skip(1).any(is_folder)
 }
 
 /// The real path of a file that may not exist yet: its nearest existing ancestor is resolved.
 fn resolve(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let path = for_system(path);
+    let absolute = std::path::absolute(&path).unwrap_or(path);
     for ancestor in absolute.ancestors() {
         if let Ok(real) = fs::canonicalize(ancestor) {
             return match absolute.strip_prefix(ancestor) {
@@ -203,6 +201,19 @@ mod tests {
         assert!(!refused(&folder.path().join("CASE")));
         assert!(!refused(&folder.path().join("seizure-2")));
         assert!(!refused(&folder.path().join("single.jpg.csv")));
+    }
+
+    #[test]
+    fn hard_links_to_evidence_are_evidence() {
+        let folder = tempfile::tempdir().unwrap();
+        let [source, hard, other] = ["a.jpg", "hard", "other"].map(|name| folder.path().join(name));
+        fs::write(&source, "evidence").unwrap();
+        fs::write(&other, "evidence").unwrap();
+        fs::hard_link(&source, &hard).unwrap();
+        let sources = [source];
+        assert!(Protected::new(&sources, &[]).refuse_output(Some(&hard)).is_err());
+        assert!(Protected::new(&[], &sources).refuse_output(Some(&hard)).is_err());
+        assert!(Protected::new(&sources, &[]).refuse_output(Some(&other)).is_ok());
     }
 
     #[cfg(unix)]

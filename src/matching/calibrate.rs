@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -17,6 +18,7 @@ use super::flat::FlatIndex;
 use super::popcount::InstructionSet;
 use crate::gpu::flat::SearchLimits;
 use crate::gpu::{AdapterSelector, FlatKernel, GpuContext, GpuError, GpuSearcher};
+use crate::partial::Partial;
 use crate::pdq::{Code, TILE_SIDE, Tile, hash_tile};
 
 /// Codes that are searched in a measurement.
@@ -272,9 +274,9 @@ fn write_cache(cache: &BTreeMap<String, Measurement>) -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     // Renamed into place, so that two runs at once never leave half a file.
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    fs::write(&partial, serde_json::to_vec_pretty(cache)?)?;
-    fs::rename(partial, path)
+    let mut partial = Partial::beside(&path, "")?;
+    partial.write_all(&serde_json::to_vec_pretty(cache)?)?;
+    partial.rename(&path)
 }
 
 #[cfg(test)]

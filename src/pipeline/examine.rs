@@ -139,8 +139,8 @@ impl<'a> Examiner<'a> {
     /// readers' budget is left alone: what it would give could be held by files that wait for this verdict.
     pub fn verdict(&self, path: &Path, size: u64, sha256: &[u8; 32]) -> Option<Result<Picture, Failure>> {
         // As the walk saw it: a link that took the file's place is not followed, and another size is other bytes.
-        let metadata = path.symlink_metadata().ok()?;
-        if !metadata.is_file() || metadata.len() != size {
+        let mut file = SourceFile::open(path).ok()?;
+        if file.size() != size {
             return None;
         }
         let Some(_permit) = self.verdict_bytes.take(size) else {
@@ -153,7 +153,7 @@ impl<'a> Examiner<'a> {
         };
         // One byte more would show that it grew.
         let mut bytes = Buffer::new(size as usize + 1);
-        let filled = SourceFile::open(path).and_then(|mut file| file.fill(bytes.room())).ok()?;
+        let filled = file.fill(bytes.room()).ok()?;
         bytes.put(filled);
         if filled as u64 != size || sha256_of(&bytes) != *sha256 {
             return None;

@@ -1,5 +1,6 @@
 //! `scan` and `triage`: from sources to a case, matched on the way.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Component, PathBuf};
 use std::sync::Mutex;
@@ -25,8 +26,9 @@ use crate::decode::DecodeMode;
 use crate::known::KnownSet;
 use crate::matching::{Backend, VerifyMode};
 use crate::pdq::Geometry;
+use crate::source::identity::real_path;
 use crate::source::name::{escape_path, path_bytes};
-use crate::source::{Entry, EntryKind, Excludes, Tree, walk};
+use crate::source::{Entry, EntryKind, Excludes, Tree, access_times_notice, walk};
 
 /// Groups of files that the walk is ahead of the readers.
 const GROUPS_AHEAD: usize = 64;
@@ -123,6 +125,7 @@ pub fn ingest(
         }
     }
     progress.profile.end();
+    notices.extend(access_times_notice());
     report.interrupted = cancel.is_cancelled();
     progress.in_hand.end(!report.interrupted);
     if !report.interrupted {
@@ -135,10 +138,16 @@ pub fn ingest(
     Ok(report)
 }
 
-/// The absolute path of a source, with the links on the way to it resolved.
-fn real_path(source: &std::path::Path) -> io::Result<PathBuf> {
-    // On Windows canonical paths begin with `\\?\`, which people do not type.
-    if cfg!(windows) { std::path::absolute(source) } else { source.canonicalize() }
+/// The folders that the case could not list in an earlier run, as a [`Tree`] names them.
+fn failed_before(
+    store: &CaseStore,
+    roots: &[(SourceId, PathBuf)],
+) -> Result<HashSet<(usize, Vec<u8>)>, PipelineError> {
+    let mut folders = HashSet::new();
+    for (place, &(source, _)) in roots.iter().enumerate() {
+        folders.extend(store.failed_folders(source)?.into_iter().map(|folder| (place, folder)));
+    }
+    Ok(folders)
 }
 
 pub(super) fn source_error(source: &std::path::Path, error: io::Error) -> PipelineError {
@@ -211,12 +220,13 @@ impl Run<'_> {
             profile,
         };
         let sources: Vec<PathBuf> = roots.iter().map(|(_, path)| path.clone()).collect();
+        let tree = Tree::new(&sources).noting(failed_before(store, roots)?);
         let walkers = Walkers {
             run: self,
             cancel: &stages.cancel,
             roots,
             only,
-            tree: Tree::new(&sources),
+            tree,
             changed: AtomicU64::new(0),
         };
         let mut done = self.done_already(store, roots)?;
@@ -284,6 +294,12 @@ impl Run<'_> {
         });
         stages.end()?;
         *peak_memory = (*peak_memory).max(readers.peak());
+        // Only now, when what lies in them is stored.
+        if !self.cancel.is_cancelled() {
+            for (source, folder) in walkers.tree.read_again() {
+                store.forget_failed_folder(roots[source].0, &folder)?;
+            }
+        }
         Ok(walkers.changed())
     }
 

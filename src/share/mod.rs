@@ -1,7 +1,7 @@
 //! What agencies tell each other of their cases: signed packages of hashes without pictures, and what several
 //! cases and packages have in common.
 //!
-//! * [`keys`] and [`store`]: who signs, who is trusted, who can open what is encrypted.
+//! * [`keys`] and [`store`]: who signs, who is trusted, who can open what is encrypted; [`received`]: what came already.
 //! * [`package`] is the format, [`container`] the archive it comes in; [`mod@write`] makes packages and [`read`] verifies
 //!   them while it reads. `docs/share-package.md` describes both for somebody without this program.
 //! * [`known_list`] makes a list for `--known` of a package; [`link`] compares cases and packages ([`holder`]). What known sets
@@ -14,6 +14,7 @@ pub mod known_list;
 pub mod link;
 pub mod package;
 pub mod read;
+pub mod received;
 pub mod said;
 pub mod store;
 pub mod write;

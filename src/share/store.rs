@@ -144,7 +144,7 @@ impl KeyStore {
         let path = self.folder.join(PRIVATE);
         let refused =
             |reason: &str| ShareError::Refused(format!("the private key {}: {reason}", escape_path(&path)));
-        let encrypted = read_small(&path)?;
+        let encrypted = read_small(&path, true)?;
         let damaged = |_| refused("it is damaged, or no private key of Tamis: restore it from your backup");
         let decryptor = age::Decryptor::new_buffered(&encrypted[..]).map_err(damaged)?;
         if !decryptor.is_scrypt() {
@@ -257,12 +257,36 @@ impl KeyStore {
 /// # Errors
 /// It cannot be read, or is none.
 pub fn read_public(path: &Path) -> Result<PublicKey, ShareError> {
-    PublicKey::parse(&read_small(path)?)
+    PublicKey::parse(&read_small(path, false)?)
         .map_err(|reason| ShareError::Refused(format!("key file {}: {reason}", escape_path(path))))
 }
 
-/// Reads a file of a key's size.
-fn read_small(path: &Path) -> Result<Vec<u8>, ShareError> {
+/// Says what is wrong with a file that holds a secret and that others may read or change; `None` where only its owner may, where the
+/// system has no permissions of that kind, and of what is no regular file, such as a pipe from a program that keeps passphrases.
+///
+/// # Errors
+/// The system's.
+pub fn open_to_others(file: &File, path: &Path) -> io::Result<Option<String>> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let metadata = file.metadata()?;
+        let mode = metadata.permissions().mode() & 0o777;
+        if metadata.is_file() && mode & 0o077 != 0 {
+            return Ok(Some(format!(
+                "{}: other users have access to it (mode {mode:04o}); make it yours alone with `chmod 600`, and consider whether \
+                 somebody has read it",
+                escape_path(path)
+            )));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (file, path);
+    Ok(None)
+}
+
+/// Reads a file of a key's size. A `private` one is refused where others have access to it.
+fn read_small(path: &Path, private: bool) -> Result<Vec<u8>, ShareError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => {
             ShareError::Refused(format!("there is no key {}: `tamis key new` makes one", escape_path(path)))
@@ -271,6 +295,9 @@ fn read_small(path: &Path) -> Result<Vec<u8>, ShareError> {
     };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
+    if private && let Some(reason) = open_to_others(&file, path).map_err(failed)? {
+        return Err(ShareError::Refused(reason));
+    }
     file.take(LARGEST_KEY + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LARGEST_KEY {
         return Err(ShareError::Refused(format!("{} is too large for a key", escape_path(path))));
@@ -279,7 +306,7 @@ fn read_small(path: &Path) -> Result<Vec<u8>, ShareError> {
 }
 
 /// Makes a folder that only the user can look into, if it is not there.
-fn make_private_folder(folder: &Path) -> Result<(), ShareError> {
+pub(super) fn make_private_folder(folder: &Path) -> Result<(), ShareError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
-use super::name::path_bytes;
+use super::name::for_system;
 
 /// Takes from a connection what a database could do to its reader: no trigger fires, a view or a column calls only functions that
 /// SQLite holds to be harmless, no other file is attached, and pages are looked at before they are used.
@@ -51,19 +51,48 @@ pub fn hear(
 /// # Errors
 /// It cannot be opened.
 pub fn open_immutable(database: &Path) -> rusqlite::Result<Connection> {
-    let absolute = std::path::absolute(database).unwrap_or_else(|_| database.to_path_buf());
-    let mut uri = String::from("file:");
-    for &byte in path_bytes(&absolute).iter() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
-            b'\\' if cfg!(windows) => uri.push('/'),
-            _ => uri.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    uri.push_str("?immutable=1");
+    let uri = immutable_uri(for_system(database).as_os_str().as_encoded_bytes());
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(uri, flags)?;
     distrust(&connection)?;
     Ok(connection)
+}
+
+/// A path as a URI. The separators are written in digits too: two slashes at the beginning, or a server of Windows, would be taken for
+/// the name of a host, which SQLite refuses.
+fn immutable_uri(path: &[u8]) -> String {
+    let mut uri = String::from("file:");
+    for &byte in path {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn a_path_of_any_form_is_a_path() {
+        assert_eq!(immutable_uri(br"\\?\UNC\s\d.x"), "file:%5C%5C%3F%5CUNC%5Cs%5Cd.x?immutable=1");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a?mode=rwc&b #%41.sqlite");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        let mut paths = vec![path.clone()];
+        if cfg!(unix) {
+            // Two slashes at the beginning are one to the system, and a host to a URI.
+            paths.push(PathBuf::from(format!("/{}", path.display())));
+        }
+        for path in paths {
+            let tables = open_immutable(&path)
+                .and_then(|database| database.query_row("SELECT count(*) FROM t", [], |row| row.get(0)));
+            assert_eq!(tables, Ok(0), "{}", path.display());
+        }
+    }
 }

@@ -5,6 +5,8 @@
 pub mod database;
 pub mod digest;
 mod exclude;
+mod folder;
+pub mod identity;
 pub mod name;
 mod open;
 pub mod read;
@@ -12,10 +14,13 @@ pub mod stamp;
 pub mod storage;
 pub mod tree;
 pub mod trivial;
+#[cfg_attr(not(windows), allow(dead_code, reason = "of Windows, and tested everywhere"))]
+mod verbatim;
 pub mod walk;
 
 pub use digest::{Digester, Digests, sha256_of};
 pub use exclude::{Excludes, Glob, GlobError};
+pub use open::access_times_notice;
 pub use read::SourceFile;
 pub use stamp::FileStamp;
 pub use tree::Tree;

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use super::verbatim;
+
 /// The printable form of raw bytes.
 #[must_use]
 pub fn escape(bytes: &[u8]) -> String {
@@ -128,10 +130,11 @@ pub fn escape_path(path: &Path) -> String {
 }
 
 /// The raw bytes of a path: as they are on Unix; on Windows UTF-8, with unpaired surrogates in the
-/// three-byte form that UTF-8 would give them (WTF-8).
+/// three-byte form that UTF-8 would give them (WTF-8), and without the prefix that only the system needs (`super::verbatim`).
 #[must_use]
 pub fn path_bytes(path: &Path) -> Cow<'_, [u8]> {
-    Cow::Borrowed(path.as_os_str().as_encoded_bytes())
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if cfg!(windows) { verbatim::plain(bytes) } else { Cow::Borrowed(bytes) }
 }
 
 /// The path of raw bytes that [`path_bytes`] gave.
@@ -143,10 +146,29 @@ pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
 
-/// The path of raw bytes that [`path_bytes`] gave.
+/// A path that was typed as the system is to be given it: on Windows in the form that it does not take apart (`super::verbatim`),
+/// elsewhere as it is.
+#[must_use]
+pub fn for_system(path: &Path) -> PathBuf {
+    #[cfg(windows)]
+    if let Ok(current) = std::env::current_dir()
+        && let Some(bytes) =
+            verbatim::verbatim(path.as_os_str().as_encoded_bytes(), current.as_os_str().as_encoded_bytes())
+    {
+        return from_encoded(&bytes);
+    }
+    path.to_path_buf()
+}
+
+/// The path of raw bytes that [`path_bytes`] gave, as the system is to be given it.
 #[cfg(windows)]
 #[must_use]
 pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
+    from_encoded(verbatim::absolute(bytes).as_deref().unwrap_or(bytes))
+}
+
+#[cfg(windows)]
+fn from_encoded(bytes: &[u8]) -> PathBuf {
     use std::ffi::OsString;
     use std::os::windows::ffi::OsStringExt;
     let mut units = Vec::with_capacity(bytes.len());

@@ -28,6 +28,15 @@ impl From<&Metadata> for FileStamp {
     }
 }
 
+impl FileStamp {
+    /// A time of seconds since 1970 and nanoseconds after them; `None` beyond the years 1677…2262.
+    #[cfg(unix)]
+    pub(super) fn time(seconds: i64, nanoseconds: i64) -> Option<i64> {
+        let time = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+        i64::try_from(time).ok()
+    }
+}
+
 /// `None` where the system does not keep the time, or it is beyond the years 1677…2262.
 fn nanoseconds(time: io::Result<SystemTime>) -> Option<i64> {
     let time = time.ok()?;
@@ -44,8 +53,9 @@ mod tests {
 
     #[test]
     fn times_before_the_epoch_are_negative() {
-        assert_eq!(nanoseconds(Ok(UNIX_EPOCH + Duration::from_nanos(5))), Some(5));
-        assert_eq!(nanoseconds(Ok(UNIX_EPOCH - Duration::from_nanos(5))), Some(-5));
+        // Windows counts in hundreds of nanoseconds.
+        assert_eq!(nanoseconds(Ok(UNIX_EPOCH + Duration::from_nanos(500))), Some(500));
+        assert_eq!(nanoseconds(Ok(UNIX_EPOCH - Duration::from_nanos(500))), Some(-500));
         assert_eq!(nanoseconds(Err(io::ErrorKind::Unsupported.into())), None);
     }
 }

@@ -1,18 +1,18 @@
 //! Listing sources with several threads: every name once, in no order, links not followed.
 
-use std::fs::{self, DirEntry};
+use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::name::path_bytes;
-use super::walk::{Entry, entry, unlistable};
+use super::folder::{self, Folder, Found, Look};
+use super::walk::{Entry, MAX_OPEN, entry, push_name, unlistable};
 
 /// Folders that wait to be listed, at most; beyond them a walker goes down at once instead of remembering.
 const MAX_WAITING: usize = 4096;
-/// Folders that one walker holds open while it goes down. Deeper ones wait after all: open files are scarcer
-/// than memory.
-const MAX_OPEN: usize = 32;
+/// From paths of so many bytes on a walker goes down at once, from handle to handle, as far as [`MAX_OPEN`] lets it: a folder that
+/// waits is opened by its path, of which the system takes so much at a time (`super::folder`).
+const LONG: usize = 1024;
 /// Names of one folder that are sorted and looked at together.
 const CHUNK: usize = 1024;
 
@@ -27,6 +27,7 @@ pub struct Tree {
     state: Mutex<State>,
     changed: Condvar,
     max_waiting: usize,
+    failed_before: HashSet<(usize, Vec<u8>)>,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +36,8 @@ struct State {
     /// Branches that walkers have in hand, and that may bring more.
     taken: usize,
     stopped: bool,
+    /// Of the folders that failed before: those that were listed to their end.
+    read_again: Vec<(usize, Vec<u8>)>,
 }
 
 /// A source, or a folder somewhere in it.
@@ -66,7 +69,21 @@ impl Tree {
         // The last that waits is taken first.
         let waiting = sources.iter().enumerate().rev().map(branch).collect();
         let state = State { waiting, ..State::default() };
-        Self { state: Mutex::new(state), changed: Condvar::new(), max_waiting }
+        Self { state: Mutex::new(state), changed: Condvar::new(), max_waiting, failed_before: HashSet::new() }
+    }
+
+    /// Notes which of these folders, as the place of their source in the list and their raw bytes below it, are listed to their end
+    /// this time.
+    #[must_use]
+    pub fn noting(mut self, failed_before: HashSet<(usize, Vec<u8>)>) -> Self {
+        self.failed_before = failed_before;
+        self
+    }
+
+    /// Of the folders that [`Tree::noting`] named: those that were listed to their end.
+    #[must_use]
+    pub fn read_again(&self) -> Vec<(usize, Vec<u8>)> {
+        self.lock().read_again.clone()
     }
 
     /// The next folder to list. Waits while others may still find some; `None` when all is listed, or a visitor
@@ -96,10 +113,12 @@ impl Tree {
         self.changed.notify_all();
     }
 
-    /// Lets a folder wait for any walker; gives it back where the walker is to list it itself.
+    /// Lets a folder wait for any walker; gives it back where the walker is to list it itself. Deeper ones than [`MAX_OPEN`] wait after
+    /// all: open files are scarcer than memory.
     fn leave(&self, branch: Branch, open: usize) -> Option<Branch> {
         let mut state = self.lock();
-        if state.waiting.len() >= self.max_waiting && open < MAX_OPEN {
+        let go_down = state.waiting.len() >= self.max_waiting || branch.path.as_os_str().len() >= LONG;
+        if go_down && open < MAX_OPEN {
             return Some(branch);
         }
         state.waiting.push(branch);
@@ -109,50 +128,76 @@ impl Tree {
     }
 
     /// Returns whether to go on.
-    fn list(&self, branch: &Branch, open: usize, visit: &mut dyn FnMut(usize, Entry) -> bool) -> bool {
+    fn list(
+        &self,
+        branch: &Branch,
+        opened: io::Result<Folder>,
+        open: usize,
+        visit: &mut dyn FnMut(usize, Entry) -> bool,
+    ) -> bool {
         let failed = |error: &io::Error| unlistable(&branch.path, &branch.relative, error);
-        let mut listing = match fs::read_dir(&branch.path) {
+        let mut listing = match opened {
             Ok(listing) => listing,
             Err(error) => return visit(branch.source, failed(&error)),
         };
+        let mut whole = true;
         loop {
             let mut chunk = Vec::new();
             let mut ended = true;
-            for child in listing.by_ref().take(CHUNK) {
+            while chunk.len() < CHUNK
+                && let Some(child) = listing.next()
+            {
                 ended = false;
                 match child {
                     Ok(child) => chunk.push(child),
-                    Err(error) if !visit(branch.source, failed(&error)) => return false,
-                    Err(_) => {}
+                    Err(error) => {
+                        whole = false;
+                        if !visit(branch.source, failed(&error)) {
+                            return false;
+                        }
+                    }
                 }
             }
             if ended {
-                return true;
+                break;
             }
             sort_by_place(&mut chunk);
             for child in chunk {
-                if !self.look_at(branch, &child, open, visit) {
+                if !self.look_at(branch, &listing, &child, open, visit) {
                     return false;
                 }
             }
         }
+        if whole && !self.failed_before.is_empty() {
+            let folder = (branch.source, branch.relative.clone());
+            if self.failed_before.contains(&folder) {
+                self.lock().read_again.push(folder);
+            }
+        }
+        true
     }
 
     fn look_at(
         &self,
         parent: &Branch,
-        child: &DirEntry,
+        folder: &Folder,
+        child: &Found,
         open: usize,
         visit: &mut dyn FnMut(usize, Entry) -> bool,
     ) -> bool {
-        let path = child.path();
-        let relative = below(&parent.relative, child);
-        // On every system these look at the link itself, not at what it points to.
-        if child.file_type().is_ok_and(|kind| kind.is_dir()) {
-            let branch = Branch { source: parent.source, path, relative };
-            return self.leave(branch, open).is_none_or(|branch| self.list(&branch, open + 1, visit));
+        let path = parent.path.join(&child.name);
+        let mut relative = Vec::with_capacity(parent.relative.len() + 1 + child.name.len());
+        relative.extend_from_slice(&parent.relative);
+        push_name(&mut relative, &child.name);
+        let looked = (!child.is_folder).then(|| folder.look(child));
+        match looked.filter(|looked| !looked.as_ref().is_ok_and(Look::is_folder)) {
+            Some(looked) => visit(parent.source, entry(path, relative, looked)),
+            None => {
+                let branch = Branch { source: parent.source, path, relative };
+                self.leave(branch, open)
+                    .is_none_or(|branch| self.list(&branch, folder.enter(child), open + 1, visit))
+            }
         }
-        visit(parent.source, entry(path, relative, &child.metadata()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -174,17 +219,21 @@ impl Taken<'_> {
     /// The branch is a source and cannot be looked at. All else is an entry with an outcome.
     pub fn list(self, visit: &mut dyn FnMut(usize, Entry) -> bool) -> io::Result<()> {
         let Branch { source, path, relative } = &self.branch;
-        let go_on = if relative.is_empty() {
-            match fs::symlink_metadata(path) {
-                Ok(metadata) if metadata.is_dir() => self.tree.list(&self.branch, 1, visit),
-                Ok(metadata) => visit(*source, entry(path.clone(), Vec::new(), &Ok(metadata))),
+        let file = if relative.is_empty() {
+            match folder::look(path) {
+                Ok(looked) if looked.is_folder() => None,
+                Ok(looked) => Some(entry(path.clone(), Vec::new(), Ok(looked))),
                 Err(error) => {
                     self.tree.stop();
                     return Err(error);
                 }
             }
         } else {
-            self.tree.list(&self.branch, 1, visit)
+            None
+        };
+        let go_on = match file {
+            Some(file) => visit(*source, file),
+            None => self.tree.list(&self.branch, Folder::open(path), 1, visit),
         };
         if !go_on {
             self.tree.stop();
@@ -205,35 +254,23 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// The name of a child below the source, with `/` between folders.
-fn below(parent: &[u8], child: &DirEntry) -> Vec<u8> {
-    let name = child.file_name();
-    let name = path_bytes(Path::new(&name));
-    let mut relative = Vec::with_capacity(parent.len() + 1 + name.len());
-    if !parent.is_empty() {
-        relative.extend_from_slice(parent);
-        relative.push(b'/');
-    }
-    relative.extend_from_slice(&name);
-    relative
-}
-
 /// The order of the numbers of the files' entries on the disk is near that of the files themselves, while a
 /// listing may come in the order of a hash: on a spinning disk that is the difference between a sweep and seeks.
 #[cfg(unix)]
-fn sort_by_place(chunk: &mut [DirEntry]) {
-    use std::os::unix::fs::DirEntryExt;
-    chunk.sort_unstable_by_key(DirEntryExt::ino);
+fn sort_by_place(chunk: &mut [Found]) {
+    chunk.sort_unstable_by_key(|found| found.place);
 }
 
 #[cfg(not(unix))]
-fn sort_by_place(_chunk: &mut [DirEntry]) {}
+fn sort_by_place(_chunk: &mut [Found]) {}
 
 #[cfg(test)]
 mod tests {
     use super::super::walk::{EntryKind, walk};
     use super::*;
     use crate::outcome::Outcome;
+    use std::fs;
+    use std::path::Path;
     use std::thread;
 
     /// 2,000 files in one folder, chains of folders, an empty one, and folders beside folders.
@@ -248,6 +285,10 @@ mod tests {
             fs::write(path.join("leaf"), b"x").unwrap();
         }
         fs::create_dir(folder.join("empty")).unwrap();
+        #[cfg(unix)]
+        folder::dig(folder, 250, 20, "bottom", b"x");
+        #[cfg(unix)]
+        folder::dig(folder, 14, 300, "bottom", b"x");
     }
 
     fn listed(tree: &Tree, walkers: usize) -> Vec<(usize, Entry)> {
@@ -286,7 +327,7 @@ mod tests {
             .unwrap();
         }
         expected.sort_by(|(a, x), (b, y)| (a, &x.path).cmp(&(b, &y.path)));
-        assert_eq!(expected.len(), 2061);
+        assert_eq!(expected.len(), if cfg!(unix) { 2063 } else { 2061 });
         for (walkers, max_waiting) in [(1, MAX_WAITING), (4, MAX_WAITING), (1, 0), (3, 0), (3, 2)] {
             let tree = Tree::with_limit(&sources, max_waiting);
             assert!(listed(&tree, walkers) == expected, "{walkers} walkers, {max_waiting} may wait");

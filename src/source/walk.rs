@@ -1,12 +1,17 @@
 //! Listing what was seized: every name once, in the order of their bytes, links not followed.
 
-use std::fs::{self, DirEntry, FileType, Metadata};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::vec;
 
-use super::name::path_bytes;
+use super::folder::{self, Folder, Found, Kind, Look};
+use super::name::{escape_path, path_bytes};
 use super::stamp::FileStamp;
 use crate::outcome::{Failure, Outcome, Stage};
+
+/// Folders that a walk holds open: the lowest ones it is in. Those above are opened again when it comes back to them.
+pub(super) const MAX_OPEN: usize = 32;
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,49 +44,123 @@ pub struct Entry {
 /// # Errors
 /// The source itself cannot be looked at. All else is an entry with an outcome.
 pub fn walk(source: &Path, visit: &mut dyn FnMut(Entry) -> bool) -> io::Result<()> {
-    let metadata = fs::symlink_metadata(source)?;
-    if metadata.is_dir() {
-        walk_folder(source, &[], visit);
-    } else {
-        visit(entry(source.to_path_buf(), Vec::new(), &Ok(metadata)));
+    let looked = folder::look(source)?;
+    if looked.kind != Kind::Folder {
+        visit(entry(source.to_path_buf(), Vec::new(), Ok(looked)));
+        return Ok(());
+    }
+    let mut walk = Walk { path: source.to_path_buf(), relative: Vec::new(), levels: Vec::new() };
+    let go_on = match Folder::open(source) {
+        Ok(opened) => {
+            walk.go_down(opened, 0);
+            true
+        }
+        Err(error) => visit(walk.unlistable(&error)),
+    };
+    while go_on && !walk.levels.is_empty() {
+        if !walk.step(visit) {
+            break;
+        }
     }
     Ok(())
 }
 
-/// Returns whether to go on.
-fn walk_folder(folder: &Path, relative: &[u8], visit: &mut dyn FnMut(Entry) -> bool) -> bool {
-    let failed = |error: &io::Error| unlistable(folder, relative, error);
-    let listing = match fs::read_dir(folder) {
-        Ok(listing) => listing,
-        Err(error) => return visit(failed(&error)),
-    };
-    let mut children: Vec<DirEntry> = Vec::new();
-    let mut broken = None;
-    for child in listing {
-        match child {
-            Ok(child) => children.push(child),
-            Err(error) => broken = Some(failed(&error)),
-        }
-    }
-    children.sort_by(|a, b| a.file_name().as_encoded_bytes().cmp(b.file_name().as_encoded_bytes()));
-    for child in children {
-        let path = child.path();
-        let mut name = relative.to_vec();
-        if !name.is_empty() {
-            name.push(b'/');
-        }
-        name.extend_from_slice(&path_bytes(Path::new(&child.file_name())));
-        // On every system this is the look at the link itself, not at what it points to.
-        let metadata = child.metadata();
-        let go_on = match &metadata {
-            Ok(metadata) if metadata.is_dir() => walk_folder(&path, &name, visit),
-            _ => visit(entry(path, name, &metadata)),
+/// A walk on its way: a loop, because folders may be deeper than the stack of a thread.
+struct Walk {
+    /// Where the lowest level is.
+    path: PathBuf,
+    relative: Vec<u8>,
+    levels: Vec<Level>,
+}
+
+/// A folder that is being walked.
+struct Level {
+    /// `None` while the walk is far below.
+    folder: Option<Folder>,
+    /// What is left of its names.
+    names: vec::IntoIter<Found>,
+    /// Why its listing ended early.
+    broken: Option<io::Error>,
+    /// How long the relative name of the folder above is.
+    above: usize,
+}
+
+impl Walk {
+    /// Takes the next name of the lowest folder. Returns whether to go on.
+    fn step(&mut self, visit: &mut dyn FnMut(Entry) -> bool) -> bool {
+        let Some(level) = self.levels.last_mut() else { return false };
+        let Some(found) = level.names.next() else {
+            let broken = level.broken.take();
+            let go_on = broken.is_none_or(|error| visit(self.unlistable(&error)));
+            self.go_up();
+            return go_on;
         };
-        if !go_on {
-            return false;
+        if level.folder.is_none() {
+            match Folder::open(&self.path) {
+                Ok(opened) => level.folder = Some(opened),
+                Err(error) => {
+                    level.names = Vec::new().into_iter();
+                    level.broken = Some(error);
+                    return true;
+                }
+            }
+        }
+        let Some(folder) = &level.folder else { return false };
+        let above = self.relative.len();
+        let looked = (!found.is_folder).then(|| folder.look(&found));
+        let file = looked.filter(|looked| !looked.as_ref().is_ok_and(Look::is_folder));
+        self.path.push(&found.name);
+        push_name(&mut self.relative, &found.name);
+        let found = match file {
+            Some(looked) => entry(self.path.clone(), self.relative.clone(), looked),
+            None => match folder.enter(&found) {
+                Ok(folder) => {
+                    self.go_down(folder, above);
+                    return true;
+                }
+                Err(error) => self.unlistable(&error),
+            },
+        };
+        self.path.pop();
+        self.relative.truncate(above);
+        visit(found)
+    }
+
+    fn go_down(&mut self, mut folder: Folder, above: usize) {
+        let mut names = Vec::new();
+        let mut broken = None;
+        while let Some(found) = folder.next() {
+            match found {
+                Ok(found) => names.push(found),
+                Err(error) => broken = Some(error),
+            }
+        }
+        names.sort_by(|a, b| a.name.as_encoded_bytes().cmp(b.name.as_encoded_bytes()));
+        let names = names.into_iter();
+        self.levels.push(Level { folder: Some(folder), names, broken, above });
+        if let Some(far) = self.levels.len().checked_sub(MAX_OPEN + 1) {
+            self.levels[far].folder = None;
         }
     }
-    broken.is_none_or(visit)
+
+    fn go_up(&mut self) {
+        if let Some(level) = self.levels.pop() {
+            self.path.pop();
+            self.relative.truncate(level.above);
+        }
+    }
+
+    fn unlistable(&self, error: &io::Error) -> Entry {
+        unlistable(&self.path, &self.relative, error)
+    }
+}
+
+/// Puts a name behind the raw name of its folder below the source.
+pub(super) fn push_name(relative: &mut Vec<u8>, name: &OsStr) {
+    if !relative.is_empty() {
+        relative.push(b'/');
+    }
+    relative.extend_from_slice(&path_bytes(Path::new(name)));
 }
 
 /// The entry of a folder that the system would not list, or not to its end.
@@ -95,11 +174,11 @@ pub(super) fn unlistable(folder: &Path, relative: &[u8], error: &io::Error) -> E
 }
 
 /// The entry of a name that stands for no folder.
-pub(super) fn entry(path: PathBuf, relative: Vec<u8>, metadata: &io::Result<Metadata>) -> Entry {
-    let (kind, stamp) = match metadata {
-        Ok(metadata) => (kind(&path, metadata.file_type()), FileStamp::from(metadata)),
+pub(super) fn entry(path: PathBuf, relative: Vec<u8>, looked: io::Result<Look>) -> Entry {
+    let (kind, stamp) = match looked {
+        Ok(Look { kind, stamp }) => (of_kind(kind), stamp),
         Err(error) => {
-            let mut failure = super::read::failure(error);
+            let mut failure = super::read::failure(&error);
             failure.stage = Stage::Walk;
             (EntryKind::Failed(failure), FileStamp::default())
         }
@@ -107,39 +186,29 @@ pub(super) fn entry(path: PathBuf, relative: Vec<u8>, metadata: &io::Result<Meta
     Entry { path, relative, kind, stamp }
 }
 
-fn kind(path: &Path, file_type: FileType) -> EntryKind {
-    if file_type.is_file() {
-        return EntryKind::File;
-    }
-    let (outcome, reason) = if file_type.is_symlink() {
-        let target = fs::read_link(path).map(|target| super::name::escape_path(&target)).unwrap_or_default();
-        (Outcome::NotFollowed, format!("symbolic link to {target}"))
-    } else {
-        (Outcome::NotAFile, special_name(file_type).to_string())
+fn of_kind(kind: Kind) -> EntryKind {
+    let (outcome, reason) = match kind {
+        Kind::File => return EntryKind::File,
+        // It was none when its folder was listed.
+        Kind::Folder => (Outcome::Vanished, "it became a folder".into()),
+        Kind::Link(Some(target)) => {
+            (Outcome::NotFollowed, format!("symbolic link to {}", escape_path(&target)))
+        }
+        Kind::Link(None) => (
+            Outcome::NotFollowed,
+            "symbolic link; where to was not read, since that would change its time of last access (it is read where the \
+             file system is mounted read-only or with noatime)"
+                .into(),
+        ),
+        Kind::Special(what) => (Outcome::NotAFile, what.into()),
     };
     EntryKind::Failed(Failure::new(outcome, Stage::Walk, reason))
-}
-
-#[cfg(unix)]
-fn special_name(file_type: FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
-    match file_type {
-        _ if file_type.is_fifo() => "named pipe",
-        _ if file_type.is_socket() => "socket",
-        _ if file_type.is_block_device() => "block device",
-        _ if file_type.is_char_device() => "character device",
-        _ => "not a regular file",
-    }
-}
-
-#[cfg(not(unix))]
-fn special_name(_file_type: FileType) -> &'static str {
-    "not a regular file"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn names(source: &Path) -> Vec<(String, Option<Outcome>)> {
         let mut names = Vec::new();
@@ -162,12 +231,12 @@ mod tests {
     #[test]
     fn entries_come_in_the_order_of_their_bytes() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b/2", "b/10", "a", "B/x", ".hidden", "b.txt"] {
+        for name in ["b/2", "b/10", "a", "C/x", ".hidden", "b.txt"] {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, name).unwrap();
         }
-        let expected = [".hidden", "B/x", "a", "b/10", "b/2", "b.txt"].map(named);
+        let expected = [".hidden", "C/x", "a", "b/10", "b/2", "b.txt"].map(named);
         assert_eq!(names(folder.path()), expected);
         assert_eq!(names(&folder.path().join("a")), [named("")]);
         assert!(walk(&folder.path().join("gone"), &mut |_| true).is_err());

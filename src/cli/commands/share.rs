@@ -15,8 +15,9 @@ use crate::cli::protect::Protected;
 use crate::cli::rows_progress::RowsProgress;
 use crate::share::keys::PrivateKey;
 use crate::share::known_list::write_known_list;
-use crate::share::package::{Counts, Manifest};
+use crate::share::package::{Counts, Manifest, SharedCase};
 use crate::share::read::{PackageReader, is_encrypted};
+use crate::share::received::{Received, Standing};
 use crate::share::store::KeyStore;
 use crate::share::write::{PackageOptions, Watch, Written, write_package};
 use crate::share::{FaultKind, ShareError};
@@ -106,6 +107,10 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
     require_trust(&reader, &store, command.trust, console)?;
     reader.refuse_other_codes().map_err(CliError::failed)?;
     let manifest = reader.finish().map_err(CliError::failed)?;
+    let standing = store.standing(&manifest).map_err(CliError::failed)?;
+    if let Some(text) = standing_in_words(&standing, &manifest) {
+        console.warning(text);
+    }
     let watch = Watch::new(cancel.clone());
     let progress = RowsProgress { watch: &watch, rows: manifest.counts.contents, done: "imported" };
     let (items, hits) = (open()?, open()?);
@@ -123,6 +128,12 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
         return Ok(Finished::Interrupted);
     }
     written?;
+    store.record_received(&manifest, &command.package).map_err(|error| {
+        CliError::Failed(format!(
+            "{} was written, but not that the package was imported, so that it would not be recognised if it came again: {error}",
+            escape_path(&command.output)
+        ))
+    })?;
     let title = manifest.title();
     console.note(format!(
         "{} has {records} records, of {title}: {}",
@@ -140,6 +151,24 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
     }
     console.note(format!("Match it:  tamis match --case CASE --known {}", escape_path(&command.output)));
     Ok(Finished::Done)
+}
+
+/// What there is to say of a package that is not new; `None` of one that is.
+fn standing_in_words(standing: &Standing, manifest: &Manifest) -> Option<String> {
+    match standing {
+        Standing::New => None,
+        Standing::SeenBefore(Received { when, file, .. }) => {
+            Some(format!("seen before: this package was imported at {when} as {file}"))
+        }
+        Standing::OlderThan(Received { when, file, case, .. }) => {
+            let as_of = |case: &SharedCase| case.as_of.clone().unwrap_or_else(|| "an unknown time".into());
+            Some(format!(
+                "older than one seen before: this package is as of {}; one of the same case and signer as of {} was imported at {when} as {file}",
+                as_of(&manifest.case),
+                as_of(case)
+            ))
+        }
+    }
 }
 
 /// `tamis share show`.

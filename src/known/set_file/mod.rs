@@ -6,8 +6,8 @@
 mod layout;
 mod manifest;
 mod map;
-mod partial;
 mod sort;
+mod spill;
 mod tables;
 mod write;
 

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Take, Write};
 use std::path::{Path, PathBuf};
 
-use super::partial::Partial;
+use crate::partial::Partial;
 
 /// Bytes of entries that are sorted at once.
 const RUN_BYTES: usize = 64 << 20;

@@ -7,11 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::layout::{CHUNK, Extent, HEADER, Header, NO_QUALITY, Section, StoredFacts, directory_bits};
 use super::manifest::Manifest;
-use super::partial::{Partial, Spill};
 use super::sort::{Sorter, leading_bits};
+use super::spill::Spill;
 use super::{SetCounts, SetError};
 use crate::known::control::ImportControl;
 use crate::known::record::{KnownRecord, Spelling};
+use crate::partial::Partial;
 
 /// Entries between two looks at whether the import is to end.
 const LOOK: u32 = 1 << 16;
@@ -53,16 +54,6 @@ struct Output {
     position: u64,
     chunks: Chunks,
     header: Header,
-}
-
-impl Write for Partial {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
 }
 
 impl Output {

@@ -121,13 +121,13 @@ fn small(content: &PicturedContent, options: &PictureOptions) -> Result<Thumbnai
 /// The bytes of a file, if they are those of the content. As the walk saw it: a link that took the file's place is not
 /// followed, and another size is other bytes.
 fn unchanged(path: &Path, content: &PicturedContent) -> Option<Vec<u8>> {
-    let metadata = path.symlink_metadata().ok()?;
-    if !metadata.is_file() || metadata.len() != content.size {
+    let mut file = SourceFile::open(path).ok()?;
+    if file.size() != content.size {
         return None;
     }
     // One byte more would show that it grew.
     let mut bytes = vec![0; usize::try_from(content.size).ok()?.checked_add(1)?];
-    let filled = SourceFile::open(path).and_then(|mut file| file.fill(&mut bytes)).ok()?;
+    let filled = file.fill(&mut bytes).ok()?;
     bytes.truncate(filled);
     (filled as u64 == content.size && sha256_of(&bytes)[..] == content.sha256[..]).then_some(bytes)
 }

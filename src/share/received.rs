@@ -1,0 +1,136 @@
+//! Which packages were imported: a package that comes a second time, or an older one of the same case, is reported, because somebody may have
+//! put it in the place of the one that was to come.
+//!
+//! `received.jsonl` in the folder of the user's keys has a line for each import, which is only ever added to. A package is known by its
+//! manifest, which its signature covers and which has the digests of all else in it: the same one is recognised whatever its file is called,
+//! and however it was encrypted.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::ShareError;
+use super::package::{Manifest, SharedCase};
+use super::store::{KeyStore, make_private_folder};
+use crate::source::digest::hex;
+use crate::source::name::escape_path;
+use crate::source::sha256_of;
+
+const RECEIVED: &str = "received.jsonl";
+
+/// One import.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// When, ISO 8601, UTC.
+    pub when: String,
+    /// The package's file, escaped.
+    pub file: String,
+    /// SHA-256 of the manifest, in hex.
+    pub manifest: String,
+    /// Fingerprint of the signer.
+    pub signer: String,
+    /// The case that it is of.
+    pub case: SharedCase,
+}
+
+/// What a package is to those that were imported before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// None of this case was, or only older ones.
+    New,
+    /// It was itself, the last time so.
+    SeenBefore(Received),
+    /// One was that the same signer made of the same case later.
+    OlderThan(Received),
+}
+
+impl KeyStore {
+    /// What a package is to those that were imported before.
+    ///
+    /// # Errors
+    /// The record cannot be read, or is damaged.
+    pub fn standing(&self, manifest: &Manifest) -> Result<Standing, ShareError> {
+        let digest = digest(manifest)?;
+        let received = self.received()?;
+        if let Some(same) = received.iter().rfind(|received| received.manifest == digest) {
+            return Ok(Standing::SeenBefore(same.clone()));
+        }
+        let SharedCase { number, exhibit, as_of } = &manifest.case;
+        let is_later = |received: &&Received| {
+            let of_same = received.signer == manifest.signer.fingerprint
+                && (&received.case.number, &received.case.exhibit) == (number, exhibit);
+            // Both are in the one form that packages have, which sorts as time goes.
+            of_same && received.case.as_of > *as_of
+        };
+        Ok(received.iter().rfind(is_later).map_or(Standing::New, |later| Standing::OlderThan(later.clone())))
+    }
+
+    /// Records that a package was imported.
+    ///
+    /// # Errors
+    /// The record cannot be written.
+    pub fn record_received(&self, manifest: &Manifest, file: &Path) -> Result<(), ShareError> {
+        let received = Received {
+            when: now()?,
+            file: escape_path(&std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf())),
+            manifest: digest(manifest)?,
+            signer: manifest.signer.fingerprint.clone(),
+            case: manifest.case.clone(),
+        };
+        let path = self.received_file();
+        let failed = |error| ShareError::io("cannot write", &path, error);
+        let mut line = serde_json::to_vec(&received).map_err(|error| failed(error.into()))?;
+        line.push(b'\n');
+        make_private_folder(self.folder())?;
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        // All at once, so that two imports do not write into each other's lines.
+        let mut file = options.open(&path).map_err(failed)?;
+        file.write_all(&line).and_then(|()| file.sync_all()).map_err(failed)
+    }
+
+    fn received(&self) -> Result<Vec<Received>, ShareError> {
+        let path = self.received_file();
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(ShareError::io("cannot read", &path, error)),
+        };
+        let mut received = Vec::new();
+        for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            if line.is_empty() {
+                continue;
+            }
+            received.push(serde_json::from_slice(line).map_err(|_| {
+                ShareError::Refused(format!(
+                    "{}:{}: not a record of an import, so that a package that comes again would not be recognised; restore the file, or \
+                     remove that line",
+                    escape_path(&path),
+                    number + 1
+                ))
+            })?);
+        }
+        Ok(received)
+    }
+
+    fn received_file(&self) -> PathBuf {
+        self.folder().join(RECEIVED)
+    }
+}
+
+fn digest(manifest: &Manifest) -> Result<String, ShareError> {
+    let text = serde_json::to_vec(manifest).map_err(|error| ShareError::Refused(error.to_string()))?;
+    Ok(hex(&sha256_of(&text)))
+}
+
+/// The time, as cases have it too.
+fn now() -> Result<String, ShareError> {
+    let asked = rusqlite::Connection::open_in_memory().and_then(|clock| {
+        clock.query_row("SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now')", [], |row| row.get(0))
+    });
+    asked.map_err(|error| ShareError::Refused(format!("the time cannot be told: {error}")))
+}

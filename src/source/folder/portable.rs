@@ -1,0 +1,74 @@
+//! The way of the standard library: by paths.
+
+use std::fs::{self, DirEntry, File, FileType, Metadata, OpenOptions, ReadDir};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Found, Kind, Look};
+use crate::source::stamp::FileStamp;
+
+/// The entry of the listing, which has the look with it.
+pub(in crate::source) type Place = DirEntry;
+
+/// A folder that is open.
+#[derive(Debug)]
+pub(in crate::source) struct Folder {
+    path: PathBuf,
+    listing: ReadDir,
+}
+
+impl Folder {
+    /// Opens a folder.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_path_buf(), listing: fs::read_dir(path)? })
+    }
+
+    /// Opens a folder in this one.
+    pub fn enter(&self, found: &Found) -> io::Result<Self> {
+        Self::open(&self.path.join(&found.name))
+    }
+
+    /// The next name, in the system's order; `None` at the end.
+    pub fn next(&mut self) -> Option<io::Result<Found>> {
+        let entry = match self.listing.next()? {
+            Ok(entry) => entry,
+            Err(error) => return Some(Err(error)),
+        };
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        Some(Ok(Found { name: entry.file_name(), is_folder, place: entry }))
+    }
+
+    /// Looks at a name.
+    pub fn look(&self, found: &Found) -> io::Result<Look> {
+        let metadata = found.place.metadata()?;
+        Ok(seen(&self.path.join(&found.name), &metadata))
+    }
+}
+
+/// Looks at a path.
+pub(in crate::source) fn look(path: &Path) -> io::Result<Look> {
+    Ok(seen(path, &fs::symlink_metadata(path)?))
+}
+
+/// Opens what should be a file for reading. A link is not followed, unless it takes the file's place in this instant.
+pub(in crate::source) fn open_file(path: &Path) -> io::Result<File> {
+    if fs::symlink_metadata(path)?.is_symlink() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it became a link"));
+    }
+    OpenOptions::new().read(true).open(path)
+}
+
+fn seen(path: &Path, metadata: &Metadata) -> Look {
+    let kind = match metadata.file_type() {
+        kind if kind.is_dir() => Kind::Folder,
+        kind if kind.is_file() => Kind::File,
+        kind if FileType::is_symlink(&kind) => Kind::Link(fs::read_link(path).ok()),
+        _ => Kind::Special("not a regular file"),
+    };
+    Look { kind, stamp: FileStamp::from(metadata) }
+}
+
+/// Whether this process has changed a time of last access cannot be seen here.
+pub(in crate::source) const fn times_changed() -> bool {
+    false
+}
