@@ -25,6 +25,7 @@ use tamis::share::keys::{PrivateKey, PublicKey};
 use tamis::share::known_list::write_known_list;
 use tamis::share::package::{HitLine, Manifest};
 use tamis::share::read::PackageReader;
+use tamis::share::received::Standing;
 use tamis::share::store::{KeyStore, read_public};
 use tamis::share::write::{PackageOptions, Watch, write_package};
 use tamis::share::{FaultKind, ShareError, is_printable};
@@ -622,6 +623,92 @@ impl Desk {
     }
 }
 
+/// A file that only its owner has access to.
+fn write_secret(path: &str, content: &[u8]) {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::io::Write::write_all(&mut options.open(path).unwrap(), content).unwrap();
+}
+
+/// Secrets that other users have access to are refused, with the way out; a new key is not open for a moment.
+#[cfg(unix)]
+#[test]
+fn secrets_of_everybody_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    let (case, package, pass) = (desk.path("CASE"), desk.path("p.tar"), desk.path("pass"));
+    make_case(Path::new(&case), "1", &small_contents());
+    desk.new_key("jo");
+    let private = desk.path("jo/private.age");
+    let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let set_mode = |path: &str, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    assert_eq!((mode(&private), mode(&desk.path("jo"))), (0o600, 0o700));
+    write_secret(&pass, b"pass of jo\n");
+    let export = ["share", "export", "--case", &case, "-o", &package, "--passphrase-file", &pass];
+    let run = || desk.command("jo", &export).output().unwrap();
+    for (path, code) in [(&pass, 2), (&private, 1)] {
+        for open in [0o644, 0o640, 0o604, 0o620, 0o601] {
+            set_mode(path, open);
+            let told = errors(code, &run());
+            assert!(told.contains(&format!("{path}: ")) && told.contains("chmod 600"), "{told}");
+        }
+        set_mode(path, 0o400);
+    }
+    expect(0, &run());
+}
+
+/// A package that comes again, or an older one, is taken and reported.
+#[test]
+fn a_package_that_comes_again_is_recognised() {
+    let desk = Desk::new();
+    let (case, package, list) = (desk.path("CASE"), desk.path("p.tar"), desk.path("list.csv"));
+    make_case(Path::new(&case), "1", &small_contents());
+    desk.new_key("jo");
+    let export = |more: &[&str], output: &str| {
+        let arguments = [&["share", "export", "--case", &case, "-o", output][..], more].concat();
+        expect(0, &desk.run("jo", &arguments));
+    };
+    let import = |package: &str| errors(0, &desk.run("jo", &["share", "import", package, "-o", &list]));
+    export(&[], &package);
+    assert!(!import(&package).contains("before"));
+    // By another name, and encrypted, it is the same.
+    let (copy, encrypted) = (desk.path("copy.tar"), desk.path("p.age"));
+    fs::copy(&package, &copy).unwrap();
+    export(&["--to", "jo"], &encrypted);
+    for (again, as_what) in [(&copy, &package), (&encrypted, &copy)] {
+        let told = import(again);
+        assert!(
+            told.contains("seen before: this package was imported at 20") && told.contains(as_what.as_str()),
+            "{told}"
+        );
+    }
+    export(&["--purpose", "another"], &package);
+    assert!(!import(&package).contains("seen before"));
+
+    let store = KeyStore::new(desk.cases.path("jo"));
+    let mut manifest = PackageReader::open(Path::new(&package), None).unwrap().finish().unwrap();
+    let mut as_of = |time: &str| {
+        manifest.case.as_of = Some(time.into());
+        manifest.clone()
+    };
+    store.record_received(&as_of("2026-05-01T00:00:00Z"), Path::new("may.tar")).unwrap();
+    let older = store.standing(&as_of("2026-04-30T23:59:59Z")).unwrap();
+    assert!(matches!(older, Standing::OlderThan(may) if may.file.ends_with("may.tar")));
+    assert_eq!(store.standing(&as_of("2026-05-01T00:00:01Z")).unwrap(), Standing::New);
+    let mut other = as_of("2026-04-01T00:00:00Z");
+    other.case.number = Some("2".into());
+    assert_eq!(store.standing(&other).unwrap(), Standing::New, "another case");
+
+    // What cannot be compared with is not passed over.
+    let record = desk.path("jo/received.jsonl");
+    let text = fs::read_to_string(&record).unwrap();
+    fs::write(&record, format!("{text}damaged\n")).unwrap();
+    let refused = errors(1, &desk.run("jo", &["share", "import", &package, "-o", &list]));
+    assert!(refused.contains("received.jsonl:6: "), "{refused}");
+}
+
 #[test]
 fn from_one_agency_to_another() {
     let desk = Desk::new();
@@ -814,7 +901,7 @@ fn passphrases_and_private_keys() {
     for (content, word) in
         [(&b""[..], "empty"), (b"\nsecond", "empty"), (b"\xff", "UTF-8"), (&[b'x'; 5000], "too long")]
     {
-        fs::write(desk.path("pass"), content).unwrap();
+        write_secret(&desk.path("pass"), content);
         let output =
             desk.command("jo", &[&new[..], &["--passphrase-file", &desk.path("pass")]].concat()).output();
         assert!(errors(2, &output.unwrap()).contains(word));
@@ -824,7 +911,7 @@ fn passphrases_and_private_keys() {
         let output = desk.run("jo", &["key", "new", "--name", wrong, "--agency", "Lab", "--contact", "x"]);
         assert!(errors(2, &output).contains("name"));
     }
-    fs::write(desk.path("pass"), "päss word\r\nnot this").unwrap();
+    write_secret(&desk.path("pass"), "päss word\r\nnot this".as_bytes());
     expect(
         0,
         &desk
@@ -1123,7 +1210,7 @@ fn no_output_replaces_keys_or_cases() {
     desk.new_key("jo");
     let package = desk.path("p.tar");
     let pass = desk.path("pass");
-    fs::write(&pass, "pass of jo\n").unwrap();
+    write_secret(&pass, b"pass of jo\n");
     expect(0, &desk.run("jo", &["share", "export", "--case", &case, "-o", &package, "--quiet"]));
     for name in ["case.sqlite-wal", "case.lock"] {
         fs::write(Path::new(&other).join(name), "").unwrap();

@@ -507,6 +507,7 @@ fn run_on_a_dying_gpu(cases: &Cases, case: &str, batches: u32, distance: u32) ->
         min_quality: 50,
         verify: VerifyMode::Auto,
         exclude: Excludes::default(),
+        read_holes: false,
     };
     let source = [Path::new(env!("CARGO_MANIFEST_DIR")).join(SEIZURE)];
     let (progress, cancel) = (Progress::default(), CancelToken::default());

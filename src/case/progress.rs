@@ -60,14 +60,14 @@ impl ProgressReader {
     }
 
     /// What the case knows of an item with this size and time of change. Items that could not be read
-    /// (unreadable, vanished) are tried again, and so are contents that were over a lower memory limit.
+    /// (unreadable, vanished, or over a limit of reading) are tried again, and so are contents that were over a lower memory limit.
     ///
     /// # Errors
     /// The database said no.
     pub fn state(&self, source: SourceId, path: &[u8], stamp: &FileStamp) -> Result<ItemState, CaseError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT item.size, item.modified,
-                 coalesce(item.outcome NOT IN ('unreadable', 'vanished'),
+                 coalesce(item.outcome NOT IN ('unreadable', 'vanished', 'over_limit'),
                           content.id IS NOT NULL AND (content.memory_limit IS NULL OR content.memory_limit >= ?3))
              FROM item LEFT JOIN content ON content.sha256 = item.sha256
              WHERE item.source = ?1 AND item.path_raw = ?2",

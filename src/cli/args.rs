@@ -59,7 +59,9 @@ fn with_paths(command: clap::Command) -> clap::Command {
         if !is_path || shown && arg.is_positional() {
             return arg;
         }
-        arg.value_parser(PathBufValueParser::new().map(|path| for_system(&path)))
+        // `-` is no path.
+        let as_meant = |path: PathBuf| if path.as_os_str() == "-" { path } else { for_system(&path) };
+        arg.value_parser(PathBufValueParser::new().map(as_meant))
     });
     command.mut_subcommands(with_paths)
 }
@@ -282,6 +284,16 @@ impl MatchOptions {
     }
 }
 
+/// How files are read.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Reading options")]
+pub struct ReadingOptions {
+    /// Read large files to their end that are mostly holes (parts that were never written, and read as zeros): over 1 GiB of holes, and
+    /// nine tenths of the file. Without it such a file is counted as `over_limit`, and is not digested
+    #[arg(long)]
+    pub read_holes: bool,
+}
+
 /// `tamis triage`.
 #[derive(Debug, Args)]
 #[command(override_usage = "tamis triage [OPTIONS] <SOURCE>... --known <FILE>... --case <DIR>")]
@@ -297,6 +309,9 @@ pub struct Triage {
     /// Known sets.
     #[command(flatten)]
     pub matching: MatchOptions,
+    /// How files are read.
+    #[command(flatten)]
+    pub reading: ReadingOptions,
     /// The summary's form and place.
     #[command(flatten)]
     pub summary: SummaryOptions,
@@ -314,6 +329,9 @@ pub struct Scan {
     /// The case.
     #[command(flatten)]
     pub case: CaseOptions,
+    /// How files are read.
+    #[command(flatten)]
+    pub reading: ReadingOptions,
     /// The summary's form and place.
     #[command(flatten)]
     pub summary: SummaryOptions,

@@ -178,6 +178,9 @@ pub struct RunSettings<'a> {
     /// Patterns of `--exclude`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// Files that are mostly holes are read to their end; absent where not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub read_holes: bool,
 }
 
 impl RunSettings<'_> {

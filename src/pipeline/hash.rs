@@ -12,7 +12,7 @@ use super::examine::{Examiner, Shares};
 use super::finish::missing_hash;
 use super::in_hand::Named;
 use super::profile::Profile;
-use super::reader::{Content, Grouper, Listed, ReadFile, ReadGroup, Readers};
+use super::reader::{Content, Grouper, Listed, ReadFile, ReadGroup, Readers, Wanted};
 use super::stages::{Stages, unpanicked};
 use super::{CancelToken, PipelineError, Progress, pool};
 use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
@@ -94,7 +94,7 @@ pub fn hash_files(
     let profile = Profile::default();
     let shares = Shares::without_verdicts(max_memory);
     let stages = Stages::new(cancel);
-    let readers = Readers::new(shares.reading, false, &stages.cancel, &profile, &progress.in_hand);
+    let readers = Readers::new(shares.reading, Wanted::Pictures, &stages.cancel, &profile, &progress.in_hand);
     let examiner = Examiner::new(geometry, decode, max_side, shares, &profile, &progress.in_hand);
     let (read_pool, decode_pool, hash_pool) =
         (pool("read", io_jobs)?, pool("decode", jobs)?, pool("hash", jobs)?);

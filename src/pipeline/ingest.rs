@@ -15,7 +15,7 @@ use super::finish::{Finisher, JUDGES};
 use super::known::{ResidentSets, count_hits};
 use super::profile::{Crew, Queue, Stage};
 use super::progress::Progress;
-use super::reader::Readers;
+use super::reader::{Readers, Wanted};
 use super::stages::{Stages, unpanicked};
 use super::verify::Verifier;
 use super::walkers::{Walker, Walkers};
@@ -28,7 +28,7 @@ use crate::matching::{Backend, VerifyMode};
 use crate::pdq::Geometry;
 use crate::source::identity::real_path;
 use crate::source::name::{escape_path, path_bytes};
-use crate::source::{Entry, EntryKind, Excludes, Tree, access_times_notice, walk};
+use crate::source::{Entry, EntryKind, Excludes, Tree, walk};
 
 /// Groups of files that the walk is ahead of the readers.
 const GROUPS_AHEAD: usize = 64;
@@ -60,6 +60,8 @@ pub struct IngestSettings {
     pub verify: VerifyMode,
     /// Which files of the sources are left out.
     pub exclude: Excludes,
+    /// Large files that are mostly holes are read to their end too.
+    pub read_holes: bool,
 }
 
 impl IngestSettings {
@@ -125,7 +127,6 @@ pub fn ingest(
         }
     }
     progress.profile.end();
-    notices.extend(access_times_notice());
     report.interrupted = cancel.is_cancelled();
     progress.in_hand.end(!report.interrupted);
     if !report.interrupted {
@@ -212,7 +213,8 @@ impl Run<'_> {
         let IngestSettings { jobs, io_jobs, max_memory, .. } = *self.settings;
         let (profile, in_hand) = (&self.progress.profile, &self.progress.in_hand);
         let stages = Stages::new(self.cancel);
-        let readers = Readers::new(Shares::of(max_memory).reading, true, &stages.cancel, profile, in_hand);
+        let wanted = if self.settings.read_holes { Wanted::All } else { Wanted::AllButHoles };
+        let readers = Readers::new(Shares::of(max_memory).reading, wanted, &stages.cancel, profile, in_hand);
         let workers = Workers {
             examiner: self.examiner,
             seen: Mutex::new(store.known_contents(max_memory)?),
@@ -221,14 +223,8 @@ impl Run<'_> {
         };
         let sources: Vec<PathBuf> = roots.iter().map(|(_, path)| path.clone()).collect();
         let tree = Tree::new(&sources).noting(failed_before(store, roots)?);
-        let walkers = Walkers {
-            run: self,
-            cancel: &stages.cancel,
-            roots,
-            only,
-            tree,
-            changed: AtomicU64::new(0),
-        };
+        let walkers =
+            Walkers { run: self, cancel: &stages.cancel, roots, only, tree, changed: AtomicU64::new(0) };
         let mut done = self.done_already(store, roots)?;
         if !only.is_empty() {
             done.truncate(1);

@@ -19,7 +19,7 @@ use super::budget::{ByteBudget, Permit};
 use super::buffer::Buffer;
 use super::in_hand::{Held, InHand, Work};
 use super::profile::{self, Profile, Queue};
-use crate::decode::{SNIFF_BYTES, is_candidate};
+use crate::decode::{Format, SNIFF_BYTES, is_candidate};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::source::{Digester, Digests, SourceFile};
 
@@ -151,12 +151,22 @@ impl Blocks {
     }
 }
 
+/// What is wanted of files that are no pictures, or too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Their beginning: no digests.
+    Pictures,
+    /// Digests, but of large files that are mostly holes.
+    AllButHoles,
+    /// Digests.
+    All,
+}
+
 /// What the reading threads of a run share.
 #[derive(Debug)]
 pub(super) struct Readers<'a> {
     budget: ByteBudget,
-    /// Whether files that are not held are to be read to their end.
-    digests: bool,
+    wanted: Wanted,
     cancel: &'a CancelToken,
     profile: &'a Profile,
     in_hand: &'a InHand,
@@ -165,12 +175,12 @@ pub(super) struct Readers<'a> {
 impl<'a> Readers<'a> {
     pub const fn new(
         memory: u64,
-        digests: bool,
+        wanted: Wanted,
         cancel: &'a CancelToken,
         profile: &'a Profile,
         in_hand: &'a InHand,
     ) -> Self {
-        Self { budget: ByteBudget::new(memory), digests, cancel, profile, in_hand }
+        Self { budget: ByteBudget::new(memory), wanted, cancel, profile, in_hand }
     }
 
     /// The most bytes that were held at once.
@@ -220,8 +230,14 @@ impl<'a> Readers<'a> {
     fn large<'b, T>(&'b self, file: Listed<T>, block: &mut [u8], read: &Sender<ReadGroup<'b, T>>) -> bool {
         let hand = self.in_hand.watch(Work::Reading, &file.path, file.size);
         let watch = self.profile.start(profile::Stage::Reading);
-        let opened = SourceFile::open(&file.path)
-            .and_then(|mut opened| opened.fill(block).map(|filled| (opened, filled)));
+        let opened = SourceFile::open(&file.path).and_then(|mut opened| {
+            let holes = if self.wanted == Wanted::AllButHoles { opened.mostly_holes() } else { None };
+            let filled = opened.fill(block)?;
+            match holes {
+                Some(holes) => Err(mostly_holes(opened.size(), holes, &block[..filled.min(SNIFF_BYTES)])),
+                None => Ok((opened, filled)),
+            }
+        });
         let (opened, filled) = match opened {
             Ok(opened) => opened,
             Err(failure) => {
@@ -239,7 +255,7 @@ impl<'a> Readers<'a> {
             return read.send(group).is_ok();
         }
         let head = Head { bytes: head.to_vec(), refused: candidate.then(|| self.too_large(file.size)) };
-        if self.digests {
+        if self.wanted != Wanted::Pictures {
             return self.stream(opened, filled, head, file, block, read, &hand);
         }
         drop(hand);
@@ -266,6 +282,10 @@ impl<'a> Readers<'a> {
             bytes.extend_from_slice(&block[..filled]);
             if filled < block.len() {
                 break;
+            }
+            if self.cancel.is_cancelled() {
+                // Left for the next run, like what is queued.
+                return ReadGroup { bytes: Buffer::default(), files: Vec::new(), permit: None };
             }
             match file.fill(block) {
                 Ok(count) => filled = count,
@@ -351,6 +371,16 @@ fn append<T>(file: &Listed<T>, block: &mut [u8], bytes: &mut Vec<u8>) -> Result<
     Ok(start..bytes.len())
 }
 
+/// A file that is not read to its end; what it begins with says what it may be.
+fn mostly_holes(size: u64, holes: u64, head: &[u8]) -> Failure {
+    let what = Format::sniff(head).map_or("no picture", Format::name);
+    let reason = format!(
+        "{holes} of its {size} bytes were never written and read as zeros: not read to its end (--read-holes reads it); by its \
+         beginning it is {what}"
+    );
+    Failure::new(Outcome::OverLimit, Stage::Read, reason)
+}
+
 fn changed(listed: u64, now: u64) -> Failure {
     let reason = format!("its size changed from {listed} to {now} bytes while it was read");
     Failure::new(Outcome::Unreadable, Stage::Read, reason)
@@ -388,7 +418,7 @@ mod tests {
     fn read(files: &[(&Path, u64)], memory: u64, threads: usize, cancel: &CancelToken) -> Vec<Got> {
         let profile = Profile::default();
         let in_hand = InHand::default();
-        let readers = Readers::new(memory, true, cancel, &profile, &in_hand);
+        let readers = Readers::new(memory, Wanted::AllButHoles, cancel, &profile, &in_hand);
         let (files_in, files_out) = bounded(files.len() + 1);
         let mut grouper = Grouper::new(1);
         for (number, &(path, size)) in files.iter().enumerate() {

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::name::for_system;
+use super::open::check_there;
 
 /// The identity of a file or folder.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,13 @@ pub fn real_path(source: &Path) -> io::Result<PathBuf> {
         // Drivers of mounted images may not be able to tell the path of what is open.
         Err(error) if cfg!(windows) && error.kind() != io::ErrorKind::NotFound && source.exists() => {
             Ok(source)
+        }
+        // Of a path that is too long for the system its beginning: behind that links are not followed.
+        Err(error) if error.kind() == io::ErrorKind::InvalidFilename && source.is_absolute() => {
+            check_there(&source)?;
+            let beginning = source.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+            let (above, real) = beginning.ok_or(error)?;
+            Ok(source.strip_prefix(above).map_or(real.clone(), |rest| real.join(rest)))
         }
         real => real,
     }

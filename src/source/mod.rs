@@ -6,6 +6,7 @@ pub mod database;
 pub mod digest;
 mod exclude;
 mod folder;
+mod holes;
 pub mod identity;
 pub mod name;
 mod open;
@@ -20,7 +21,7 @@ pub mod walk;
 
 pub use digest::{Digester, Digests, sha256_of};
 pub use exclude::{Excludes, Glob, GlobError};
-pub use open::access_times_notice;
+pub use open::{access_times_notice, check_there};
 pub use read::SourceFile;
 pub use stamp::FileStamp;
 pub use tree::Tree;

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::folder;
+use super::name::for_system;
 
 /// Opens a regular file for reading, however long its path is. The caller has seen by its metadata that it is one; between that
 /// look and this call it can have been replaced, so what was opened is looked at again. Its size comes with it.
@@ -17,6 +18,14 @@ pub(super) fn open_for_reading(path: &Path) -> io::Result<(File, u64)> {
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidInput, "it became something other than a file"))
     }
+}
+
+/// Looks whether there is anything at a path, however long that is; a link is something.
+///
+/// # Errors
+/// There is nothing, or the system does not let it be looked at.
+pub fn check_there(path: &Path) -> io::Result<()> {
+    folder::look(&for_system(path)).map(drop)
 }
 
 /// A note for people, where this process has opened evidence whose times of last access it could not keep: on a file system that is

@@ -30,6 +30,12 @@ impl SourceFile {
         self.size
     }
 
+    /// How many of its bytes were never written, if those are most of a large file (`super::holes`). To be asked before it is read.
+    #[must_use]
+    pub fn mostly_holes(&self) -> Option<u64> {
+        super::holes::mostly_holes(&self.file, self.size)
+    }
+
     /// Reads until the block is full or the file ends; returns how many bytes came.
     ///
     /// # Errors

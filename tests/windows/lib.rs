@@ -10,6 +10,7 @@ mod partial;
 #[path = "../../src/source"]
 pub mod source {
     mod folder;
+    mod holes;
     pub mod identity;
     pub mod name;
     mod open;

@@ -15,6 +15,7 @@ use crate::matching::{Backend, BackendRequest};
 use crate::pipeline::bench::{
     BenchSettings, HashOn, IngestBench, Origin, StorageRates, TERABYTE, bench_ingest,
 };
+use crate::source::check_there;
 use crate::source::name::escape_path;
 
 /// Runs the command.
@@ -24,7 +25,7 @@ use crate::source::name::escape_path;
 pub fn run(command: &BenchIngest, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let folders: Vec<PathBuf> = command.folder.iter().cloned().collect();
     for folder in &folders {
-        if let Err(error) = folder.symlink_metadata() {
+        if let Err(error) = check_there(folder) {
             return Err(CliError::Usage(format!("{}: {error}", escape_path(folder))));
         }
     }

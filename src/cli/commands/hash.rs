@@ -18,8 +18,8 @@ use crate::outcome::Outcome;
 use crate::pdq::{Orientation, TileHash};
 use crate::pipeline::{HashSettings, HashedFile, Progress, hash_files};
 use crate::report::write_json_line;
-use crate::source::Excludes;
 use crate::source::name::{escape, escape_path, guarded};
+use crate::source::{Excludes, access_times_notice, check_there};
 
 /// Runs the command.
 ///
@@ -69,12 +69,15 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
     })?;
     console.warnings(progress.take_notices());
     console.warnings(backend.take_notices());
+    if let Some(notice) = access_times_notice() {
+        console.note(notice);
+    }
     Ok(if interrupted { Finished::Interrupted } else { Finished::Done })
 }
 
 fn check_paths(paths: &[PathBuf]) -> Result<(), CliError> {
     for path in paths {
-        if let Err(error) = path.symlink_metadata() {
+        if let Err(error) = check_there(path) {
             return Err(CliError::Usage(format!("{}: {error}", escape_path(path))));
         }
     }

@@ -44,6 +44,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         decode,
         matching: Some(matching.clone()),
         exclude: Vec::new(),
+        read_holes: false,
     };
     let progress = Progress::default();
     let run = begin(&mut store, &command.case, "match", &settings, &progress, console)?;
@@ -58,6 +59,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         min_quality: matching.min_quality,
         verify: matching.verify,
         exclude: Excludes::default(),
+        read_holes: false,
     };
     let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
         match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel)

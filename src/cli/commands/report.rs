@@ -14,6 +14,7 @@ use crate::cli::protect::Protected;
 use crate::cli::rows::was_interrupted;
 use crate::decode::Limits;
 use crate::report::page::{PageCounts, PageOptions, PictureOptions, write};
+use crate::source::access_times_notice;
 use crate::source::name::escape_path;
 
 /// Between two lines of progress.
@@ -65,6 +66,9 @@ pub fn run(command: &Report, common: &Common, console: &Console) -> Result<Finis
     }
     if counts.absent > 0 {
         console.warning(format!("{} pictures could not be shown: the page says why", counts.absent));
+    }
+    if let Some(notice) = access_times_notice() {
+        console.note(notice);
     }
     if let Some(path) = &output {
         console.note(format!("report written to {}", escape_path(path)));

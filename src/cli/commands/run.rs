@@ -15,6 +15,7 @@ use crate::matching::Backend;
 use crate::pipeline::{IngestReport, PipelineError, Progress};
 use crate::report::summary::{RunFigures, summary};
 use crate::report::text::{render, render_profile};
+use crate::source::access_times_notice;
 use crate::source::name::escape_path;
 
 /// Reads the known sets, and says what was read and what was set aside.
@@ -123,6 +124,7 @@ pub fn finish(
         Ok(report) => ("done", report.notices.clone()),
         Err(_) => ("failed", Vec::new()),
     };
+    notices.extend(access_times_notice());
     for notice in &notices {
         console.note(notice);
     }

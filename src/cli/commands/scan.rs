@@ -20,6 +20,7 @@ pub fn run(command: &Scan, common: &Common, console: &Console) -> Result<Finishe
         started: Instant::now(),
         known: &[],
         matching: None,
+        reading: command.reading,
         summary: &command.summary,
         profile: command.profile,
     };

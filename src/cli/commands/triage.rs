@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::case::CaseStore;
 use crate::case::rules::Rules;
-use crate::cli::args::{CaseOptions, Common, ProfileOptions, SummaryOptions, Triage};
+use crate::cli::args::{CaseOptions, Common, ProfileOptions, ReadingOptions, SummaryOptions, Triage};
 use crate::cli::config::{self, MAX_SIDE, Matching, MemorySize, Resources, RunSettings};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
@@ -16,8 +16,8 @@ use crate::known::KnownSet;
 use crate::matching::{DEFAULT_DISTANCE, VerifyMode};
 use crate::pdq::MIN_QUALITY;
 use crate::pipeline::{IngestSettings, Progress, ingest};
-use crate::source::Excludes;
 use crate::source::name::escape_path;
+use crate::source::{Excludes, check_there};
 
 use super::priorities::{read_rules, set_priorities};
 use super::run::{Telling, begin, code_count, finish, read_known_sets, write_summary};
@@ -37,6 +37,7 @@ pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finis
         case: &command.case,
         known: &command.matching.read_files(),
         matching: Some(Matching::from(&command.matching)),
+        reading: command.reading,
         summary: &command.summary,
         profile: command.profile,
     };
@@ -55,6 +56,7 @@ pub(super) struct IngestJob<'a> {
     /// Files that are read beside the sources.
     pub known: &'a [PathBuf],
     pub matching: Option<Matching>,
+    pub reading: ReadingOptions,
     pub summary: &'a SummaryOptions,
     pub profile: ProfileOptions,
 }
@@ -103,6 +105,7 @@ impl IngestJob<'_> {
             decode,
             matching: self.matching.clone(),
             exclude: self.case.exclude.iter().map(ToString::to_string).collect(),
+            read_holes: self.reading.read_holes,
         };
         let progress = Progress::default();
         let run = begin(&mut store, &self.case.case, self.name, &settings, &progress, console)?;
@@ -118,6 +121,7 @@ impl IngestJob<'_> {
             min_quality: matching.map_or(MIN_QUALITY, |matching| matching.min_quality),
             verify: matching.map_or(VerifyMode::default(), |matching| matching.verify),
             exclude: Excludes::new(&self.case.exclude),
+            read_holes: self.reading.read_holes,
         };
         let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
             ingest(&mut store, self.sources, known, &backend, &ingest_settings, &progress, &cancel)
@@ -156,7 +160,7 @@ fn no_source(known: &[PathBuf]) -> CliError {
 /// Refuses a source that is not there.
 fn check_sources(sources: &[PathBuf]) -> Result<(), CliError> {
     for source in sources {
-        if let Err(error) = source.symlink_metadata() {
+        if let Err(error) = check_there(source) {
             return Err(CliError::Usage(format!("source {}: {error}", escape_path(source))));
         }
     }
