@@ -256,6 +256,7 @@ impl Run<'_> {
             searching: Mutex::new(()),
         };
         let walking = AtomicUsize::new(done.len());
+        let written = &mut *store;
         thread::scope(|scope| {
             let (stages, walkers, readers) = (&stages, &walkers, &readers);
             let (workers, finisher, walking) = (&workers, &finisher, &walking);
@@ -286,7 +287,7 @@ impl Run<'_> {
             drop((hashed_out, batches_in));
             // The receiver goes into the writer and ends with it. The scope waits for every stage: one that waited to
             // send to a writer that had failed would wait for ever.
-            stages.run("writing", move || self.write_all(store, batches_out));
+            stages.run("writing", move || self.write_all(written, batches_out));
         });
         stages.end()?;
         *peak_memory = (*peak_memory).max(readers.peak());
