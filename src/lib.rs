@@ -32,6 +32,8 @@ pub mod outcome;
 mod partial;
 pub mod pdq;
 pub mod pipeline;
+#[cfg(test)]
+mod plans;
 pub mod report;
 pub mod share;
 pub mod source;

@@ -9,7 +9,7 @@
 mod support;
 
 use rand::prelude::*;
-use tamis::matching::stack::{Stack, StackError, stacks, stacks_within};
+use tamis::matching::stack::{Stack, StackError, stacks, stacks_with_more, stacks_within};
 use tamis::matching::{Backend, JoinControl, JoinMethod, JoinSettings};
 use tamis::pdq::Code;
 
@@ -117,6 +117,51 @@ fn stacks_on_a_gpu_are_the_same() {
     let settings = JoinSettings { radius: 3, ..JoinSettings::default() };
     let nearer = stacks(&codes, settings, &backend, &JoinControl::default()).unwrap();
     assert_ne!(nearer, stacks_within(&codes, JoinSettings::default().radius));
+}
+
+/// What is stacked on top of what is there is what is stacked at once.
+#[test]
+fn stacks_with_more_are_those_of_all() {
+    let cpu = Backend::cpu("a test");
+    let control = JoinControl::default();
+    let mut kept = 0;
+    for (seed, count, share) in
+        [(1, 200, 0.5), (2, 400, 0.05), (3, 400, 0.005), (4, 600, 0.02), (5, 300, 0.0), (6, 0, 1.0)]
+    {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut codes = support::clustered_codes(seed, count);
+        codes.extend_from_within(..count / 4);
+        // Most near to nothing, as in a case.
+        codes.extend((0..2 * count).map(|_| Code(random.random())));
+        codes.shuffle(&mut random);
+        let settings = JoinSettings::default();
+        let more: Vec<u32> = (0..codes.len() as u32).filter(|_| random.random_bool(share)).collect();
+        // The others, by their numbers in all.
+        let others: Vec<u32> = (0..codes.len() as u32).filter(|number| !more.contains(number)).collect();
+        let of_others: Vec<Code> = others.iter().map(|&number| codes[number as usize]).collect();
+        let mut before = stacks(&of_others, settings, &cpu, &control).unwrap();
+        for stack in &mut before {
+            stack.medoid = others[stack.medoid as usize];
+            stack.members.iter_mut().for_each(|(member, _)| *member = others[*member as usize]);
+        }
+        let expected = stacks(&codes, settings, &cpu, &control).unwrap();
+        let found = stacks_with_more(&codes, &more, before.clone(), settings, &cpu, &control).unwrap();
+        assert_eq!(found, expected, "{seed}");
+        kept += before.iter().filter(|stack| expected.contains(stack)).count();
+        if !more.is_empty() {
+            // The twin that must fail: nothing is stacked anew.
+            assert_ne!(
+                stacks_with_more(&codes, &[], before.clone(), settings, &cpu, &control).unwrap(),
+                expected
+            );
+        }
+    }
+    assert!(kept > 20, "{kept}");
+    let cancelled = JoinControl::default();
+    cancelled.cancel();
+    let codes = support::clustered_codes(1, 500);
+    let found = stacks_with_more(&codes, &[3], Vec::new(), JoinSettings::default(), &cpu, &cancelled);
+    assert_eq!(found, Err(StackError::Cancelled));
 }
 
 mod command {
@@ -241,6 +286,50 @@ mod command {
         let arguments = ["export", "stacks", "--case"];
         let told = errors(0, &tamis().args(arguments).arg(cases.path("CASE")).output().unwrap());
         assert!(told.contains(&format!("{newer} pictures came after the stacks were made")), "{told}");
+    }
+
+    /// Pictures that came later are stacked with what is there, as if they had been there; where none came nothing is written.
+    #[test]
+    fn a_case_is_stacked_as_it_grows() {
+        let cases = Cases::new();
+        let seized = near_duplicates(&cases);
+        let [first, later] = ["first", "later"].map(|name| cases.path(name));
+        std::fs::create_dir_all(&first).unwrap();
+        std::fs::create_dir_all(&later).unwrap();
+        // Enough that is near to nothing; of scene 6 all are later, of the others some.
+        for number in 0..60 {
+            support::scene::render(100 + number, 64, 48)
+                .save(first.join(format!("single-{number}.png")))
+                .unwrap();
+        }
+        for scene in 0..7 {
+            for number in 0..5 {
+                let name = format!("{scene}-{number}.png");
+                let place = if scene == 6 || (scene == 0 && number > 2) { &later } else { &first };
+                std::fs::copy(std::path::Path::new(&seized).join(&name), place.join(&name)).unwrap();
+            }
+        }
+        let [first, later] = [first.to_str().unwrap(), later.to_str().unwrap()];
+        cases.summary("GROWN", &["scan", first, "--quiet"]);
+        cases.summary("GROWN", &["stack", "--quiet"]);
+        let before = exported(&cases, "GROWN");
+        cases.summary("GROWN", &["scan", later, "--quiet"]);
+        let told = cases.summary("GROWN", &["stack", "--quiet"]);
+        assert_eq!(told["newer"], 0);
+        cases.summary("WHOLE", &["scan", first, later, "--quiet"]);
+        cases.summary("WHOLE", &["stack", "--quiet"]);
+        let rows = |case: &str| export(&cases.path(case), "stacks", "csv");
+        assert_eq!(rows("GROWN"), rows("WHOLE"));
+        assert_ne!(before, exported(&cases, "GROWN"));
+        // What is the same is not written again.
+        let database = rusqlite::Connection::open(cases.path("GROWN").join("case.sqlite")).unwrap();
+        let mark = "UPDATE stack SET diameter = diameter + 100";
+        database.execute(mark, []).unwrap();
+        cases.summary("GROWN", &["stack", "--quiet"]);
+        let marked = "SELECT min(diameter) >= 100 FROM stack";
+        assert!(database.query_row(marked, [], |row| row.get::<_, bool>(0)).unwrap(), "nothing is new");
+        cases.summary("GROWN", &["stack", "--distance", "30", "--quiet"]);
+        assert!(!database.query_row(marked, [], |row| row.get::<_, bool>(0)).unwrap(), "another distance is");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Row, Transaction};
 
+use super::schema::{has_item, stack_members};
 use super::{CaseError, CaseReader};
 use crate::source::name::path_from_bytes;
 
@@ -58,11 +59,12 @@ pub struct StackHead {
     pub items: i64,
     /// The largest distance of any two contents.
     pub diameter: i64,
-    /// The medoid's source and path below it, of its first item, escaped.
+    /// The medoid's source and path below it, of its first item, escaped. Where no item has the medoid any more, the nearest
+    /// other member's.
     pub source: String,
     /// See `source`.
     pub path: String,
-    /// The medoid's SHA-256, hex.
+    /// The SHA-256 of what `path` names, hex.
     pub sha256: String,
     /// Members with a hit in any set.
     pub with_hits: i64,
@@ -144,13 +146,15 @@ impl CaseReader {
     pub fn format_counts(&self) -> Result<Vec<FormatCount>, CaseError> {
         self.rows(
             // As the view `items` has it, without numbering every item: copies of what has a result are duplicates.
-            "SELECT * FROM (SELECT content.format AS format, content.outcome AS outcome,
-                 CASE WHEN content.outcome IN ('hashed', 'not_a_picture') THEN count(DISTINCT content.id) ELSE count(*) END
-             FROM item JOIN content ON content.sha256 = item.sha256 GROUP BY content.format, content.outcome
+            "SELECT * FROM (WITH found AS MATERIALIZED (
+                 SELECT format, outcome, count(*) AS contents, sum(items) - count(*) AS copies FROM (
+                     SELECT content.format AS format, content.outcome AS outcome, count(*) AS items
+                     FROM content CROSS JOIN item ON item.sha256 = content.sha256 GROUP BY content.id)
+                 GROUP BY format, outcome)
+             SELECT format, outcome, contents + CASE WHEN outcome IN ('hashed', 'not_a_picture') THEN 0 ELSE copies END FROM found
              UNION ALL
-             SELECT content.format, 'duplicate', count(*) - count(DISTINCT content.id) AS copies
-             FROM item JOIN content ON content.sha256 = item.sha256
-             WHERE content.outcome IN ('hashed', 'not_a_picture') GROUP BY content.format HAVING copies > 0
+             SELECT format, 'duplicate', sum(copies) AS all_copies FROM found
+             WHERE outcome IN ('hashed', 'not_a_picture') GROUP BY format HAVING all_copies > 0
              UNION ALL
              SELECT NULL, outcome, count(*) FROM item WHERE sha256 IS NULL GROUP BY outcome
              ) ORDER BY format IS NULL, format, outcome",
@@ -164,7 +168,11 @@ impl CaseReader {
     /// The database said no.
     pub fn quality_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
         self.rows(
-            "SELECT quality, count(*) FROM content WHERE codes IS NOT NULL AND quality IS NOT NULL GROUP BY quality ORDER BY quality",
+            concat!(
+                "SELECT quality, count(*) FROM content WHERE codes IS NOT NULL AND quality IS NOT NULL AND ",
+                has_item!(),
+                " GROUP BY quality ORDER BY quality"
+            ),
             |row| Ok((row.get(0)?, count(row, 1)?)),
         )
     }
@@ -175,8 +183,11 @@ impl CaseReader {
     /// The database said no.
     pub fn decode_path_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         self.rows(
-            "SELECT decode_path, count(*) FROM content WHERE codes IS NOT NULL AND decode_path IS NOT NULL
-             GROUP BY decode_path ORDER BY decode_path",
+            concat!(
+                "SELECT decode_path, count(*) FROM content WHERE codes IS NOT NULL AND decode_path IS NOT NULL AND ",
+                has_item!(),
+                " GROUP BY decode_path ORDER BY decode_path"
+            ),
             |row| Ok((row.get(0)?, count(row, 1)?)),
         )
     }
@@ -188,7 +199,7 @@ impl CaseReader {
     /// The database said no.
     pub fn taken_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
         self.rows(
-            "SELECT CAST(substr(content.taken, 1, 4) AS INTEGER), count(*) FROM item JOIN content ON content.sha256 = item.sha256
+            "SELECT CAST(substr(content.taken, 1, 4) AS INTEGER), count(*) FROM content CROSS JOIN item ON item.sha256 = content.sha256
              WHERE content.taken GLOB '[0-9][0-9][0-9][0-9]*' GROUP BY 1 ORDER BY 1",
             |row| Ok((row.get(0)?, count(row, 1)?)),
         )
@@ -215,19 +226,26 @@ impl CaseReader {
         mut visit: impl FnMut(StackHead) -> Result<(), E>,
     ) -> Result<(), E> {
         self.for_each_row(
-            "SELECT stack.number, stack.contents, members.items, stack.diameter,
+            concat!(
+                "WITH ",
+                stack_members!(),
+                " SELECT member.stack, member.contents,
+                 (SELECT count(*) FROM stack_member AS other JOIN content ON content.id = other.content
+                  JOIN item ON item.sha256 = content.sha256 WHERE other.stack = member.stack),
+                 stack.diameter,
                  (SELECT source.path FROM item JOIN source ON source.id = item.source
                   WHERE item.sha256 = content.sha256 ORDER BY source.path_raw, item.path_raw LIMIT 1),
                  (SELECT item.path FROM item JOIN source ON source.id = item.source
                   WHERE item.sha256 = content.sha256 ORDER BY source.path_raw, item.path_raw LIMIT 1),
-                 lower(hex(content.sha256)), members.with_hits
-             FROM stack JOIN content ON content.id = stack.medoid
-             JOIN (SELECT stack_member.stack AS stack, count(item.id) AS items,
-                       count(DISTINCT CASE WHEN EXISTS (SELECT 1 FROM hit WHERE hit.content = member.id) THEN member.id END) AS with_hits
-                   FROM stack_member JOIN content AS member ON member.id = stack_member.content
-                   JOIN item ON item.sha256 = member.sha256 GROUP BY stack_member.stack) AS members
-                 ON members.stack = stack.number
-             ORDER BY stack.number",
+                 lower(hex(content.sha256)),
+                 (SELECT count(*) FROM stack_member AS other JOIN content ON content.id = other.content
+                  WHERE other.stack = member.stack AND EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id) AND ",
+                has_item!(),
+                ")
+             FROM member JOIN stack ON stack.number = member.stack JOIN content ON content.id = member.content
+             WHERE member.place = 1 AND member.contents > 1
+             ORDER BY member.stack"
+            ),
             |row| {
                 Ok(StackHead {
                     number: row.get(0)?,
@@ -253,11 +271,15 @@ impl CaseReader {
         mut visit: impl FnMut(KnownRecordRow) -> Result<(), E>,
     ) -> Result<(), E> {
         self.for_each_row(
-            "SELECT known_set.name, lower(hex(known_set.file_sha256)), found.record + 1, coalesce(known_record.columns, '{}')
-             FROM (SELECT DISTINCT known_set, record FROM hit) AS found
+            concat!(
+                "SELECT known_set.name, lower(hex(known_set.file_sha256)), found.record + 1, coalesce(known_record.columns, '{}')
+             FROM (SELECT DISTINCT hit.known_set, hit.record FROM hit JOIN content ON content.id = hit.content WHERE ",
+                has_item!(),
+                ") AS found
              JOIN known_set ON known_set.id = found.known_set
              LEFT JOIN known_record ON known_record.known_set = found.known_set AND known_record.record = found.record
-             ORDER BY known_set.file_sha256, found.record",
+             ORDER BY known_set.file_sha256, found.record"
+            ),
             |row| {
                 let columns: String = row.get(3)?;
                 let columns = serde_json::from_str(&columns).map_err(|error| {
@@ -274,14 +296,21 @@ impl CaseReader {
     /// # Errors
     /// The database said no.
     pub fn pictured_contents(&self, limit: u64) -> Result<(Vec<PicturedContent>, u64), CaseError> {
-        let medoid = match self.stack_counts()? {
-            Some(_) => "(SELECT min(stack.number) FROM stack WHERE stack.medoid = content.id)",
-            None => "NULL",
-        };
+        let hits = concat!(
+            "SELECT content.sha256 AS sha256, content.size AS size, 1 AS is_hit, NULL AS medoid_of FROM content
+             WHERE content.codes IS NOT NULL AND EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id) AND ",
+            has_item!()
+        );
+        let medoids = concat!(
+            "UNION ALL SELECT content.sha256, content.size, 0, member.stack
+             FROM (WITH ",
+            stack_members!(),
+            " SELECT * FROM member WHERE place = 1 AND contents > 1) AS member
+             JOIN content ON content.id = member.content WHERE content.codes IS NOT NULL"
+        );
+        let medoids = if self.stack_counts()?.is_some() { medoids } else { "" };
         let query = format!(
-            "SELECT content.sha256, content.size, EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id) AS is_hit,
-                 {medoid} AS medoid_of
-             FROM content WHERE content.codes IS NOT NULL AND (is_hit OR medoid_of IS NOT NULL) ORDER BY content.sha256"
+            "SELECT sha256, size, max(is_hit), min(medoid_of) FROM ({hits} {medoids}) GROUP BY sha256 ORDER BY sha256"
         );
         let mut all = 0;
         let mut shown: Vec<PicturedContent> = Vec::new();

@@ -6,6 +6,7 @@
 mod contents;
 mod figures;
 mod folder;
+mod hit_facts;
 mod lock;
 mod media;
 mod open;
@@ -18,6 +19,8 @@ pub mod rules;
 mod schema;
 mod stacks;
 mod store;
+#[cfg(test)]
+mod traced;
 mod write;
 
 use crate::decode::{DecodeMode, DecodePath, Facts, PictureHash};
@@ -33,8 +36,10 @@ pub use media::{MediaFile, MediaRow, NearRecord};
 pub use priorities::{PriorityRow, RuleCount};
 pub use progress::{ItemState, ProgressReader};
 pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};
-pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable};
+pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable, Stacked};
 pub use store::{CaseStore, item_path};
+#[cfg(test)]
+pub(crate) use traced::statements;
 pub use write::RecordSource;
 
 /// All that decides a code. Codes of different specs are not comparable.

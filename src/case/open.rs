@@ -17,7 +17,10 @@ use crate::source::database::{distrust, open_immutable};
 use crate::source::name::{escape, escape_path};
 
 fn connect(database: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(database, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    #[cfg_attr(not(test), expect(unused_mut, reason = "traced in tests"))]
+    let mut connection = Connection::open_with_flags(database, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    #[cfg(test)]
+    super::traced::trace(&mut connection)?;
     distrust(&connection)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
@@ -67,6 +70,8 @@ pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError
     require(folder)?;
     let database = folder.join(DATABASE);
     let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // As much as a writer has: indexes of a large case that are read again and again.
+    connection.pragma_update(None, "cache_size", -65_536)?;
     match begin(&connection, folder) {
         Err(CaseError::Database(error)) if wants_to_write(&error) => {
             // Write-ahead logging wants a file beside the database, which a read-only folder cannot have. Without it what is

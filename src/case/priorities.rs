@@ -1,14 +1,25 @@
 //! Priorities of a case: which rule decides each item, and the items in the order in which they are to be looked at.
 //!
-//! A rule becomes one statement over the contents that no earlier rule decided, so that an examiner can follow it with any SQLite
-//! tool. Items without a content (the system refused to read them) are decided by their outcome alone.
+//! Stacks, contents and items are looked through once each, in the order of their rows, and the hits of each content by their key, so that
+//! time grows with the case and not with its square. Items without a content (the system refused to read them) are decided by their
+//! outcome alone. The test `priorities_are_those_of_the_rules_read_one_by_one` has each rule as one SQL statement, which
+//! an examiner can follow with any SQLite tool.
 
-use rusqlite::types::Value;
-use rusqlite::{Row, Transaction, params, params_from_iter};
+use std::collections::HashMap;
+
+use rusqlite::{Row, Statement, Transaction, params};
 use serde::Serialize;
 
-use super::rules::{HitKind, KnownCondition, Rule, Rules, Said};
+use super::hit_facts::{HIT_FACTS, HitFacts};
+use super::rules::{KnownCondition, Rule, Rules};
+use super::stacks::with_items;
+use super::store::{read_info, set_info};
 use super::{CaseError, CaseReader, CaseStore};
+
+/// Where `case_info` keeps the text of the rules.
+const RULES_KEY: &str = "priority_rules";
+/// Items that are read before what is new of them is written.
+const ITEMS_AT_ONCE: i64 = 8192;
 
 /// Items that a rule decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,140 +65,232 @@ pub struct PriorityRow {
     pub series: Option<String>,
 }
 
-/// A condition of a statement, and what is bound to its question marks.
-#[derive(Default)]
-struct Condition {
-    text: Vec<String>,
-    values: Vec<Value>,
+/// What is so of a content's hits.
+#[derive(Debug)]
+struct Answers {
+    /// There is one.
+    any: bool,
+    /// For each rule: one is such as its `known` asks for.
+    known: Vec<bool>,
+    /// For each rule: one is such as its `stacked_with` asks for, from which others of its stack profit.
+    stacked_with: Vec<bool>,
 }
 
-impl Condition {
-    fn and(&mut self, text: impl Into<String>) {
-        self.text.push(text.into());
+/// The hits of one content after the other, as rules ask of them.
+struct Hits<'a> {
+    statement: Statement<'a>,
+    rules: &'a [Rule],
+    answers: Answers,
+}
+
+impl<'a> Hits<'a> {
+    fn new(transaction: &'a Transaction<'_>, rules: &'a [Rule]) -> Result<Self, CaseError> {
+        let answers =
+            Answers { any: false, known: vec![false; rules.len()], stacked_with: vec![false; rules.len()] };
+        Ok(Self { statement: transaction.prepare(HIT_FACTS)?, rules, answers })
     }
 
-    /// One of several texts.
-    fn one_of(&mut self, expression: &str, texts: impl IntoIterator<Item = impl Into<String>>) {
-        let before = self.values.len();
-        self.values.extend(texts.into_iter().map(|text| Value::Text(text.into())));
-        let marks = vec!["?"; self.values.len() - before].join(", ");
-        self.text.push(format!("{expression} IN ({marks})"));
-    }
-
-    fn sql(&self) -> String {
-        if self.text.is_empty() { "1".into() } else { self.text.join(" AND ") }
-    }
-
-    /// What is so of a hit and its record.
-    fn of_hit(&mut self, known: &KnownCondition) {
-        let said = |column: &str| {
-            format!("CASE known_record.{column} WHEN 1 THEN 'yes' WHEN 0 THEN 'no' ELSE 'unknown' END")
-        };
-        match known.by {
-            Some(HitKind::Digest) => self.and("(hit.md5 OR hit.sha1 OR hit.sha256)"),
-            Some(HitKind::Perceptual) => self.and("NOT (hit.md5 OR hit.sha1 OR hit.sha256)"),
-            None => {}
-        }
-        if let Some(categories) = &known.category {
-            self.one_of("coalesce(known_record.category, 'none')", categories);
-        }
-        for (column, wanted) in [
-            ("victim_identified", &known.victim_identified),
-            ("offender_identified", &known.offender_identified),
-            ("distributed", &known.distributed),
-        ] {
-            if let Some(wanted) = wanted {
-                self.one_of(&said(column), wanted.iter().map(|&said: &Said| said.name()));
+    fn of(&mut self, content: i64) -> Result<&Answers, CaseError> {
+        let Answers { any, known, stacked_with } = &mut self.answers;
+        *any = false;
+        known.fill(false);
+        stacked_with.fill(false);
+        let mut rows = self.statement.query([content])?;
+        while let Some(row) = rows.next()? {
+            let facts = HitFacts::read(row)?;
+            *any = true;
+            let fits = |condition: &Option<KnownCondition>| {
+                condition.as_ref().is_some_and(|condition| condition.fits(&facts))
+            };
+            for (index, rule) in self.rules.iter().enumerate() {
+                known[index] = known[index] || fits(&rule.known);
+                stacked_with[index] = stacked_with[index] || fits(&rule.stacked_with);
             }
         }
-        match known.series {
-            Some(true) => self.and("known_record.series IS NOT NULL"),
-            Some(false) => self.and("known_record.series IS NULL"),
-            None => {}
+        Ok(&self.answers)
+    }
+}
+
+/// What rules ask of stacks, each looked through once.
+#[derive(Debug, Default)]
+struct Stacks {
+    /// Contents of a stack.
+    contents: HashMap<i64, u32>,
+    /// Contents of a stack with a hit such as the `stacked_with` of a rule asks for: by stack and the rule's index.
+    having: HashMap<(i64, usize), u32>,
+}
+
+impl Stacks {
+    /// Looks through the stacks' members; those that no item has any more are none. `None` where `go_on` said no.
+    fn read(
+        transaction: &Transaction<'_>,
+        hits: &mut Hits<'_>,
+        go_on: &dyn Fn(u64) -> bool,
+    ) -> Result<Option<Self>, CaseError> {
+        let mut found = Self::default();
+        let Some(with_items) = with_items(transaction, go_on)? else { return Ok(None) };
+        let mut members = transaction.prepare("SELECT content, stack FROM stack_member ORDER BY content")?;
+        let mut rows = members.query([])?;
+        while let Some(row) = rows.next()? {
+            let (content, stack): (i64, i64) = (row.get(0)?, row.get(1)?);
+            if !go_on(1) {
+                return Ok(None);
+            }
+            if with_items.binary_search(&content).is_err() {
+                continue;
+            }
+            *found.contents.entry(stack).or_default() += 1;
+            for (index, _) in hits.of(content)?.stacked_with.iter().enumerate().filter(|(_, fits)| **fits) {
+                *found.having.entry((stack, index)).or_default() += 1;
+            }
         }
-        if let Some(sets) = &known.set {
-            self.one_of("known_set.name", sets);
+        Ok(Some(found))
+    }
+
+    /// Whether rule `index`, which `rule` is, fits a content with these hits.
+    fn fits(&self, (index, rule): (usize, &Rule), hits: &Answers, stack: Option<i64>, outcome: &str) -> bool {
+        let another = |stack| self.having.get(&(stack, index)).copied().unwrap_or(0);
+        let contents = stack.and_then(|stack| self.contents.get(&stack).copied()).unwrap_or(1);
+        (rule.known.is_none() || hits.known[index])
+            && !(rule.unknown && hits.any)
+            && (rule.stacked_with.is_none()
+                || stack.is_some_and(|stack| another(stack) > u32::from(hits.stacked_with[index])))
+            && rule.stack.is_none_or(|least| contents >= least)
+            && rule.has_outcome(outcome)
+    }
+}
+
+/// Decides every content, in the temporary table `decided`. Returns `false` where `go_on` did.
+fn decide_contents(
+    transaction: &Transaction<'_>,
+    rules: &[Rule],
+    go_on: &dyn Fn(u64) -> bool,
+) -> Result<bool, CaseError> {
+    transaction.execute_batch(
+        "CREATE TEMP TABLE IF NOT EXISTS decided (content INTEGER PRIMARY KEY, rank INTEGER NOT NULL);
+         DELETE FROM decided;",
+    )?;
+    let mut hits = Hits::new(transaction, rules)?;
+    let Some(stacks) = Stacks::read(transaction, &mut hits, go_on)? else { return Ok(false) };
+    let mut contents = transaction.prepare(
+        "SELECT content.id, content.outcome, stack_member.stack FROM content
+         LEFT JOIN stack_member ON stack_member.content = content.id ORDER BY content.id",
+    )?;
+    let mut decided = transaction.prepare("INSERT INTO decided (content, rank) VALUES (?1, ?2)")?;
+    let mut rows = contents.query([])?;
+    while let Some(row) = rows.next()? {
+        let content: i64 = row.get(0)?;
+        let (outcome, stack) = (row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?, row.get(2)?);
+        let answers = hits.of(content)?;
+        let decides = |rule: &(usize, &Rule)| stacks.fits(*rule, answers, stack, outcome);
+        if let Some((index, _)) = rules.iter().enumerate().find(decides) {
+            decided.execute(params![content, rank(index)])?;
+        }
+        if !go_on(1) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Gives every item its rank: what its content was decided, or what its outcome says where it could not be read. Writes what is
+/// another than before. Returns `false` where `go_on` did.
+fn decide_items(
+    transaction: &Transaction<'_>,
+    rules: &[Rule],
+    go_on: &dyn Fn(u64) -> bool,
+) -> Result<bool, CaseError> {
+    let mut items = transaction.prepare(
+        "SELECT item.id, CASE WHEN item.sha256 IS NULL THEN item.outcome END, decided.rank, priority.rank FROM item
+         LEFT JOIN content ON content.sha256 = item.sha256
+         LEFT JOIN decided ON decided.content = content.id
+         LEFT JOIN priority ON priority.item = item.id
+         WHERE item.id > ?1 ORDER BY item.id LIMIT ?2",
+    )?;
+    let mut set = transaction.prepare(
+        "INSERT INTO priority (item, rank) VALUES (?1, ?2) ON CONFLICT (item) DO UPDATE SET rank = excluded.rank",
+    )?;
+    let mut unset = transaction.prepare("DELETE FROM priority WHERE item = ?1")?;
+    let mut last = 0;
+    loop {
+        // What is read is not written to at the same time.
+        let mut changed: Vec<(i64, Option<i64>)> = Vec::new();
+        let mut count = 0;
+        let mut rows = items.query([last, ITEMS_AT_ONCE])?;
+        while let Some(row) = rows.next()? {
+            let (unread, before): (Option<String>, Option<i64>) = (row.get(1)?, row.get(3)?);
+            let now = match unread {
+                Some(outcome) => rules.iter().position(|rule| rule.fits_unread(&outcome)).map(rank),
+                None => row.get(2)?,
+            };
+            last = row.get(0)?;
+            count += 1;
+            if now != before {
+                changed.push((last, now));
+            }
+        }
+        drop(rows);
+        for (item, now) in changed {
+            match now {
+                Some(now) => set.execute([item, now])?,
+                None => unset.execute([item])?,
+            };
+        }
+        if count == 0 {
+            return Ok(true);
+        }
+        if !go_on(count) {
+            return Ok(false);
         }
     }
 }
 
-/// Hits with all that rules ask of them.
-const HITS: &str = "hit JOIN known_set ON known_set.id = hit.known_set
-    LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record";
-
-/// What a rule asks of a content.
-fn of_content(rule: &Rule) -> Condition {
-    let mut all = Condition::default();
-    let mut exists = |from: &str, known: &KnownCondition| {
-        let mut condition = Condition::default();
-        condition.of_hit(known);
-        all.text.push(format!("EXISTS (SELECT 1 FROM {from} AND {})", condition.sql()));
-        all.values.append(&mut condition.values);
-    };
-    if let Some(known) = &rule.known {
-        exists(&format!("{HITS} WHERE hit.content = content.id"), known);
-    }
-    if let Some(known) = &rule.stacked_with {
-        let from = format!(
-            "stack_member AS other JOIN {HITS} WHERE hit.content = other.content AND other.stack = stack_member.stack
-                AND other.content <> content.id"
-        );
-        exists(&from, known);
-    }
-    if rule.unknown {
-        all.and("NOT EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id)");
-    }
-    if let Some(least) = rule.stack {
-        all.and(format!("coalesce(stack.contents, 1) >= {least}"));
-    }
-    if let Some(outcomes) = &rule.outcome {
-        all.one_of("content.outcome", outcomes);
-    }
-    all
+/// The rank of the rule with this index.
+const fn rank(index: usize) -> i64 {
+    index as i64 + 1
 }
 
-/// What a rule asks of an item that could not be read; `None` where it fits none.
-fn of_unread(rule: &Rule) -> Option<Condition> {
-    if rule.known.is_some() || rule.stacked_with.is_some() || rule.stack.is_some_and(|least| least > 1) {
-        return None;
+/// Keeps the rules; where they are others than before nothing is decided any more.
+fn keep_rules(transaction: &Transaction<'_>, rules: &Rules) -> Result<(), CaseError> {
+    if read_info(transaction, RULES_KEY)?.as_ref() == Some(&rules.text) {
+        return Ok(());
     }
-    let mut all = Condition::default();
-    if let Some(outcomes) = &rule.outcome {
-        all.one_of("item.outcome", outcomes);
+    transaction.execute_batch("DELETE FROM priority; DELETE FROM priority_rule;")?;
+    let mut insert =
+        transaction.prepare("INSERT INTO priority_rule (rank, name, title) VALUES (?1, ?2, ?3)")?;
+    for (index, rule) in rules.rules.iter().enumerate() {
+        insert.execute(params![rank(index), rule.name, rule.title])?;
     }
-    Some(all)
+    set_info(transaction, RULES_KEY, &rules.text)
 }
 
 impl CaseStore {
-    /// Decides every item anew by `rules`, in one transaction. An item that no rule fits has no priority.
+    /// Decides every item by `rules`, in one transaction, and writes the priorities that are others than before. An item that no rule
+    /// fits has none. `go_on` is called with how many [steps](Self::priority_steps) more are done; where it says no, everything is as it was
+    /// and `false` is returned.
     ///
     /// # Errors
     /// The database said no.
-    pub fn prioritise(&mut self, rules: &Rules) -> Result<(), CaseError> {
+    pub fn prioritise(&mut self, rules: &Rules, go_on: &dyn Fn(u64) -> bool) -> Result<bool, CaseError> {
         let transaction = self.connection.transaction()?;
-        transaction.execute_batch(
-            "DELETE FROM priority; DELETE FROM priority_rule;
-             CREATE TEMP TABLE decided (content INTEGER PRIMARY KEY, rank INTEGER NOT NULL);",
-        )?;
-        for (rank, rule) in (1_i64..).zip(&rules.rules) {
-            transaction.execute(
-                "INSERT INTO priority_rule (rank, name, title) VALUES (?1, ?2, ?3)",
-                params![rank, rule.name, rule.title],
-            )?;
-            decide(&transaction, rank, rule)?;
+        keep_rules(&transaction, rules)?;
+        if !decide_contents(&transaction, &rules.rules, go_on)?
+            || !decide_items(&transaction, &rules.rules, go_on)?
+        {
+            return Ok(false);
         }
-        transaction.execute(
-            "INSERT INTO priority (item, rank) SELECT item.id, decided.rank FROM decided
-             JOIN content ON content.id = decided.content JOIN item ON item.sha256 = content.sha256",
-            [],
-        )?;
         transaction.execute_batch("DROP TABLE decided")?;
-        transaction.execute(
-            "INSERT INTO case_info (key, value) VALUES ('priority_rules', ?1)
-             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            [&rules.text],
-        )?;
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        Ok(true)
+    }
+
+    /// How many steps [`CaseStore::prioritise`] takes.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn priority_steps(&self) -> Result<u64, CaseError> {
+        let steps = "SELECT (SELECT count(*) FROM stack_member) + (SELECT count(*) FROM content) + (SELECT count(*) FROM item)";
+        Ok(self.connection.query_row(steps, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// The rules that the case's items were decided by last; `None` where they were not yet.
@@ -195,37 +298,11 @@ impl CaseStore {
     /// # Errors
     /// The database said no, or the case holds rules that are none.
     pub fn rules(&self) -> Result<Option<Rules>, CaseError> {
-        let text = super::store::read_info(&self.connection, "priority_rules")?;
+        let text = read_info(&self.connection, RULES_KEY)?;
         let damaged =
             |error| CaseError::Refused(format!("the case is damaged: its rules of priority: {error}"));
         text.map(|text| Rules::parse(&text).map_err(damaged)).transpose()
     }
-}
-
-/// Gives `rank` to all that a rule fits and no earlier one did.
-fn decide(transaction: &Transaction<'_>, rank: i64, rule: &Rule) -> Result<(), CaseError> {
-    let condition = of_content(rule);
-    transaction.execute(
-        &format!(
-            "INSERT INTO decided (content, rank) SELECT content.id, {rank} FROM content
-             LEFT JOIN stack_member ON stack_member.content = content.id
-             LEFT JOIN stack ON stack.number = stack_member.stack
-             WHERE content.id NOT IN (SELECT content FROM decided) AND {}",
-            condition.sql()
-        ),
-        params_from_iter(&condition.values),
-    )?;
-    if let Some(condition) = of_unread(rule) {
-        transaction.execute(
-            &format!(
-                "INSERT OR IGNORE INTO priority (item, rank) SELECT item.id, {rank} FROM item
-                 WHERE item.sha256 IS NULL AND {}",
-                condition.sql()
-            ),
-            params_from_iter(&condition.values),
-        )?;
-    }
-    Ok(())
 }
 
 impl CaseReader {
@@ -238,8 +315,10 @@ impl CaseReader {
             return Ok(Vec::new());
         }
         let mut statement = self.connection.prepare(
-            "SELECT priority_rule.rank, name, title, count(priority.item) FROM priority_rule
-             LEFT JOIN priority ON priority.rank = priority_rule.rank GROUP BY priority_rule.rank ORDER BY priority_rule.rank",
+            "SELECT rank, max(name), max(title), sum(items) FROM (
+                 SELECT rank, name, title, 0 AS items FROM priority_rule
+                 UNION ALL SELECT rank, NULL, NULL, count(*) FROM priority GROUP BY rank)
+             GROUP BY rank ORDER BY rank",
         )?;
         let counts = statement.query_map([], |row| {
             Ok(RuleCount {
@@ -286,13 +365,9 @@ impl CaseReader {
             .into());
         }
         self.for_each_row(
-            "WITH told AS (
-                 SELECT hit.content AS content, count(*) AS hits, max(hit.md5 OR hit.sha1 OR hit.sha256) AS by_digest,
-                     min(hit.distance) AS distance
-                 FROM hit GROUP BY hit.content)
-             SELECT priority.rank, priority_rule.name, source.path, item.path, coalesce(content.outcome, item.outcome),
-                 lower(hex(item.sha256)), stack.number, stack.contents, coalesce(told.hits, 0),
-                 coalesce(told.by_digest, 0), told.distance,
+            "SELECT priority.rank, priority_rule.name, source.path, item.path, coalesce(content.outcome, item.outcome),
+                 lower(hex(item.sha256)), stack.number, stack.contents, count(hit.content) AS hits,
+                 coalesce(max(hit.md5 OR hit.sha1 OR hit.sha256), 0) AS by_digest, min(hit.distance) AS nearest,
                  (SELECT group_concat(category, '; ') FROM (SELECT DISTINCT category FROM hit JOIN known_record USING (known_set, record)
                   WHERE hit.content = content.id AND category IS NOT NULL ORDER BY category)),
                  (SELECT group_concat(series, '; ') FROM (SELECT DISTINCT series FROM hit JOIN known_record USING (known_set, record)
@@ -304,10 +379,11 @@ impl CaseReader {
              LEFT JOIN content ON content.sha256 = item.sha256
              LEFT JOIN stack_member ON stack_member.content = content.id
              LEFT JOIN stack ON stack.number = stack_member.stack
-             LEFT JOIN told ON told.content = content.id
+             LEFT JOIN hit ON hit.content = content.id
              WHERE item.sha256 IS NULL OR content.id IS NOT NULL
+             GROUP BY item.id
              ORDER BY priority.rank IS NULL, priority.rank, coalesce(stack.contents, 1) DESC, coalesce(stack.number, 0),
-                 coalesce(told.by_digest, 0) DESC, coalesce(told.distance, 257), source.path_raw, item.path_raw",
+                 by_digest DESC, coalesce(nearest, 257), source.path_raw, item.path_raw",
             |row| Ok(priority_row(row)?),
             &mut visit,
         )

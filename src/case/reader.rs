@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Row};
 
 use super::open::connect_for_reading;
+use super::schema::has_item;
 use super::store::{read_info, read_spec};
 use super::{CaseError, CaseIdentity, HashSpec};
 use crate::outcome::Outcome;
@@ -266,14 +267,13 @@ impl CaseReader {
     pub fn outcome_counts(&self) -> Result<Vec<(Outcome, u64)>, CaseError> {
         let mut counts = BTreeMap::new();
         let mut statement = self.connection.prepare(
-            "SELECT outcome, count(*) FROM item WHERE sha256 IS NULL GROUP BY outcome
+            // Contents are looked through in the order of their rows, once.
+            "SELECT outcome, count(*), 0 FROM item WHERE sha256 IS NULL GROUP BY outcome
              UNION ALL
-             SELECT content.outcome,
-                 CASE WHEN content.outcome IN ('hashed', 'not_a_picture') THEN count(DISTINCT content.id) ELSE count(*) END
-             FROM item JOIN content ON content.sha256 = item.sha256 GROUP BY content.outcome
-             UNION ALL
-             SELECT 'duplicate', count(*) - count(DISTINCT content.id)
-             FROM item JOIN content ON content.sha256 = item.sha256 WHERE content.outcome IN ('hashed', 'not_a_picture')",
+             SELECT outcome, count(*), sum(items) - count(*) FROM (
+                 SELECT content.outcome AS outcome, count(*) AS items
+                 FROM content CROSS JOIN item ON item.sha256 = content.sha256 GROUP BY content.id)
+             GROUP BY outcome",
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -281,7 +281,13 @@ impl CaseReader {
             let outcome = Outcome::from_name(&name).ok_or_else(|| {
                 CaseError::Refused(format!("the case is damaged: it has an outcome `{name}`"))
             })?;
-            *counts.entry(outcome).or_insert(0) += unsigned(row, 1)?;
+            let (first, copies) = (unsigned(row, 1)?, unsigned(row, 2)?);
+            let copy = match outcome {
+                Outcome::Hashed | Outcome::NotAPicture => Outcome::Duplicate,
+                failed => failed,
+            };
+            *counts.entry(outcome).or_insert(0) += first;
+            *counts.entry(copy).or_insert(0) += copies;
         }
         Ok(Outcome::ALL
             .into_iter()
@@ -295,20 +301,22 @@ impl CaseReader {
     /// # Errors
     /// The database said no.
     pub fn set_counts(&self) -> Result<Vec<SetCounts>, CaseError> {
-        let mut statement = self.connection.prepare(
+        let mut statement = self.connection.prepare(concat!(
             "SELECT known_set.name, known_set.path, lower(hex(known_set.file_sha256)), known_set.records, known_set.codes,
                  known_set.distance, known_set.min_quality, known_set.verify,
                  coalesce(sum(hit.md5 OR hit.sha1 OR hit.sha256), 0),
                  coalesce(sum(NOT (hit.md5 OR hit.sha1 OR hit.sha256)), 0),
                  coalesce(sum(hit.verdict = 'unconfirmed'), 0),
                  count(DISTINCT item.id),
-                 (SELECT count(*) FROM content WHERE content.id > known_set.matched_through),
+                 (SELECT count(*) FROM content WHERE content.id > known_set.matched_through AND ",
+            has_item!(),
+            "),
                  known_set.codes_without_quality, known_set.low_quality, known_set.zero_codes, known_set.bad_lines
              FROM known_set
              LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256)
                  ON hit.known_set = known_set.id
              GROUP BY known_set.id ORDER BY known_set.name, known_set.file_sha256",
-        )?;
+        ))?;
         let rows = statement.query_map([], |row| {
             Ok(SetCounts {
                 name: row.get(0)?,
@@ -353,7 +361,7 @@ impl CaseReader {
     /// The database said no.
     pub fn pictures_without_hits(&self) -> Result<u64, CaseError> {
         let count = self.connection.query_row(
-            "SELECT count(*) FROM item JOIN content ON content.sha256 = item.sha256
+            "SELECT count(*) FROM content CROSS JOIN item ON item.sha256 = content.sha256
              WHERE content.codes IS NOT NULL AND NOT EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id)",
             [],
             |row| unsigned(row, 0),
@@ -447,9 +455,13 @@ impl CaseReader {
     pub fn known_columns(&self) -> Result<Vec<String>, CaseError> {
         let mut statement = self.connection.prepare(
             // Records whose hits were all refuted later are left out.
-            "SELECT DISTINCT field.key FROM known_record, json_each(known_record.columns) AS field
-             WHERE (known_record.known_set, known_record.record) IN (SELECT known_set, record FROM hit)
-             ORDER BY field.key",
+            concat!(
+                "SELECT DISTINCT field.key FROM known_record, json_each(known_record.columns) AS field
+             WHERE (known_record.known_set, known_record.record) IN
+                 (SELECT hit.known_set, hit.record FROM hit JOIN content ON content.id = hit.content WHERE ",
+                has_item!(),
+                ") ORDER BY field.key"
+            ),
         )?;
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)

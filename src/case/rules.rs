@@ -13,7 +13,7 @@ use crate::source::name::{escape, escape_path};
 /// The rules of the program, as `tamis rules` prints them.
 pub const DEFAULT_RULES: &str = include_str!("default_rules.toml");
 /// The category of a record whose set says nothing of it.
-const NO_CATEGORY: &str = "none";
+pub(super) const NO_CATEGORY: &str = "none";
 /// No file of rules is larger.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -166,6 +166,19 @@ fn escaped_lines(text: &str) -> String {
 }
 
 impl Rule {
+    /// Whether what became of an item is as the rule asks.
+    pub(super) fn has_outcome(&self, outcome: &str) -> bool {
+        self.outcome.as_ref().is_none_or(|outcomes| outcomes.iter().any(|name| name == outcome))
+    }
+
+    /// Whether it fits an item that could not be read: one without hits, in no stack.
+    pub(super) fn fits_unread(&self, outcome: &str) -> bool {
+        self.known.is_none()
+            && self.stacked_with.is_none()
+            && self.stack.is_none_or(|least| least <= 1)
+            && self.has_outcome(outcome)
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.unknown && self.known.is_some() {
             return Err("no item is both known and unknown".into());

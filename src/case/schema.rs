@@ -22,6 +22,34 @@ macro_rules! iso {
 
 pub(super) use iso;
 
+/// Of a `content`: an item has it. What a file held before it changed has none; it is kept for when it comes back, and does not exist for
+/// figures, stacks, rules, reports and exports.
+macro_rules! has_item {
+    () => {
+        "EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)"
+    };
+}
+
+pub(super) use has_item;
+
+/// The common table `member`: the contents in stacks that items have, each with its place in its stack and how many there are in that. The
+/// first stands for the others: it is the medoid, as long as an item has that. Less than two are no stack.
+macro_rules! stack_members {
+    () => {
+        concat!(
+            "member AS (
+                 SELECT stack_member.stack AS stack, stack_member.content AS content, stack_member.distance AS distance,
+                     row_number() OVER (PARTITION BY stack_member.stack ORDER BY stack_member.distance, content.sha256) AS place,
+                     count(*) OVER (PARTITION BY stack_member.stack) AS contents
+                 FROM stack_member JOIN content ON content.id = stack_member.content WHERE ",
+            $crate::case::schema::has_item!(),
+            ")"
+        )
+    };
+}
+
+pub(super) use stack_members;
+
 /// The stacks of a case, made by `tamis stack`.
 pub(super) const STACKS: &str = "
 CREATE TABLE IF NOT EXISTS stack_settings (
@@ -47,6 +75,10 @@ CREATE TABLE IF NOT EXISTS stack_member (
     stack    INTEGER NOT NULL REFERENCES stack(number),
     distance INTEGER NOT NULL
 );
+
+-- A stack by its members, and by the content that stands for it.
+CREATE INDEX IF NOT EXISTS stack_member_stack ON stack_member(stack);
+CREATE INDEX IF NOT EXISTS stack_medoid ON stack(medoid);
 ";
 
 /// The priorities of a case's items, set by `tamis triage` and `tamis match`.

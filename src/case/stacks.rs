@@ -1,12 +1,18 @@
 //! Stacks of a case: the contents that are stacked, and what became of them.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
+use super::schema::{has_item, stack_members};
+use super::store::{read_info, set_info};
 use super::{CaseError, CaseReader, CaseStore, ContentId};
 use crate::decode::DecodePath;
 use crate::matching::stack::Stack;
 use crate::pdq::Code;
+
+/// Where `case_info` keeps a digest of the contents that were stacked last.
+const STACKED_KEY: &str = "stacked_contents";
 
 /// A content that is stacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +34,25 @@ pub struct Stackable {
     pub low_quality: u64,
     /// Pictures set aside because their code is all zero.
     pub zero_codes: u64,
+    /// What of them the case's stacks know already.
+    pub known: Stacked,
     /// The last content that was there.
     last: Option<ContentId>,
+    settings: StackSettings,
+}
+
+/// What a case's stacks know of the contents that are to be stacked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stacked {
+    /// Nothing that can be gone on from: there are no stacks, or they were made of other contents, or otherwise.
+    #[default]
+    Nothing,
+    /// All but these, which came later: indices, ascending.
+    AllBut(Vec<u32>),
 }
 
 /// How the stacks of a case were made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StackSettings {
     /// Largest distance of a member from its medoid.
     pub distance: u32,
@@ -63,6 +82,8 @@ pub struct StackCounts {
     pub largest: u64,
     /// Contents that came to the case later: the stacks do not know them.
     pub newer: u64,
+    /// Contents of stacks that no item has any more: their files changed later.
+    pub gone: u64,
 }
 
 /// An item in a stack: one row of the export.
@@ -76,7 +97,7 @@ pub struct StackRow {
     pub diameter: i64,
     /// Distance from the medoid.
     pub distance: i64,
-    /// Whether its content is the medoid.
+    /// Whether its content is the medoid, or stands for the stack where no item has the medoid any more.
     pub medoid: bool,
     /// The source's path, escaped.
     pub source: String,
@@ -93,33 +114,74 @@ pub struct StackRow {
 }
 
 impl CaseStore {
-    /// The contents to be stacked.
+    /// The contents to be stacked: of what items have. `go_on` is called with how many contents more were read; `None` where it said no.
     ///
     /// # Errors
     /// The database said no.
-    pub fn stackable(&self, min_quality: u8) -> Result<Stackable, CaseError> {
-        let mut statement = self.connection.prepare(
-            "SELECT id, codes, quality, decode_path FROM content WHERE codes IS NOT NULL ORDER BY sha256",
-        )?;
+    pub fn stackable(
+        &self,
+        settings: StackSettings,
+        go_on: &dyn Fn(u64) -> bool,
+    ) -> Result<Option<Stackable>, CaseError> {
         let last = self.connection.query_row("SELECT max(id) FROM content", [], |row| row.get(0))?;
-        let mut found = Stackable { last: Option::map(last, ContentId), ..Stackable::default() };
+        let mut found = Stackable { last: Option::map(last, ContentId), settings, ..Stackable::default() };
+        let Some(with_items) = with_items(&self.connection, go_on)? else { return Ok(None) };
+        // In the order of rows, which is how they lie in the file; and sorted here.
+        let mut statement = self.connection.prepare(
+            "SELECT id, sha256, substr(codes, 1, 32), quality, decode_path FROM content NOT INDEXED WHERE codes IS NOT NULL ORDER BY id",
+        )?;
+        let mut contents: Vec<([u8; 32], StackContent)> = Vec::new();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let codes: Vec<u8> = row.get(1)?;
-            let path: String = row.get(3)?;
-            let (Some(code), Some(decode_path)) = (codes.first_chunk(), DecodePath::from_name(&path)) else {
+            if !go_on(1) {
+                return Ok(None);
+            }
+            if with_items.binary_search(&row.get(0)?).is_err() {
+                continue;
+            }
+            let (code, path): (Vec<u8>, String) = (row.get(2)?, row.get(4)?);
+            let (Some(code), Some(decode_path)) = (code.first_chunk(), DecodePath::from_name(&path)) else {
                 return Err(CaseError::Refused("the case is damaged: a content has no whole code".into()));
             };
             let code = Code::from_bytes(*code);
             if code.is_zero() {
                 found.zero_codes += 1;
-            } else if row.get::<_, u8>(2)? < min_quality {
+            } else if row.get::<_, u8>(3)? < settings.min_quality {
                 found.low_quality += 1;
             } else {
-                found.contents.push(StackContent { id: ContentId(row.get(0)?), code, decode_path });
+                let content = StackContent { id: ContentId(row.get(0)?), code, decode_path };
+                contents.push((row.get(1)?, content));
             }
         }
-        Ok(found)
+        contents.sort_unstable_by_key(|(sha256, _)| *sha256);
+        found.contents = contents.into_iter().map(|(_, content)| content).collect();
+        found.known = self.stacked(&found)?;
+        Ok(Some(found))
+    }
+
+    /// How many contents [`CaseStore::stackable`] reads at most.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn content_count(&self) -> Result<u64, CaseError> {
+        let count = "SELECT count(*) FROM content";
+        Ok(self.connection.query_row(count, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    }
+
+    /// What the case's stacks know of `found`.
+    fn stacked(&self, found: &Stackable) -> Result<Stacked, CaseError> {
+        let last: Option<i64> = self
+            .connection
+            .query_row("SELECT last_content FROM stack_settings", [], |row| row.get(0))
+            .optional()?;
+        let (Some(last), Some(stacked)) = (last, read_info(&self.connection, STACKED_KEY)?) else {
+            return Ok(Stacked::Nothing);
+        };
+        if digest(&found.contents, found.settings, ContentId(last)) != stacked {
+            return Ok(Stacked::Nothing);
+        }
+        let later = (0_u32..).zip(&found.contents).filter(|(_, content)| content.id.0 > last);
+        Ok(Stacked::AllBut(later.map(|(index, _)| index).collect()))
     }
 
     /// How the case's stacks were made; `None` where there are none yet.
@@ -132,32 +194,54 @@ impl CaseStore {
         Ok(self.connection.query_row(query, [], settings).optional()?)
     }
 
-    /// Puts stacks of `stackable` in the place of those that the case had, in one transaction.
+    /// The case's stacks, as numbers of the contents of `stackable`, which knows all of them.
+    ///
+    /// # Errors
+    /// The database said no, or the case has a stack of other contents.
+    pub fn stacks(&self, stackable: &Stackable) -> Result<Vec<Stack>, CaseError> {
+        let mut numbers: Vec<(i64, u32)> =
+            stackable.contents.iter().map(|content| content.id.0).zip(0..).collect();
+        numbers.sort_unstable();
+        let number = |content: i64| match numbers.binary_search_by_key(&content, |(id, _)| *id) {
+            Ok(place) => Ok(numbers[place].1),
+            Err(_) => {
+                Err(CaseError::Refused("the case is damaged: a stack has a content without a code".into()))
+            }
+        };
+        let mut heads =
+            self.connection.prepare("SELECT number, medoid, diameter FROM stack ORDER BY number")?;
+        let mut members =
+            self.connection.prepare("SELECT content, distance FROM stack_member WHERE stack = ?1")?;
+        let mut stacks = Vec::new();
+        let mut rows = heads.query([])?;
+        while let Some(row) = rows.next()? {
+            let mut stack =
+                Stack { medoid: number(row.get(1)?)?, members: Vec::new(), diameter: row.get(2)? };
+            let mut rows = members.query([row.get::<_, i64>(0)?])?;
+            while let Some(row) = rows.next()? {
+                stack.members.push((number(row.get(0)?)?, row.get(1)?));
+            }
+            stack.members.sort_unstable_by_key(|&(member, distance)| (distance, member));
+            stacks.push(stack);
+        }
+        Ok(stacks)
+    }
+
+    /// Puts stacks of `stackable` in the place of those that the case had, in one transaction. Returns `false` where `go_on`, which is called
+    /// for each stack, did: everything is as it was then.
     ///
     /// # Errors
     /// The database said no.
     pub fn write_stacks(
         &mut self,
         stackable: &Stackable,
-        settings: &StackSettings,
         stacks: &[Stack],
-    ) -> Result<(), CaseError> {
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<bool, CaseError> {
         let id = |index: u32| stackable.contents[index as usize].id.0;
         let transaction = self.connection.transaction()?;
-        transaction
-            .execute_batch("DELETE FROM stack_member; DELETE FROM stack; DELETE FROM stack_settings")?;
-        transaction.execute(
-            "INSERT INTO stack_settings (id, distance, min_quality, contents, low_quality, zero_codes, last_content, made)
-             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
-            params![
-                settings.distance,
-                settings.min_quality,
-                stackable.contents.len() as i64,
-                stackable.low_quality.cast_signed(),
-                stackable.zero_codes.cast_signed(),
-                stackable.last.map_or(0, |last| last.0),
-            ],
-        )?;
+        transaction.execute_batch("DELETE FROM stack_member; DELETE FROM stack")?;
+        write_settings(&transaction, stackable)?;
         {
             let mut stack_row = transaction
                 .prepare("INSERT INTO stack (number, medoid, contents, diameter) VALUES (?1, ?2, ?3, ?4)")?;
@@ -173,10 +257,79 @@ impl CaseStore {
                 for &(member, distance) in &stack.members {
                     member_row.execute(params![id(member), number, distance])?;
                 }
+                if !go_on() {
+                    return Ok(false);
+                }
             }
         }
+        transaction.commit()?;
+        Ok(true)
+    }
+
+    /// Records that the case's stacks are those of `stackable` as well: of what came since, nothing is stacked.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn keep_stacks(&mut self, stackable: &Stackable) -> Result<(), CaseError> {
+        let transaction = self.connection.transaction()?;
+        write_settings(&transaction, stackable)?;
         Ok(transaction.commit()?)
     }
+}
+
+/// The contents that items have, ascending; see [`has_item`], of which this is the answer for all, found by going through both indexes side by side.
+/// `None` where `go_on` said no.
+pub(super) fn with_items(
+    connection: &Connection,
+    go_on: &dyn Fn(u64) -> bool,
+) -> Result<Option<Vec<i64>>, CaseError> {
+    let mut statement = connection.prepare(
+        "SELECT content.id FROM item INDEXED BY item_sha256 CROSS JOIN content ON content.sha256 = item.sha256
+         WHERE item.sha256 IS NOT NULL",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(row.get(0)?);
+        if !go_on(0) {
+            return Ok(None);
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(Some(found))
+}
+
+/// A digest of what contents up to `last` are stacked by. It is the same only where their stacks are.
+fn digest(contents: &[StackContent], settings: StackSettings, last: ContentId) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(settings.distance.to_le_bytes());
+    hasher.update([settings.min_quality]);
+    for content in contents.iter().filter(|content| content.id <= last) {
+        hasher.update(content.id.0.to_le_bytes());
+        hasher.update(content.code.to_bytes());
+    }
+    crate::source::digest::hex(&hasher.finalize())
+}
+
+/// How the stacks of `stackable` were made, and of what.
+fn write_settings(transaction: &Transaction<'_>, stackable: &Stackable) -> Result<(), CaseError> {
+    let Stackable { contents, settings, .. } = stackable;
+    let last = stackable.last.unwrap_or(ContentId(0));
+    transaction.execute("DELETE FROM stack_settings", [])?;
+    transaction.execute(
+        "INSERT INTO stack_settings (id, distance, min_quality, contents, low_quality, zero_codes, last_content, made)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
+        params![
+            settings.distance,
+            settings.min_quality,
+            contents.len() as i64,
+            stackable.low_quality.cast_signed(),
+            stackable.zero_codes.cast_signed(),
+            last.0,
+        ],
+    )?;
+    set_info(transaction, STACKED_KEY, &digest(contents, *settings, last))
 }
 
 impl CaseReader {
@@ -192,13 +345,22 @@ impl CaseReader {
             Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.cast_unsigned())
         };
         let counts = self.connection.query_row(
-            "SELECT distance, min_quality, contents, low_quality, zero_codes,
-                 (SELECT count(*) FROM stack), (SELECT count(*) FROM stack_member),
-                 (SELECT count(*) FROM stack_member JOIN content ON content.id = stack_member.content
-                  WHERE content.decode_path = 'coefficients'),
-                 (SELECT coalesce(max(contents), 0) FROM stack),
-                 (SELECT count(*) FROM content WHERE codes IS NOT NULL AND id > last_content)
-             FROM stack_settings",
+            concat!(
+                "SELECT distance, min_quality, stack_settings.contents, low_quality, zero_codes,
+                 count(whole.contents), coalesce(sum(whole.contents), 0), coalesce(sum(whole.coefficients), 0),
+                 coalesce(max(whole.contents), 0),
+                 (SELECT count(*) FROM content WHERE codes IS NOT NULL AND id > last_content AND ",
+                has_item!(),
+                "), (SELECT count(*) FROM stack_member JOIN content ON content.id = stack_member.content WHERE NOT ",
+                has_item!(),
+                ")
+             FROM stack_settings LEFT JOIN (
+                 SELECT count(*) AS contents, sum(content.decode_path = 'coefficients') AS coefficients
+                 FROM stack_member JOIN content ON content.id = stack_member.content WHERE ",
+                has_item!(),
+                " GROUP BY stack_member.stack HAVING count(*) > 1) AS whole
+             GROUP BY stack_settings.id"
+            ),
             [],
             |row| {
                 Ok(StackCounts {
@@ -211,6 +373,7 @@ impl CaseReader {
                     from_coefficients: count(row, 7)?,
                     largest: count(row, 8)?,
                     newer: count(row, 9)?,
+                    gone: count(row, 10)?,
                 })
             },
         );
@@ -239,15 +402,20 @@ impl CaseReader {
             .into());
         }
         self.for_each_row(
-            "SELECT stack.number, stack.contents, stack.diameter, stack_member.distance, stack.medoid = content.id,
-                     source.path, item.path, lower(hex(content.sha256)), lower(hex(substr(content.codes, 1, 32))),
-                     content.quality, content.decode_path
-                 FROM stack
-                 JOIN stack_member ON stack_member.stack = stack.number
-                 JOIN content ON content.id = stack_member.content
-                 JOIN item ON item.sha256 = content.sha256
-                 JOIN source ON source.id = item.source
-                 ORDER BY stack.number, stack_member.distance, content.sha256, source.path_raw, item.path_raw",
+            concat!(
+                "WITH ",
+                stack_members!(),
+                " SELECT member.stack, member.contents, stack.diameter, member.distance, member.place = 1,
+                 source.path, item.path, lower(hex(content.sha256)), lower(hex(substr(content.codes, 1, 32))),
+                 content.quality, content.decode_path
+             FROM member
+             JOIN stack ON stack.number = member.stack
+             JOIN content ON content.id = member.content
+             JOIN item ON item.sha256 = content.sha256
+             JOIN source ON source.id = item.source
+             WHERE member.contents > 1
+             ORDER BY member.stack, member.distance, content.sha256, source.path_raw, item.path_raw"
+            ),
             |row| Ok(stack_row(row)?),
             &mut visit,
         )

@@ -14,6 +14,7 @@ use super::open::{
 };
 use super::place::Place;
 use super::progress::ProgressReader;
+use super::schema::has_item;
 use super::{CaseError, CaseIdentity, ContentId, HashSpec, RunId, SetId, SourceId, StoredContent};
 use crate::decode::{DecodeMode, DecodePath};
 use crate::known::KnownSet;
@@ -30,10 +31,14 @@ type StoredSettings = (String, u32, u8, String, i64);
 /// Contents with hits in set ?1 that [`CaseStore::unconfirmed`] is about.
 macro_rules! unconfirmed_contents {
     () => {
-        "(SELECT hit.content FROM hit JOIN content AS judged ON judged.id = hit.content
+        concat!(
+            "(SELECT hit.content FROM hit JOIN content ON content.id = hit.content
           WHERE hit.known_set = ?1 AND hit.verdict = 'unconfirmed'
               AND (hit.unconfirmed_because IN ('source_gone', 'over_limit', 'decoder_failed')
-                   OR judged.decode_path = 'pixels'))"
+                   OR content.decode_path = 'pixels') AND ",
+            has_item!(),
+            ")"
+        )
     };
 }
 
@@ -519,6 +524,15 @@ pub(super) fn read_info(connection: &Connection, key: &str) -> Result<Option<Str
 
 pub(super) fn write_info(connection: &Connection, key: &str, value: &str) -> Result<(), CaseError> {
     connection.execute("INSERT INTO case_info (key, value) VALUES (?1, ?2)", [key, value])?;
+    Ok(())
+}
+
+/// Keeps a fact of the case, in the place of what was there.
+pub(super) fn set_info(connection: &Connection, key: &str, value: &str) -> Result<(), CaseError> {
+    connection.execute(
+        "INSERT INTO case_info (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [key, value],
+    )?;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ pub mod interrupt;
 pub mod join_progress;
 pub mod output;
 pub mod passphrase;
+pub mod phase_progress;
 pub mod progress;
 pub mod protect;
 pub mod resumable;

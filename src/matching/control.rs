@@ -22,6 +22,12 @@ impl JoinControl {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// Whether it is to end.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
     /// Items of the left side that are done, those in hand as far as they are.
     #[must_use]
     pub fn items(&self) -> f64 {
@@ -41,6 +47,6 @@ impl JoinControl {
     }
 
     pub(super) fn check(&self) -> Result<(), Stop> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(Stop::Cancelled) } else { Ok(()) }
+        if self.is_cancelled() { Err(Stop::Cancelled) } else { Ok(()) }
     }
 }

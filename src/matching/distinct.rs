@@ -72,6 +72,11 @@ impl Distinct {
         &self.codes
     }
 
+    /// Codes of the list.
+    pub fn count(&self) -> usize {
+        self.members.len()
+    }
+
     /// Numbers in the list of distinct code `index`, ascending.
     pub fn members(&self, index: u32) -> &[u32] {
         &self.members[self.range(index)]

@@ -13,6 +13,7 @@ mod banded;
 mod bands;
 mod control;
 mod crowd;
+mod diameter;
 mod distinct;
 mod lanes;
 mod leg;

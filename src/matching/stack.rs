@@ -5,20 +5,28 @@
 //! in turn: the code with the most others within the radius that are in no stack yet, of several the one with the
 //! least sum of distances to them, then the lowest number. It takes all of those. What is near to nothing that is left is in no stack.
 //!
-//! Time: a self-join ([`super::join`]), then E log E for E pairs of distinct codes; and k² for the diameter of a stack of k
-//! distinct codes, at some 10⁹ distances a second. Memory: 24 bytes a pair.
+//! What a code is stacked with hangs on nothing but the codes that it is connected with through pairs within the radius. So codes that come later leave
+//! every stack as it is that they are not connected with ([`stacks_with_more`]).
+//!
+//! Time: a self-join ([`super::join`]), then E log E for E pairs of distinct codes, and the stacks' diameters
+//! ([`super::diameter`]). Memory: 24 bytes a pair.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use rayon::prelude::*;
+
 use super::backend::Backend;
 use super::control::JoinControl;
+use super::diameter::diameter;
 use super::distinct::Distinct;
 use super::join::{Join, JoinError, JoinSettings};
 use crate::pdq::Code;
 
 /// Bytes that a pair takes while stacks are made.
 const PAIR_BYTES: u64 = 24;
+/// Where more than one code in so many is to be stacked anew, all are: looking for what is connected takes several joins.
+const MOST_ANEW: usize = 4;
 
 /// A group of near codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +65,44 @@ pub fn stacks(
 ) -> Result<Vec<Stack>, StackError> {
     let distinct = Distinct::new(codes);
     let neighbours = Neighbours::find(&distinct, settings, backend, control)?;
-    let mut stacks: Vec<Stack> =
-        neighbours.groups(&distinct).into_iter().map(|group| stack(&distinct, &group, settings)).collect();
-    stacks.sort_unstable_by_key(|stack| (Reverse(stack.members.len()), stack.medoid));
+    let all: Vec<u32> = (0..distinct.codes().len() as u32).collect();
+    let mut stacks = neighbours.stacks(&all, &distinct, settings, control)?;
+    sort(&mut stacks);
     Ok(stacks)
+}
+
+/// The [`stacks`] of a list of which all but `more` (numbers in it) were stacked before, with `before` as the result. Only what is connected with
+/// the others is stacked anew.
+///
+/// # Errors
+/// As of [`stacks`]. The memory is only for pairs of what is stacked anew.
+pub fn stacks_with_more(
+    codes: &[Code],
+    more: &[u32],
+    before: Vec<Stack>,
+    settings: JoinSettings,
+    backend: &Backend,
+    control: &JoinControl,
+) -> Result<Vec<Stack>, StackError> {
+    let distinct = Distinct::new(codes);
+    let Some((neighbours, connected)) =
+        Neighbours::connected_with(more, &distinct, settings, backend, control)?
+    else {
+        return stacks(codes, settings, backend, control);
+    };
+    let mut anew = vec![false; codes.len()];
+    for &member in connected.iter().flat_map(|&code| distinct.members(code)) {
+        anew[member as usize] = true;
+    }
+    let mut stacks = neighbours.stacks(&connected, &distinct, settings, control)?;
+    stacks.extend(before.into_iter().filter(|stack| !anew[stack.medoid as usize]));
+    sort(&mut stacks);
+    Ok(stacks)
+}
+
+/// The order of stacks.
+fn sort(stacks: &mut [Stack]) {
+    stacks.par_sort_unstable_by_key(|stack| (Reverse(stack.members.len()), stack.medoid));
 }
 
 /// The distinct codes within the radius of each, both ways.
@@ -83,25 +125,69 @@ impl Neighbours {
         backend: &Backend,
         control: &JoinControl,
     ) -> Result<Self, StackError> {
-        let most = settings.memory / PAIR_BYTES;
-        let mut pairs: Vec<(u32, u32, u32)> = Vec::new();
-        let settings = JoinSettings { most_hits: None, ..settings };
-        let join = Join::with_itself(distinct.codes(), settings).with_backend(backend);
-        let joined = join.run(control, |item| {
-            for hit in &item.hits {
-                pairs.push((item.left, hit.right, hit.distance));
-                pairs.push((hit.right, item.left, hit.distance));
+        let mut pairs = Pairs::new(settings);
+        let join = Join::with_itself(distinct.codes(), pairs.settings).with_backend(backend);
+        pairs.add(join, control, |left, right| [Some((left, right)), Some((right, left))])?;
+        Ok(Self::new(distinct, pairs.pairs))
+    }
+
+    /// The neighbours of all codes that are connected with one of the numbers `more`, and these codes, ascending. `None` where they are so many
+    /// that it is quicker to look for all.
+    fn connected_with(
+        more: &[u32],
+        distinct: &Distinct,
+        settings: JoinSettings,
+        backend: &Backend,
+        control: &JoinControl,
+    ) -> Result<Option<(Self, Vec<u32>)>, StackError> {
+        let codes = distinct.codes();
+        let mut is_new = vec![false; distinct.count()];
+        more.iter().for_each(|&number| is_new[number as usize] = true);
+        let has_new = |&code: &u32| distinct.members(code).iter().any(|&member| is_new[member as usize]);
+        let mut pairs = Pairs::new(settings);
+        let mut reached = vec![false; codes.len()];
+        let mut connected: Vec<u32> = Vec::new();
+        let mut next: Vec<u32> = (0..codes.len() as u32).filter(has_new).collect();
+        while !next.is_empty() {
+            next.iter().for_each(|&code| reached[code as usize] = true);
+            connected.extend(&next);
+            if connected.len() > codes.len() / MOST_ANEW {
+                return Ok(None);
             }
-            if pairs.len() as u64 > most { Err(StackError::TooMany(most / 2)) } else { Ok(()) }
-        });
-        joined.map_err(|error| match error {
-            JoinError::Cancelled => StackError::Cancelled,
-            JoinError::Sink(error) => error,
-        })?;
-        pairs.sort_unstable();
+            let left: Vec<Code> = next.iter().map(|&code| codes[code as usize]).collect();
+            let join = Join::new(&left, codes, pairs.settings).with_backend(backend);
+            let before = pairs.pairs.len();
+            pairs.add(join, control, |left, right| {
+                let left = next[left as usize];
+                [(left != right).then_some((left, right)), None]
+            })?;
+            let found = pairs.pairs[before..].iter().map(|&(_, right, _)| right);
+            next = found.filter(|&right| !std::mem::replace(&mut reached[right as usize], true)).collect();
+            next.sort_unstable();
+        }
+        connected.sort_unstable();
+        Ok(Some((Self::new(distinct, pairs.pairs), connected)))
+    }
+
+    /// Of pairs in no order.
+    fn new(distinct: &Distinct, mut pairs: Vec<(u32, u32, u32)>) -> Self {
+        pairs.par_sort_unstable();
         let count = distinct.codes().len();
         let starts = (0..=count).map(|code| pairs.partition_point(|pair| (pair.0 as usize) < code)).collect();
-        Ok(Self { starts, near: pairs.into_iter().map(|(_, other, distance)| (other, distance)).collect() })
+        Self { starts, near: pairs.into_iter().map(|(_, other, distance)| (other, distance)).collect() }
+    }
+
+    /// The stacks of these codes, ascending, which are near to no others; in no order.
+    fn stacks(
+        &self,
+        codes: &[u32],
+        distinct: &Distinct,
+        settings: JoinSettings,
+        control: &JoinControl,
+    ) -> Result<Vec<Stack>, StackError> {
+        let groups = self.groups(codes, distinct, control)?;
+        let stack = |group: Group| stack(distinct, &group, settings, control);
+        groups.into_par_iter().map(stack).collect()
     }
 
     fn of(&self, code: u32) -> &[(u32, u32)] {
@@ -110,7 +196,12 @@ impl Neighbours {
 
     /// Takes medoids in turn. What a code would stand for only ever becomes less, so that a candidate that has become worse
     /// since it was queued is queued again as what it is now.
-    fn groups(&self, distinct: &Distinct) -> Vec<Group> {
+    fn groups(
+        &self,
+        codes: &[u32],
+        distinct: &Distinct,
+        control: &JoinControl,
+    ) -> Result<Vec<Group>, StackError> {
         let count = distinct.codes().len() as u32;
         let weight = |code: u32| distinct.members(code).len() as u64;
         let mut size: Vec<u64> = Vec::with_capacity(count as usize);
@@ -123,10 +214,14 @@ impl Neighbours {
         let candidate = |code: u32, size: &[u64], sum: &[u64]| -> Candidate {
             (size[code as usize], Reverse(sum[code as usize]), Reverse(distinct.members(code)[0]), code)
         };
-        let mut queue: BinaryHeap<Candidate> = (0..count).map(|code| candidate(code, &size, &sum)).collect();
+        let mut queue: BinaryHeap<Candidate> =
+            codes.iter().map(|&code| candidate(code, &size, &sum)).collect();
         let mut placed = vec![false; count as usize];
         let mut groups = Vec::new();
         while let Some(best) = queue.pop() {
+            if control.is_cancelled() {
+                return Err(StackError::Cancelled);
+            }
             let medoid = best.3;
             let now = candidate(medoid, &size, &sum);
             if placed[medoid as usize] {
@@ -150,24 +245,60 @@ impl Neighbours {
             }
             groups.push(group);
         }
-        groups
+        Ok(groups)
     }
 }
 
-fn stack(distinct: &Distinct, group: &[(u32, u32)], settings: JoinSettings) -> Stack {
+/// The pairs of distinct codes that joins find, as far as there is memory for them.
+struct Pairs {
+    settings: JoinSettings,
+    /// (code, other code, distance), each pair both ways once its other code is looked for as well.
+    pairs: Vec<(u32, u32, u32)>,
+}
+
+impl Pairs {
+    fn new(settings: JoinSettings) -> Self {
+        Self { settings: JoinSettings { most_hits: None, ..settings }, pairs: Vec::new() }
+    }
+
+    /// Adds what `join` finds, as the pairs that `both_ways` says.
+    fn add(
+        &mut self,
+        join: Join<'_>,
+        control: &JoinControl,
+        both_ways: impl Fn(u32, u32) -> [Option<(u32, u32)>; 2],
+    ) -> Result<(), StackError> {
+        let most = self.settings.memory / PAIR_BYTES;
+        let pairs = &mut self.pairs;
+        let joined = join.run(control, |item| {
+            for hit in &item.hits {
+                let found = both_ways(item.left, hit.right).into_iter().flatten();
+                pairs.extend(found.map(|(left, right)| (left, right, hit.distance)));
+            }
+            if pairs.len() as u64 > most { Err(StackError::TooMany(most / 2)) } else { Ok(()) }
+        });
+        match joined {
+            Ok(_) => Ok(()),
+            Err(JoinError::Cancelled) => Err(StackError::Cancelled),
+            Err(JoinError::Sink(error)) => Err(error),
+        }
+    }
+}
+
+fn stack(
+    distinct: &Distinct,
+    group: &[(u32, u32)],
+    settings: JoinSettings,
+    control: &JoinControl,
+) -> Result<Stack, StackError> {
     let mut members: Vec<(u32, u32)> = group
         .iter()
         .flat_map(|&(code, distance)| distinct.members(code).iter().map(move |&member| (member, distance)))
         .collect();
     members.sort_unstable_by_key(|&(member, distance)| (distance, member));
     let codes: Vec<Code> = group.iter().map(|&(code, _)| distinct.codes()[code as usize]).collect();
-    let mut distances = Vec::new();
-    let mut diameter = 0;
-    for (index, code) in codes.iter().enumerate() {
-        settings.instructions.distances(*code, &codes[index + 1..], &mut distances);
-        diameter = diameter.max(distances.iter().copied().max().unwrap_or(0));
-    }
-    Stack { medoid: members.first().map_or(0, |member| member.0), members, diameter: u32::from(diameter) }
+    let diameter = diameter(&codes, settings.instructions, control).ok_or(StackError::Cancelled)?;
+    Ok(Stack { medoid: members.first().map_or(0, |member| member.0), members, diameter })
 }
 
 /// [`stacks`] of a small list, without limits.

@@ -1,28 +1,32 @@
-//! Stacks of a case, made anew from the codes that it has now.
+//! Stacks of a case: of all of its codes, from what it has stacks of already.
 
 use super::PipelineError;
-use crate::case::{CaseStore, StackSettings};
-use crate::matching::stack::{StackError, stacks};
+use crate::case::{CaseStore, StackSettings, Stackable, Stacked};
+use crate::matching::stack::{StackError, stacks, stacks_with_more};
 use crate::matching::{Backend, JoinControl, JoinSettings};
 use crate::pdq::Code;
 
 /// What is to be stacked, before it is.
 #[derive(Debug)]
 pub struct Stacking {
-    stackable: crate::case::Stackable,
+    stackable: Stackable,
     codes: Vec<Code>,
-    settings: StackSettings,
+    distance: u32,
 }
 
 impl Stacking {
-    /// Reads the codes of a case.
+    /// Reads the codes of a case. `go_on` is called with how many contents more were read; `None` where it said no.
     ///
     /// # Errors
     /// The case store failed.
-    pub fn of(store: &CaseStore, settings: StackSettings) -> Result<Self, PipelineError> {
-        let stackable = store.stackable(settings.min_quality)?;
+    pub fn of(
+        store: &CaseStore,
+        settings: StackSettings,
+        go_on: &dyn Fn(u64) -> bool,
+    ) -> Result<Option<Self>, PipelineError> {
+        let Some(stackable) = store.stackable(settings, go_on)? else { return Ok(None) };
         let codes = stackable.contents.iter().map(|content| content.code).collect();
-        Ok(Self { stackable, codes, settings })
+        Ok(Some(Self { stackable, codes, distance: settings.distance }))
     }
 
     /// Pictures that take part.
@@ -31,7 +35,18 @@ impl Stacking {
         self.codes.len()
     }
 
-    /// Makes the stacks on `backend` and the threads of `pool`, with `memory` bytes for pairs, and puts them in the place of those that the case had.
+    /// Pictures that the case's stacks do not know.
+    #[must_use]
+    pub fn new_pictures(&self) -> usize {
+        match &self.stackable.known {
+            Stacked::Nothing => self.codes.len(),
+            Stacked::AllBut(later) => later.len(),
+        }
+    }
+
+    /// Makes the stacks on `backend` and the threads of `pool`, with `memory` bytes for pairs, and puts them in the place of those that the case
+    /// had. Where only contents were added since those were made, only what is connected with them is stacked anew;
+    /// where nothing was, nothing is.
     ///
     /// # Errors
     /// The case store failed; inside, that the stacks could not be made, and the case's are as they were.
@@ -43,14 +58,24 @@ impl Stacking {
         pool: &rayon::ThreadPool,
         control: &JoinControl,
     ) -> Result<Result<(), StackError>, PipelineError> {
-        let join = JoinSettings { radius: self.settings.distance, memory, ..JoinSettings::default() };
-        match pool.install(|| stacks(&self.codes, join, backend, control)) {
-            Ok(stacks) => {
-                store.check_place()?;
-                store.write_stacks(&self.stackable, &self.settings, &stacks)?;
-                Ok(Ok(()))
+        let join = JoinSettings { radius: self.distance, memory, ..JoinSettings::default() };
+        let made = match &self.stackable.known {
+            Stacked::Nothing => pool.install(|| stacks(&self.codes, join, backend, control)),
+            Stacked::AllBut(later) if later.is_empty() => {
+                store.keep_stacks(&self.stackable)?;
+                return Ok(Ok(()));
             }
-            Err(error) => Ok(Err(error)),
-        }
+            Stacked::AllBut(later) => {
+                let before = store.stacks(&self.stackable)?;
+                pool.install(|| stacks_with_more(&self.codes, later, before, join, backend, control))
+            }
+        };
+        let stacks = match made {
+            Ok(stacks) => stacks,
+            Err(error) => return Ok(Err(error)),
+        };
+        store.check_place()?;
+        let written = store.write_stacks(&self.stackable, &stacks, &|| !control.is_cancelled())?;
+        Ok(if written { Ok(()) } else { Err(StackError::Cancelled) })
     }
 }

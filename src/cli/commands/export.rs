@@ -40,14 +40,16 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
         RowFormat::Jsonl => ExportFormat::Jsonl,
         RowFormat::Parquet => ExportFormat::Parquet,
     };
-    if let Some(counts) =
-        reader.stack_counts().map_err(CliError::failed)?.filter(|_| kind == ExportKind::Stacks)
-        && counts.newer > 0
+    if kind == ExportKind::Stacks
+        && let Some(counts) = reader.stack_counts().map_err(CliError::failed)?
     {
-        let newer = counts.newer;
-        console.warning(format!(
-            "{newer} pictures came after the stacks were made: `tamis stack` makes them again"
-        ));
+        for (count, what) in
+            [(counts.newer, "came after the stacks were made"), (counts.gone, "of stacks are gone")]
+        {
+            if count > 0 {
+                console.warning(format!("{count} pictures {what}: `tamis stack` makes them again"));
+            }
+        }
     }
     if kind == ExportKind::Priorities
         && let without @ 1.. = reader.without_priority().map_err(CliError::failed)?

@@ -8,6 +8,7 @@ use crate::cli::console::Console;
 use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::join_progress::JoinProgress;
+use crate::cli::phase_progress::PhaseProgress;
 use crate::matching::stack::StackError;
 use crate::matching::{Backend, DEFAULT_DISTANCE, JoinControl};
 use crate::pdq::MIN_QUALITY;
@@ -37,8 +38,12 @@ pub(super) fn set_priorities(
 ) -> Result<Finished, CliError> {
     let default = StackSettings { distance: DEFAULT_DISTANCE, min_quality: MIN_QUALITY };
     let settings = store.stack_settings().map_err(CliError::failed)?.unwrap_or(default);
-    let stacking = Stacking::of(store, settings).map_err(CliError::failed)?;
-    match restack(store, &stacking, resources, backend, cancel, common, console)? {
+    let stacking = read_pictures(store, settings, cancel, common, console)?;
+    let made = match &stacking {
+        Some(stacking) => restack(store, stacking, resources, backend, cancel, common, console)?,
+        None => Err(StackError::Cancelled),
+    };
+    match made {
         Ok(()) => {}
         Err(StackError::Cancelled) => {
             console.note(
@@ -54,11 +59,48 @@ pub(super) fn set_priorities(
         Some(rules) => rules,
         None => store.rules().map_err(CliError::failed)?.unwrap_or_default(),
     };
-    store.prioritise(&rules).map_err(CliError::failed)?;
-    Ok(Finished::Done)
+    prioritise(store, &rules, cancel, common, console)
 }
 
-/// Makes the stacks of a case anew, and shows how far it is.
+/// Decides every item's priority by `rules`, and shows how far it is.
+///
+/// # Errors
+/// The case store failed.
+pub(super) fn prioritise(
+    store: &mut CaseStore,
+    rules: &Rules,
+    cancel: &CancelToken,
+    common: &Common,
+    console: &Console,
+) -> Result<Finished, CliError> {
+    let steps = store.priority_steps().map_err(CliError::failed)?;
+    let progress = PhaseProgress::new("priorities", steps, cancel);
+    let work = || store.prioritise(rules, &|steps| progress.go_on(steps));
+    if progress.show(common.progress, console, work).map_err(CliError::failed)? {
+        return Ok(Finished::Done);
+    }
+    console.note("interrupted: the case's priorities are as they were; the same command sets them");
+    Ok(Finished::Interrupted)
+}
+
+/// Reads what is to be stacked, and shows how far it is; `None` where it was interrupted.
+///
+/// # Errors
+/// The case store failed.
+pub(super) fn read_pictures(
+    store: &CaseStore,
+    settings: StackSettings,
+    cancel: &CancelToken,
+    common: &Common,
+    console: &Console,
+) -> Result<Option<Stacking>, CliError> {
+    let steps = store.content_count().map_err(CliError::failed)?;
+    let progress = PhaseProgress::new("pictures to stack", steps, cancel);
+    let work = || Stacking::of(store, settings, &|steps| progress.go_on(steps));
+    progress.show(common.progress, console, work).map_err(CliError::failed)
+}
+
+/// Brings the stacks of a case up to date, and shows how far it is.
 ///
 /// # Errors
 /// The case store failed; inside, that the stacks could not be made.
@@ -74,7 +116,7 @@ pub(super) fn restack(
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
     let control = JoinControl::default();
-    let progress = JoinProgress { control: &control, cancel, items: stacking.pictures() as u64 };
+    let progress = JoinProgress { control: &control, cancel, items: stacking.new_pictures() as u64 };
     let work = || stacking.run(store, resources.max_memory, backend, &pool, &control);
     let made = progress.show(common.progress, console, work).map_err(CliError::failed);
     console.warnings(backend.take_notices());

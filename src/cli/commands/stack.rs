@@ -11,11 +11,10 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
 use crate::matching::stack::StackError;
-use crate::pipeline::Stacking;
 use crate::report;
 use crate::source::name::escape_path;
 
-use super::priorities::restack;
+use super::priorities::{prioritise, read_pictures, restack};
 
 /// What is recorded of the run.
 #[derive(Serialize)]
@@ -41,7 +40,9 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
     let recorded =
         RunSettings { program: env!("CARGO_PKG_VERSION"), resources: &resources, distance, min_quality };
     let recorded = serde_json::to_string(&recorded).map_err(CliError::failed)?;
-    let stacking = Stacking::of(&store, settings).map_err(CliError::failed)?;
+    let Some(stacking) = read_pictures(&store, settings, &cancel, common, console)? else {
+        return Ok(interrupted(console));
+    };
     let backend = resources.start_backend(stacking.pictures() as u64, console)?;
     let run = store.begin_run("stack", &recorded).map_err(CliError::failed)?;
     let made = restack(&mut store, &stacking, &resources, &backend, &cancel, common, console);
@@ -52,21 +53,25 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
     };
     store.end_run(run, state, &backend.notices()).map_err(CliError::failed)?;
     match made? {
-        Err(StackError::Cancelled) => {
-            console.note("interrupted: the case's stacks are as they were");
-            return Ok(Finished::Interrupted);
-        }
+        Err(StackError::Cancelled) => return Ok(interrupted(console)),
         Err(error) => return Err(CliError::failed(error)),
         // Priorities look at stacks.
         Ok(()) => {
-            if let Some(rules) = store.rules().map_err(CliError::failed)? {
-                store.prioritise(&rules).map_err(CliError::failed)?;
+            if let Some(rules) = store.rules().map_err(CliError::failed)?
+                && prioritise(&mut store, &rules, &cancel, common, console)? == Finished::Interrupted
+            {
+                return Ok(Finished::Interrupted);
             }
         }
     }
     drop(store);
     tell(command, console)?;
     Ok(Finished::Done)
+}
+
+fn interrupted(console: &Console) -> Finished {
+    console.note("interrupted: the case's stacks are as they were");
+    Finished::Interrupted
 }
 
 /// The summary, from what the case has now.
