@@ -30,12 +30,18 @@ use crate::report::vics::VicsForm;
 use crate::report::{case_uco, pdq_list, vics};
 use crate::share::holder::Holder;
 use crate::share::keys::PrivateKey;
-use crate::share::link::{LinkTools, link};
+use crate::share::link::{LinkRow, LinkTools, link};
 use crate::share::write::{PackageOptions, Watch, write_package};
 use crate::source::{Digests, FileStamp};
 
 /// Plans that would be refused, by a part of the statement and of the line of its plan, and why each may be.
-const ALLOWED: [(&str, &str, &str); 2] = [
+const ALLOWED: [(&str, &str, &str); 4] = [
+    (
+        "DELETE FROM priority_rule;",
+        "SCAN priority",
+        "whether a rule is referred to; there are no priorities then",
+    ),
+    ("DELETE FROM known_set WHERE id = ?1", "SCAN hit", "whether the set is referred to; it is one, once"),
     (
         "LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item",
         "AUTOMATIC COVERING INDEX (known_set=?)",
@@ -64,8 +70,10 @@ fn refused(plan: &[(i64, i64, String)]) -> Vec<String> {
     let mut looped: BTreeSet<i64> = BTreeSet::new();
     let mut found = Vec::new();
     for (_, parent, line) in plan {
-        let scans =
-            line.starts_with("SCAN ") && !line.contains("VIRTUAL TABLE") && !line.contains("CONSTANT ROW");
+        // What is put together row by row is judged by what it is put together of.
+        let scans = line.starts_with("SCAN ")
+            && !["SCAN (", "SCAN CONSTANT ROW"].iter().any(|begin| line.starts_with(begin))
+            && !line.contains("VIRTUAL TABLE");
         let loops = scans || line.starts_with("SEARCH ");
         // The first table of a loop is looked through once, the others once for each of its rows.
         let inner = loops && !looped.insert(*parent);
@@ -269,7 +277,7 @@ fn read(folder: &Path) {
     let tools =
         LinkTools { join: JoinSettings::default(), pool: &pool, backend: &backend, control: &control };
     let mut rows = 0;
-    let mut count = |_: &_| {
+    let mut count = |_: &LinkRow<'_>| {
         rows += 1;
         Ok(())
     };
@@ -311,13 +319,10 @@ fn nothing_is_looked_through_inside_a_loop() {
             }
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(explained > 60, "{explained}");
-    assert_eq!(used.len(), ALLOWED.len(), "what is allowed and does not occur is to be deleted: {used:?}");
 
     // What the sources ask and this test did not come by.
     let seen: Vec<String> = statements.iter().map(|statement| flat(statement)).collect();
-    let mut missing = Vec::new();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/case")).unwrap() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -329,11 +334,12 @@ fn nothing_is_looked_through_inside_a_loop() {
             if begins.iter().any(|verb| literal.starts_with(verb))
                 && !seen.iter().any(|seen| seen.contains(&head))
             {
-                missing.push(format!("{}: {head}", path.display()));
+                faults.push(format!("not come by in {}: {head}", path.display()));
             }
         }
     }
-    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert_eq!(used.len(), ALLOWED.len(), "what is allowed and does not occur is to be deleted: {used:?}");
 }
 
 /// The twin that must fail: what is refused is.
