@@ -32,7 +32,7 @@ use crate::share::holder::Holder;
 use crate::share::keys::PrivateKey;
 use crate::share::link::{LinkRow, LinkTools, link};
 use crate::share::write::{PackageOptions, Watch, write_package};
-use crate::source::{Digests, FileStamp};
+use crate::source::{Digests, Excludes, FileStamp};
 
 /// Plans that would be refused, by a part of the statement and of the line of its plan, and why each may be.
 const ALLOWED: [(&str, &str, &str); 4] = [
@@ -118,6 +118,7 @@ fn settings(max_memory: u64, verify: VerifyMode) -> IngestSettings {
         distance: 31,
         min_quality: 50,
         verify,
+        exclude: Excludes::default(),
     }
 }
 

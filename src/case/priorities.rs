@@ -272,6 +272,7 @@ impl CaseStore {
     /// # Errors
     /// The database said no.
     pub fn prioritise(&mut self, rules: &Rules, go_on: &dyn Fn(u64) -> bool) -> Result<bool, CaseError> {
+        self.check_place()?;
         let transaction = self.connection.transaction()?;
         keep_rules(&transaction, rules)?;
         if !decide_contents(&transaction, &rules.rules, go_on)?
