@@ -211,7 +211,7 @@ fn decide_items(
         "INSERT INTO priority (item, rank) VALUES (?1, ?2) ON CONFLICT (item) DO UPDATE SET rank = excluded.rank",
     )?;
     let mut unset = transaction.prepare("DELETE FROM priority WHERE item = ?1")?;
-    let mut last = 0;
+    let mut last = i64::MIN;
     loop {
         // What is read is not written to at the same time.
         let mut changed: Vec<(i64, Option<i64>)> = Vec::new();
