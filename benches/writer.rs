@@ -71,7 +71,7 @@ impl Maker {
             let codes = std::array::from_fn(|_| Code::from_bytes(self.random.random()));
             let derivation = Derivation { path: DecodePath::Pixels, pixels_because: None, unstable_bits: 3 };
             let hash = PictureHash { hash: TileHash { codes, quality: 100 }, derivation };
-            batch.contents.push(ContentRecord { digests, size, facts, hash: Ok(hash) });
+            batch.contents.push(ContentRecord { digests, size, facts, hash: Ok(hash), trivial: false });
         }
         batch
     }

@@ -12,7 +12,7 @@ use rand::prelude::*;
 use tamis::gpu::bands::{BandPass, JoinLimits};
 use tamis::gpu::{GpuJoiner, SearchEnd};
 use tamis::matching::join::ItemHits;
-use tamis::matching::{Join, JoinMethod, JoinSettings, Pair};
+use tamis::matching::{Backend, Join, JoinMethod, JoinSettings, Pair, ResidentCodes};
 use tamis::pdq::Code;
 
 /// Bands cut here and not by the product: `count` of them for `radius`, the thresholds' sum r − m + 1.
@@ -240,4 +240,36 @@ fn a_gpu_lost_in_a_join_does_not_show_in_the_result() {
 fn join_empty(joiner: &GpuJoiner) -> bool {
     let joined = joiner.join(&[], Some(&[]), &|code| code, &passes(31, 16), 31, &mut |_, _| Ok::<(), ()>(()));
     joined.is_ok_and(|hits| hits.is_empty())
+}
+
+/// Codes that stay for batch after batch: on the GPU, flat, by bands and with too little memory the same hits.
+#[test]
+fn resident_codes_give_the_same_hits_on_every_backend() {
+    let known = support::clustered_codes(8, 200_000);
+    let items: Vec<[Code; 8]> =
+        support::clustered_codes(8, 8 * 600).chunks(8).map(|codes| codes.try_into().unwrap()).collect();
+    let joined = |resident: &ResidentCodes, most_hits, memory| {
+        let mut all = Vec::new();
+        let settings = JoinSettings { most_hits, memory, ..JoinSettings::default() };
+        let sink = |item: &ItemHits| {
+            all.push(item.clone());
+            Ok::<(), std::convert::Infallible>(())
+        };
+        resident.join(&items, settings, sink).unwrap();
+        all
+    };
+    let cpu = Backend::cpu("a test");
+    let flat = ResidentCodes::new(&cpu, &known, 31, 0);
+    let banded = ResidentCodes::new(&cpu, &known, 31, 1 << 30);
+    assert!(flat.banded_bytes() == 0 && banded.banded_bytes() > 0);
+    let gpu = support::gpu_backend().map(|backend| ResidentCodes::new(&backend, &known, 31, 0));
+    for most_hits in [None, Some(3)] {
+        let expected = joined(&flat, most_hits, 1 << 30);
+        assert!(expected.len() > 100);
+        for resident in [Some(&banded), gpu.as_ref()].into_iter().flatten() {
+            for memory in [1 << 30, 4096] {
+                assert!(joined(resident, most_hits, memory) == expected, "{most_hits:?}, {memory} bytes");
+            }
+        }
+    }
 }

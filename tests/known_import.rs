@@ -446,8 +446,8 @@ fn facts_of_a_hit_in_new_and_old_cases() {
         assert_eq!(text(&rows[0], "category_label"), "Child Abuse Material (CAM)");
         assert_eq!(text(&rows[0], "category_raw"), "1");
         assert_eq!(text(&rows[0], "series"), "Série \"Ω\"");
-        assert_eq!(rows[0]["victim_identified"], true);
-        assert_eq!(rows[0]["offender_identified"], false);
+        assert_eq!(rows[0]["victim_identified"], "yes");
+        assert_eq!(rows[0]["offender_identified"], "no");
         assert_eq!(rows[1]["victim_identified"], serde_json::Value::Null);
         assert_eq!(rows[0]["known"]["Comments"], "line one\\nline two");
     };

@@ -116,7 +116,7 @@ fn the_page_has_what_the_case_has() {
     }
     let sha256 = summary["known_sets"][0]["file_sha256"].as_str().unwrap();
     assert!(page.contains(sha256));
-    // The rows are those of the exports, in their order.
+    // The rows are those of the exports: hits in the order in which their items are to be looked at.
     let hits = rows(&page, "hits-table-rows");
     let expected = cases.rows("CASE", "hits");
     let paths = |rows: &[Value], field: &str| -> Vec<String> {
@@ -125,10 +125,18 @@ fn the_page_has_what_the_case_has() {
     let first = |rows: &[Value]| -> Vec<String> {
         rows.iter().map(|row| row[0].as_str().unwrap().to_string()).collect()
     };
-    assert_eq!(first(&hits), paths(&expected, "path"));
-    for (row, hit) in hits.iter().zip(&expected) {
+    let priorities = cases.rows("CASE", "priorities");
+    let rank =
+        |path: &str| priorities.iter().find(|row| row["path"] == path).unwrap()["rank"].as_u64().unwrap();
+    let ranks: Vec<u64> = first(&hits).iter().map(|path| rank(path)).collect();
+    assert!(ranks.is_sorted() && !ranks.is_empty(), "{ranks:?}");
+    let mut by_path = hits.clone();
+    by_path.sort_by_key(|row| (row[0].as_str().unwrap().to_string(), row[2].as_u64()));
+    assert_eq!(first(&by_path), paths(&expected, "path"));
+    for (row, hit) in by_path.iter().zip(&expected) {
         assert_eq!((&row[2], &row[4], &row[14]), (&hit["record"], &hit["distance"], &hit["sha256"]));
-        let known: Vec<&Value> = row.as_array().unwrap()[15..].iter().collect();
+        assert_eq!(row[15], hit["listed"]);
+        let known: Vec<&Value> = row.as_array().unwrap()[16..].iter().collect();
         assert!(hit["known"].as_object().unwrap().values().all(|value| known.contains(&value)), "{hit}");
     }
     let failed = cases.rows("CASE", "errors");

@@ -564,15 +564,17 @@ fn hash_says_what_codes_are_from() {
 }
 
 #[test]
-fn a_case_of_the_first_version_is_refused_with_a_way_out() {
+fn a_case_of_another_version_is_refused_with_a_way_out() {
     let cases = Cases::new();
     let (source, _) = some(&cases, 1);
     let source = source.to_str().unwrap();
     cases.summary("CASE", &["scan", source, "--quiet"]);
     let case = Connection::open(cases.path("CASE/case.sqlite")).unwrap();
-    for (version, way_out) in
-        [(1, "Scan its sources again into a new case folder"), (1000, "Use the newer tamis")]
-    {
+    for (version, way_out) in [
+        (1, "Scan its sources again into a new case folder"),
+        (2, "Scan its sources again into a new case folder"),
+        (1000, "Use the newer tamis"),
+    ] {
         case.pragma_update(None, "user_version", version).unwrap();
         for command in [&["scan", source][..], &["export", "hits"]] {
             let output = tamis().args(command).arg("--case").arg(cases.path("CASE")).output().unwrap();

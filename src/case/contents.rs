@@ -31,7 +31,7 @@ pub struct ContentRow {
     pub hash: Option<ContentHash>,
     /// Items with these bytes, 1 or more.
     pub files: u64,
-    /// Hits of these bytes, one a known record.
+    /// What [`CaseReader::for_each_content_hit`] visits of these bytes.
     pub hits: u64,
 }
 
@@ -46,7 +46,8 @@ pub struct ContentHash {
     pub unstable_bits: u16,
 }
 
-/// A content against a known record.
+/// A content against a known record. Of records that are hit together the case keeps the first, and the first of each that says
+/// something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentHitRow {
     /// The content.
@@ -158,7 +159,7 @@ impl CaseReader {
         self.for_each_row(
             "SELECT content.sha256, sha1, md5, size, outcome, format, width, height, codes, quality, decode_path,
                  unstable_bits, (SELECT count(*) FROM item WHERE item.sha256 = content.sha256) AS files,
-                 (SELECT count(*) FROM hit WHERE hit.content = content.id)
+                 (SELECT count(*) FROM hit_record WHERE hit_record.content = content.id)
              FROM content WHERE files > 0 ORDER BY content.sha256",
             content_row,
             &mut visit,
@@ -180,7 +181,7 @@ impl CaseReader {
                  hit.verdict, hit.unconfirmed_because, hit.distance, hit.orientation, known_record.columns,
                  known_record.victim_identified, known_record.offender_identified, known_record.distributed
              FROM content
-             JOIN hit ON hit.content = content.id
+             JOIN hit_record AS hit ON hit.content = content.id
              JOIN known_set ON known_set.id = hit.known_set
              LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record
              WHERE EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)

@@ -70,7 +70,7 @@ pub struct StackHead {
     pub with_hits: i64,
 }
 
-/// A known record that has a hit.
+/// A known record that a hit lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownRecordRow {
     /// Its set's name.
@@ -262,7 +262,7 @@ impl CaseReader {
         )
     }
 
-    /// Every known record that has a hit, by the SHA-256 of its set's file and its number.
+    /// Every known record that a hit lists, by the SHA-256 of its set's file and its number.
     ///
     /// # Errors
     /// The database said no, or `visit` did.
@@ -273,7 +273,7 @@ impl CaseReader {
         self.for_each_row(
             concat!(
                 "SELECT known_set.name, lower(hex(known_set.file_sha256)), found.record + 1, coalesce(known_record.columns, '{}')
-             FROM (SELECT DISTINCT hit.known_set, hit.record FROM hit JOIN content ON content.id = hit.content WHERE ",
+             FROM (SELECT DISTINCT hit.known_set, hit.record FROM hit_record AS hit JOIN content ON content.id = hit.content WHERE ",
                 has_item!(),
                 ") AS found
              JOIN known_set ON known_set.id = found.known_set

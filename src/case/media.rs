@@ -22,10 +22,13 @@ pub struct MediaRow {
     pub pdq: Option<String>,
     /// Whether the code is from pixels, and PDQ's own to the bit.
     pub from_pixels: bool,
-    /// All fields of each known record with the same bytes, as JSON objects: by the set's name and the record's number.
+    /// All fields of the known records with the same bytes that the case keeps, as JSON objects: by the set's name and the record's
+    /// number.
     pub records: Vec<String>,
     /// Known records that the picture is near to without having their bytes.
     pub near: Vec<NearRecord>,
+    /// How many codes of sets it is near to beside those: the nearest are listed.
+    pub more_near: i64,
     /// Where it was found, by name.
     pub files: Vec<MediaFile>,
 }
@@ -35,8 +38,10 @@ pub struct MediaRow {
 pub struct NearRecord {
     /// The set's name, escaped.
     pub known_set: String,
-    /// The record's number in it, from 1.
+    /// The record's number in it, from 1: the lowest that has its code.
     pub record: i64,
+    /// Records with the same code.
+    pub records: i64,
     /// Differing bits of 256.
     pub distance: i64,
     /// What was done to the known picture.
@@ -100,17 +105,18 @@ impl CaseReader {
              ORDER BY content.sha256",
         )?;
         let mut records = prepare(
-            "SELECT known_record.fields FROM hit JOIN known_set ON known_set.id = hit.known_set
+            "SELECT known_record.fields FROM hit_record AS hit JOIN known_set ON known_set.id = hit.known_set
              JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record
-             WHERE hit.content = ?1 AND (hit.md5 OR hit.sha1 OR hit.sha256) AND known_record.fields IS NOT NULL
+             WHERE hit.content = ?1 AND hit.verdict = 'digest' AND known_record.fields IS NOT NULL
              ORDER BY known_set.name, known_set.file_sha256, hit.record",
         )?;
         let mut near = prepare(
-            "SELECT known_set.name, hit.record + 1, hit.distance, hit.orientation, hit.verdict
+            "SELECT known_set.name, hit.record + 1, hit.records, hit.distance, hit.orientation, hit.verdict
              FROM hit JOIN known_set ON known_set.id = hit.known_set
-             WHERE hit.content = ?1 AND NOT (hit.md5 OR hit.sha1 OR hit.sha256)
+             WHERE hit.content = ?1 AND hit.verdict <> 'digest'
              ORDER BY hit.distance, known_set.name, known_set.file_sha256, hit.record",
         )?;
+        let mut unlisted = prepare("SELECT coalesce(sum(more), 0) FROM saturated WHERE content = ?1")?;
         let mut files = prepare(concat!(
             "SELECT source.path, item.path, ",
             iso!("item.created"),
@@ -129,6 +135,7 @@ impl CaseReader {
             media.records = collect(&mut records, params![id], |row| row.get(0))?;
             if whole {
                 media.near = collect(&mut near, params![id], near_record)?;
+                media.more_near = unlisted.query_row([id], |row| row.get(0)).map_err(CaseError::from)?;
                 media.files = collect(&mut files, params![sha256], media_file)?;
             }
             visit(media)?;
@@ -155,6 +162,7 @@ fn content(row: &Row<'_>) -> rusqlite::Result<MediaRow> {
         from_pixels: row.get(7)?,
         records: Vec::new(),
         near: Vec::new(),
+        more_near: 0,
         files: Vec::new(),
     })
 }
@@ -163,9 +171,10 @@ fn near_record(row: &Row<'_>) -> rusqlite::Result<NearRecord> {
     Ok(NearRecord {
         known_set: row.get(0)?,
         record: row.get(1)?,
-        distance: row.get(2)?,
-        orientation: row.get(3)?,
-        verdict: row.get(4)?,
+        records: row.get(2)?,
+        distance: row.get(3)?,
+        orientation: row.get(4)?,
+        verdict: row.get(5)?,
     })
 }
 

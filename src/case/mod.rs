@@ -23,12 +23,13 @@ mod store;
 mod traced;
 mod write;
 
+use std::sync::Arc;
+
 use crate::decode::{DecodeMode, DecodePath, Facts, PictureHash};
 use crate::known::DigestMatch;
-use crate::matching::OrientedPair;
 use crate::outcome::Failure;
-use crate::pdq::{Geometry, TileHash};
-use crate::source::{Digests, FileStamp};
+use crate::pdq::{Geometry, Orientation, TileHash};
+use crate::source::{Digests, FileStamp, sha256_of};
 
 pub use contents::{ContentHash, ContentHitRow, ContentRow, KnownFacts};
 pub use figures::{CaseOrigin, FormatCount, KnownRecordRow, PicturedContent, RunRow, StackHead};
@@ -175,30 +176,122 @@ pub struct ContentRecord {
     pub facts: Facts,
     /// Codes and quality, or why there are none.
     pub hash: Result<PictureHash, Failure>,
+    /// Whether they are no bytes, or one repeated (`source::trivial`).
+    pub trivial: bool,
 }
 
-/// Hits of one content in one known set, for the writer.
+/// What a known set says of one content, for the writer.
 #[derive(Clone, Debug)]
 pub struct ContentHits {
     /// The set.
     pub set: SetId,
     /// By SHA-256, because the content may be new in the same batch.
     pub sha256: [u8; 32],
-    /// By digest.
-    pub by_digest: Vec<DigestMatch>,
-    /// By code.
+    /// Its hit by digest.
+    pub by_digest: Option<DigestHit>,
+    /// By code, one a distinct code of the set.
     pub by_code: Vec<CodeMatch>,
+    /// Distinct codes of the set that it is near to and that are not in `by_code`: the nearest are.
+    pub more: u64,
+    /// Records that have its digest and were not matched, because the content is trivial.
+    pub set_aside: u64,
 }
 
-/// One known record that a content's code is near to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CodeMatch {
-    /// The record.
-    pub record: u32,
+impl ContentHits {
+    /// Hits of the content, one a row of the table `hit`.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        u64::from(self.by_digest.is_some()) + self.by_code.len() as u64
+    }
+
+    /// Whether there is nothing to be written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count() == 0 && self.more == 0 && self.set_aside == 0
+    }
+}
+
+/// The records of a set that have a digest of one content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigestHit {
+    /// The records.
+    pub list: RecordList,
+    /// Which digests are equal, of any of them.
+    pub md5: bool,
+    /// The SHA-1s are equal.
+    pub sha1: bool,
+    /// The SHA-256s are equal.
+    pub sha256: bool,
+    /// The nearest code of its records, where the content's code is from pixels and near.
+    pub near: Option<NearCode>,
+}
+
+impl DigestHit {
+    /// The hit of records, in record order; `None` where there are none.
+    #[must_use]
+    pub fn of(found: &[DigestMatch]) -> Option<Self> {
+        let records: Vec<u32> = found.iter().map(|found| found.record).collect();
+        Some(Self {
+            list: RecordList::new(records)?,
+            md5: found.iter().any(|found| found.md5),
+            sha1: found.iter().any(|found| found.sha1),
+            sha256: found.iter().any(|found| found.sha256),
+            near: None,
+        })
+    }
+}
+
+/// How near a code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NearCode {
+    /// Differing bits of 256.
+    pub distance: u16,
+    /// What was done to the known picture.
+    pub orientation: Orientation,
     /// The known code's quality, where the set gives one.
     pub known_quality: Option<u8>,
-    /// Least distance and its orientation.
-    pub pair: OrientedPair,
+}
+
+/// Records of a set that are hit together: one or more, ascending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordList {
+    records: Arc<[u32]>,
+    id: [u8; 16],
+}
+
+impl RecordList {
+    /// A list of records in ascending order; `None` where there are none.
+    #[must_use]
+    pub fn new(records: impl Into<Arc<[u32]>>) -> Option<Self> {
+        let records = records.into();
+        let bytes: Vec<u8> = records.iter().flat_map(|record| record.to_le_bytes()).collect();
+        let mut id = [0; 16];
+        id.copy_from_slice(&sha256_of(&bytes)[..16]);
+        (!records.is_empty()).then_some(Self { records, id })
+    }
+
+    /// The records.
+    #[must_use]
+    pub fn records(&self) -> &[u32] {
+        &self.records
+    }
+
+    /// What names the list in the case: the first half of the SHA-256 of its records, four bytes each, the lowest first.
+    #[must_use]
+    pub const fn id(&self) -> &[u8; 16] {
+        &self.id
+    }
+}
+
+/// A distinct code of a set that a content's code is near to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeMatch {
+    /// The lowest of its records that does not have the content's digest.
+    pub record: u32,
+    /// All records that have this code; `None` where that is the only one.
+    pub list: Option<Arc<RecordList>>,
+    /// How near it is; the quality is that of the lowest of its records.
+    pub near: NearCode,
     /// Why this is no verdict; `None` where distance and orientation are of the code from pixels.
     pub unconfirmed: Option<Unconfirmed>,
 }
@@ -285,6 +378,8 @@ pub struct StoredContent {
     pub size: u64,
     /// Its codes, where it has any, and what they were made from.
     pub hash: Option<(TileHash, DecodePath)>,
+    /// Whether it is no bytes, or one repeated.
+    pub trivial: bool,
 }
 
 /// Bytes of codes in the database: eight codes in the order of `Orientation::ALL`, each in the order of

@@ -76,7 +76,8 @@ pub struct ItemRow {
     pub exif_orientation: Option<i64>,
 }
 
-/// One item against one known record, as the view `hits` has it.
+/// One item against the records of a set that have its digest, or that have a code which is near to its own; as the view `hits`
+/// has it. What several records say is all there, sorted and separated by semicolons.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HitRow {
     /// The item's source.
@@ -87,8 +88,12 @@ pub struct HitRow {
     pub known_set: String,
     /// SHA-256 of its file, which is its identity.
     pub known_set_sha256: String,
-    /// The record's number in it, from 1.
+    /// The number of the lowest record in it, from 1.
     pub record: i64,
+    /// How many records there are.
+    pub records: i64,
+    /// Numbers of the first of them, and of the first of each that says something else, separated by semicolons.
+    pub listed: String,
     /// "digest" or "perceptual".
     pub kind: String,
     /// Which digests are equal: "md5", "sha1", "sha256", separated by blanks.
@@ -105,6 +110,8 @@ pub struct HitRow {
     pub quality: Option<i64>,
     /// The known code's quality, where the set gives one.
     pub known_quality: Option<i64>,
+    /// Codes of the set that the item is near to beside those that are listed, which are the nearest.
+    pub more: i64,
     /// The item's SHA-256.
     pub sha256: String,
     /// The item's code.
@@ -118,19 +125,19 @@ pub struct HitRow {
     pub category_label: Option<String>,
     /// The category as the set's source has it.
     pub category_raw: Option<String>,
-    /// A victim was identified.
-    pub victim_identified: Option<bool>,
+    /// A victim was identified: "yes" or "no", or "no; yes" where records differ.
+    pub victim_identified: Option<String>,
     /// An offender was identified.
-    pub offender_identified: Option<bool>,
+    pub offender_identified: Option<String>,
     /// It is known to have been distributed.
-    pub distributed: Option<bool>,
+    pub distributed: Option<String>,
     /// The series that it belongs to.
     pub series: Option<String>,
-    /// The known record's own columns.
+    /// The known records' own columns.
     pub known: BTreeMap<String, String>,
 }
 
-/// A known set of the case and its hits; a hit is an item against a record.
+/// A known set of the case and its hits; a hit is an item against the records with its digest, or against a code that is near.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SetCounts {
     /// Its name.
@@ -167,6 +174,12 @@ pub struct SetCounts {
     pub items: u64,
     /// Distinct contents that the set was not matched with yet.
     pub unmatched: u64,
+    /// Items that are near to more codes of the set than are listed.
+    pub saturated_items: u64,
+    /// Their hits that are counted and not listed.
+    pub unlisted_hits: u64,
+    /// Items of trivial content (no bytes, or one repeated) whose digest the set has: not matched.
+    pub trivial_items: u64,
 }
 
 impl CaseReader {
@@ -311,7 +324,13 @@ impl CaseReader {
                  (SELECT count(*) FROM content WHERE content.id > known_set.matched_through AND ",
             has_item!(),
             "),
-                 known_set.codes_without_quality, known_set.low_quality, known_set.zero_codes, known_set.bad_lines
+                 known_set.codes_without_quality, known_set.low_quality, known_set.zero_codes, known_set.bad_lines,
+                 (SELECT count(*) FROM saturated JOIN content ON content.id = saturated.content
+                      JOIN item ON item.sha256 = content.sha256 WHERE saturated.known_set = known_set.id),
+                 (SELECT coalesce(sum(saturated.more), 0) FROM saturated JOIN content ON content.id = saturated.content
+                      JOIN item ON item.sha256 = content.sha256 WHERE saturated.known_set = known_set.id),
+                 (SELECT count(*) FROM set_aside JOIN content ON content.id = set_aside.content
+                      JOIN item ON item.sha256 = content.sha256 WHERE set_aside.known_set = known_set.id)
              FROM known_set
              LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256)
                  ON hit.known_set = known_set.id
@@ -336,6 +355,9 @@ impl CaseReader {
                 low_quality: unsigned(row, 14)?,
                 zero_codes: unsigned(row, 15)?,
                 bad_lines: unsigned(row, 16)?,
+                saturated_items: unsigned(row, 17)?,
+                unlisted_hits: unsigned(row, 18)?,
+                trivial_items: unsigned(row, 19)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -423,14 +445,23 @@ impl CaseReader {
         &self,
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.for_each_row(
-            "SELECT source, path, known_set, record, kind, digests, verdict, unconfirmed_because, distance,
-                     orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns, lower(hex(file_sha256)),
-                     category, category_label, category_raw, victim_identified, offender_identified, distributed, series
-                 FROM hits ORDER BY source_path_raw, path_raw, known_set, file_sha256, record",
-            hit_row,
-            &mut visit,
-        )
+        let order = "ORDER BY source_path_raw, path_raw, known_set, file_sha256, record";
+        self.for_each_row(&format!("{HITS} {order}"), hit_row, &mut visit)
+    }
+
+    /// Every hit in the order in which items are to be looked at: by the rule that decided the item where rules did, by digest before by
+    /// code, confirmed before unconfirmed, then nearer ones, then as [`Self::for_each_hit`].
+    ///
+    /// # Errors
+    /// The database said no, or `visit` did.
+    pub fn for_each_hit_by_priority<E: From<CaseError>>(
+        &self,
+        mut visit: impl FnMut(HitRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let order = "LEFT JOIN priority ON priority.item = hits.item
+            ORDER BY priority.rank IS NULL, priority.rank, kind, verdict = 'unconfirmed', coalesce(distance, 257), source_path_raw,
+                path_raw, known_set, file_sha256, record";
+        self.for_each_row(&format!("{HITS} {order}"), hit_row, &mut visit)
     }
 
     /// Reads every row of a query and visits it.
@@ -458,7 +489,7 @@ impl CaseReader {
             concat!(
                 "SELECT DISTINCT field.key FROM known_record, json_each(known_record.columns) AS field
              WHERE (known_record.known_set, known_record.record) IN
-                 (SELECT hit.known_set, hit.record FROM hit JOIN content ON content.id = hit.content WHERE ",
+                 (SELECT hit.known_set, hit.record FROM hit_record AS hit JOIN content ON content.id = hit.content WHERE ",
                 has_item!(),
                 ") ORDER BY field.key"
             ),
@@ -467,6 +498,12 @@ impl CaseReader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
+
+/// All that a [`HitRow`] has.
+const HITS: &str = "SELECT source, path, known_set, record, kind, digests, verdict, unconfirmed_because, distance,
+        orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns, lower(hex(file_sha256)), category,
+        category_label, category_raw, victim_identified, offender_identified, distributed, series, records, listed, more
+    FROM hits";
 
 /// How many items a case has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -543,6 +580,9 @@ fn hit_row(row: &Row<'_>) -> Result<HitRow, CaseError> {
         offender_identified: row.get(21)?,
         distributed: row.get(22)?,
         series: row.get(23)?,
+        records: row.get(24)?,
+        listed: row.get(25)?,
+        more: row.get(26)?,
         known,
     })
 }

@@ -95,33 +95,37 @@ CREATE TABLE IF NOT EXISTS priority (
 );
 ";
 
-/// The view `hits`.
-macro_rules! hits_view {
-    () => {
-        "CREATE VIEW hits AS
-SELECT source.path_raw AS source_path_raw, item.path_raw AS path_raw,
-    known_set.file_sha256 AS file_sha256, source.path AS source, item.path AS path,
-    known_set.name AS known_set, hit.record + 1 AS record,
-    CASE WHEN hit.md5 OR hit.sha1 OR hit.sha256 THEN 'digest' ELSE 'perceptual' END AS kind,
-    ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
-        || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END) AS digests,
-    hit.verdict AS verdict, hit.unconfirmed_because AS unconfirmed_because,
-    hit.distance AS distance, hit.orientation AS orientation, content.quality AS quality,
-    hit.known_quality AS known_quality,
-    lower(hex(content.sha256)) AS sha256, lower(hex(substr(content.codes, 1, 32))) AS pdq,
-    content.decode_path AS decode_path, known_record.columns AS columns,
-    known_record.category AS category, known_record.category_label AS category_label,
-    known_record.category_raw AS category_raw, known_record.victim_identified AS victim_identified,
-    known_record.offender_identified AS offender_identified, known_record.distributed AS distributed,
-    known_record.precategorized AS precategorized, known_record.series AS series,
-    known_record.fields AS fields
-FROM hit
-JOIN content ON content.id = hit.content
-JOIN item ON item.sha256 = content.sha256
-JOIN source ON source.id = item.source
-JOIN known_set ON known_set.id = hit.known_set
-LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record;
-"
+/// The records of a hit that say something, sorted and distinct, as one text; `$of` is a column of theirs. Where the hit has
+/// one record its own value, which needs no look at the list.
+macro_rules! said {
+    ($of:literal) => {
+        concat!(
+            "iif(hit.records = 1, first.",
+            $of,
+            ", (SELECT group_concat(value, '; ') FROM (SELECT DISTINCT known_record.",
+            $of,
+            " AS value FROM listed_record JOIN known_record USING (known_set, record)
+          WHERE listed_record.known_set = hit.known_set AND listed_record.list = hit.list AND known_record.",
+            $of,
+            " IS NOT NULL ORDER BY value)))"
+        )
+    };
+}
+
+/// [`said`] of a yes or no.
+macro_rules! said_yes {
+    ($of:literal) => {
+        concat!(
+            "iif(hit.records = 1, CASE first.",
+            $of,
+            " WHEN 1 THEN 'yes' WHEN 0 THEN 'no' END, (SELECT group_concat(value, '; ') FROM (
+          SELECT DISTINCT iif(known_record.",
+            $of,
+            ", 'yes', 'no') AS value FROM listed_record JOIN known_record USING (known_set, record)
+          WHERE listed_record.known_set = hit.known_set AND listed_record.list = hit.list AND known_record.",
+            $of,
+            " IS NOT NULL ORDER BY value)))"
+        )
     };
 }
 
@@ -172,7 +176,8 @@ CREATE TABLE content (
     quality          INTEGER,
     decode_path      TEXT,
     unstable_bits    INTEGER,
-    pixels_because   TEXT
+    pixels_because   TEXT,
+    trivial          INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE TABLE item (
@@ -230,10 +235,15 @@ CREATE TABLE known_record (
     PRIMARY KEY (known_set, record)
 ) WITHOUT ROWID;
 
+-- One row for a content and a set by digest, with all records that have one of its digests; and one for a content and a
+-- hash of the set that it is near to, with all records that have that hash. `record` is the lowest of them that no other hit of the
+-- content and set has, `records` how many there are, `list` names them.
 CREATE TABLE hit (
     content             INTEGER NOT NULL REFERENCES content(id),
     known_set           INTEGER NOT NULL REFERENCES known_set(id),
     record              INTEGER NOT NULL,
+    records             INTEGER NOT NULL CHECK (records > 0),
+    list                BLOB NOT NULL,
     md5                 INTEGER NOT NULL,
     sha1                INTEGER NOT NULL,
     sha256              INTEGER NOT NULL,
@@ -243,9 +253,48 @@ CREATE TABLE hit (
     orientation         TEXT,
     known_quality       INTEGER,
     PRIMARY KEY (content, known_set, record),
+    CHECK ((verdict = 'digest') = (md5 OR sha1 OR sha256)),
     CHECK ((verdict = 'unconfirmed') = (unconfirmed_because IS NOT NULL))
 ) WITHOUT ROWID;
 CREATE INDEX hit_unconfirmed ON hit(known_set, content) WHERE verdict = 'unconfirmed';
+CREATE INDEX hit_digest ON hit(content, known_set) WHERE verdict = 'digest';
+
+-- The records of a list that the case keeps: the first of it, and the first of each that says something else.
+CREATE TABLE listed_record (
+    known_set INTEGER NOT NULL REFERENCES known_set(id),
+    list      BLOB NOT NULL,
+    record    INTEGER NOT NULL,
+    PRIMARY KEY (known_set, list, record)
+) WITHOUT ROWID;
+
+-- Contents that are near to more hashes of a set than are listed: how many more.
+CREATE TABLE saturated (
+    content   INTEGER NOT NULL REFERENCES content(id),
+    known_set INTEGER NOT NULL REFERENCES known_set(id),
+    more      INTEGER NOT NULL CHECK (more > 0),
+    PRIMARY KEY (content, known_set)
+) WITHOUT ROWID;
+
+-- Trivial contents whose digest a set has, which says nothing of them: they are no hits.
+CREATE TABLE set_aside (
+    content   INTEGER NOT NULL REFERENCES content(id),
+    known_set INTEGER NOT NULL REFERENCES known_set(id),
+    records   INTEGER NOT NULL CHECK (records > 0),
+    PRIMARY KEY (content, known_set)
+) WITHOUT ROWID;
+
+-- Every record that the hits of a content list, once: one that is hit by digest is not listed again as near.
+CREATE VIEW hit_record AS
+SELECT hit.content AS content, hit.known_set AS known_set, listed_record.record AS record, hit.record AS hit,
+    hit.md5 AS md5, hit.sha1 AS sha1, hit.sha256 AS sha256, hit.verdict AS verdict,
+    hit.unconfirmed_because AS unconfirmed_because, hit.distance AS distance, hit.orientation AS orientation,
+    hit.known_quality AS known_quality
+FROM hit JOIN listed_record ON listed_record.known_set = hit.known_set AND listed_record.list = hit.list
+WHERE hit.verdict = 'digest' OR listed_record.record = hit.record OR NOT EXISTS (
+    SELECT 1 FROM hit AS certain JOIN listed_record AS own
+        ON own.known_set = certain.known_set AND own.list = certain.list
+    WHERE certain.content = hit.content AND certain.known_set = hit.known_set AND certain.verdict = 'digest'
+        AND own.record = listed_record.record);
 
 -- The first item of each content, by the bytes of its source's path and its own, has rank 1; the others are its
 -- copies.
@@ -288,6 +337,60 @@ SELECT ranked.source_path_raw, ranked.path_raw, ranked.source_path AS source, ra
 FROM ranked_item AS ranked LEFT JOIN content ON content.sha256 = ranked.sha256
 WHERE ranked.sha256 IS NULL OR content.id IS NOT NULL;
 
-",
-    hits_view!()
+
+CREATE VIEW hits AS
+SELECT source.path_raw AS source_path_raw, item.path_raw AS path_raw,
+    known_set.file_sha256 AS file_sha256, source.path AS source, item.path AS path,
+    known_set.name AS known_set, hit.record + 1 AS record, hit.records AS records,
+    iif(hit.records = 1, (hit.record + 1) || '', (SELECT group_concat(record + 1, '; ') FROM (SELECT record FROM listed_record
+        WHERE listed_record.known_set = hit.known_set AND listed_record.list = hit.list ORDER BY record))) AS listed,
+    CASE WHEN hit.verdict = 'digest' THEN 'digest' ELSE 'perceptual' END AS kind,
+    ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
+        || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END) AS digests,
+    hit.verdict AS verdict, hit.unconfirmed_because AS unconfirmed_because,
+    hit.distance AS distance, hit.orientation AS orientation, content.quality AS quality,
+    hit.known_quality AS known_quality,
+    coalesce((SELECT more FROM saturated WHERE saturated.content = hit.content
+        AND saturated.known_set = hit.known_set), 0) AS more,
+    lower(hex(content.sha256)) AS sha256, lower(hex(substr(content.codes, 1, 32))) AS pdq,
+    content.decode_path AS decode_path,
+    iif(hit.records = 1, first.columns, (SELECT json_group_object(name, value) FROM (
+        SELECT name, group_concat(value, '; ') AS value FROM (
+            SELECT field.key AS name, field.value AS value, min(known_record.record) AS record
+            FROM listed_record JOIN known_record USING (known_set, record), json_each(known_record.columns) AS field
+            WHERE listed_record.known_set = hit.known_set AND listed_record.list = hit.list
+            GROUP BY field.key, field.value ORDER BY name, record, value)
+        GROUP BY name))) AS columns,
+    ",
+    said!("category"),
+    " AS category,
+    ",
+    said!("category_label"),
+    " AS category_label,
+    ",
+    said!("category_raw"),
+    " AS category_raw,
+    ",
+    said_yes!("victim_identified"),
+    " AS victim_identified,
+    ",
+    said_yes!("offender_identified"),
+    " AS offender_identified,
+    ",
+    said_yes!("distributed"),
+    " AS distributed,
+    ",
+    said_yes!("precategorized"),
+    " AS precategorized,
+    ",
+    said!("series"),
+    " AS series,
+    first.fields AS fields, item.id AS item
+FROM hit
+JOIN content ON content.id = hit.content
+JOIN item ON item.sha256 = content.sha256
+JOIN source ON source.id = item.source
+JOIN known_set ON known_set.id = hit.known_set
+LEFT JOIN known_record AS first ON first.known_set = hit.known_set AND first.record = hit.record;
+"
 );

@@ -319,8 +319,9 @@ impl CaseStore {
         let result = match known {
             Some((id, stored)) if stored == settings => (SetId(id), false),
             Some((id, _)) => {
-                transaction.execute("DELETE FROM hit WHERE known_set = ?1", [id])?;
-                transaction.execute("DELETE FROM known_record WHERE known_set = ?1", [id])?;
+                for table in ["hit", "saturated", "set_aside", "listed_record", "known_record"] {
+                    transaction.execute(&format!("DELETE FROM {table} WHERE known_set = ?1"), [id])?;
+                }
                 transaction.execute("DELETE FROM known_set WHERE id = ?1", [id])?;
                 insert_set(&transaction, Some(id), set, distance, min_quality, verify)?;
                 (SetId(id), true)
@@ -352,7 +353,7 @@ impl CaseStore {
         limit: usize,
     ) -> Result<Vec<StoredContent>, CaseError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, md5, sha1, sha256, size, codes, quality, decode_path FROM content
+            "SELECT id, md5, sha1, sha256, size, codes, quality, decode_path, trivial FROM content
              WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
         )?;
         let through = through.map_or(i64::MAX, |id| id.0);
@@ -372,7 +373,7 @@ impl CaseStore {
         limit: usize,
     ) -> Result<Vec<StoredContent>, CaseError> {
         let mut statement = self.connection.prepare_cached(concat!(
-            "SELECT content.id, md5, sha1, sha256, size, codes, quality, decode_path FROM content WHERE id IN ",
+            "SELECT content.id, md5, sha1, sha256, size, codes, quality, decode_path, trivial FROM content WHERE id IN ",
             unconfirmed_contents!(),
             " AND id > ?2 ORDER BY id LIMIT ?3"
         ))?;
@@ -454,7 +455,7 @@ pub fn item_path(source: &Path, relative: &[u8]) -> PathBuf {
     if relative.is_empty() { source.to_path_buf() } else { source.join(path_from_bytes(relative)) }
 }
 
-/// The columns id, md5, sha1, sha256, size, codes, quality, decode_path.
+/// The columns id, md5, sha1, sha256, size, codes, quality, decode_path, trivial.
 fn stored_content(row: &Row<'_>) -> rusqlite::Result<StoredContent> {
     let codes: Option<Vec<u8>> = row.get(5)?;
     let quality: Option<u8> = row.get(6)?;
@@ -465,6 +466,7 @@ fn stored_content(row: &Row<'_>) -> rusqlite::Result<StoredContent> {
         digests: Digests { md5: row.get(1)?, sha1: row.get(2)?, sha256: row.get(3)? },
         size: row.get::<_, i64>(4)?.max(0).cast_unsigned(),
         hash: hash.zip(path.as_deref().and_then(DecodePath::from_name)),
+        trivial: row.get(8)?,
     })
 }
 

@@ -1,17 +1,18 @@
 //! Writing a batch: one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::store::clamped;
 use super::{
-    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentRecord, ExactCode, ItemRecord, SetId,
-    Unconfirmed, codes_to_bytes,
+    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentRecord, DigestHit, ExactCode, ItemRecord,
+    KnownFacts, NearCode, RecordList, SetId, Unconfirmed, codes_to_bytes,
 };
 use crate::decode::{Derivation, PictureHash};
+use crate::known::RecordDetails;
 use crate::known::profile::Meaning;
-use crate::known::{DigestMatch, RecordDetails};
 use crate::outcome::{Failure, Outcome};
 use crate::source::name::escape;
 
@@ -76,11 +77,14 @@ fn write_batch(
         replace_code(transaction, exact)?;
     }
     for (set, sha256) in &batch.forget {
-        transaction
-                .prepare_cached(
-                    "DELETE FROM hit WHERE known_set = ?1 AND content = (SELECT id FROM content WHERE sha256 = ?2)",
-                )?
-                .execute(params![set.0, sha256])?;
+        let content = content_id(transaction, sha256)?;
+        for delete in [
+            "DELETE FROM hit WHERE known_set = ?1 AND content = ?2",
+            "DELETE FROM saturated WHERE known_set = ?1 AND content = ?2",
+            "DELETE FROM set_aside WHERE known_set = ?1 AND content = ?2",
+        ] {
+            transaction.prepare_cached(delete)?.execute([set.0, content])?;
+        }
     }
     for item in &batch.items {
         upsert_item(transaction, item)?;
@@ -118,9 +122,10 @@ fn replace_content(
              WHERE content = (SELECT id FROM content WHERE sha256 = ?1) AND (md5 OR sha1 OR sha256)",
             [sha256],
         )?;
-        connection
-            .prepare_cached("DELETE FROM hit WHERE content = (SELECT id FROM content WHERE sha256 = ?1)")?
-            .execute([sha256])?;
+        let before = content_id(connection, &sha256)?;
+        for table in ["hit", "saturated", "set_aside"] {
+            connection.execute(&format!("DELETE FROM {table} WHERE content = ?1"), [before])?;
+        }
         connection.prepare_cached("DELETE FROM content WHERE sha256 = ?1")?.execute([sha256])?;
         insert_content(connection, content, memory_limit)?;
         let fresh = connection.last_insert_rowid();
@@ -147,8 +152,8 @@ fn insert_content(
         .prepare_cached(
             "INSERT INTO content (sha256, sha1, md5, size, outcome, stage, reason, memory_limit, format, width, height,
                  taken, camera_make, camera_model, exif_orientation, codes, quality, decode_path, unstable_bits,
-                 pixels_because)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+                 pixels_because, trivial)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
              ON CONFLICT (sha256) DO NOTHING",
         )?
         .execute(params![
@@ -172,6 +177,7 @@ fn insert_content(
             derivation.map(|derivation| derivation.path.name()),
             derivation.map(|derivation| derivation.unstable_bits),
             derivation.and_then(pixels_because),
+            content.trivial,
         ])?;
     Ok(inserted > 0)
 }
@@ -229,89 +235,170 @@ fn upsert_item(connection: &Transaction<'_>, item: &ItemRecord) -> Result<(), Ca
     Ok(())
 }
 
-/// One row a (content, known set, record): a record found by digest and by code is one hit, whose verdict is the
-/// digest's.
+/// The row of a content of this or an earlier batch.
+fn content_id(connection: &Connection, sha256: &[u8; 32]) -> Result<i64, CaseError> {
+    let mut statement = connection.prepare_cached("SELECT id FROM content WHERE sha256 = ?1")?;
+    match statement.query_row([sha256], |row| row.get(0)) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => {
+            Err(CaseError::Refused("a hit names a content that the case does not have".into()))
+        }
+        id => Ok(id?),
+    }
+}
+
+/// What a set says of a content: one row by digest, and one for each distinct code that is near.
 fn insert_hits(
     connection: &Transaction<'_>,
     hits: &ContentHits,
     records: &dyn RecordSource,
 ) -> Result<(), CaseError> {
-    let content: Option<i64> = connection
-        .prepare_cached("SELECT id FROM content WHERE sha256 = ?1")?
-        .query_row([hits.sha256], |row| row.get(0))
-        .optional()?;
-    let Some(content) = content else {
-        return Err(CaseError::Refused("a hit names a content that the case does not have".into()));
-    };
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO hit (content, known_set, record, md5, sha1, sha256, verdict, unconfirmed_because, distance,
-             orientation, known_quality)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-         ON CONFLICT (content, known_set, record) DO UPDATE SET md5 = max(md5, excluded.md5),
-             sha1 = max(sha1, excluded.sha1), sha256 = max(sha256, excluded.sha256),
-             verdict = iif('digest' IN (verdict, excluded.verdict), 'digest', excluded.verdict),
-             unconfirmed_because = iif('digest' IN (verdict, excluded.verdict), NULL, excluded.unconfirmed_because),
-             distance = coalesce(excluded.distance, distance),
-             orientation = coalesce(excluded.orientation, orientation),
-             known_quality = coalesce(excluded.known_quality, known_quality)",
-    )?;
-    for &DigestMatch { record, md5, sha1, sha256 } in &hits.by_digest {
-        insert.execute(params![
-            content,
-            hits.set.0,
-            record,
-            md5,
-            sha1,
-            sha256,
-            "digest",
-            None::<&str>,
-            None::<u32>,
-            None::<&str>,
-            None::<u8>
-        ])?;
-        insert_record(connection, hits.set, record, records)?;
+    let content = content_id(connection, &hits.sha256)?;
+    let set = hits.set;
+    if let Some(DigestHit { list, md5, sha1, sha256, near }) = &hits.by_digest {
+        let record = list.records()[0];
+        let found = Row { content, set, record, list, digests: [*md5, *sha1, *sha256], unconfirmed: None };
+        found.insert(connection, near.as_ref())?;
+        list_records(connection, set, list, record, records)?;
     }
-    for CodeMatch { record, known_quality, pair, unconfirmed } in &hits.by_code {
-        let orientation = pair.orientation.name();
-        insert.execute(params![
-            content,
-            hits.set.0,
-            record,
-            false,
-            false,
-            false,
-            if unconfirmed.is_some() { "unconfirmed" } else { "pixels" },
-            unconfirmed.map(Unconfirmed::name),
-            pair.distance,
-            orientation,
-            known_quality
-        ])?;
-        insert_record(connection, hits.set, *record, records)?;
+    for CodeMatch { record, list, near, unconfirmed } in &hits.by_code {
+        let alone = || RecordList::new([*record]).map(Arc::new);
+        let Some(list) = list.clone().or_else(alone) else { continue };
+        let list = &*list;
+        let found =
+            Row { content, set, record: *record, list, digests: [false; 3], unconfirmed: *unconfirmed };
+        found.insert(connection, Some(near))?;
+        list_records(connection, set, list, *record, records)?;
+    }
+    for (insert, count) in [
+        ("INSERT OR REPLACE INTO saturated (content, known_set, more) VALUES (?1, ?2, ?3)", hits.more),
+        (
+            "INSERT OR REPLACE INTO set_aside (content, known_set, records) VALUES (?1, ?2, ?3)",
+            hits.set_aside,
+        ),
+    ] {
+        if count > 0 {
+            connection.prepare_cached(insert)?.execute([content, set.0, clamped(count)])?;
+        }
     }
     Ok(())
 }
 
-fn insert_record(
+/// A row of the table `hit`.
+struct Row<'a> {
+    content: i64,
+    set: SetId,
+    record: u32,
+    list: &'a RecordList,
+    digests: [bool; 3],
+    unconfirmed: Option<Unconfirmed>,
+}
+
+impl Row<'_> {
+    fn insert(&self, connection: &Connection, near: Option<&NearCode>) -> Result<(), CaseError> {
+        let [md5, sha1, sha256] = self.digests;
+        let verdict = match (md5 || sha1 || sha256, self.unconfirmed) {
+            (true, _) => "digest",
+            (false, Some(_)) => "unconfirmed",
+            (false, None) => "pixels",
+        };
+        connection
+            .prepare_cached(
+                "INSERT INTO hit (content, known_set, record, records, list, md5, sha1, sha256, verdict,
+                     unconfirmed_because, distance, orientation, known_quality)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                 ON CONFLICT (content, known_set, record) DO UPDATE SET records = excluded.records, list = excluded.list,
+                     md5 = excluded.md5, sha1 = excluded.sha1, sha256 = excluded.sha256, verdict = excluded.verdict,
+                     unconfirmed_because = excluded.unconfirmed_because,
+                     distance = coalesce(excluded.distance, distance),
+                     orientation = coalesce(excluded.orientation, orientation),
+                     known_quality = coalesce(excluded.known_quality, known_quality)",
+            )?
+            .execute(params![
+                self.content,
+                self.set.0,
+                self.record,
+                self.list.records().len() as i64,
+                self.list.id(),
+                md5,
+                sha1,
+                sha256,
+                verdict,
+                self.unconfirmed.map(Unconfirmed::name),
+                near.map(|near| near.distance),
+                near.map(|near| near.orientation.name()),
+                near.and_then(|near| near.known_quality),
+            ])?;
+        Ok(())
+    }
+}
+
+/// Records of a list that are kept whatever they say.
+const LISTED: usize = 16;
+
+/// Keeps what is known of a list's records, once: of the first [`LISTED`], of every one that says something else than those before
+/// it, and of `record`, which a hit names.
+fn list_records(
     connection: &Connection,
     set: SetId,
+    list: &RecordList,
     record: u32,
     records: &dyn RecordSource,
 ) -> Result<(), CaseError> {
-    let exists: Option<i64> = connection
-        .prepare_cached("SELECT 1 FROM known_record WHERE known_set = ?1 AND record = ?2")?
-        .query_row(params![set.0, record], |row| row.get(0))
-        .optional()?;
-    if exists.is_some() {
+    let is_listed: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM listed_record WHERE known_set = ?1 AND list = ?2)")?
+        .query_row(params![set.0, list.id()], |row| row.get(0))?;
+    let mut said = HashSet::new();
+    let whole = if is_listed { &[][..] } else { list.records() };
+    for (place, &other) in whole.iter().enumerate() {
+        let details = records.details(set, other)?;
+        if said.insert(statement(&details)) || place < LISTED || other == record {
+            list_record(connection, set, list, other, details)?;
+        }
+    }
+    let has_record: bool = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM listed_record WHERE known_set = ?1 AND list = ?2 AND record = ?3)",
+        )?
+        .query_row(params![set.0, list.id(), record], |row| row.get(0))?;
+    if has_record {
         return Ok(());
     }
-    let RecordDetails { columns, facts, category_label, fields } = records.details(set, record)?;
+    list_record(connection, set, list, record, records.details(set, record)?)
+}
+
+/// What a record says of its picture, of which nothing may be lost where records are hit together.
+fn statement(details: &RecordDetails) -> String {
+    let RecordDetails { columns, facts, category_label, fields: _ } = details;
+    let free: BTreeMap<String, String> = columns.iter().cloned().collect();
+    let named = free.iter().filter(|(name, _)| {
+        ["category", "series"].iter().any(|wanted| name.trim().eq_ignore_ascii_case(wanted))
+    });
+    format!(
+        "{facts:?} {category_label:?} {:?} {:?}",
+        KnownFacts::of_columns(&free),
+        named.collect::<Vec<_>>()
+    )
+}
+
+/// Keeps what is known of a record of a list.
+fn list_record(
+    connection: &Connection,
+    set: SetId,
+    list: &RecordList,
+    record: u32,
+    details: RecordDetails,
+) -> Result<(), CaseError> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO listed_record (known_set, list, record) VALUES (?1, ?2, ?3)")?
+        .execute(params![set.0, list.id(), record])?;
+    let RecordDetails { columns, facts, category_label, fields } = details;
     let columns: BTreeMap<String, String> = columns.into_iter().collect();
     let columns = serde_json::to_string(&columns).map_err(|error| CaseError::Refused(error.to_string()))?;
     let facts = facts.unwrap_or_default();
     let shown = |text: Option<&str>| text.map(|text| escape(text.as_bytes()));
     connection
         .prepare_cached(
-            "INSERT INTO known_record (known_set, record, columns, category, category_label, category_raw,
+            "INSERT OR IGNORE INTO known_record (known_set, record, columns, category, category_label, category_raw,
                  victim_identified, offender_identified, distributed, precategorized, series, fields)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?

@@ -360,25 +360,21 @@ impl Haystack {
             return Vec::new();
         }
         // Nothing ends it early.
-        let on_gpu = self.search_on_gpu(needles, radius, &Allowance::everything()).and_then(Result::ok);
-        let by_bands = || self.bands.as_ref()?.search(&self.flat, needles, radius);
-        match on_gpu.or_else(by_bands) {
-            Some(mut pairs) => {
-                pairs.par_sort_unstable();
-                pairs
-            }
-            None => self.flat.search(needles, radius),
-        }
+        let mut pairs = self.search_within(needles, radius, &Allowance::everything()).unwrap_or_default();
+        pairs.par_sort_unstable();
+        pairs
     }
 
-    /// The same as far as `allowance` goes, in no particular order and without bands.
+    /// The same as far as `allowance` goes, in no particular order.
     pub(super) fn search_within(
         &self,
         needles: &[Code],
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Result<Vec<Pair>, Stop> {
+        let by_bands = || self.bands.as_ref()?.search(&self.flat, needles, radius, allowance);
         self.search_on_gpu(needles, radius, allowance)
+            .or_else(by_bands)
             .unwrap_or_else(|| self.flat.search_within(InstructionSet::best(), needles, radius, allowance))
     }
 
@@ -413,12 +409,18 @@ struct LazyBands {
 
 impl LazyBands {
     /// `None` where the flat search is as good or the bands are not for this radius.
-    fn search(&self, flat: &FlatIndex, needles: &[Code], radius: u32) -> Option<Vec<Pair>> {
+    fn search(
+        &self,
+        flat: &FlatIndex,
+        needles: &[Code],
+        radius: u32,
+        allowance: &Allowance<'_>,
+    ) -> Option<Result<Vec<Pair>, Stop>> {
         if needles.len() < BANDED_NEEDLES || radius > self.radius {
             return None;
         }
         let make = || Resident::new(&flat.codes(), self.bands.clone(), self.radius);
-        self.resident.get_or_init(make).search(InstructionSet::best(), needles, radius)
+        self.resident.get_or_init(make).search(InstructionSet::best(), needles, radius, allowance)
     }
 }
 

@@ -126,9 +126,15 @@ impl Resident {
         Self { codes, bands, sides, radius }
     }
 
-    /// Every pair of a needle and a resident code within `radius` (inclusive), in no particular order; `None` where the radius is
-    /// more than the bands were made for.
-    pub fn search(&self, instructions: InstructionSet, needles: &[Code], radius: u32) -> Option<Vec<Pair>> {
+    /// Every pair of a needle and a resident code within `radius` (inclusive), as far as the allowance goes, in no particular order;
+    /// `None` where the radius is more than the bands were made for.
+    pub fn search(
+        &self,
+        instructions: InstructionSet,
+        needles: &[Code],
+        radius: u32,
+        allowance: &Allowance<'_>,
+    ) -> Option<Result<Vec<Pair>, Stop>> {
         if radius > self.radius {
             return None;
         }
@@ -140,8 +146,7 @@ impl Resident {
             radius,
             instructions,
         };
-        // Nothing ends it early.
-        Some(join.run(&Allowance::everything()).unwrap_or_default())
+        Some(join.run(allowance))
     }
 }
 

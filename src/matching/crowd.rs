@@ -68,32 +68,40 @@ impl Crowd<'_> {
         items.clone().zip(nearest).map(|(item, nearest)| nearest.finish(item)).collect()
     }
 
-    /// An item of several codes, or against such: the least distance of each right item counts.
+    /// An item of several codes, or against such: the least distance of each right item counts. Block by block too, so that what is held does
+    /// not grow with the right side.
     fn measure_turned(&self, item: usize) -> Option<ItemHits> {
-        let first = self.first(item);
-        let most = self.settings.most_hits.unwrap_or(usize::MAX);
+        let JoinSettings { instructions, radius, most_hits, .. } = self.settings;
+        let per_item = self.legs.iter().map(Leg::right_per_item).max().unwrap_or(1);
+        let right_items = self.legs.iter().map(|leg| leg.right().len() / leg.right_per_item()).max();
+        let mut nearest = Nearest::new(most_hits.unwrap_or(usize::MAX));
         let mut distances = Vec::new();
         let mut best: Vec<Option<(u16, bool, Orientation)>> = Vec::new();
-        for leg in self.legs {
-            let skipped = (first * leg.right_per_item()).min(leg.right().len());
-            best.resize((leg.right().len() - skipped) / leg.right_per_item(), None);
-            for (code, &needle) in leg.codes(&(item..item + 1)).iter().enumerate() {
-                self.settings.instructions.distances(needle, &leg.right()[skipped..], &mut distances);
-                for (right, &distance) in distances.iter().enumerate() {
-                    if u32::from(distance) <= self.settings.radius {
-                        let (_, negative, orientation) = leg.meaning(code, right as u32);
-                        let hit = Some((distance, negative, orientation));
-                        let best = &mut best[right / leg.right_per_item()];
-                        *best = if best.is_none() { hit } else { hit.min(*best) };
+        let (first, end) = (self.first(item), right_items.unwrap_or(0));
+        for start in (first..end).step_by(BLOCK / per_item) {
+            let block = start..end.min(start + BLOCK / per_item);
+            best.clear();
+            best.resize(block.len(), None);
+            for leg in self.legs {
+                let per_item = leg.right_per_item();
+                let codes = &leg.right()[block.start * per_item..block.end * per_item];
+                for (code, &needle) in leg.codes(&(item..item + 1)).iter().enumerate() {
+                    instructions.distances(needle, codes, &mut distances);
+                    for (right, &distance) in distances.iter().enumerate() {
+                        if u32::from(distance) <= radius {
+                            let (_, negative, orientation) = leg.meaning(code, right as u32);
+                            let hit = Some((distance, negative, orientation));
+                            let best = &mut best[right / per_item];
+                            *best = if best.is_none() { hit } else { hit.min(*best) };
+                        }
                     }
                 }
             }
-        }
-        let mut nearest = Nearest::new(most);
-        for (right, best) in best.iter().enumerate() {
-            if let Some((distance, negative, orientation)) = *best {
-                let (right, distance) = ((first + right) as u32, distance.into());
-                nearest.push(Hit { right, distance, negative, orientation });
+            for (right, best) in block.zip(&best) {
+                if let Some((distance, negative, orientation)) = *best {
+                    let (right, distance) = (right as u32, distance.into());
+                    nearest.push(Hit { right, distance, negative, orientation });
+                }
             }
         }
         nearest.finish(item)

@@ -67,7 +67,17 @@ impl Distinct {
         Self { codes: distinct, starts, members }
     }
 
-    /// The distinct codes, ascending by their first word.
+    /// Codes of which no two are equal, in their order.
+    ///
+    /// # Panics
+    /// More than 2³² − 1 codes.
+    pub fn of_distinct(codes: Vec<Code>) -> Self {
+        assert!(u32::try_from(codes.len()).is_ok(), "a list has fewer than 2^32 codes");
+        let count = codes.len() as u32;
+        Self { codes, starts: (0..=count).collect(), members: (0..count).collect() }
+    }
+
+    /// The distinct codes, ascending by their first word unless they came as such.
     pub fn codes(&self) -> &[Code] {
         &self.codes
     }

@@ -25,7 +25,7 @@ use super::backend::Backend;
 use super::control::JoinControl;
 use super::crowd::Crowd;
 use super::distinct::Distinct;
-use super::leg::{Engine, Leg};
+use super::leg::{Engine, Leg, RightSide};
 use super::nearest::{Nearest, finish};
 use super::planner::{Costs, JoinMethod, JoinPlan, density};
 use super::popcount::InstructionSet;
@@ -216,6 +216,15 @@ impl<'a> Join<'a> {
     pub fn with_orientations(left: &'a [[Code; 8]], right: &'a [Code], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(left.as_flattened(), 8, right, 1)];
         Self::of(legs, left.len(), false, settings)
+    }
+
+    /// Each item of `left`, in all orientations, with codes that stay.
+    pub(super) fn with_resident(
+        left: &'a [[Code; 8]],
+        right: &'a RightSide<'static>,
+        settings: JoinSettings,
+    ) -> Self {
+        Self::of(vec![Leg::resident(left.as_flattened(), 8, right)], left.len(), false, settings)
     }
 
     /// Each two codes of a list, once: a hit's item has the smaller number.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::Pair;
 use super::allowance::{Allowance, Stop};
 use super::backend::{Backend, Haystack};
-use super::banded::{BandedJoin, Permuted, Right};
+use super::banded::{self, BandedJoin, Permuted};
 use super::bands::Bands;
 use super::distinct::Distinct;
 use super::flat::FlatIndex;
@@ -21,13 +21,48 @@ pub(super) struct Leg<'a> {
     left_per_item: usize,
     /// Whether the second half of an item's codes are those of its picture's negative.
     negatives: bool,
-    right: &'a [Code],
+    right: Right<'a>,
     right_per_item: usize,
+}
+
+/// Codes of the right side: those of one join, or such as stay for many.
+#[derive(Debug)]
+enum Right<'a> {
+    Own(Box<RightSide<'a>>),
+    Resident(&'a RightSide<'static>),
+}
+
+/// Codes of a right side, and what they are searched with.
+#[derive(Debug)]
+pub(super) struct RightSide<'a> {
+    /// All codes; `None` where they are the distinct ones.
+    codes: Option<&'a [Code]>,
     distinct: Distinct,
-    // Made when they are first wanted; the last on the GPU.
+    // Made when they are first wanted; the last on the GPU, or for a side that stays.
     flat: OnceLock<FlatIndex>,
     permuted: OnceLock<Permuted>,
     haystack: OnceLock<Haystack>,
+}
+
+impl<'a> RightSide<'a> {
+    fn new(codes: Option<&'a [Code]>, distinct: Distinct) -> Self {
+        let (flat, permuted, haystack) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { codes, distinct, flat, permuted, haystack }
+    }
+}
+
+impl RightSide<'static> {
+    /// Codes of which no two are equal, which stay in `haystack` for many joins.
+    pub fn resident(codes: Vec<Code>, haystack: Haystack) -> Self {
+        let side = Self::new(None, Distinct::of_distinct(codes));
+        side.haystack.get_or_init(|| haystack);
+        side
+    }
+
+    /// Bytes that its bands take when they are made.
+    pub fn banded_bytes(&self) -> u64 {
+        self.haystack.get().map_or(0, Haystack::banded_bytes)
+    }
 }
 
 /// What pairs of codes are searched with.
@@ -41,9 +76,21 @@ pub(super) struct Engine<'a> {
 
 impl<'a> Leg<'a> {
     pub fn new(left: &'a [Code], left_per_item: usize, right: &'a [Code], right_per_item: usize) -> Self {
-        let (flat, permuted, haystack) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        let (left, negatives, distinct) = (Cow::Borrowed(left), false, Distinct::new(right));
-        Self { left, left_per_item, negatives, right, right_per_item, distinct, flat, permuted, haystack }
+        let right = Right::Own(Box::new(RightSide::new(Some(right), Distinct::new(right))));
+        Self { left: Cow::Borrowed(left), left_per_item, negatives: false, right, right_per_item }
+    }
+
+    /// Codes against such as stay.
+    pub const fn resident(left: &'a [Code], left_per_item: usize, right: &'a RightSide<'static>) -> Self {
+        let (left, right) = (Cow::Borrowed(left), Right::Resident(right));
+        Self { left, left_per_item, negatives: false, right, right_per_item: 1 }
+    }
+
+    fn side(&self) -> &RightSide<'a> {
+        match &self.right {
+            Right::Own(side) => side,
+            Right::Resident(side) => side,
+        }
     }
 
     /// The same with the complement of each left code behind the item's codes: the code of a picture's negative, in which all
@@ -71,13 +118,14 @@ impl<'a> Leg<'a> {
         self.left_per_item == 1 && self.right_per_item == 1
     }
 
-    pub const fn right(&self) -> &'a [Code] {
-        self.right
+    pub fn right(&self) -> &[Code] {
+        let side = self.side();
+        side.codes.unwrap_or_else(|| side.distinct.codes())
     }
 
     /// The right side's distinct codes.
-    pub const fn distinct(&self) -> &Distinct {
-        &self.distinct
+    pub fn distinct(&self) -> &Distinct {
+        &self.side().distinct
     }
 
     /// The left codes of a run of items.
@@ -107,12 +155,12 @@ impl<'a> Leg<'a> {
         left: &Distinct,
         allowance: &Allowance<'_>,
     ) -> Result<Vec<Pair>, Stop> {
-        let codes = self.distinct.codes();
-        if let Some(backend) = engine.gpu {
-            let haystack = self.haystack.get_or_init(|| backend.haystack(codes));
+        let (side, codes) = (self.side(), self.distinct().codes());
+        let on_gpu = |backend: &Backend| side.haystack.get_or_init(|| backend.haystack(codes));
+        if let Some(haystack) = side.haystack.get().or_else(|| engine.gpu.map(on_gpu)) {
             return haystack.search_within(left.codes(), engine.radius, allowance);
         }
-        let flat = self.flat.get_or_init(|| FlatIndex::new(codes));
+        let flat = side.flat.get_or_init(|| FlatIndex::new(codes));
         flat.search_within(engine.instructions, left.codes(), engine.radius, allowance)
     }
 
@@ -125,15 +173,15 @@ impl<'a> Leg<'a> {
         allowance: &Allowance<'_>,
     ) -> Result<Vec<Pair>, Stop> {
         let Engine { radius, instructions, gpu } = engine;
-        let codes = self.distinct.codes();
+        let codes = self.distinct().codes();
         let (left, right) = own.map_or((codes, None), |own| (own.codes(), Some(codes)));
         let on_gpu = gpu.and_then(|backend| backend.banded_join(left, right, bands, radius, allowance));
         on_gpu.unwrap_or_else(|| {
             let own = own.map(|own| Permuted::new(own.codes()));
-            let permuted = self.permuted.get_or_init(|| Permuted::new(codes));
+            let permuted = self.side().permuted.get_or_init(|| Permuted::new(codes));
             let (left, right) = match &own {
-                Some(own) => (own, Right::Codes(permuted)),
-                None => (permuted, Right::Itself),
+                Some(own) => (own, banded::Right::Codes(permuted)),
+                None => (permuted, banded::Right::Itself),
             };
             BandedJoin { left, right, bands, radius, instructions }.run(allowance)
         })

@@ -19,6 +19,7 @@ mod lanes;
 mod leg;
 mod nearest;
 mod planner;
+mod resident;
 mod tile;
 
 pub use backend::{Backend, BackendError, BackendRequest, Haystack};
@@ -26,11 +27,16 @@ pub use control::JoinControl;
 pub use join::{Join, JoinError, JoinReport, JoinSettings, range_search, self_join};
 pub use orient::{OrientedPair, least_over_orientations};
 pub use planner::JoinMethod;
+pub use resident::ResidentCodes;
 
 /// The field's standard radius.
 pub const DEFAULT_DISTANCE: u32 = 31;
 /// The largest radius for verdicts.
 pub const MAX_DISTANCE: u32 = 63;
+
+/// Distinct codes of a known set that are listed as hits of one content: the nearest, of equally near ones those whose record comes first.
+/// The others are counted.
+pub const MOST_HITS: usize = 1000;
 
 /// How far a code from a JPEG's coefficients may lie from the one from its pixels, in bits: candidates for
 /// verdicts are sought at the radius plus this. What lies farther is measured in `docs/accuracy.md`.

@@ -33,6 +33,8 @@ pub(super) struct Shares {
     pub verdicts: u64,
     /// For decoders.
     pub decoding: u64,
+    /// For the pairs of a search, and for the hits that come of a batch of stored contents.
+    pub searching: u64,
 }
 
 impl Shares {
@@ -44,13 +46,14 @@ impl Shares {
         let eighth = memory / 8;
         let shared = memory - if eighth < Self::KEPT_BACK { eighth } else { Self::KEPT_BACK };
         let eighth = shared / 8;
-        Self { reading: eighth, verdicts: eighth, decoding: shared - 2 * eighth }
+        let searching = eighth / 4;
+        Self { reading: eighth, verdicts: eighth, decoding: shared - 2 * eighth - searching, searching }
     }
 
     /// The same for a run without verdicts: a picture that one decodes the other does too.
     pub const fn without_verdicts(memory: u64) -> Self {
-        let Self { reading, verdicts, decoding } = Self::of(memory);
-        Self { reading: reading + verdicts, verdicts: 0, decoding }
+        let Self { reading, verdicts, decoding, searching } = Self::of(memory);
+        Self { reading: reading + verdicts + searching, verdicts: 0, decoding, searching: 0 }
     }
 }
 
@@ -219,8 +222,8 @@ mod tests {
     fn shares_leave_room_for_the_program_and_never_add_up_to_more_than_there_is() {
         for memory in [64 << 20, 256 << 20, (1 << 30) + 7, 64 << 30] {
             let (with, without) = (Shares::of(memory), Shares::without_verdicts(memory));
-            for Shares { reading, verdicts, decoding } in [with, without] {
-                let kept_back = memory - (reading + verdicts + decoding);
+            for Shares { reading, verdicts, decoding, searching } in [with, without] {
+                let kept_back = memory - (reading + verdicts + decoding + searching);
                 assert!(kept_back >= memory / 8 || kept_back >= Shares::KEPT_BACK, "{memory}: {kept_back}");
             }
             assert_eq!(with.decoding, without.decoding);

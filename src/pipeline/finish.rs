@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::known::ResidentSets;
+use super::known::{ResidentSets, Room};
 use super::profile::{Queue, Stage};
 use super::progress::Progress;
 use super::verify::{Subject, Trial, Verifier};
@@ -38,6 +38,8 @@ pub(super) struct FoundContent {
     pub size: u64,
     pub facts: Facts,
     pub picture: Result<Picture, Failure>,
+    /// Whether the bytes are none, or one repeated.
+    pub trivial: bool,
 }
 
 /// The stages between the workers and the writer.
@@ -89,16 +91,16 @@ impl Finisher<'_> {
                 tiles.push(tile);
                 derivation
             });
-            contents.push((content.digests, content.size, content.facts, derivation));
+            contents.push((content.digests, content.size, content.facts, derivation, content.trivial));
         }
         let watch = self.progress.profile.start_on(Stage::Hashing, self.threads);
         let mut hashes = self.backend.hash_tiles(&tiles).into_iter();
         watch.stop(tiles.len() as u64, 0);
-        for (digests, size, facts, derivation) in contents {
+        for (digests, size, facts, derivation, trivial) in contents {
             let with_hash =
                 |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
             let hash = derivation.and_then(with_hash);
-            batch.contents.push(ContentRecord { digests, size, facts, hash });
+            batch.contents.push(ContentRecord { digests, size, facts, hash, trivial });
         }
         batch
     }
@@ -116,10 +118,14 @@ impl Finisher<'_> {
                 digests: content.digests,
                 size: content.size,
                 hash: content.hash.as_ref().ok().map(coded),
+                trivial: content.trivial,
             })
             .collect();
         let count = subjects.len() as u64;
-        let trial = self.search(count, || Trial::new(self.sets, self.sets.all(), &subjects));
+        // As many pictures as are hashed at a time, so that their hits are few enough.
+        let room = Room { pairs: self.sets.pair_memory, hits: usize::MAX };
+        let trial = self.search(count, || Trial::new(self.sets, self.sets.all(), &subjects, room));
+        let Some(trial) = trial else { return };
         let paths: Vec<Vec<PathBuf>> = trial
             .wanted()
             .iter()

@@ -1,25 +1,32 @@
 //! Matching contents with the known sets of a run.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::examine::Examiner;
+use super::examine::{Examiner, Shares};
 use super::profile::{Crew, Stage};
 use super::progress::Progress;
 use super::stages::unpanicked;
 use super::verify::{Judged, Subject, Trial, Verifier};
 use super::{CancelToken, IngestSettings, PipelineError, pool};
 use crate::case::{
-    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentId, ExactCode, RecordSource, SetId,
-    StoredContent,
+    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentId, ExactCode, NearCode, RecordList,
+    RecordSource, SetId, StoredContent, Unconfirmed,
 };
 use crate::decode::PictureHash;
 use crate::known::{DigestMatch, KnownSet, RecordDetails};
-use crate::matching::{Backend, DELTA, Haystack, OrientedPair, VerifyMode, least_over_orientations};
-use crate::pdq::{Code, TileHash};
+use crate::matching::join::{ItemHits, JoinSettings};
+use crate::matching::{Backend, DELTA, MOST_HITS, ResidentCodes, VerifyMode};
+use crate::pdq::{Code, Orientation, TileHash};
 use crate::source::Digests;
 
 /// Contents of a case that are matched at once with a set that came later.
 const STORED_BATCH: usize = 4096;
+/// So few are matched at once however many hits they have.
+const FEW_CONTENTS: usize = 64;
+/// Bytes that a hit takes from the search to the writer.
+const HIT_BYTES: usize = 64;
 
 /// The known sets of a run, resident in memory (and on the GPU), with the settings of their matching.
 #[derive(Debug)]
@@ -28,24 +35,59 @@ pub(super) struct ResidentSets<'a> {
     pub distance: u32,
     pub min_quality: u8,
     pub verify: VerifyMode,
+    /// Bytes for the pairs of a search.
+    pub pair_memory: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct ResidentSet<'a> {
     pub id: SetId,
     set: &'a KnownSet,
-    haystack: Haystack,
+    codes: ResidentCodes,
+    /// The records of codes that several have.
+    lists: HashMap<u32, Arc<RecordList>>,
 }
 
-/// A known record near to a code.
+/// What a search may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Bytes for pairs.
+    pub pairs: u64,
+    /// Hits that are listed of a batch, in one set.
+    pub hits: usize,
+}
+
+/// Codes of a set that are near to those of a batch.
+#[derive(Debug, Default)]
+pub(super) struct NearCodes {
+    /// The nearest of each subject.
+    pub codes: Vec<Near>,
+    /// Subjects that are near to more, and to how many more.
+    pub more: Vec<(usize, u64)>,
+}
+
+/// A distinct code of a set that is near to a subject's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Near {
-    /// The number that the code was given with.
-    pub subject: usize,
-    pub record: u32,
-    /// The known code's quality, where the set gives one.
-    pub known_quality: Option<u8>,
-    pub pair: OrientedPair,
+    subject: u32,
+    /// Its number among the set's distinct codes.
+    code: u32,
+    distance: u16,
+    orientation: Orientation,
+}
+
+impl Near {
+    /// The number that the subject's code was given with.
+    pub const fn subject(&self) -> usize {
+        self.subject as usize
+    }
+}
+
+impl NearCodes {
+    /// Subjects that are near to any.
+    pub fn subjects(&self) -> impl Iterator<Item = usize> {
+        self.codes.iter().map(Near::subject)
+    }
 }
 
 impl ResidentSet<'_> {
@@ -54,16 +96,50 @@ impl ResidentSet<'_> {
         self.set.find_digests(digests)
     }
 
-    /// Every record within `radius` of a code in any of its eight orientations, once, at its least distance.
-    pub fn near(&self, codes: &[(usize, TileHash)], radius: u32) -> Vec<Near> {
-        let needles: Vec<Code> = codes.iter().flat_map(|(_, hash)| hash.codes).collect();
-        let pairs = self.haystack.search(&needles, radius);
-        let near = |pair: OrientedPair| {
-            let known = self.set.codes()[pair.haystack as usize];
-            let (subject, _) = codes[pair.item as usize];
-            Near { subject, record: known.record, known_quality: known.quality, pair }
+    /// Every distinct code within `radius` of a code in any of its eight orientations, once, at its least distance: the
+    /// [`MOST_HITS`] nearest of each subject, and how many more. `None` where there is not the room for those.
+    pub fn near(&self, codes: &[(usize, TileHash)], radius: u32, room: Room) -> Option<NearCodes> {
+        let mut found = NearCodes::default();
+        if codes.is_empty() {
+            return Some(found);
+        }
+        let items: Vec<[Code; 8]> = codes.iter().map(|(_, hash)| hash.codes).collect();
+        let settings = JoinSettings {
+            radius,
+            most_hits: Some(MOST_HITS),
+            memory: room.pairs,
+            ..JoinSettings::default()
         };
-        least_over_orientations(&pairs).into_iter().map(near).collect()
+        let sink = |item: &ItemHits| {
+            let (subject, _) = codes[item.left as usize];
+            found.codes.extend(item.hits.iter().map(|hit| Near {
+                subject: subject as u32,
+                code: hit.right,
+                distance: hit.distance as u16,
+                orientation: hit.orientation,
+            }));
+            if item.more > 0 {
+                found.more.push((subject, item.more));
+            }
+            if found.codes.len() > room.hits { Err(()) } else { Ok(()) }
+        };
+        self.codes.join(&items, settings, sink).ok()?;
+        Some(found)
+    }
+
+    /// A code that is near as a hit.
+    pub fn code_match(&self, near: &Near, unconfirmed: Option<Unconfirmed>) -> CodeMatch {
+        let known = self.set.codes()[self.codes.places(near.code)[0] as usize];
+        CodeMatch {
+            record: known.record,
+            list: self.lists.get(&near.code).cloned(),
+            near: NearCode {
+                distance: near.distance,
+                orientation: near.orientation,
+                known_quality: known.quality,
+            },
+            unconfirmed,
+        }
     }
 }
 
@@ -92,11 +168,19 @@ impl<'a> ResidentSets<'a> {
                 ));
             }
             let codes: Vec<Code> = set.codes().iter().map(|known| known.code).collect();
-            let haystack = backend.banded_haystack(&codes, distance + DELTA, memory);
-            memory -= haystack.banded_bytes();
-            sets.push(ResidentSet { id, set, haystack });
+            let codes = ResidentCodes::new(backend, &codes, distance + DELTA, memory);
+            memory -= codes.banded_bytes();
+            let records = |places: &[u32]| -> Vec<u32> {
+                places.iter().map(|&place| set.codes()[place as usize].record).collect()
+            };
+            let lists = codes
+                .repeated()
+                .filter_map(|(code, places)| Some((code, Arc::new(RecordList::new(records(places))?))))
+                .collect();
+            sets.push(ResidentSet { id, set, codes, lists });
         }
-        Ok((Self { sets, distance, min_quality, verify }, notices))
+        let pair_memory = Shares::of(settings.max_memory).searching;
+        Ok((Self { sets, distance, min_quality, verify, pair_memory }, notices))
     }
 
     pub fn ids(&self) -> Vec<SetId> {
@@ -151,6 +235,7 @@ impl<'a> ResidentSets<'a> {
                 return Ok(false);
             }
         }
+        let mut batch_size = STORED_BATCH;
         while !cancel.is_cancelled() {
             // The sets that are farthest behind go on together, up to where the next one joins them.
             let marks: Vec<ContentId> =
@@ -159,15 +244,18 @@ impl<'a> ResidentSets<'a> {
             let next = marks.iter().filter(|&&other| other > mark).min().copied();
             let behind = self.sets.iter().zip(&marks).filter(|(_, other)| **other == mark);
             let among: Vec<&ResidentSet<'_>> = behind.map(|(set, _)| set).collect();
-            let contents = store.contents(mark, next, STORED_BATCH)?;
+            let contents = store.contents(mark, next, batch_size)?;
             let Some(through) = contents.last().map(|last| last.id).or(next) else { return Ok(true) };
             let batch = Batch {
                 sets: among.iter().map(|set| set.id).collect(),
                 matched_through: Some(through),
                 ..Batch::default()
             };
-            let Some(hits) = stored.judge(store, among, &contents, batch)? else { return Ok(false) };
-            Progress::add(&progress.hits, hits);
+            match stored.judge(store, among, &contents, batch)? {
+                Step::Done(hits) => Progress::add(&progress.hits, hits),
+                Step::TooMany => batch_size = (contents.len() / 2).max(FEW_CONTENTS),
+                Step::Cancelled => return Ok(false),
+            }
         }
         Ok(false)
     }
@@ -185,6 +273,16 @@ impl<'a> ResidentSets<'a> {
     }
 }
 
+/// What became of a batch of stored contents.
+enum Step {
+    /// It is judged, and has so many hits.
+    Done(u64),
+    /// It has more hits than there is room for: fewer contents are to be judged at a time.
+    TooMany,
+    /// The run was cancelled.
+    Cancelled,
+}
+
 /// Judging contents of earlier runs.
 struct Stored<'a> {
     sets: &'a ResidentSets<'a>,
@@ -198,37 +296,43 @@ impl Stored<'_> {
     /// Judges contents anew whose hits in a set could not be confirmed. Returns whether it came to the end.
     fn try_again(&self, store: &mut CaseStore, resident: &ResidentSet<'_>) -> Result<bool, PipelineError> {
         Progress::add(&self.progress.to_match, store.unconfirmed_count(resident.id)?);
-        let mut after = ContentId(0);
+        let (mut after, mut batch_size) = (ContentId(0), STORED_BATCH);
         loop {
             if self.verifier.cancel.is_some_and(CancelToken::is_cancelled) {
                 return Ok(false);
             }
-            let contents = store.unconfirmed(resident.id, after, STORED_BATCH)?;
+            let contents = store.unconfirmed(resident.id, after, batch_size)?;
             let Some(last) = contents.last() else { return Ok(true) };
-            after = last.id;
             let forget = contents.iter().map(|content| (resident.id, content.digests.sha256)).collect();
             let batch = Batch { forget, ..Batch::default() };
             // Their hits were counted when they were found.
-            if self.judge(store, vec![resident], &contents, batch)?.is_none() {
-                return Ok(false);
+            match self.judge(store, vec![resident], &contents, batch)? {
+                Step::Done(_) => after = last.id,
+                Step::TooMany => batch_size = (contents.len() / 2).max(FEW_CONTENTS),
+                Step::Cancelled => return Ok(false),
             }
         }
     }
 
-    /// Judges contents, writes the verdicts in `batch` and returns how many hits there were. `None` where the run was
-    /// cancelled: what was decoded until then is kept, so that it is not decoded again.
+    /// Judges contents, and writes the verdicts in `batch`. Where the run is cancelled, or there is not the room for the hits of so many
+    /// contents, what was decoded until then is kept, so that it is not decoded again.
     fn judge(
         &self,
         store: &mut CaseStore,
         among: Vec<&ResidentSet<'_>>,
         contents: &[StoredContent],
         mut batch: Batch,
-    ) -> Result<Option<u64>, PipelineError> {
+    ) -> Result<Step, PipelineError> {
         let subjects: Vec<Subject> = contents.iter().map(Subject::from).collect();
         let matched = (contents.len() * among.len()) as u64;
         let watch = self.progress.profile.start_on(Stage::Searching, self.settings.jobs);
-        let trial = self.search_pool.install(|| Trial::new(self.sets, among, &subjects));
+        let few = contents.len() <= FEW_CONTENTS;
+        let memory = self.sets.pair_memory;
+        let hits = if few { usize::MAX } else { memory as usize / HIT_BYTES / among.len().max(1) };
+        let room = Room { pairs: memory, hits };
+        let trial = self.search_pool.install(|| Trial::new(self.sets, among, &subjects, room));
         watch.stop(subjects.len() as u64, 0);
+        let Some(trial) = trial else { return Ok(Step::TooMany) };
         let paths: Vec<Vec<PathBuf>> = trial
             .wanted()
             .iter()
@@ -238,8 +342,8 @@ impl Stored<'_> {
             let decoded = trial.decode(&paths, &self.verifier);
             trial.judge(decoded)
         });
-        let Judged { hits, exact, counts, complete } = judged;
-        if !complete {
+        let Judged { hits, exact, counts, complete, too_many } = judged;
+        if !complete || too_many {
             batch = Batch::default();
         }
         let by_content = |(subject, picture): (usize, PictureHash)| ExactCode {
@@ -253,18 +357,21 @@ impl Stored<'_> {
         let watch = self.progress.profile.start(Stage::Writing);
         store.write(&batch, self.sets, self.settings.max_memory)?;
         watch.stop(contents.len() as u64, 0);
+        if too_many {
+            return Ok(Step::TooMany);
+        }
         self.progress.add_verdicts(counts);
         if !complete {
-            return Ok(None);
+            return Ok(Step::Cancelled);
         }
         Progress::add(&self.progress.matched, matched);
-        Ok(Some(count_hits(&batch.hits)))
+        Ok(Step::Done(count_hits(&batch.hits)))
     }
 }
 
 impl From<&StoredContent> for Subject {
     fn from(content: &StoredContent) -> Self {
-        Self { digests: content.digests, size: content.size, hash: content.hash }
+        Self { digests: content.digests, size: content.size, hash: content.hash, trivial: content.trivial }
     }
 }
 
@@ -279,13 +386,9 @@ impl RecordSource for ResidentSets<'_> {
     }
 }
 
-/// Rows that these hits make: one a (content, set, record).
+/// Rows that these hits make: one by digest for a content and a set, and one for each distinct code that is near.
 pub(super) fn count_hits(hits: &[ContentHits]) -> u64 {
-    let rows = |hits: &ContentHits| {
-        let both = |found: &CodeMatch| hits.by_digest.iter().any(|digest| digest.record == found.record);
-        hits.by_digest.len() + hits.by_code.iter().filter(|found| !both(found)).count()
-    };
-    hits.iter().map(rows).sum::<usize>() as u64
+    hits.iter().map(ContentHits::count).sum()
 }
 
 /// Matches a stored case with known sets. Of the sources only candidates are read again, for their verdicts

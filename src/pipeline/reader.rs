@@ -126,8 +126,8 @@ enum Block {
 }
 
 impl Blocks {
-    /// Digests the blocks as they come; `None` where the run ends before the file does.
-    pub fn digest(self, profile: &Profile) -> Option<Result<Digests, Failure>> {
+    /// Digests the blocks as they come, and says whether they are trivial; `None` where the run ends before the file does.
+    pub fn digest(self, profile: &Profile) -> Option<Result<(Digests, bool), Failure>> {
         let mut digester = Digester::default();
         let mut size = 0;
         loop {
@@ -142,9 +142,10 @@ impl Blocks {
                 Block::End(Ok(())) if size != self.size => return Some(Err(changed(self.size, size))),
                 Block::End(Ok(())) => {
                     let watch = profile.start(profile::Stage::Digesting);
+                    let trivial = digester.is_trivial();
                     let digests = digester.finish();
                     watch.stop(1, 0);
-                    return Some(Ok(digests));
+                    return Some(Ok((digests, trivial)));
                 }
             }
         }
@@ -452,7 +453,7 @@ mod tests {
                 Ok(Content::Stream(head, blocks)) => {
                     got.bytes = head.bytes;
                     match blocks.digest(profile)? {
-                        Ok(digests) => got.digests = Some(digests),
+                        Ok((digests, _)) => got.digests = Some(digests),
                         Err(failure) => got.failure = Some(failure),
                     }
                     got.failure = got.failure.or(head.refused);

@@ -24,14 +24,15 @@
 //! A replaced code leaves the content's hits in sets outside the run as they are. Unconfirmed ones among them are
 //! judged by it when their set takes part in a run again.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 
 use super::CancelToken;
 use super::examine::Examiner;
-use super::known::{Near, ResidentSet, ResidentSets};
-use crate::case::{CodeMatch, ContentHits, Unconfirmed};
+use super::known::{NearCodes, ResidentSet, ResidentSets, Room};
+use crate::case::{CodeMatch, ContentHits, DigestHit, Unconfirmed};
 use crate::decode::{DecodePath, PictureHash};
 use crate::matching::{DELTA, QUALITY_DELTA, VerifyMode};
 use crate::outcome::Outcome;
@@ -44,6 +45,8 @@ pub(super) struct Subject {
     pub digests: Digests,
     pub size: u64,
     pub hash: Option<(TileHash, DecodePath)>,
+    /// Whether its bytes are none, or one repeated: its digests say nothing.
+    pub trivial: bool,
 }
 
 /// What a content's code is good for.
@@ -71,8 +74,10 @@ pub(super) struct Trial<'a> {
     among: Vec<&'a ResidentSet<'a>>,
     subjects: &'a [Subject],
     bases: Vec<Basis>,
-    /// Of each set of `among`: the records near to subjects' coefficient codes.
-    candidates: Vec<Vec<Near>>,
+    /// Of each set of `among`: what is near to subjects' coefficient codes.
+    candidates: Vec<NearCodes>,
+    /// What the hits may take.
+    room: Room,
     /// Subjects with a candidate, in order.
     wanted: Vec<usize>,
 }
@@ -86,6 +91,8 @@ pub(super) struct Judged {
     pub counts: VerdictCounts,
     /// Whether every candidate was looked at; `hits` is empty where not.
     pub complete: bool,
+    /// Whether there are more hits than there is room for; `hits` is empty then.
+    pub too_many: bool,
 }
 
 /// How candidates fared, in contents.
@@ -108,20 +115,27 @@ pub(super) struct Verifier<'a> {
 }
 
 impl<'a> Trial<'a> {
-    /// Finds candidates, on the threads of the current pool.
-    pub fn new(sets: &'a ResidentSets<'a>, among: Vec<&'a ResidentSet<'a>>, subjects: &'a [Subject]) -> Self {
+    /// Finds candidates, on the threads of the current pool; `None` where there is not the room for them.
+    pub fn new(
+        sets: &'a ResidentSets<'a>,
+        among: Vec<&'a ResidentSet<'a>>,
+        subjects: &'a [Subject],
+        room: Room,
+    ) -> Option<Self> {
         let bases: Vec<Basis> = subjects.iter().map(|subject| basis(sets, subject)).collect();
         let least = sets.min_quality.saturating_sub(QUALITY_DELTA);
         let doubtful = meaningful(&bases, least, |basis| match basis {
             Basis::Doubtful(hash) => Some(*hash),
             _ => None,
         });
-        let candidates: Vec<Vec<Near>> =
-            among.iter().map(|set| set.near(&doubtful, sets.distance + DELTA)).collect();
-        let mut wanted: Vec<usize> = candidates.iter().flatten().map(|near| near.subject).collect();
+        let candidates: Vec<NearCodes> = among
+            .iter()
+            .map(|set| set.near(&doubtful, sets.distance + DELTA, room))
+            .collect::<Option<_>>()?;
+        let mut wanted: Vec<usize> = candidates.iter().flat_map(NearCodes::subjects).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        Self { sets, among, subjects, bases, candidates, wanted }
+        Some(Self { sets, among, subjects, bases, candidates, room, wanted })
     }
 
     /// The subjects that are to be decoded, in order.
@@ -159,63 +173,92 @@ impl<'a> Trial<'a> {
             }
         }
         if judged.complete {
-            judged.hits = self.hits();
+            match self.hits() {
+                Some(hits) => judged.hits = hits,
+                None => judged.too_many = true,
+            }
+            let by_code: HashSet<[u8; 32]> =
+                judged.hits.iter().filter(|hits| has_code_hit(hits)).map(|hits| hits.sha256).collect();
             for (subject, _) in &judged.exact {
-                let sha256 = self.subjects[*subject].digests.sha256;
-                let hit = judged.hits.iter().any(|hits| hits.sha256 == sha256 && !hits.by_code.is_empty());
+                let hit = by_code.contains(&self.subjects[*subject].digests.sha256);
                 *(if hit { &mut judged.counts.confirmed } else { &mut judged.counts.refuted }) += 1;
             }
         }
         judged
     }
 
-    /// Hits of all subjects, by set.
-    fn hits(&self) -> Vec<ContentHits> {
+    /// Hits of all subjects, by set; `None` where there is not the room for them.
+    fn hits(&self) -> Option<Vec<ContentHits>> {
         let settled = meaningful(&self.bases, self.sets.min_quality, |basis| match basis {
             Basis::Exact(hash) | Basis::Kept(hash, _) => Some(*hash),
             _ => None,
         });
         let mut all = Vec::new();
         for (set, candidates) in self.among.iter().zip(&self.candidates) {
-            let mut hits: Vec<ContentHits> = self
-                .subjects
-                .iter()
-                .map(|subject| ContentHits {
-                    set: set.id,
-                    sha256: subject.digests.sha256,
-                    by_digest: set.find_digests(&subject.digests),
-                    by_code: Vec::new(),
-                })
-                .collect();
+            let mut hits: Vec<ContentHits> =
+                self.subjects.iter().map(|subject| hits_by_digest(set, subject)).collect();
+            let near = set.near(&settled, self.sets.distance, self.room)?;
             // Candidates that were decoded count no more: what their code from pixels is near to does.
-            let unjudged =
-                candidates.iter().filter(|near| matches!(self.bases[near.subject], Basis::Unjudged(_)));
-            for near in set.near(&settled, self.sets.distance).iter().chain(unjudged) {
-                let unconfirmed = match self.bases[near.subject] {
+            let unjudged = |subject: usize| matches!(self.bases[subject], Basis::Unjudged(_));
+            let found =
+                near.codes.iter().chain(candidates.codes.iter().filter(|near| unjudged(near.subject())));
+            for near in found {
+                let subject = near.subject();
+                let unconfirmed = match self.bases[subject] {
                     Basis::Kept(_, reason) | Basis::Unjudged(reason) => Some(reason),
                     Basis::Exact(_) | Basis::NoCode | Basis::Doubtful(_) => None,
                 };
-                hits[near.subject].by_code.push(CodeMatch {
-                    record: near.record,
-                    known_quality: near.known_quality,
-                    pair: near.pair,
-                    unconfirmed,
-                });
+                add_code(&mut hits[subject], set.code_match(near, unconfirmed));
             }
-            all.extend(hits.into_iter().filter_map(tidied));
+            let more = near.more.iter().chain(candidates.more.iter().filter(|more| unjudged(more.0)));
+            for &(subject, more) in more {
+                hits[subject].more = more;
+            }
+            all.extend(hits.into_iter().filter(|hits| !hits.is_empty()));
         }
-        all
+        Some(all)
     }
 }
 
-/// A record that is hit by digest is certain, and an unconfirmed distance adds nothing to it. `None` where nothing is
-/// left.
-fn tidied(mut hits: ContentHits) -> Option<ContentHits> {
-    let ContentHits { by_digest, by_code, .. } = &mut hits;
-    by_code.retain(|found| {
-        found.unconfirmed.is_none() || !by_digest.iter().any(|digest| digest.record == found.record)
-    });
-    (!hits.by_digest.is_empty() || !hits.by_code.is_empty()).then_some(hits)
+/// What a set says of a content by its digests. Of trivial content it says nothing, and is counted.
+fn hits_by_digest(set: &ResidentSet<'_>, subject: &Subject) -> ContentHits {
+    let found = set.find_digests(&subject.digests);
+    let (by_digest, set_aside) =
+        if subject.trivial { (None, found.len() as u64) } else { (DigestHit::of(&found), 0) };
+    ContentHits {
+        set: set.id,
+        sha256: subject.digests.sha256,
+        by_digest,
+        by_code: Vec::new(),
+        more: 0,
+        set_aside,
+    }
+}
+
+/// Adds a code that is near. Of its records those that are hit by digest are certain: a confirmed distance is told of the hit by
+/// digest, an unconfirmed one adds nothing to it, and the others are a hit of their own.
+fn add_code(hits: &mut ContentHits, mut found: CodeMatch) {
+    if let Some(digest) = &mut hits.by_digest {
+        let certain = digest.list.records();
+        let records = found.list.as_ref().map_or(std::slice::from_ref(&found.record), |list| list.records());
+        // The shorter list is looked for in the longer one.
+        let shared =
+            |one: &[u32], other: &[u32]| one.iter().any(|record| other.binary_search(record).is_ok());
+        let any =
+            if certain.len() < records.len() { shared(certain, records) } else { shared(records, certain) };
+        let rest = records.iter().copied().find(|record| certain.binary_search(record).is_err());
+        if any && found.unconfirmed.is_none() {
+            digest.near = Some(digest.near.map_or(found.near, |near| near.min(found.near)));
+        }
+        let Some(rest) = rest else { return };
+        found.record = rest;
+    }
+    hits.by_code.push(found);
+}
+
+/// Whether the content's code is near to one of the set.
+fn has_code_hit(hits: &ContentHits) -> bool {
+    !hits.by_code.is_empty() || hits.by_digest.as_ref().is_some_and(|digest| digest.near.is_some())
 }
 
 fn basis(sets: &ResidentSets<'_>, subject: &Subject) -> Basis {
@@ -224,7 +267,9 @@ fn basis(sets: &ResidentSets<'_>, subject: &Subject) -> Basis {
         Some((hash, DecodePath::Pixels)) => Basis::Exact(hash),
         Some((hash, DecodePath::Coefficients)) => match sets.verify {
             VerifyMode::Off => Basis::Kept(hash, Unconfirmed::VerifyOff),
-            VerifyMode::Auto if sets.know(&subject.digests) => Basis::Kept(hash, Unconfirmed::DigestHit),
+            VerifyMode::Auto if !subject.trivial && sets.know(&subject.digests) => {
+                Basis::Kept(hash, Unconfirmed::DigestHit)
+            }
             VerifyMode::Auto | VerifyMode::All => Basis::Doubtful(hash),
         },
     }

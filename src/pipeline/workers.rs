@@ -14,6 +14,7 @@ use super::reader::{Content, Listed, ReadFile, ReadGroup};
 use super::walkers::Item;
 use crate::case::ItemRecord;
 use crate::source::Digests;
+use crate::source::trivial::is_trivial;
 
 /// What the workers of a run share.
 pub(super) struct Workers<'a> {
@@ -55,17 +56,18 @@ impl Workers<'_> {
                 let content = self.is_first(&digests).then(|| {
                     let named = Named { path: &path, size, sha256: Some(&digests.sha256) };
                     let (facts, picture) = self.examiner.picture(bytes, named);
-                    FoundContent { digests, size: bytes.len() as u64, facts, picture }
+                    let (size, trivial) = (bytes.len() as u64, is_trivial(bytes));
+                    FoundContent { digests, size, facts, picture, trivial }
                 });
                 (Ok(digests), content)
             }
             Ok(Content::Stream(head, blocks)) => match blocks.digest(self.profile)? {
                 Err(failure) => (Err(failure), None),
-                Ok(digests) => {
+                Ok((digests, trivial)) => {
                     let content = self.is_first(&digests).then(|| {
                         let named = Named { path: &path, size, sha256: Some(&digests.sha256) };
                         let (facts, failure) = self.examiner.unheld(head, named);
-                        FoundContent { digests, size, facts, picture: Err(failure) }
+                        FoundContent { digests, size, facts, picture: Err(failure), trivial }
                     });
                     (Ok(digests), content)
                 }

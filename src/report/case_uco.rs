@@ -332,6 +332,9 @@ impl<'a> Graph<'a> {
             ("tamis:orientation", hit.orientation.as_deref().map(Value::from)),
             ("tamis:unconfirmedBecause", hit.unconfirmed_because.as_deref().map(Value::from)),
             ("tamis:knownQuality", hit.known_quality.map(Value::from)),
+            ("tamis:records", Some(hit.records).filter(|records| *records > 1).map(Value::from)),
+            ("tamis:listedRecords", listed(hit)),
+            ("tamis:moreNear", Some(hit.more).filter(|more| *more > 0).map(Value::from)),
             ("tamis:digests", Some(hit.digests.as_str()).filter(|names| !names.is_empty()).map(Value::from)),
         ] {
             if let Some(value) = value {
@@ -340,6 +343,14 @@ impl<'a> Graph<'a> {
         }
         self.node(&node)
     }
+}
+
+/// The records that a hit of several lists; `None` of one.
+fn listed(hit: &HitRow) -> Option<Value> {
+    let numbers = hit.listed.split("; ").filter_map(|number| number.parse().ok());
+    let links: Vec<Value> =
+        numbers.map(|record| link(&known_record(&hit.known_set_sha256, record))).collect();
+    (hit.records > 1).then(|| links.into())
 }
 
 /// Prefixes of the names in the graph.

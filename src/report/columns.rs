@@ -195,12 +195,14 @@ pub(super) fn item_cells(row: &ItemRow) -> [Cell<'_>; ITEM_COLUMNS.len()] {
 }
 
 /// Fields of [`HitRow`], in order, without those of the known record.
-static HIT_COLUMNS: [Column; 23] = [
+static HIT_COLUMNS: [Column; 26] = [
     text("source"),
     text("path"),
     text("known_set"),
     text("known_set_sha256"),
     integer("record"),
+    integer("records"),
+    text("listed"),
     text("kind"),
     text("digests"),
     text("verdict"),
@@ -209,15 +211,16 @@ static HIT_COLUMNS: [Column; 23] = [
     text_or_none("orientation"),
     integer_or_none("quality"),
     integer_or_none("known_quality"),
+    integer("more"),
     text("sha256"),
     text_or_none("pdq"),
     text_or_none("decode_path"),
     text_or_none("category"),
     text_or_none("category_label"),
     text_or_none("category_raw"),
-    Column::optional("victim_identified", Kind::Boolean),
-    Column::optional("offender_identified", Kind::Boolean),
-    Column::optional("distributed", Kind::Boolean),
+    text_or_none("victim_identified"),
+    text_or_none("offender_identified"),
+    text_or_none("distributed"),
     text_or_none("series"),
 ];
 
@@ -229,6 +232,8 @@ pub(super) fn hit_cells<'a>(row: &'a HitRow, known: &[String]) -> Vec<Cell<'a>> 
         (&row.known_set).into(),
         (&row.known_set_sha256).into(),
         row.record.into(),
+        row.records.into(),
+        (&row.listed).into(),
         (&row.kind).into(),
         (&row.digests).into(),
         (&row.verdict).into(),
@@ -237,15 +242,16 @@ pub(super) fn hit_cells<'a>(row: &'a HitRow, known: &[String]) -> Vec<Cell<'a>> 
         (&row.orientation).into(),
         row.quality.into(),
         row.known_quality.into(),
+        row.more.into(),
         (&row.sha256).into(),
         (&row.pdq).into(),
         (&row.decode_path).into(),
         (&row.category).into(),
         (&row.category_label).into(),
         (&row.category_raw).into(),
-        row.victim_identified.into(),
-        row.offender_identified.into(),
-        row.distributed.into(),
+        (&row.victim_identified).into(),
+        (&row.offender_identified).into(),
+        (&row.distributed).into(),
         (&row.series).into(),
     ];
     own.into_iter().chain(known.iter().map(|name| row.known.get(name).into())).collect()

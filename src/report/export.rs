@@ -13,7 +13,7 @@ use crate::outcome::Outcome;
 pub enum ExportKind {
     /// One row an item.
     Items,
-    /// One row a hit: an item against a known record.
+    /// One row a hit: an item against the known records with its digest, or against a known code that is near.
     Hits,
     /// One row an item that has no code although it is or may be a picture, with stage and reason.
     Errors,

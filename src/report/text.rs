@@ -106,6 +106,21 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
         if !aside.is_empty() {
             writeln!(text, "  {:>1$}  of it: {2}", "", 2 * width + 14, aside.join("; "))?;
         }
+        let name = shown_name(set, &summary.known_sets);
+        if set.trivial_items > 0 {
+            let items = grouped(set.trivial_items);
+            writeln!(
+                text,
+                "  {items} items hold no bytes, or one byte repeated, and their digest is in {name}: not matched"
+            )?;
+        }
+        if set.saturated_items > 0 {
+            let (items, more) = (grouped(set.saturated_items), grouped(set.unlisted_hits));
+            writeln!(
+                text,
+                "  {items} items are near to more codes of {name} than are listed: beside the nearest, {more} hits are counted"
+            )?;
+        }
         if set.unmatched > 0 {
             writeln!(
                 text,

@@ -244,12 +244,20 @@ fn write_media(
 fn near_in_words(media: &MediaRow) -> String {
     let near = media.near.iter().map(|near| {
         let unconfirmed = if near.verdict == "pixels" { "" } else { ", not confirmed from pixels" };
+        let same = match near.records {
+            ..=1 => String::new(),
+            records => format!(" (one of {records} with that code)"),
+        };
         format!(
-            "record {} of {}: distance {} of 256, orientation {}{unconfirmed}",
+            "record {} of {}{same}: distance {} of 256, orientation {}{unconfirmed}",
             near.record, near.known_set, near.distance, near.orientation
         )
     });
-    format!("Tamis, PDQ: near to {}", near.collect::<Vec<_>>().join("; "))
+    let more = match media.more_near {
+        0 => String::new(),
+        more => format!("; and to {more} more codes, not nearer than these"),
+    };
+    format!("Tamis, PDQ: near to {}{more}", near.collect::<Vec<_>>().join("; "))
 }
 
 /// A record's own hashes, and the picture's code behind them where they have none.

@@ -4,6 +4,8 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::trivial::Repetition;
+
 /// The digests of a whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digests {
@@ -22,6 +24,7 @@ const PIECE: usize = 64;
 /// Digests a file block by block.
 #[derive(Clone, Debug, Default)]
 pub struct Digester {
+    repetition: Repetition,
     md5: Md5,
     sha1: Sha1,
     sha256: Sha256,
@@ -30,11 +33,18 @@ pub struct Digester {
 impl Digester {
     /// The next bytes of the file.
     pub fn update(&mut self, block: &[u8]) {
+        self.repetition.update(block);
         for piece in block.chunks(PIECE) {
             self.md5.update(piece);
             self.sha1.update(piece);
             self.sha256.update(piece);
         }
+    }
+
+    /// Whether all bytes so far are one, or none came.
+    #[must_use]
+    pub const fn is_trivial(&self) -> bool {
+        self.repetition.is_trivial()
     }
 
     /// The digests of all bytes so far.

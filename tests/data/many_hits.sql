@@ -20,8 +20,11 @@ SELECT (SELECT min(id) FROM known_set), n, json_object('category', CAST(1 + n % 
     'name', printf('series-%02d/%05d.jpg', n % 90, n), 'victim_identified', CASE n % 2 WHEN 0 THEN 'yes' ELSE 'no' END)
 FROM many WHERE n < 20000;
 
-INSERT INTO hit (content, known_set, record, md5, sha1, sha256, verdict, unconfirmed_because, distance, orientation, known_quality)
-SELECT 1000000 + n, (SELECT min(id) FROM known_set), 1 + n * 13 % 19998, n % 10 = 0, n % 10 = 0, n % 10 = 0,
+INSERT OR IGNORE INTO listed_record (known_set, list, record)
+SELECT (SELECT min(id) FROM known_set), CAST(printf('%016d', n) AS BLOB), n FROM many WHERE n < 20000;
+
+INSERT INTO hit (content, known_set, record, records, list, md5, sha1, sha256, verdict, unconfirmed_because, distance, orientation, known_quality)
+SELECT 1000000 + n, (SELECT min(id) FROM known_set), 1 + n * 13 % 19998, 1, CAST(printf('%016d', 1 + n * 13 % 19998) AS BLOB), n % 10 = 0, n % 10 = 0, n % 10 = 0,
     CASE n % 10 WHEN 0 THEN 'digest' WHEN 1 THEN 'unconfirmed' ELSE 'pixels' END, CASE n % 10 WHEN 1 THEN 'source_gone' END,
     CASE n % 10 WHEN 0 THEN NULL ELSE n * 7919 % 1009 % 32 END,
     CASE n % 10 WHEN 0 THEN NULL ELSE CASE n % 8 WHEN 0 THEN 'rotate_90' WHEN 1 THEN 'flip_y' ELSE 'original' END END, 60 + n % 41

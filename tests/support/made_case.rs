@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rand::prelude::*;
 use tamis::case::{
-    Batch, CaseError, CaseIdentity, CaseStore, ContentHits, ContentRecord, HashSpec, ItemRecord,
+    Batch, CaseError, CaseIdentity, CaseStore, ContentHits, ContentRecord, DigestHit, HashSpec, ItemRecord,
     RecordSource, SetId,
 };
 use tamis::decode::{DecodeMode, DecodePath, Derivation, Facts, PictureHash};
@@ -89,6 +89,7 @@ pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
             size: made.size,
             facts: Facts::default(),
             hash,
+            trivial: false,
         });
         batch.items.extend(made.paths.iter().map(|path| ItemRecord {
             source,
@@ -121,8 +122,10 @@ pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
             .map(|made| ContentHits {
                 set: id,
                 sha256: made.digests.sha256,
-                by_digest: read.find_digests(&made.digests),
+                by_digest: DigestHit::of(&read.find_digests(&made.digests)),
                 by_code: Vec::new(),
+                more: 0,
+                set_aside: 0,
             })
             .collect();
         set = Some(read);

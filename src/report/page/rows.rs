@@ -161,7 +161,7 @@ impl Page<'_> {
         let [mut sets, mut kinds, mut orientations, mut verdicts, mut confirmed] = <[Choices; 5]>::default();
         let [mut reasons, mut sources, mut digests, mut decode_paths] = <[Choices; 4]>::default();
         let mut rows = Rows::begin(self.out, "hits-table", self.max_rows)?;
-        case.for_each_hit(|hit| {
+        case.for_each_hit_by_priority(|hit| {
             let HitRow { kind, verdict, .. } = &hit;
             let set = format!("{} {}", hit.known_set, hit.known_set_sha256);
             let mut cells = vec![
@@ -188,6 +188,10 @@ impl Page<'_> {
                 }),
                 sources.cell(&hit.source, Cow::Borrowed),
                 text(&hit.sha256),
+                Cell::Text(match hit.records {
+                    ..=1 => shown(&hit.listed),
+                    records => format!("{records}: {}", shown(&hit.listed)).into(),
+                }),
             ];
             cells.extend(known_columns.iter().map(|name| optional(hit.known.get(name).map(String::as_str))));
             rows.row(&cells)
@@ -209,6 +213,7 @@ impl Page<'_> {
             Column::choices(labels.decode_path, &decode_paths).aside(),
             Column::choices(labels.source, &sources).aside(),
             Column::new("SHA-256", "code").aside(),
+            Column::new(labels.records, "text").aside(),
         ];
         columns.extend(known_columns.iter().map(|name| Column {
             label: format!("{} · {}", words.labels.known_set, shown(name)).into(),

@@ -126,6 +126,16 @@ impl Page<'_> {
             // The plural's own number is in it already; the set's name takes the other place.
             notes.push(words.count(&summary.unmatched, set.unmatched).replace("[set]", &name));
         }
+        for set in &data.sets {
+            let name = Ltr(&data.set_name(&set.name, &set.file_sha256)).to_string();
+            for (note, items) in
+                [(&summary.trivial, set.trivial_items), (&summary.saturated, set.saturated_items)]
+            {
+                if items > 0 {
+                    notes.push(words.count(note, items).replace("[set]", &name));
+                }
+            }
+        }
         match data.hits_of("unconfirmed") {
             0 => {}
             unconfirmed => notes.push(words.count(&summary.unconfirmed, unconfirmed)),

@@ -74,6 +74,14 @@ pub(super) const WORDS: Words = Words {
             "{n} file, copies left out, was not matched with the known set [set] yet.",
             "{n} files, copies left out, were not matched with the known set [set] yet.",
         ),
+        trivial: Plural::of(
+            "{n} file holds no bytes, or one byte repeated. The known set [set] has its digest, which says nothing: it is not matched.",
+            "{n} files hold no bytes, or one byte repeated. The known set [set] has their digests, which say nothing: they are not matched.",
+        ),
+        saturated: Plural::of(
+            "{n} file is near to more codes of the known set [set] than are listed: the nearest are, the others are counted.",
+            "{n} files are near to more codes of the known set [set] than are listed: the nearest are, the others are counted.",
+        ),
         no_sets: "No known set was matched with this case: nothing can be known, and new means only not matched.",
         running: "A run was writing to the case, or had died, when this page was made.",
         newer: Plural::of(
@@ -94,7 +102,7 @@ pub(super) const WORDS: Words = Words {
     priority_titles: &[],
     hits: Headed {
         heading: "Hits",
-        lead: "One row for a file against a known record. A hit by digest has the same bytes as the record; a perceptual hit has a code that differs in at most the set's number of bits. Choose a row for all its fields, the known record's own columns among them.",
+        lead: "One row for a file against the known records with its digest, or against a code that records have; what is to be looked at first comes first. A hit by digest has the same bytes as its records; a perceptual hit has a code that differs in at most the set's number of bits. Choose a row for all its fields, the known records' own columns among them.",
     },
     distances: Headed {
         heading: "Distances of perceptual hits",

@@ -74,6 +74,14 @@ pub(super) const WORDS: Words = Words {
             "{n} fichier, hors copies, n’a pas encore été comparé à la base connue [set].",
             "{n} fichiers, hors copies, n’ont pas encore été comparés à la base connue [set].",
         ),
+        trivial: Plural::of(
+            "{n} fichier ne contient aucun octet, ou un seul octet répété. La base connue [set] a son empreinte, qui ne dit rien\u{a0}: il n’est pas comparé.",
+            "{n} fichiers ne contiennent aucun octet, ou un seul octet répété. La base connue [set] a leurs empreintes, qui ne disent rien\u{a0}: ils ne sont pas comparés.",
+        ),
+        saturated: Plural::of(
+            "{n} fichier est proche de plus de codes de la base connue [set] qu’il n’en est listé\u{a0}: les plus proches le sont, les autres sont comptés.",
+            "{n} fichiers sont proches de plus de codes de la base connue [set] qu’il n’en est listé\u{a0}: les plus proches le sont, les autres sont comptés.",
+        ),
         no_sets: "Aucune base connue n’a été comparée à ce dossier\u{a0}: rien ne peut y être connu, et «\u{a0}nouveau\u{a0}» veut seulement dire «\u{a0}non comparé\u{a0}».",
         running: "Une exécution écrivait dans le dossier, ou avait péri, lorsque cette page a été faite.",
         newer: Plural::of(

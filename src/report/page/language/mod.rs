@@ -320,6 +320,10 @@ pub struct SummaryWords {
     pub incomplete: &'static str,
     /// Contents that a set was not matched with yet; `[set]` stands for its name.
     pub unmatched: Plural,
+    /// Files of no bytes, or of one repeated, whose digest a set has; `[set]` stands for its name.
+    pub trivial: Plural,
+    /// Files that are near to more codes of a set than are listed; `[set]` stands for its name.
+    pub saturated: Plural,
     /// No set was matched.
     pub no_sets: &'static str,
     /// A run still writes to the case.

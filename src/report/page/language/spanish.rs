@@ -74,6 +74,14 @@ pub(super) const WORDS: Words = Words {
             "{n} archivo, sin contar copias, aún no se cotejó con el conjunto conocido [set].",
             "{n} archivos, sin contar copias, aún no se cotejaron con el conjunto conocido [set].",
         ),
+        trivial: Plural::of(
+            "{n} archivo no contiene ningún byte, o un solo byte repetido. El conjunto conocido [set] tiene su resumen, que no dice nada: no se coteja.",
+            "{n} archivos no contienen ningún byte, o un solo byte repetido. El conjunto conocido [set] tiene sus resúmenes, que no dicen nada: no se cotejan.",
+        ),
+        saturated: Plural::of(
+            "{n} archivo está próximo a más códigos del conjunto conocido [set] de los que se listan: se listan los más próximos y los demás se cuentan.",
+            "{n} archivos están próximos a más códigos del conjunto conocido [set] de los que se listan: se listan los más próximos y los demás se cuentan.",
+        ),
         no_sets: "Ningún conjunto conocido se cotejó con este caso: nada puede ser conocido, y «nuevo» solo significa «no cotejado».",
         running: "Una ejecución estaba escribiendo en el caso, o había muerto, cuando se hizo esta página.",
         newer: Plural::of(
