@@ -1,9 +1,9 @@
 //! Reading a case for reports: counts, and rows in a fixed order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Statement, params};
 
 use super::open::connect_for_reading;
 use super::schema::has_item;
@@ -446,7 +446,7 @@ impl CaseReader {
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let order = "ORDER BY source_path_raw, path_raw, known_set, file_sha256, record";
-        self.for_each_row(&format!("{HITS} {order}"), hit_row, &mut visit)
+        self.hits_in_order(order, &mut visit)
     }
 
     /// Every hit in the order in which items are to be looked at: by the rule that decided the item where rules did, by digest before by
@@ -461,14 +461,23 @@ impl CaseReader {
         let order = "LEFT JOIN priority ON priority.item = hits.item
             ORDER BY priority.rank IS NULL, priority.rank, kind, verdict = 'unconfirmed', coalesce(distance, 257), source_path_raw,
                 path_raw, known_set, file_sha256, record";
-        self.for_each_row(&format!("{HITS} {order}"), hit_row, &mut visit)
+        self.hits_in_order(order, &mut visit)
+    }
+
+    fn hits_in_order<E: From<CaseError>>(
+        &self,
+        order: &str,
+        visit: &mut dyn FnMut(HitRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut lists = ListColumns::new(&self.connection)?;
+        self.for_each_row(&format!("{HITS} {order}"), |row| hit_row(row, &mut lists), visit)
     }
 
     /// Reads every row of a query and visits it.
     pub(super) fn for_each_row<T, E: From<CaseError>>(
         &self,
         query: &str,
-        read: impl Fn(&Row<'_>) -> Result<T, CaseError>,
+        mut read: impl FnMut(&Row<'_>) -> Result<T, CaseError>,
         visit: &mut dyn FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut statement = self.connection.prepare(query).map_err(CaseError::from)?;
@@ -502,8 +511,60 @@ impl CaseReader {
 /// All that a [`HitRow`] has.
 const HITS: &str = "SELECT source, path, known_set, record, kind, digests, verdict, unconfirmed_because, distance,
         orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns, lower(hex(file_sha256)), category,
-        category_label, category_raw, victim_identified, offender_identified, distributed, series, records, listed, more
+        category_label, category_raw, victim_identified, offender_identified, distributed, series, records, listed, more,
+        known_set_id, list
     FROM hits";
+
+/// Lists whose columns are kept.
+const KEPT_LISTS: usize = 256;
+
+/// Columns of records that are hit together, as one. The last few are kept, since all items with a content have the same. (The view has no
+/// functions of JSON, which SQLite distrusts in a schema.)
+struct ListColumns<'a> {
+    statement: Statement<'a>,
+    kept: HashMap<(i64, [u8; 16]), BTreeMap<String, String>>,
+}
+
+impl<'a> ListColumns<'a> {
+    fn new(connection: &'a Connection) -> Result<Self, CaseError> {
+        let statement = connection.prepare(
+            "SELECT columns FROM listed_record JOIN known_record USING (known_set, record)
+             WHERE listed_record.known_set = ?1 AND listed_record.list = ?2 ORDER BY record",
+        )?;
+        Ok(Self { statement, kept: HashMap::new() })
+    }
+
+    /// Of each column the distinct values, in the order of the records.
+    fn of(&mut self, set: i64, list: [u8; 16]) -> Result<BTreeMap<String, String>, CaseError> {
+        if let Some(columns) = self.kept.get(&(set, list)) {
+            return Ok(columns.clone());
+        }
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut rows = self.statement.query(params![set, list])?;
+        while let Some(row) = rows.next()? {
+            for (name, value) in columns_of(Some(row.get(0)?))? {
+                let values = all.entry(name).or_default();
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+        }
+        let columns: BTreeMap<String, String> =
+            all.into_iter().map(|(name, values)| (name, values.join("; "))).collect();
+        if self.kept.len() >= KEPT_LISTS {
+            self.kept.clear();
+        }
+        self.kept.insert((set, list), columns.clone());
+        Ok(columns)
+    }
+}
+
+/// A known record's own columns, from their JSON.
+fn columns_of(columns: Option<String>) -> Result<BTreeMap<String, String>, CaseError> {
+    serde_json::from_str(columns.as_deref().unwrap_or("{}")).map_err(|error| {
+        CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
+    })
+}
 
 /// How many items a case has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -551,11 +612,9 @@ fn item_row(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
     })
 }
 
-fn hit_row(row: &Row<'_>) -> Result<HitRow, CaseError> {
-    let columns: Option<String> = row.get(15)?;
-    let known = serde_json::from_str(columns.as_deref().unwrap_or("{}")).map_err(|error| {
-        CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
-    })?;
+fn hit_row(row: &Row<'_>, lists: &mut ListColumns<'_>) -> Result<HitRow, CaseError> {
+    let records: i64 = row.get(24)?;
+    let known = if records > 1 { lists.of(row.get(27)?, row.get(28)?)? } else { columns_of(row.get(15)?)? };
     Ok(HitRow {
         source: row.get(0)?,
         path: row.get(1)?,
@@ -580,7 +639,7 @@ fn hit_row(row: &Row<'_>) -> Result<HitRow, CaseError> {
         offender_identified: row.get(21)?,
         distributed: row.get(22)?,
         series: row.get(23)?,
-        records: row.get(24)?,
+        records,
         listed: row.get(25)?,
         more: row.get(26)?,
         known,

@@ -291,7 +291,7 @@ SELECT hit.content AS content, hit.known_set AS known_set, listed_record.record 
     hit.known_quality AS known_quality
 FROM hit JOIN listed_record ON listed_record.known_set = hit.known_set AND listed_record.list = hit.list
 WHERE hit.verdict = 'digest' OR listed_record.record = hit.record OR NOT EXISTS (
-    SELECT 1 FROM hit AS certain JOIN listed_record AS own
+    SELECT 1 FROM hit AS certain INDEXED BY hit_digest JOIN listed_record AS own
         ON own.known_set = certain.known_set AND own.list = certain.list
     WHERE certain.content = hit.content AND certain.known_set = hit.known_set AND certain.verdict = 'digest'
         AND own.record = listed_record.record);
@@ -354,13 +354,7 @@ SELECT source.path_raw AS source_path_raw, item.path_raw AS path_raw,
         AND saturated.known_set = hit.known_set), 0) AS more,
     lower(hex(content.sha256)) AS sha256, lower(hex(substr(content.codes, 1, 32))) AS pdq,
     content.decode_path AS decode_path,
-    iif(hit.records = 1, first.columns, (SELECT json_group_object(name, value) FROM (
-        SELECT name, group_concat(value, '; ') AS value FROM (
-            SELECT field.key AS name, field.value AS value, min(known_record.record) AS record
-            FROM listed_record JOIN known_record USING (known_set, record), json_each(known_record.columns) AS field
-            WHERE listed_record.known_set = hit.known_set AND listed_record.list = hit.list
-            GROUP BY field.key, field.value ORDER BY name, record, value)
-        GROUP BY name))) AS columns,
+    first.columns AS columns,
     ",
     said!("category"),
     " AS category,
@@ -385,7 +379,7 @@ SELECT source.path_raw AS source_path_raw, item.path_raw AS path_raw,
     ",
     said!("series"),
     " AS series,
-    first.fields AS fields, item.id AS item
+    first.fields AS fields, item.id AS item, hit.known_set AS known_set_id, hit.list AS list
 FROM hit
 JOIN content ON content.id = hit.content
 JOIN item ON item.sha256 = content.sha256

@@ -54,9 +54,11 @@ impl CaseStore {
         memory_limit: u64,
     ) -> Result<(), CaseError> {
         let transaction = self.connection.transaction()?;
+        let mut lists = Lists { connection: &transaction, records, kept: HashSet::new() };
         for batch in batches {
-            write_batch(&transaction, batch, records, clamped(memory_limit))?;
+            write_batch(&transaction, batch, &mut lists, clamped(memory_limit))?;
         }
+        drop(lists);
         Ok(transaction.commit()?)
     }
 }
@@ -65,7 +67,7 @@ impl CaseStore {
 fn write_batch(
     transaction: &Transaction<'_>,
     batch: &Batch,
-    records: &dyn RecordSource,
+    lists: &mut Lists<'_>,
     memory_limit: i64,
 ) -> Result<(), CaseError> {
     let mut last_content = batch.matched_through.map(|id| id.0);
@@ -90,7 +92,7 @@ fn write_batch(
         upsert_item(transaction, item)?;
     }
     for hits in &batch.hits {
-        insert_hits(transaction, hits, records)?;
+        insert_hits(transaction, hits, lists)?;
     }
     if let Some(last) = last_content {
         for set in &batch.sets {
@@ -250,7 +252,7 @@ fn content_id(connection: &Connection, sha256: &[u8; 32]) -> Result<i64, CaseErr
 fn insert_hits(
     connection: &Transaction<'_>,
     hits: &ContentHits,
-    records: &dyn RecordSource,
+    lists: &mut Lists<'_>,
 ) -> Result<(), CaseError> {
     let content = content_id(connection, &hits.sha256)?;
     let set = hits.set;
@@ -258,7 +260,7 @@ fn insert_hits(
         let record = list.records()[0];
         let found = Row { content, set, record, list, digests: [*md5, *sha1, *sha256], unconfirmed: None };
         found.insert(connection, near.as_ref())?;
-        list_records(connection, set, list, record, records)?;
+        lists.keep(set, list, record)?;
     }
     for CodeMatch { record, list, near, unconfirmed } in &hits.by_code {
         let alone = || RecordList::new([*record]).map(Arc::new);
@@ -267,7 +269,7 @@ fn insert_hits(
         let found =
             Row { content, set, record: *record, list, digests: [false; 3], unconfirmed: *unconfirmed };
         found.insert(connection, Some(near))?;
-        list_records(connection, set, list, *record, records)?;
+        lists.keep(set, list, *record)?;
     }
     for (insert, count) in [
         ("INSERT OR REPLACE INTO saturated (content, known_set, more) VALUES (?1, ?2, ?3)", hits.more),
@@ -334,36 +336,51 @@ impl Row<'_> {
 
 /// Records of a list that are kept whatever they say.
 const LISTED: usize = 16;
+/// Lists that are remembered as kept.
+const KEPT: usize = 1 << 16;
 
-/// Keeps what is known of a list's records, once: of the first [`LISTED`], of every one that says something else than those before
-/// it, and of `record`, which a hit names.
-fn list_records(
-    connection: &Connection,
-    set: SetId,
-    list: &RecordList,
-    record: u32,
-    records: &dyn RecordSource,
-) -> Result<(), CaseError> {
-    let is_listed: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM listed_record WHERE known_set = ?1 AND list = ?2)")?
-        .query_row(params![set.0, list.id()], |row| row.get(0))?;
-    let mut said = HashSet::new();
-    let whole = if is_listed { &[][..] } else { list.records() };
-    for (place, &other) in whole.iter().enumerate() {
-        let details = records.details(set, other)?;
-        if said.insert(statement(&details)) || place < LISTED || other == record {
-            list_record(connection, set, list, other, details)?;
+/// What the case keeps of lists of records.
+struct Lists<'a> {
+    connection: &'a Connection,
+    records: &'a dyn RecordSource,
+    /// Lists that are kept for sure, with the record that a hit names: a crowd of hits has the same ones.
+    kept: HashSet<(i64, [u8; 16], u32)>,
+}
+
+impl Lists<'_> {
+    /// Keeps what is known of a list's records, once: of the first [`LISTED`], of every one that says something else than those
+    /// before it, and of `record`, which a hit names.
+    fn keep(&mut self, set: SetId, list: &RecordList, record: u32) -> Result<(), CaseError> {
+        if self.kept.contains(&(set.0, *list.id(), record)) {
+            return Ok(());
         }
+        if !self.has(set, list, None)? {
+            let mut said = HashSet::new();
+            for (place, &other) in list.records().iter().enumerate() {
+                let details = self.records.details(set, other)?;
+                if said.insert(statement(&details)) || place < LISTED {
+                    list_record(self.connection, set, list, other, details)?;
+                }
+            }
+        }
+        if !self.has(set, list, Some(record))? {
+            list_record(self.connection, set, list, record, self.records.details(set, record)?)?;
+        }
+        if self.kept.len() >= KEPT {
+            self.kept.clear();
+        }
+        self.kept.insert((set.0, *list.id(), record));
+        Ok(())
     }
-    let has_record: bool = connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM listed_record WHERE known_set = ?1 AND list = ?2 AND record = ?3)",
-        )?
-        .query_row(params![set.0, list.id(), record], |row| row.get(0))?;
-    if has_record {
-        return Ok(());
+
+    /// Whether the case keeps a list, or this record of it.
+    fn has(&self, set: SetId, list: &RecordList, record: Option<u32>) -> Result<bool, CaseError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM listed_record WHERE known_set = ?1 AND list = ?2 AND record BETWEEN ?3 AND ?4)",
+        )?;
+        let (first, last) = record.map_or((0, u32::MAX), |record| (record, record));
+        Ok(statement.query_row(params![set.0, list.id(), first, last], |row| row.get(0))?)
     }
-    list_record(connection, set, list, record, records.details(set, record)?)
 }
 
 /// What a record says of its picture, of which nothing may be lost where records are hit together.
