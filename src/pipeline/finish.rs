@@ -122,7 +122,7 @@ impl Finisher<'_> {
             })
             .collect();
         let count = subjects.len() as u64;
-        // As many pictures as are hashed at a time, so that their hits are few enough.
+        // No more pictures than are hashed at a time: there is room for their hits, and always a trial.
         let room = Room { pairs: self.sets.pair_memory, hits: usize::MAX };
         let trial = self.search(count, || Trial::new(self.sets, self.sets.all(), &subjects, room));
         let Some(trial) = trial else { return };

@@ -252,7 +252,10 @@ impl<'a> ResidentSets<'a> {
                 ..Batch::default()
             };
             match stored.judge(store, among, &contents, batch)? {
-                Step::Done(hits) => Progress::add(&progress.hits, hits),
+                Step::Done(hits) => {
+                    Progress::add(&progress.hits, hits);
+                    batch_size = (2 * batch_size).min(STORED_BATCH);
+                }
                 Step::TooMany => batch_size = (contents.len() / 2).max(FEW_CONTENTS),
                 Step::Cancelled => return Ok(false),
             }
@@ -307,7 +310,7 @@ impl Stored<'_> {
             let batch = Batch { forget, ..Batch::default() };
             // Their hits were counted when they were found.
             match self.judge(store, vec![resident], &contents, batch)? {
-                Step::Done(_) => after = last.id,
+                Step::Done(_) => (after, batch_size) = (last.id, (2 * batch_size).min(STORED_BATCH)),
                 Step::TooMany => batch_size = (contents.len() / 2).max(FEW_CONTENTS),
                 Step::Cancelled => return Ok(false),
             }
