@@ -275,7 +275,8 @@ impl Run<'_> {
                 read_pool.broadcast(|_| stages.run("reading", || Ok(readers.run(&files_out, &read_in))));
             });
             scope.spawn(move || {
-                decode_pool.broadcast(|_| stages.run("decoding", || Ok(workers.run(&read_out, &findings_in))));
+                decode_pool
+                    .broadcast(|_| stages.run("decoding", || Ok(workers.run(&read_out, &findings_in))));
             });
             scope.spawn(move || stages.run("hashing", || Ok(finisher.hash(&findings_out, &hashed_in))));
             for _ in 0..JUDGES {
