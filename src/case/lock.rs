@@ -35,6 +35,10 @@ pub(super) fn locks_failed(folder: &Path, error: &rusqlite::Error) -> Option<Cas
         rusqlite::Error::SqliteFailure(ffi::Error { code: ErrorCode::DatabaseBusy, .. }, _) => {
             probe(folder).err().map(|error| no_locks(folder, &error.to_string()))
         }
+        // It comes where the locks of the log's index do not work.
+        rusqlite::Error::SqliteFailure(ffi::Error { code: ErrorCode::FileLockingProtocolFailed, .. }, _) => {
+            Some(no_locks(folder, &error.to_string()))
+        }
         rusqlite::Error::SqliteFailure(ffi::Error { extended_code, .. }, _) => matches!(
             *extended_code,
             ffi::SQLITE_IOERR_LOCK

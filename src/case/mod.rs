@@ -29,6 +29,7 @@ use crate::decode::{DecodeMode, DecodePath, Facts, PictureHash};
 use crate::known::DigestMatch;
 use crate::outcome::Failure;
 use crate::pdq::{Geometry, Orientation, TileHash};
+use crate::source::name::escape;
 use crate::source::{Digests, FileStamp, sha256_of};
 
 pub use contents::{ContentHash, ContentHitRow, ContentRow, KnownFacts};
@@ -77,7 +78,7 @@ pub struct CaseIdentity {
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// The database failed: disk full, damaged file, locked by another program.
-    #[error("case database: {0}{way_out}", way_out = way_out(.0))]
+    #[error("case database: {}{}", escape(.0.to_string().as_bytes()), way_out(.0))]
     Database(rusqlite::Error),
     /// A query was ended early, as whoever gave the flag to [`CaseReader::hear`] or [`CaseStore::hear`] wanted.
     #[error("interrupted")]
