@@ -25,6 +25,7 @@ use tamis::report::export::{ExportFormat, ExportKind, export};
 use tamis::report::vics::{self, VicsForm};
 use tamis::report::{case_uco, pdq_list};
 use tamis::share::holder::Holder;
+use tamis::source::digest::{hex, sha256_of};
 
 const SEIZURE: &str = "tests/data/seizure";
 const KNOWN: &str = "tests/data/known.csv";
@@ -36,7 +37,8 @@ type Picture = (SystemTime, BTreeMap<String, (SystemTime, Vec<u8>)>);
 fn picture(folder: &Path) -> Picture {
     let files = fs::read_dir(folder).unwrap().map(|entry| {
         let entry = entry.unwrap();
-        let (name, modified) = (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().modified());
+        let (name, modified) =
+            (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().modified());
         (name, (modified.unwrap(), fs::read(entry.path()).unwrap()))
     });
     (fs::metadata(folder).unwrap().modified().unwrap(), files.collect())
@@ -132,7 +134,9 @@ fn what_is_no_case_of_ours_is_refused_and_left_as_it_is() {
     }
     refused_untouched(&cases, &left, &good, &another);
 
-    for (name, version, way_out) in [("older", 2, "Scan its sources again"), ("newer", 1000, "Use the newer tamis")] {
+    for (name, version, way_out) in
+        [("older", 2, "Scan its sources again"), ("newer", 1000, "Use the newer tamis")]
+    {
         let folder = cases.path(name);
         copy(&good, &folder);
         let database = Connection::open(folder.join("case.sqlite")).unwrap();
@@ -177,7 +181,10 @@ fn a_case_that_holds_what_tamis_does_not_make_is_refused_by_name() {
         for index in [0, 5, 14] {
             let command = &mut commands(&folder, &good, cases.0.path())[index];
             let ended = within(LIMIT, command);
-            assert!(ended.code == Some(1) && ended.stderr.contains(name), "{statements}: {command:?}: {ended:?}");
+            assert!(
+                ended.code == Some(1) && ended.stderr.contains(name),
+                "{statements}: {command:?}: {ended:?}"
+            );
         }
         assert!(picture(&folder) == before, "{statements}");
     }
@@ -219,7 +226,10 @@ fn a_case_whose_making_was_cut_short_is_made_anew() {
     let page = &whole[..4096];
     let none: &[u8] = &[];
     left("blank", &[("case.lock", none), ("case.sqlite", none)]);
-    left("log", &[("case.lock", none), ("case.sqlite", none), ("case.sqlite-wal", none), ("case.sqlite-shm", page)]);
+    left(
+        "log",
+        &[("case.lock", none), ("case.sqlite", none), ("case.sqlite-wal", none), ("case.sqlite-shm", page)],
+    );
     left("unfinished", &[("case.lock", none), ("case.sqlite.new", page), ("case.sqlite.new-journal", page)]);
     left("lock", &[("case.lock", none)]);
     // As an older program left it: one page, in the write-ahead mode.
@@ -230,12 +240,36 @@ fn a_case_whose_making_was_cut_short_is_made_anew() {
     for name in ["blank", "log", "unfinished", "lock", "page"] {
         let said = within(LIMIT, tamis().args(["export", "items", "--case"]).arg(cases.path(name)));
         let told = ["holds no case yet", "has no case.sqlite"];
-        assert!(said.code == Some(1) && told.iter().any(|told| said.stderr.contains(told)), "{name}: {said:?}");
+        assert!(
+            said.code == Some(1) && told.iter().any(|told| said.stderr.contains(told)),
+            "{name}: {said:?}"
+        );
         made(&cases, name);
         assert_eq!(cases.exports(name), expected, "{name}");
         let left = picture(&cases.path(name)).1.into_keys().find(|name| name.starts_with("case.sqlite.new"));
         assert_eq!(left, None, "{name}");
     }
+}
+
+/// Cases of a released program stay readable: a schema of another text, be it by a blank, is another version.
+#[test]
+fn another_schema_is_another_version() {
+    let cases = Cases::new();
+    made(&cases, "case");
+    let database = Connection::open(cases.path("case").join("case.sqlite")).unwrap();
+    let version: i32 = database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let text: Vec<String> = database
+        .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(
+        (version, hex(&sha256_of(text.join("\n").as_bytes())).as_str()),
+        (3, "8f0bc855145ed3dac8ba27407268f71adf6fcc2742f2c35f9af361f66b94d7b0"),
+        "cases of before are refused: raise SCHEMA_VERSION, unless it was raised since the last release, and put both here"
+    );
 }
 
 /// Values that no run stores, in every column: each is refused or shown, and nothing panics.
@@ -300,7 +334,7 @@ fn read_all(folder: &Path) {
     let _ = pdq_list::write(&reader, &mut Vec::new());
     let _ = case_uco::write(&reader, &mut Vec::new());
     let page = tamis::report::page::PageOptions {
-        language: tamis::report::page::language::Language::En,
+        language: tamis::report::page::language::Language::English,
         max_rows: 1000,
         pictures: None,
     };

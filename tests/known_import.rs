@@ -252,6 +252,23 @@ fn a_profile_of_ones_own() {
     }
 }
 
+/// A published database whose view has no end, and gives no row to stop at.
+#[test]
+fn an_nsrl_without_end_is_refused() {
+    let sets = Sets::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("RDS.db");
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "CREATE VIEW FILE AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)
+             SELECT x AS md5 FROM n WHERE x < 0",
+        )
+        .unwrap();
+    let refused = sets.import(std::slice::from_ref(&path), &options("known")).unwrap_err().to_string();
+    assert!(refused.contains("as a database of the NSRL"), "{refused}");
+}
+
 #[test]
 fn the_nsrl_in_both_forms() {
     let sets = Sets::new();

@@ -210,7 +210,10 @@ fn a_disk_that_is_full() {
         let bytes = 500_000 * number / (sizes - 1).max(1);
         let ended = whole.meets(&mut tally, library, &format!("space:ENOSPC:{bytes}:{FAULTY}"));
         full += u32::from(ended.code == Some(1));
-        assert!(ended.code == Some(0) || ended.stderr.contains("full") && ended.stderr.contains("again"), "{ended:?}");
+        assert!(
+            ended.code == Some(0) || ended.stderr.contains("full") && ended.stderr.contains("again"),
+            "{ended:?}"
+        );
     }
     assert!(full > 2);
     tally.print();
@@ -282,12 +285,14 @@ fn reading_that_fails() {
     let mut tally = Tally::of("reading the case fails (EIO) in an export");
     for number in 0..often(3, 20) {
         let mut export = whole.export("whole", "hits");
-        let ended = within(LIMIT, fail(&mut export, library, &format!("read:EIO:{number}:/whole/case.sqlite")));
+        let ended =
+            within(LIMIT, fail(&mut export, library, &format!("read:EIO:{number}:/whole/case.sqlite")));
         assert!(ended.code == Some(1) || ended.stdout == whole.exports[1], "{ended:?}");
         tally.add(&ended);
     }
     tally.print();
-    let mut tally = Tally::of("reading a picture fails (EIO): that item is unreadable, and read at the resumption");
+    let mut tally =
+        Tally::of("reading a picture fails (EIO): that item is unreadable, and read at the resumption");
     for number in 0..often(2, 5) {
         let ended = whole.meets(&mut tally, library, &format!("read:EIO:{number}:/IMG_0001"));
         assert_eq!(ended.code, Some(0), "{ended:?}");

@@ -76,12 +76,11 @@ pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError
         Err(CaseError::Database(error)) if wants_to_write(&error) => {
             // Write-ahead logging wants a file beside the database, which a read-only folder cannot have. Without it what is
             // in the log could not be seen.
-            let log = folder.join(format!("{DATABASE}-wal"));
-            if log.metadata().is_ok_and(|log| log.len() > 0) {
+            if has_log(folder) {
                 return Err(CaseError::Refused(format!(
                     "the case's last changes are in {}, which cannot be read where nothing can be written: copy the case's folder \
                      to where it can",
-                    escape_path(&log)
+                    escape_path(&folder.join(format!("{DATABASE}-wal")))
                 )));
             }
             Ok(open_immutable(&database)?)
@@ -93,7 +92,17 @@ pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError
 /// Refuses a file whose schema is not ours before SQLite would write next to it. What is in its log comes with [`begin`].
 fn refuse_foreign_file(folder: &Path) -> Result<(), CaseError> {
     let connection = open_immutable(&folder.join(DATABASE))?;
-    refuse_foreign_schema(&connection, folder)
+    match refuse_foreign_schema(&connection, folder)? {
+        // While the log is carried over into the file, or where that was cut short, the file alone makes no sense.
+        Some(_) if has_log(folder) => Ok(()),
+        Some(damaged) => Err(damaged),
+        None => Ok(()),
+    }
+}
+
+/// Whether there is anything in the log that may not be in the file.
+fn has_log(folder: &Path) -> bool {
+    fs::metadata(folder.join(format!("{DATABASE}-wal"))).is_ok_and(|log| log.len() > 0)
 }
 
 /// The first reading of a connection, which takes its locks, and the schema as it is with what is in the log.
@@ -110,17 +119,18 @@ fn begin(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
         begun => begun,
     };
     connection.busy_timeout(PATIENCE)?;
-    begun
+    begun?.map_or(Ok(()), Err)
 }
 
-fn refuse_foreign_schema(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
+/// Refuses a database that is not a case of ours; returns the refusal of one that makes no sense.
+fn refuse_foreign_schema(connection: &Connection, folder: &Path) -> Result<Option<CaseError>, CaseError> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     let refused = |what: &str| {
-        Err(CaseError::Refused(format!(
+        CaseError::Refused(format!(
             "the case {} is not used: {what}. Another program changed its {DATABASE}, or damaged it: restore it from a copy, or use \
              another case folder",
             escape_path(folder)
-        )))
+        ))
     };
     // What the file's header says, the log may say otherwise.
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
@@ -132,12 +142,13 @@ fn refuse_foreign_schema(connection: &Connection, folder: &Path) -> Result<(), C
         refuse_other_version(folder, version)?;
     }
     match own_schema::foreign(connection) {
-        Ok(None) => Ok(()),
-        Ok(Some(foreign)) => refused(&foreign),
+        Ok(None) => Ok(None),
+        Ok(Some(foreign)) => Err(refused(&foreign)),
         Err(CaseError::Database(error))
             if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) =>
         {
-            refused(&format!("its schema cannot be read ({})", escape(error.to_string().as_bytes())))
+            let error = escape(error.to_string().as_bytes());
+            Ok(Some(refused(&format!("its schema cannot be read ({error})"))))
         }
         Err(error) => Err(error),
     }

@@ -1,11 +1,12 @@
 //! Watching an import and ending it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How far an import is, and whether it is to end early; shared with who watches it.
 #[derive(Debug, Default)]
 pub struct ImportControl {
-    cancelled: AtomicBool,
+    cancelled: Arc<AtomicBool>,
     bytes: AtomicU64,
     records: AtomicU64,
 }
@@ -20,6 +21,12 @@ impl ImportControl {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// The same question, for who outlives this.
+    pub(super) fn cancelled(&self) -> impl Fn() -> bool + Send + 'static {
+        let cancelled = self.cancelled.clone();
+        move || cancelled.load(Ordering::Relaxed)
     }
 
     /// Bytes of the sources that were read, or of the set that were verified.

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
@@ -43,6 +44,17 @@ pub fn hear(
     cancelled: impl FnMut() -> bool + Send + 'static,
 ) -> rusqlite::Result<()> {
     connection.progress_handler(INSTRUCTIONS_BETWEEN_QUESTIONS, Some(cancelled))
+}
+
+/// Refuses queries that call themselves, which a view may do without end. None of the program's own does.
+///
+/// # Errors
+/// SQLite refuses the handler.
+pub fn refuse_recursion(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.authorizer(Some(|context: AuthContext<'_>| match context.action {
+        AuthAction::Recursive => Authorization::Deny,
+        _ => Authorization::Allow,
+    }))
 }
 
 /// Opens a database as one that nobody changes: SQLite takes no locks, and makes no file beside it. What is in a log that was not

@@ -61,7 +61,8 @@ pub struct Running {
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         let begun = Instant::now();
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         Self { child, begun, stdout: drain(stdout), stderr: drain(stderr) }
     }

@@ -9,7 +9,7 @@ use rusqlite::types::ValueRef;
 
 use super::fields::{self, Object};
 use super::{Fault, ImportError, Parsed, Sink};
-use crate::source::database::open_immutable;
+use crate::source::database::{hear, open_immutable, refuse_recursion};
 use crate::source::name::{escape, escape_path};
 
 /// What a SQLite database begins with.
@@ -32,10 +32,10 @@ pub(super) fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> 
             return Err(ImportError::Refused { path: path.to_path_buf(), reason });
         }
     }
-    let connection = open_immutable(path).map_err(refused)?;
-    // The file is somebody else's: its views may call nothing but what SQLite holds to be harmless.
-    connection.pragma_update(None, "trusted_schema", false).map_err(refused)?;
-    connection.pragma_update(None, "cell_size_check", true).map_err(refused)?;
+    let mut connection = open_immutable(path).map_err(refused)?;
+    // The file is somebody else's, and its FILE may be a view that takes for ever.
+    refuse_recursion(&mut connection).map_err(refused)?;
+    hear(&mut connection, sink.control.cancelled()).map_err(refused)?;
     let there = |name: &str| {
         let query =
             "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
