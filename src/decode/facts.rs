@@ -1,10 +1,7 @@
 //! What a file says of itself besides its pixels.
 
-use std::io::Cursor;
-
-use exif::{Exif, In, Tag, Value};
-
 use super::Format;
+use super::exif::{self, Tags, tag};
 
 /// Facts about a picture file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,44 +32,36 @@ pub struct ExifFacts {
 
 /// Texts longer than this are cut: a camera's name is not a place to hide a megabyte in a report.
 const MAX_TEXT: usize = 200;
-/// The reader copies a TIFF to find its tags; beyond this size a TIFF's tags are left unread.
-const MAX_TIFF: usize = 64 << 20;
-
 impl ExifFacts {
     /// The metadata of a file. Malformed metadata is no error: what can be read is kept.
     pub(super) fn read(bytes: &[u8], format: Format) -> Self {
-        let contained =
-            matches!(format, Format::Jpeg | Format::Png | Format::Webp | Format::Heic | Format::Avif);
-        if !contained && (format != Format::Tiff || bytes.len() > MAX_TIFF) {
-            return Self::default();
-        }
-        let mut reader = exif::Reader::new();
-        reader.continue_on_error(true);
-        match reader.read_from_container(&mut Cursor::new(bytes)) {
-            Ok(exif) => Self::from(&exif),
-            Err(exif::Error::PartialResult(partial)) => Self::from(&partial.into_inner().0),
-            Err(_) => Self::default(),
-        }
+        exif::tiff(bytes, format)
+            .and_then(|tiff| Tags::of(&tiff).map(|tags| Self::from(&tags)))
+            .unwrap_or_default()
     }
 }
 
-impl From<&Exif> for ExifFacts {
-    fn from(exif: &Exif) -> Self {
-        let text = |tag: Tag| {
-            let Value::Ascii(lines) = &exif.get_field(tag, In::PRIMARY)?.value else { return None };
-            let line = String::from_utf8_lossy(lines.first()?);
+impl From<&Tags<'_>> for ExifFacts {
+    fn from(tags: &Tags<'_>) -> Self {
+        let text = |line: Option<&[u8]>| {
+            let line = String::from_utf8_lossy(line?);
             let line = line.trim_matches(|character: char| character == '\0' || character.is_whitespace());
             (!line.is_empty()).then(|| line.chars().take(MAX_TEXT).collect::<String>())
         };
-        let taken = |time: Tag, offset: Tag| date_time(&text(time)?, text(offset).as_deref());
-        let orientation =
-            exif.get_field(Tag::Orientation, In::PRIMARY).and_then(|field| field.value.get_uint(0));
+        let original = || {
+            let time = text(tags.making_text(tag::DATE_TIME_ORIGINAL))?;
+            date_time(&time, text(tags.making_text(tag::OFFSET_TIME_ORIGINAL)).as_deref())
+        };
+        let changed = || {
+            let time = text(tags.text(tag::DATE_TIME))?;
+            date_time(&time, text(tags.making_text(tag::OFFSET_TIME)).as_deref())
+        };
         Self {
-            taken: taken(Tag::DateTimeOriginal, Tag::OffsetTimeOriginal)
-                .or_else(|| taken(Tag::DateTime, Tag::OffsetTime)),
-            camera_make: text(Tag::Make),
-            camera_model: text(Tag::Model),
-            orientation: orientation
+            taken: original().or_else(changed),
+            camera_make: text(tags.text(tag::MAKE)),
+            camera_model: text(tags.text(tag::MODEL)),
+            orientation: tags
+                .number(tag::ORIENTATION)
                 .and_then(|value| u8::try_from(value).ok())
                 .filter(|value| (1..=8).contains(value)),
         }
@@ -82,27 +71,47 @@ impl From<&Exif> for ExifFacts {
 /// `YYYY:MM:DD HH:MM:SS`, as EXIF writes it, in ISO 8601; `None` for the blanks and zeros of cameras
 /// whose clock was never set, and for anything else that is no time.
 fn date_time(text: &str, offset: Option<&str>) -> Option<String> {
-    let mut time = exif::DateTime::from_ascii(text.as_bytes()).ok()?;
-    let valid = time.year > 0
-        && (1..=12).contains(&time.month)
-        && (1..=31).contains(&time.day)
-        && time.hour < 24
-        && time.minute < 60
-        && time.second < 61;
+    let time = text.as_bytes().first_chunk::<19>()?;
+    let separated = [(4, b':'), (7, b':'), (10, b' '), (13, b':'), (16, b':')];
+    if !separated.iter().all(|&(at, separator)| time[at] == separator) {
+        return None;
+    }
+    let number = |start: usize, end: usize| digits(&time[start..end]);
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let valid = year > 0
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 61;
     if !valid {
         return None;
     }
+    let mut iso = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
     // An offset that cannot be read is left out.
-    let _ = offset.map(|offset| time.parse_offset(offset.as_bytes()));
-    let mut iso = format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-        time.year, time.month, time.day, time.hour, time.minute, time.second
-    );
-    if let Some(minutes) = time.offset {
-        let sign = if minutes < 0 { '-' } else { '+' };
-        iso.push_str(&format!("{sign}{:02}:{:02}", minutes.unsigned_abs() / 60, minutes.unsigned_abs() % 60));
+    if let Some((sign, minutes)) = offset.and_then(from_utc) {
+        iso.push_str(&format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60));
     }
     Some(iso)
+}
+
+/// Sign and minutes of `±HH:MM`.
+fn from_utc(text: &str) -> Option<(char, u16)> {
+    let [sign, hours @ .., b':', tens, ones] = text.as_bytes().first_chunk::<6>()? else { return None };
+    let minutes = digits(hours)? * 60 + digits(&[*tens, *ones])?;
+    match sign {
+        // Nothing is before nothing.
+        b'-' if minutes > 0 => Some(('-', minutes)),
+        b'+' | b'-' => Some(('+', minutes)),
+        _ => None,
+    }
+}
+
+/// A whole number of up to four digits.
+fn digits(text: &[u8]) -> Option<u16> {
+    text.iter()
+        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u16::from(digit - b'0')))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Recognising files by their content, never by their extension.
 
+use super::panic_guard::{self, Place};
 use super::tiff_tags;
 
 /// A picture format, recognised by content.
@@ -76,6 +77,12 @@ impl Format {
     /// The format of a file that begins with `head` ([`super::SNIFF_BYTES`] or the whole file).
     #[must_use]
     pub fn sniff(head: &[u8]) -> Option<Self> {
+        panic_guard::caught(|| Ok(Self::recognise(head))).ok().flatten()
+    }
+
+    /// The same, for those who catch its panics themselves.
+    pub(super) fn recognise(head: &[u8]) -> Option<Self> {
+        panic_guard::passing(Place::Sniff);
         let begins = |magic: &[u8]| head.starts_with(magic);
         let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
         Some(match head {

@@ -1,6 +1,8 @@
 //! From bytes to a tile and facts: a pure function that sees neither store nor GPU, so that it can
 //! move into a worker process whole.
 
+mod bounds;
+mod exif;
 pub mod facts;
 pub mod format;
 mod icon;
@@ -23,9 +25,13 @@ pub use thumbnail::{THUMBNAIL_SIDE, Thumbnail, ThumbnailStyle, thumbnail};
 use image::ImageFormat;
 
 use jpeg::structure::Frame;
+use panic_guard::Place;
 
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{Geometry, MIN_SIDE, Reducer, Tile, unstable_bits};
+use crate::pdq::{Geometry, MIN_SIDE, Reducer, Tile, hash_and_stability};
+
+/// Pixels on a side that every decoder takes.
+const LARGEST_SIDE: u32 = 65_535;
 
 /// Bounds that are checked from the header, before anything is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +59,16 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// What its decoder may take.
+    fn grant(&self) -> pixels::Grant<'_> {
+        pixels::Grant {
+            width: self.facts.width.unwrap_or(0),
+            height: self.facts.height.unwrap_or(0),
+            bytes: self.pixel_bytes,
+            frame: self.frame.as_ref(),
+        }
+    }
+
     /// Whether it is a JPEG whose coefficients come in several scans of growing precision.
     #[must_use]
     pub fn is_progressive_jpeg(&self) -> bool {
@@ -69,12 +85,13 @@ pub const SNIFF_BYTES: usize = 4096;
 #[must_use]
 pub fn is_candidate(head: &[u8]) -> bool {
     // HEIC and AVIF have no decoder here and are wanted for their EXIF.
-    Format::sniff(head)
-        .is_some_and(|format| format.decoder().is_some() || matches!(format, Format::Heic | Format::Avif))
+    let wanted = |format: Format| format.decoder().is_some() || matches!(format, Format::Heic | Format::Avif);
+    // What cannot even be recognised without a panic has its outcome from `probe`.
+    panic_guard::caught(|| Ok(Format::recognise(head).is_some_and(wanted))).unwrap_or(true)
 }
 
 /// Looks at a whole file (or, where [`is_candidate`] said no, its head) and says what it is and what
-/// decoding it takes. Panics of a decoder's header reader are caught.
+/// decoding it takes. Panics are caught.
 #[must_use]
 pub fn probe(bytes: &[u8], geometry: Geometry, limits: &Limits) -> Probe {
     let mut probe = Probe {
@@ -84,7 +101,7 @@ pub fn probe(bytes: &[u8], geometry: Geometry, limits: &Limits) -> Probe {
         failure: None,
         frame: None,
     };
-    if let Err(failure) = look(bytes, geometry, limits, &mut probe) {
+    if let Err(failure) = panic_guard::caught(|| look(bytes, geometry, limits, &mut probe)) {
         probe.failure = Some(failure);
     }
     probe
@@ -96,21 +113,23 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) ->
         return Err(Failure::new(Outcome::Empty, Stage::Sniff, "no bytes"));
     }
     let head = &bytes[..bytes.len().min(SNIFF_BYTES)];
-    let Some(format) = Format::sniff(head) else {
+    let Some(format) = Format::recognise(head) else {
         return Err(Failure::new(Outcome::NotAPicture, Stage::Sniff, "not a picture by its content"));
     };
     probe.facts.format = Some(format);
-    probe.facts.exif = panic_guard::caught(|| Ok(ExifFacts::read(bytes, format))).unwrap_or_default();
+    panic_guard::passing(Place::Exif);
+    probe.facts.exif = ExifFacts::read(bytes, format);
     let Some(decoder) = format.decoder() else {
         let reason = format!("{} is recognised and has no decoder here", format.name());
         return Err(Failure::new(Outcome::Unsupported, Stage::Sniff, reason));
     };
     let (bytes, decoder) = picture_of(bytes, decoder);
-    let header = panic_guard::caught(|| pixels::read_header(bytes, format, decoder))?;
+    panic_guard::passing(Place::Header);
+    let header = bounds::read_header(bytes, format, decoder, limits.max_decode_bytes)?;
     let (width, height) = (header.width, header.height);
     probe.facts.width = Some(width);
     probe.facts.height = Some(height);
-    let side = limits.max_side.min(Reducer::MAX_SIDE);
+    let side = limits.max_side.min(Reducer::MAX_SIDE).min(LARGEST_SIDE);
     if width.max(height) > side || u64::from(width) * u64::from(height) > Reducer::MAX_PIXELS {
         let reason = format!("{width}×{height} pixels; the limit is {side} on a side and 2³² in all");
         return Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason));
@@ -118,6 +137,9 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) ->
     if !Reducer::is_defined(width, height, geometry) {
         let reason = format!("{width}×{height} pixels; a code needs {MIN_SIDE} on each side");
         return Err(Failure::new(Outcome::TooSmall, Stage::Limits, reason));
+    }
+    if let Some(refusal) = header.refusal {
+        return Err(refusal);
     }
     probe.pixel_bytes = header.pixel_bytes;
     // Shrinking by nearest neighbour wants single pixels.
@@ -129,11 +151,13 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) ->
 
 /// The bytes to decode, and as what: of an icon, the PNG in it.
 fn picture_of(bytes: &[u8], decoder: ImageFormat) -> (&[u8], ImageFormat) {
+    panic_guard::passing(Place::Icon);
     let png = (decoder == ImageFormat::Ico).then(|| icon::png(bytes)).flatten();
     png.map_or((bytes, decoder), |png| (png, ImageFormat::Png))
 }
 
-/// Reduces a JPEG that [`probe`] accepted to its tile without making a pixel of it.
+/// Reduces a JPEG that [`probe`] accepted to its tile without making a pixel of it. A panic of this reader says nothing against the file
+/// either: another decoder is asked, and the reason stays with the picture.
 ///
 /// # Errors
 /// Why it is to be decoded to pixels instead; that says nothing against the file.
@@ -141,15 +165,17 @@ pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted
     let offered = probe.frame.as_ref().filter(|_| probe.coefficient_bytes.is_some());
     let frame = offered.ok_or("a format, size or geometry that coefficients do not serve")?;
     let reading = Reading::usual(frame).ok_or("too small for coefficients")?;
-    let mut read = jpeg::read(bytes, frame, reading)?;
-    if read.overshoots() {
-        read = jpeg::read(bytes, frame, Reading::whole(frame).ok_or("coarsely quantised on white")?)?;
-    }
-    let unstable_bits = unstable_bits(&read.tile);
-    if unstable_bits >= jpeg::MAX_UNSTABLE_BITS {
-        return Err("many bits hang on rounding".into());
-    }
-    Ok(from_coefficients(read.tile, unstable_bits))
+    read_coefficients(|| {
+        let mut read = jpeg::read(bytes, frame, reading)?;
+        if read.overshoots() {
+            read = jpeg::read(bytes, frame, Reading::whole(frame).ok_or("coarsely quantised on white")?)?;
+        }
+        let picture = Picture::new(read.tile, DecodePath::Coefficients);
+        if picture.derivation.unstable_bits >= jpeg::MAX_UNSTABLE_BITS {
+            return Err("many bits hang on rounding".into());
+        }
+        Ok(picture)
+    })
 }
 
 /// [`coefficients`] by a given reading, whatever the picture's size and its code's worth: for measuring that.
@@ -157,18 +183,30 @@ pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted
 /// # Errors
 /// The file cannot be read so.
 pub fn coefficients_with(bytes: &[u8], probe: &Probe, reading: Reading) -> Result<Picture, PixelsWanted> {
-    let read = jpeg::read(bytes, probe.frame.as_ref().ok_or("not a JPEG")?, reading)?;
-    let unstable_bits = unstable_bits(&read.tile);
-    Ok(from_coefficients(read.tile, unstable_bits))
+    let frame = probe.frame.as_ref().ok_or("not a JPEG")?;
+    let read = || jpeg::read(bytes, frame, reading);
+    read_coefficients(|| Ok(Picture::new(read()?.tile, DecodePath::Coefficients)))
 }
 
-const fn from_coefficients(tile: Box<Tile>, unstable_bits: u16) -> Picture {
-    let derivation = Derivation { path: DecodePath::Coefficients, pixels_because: None, unstable_bits };
-    Picture { tile, derivation }
+/// Runs the reader of coefficients; its panic is a reason to decode pixels.
+fn read_coefficients(read: impl FnOnce() -> Result<Picture, PixelsWanted>) -> Result<Picture, PixelsWanted> {
+    let result = panic_guard::caught(|| {
+        panic_guard::passing(Place::Coefficients);
+        Ok(read())
+    });
+    result.unwrap_or_else(|failure| Err(PixelsWanted(failure.reason.into())))
 }
 
-/// Decodes the pixels of a picture that [`probe`] accepted and reduces them to its tile. A decoder's panic is
-/// caught and becomes the outcome `crashed_decoder`.
+impl Picture {
+    /// A tile, hashed with the transform that also tells how stable its bits are.
+    fn new(tile: Box<Tile>, path: DecodePath) -> Self {
+        let (hash, unstable_bits) = hash_and_stability(&tile);
+        Self { tile, hash, derivation: Derivation { path, pixels_because: None, unstable_bits } }
+    }
+}
+
+/// Decodes the pixels of a picture that [`probe`] accepted and reduces them to its tile, within `probe.pixel_bytes`, which the caller takes
+/// from its budget. A decoder's panic is caught and becomes the outcome `crashed_decoder`.
 ///
 /// # Errors
 /// The named outcome, its stage and its reason; `over_limit` where the pixels need more than
@@ -192,12 +230,10 @@ pub fn pixels(bytes: &[u8], probe: &Probe, geometry: Geometry, limits: &Limits) 
         .format
         .and_then(Format::decoder)
         .ok_or_else(|| Failure::new(Outcome::Unsupported, Stage::Decode, "no decoder for this format"))?;
-    let (bytes, decoder) = picture_of(bytes, decoder);
-    let tile = panic_guard::caught(|| match &probe.frame {
-        Some(frame) => pixels::decode_jpeg(bytes, frame, geometry, limits),
-        None => pixels::decode(bytes, decoder, geometry, limits),
-    })?;
-    let unstable_bits = unstable_bits(&tile);
-    let derivation = Derivation { path: DecodePath::Pixels, pixels_because: None, unstable_bits };
-    Ok(Picture { tile, derivation })
+    panic_guard::caught(|| {
+        panic_guard::passing(Place::Pixels);
+        let (bytes, decoder) = picture_of(bytes, decoder);
+        let tile = pixels::decode(bytes, decoder, geometry, &probe.grant())?;
+        Ok(Picture::new(tile, DecodePath::Pixels))
+    })
 }

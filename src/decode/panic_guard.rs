@@ -25,12 +25,13 @@ pub fn silence_decoder_panics() {
     });
 }
 
-/// Runs a decoder; its panic becomes `crashed_decoder` with the panic's message.
+/// Runs what parses a file; its panic becomes `crashed_decoder` with the panic's message. Every function of this module that others
+/// can call and that looks at a file's bytes does so in here, which a test holds it to.
 pub(super) fn caught<T>(decoder: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    IN_DECODER.set(true);
+    let outside = IN_DECODER.replace(true);
     // The decoder's state is dropped with the panic: nothing of it is seen again.
     let result = panic::catch_unwind(AssertUnwindSafe(decoder));
-    IN_DECODER.set(false);
+    IN_DECODER.set(outside);
     result.unwrap_or_else(|payload| {
         let message = payload
             .downcast_ref::<&str>()
@@ -41,9 +42,86 @@ pub(super) fn caught<T>(decoder: impl FnOnce() -> Result<T, Failure>) -> Result<
     })
 }
 
+/// Where parsing begins; a test makes each panic in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Sniff,
+    Exif,
+    Icon,
+    Header,
+    Coefficients,
+    Pixels,
+    Thumbnail,
+}
+
+/// Panics where a test wants it.
+#[inline(always)]
+pub(super) fn passing(place: Place) {
+    #[cfg(test)]
+    if tests::PANICS_AT.get() == Some(place) {
+        panic!("a test's panic in {place:?}");
+    }
+    let _ = place;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::{self, Format, Limits, ThumbnailStyle};
+    use crate::pdq::Geometry;
+
+    thread_local! {
+        pub(super) static PANICS_AT: Cell<Option<Place>> = const { Cell::new(None) };
+    }
+
+    /// A JPEG whose coefficients are read.
+    fn picture() -> Vec<u8> {
+        let pixels = image::RgbImage::from_fn(160, 120, |x, y| {
+            image::Rgb([(x * x / 90) as u8, (y * 2) as u8, (x ^ y) as u8])
+        });
+        let mut bytes = Vec::new();
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90).encode_image(&pixels).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn whatever_parses_is_inside() {
+        silence_decoder_panics();
+        let limits = Limits { max_side: 65_535, max_decode_bytes: 1 << 28 };
+        let bytes = picture();
+        let probe = decode::probe(&bytes, Geometry::Full, &limits);
+        assert_eq!(probe.failure, None);
+        let crashed = |failure: Option<&Failure>, place: Place| {
+            let failure = failure.unwrap_or_else(|| panic!("{place:?} did not fail"));
+            assert_eq!(failure.outcome, Outcome::CrashedDecoder, "{place:?}");
+            assert!(failure.reason.ends_with(&format!("{place:?}")), "{}", failure.reason);
+        };
+        for place in [Place::Sniff, Place::Exif, Place::Icon, Place::Header] {
+            PANICS_AT.set(Some(place));
+            crashed(decode::probe(&bytes, Geometry::Full, &limits).failure.as_ref(), place);
+        }
+        PANICS_AT.set(Some(Place::Sniff));
+        assert_eq!(Format::sniff(&bytes), None);
+        // It is looked at again with all of its bytes, and has its outcome then.
+        assert!(decode::is_candidate(&bytes));
+        PANICS_AT.set(Some(Place::Coefficients));
+        let reason = decode::coefficients(&bytes, &probe).unwrap_err().to_string();
+        assert!(reason.contains("a test's panic in Coefficients"), "{reason}");
+        for place in [Place::Icon, Place::Pixels] {
+            PANICS_AT.set(Some(place));
+            crashed(decode::pixels(&bytes, &probe, Geometry::Full, &limits).as_ref().err(), place);
+        }
+        for place in [Place::Icon, Place::Thumbnail] {
+            PANICS_AT.set(Some(place));
+            let thumbnail = decode::thumbnail(&bytes, &probe, &limits, ThumbnailStyle::Grey);
+            crashed(thumbnail.as_ref().err(), place);
+        }
+        // The twin that must not fail.
+        PANICS_AT.set(None);
+        assert!(decode::coefficients(&bytes, &probe).is_ok());
+        assert!(decode::pixels(&bytes, &probe, Geometry::Full, &limits).is_ok());
+        assert!(!IN_DECODER.get());
+    }
 
     #[test]
     fn a_panic_is_an_outcome() {

@@ -78,6 +78,8 @@ pub struct Derivation {
 pub struct Picture {
     /// Its tile.
     pub tile: Box<Tile>,
+    /// Codes and quality of the tile.
+    pub hash: TileHash,
     /// How it was made.
     pub derivation: Derivation,
 }

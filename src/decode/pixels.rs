@@ -1,123 +1,73 @@
 //! Decoding pixels with the `image` crate, and folding them into a tile.
 
 use std::borrow::Cow;
-use std::io::Cursor;
+use std::io::{BufRead, Cursor, Seek};
 
 use image::error::{ImageError, LimitErrorKind};
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::jpeg::structure::{Frame, marker, structure};
+use super::bounds::{Header, Metered};
+use super::jpeg::essential::Essential;
+use super::jpeg::structure::Frame;
 use super::stated::stated_size;
-use super::{Format, Limits, png_parts};
+use super::{LARGEST_SIDE, png_parts};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
 
-/// Pixels on a side that every decoder takes.
-const LARGEST_SIDE: u32 = 65_535;
-
-/// What decoding takes, from the header alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+/// What a decoder may take: what its header promised, and no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grant<'a> {
     pub width: u32,
     pub height: u32,
-    /// Upper estimate of a decoder's buffers, without the file itself.
-    pub pixel_bytes: u64,
+    pub bytes: u64,
     /// Of a JPEG: its frame.
-    pub frame: Option<Frame>,
+    pub frame: Option<&'a Frame>,
 }
 
-/// Reads a header. Nothing of the picture's size is allocated.
-pub(super) fn read_header(bytes: &[u8], format: Format, decoder: ImageFormat) -> Result<Header, Failure> {
-    let file = bytes.len() as u64;
-    if format == Format::Jpeg {
-        let frame = check_jpeg(bytes)?;
-        let pixels = u64::from(frame.width) * u64::from(frame.height);
-        let components = frame.components.len() as u64;
-        // The decoder keeps a copy of the file, and of a progressive one every coefficient; the other one planes.
-        let coefficients =
-            if frame.marker == marker::PROGRESSIVE || frame.is_apart() { pixels * 2 * components } else { 0 };
-        let copy = if frame.open_height.is_some() { file } else { 0 };
-        return Ok(Header {
-            width: u32::from(frame.width),
-            height: u32::from(frame.height),
-            pixel_bytes: pixels * if components == 1 { 1 } else { 3 } + file + copy + coefficients,
-            frame: Some(frame),
-        });
-    }
-    let head = (decoder == ImageFormat::Png).then(|| png_parts::head(bytes));
-    let opened = open(head.as_deref().unwrap_or(bytes), decoder, image::Limits::default());
-    let decoder = match (opened, stated_size(bytes, decoder)) {
-        (Ok(decoder), _) => decoder,
-        // Refused for its size, which the caller sees.
-        (Err(_), Some((width, height))) if width.max(height) > LARGEST_SIDE => {
-            return Ok(Header { width, height, pixel_bytes: 0, frame: None });
-        }
-        (Err(failure), _) => return Err(failure),
-    };
-    let (width, height) = decoder.dimensions();
-    let output = decoder.total_bytes();
-    let pixels = u64::from(width) * u64::from(height);
-    let beside = match format {
-        // The canvas, the frame and its planes. Of a still picture the planes with their alpha, or colours
-        // with alpha, whether the picture has any or not.
-        Format::Webp if is_animated_webp(bytes) => pixels.saturating_mul(12),
-        Format::Webp => pixels.saturating_mul(7),
-        // A canvas and a frame; strips and the picture.
-        Format::Gif | Format::Tiff | Format::Ico => output,
-        _ => 0,
-    };
-    let pixel_bytes = output.saturating_add(beside).saturating_add(file);
-    Ok(Header { width, height, pixel_bytes, frame: None })
+/// Opens a decoder to look at the header, of formats whose decoders allocate nothing of note for that.
+pub(super) fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder, Failure> {
+    open_limited(Cursor::new(bytes), format, image::Limits::default())
 }
 
-/// What a JPEG's structure alone decides.
-fn check_jpeg(bytes: &[u8]) -> Result<Frame, Failure> {
-    let structure = structure(bytes);
-    let corrupt = |reason: &str| Failure::new(Outcome::Corrupt, Stage::Decode, reason);
-    let frame = structure.frame.ok_or_else(|| corrupt("no frame header: truncated or damaged"))?;
-    let unsupported = |reason: &str| Failure::new(Outcome::Unsupported, Stage::Decode, reason);
-    match frame.marker {
-        marker::BASELINE..=marker::PROGRESSIVE => {}
-        0xc9 | 0xca | 0xcd..=0xcf => return Err(unsupported("arithmetic-coded JPEG")),
-        0xc3 | 0xc7 | 0xcb => return Err(unsupported("lossless JPEG")),
-        _ => return Err(unsupported("hierarchical JPEG")),
-    }
-    if frame.precision != 8 {
-        return Err(unsupported("JPEG of more than 8 bits a sample"));
-    }
-    if !structure.complete {
-        return Err(corrupt("no end-of-image marker: the file is truncated"));
-    }
-    if frame.width == 0 || frame.height == 0 {
-        return Err(corrupt("a picture without width or height"));
-    }
-    Ok(frame)
-}
-
-/// Whether the extended header of a WebP says that it is animated.
-fn is_animated_webp(bytes: &[u8]) -> bool {
-    bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0)
+/// The header of a file that its decoder refuses for its size, as if it were damaged; the caller sees the size.
+pub(super) fn too_large(bytes: &[u8], format: ImageFormat) -> Option<Header> {
+    let (width, height) = stated_size(bytes, format)?;
+    (width.max(height) > LARGEST_SIDE).then(|| Header::sized(width, height, 0))
 }
 
 /// Opens a decoder within `limits` from its first byte on: some allocate while they are opened.
-fn open(bytes: &[u8], format: ImageFormat, limits: image::Limits) -> Result<impl ImageDecoder, Failure> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+fn open_limited<'a>(
+    reader: impl BufRead + Seek + 'a,
+    format: ImageFormat,
+    limits: image::Limits,
+) -> Result<Box<dyn ImageDecoder + 'a>, Failure> {
+    let mut reader = ImageReader::with_format(reader, format);
     reader.limits(limits);
-    reader.into_decoder().map_err(|error| failure(&error))
+    Ok(Box::new(reader.into_decoder().map_err(|error| failure(&error))?))
 }
 
-/// Opens a decoder within the limits of a run. They were checked by the caller from the header; they are given to the
-/// decoder too, for what it allocates beside the picture.
-pub(super) fn open_within(
-    bytes: &[u8],
+/// Opens a decoder within what was granted by the header. It is told the limit too, for what it allocates beside the picture; and it must
+/// have seen the same picture: two readings of a malformed header could promise one and decode another.
+pub(super) fn open_within<'a>(
+    bytes: &'a [u8],
     format: ImageFormat,
-    limits: &Limits,
-) -> Result<impl ImageDecoder, Failure> {
-    let mut decoder_limits = image::Limits::default();
-    decoder_limits.max_image_width = Some(limits.max_side);
-    decoder_limits.max_image_height = Some(limits.max_side);
-    decoder_limits.max_alloc = Some(limits.max_decode_bytes);
-    open(bytes, format, decoder_limits)
+    grant: &Grant<'a>,
+) -> Result<Box<dyn ImageDecoder + 'a>, Failure> {
+    let mut limits = image::Limits::default();
+    limits.max_image_width = Some(LARGEST_SIDE);
+    limits.max_image_height = Some(LARGEST_SIDE);
+    limits.max_alloc = Some(grant.bytes);
+    let decoder = match (grant.frame, format) {
+        (Some(frame), _) => open_limited(Essential::of(bytes, frame), format, limits)?,
+        (None, ImageFormat::Tiff) => open_limited(Metered::new(bytes), format, limits)?,
+        (None, _) => open_limited(Cursor::new(bytes), format, limits)?,
+    };
+    if decoder.dimensions() != (grant.width, grant.height) || decoder.total_bytes() > grant.bytes {
+        let (width, height) = decoder.dimensions();
+        let reason = format!("{width}×{height} pixels to its decoder, {}×{} here", grant.width, grant.height);
+        return Err(Failure::new(Outcome::Corrupt, Stage::Decode, reason));
+    }
+    Ok(decoder)
 }
 
 /// Decodes and reduces.
@@ -125,14 +75,17 @@ pub(super) fn decode(
     bytes: &[u8],
     format: ImageFormat,
     geometry: Geometry,
-    limits: &Limits,
+    grant: &Grant<'_>,
 ) -> Result<Box<Tile>, Failure> {
+    if let Some(frame) = grant.frame.filter(|frame| frame.is_apart()) {
+        return decode_apart(bytes, frame, geometry, grant);
+    }
     let bytes = if format == ImageFormat::Png {
         png_parts::without_descriptions(bytes)
     } else {
         Cow::Borrowed(bytes)
     };
-    let decoder = open_within(&bytes, format, limits)?;
+    let decoder = open_within(&bytes, format, grant)?;
     let (width, height) = decoder.dimensions();
     let (layout, sample) = layout(decoder.color_type())?;
     let mut reducer = Reducer::new(width, height, layout, geometry)
@@ -149,27 +102,12 @@ pub(super) fn decode(
     reducer.finish().ok_or_else(|| Failure::new(Outcome::Corrupt, Stage::Decode, "rows are missing"))
 }
 
-/// Decodes a JPEG.
-pub(super) fn decode_jpeg(
-    bytes: &[u8],
-    frame: &Frame,
-    geometry: Geometry,
-    limits: &Limits,
-) -> Result<Box<Tile>, Failure> {
-    let bytes = frame.with_height(bytes);
-    if frame.is_apart() {
-        decode_apart(&bytes, frame, geometry, limits)
-    } else {
-        decode(&bytes, ImageFormat::Jpeg, geometry, limits)
-    }
-}
-
 /// Decodes a sequential JPEG whose components come in scans of their own, which the usual decoder gets wrong or refuses.
 fn decode_apart(
     bytes: &[u8],
     frame: &Frame,
     geometry: Geometry,
-    limits: &Limits,
+    grant: &Grant<'_>,
 ) -> Result<Box<Tile>, Failure> {
     use jpeg_decoder::{Decoder, Error, PixelFormat};
     let failure = |error: Error| {
@@ -177,8 +115,8 @@ fn decode_apart(
             if matches!(error, Error::Unsupported(_)) { Outcome::Unsupported } else { Outcome::Corrupt };
         Failure::new(outcome, Stage::Decode, error.to_string())
     };
-    let mut decoder = Decoder::new(bytes);
-    decoder.set_max_decoding_buffer_size(usize::try_from(limits.max_decode_bytes).unwrap_or(usize::MAX));
+    let mut decoder = Decoder::new(Essential::of(bytes, frame));
+    decoder.set_max_decoding_buffer_size(usize::try_from(grant.bytes).unwrap_or(usize::MAX));
     let pixels = decoder.decode().map_err(failure)?;
     let layout = match decoder.info().map(|information| information.pixel_format) {
         Some(PixelFormat::L8) => PixelLayout::Luma,

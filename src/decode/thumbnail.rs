@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, GrayImage, ImageDecoder, RgbImage};
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, RgbImage};
 
 use super::jpeg::structure::Frame;
+use super::panic_guard::Place;
 use super::{Format, Limits, Probe, panic_guard, picture_of, pixels, png_parts};
 use crate::outcome::{Failure, Outcome, Stage};
 
@@ -57,8 +58,9 @@ pub fn thumbnail(
     if let Some(failure) = &probe.failure {
         return Err(failure.clone());
     }
-    // The decoded picture is turned into 8-bit colours, which takes as much again.
-    if probe.pixel_bytes.saturating_mul(2) > limits.max_decode_bytes {
+    // The decoded picture is turned into colours of three bytes.
+    let pixels = u64::from(probe.facts.width.unwrap_or(0)) * u64::from(probe.facts.height.unwrap_or(0));
+    if probe.pixel_bytes.saturating_add(3 * pixels) > limits.max_decode_bytes {
         return Err(Failure::new(Outcome::OverLimit, Stage::Limits, "its pixels are over the limits"));
     }
     let decoder = probe
@@ -70,14 +72,15 @@ pub fn thumbnail(
     if probe.frame.as_ref().is_some_and(Frame::is_apart) {
         return Err(Failure::new(Outcome::Unsupported, Stage::Decode, "components in scans of their own"));
     }
-    let (bytes, decoder) = picture_of(bytes, decoder);
     panic_guard::caught(|| {
-        let bytes = match (&probe.frame, decoder) {
-            (Some(frame), _) => frame.with_height(bytes),
-            (None, image::ImageFormat::Png) => png_parts::without_descriptions(bytes),
-            (None, _) => Cow::Borrowed(bytes),
+        panic_guard::passing(Place::Thumbnail);
+        let (bytes, decoder) = picture_of(bytes, decoder);
+        let bytes = if decoder == ImageFormat::Png {
+            png_parts::without_descriptions(bytes)
+        } else {
+            Cow::Borrowed(bytes)
         };
-        let decoder = pixels::open_within(&bytes, decoder, limits)?;
+        let decoder = pixels::open_within(&bytes, decoder, &probe.grant())?;
         let (width, height) = decoder.dimensions();
         let picture = DynamicImage::from_decoder(decoder).map_err(|error| failed(&error))?;
         let (width, height) = fitted(width, height);

@@ -14,6 +14,7 @@ use super::calibrate::{Winner, measure_cached, tuned};
 use super::flat::FlatIndex;
 use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
+use crate::decode::Picture;
 use crate::gpu::bands::{BandPass, JoinLimits};
 use crate::gpu::code::TILE_BATCH;
 use crate::gpu::flat::SearchLimits;
@@ -226,6 +227,16 @@ impl Backend {
     #[must_use]
     pub fn tile_batch(&self) -> usize {
         if self.current_gpu().is_some() { TILE_BATCH } else { CPU_TILE_BATCH }
+    }
+
+    /// Hashes of pictures, in order: on a GPU by its shader, else what their decoder's thread computed already. They are equal to the bit.
+    #[must_use]
+    pub fn hash_pictures(&self, pictures: Vec<Picture>) -> Vec<TileHash> {
+        if !self.is_gpu() {
+            return pictures.iter().map(|picture| picture.hash).collect();
+        }
+        let tiles: Vec<Box<Tile>> = pictures.into_iter().map(|picture| picture.tile).collect();
+        self.hash_tiles(&tiles)
     }
 
     /// Codes of all orientations and quality of each tile, in order.

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use super::Tile;
 use super::dct::coefficients;
 use super::quality::quality;
+use super::stability::unstable_among;
 
 /// A 256-bit PDQ hash.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
@@ -113,6 +114,14 @@ pub struct TileHash {
 #[must_use]
 pub fn hash_tile(tile: &Tile) -> TileHash {
     TileHash { codes: codes(&coefficients(tile)), quality: quality(tile) }
+}
+
+/// [`hash_tile`] and [`unstable_bits`](super::unstable_bits) with one transform for both.
+#[must_use]
+pub fn hash_and_stability(tile: &Tile) -> (TileHash, u16) {
+    let coefficients = coefficients(tile);
+    let hash = TileHash { codes: codes(&coefficients), quality: quality(tile) };
+    (hash, unstable_among(&coefficients))
 }
 
 /// Codes of all eight orientations, from the picture's own coefficients.

@@ -14,7 +14,7 @@ pub mod stability;
 mod vector;
 pub(crate) mod weights;
 
-pub use code::{Code, ParseCodeError, TileHash, hash_tile};
+pub use code::{Code, ParseCodeError, TileHash, hash_and_stability, hash_tile};
 pub use filter::{Geometry, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile};
 pub use orientation::Orientation;
 pub use stability::unstable_bits;

@@ -14,7 +14,12 @@ const ONE: i64 = 32 << (2 * COSINE_FRACTION_BITS - PASS_SHIFT + TILE_FRACTION_BI
 /// threshold, midway between the 128th and the 129th smallest.
 #[must_use]
 pub fn unstable_bits(tile: &Tile) -> u16 {
-    unstable_within(&coefficients(tile), ONE / 2)
+    unstable_among(&coefficients(tile))
+}
+
+/// The same, of a tile's coefficients.
+pub(super) fn unstable_among(coefficients: &[i64; 256]) -> u16 {
+    unstable_within(coefficients, ONE / 2)
 }
 
 /// How many coefficients lie within `margin` of the threshold, in the integers' own scale.

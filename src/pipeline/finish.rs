@@ -82,20 +82,22 @@ impl Finisher<'_> {
 
     fn hash_batch(&self, findings: Vec<Finding>) -> Batch {
         let mut batch = Batch { sets: self.sets.ids(), ..Batch::default() };
-        let mut tiles = Vec::new();
+        let mut pictures = Vec::new();
         let mut contents = Vec::new();
         for finding in findings {
             batch.items.push(finding.item);
             let Some(content) = finding.content else { continue };
-            let derivation = content.picture.map(|Picture { tile, derivation }| {
-                tiles.push(tile);
+            let derivation = content.picture.map(|picture| {
+                let derivation = picture.derivation.clone();
+                pictures.push(picture);
                 derivation
             });
             contents.push((content.digests, content.size, content.facts, derivation, content.trivial));
         }
         let watch = self.progress.profile.start_on(Stage::Hashing, self.threads);
-        let mut hashes = self.backend.hash_tiles(&tiles).into_iter();
-        watch.stop(tiles.len() as u64, 0);
+        let count = pictures.len() as u64;
+        let mut hashes = self.backend.hash_pictures(pictures).into_iter();
+        watch.stop(count, 0);
         for (digests, size, facts, derivation, trivial) in contents {
             let with_hash =
                 |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });

@@ -303,16 +303,17 @@ fn hash_batch(
     backend: &Backend,
     hash_pool: &rayon::ThreadPool,
 ) -> Vec<(u64, HashedFile)> {
-    let mut tiles = Vec::new();
+    let mut pictures = Vec::new();
     let mut files = Vec::with_capacity(batch.len());
     for Examined { file, facts, picture } in batch {
-        let derivation = picture.map(|Picture { tile, derivation }| {
-            tiles.push(tile);
+        let derivation = picture.map(|picture| {
+            let derivation = picture.derivation.clone();
+            pictures.push(picture);
             derivation
         });
         files.push((file, facts, derivation));
     }
-    let mut hashes = hash_pool.install(|| backend.hash_tiles(&tiles)).into_iter();
+    let mut hashes = hash_pool.install(|| backend.hash_pictures(pictures)).into_iter();
     let mut with_hash =
         |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
     files

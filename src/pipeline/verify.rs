@@ -36,7 +36,7 @@ use crate::case::{CodeMatch, ContentHits, DigestHit, Unconfirmed};
 use crate::decode::{DecodePath, PictureHash};
 use crate::matching::{DELTA, QUALITY_DELTA, VerifyMode};
 use crate::outcome::Outcome;
-use crate::pdq::{TileHash, hash_tile};
+use crate::pdq::TileHash;
 use crate::source::Digests;
 
 /// What is matched of a content.
@@ -302,7 +302,7 @@ impl Verifier<'_> {
             });
             return Some(picture.map(|mut picture| {
                 picture.derivation.pixels_because = Some("verified".into());
-                PictureHash { hash: hash_tile(&picture.tile), derivation: picture.derivation }
+                PictureHash { hash: picture.hash, derivation: picture.derivation }
             }));
         }
         Some(Err(Unconfirmed::SourceGone))

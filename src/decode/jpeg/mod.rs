@@ -14,6 +14,7 @@ mod baseline;
 mod bits;
 mod channel;
 mod dispatch;
+pub(super) mod essential;
 mod gather;
 mod huffman;
 mod plan;

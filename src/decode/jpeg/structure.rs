@@ -4,7 +4,6 @@
 //! that would be a code of something else, so a file without its end-of-image marker is `corrupt`, as it
 //! is an error for the reference's decoder. What follows the end is not looked at.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 /// Markers that are told apart, by their second byte.
@@ -21,6 +20,7 @@ pub(in crate::decode) mod marker {
     pub const NUMBER_OF_LINES: u8 = 0xdc;
     pub const RESTART_INTERVAL: u8 = 0xdd;
     pub const APPLICATION_0: u8 = 0xe0;
+    pub const APPLICATION_1: u8 = 0xe1;
     pub const APPLICATION_14: u8 = 0xee;
 }
 
@@ -31,6 +31,8 @@ pub(in crate::decode) struct Segment<'a> {
     pub marker: u8,
     /// What follows the length; empty where the file ends before.
     pub content: &'a [u8],
+    /// The offset of its marker.
+    pub start: usize,
     /// The offset behind it: of a scan's header, its entropy-coded data.
     pub end: usize,
 }
@@ -64,7 +66,7 @@ impl<'a> Iterator for Segments<'a> {
             match marker {
                 marker::END_OF_IMAGE => {
                     self.position = self.bytes.len();
-                    return Some(Segment { marker, content: &[], end: start });
+                    return Some(Segment { marker, content: &[], start: start - 2, end: start });
                 }
                 marker::FIRST_RESTART..=marker::START_OF_IMAGE | 0x01 => {
                     self.position = start;
@@ -77,7 +79,7 @@ impl<'a> Iterator for Segments<'a> {
             let content = self.bytes.get(start + 2..).filter(|_| length >= 2)?;
             let content = content.get(..length - 2).unwrap_or_default();
             self.position = start + length;
-            return Some(Segment { marker, content, end: self.position });
+            return Some(Segment { marker, content, start: start - 2, end: self.position });
         }
     }
 }
@@ -107,6 +109,8 @@ pub(in crate::decode) struct Frame {
     pub components: Vec<Component>,
     /// Scans that the file has.
     pub scans: usize,
+    /// Blocks that they go through, together.
+    pub visits: u64,
     /// Where the frame header leaves the height open.
     pub open_height: Option<OpenHeight>,
 }
@@ -114,10 +118,10 @@ pub(in crate::decode) struct Frame {
 /// A height that follows the first scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::decode) struct OpenHeight {
-    /// Offset of the two bytes in the frame header.
-    header: usize,
+    /// The offset of the frame header's marker.
+    pub header: usize,
     /// The segment of the number of lines.
-    segment: Range<usize>,
+    pub lines: Range<usize>,
 }
 
 impl Frame {
@@ -126,15 +130,69 @@ impl Frame {
         self.marker != marker::PROGRESSIVE && self.scans > 1
     }
 
-    /// The file as decoders want it that know the height from the frame header alone.
-    pub fn with_height<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        let Some(open) = &self.open_height else { return Cow::Borrowed(bytes) };
-        let mut bytes = bytes.to_vec();
-        if let Some(height) = bytes.get_mut(open.header..open.header + 2) {
-            height.copy_from_slice(&self.height.to_be_bytes());
+    /// The largest factors of its components, at least one.
+    pub fn most_factors(&self) -> (u8, u8) {
+        let wider = |most: (u8, u8), component: &Component| {
+            (most.0.max(component.across), most.1.max(component.down))
+        };
+        self.components.iter().fold((1, 1), wider)
+    }
+
+    /// Samples across and down of a component with those of incomplete units.
+    pub fn padded(&self, component: &Component) -> (u64, u64) {
+        let (most_across, most_down) = self.most_factors();
+        let samples = |pixels: u16, factor: u8, most: u8| {
+            u64::from(pixels).div_ceil(8 * u64::from(most)) * 8 * u64::from(factor.max(1))
+        };
+        (samples(self.width, component.across, most_across), samples(self.height, component.down, most_down))
+    }
+
+    /// Blocks of a component with those of incomplete units.
+    fn blocks_of(&self, component: &Component) -> u64 {
+        let (across, down) = self.padded(component);
+        across / 8 * (down / 8)
+    }
+
+    /// Blocks of all components.
+    pub fn blocks(&self) -> u64 {
+        self.components.iter().map(|component| self.blocks_of(component)).sum()
+    }
+
+    /// Counts a scan with this header. The height may follow the first one, so its blocks are counted at the end.
+    fn count_scan(&mut self, content: &[u8], scanned: &mut [u64]) {
+        self.scans += 1;
+        let Some((&count, selectors)) = content.split_first() else { return };
+        for &[id, _] in selectors.as_chunks().0.iter().take(usize::from(count)) {
+            let place = self.components.iter().position(|component| component.id == id);
+            if let Some(scans) = place.and_then(|place| scanned.get_mut(place)) {
+                *scans += 1;
+            }
         }
-        bytes.drain(open.segment.clone());
-        Cow::Owned(bytes)
+    }
+
+    /// The frame header with this content; `None` where it is malformed.
+    pub fn parse(marker: u8, content: &[u8]) -> Option<Self> {
+        let [precision, height_high, height_low, width_high, width_low, count, components @ ..] = content
+        else {
+            return None;
+        };
+        let (components, _) = components.as_chunks::<3>();
+        let component = |&[id, sampling, quantisation]: &[u8; 3]| Component {
+            id,
+            across: sampling >> 4,
+            down: sampling & 15,
+            quantisation,
+        };
+        Some(Self {
+            marker,
+            precision: *precision,
+            height: u16::from_be_bytes([*height_high, *height_low]),
+            width: u16::from_be_bytes([*width_high, *width_low]),
+            components: components.get(..usize::from(*count))?.iter().map(component).collect(),
+            scans: 0,
+            visits: 0,
+            open_height: None,
+        })
     }
 }
 
@@ -161,13 +219,15 @@ pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
     let mut found = Structure::default();
     let mut scanned = false;
     let mut frame_at = None;
-    for Segment { marker, content, end } in Segments::new(bytes) {
+    // Of each component, how many scans have it.
+    let mut components_scanned = Vec::new();
+    for Segment { marker, content, start, end } in Segments::new(bytes) {
         match marker {
             marker::END_OF_IMAGE => found.complete = scanned,
             marker::START_OF_SCAN => {
                 scanned = true;
                 if let Some(frame) = &mut found.frame {
-                    frame.scans += 1;
+                    frame.count_scan(content, &mut components_scanned);
                 }
             }
             marker::NUMBER_OF_LINES => {
@@ -175,43 +235,24 @@ pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
                     && frame.height == 0
                 {
                     frame.height = u16::from_be_bytes(lines);
-                    // A marker and a length of two bytes each stand before the content.
-                    let segment = end - content.len() - 4..end;
-                    frame.open_height =
-                        frame_at.map(|start: usize| OpenHeight { header: start + 1, segment });
+                    frame.open_height = frame_at.map(|header| OpenHeight { header, lines: start..end });
                 }
             }
             // 0xC4, 0xC8 and 0xCC are tables and a reserved value among the frame headers.
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) && found.frame.is_none() => {
-                found.frame = frame(marker, content);
-                frame_at = Some(end - content.len());
+                found.frame = Frame::parse(marker, content);
+                frame_at = Some(start);
+                let components = found.frame.as_ref().map_or(0, |frame| frame.components.len());
+                components_scanned = vec![0; components];
             }
             _ => {}
         }
     }
+    if let Some(frame) = &mut found.frame {
+        let visits = frame.components.iter().zip(components_scanned);
+        frame.visits = visits.map(|(component, scans)| frame.blocks_of(component) * scans).sum();
+    }
     found
-}
-
-fn frame(marker: u8, content: &[u8]) -> Option<Frame> {
-    let [precision, height_high, height_low, width_high, width_low, count, components @ ..] = content else {
-        return None;
-    };
-    let (components, _) = components.as_chunks::<3>();
-    let component = |&[id, sampling, quantisation]: &[u8; 3]| Component {
-        id,
-        across: sampling >> 4,
-        down: sampling & 15,
-        quantisation,
-    };
-    Some(Frame {
-        marker,
-        precision: *precision,
-        height: u16::from_be_bytes([*height_high, *height_low]),
-        width: u16::from_be_bytes([*width_high, *width_low]),
-        components: components.get(..usize::from(*count))?.iter().map(component).collect(),
-        scans: 0,
-        open_height: None,
-    })
 }
 
 #[cfg(test)]
@@ -249,8 +290,7 @@ mod tests {
         let found = structure(&bytes);
         let frame = found.frame.unwrap();
         assert_eq!((found.complete, frame.height), (true, 30));
-        let closed = frame.with_height(&bytes);
-        assert_eq!(structure(&closed).frame.unwrap(), Frame { open_height: None, ..frame });
+        assert_eq!(frame.open_height.unwrap().lines, end..end + 6);
     }
 
     #[test]

@@ -279,7 +279,7 @@ impl Bench {
         let pixels = u64::from(probe.facts.width.unwrap_or(0)) * u64::from(probe.facts.height.unwrap_or(0));
         let tally = Tally { files: 1, pixels, bytes: bytes.len() as u64, seconds };
         match picture {
-            Ok(Picture { tile, derivation }) => {
+            Ok(Picture { tile, derivation, .. }) => {
                 match derivation.path {
                     DecodePath::Coefficients => done.tallies.coefficients.add(&tally),
                     DecodePath::Pixels => done.tallies.pixels.add(&tally),

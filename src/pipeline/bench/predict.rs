@@ -128,10 +128,11 @@ fn add_up(measured: &Measured<'_>, total: f64, decoded: Decoded) -> Option<Predi
     }
     stages.push(on_threads("digesting", TERABYTE / measured.digest_bytes_per_second));
     stages.push(on_threads("decoding", decoded.seconds));
-    if let Some(hashing) = measured.hashing.filter(|hashing| hashing.pictures_per_second > 0.0) {
-        let stage = if hashing.on_threads { "hashing" } else { "hashing on the GPU" };
+    // On the CPU it is done where pictures are decoded, and is in that figure.
+    let on_gpu = |hashing: &&HashRate| !hashing.on_threads && hashing.pictures_per_second > 0.0;
+    if let Some(hashing) = measured.hashing.filter(on_gpu) {
         let hours = hours(decoded.pictures / hashing.pictures_per_second);
-        stages.push(StageHours { stage, hours, on_threads: hashing.on_threads });
+        stages.push(StageHours { stage: "hashing on the GPU", hours, on_threads: false });
     }
     let slowest = |on_threads: bool| {
         let stages = stages.iter().filter(move |stage| stage.on_threads == on_threads);
@@ -193,13 +194,13 @@ mod tests {
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * b.abs(), "{a} {b}");
         let mut notes = Vec::new();
         let prediction = predict(&measured, &mut notes).unwrap();
-        // Threads: digests 2000 s / 4, decoding 5000 s / 4, hashing 10 × 500 pictures at 500 a second.
-        near(prediction.threads_hours, (500.0 + 1250.0 + 10.0) / 3600.0);
+        // Threads: digests 2000 s / 4, decoding 5000 s / 4, with which the CPU hashes.
+        near(prediction.threads_hours, (500.0 + 1250.0) / 3600.0);
         near(prediction.hours_per_terabyte, 5000.0 / 3600.0);
         assert_eq!(prediction.limited_by, "storage");
-        near(prediction.storage_limits_below_bytes_per_second, 1e12 / 1760.0);
+        near(prediction.storage_limits_below_bytes_per_second, 1e12 / 1750.0);
         // From pixels: decoding 50,000 s / 4.
-        near(prediction.hours_per_terabyte_from_pixels.unwrap(), (500.0 + 12_500.0 + 10.0) / 3600.0);
+        near(prediction.hours_per_terabyte_from_pixels.unwrap(), (500.0 + 12_500.0) / 3600.0);
         near(prediction.files_per_terabyte, 20.0 * 500.0);
         near(prediction.pictures_per_terabyte, 5_000.0);
         assert!(notes.is_empty(), "{notes:?}");
@@ -207,7 +208,7 @@ mod tests {
         measured.storage_bytes_per_second = Some(2e9);
         let prediction = predict(&measured, &mut notes).unwrap();
         assert_eq!(prediction.limited_by, "decoding");
-        near(prediction.hours_per_terabyte, 1760.0 / 3600.0);
+        near(prediction.hours_per_terabyte, 1750.0 / 3600.0);
         assert!(notes.is_empty(), "{notes:?}");
     }
 

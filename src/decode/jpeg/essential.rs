@@ -1,0 +1,115 @@
+//! What of a JPEG its pixel decoder is to see: the segments that make its pixels, as they were understood here.
+//!
+//! Decoders do not agree on where a segment begins in a damaged header, and one that saw another frame than the one whose memory
+//! was granted would take what it likes. So it is given the segments that were seen here, one right behind the other. What only
+//! describes is left out: extended XMP takes `zune-jpeg` the square of its segments. What follows the end of the image is left
+//! out too, and a height that follows the first scan is put where decoders look for it.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+
+use super::structure::{Frame, Segment, Segments, marker};
+
+/// Reads a JPEG's essential bytes.
+#[derive(Debug)]
+pub(in crate::decode) struct Essential<'a> {
+    bytes: &'a [u8],
+    frame: &'a Frame,
+    segments: Segments<'a>,
+    /// The segment that is read after the current piece.
+    next: Option<Segment<'a>>,
+    /// What is being read, and how much of it was.
+    piece: Cow<'a, [u8]>,
+    read: usize,
+}
+
+impl<'a> Essential<'a> {
+    /// Of a file with this frame.
+    pub fn of(bytes: &'a [u8], frame: &'a Frame) -> Self {
+        let mut segments = Segments::new(bytes);
+        let next = segments.next();
+        let start = &bytes[..bytes.len().min(2)];
+        Self { bytes, frame, segments, next, piece: Cow::Borrowed(start), read: 0 }
+    }
+
+    /// The next segment that counts, a scan with its data; `None` at the end.
+    fn next_piece(&mut self) -> Option<Cow<'a, [u8]>> {
+        loop {
+            let segment = self.next.take()?;
+            let Segment { marker, start, end, .. } = segment;
+            self.next = self.segments.next();
+            let whole = self.bytes.get(start..end);
+            match marker {
+                marker::START_OF_SCAN => {
+                    // Its data ends where the next segment begins.
+                    let end = self.next.map_or(self.bytes.len(), |next| next.start);
+                    return self.bytes.get(start..end).map(Cow::Borrowed);
+                }
+                marker::NUMBER_OF_LINES if self.is_open(|open| open.lines.start == start) => {}
+                0xc0..=0xcf if self.is_open(|open| open.header == start) => {
+                    let mut header = whole?.to_vec();
+                    // Marker, length and precision stand before it.
+                    header.get_mut(5..7)?.copy_from_slice(&self.frame.height.to_be_bytes());
+                    return Some(Cow::Owned(header));
+                }
+                marker::APPLICATION_0 | marker::APPLICATION_14 | 0xc0..marker::APPLICATION_0 => {
+                    // One that is cut off counts as far as it goes.
+                    return whole.or(self.bytes.get(start..)).map(Cow::Borrowed);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn is_open(&self, there: impl Fn(&super::structure::OpenHeight) -> bool) -> bool {
+        self.frame.open_height.as_ref().is_some_and(there)
+    }
+}
+
+impl Read for Essential<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let count = available.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&available[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+
+    /// At once, so that the buffer need not grow beyond the file.
+    fn read_to_end(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        buffer.try_reserve_exact(self.bytes.len())?;
+        let before = buffer.len();
+        loop {
+            let piece = self.fill_buf()?;
+            if piece.is_empty() {
+                return Ok(buffer.len() - before);
+            }
+            buffer.extend_from_slice(piece);
+            let count = piece.len();
+            self.consume(count);
+        }
+    }
+}
+
+impl BufRead for Essential<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.read == self.piece.len() {
+            match self.next_piece() {
+                Some(piece) => (self.piece, self.read) = (piece, 0),
+                None => return Ok(&[]),
+            }
+        }
+        Ok(&self.piece[self.read..])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.read += count;
+    }
+}
+
+/// Decoders ask for it and do not use it.
+impl Seek for Essential<'_> {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
