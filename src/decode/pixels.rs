@@ -6,7 +6,7 @@ use std::io::{BufRead, Cursor, Seek};
 use image::error::{ImageError, LimitErrorKind};
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::bounds::{Header, Metered};
+use super::bounds::{Header, Metered, check_fax};
 use super::jpeg::essential::Essential;
 use super::jpeg::structure::Frame;
 use super::stated::stated_size;
@@ -59,7 +59,10 @@ pub(super) fn open_within<'a>(
     limits.max_alloc = Some(grant.bytes);
     let decoder = match (grant.frame, format) {
         (Some(frame), _) => open_limited(Essential::of(bytes, frame), format, limits)?,
-        (None, ImageFormat::Tiff) => open_limited(Metered::new(bytes), format, limits)?,
+        (None, ImageFormat::Tiff) => {
+            check_fax(bytes)?;
+            open_limited(Metered::new(bytes), format, limits)?
+        }
         (None, _) => open_limited(Cursor::new(bytes), format, limits)?,
     };
     if decoder.dimensions() != (grant.width, grant.height) || decoder.total_bytes() > grant.bytes {

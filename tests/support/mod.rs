@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub mod cli;
+pub mod crafted;
 pub mod faults;
 pub mod known;
 pub mod made_case;

@@ -18,7 +18,7 @@ use image::{ImageDecoder, ImageFormat};
 use super::jpeg::structure::Frame;
 use super::{Format, pixels};
 use crate::outcome::{Failure, Outcome, Stage};
-pub(super) use tiff::Metered;
+pub(super) use tiff::{Metered, check_fax};
 
 /// What decoding takes, from the header alone.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,10 @@
 //! It allocates by the lists of strips and tiles, a row of a tile whatever the picture's width, and for a JPEG strip whatever that
 //! JPEG is. It reads each strip from its offset on as far as its compression goes, and nothing forbids that many are the same.
 
+use std::convert::Infallible;
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
+
+use fax::decoder::{DecodeStatus, Group4Decoder};
 
 use super::jpeg::{are_tables, decoder_bytes, strip};
 use super::{Header, TABLES, corrupt};
@@ -228,6 +231,40 @@ impl Chunks {
         }
         Ok(most)
     }
+}
+
+/// Refuses faxes whose lines go back and forth. `fax` 0.2.7 looks for the next change of colour in the line above from where it was
+/// last, back as well as on: in a line with thousands of changes at the same place each symbol costs thousands of steps.
+pub(in crate::decode) fn check_fax(bytes: &[u8]) -> Result<(), Failure> {
+    let Some(directory) = Directory::first(bytes) else { return Ok(()) };
+    let single = |tag| directory.entry(tag).and_then(|entry| directory.number(&entry, 0));
+    if single(tag::COMPRESSION) != Some(FAX4) {
+        return Ok(());
+    }
+    let (width, height) = (single(tag::WIDTH).unwrap_or(0), single(tag::HEIGHT).unwrap_or(0));
+    // The decoder takes one sample a pixel.
+    let chunks = Chunks::of(&directory, width.max(1), height.max(1), 1)?;
+    let Ok(width) = u16::try_from(chunks.width) else { return Ok(()) };
+    for index in 0..chunks.count {
+        let place = directory.number(&chunks.offsets, index).zip(directory.number(&chunks.bytes, index));
+        let Some(strip) = place.and_then(|(offset, length)| directory.cut(offset, length)) else { continue };
+        let Ok(mut decoder) = Group4Decoder::new(strip.iter().map(|&byte| Ok::<u8, Infallible>(byte)), width)
+        else {
+            continue;
+        };
+        for _ in 0..chunks.height.min(height) {
+            // What is wrong with the data is left to the decoder.
+            if !matches!(decoder.advance(), Ok(DecodeStatus::Incomplete)) {
+                break;
+            }
+            let changes = decoder.transition();
+            let ordered = changes.is_sorted() && changes.windows(4).all(|four| four[0] < four[3]);
+            if !ordered {
+                return Err(corrupt("a fax with lines that go back and forth"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The bytes of a TIFF for its decoder, which fails once it has read many times as much as there is: nothing forbids that thousands of
