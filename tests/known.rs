@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use sha2::{Digest, Sha256};
-use tamis::known::{KnownError, KnownSet, ReadOptions};
+use tamis::known::{KnownError, KnownSet, ListKind, ReadOptions};
 use tamis::pdq::{Code, Geometry};
 use tamis::source::Digests;
 use tempfile::TempDir;
@@ -154,11 +154,13 @@ fn malformed_lines_are_refused_with_their_place() {
     let skip = " (--skip-bad-lines counts such lines instead)";
     for (content, expected) in [
         (
-            format!("{CODE}\n{MD5}\n"),
-            format!("SET, line 2: 32 hex digits are no PDQ code; for MD5s write a first line `md5`{skip}"),
+            format!("{CODE},90\n{MD5}\n"),
+            format!(
+                "SET, line 2: 32 hex digits are not a PDQ hash; MD5s belong in a list of their own{skip}"
+            ),
         ),
         (
-            format!("{CODE}\n\n# comment\n{}g\n", &CODE[1..]),
+            format!("{CODE},\n\n# comment\n{}g\n", &CODE[1..]),
             format!("SET, line 4: a PDQ code: character 64 is not a hex digit{skip}"),
         ),
         (
@@ -202,7 +204,6 @@ fn no_quote_swallows_a_record() {
         (&["a", "\"12 inch", "b"], (2, 1), 3),
         (&["a", "b", "\"12 inch"], (2, 1), 4),
         (&["\"12 inch", "\"", "c"], (1, 2), 2),
-        (&["a", "\"b\" or \"c\"", "d"], (2, 1), 3),
         (&["\"two", "lines\"", "c"], (2, 1), 2),
     ] {
         let content: String =
@@ -214,6 +215,11 @@ fn no_quote_swallows_a_record() {
     }
     // The twins that must be read: quotes that are closed, and quotes that are characters.
     assert_eq!(count(&format!("pdq,name\n{}{}", row("\"12\"\" long\""), row("12\" long"))), (2, 0));
+    // A quote that should have been doubled swallows nothing either, and is counted.
+    let odd = lists.read(format!("pdq,name\n{}{}", row("\"b\" or \"c\""), row("d"))).unwrap();
+    assert_eq!((odd.counts().records, odd.counts().odd_fields), (2, 1));
+    assert_eq!(columns(&odd, 0), [("name", "b\" or \"c")]);
+    assert!(lists.error(format!("pdq,name\n{CODE},\"b\",\"c\"\n")).contains("3 fields"));
     // Carriage returns alone end no line here, and must hide none.
     assert!(lists.error(format!("pdq,name\r{CODE},a\r")).contains("carriage returns alone"));
     assert!(lists.error(format!("{CODE},90,a\r{CODE},90,b\n")).contains("carriage return within the line"));
@@ -242,19 +248,74 @@ fn what_is_wrong_with_a_header_is_said() {
     assert!(lists.error(utf_16).contains("UTF-16 text: save it as UTF-8"));
 }
 
+/// Lines of digits and nothing else: their length says what they are, or leaves it open, and nothing is guessed.
 #[test]
-fn a_bare_list_is_told_from_one_that_says_what_it_is() {
+fn a_list_of_digits_alone_is_what_it_is_or_is_refused() {
     let lists = Lists::new();
-    assert!(lists.read(format!("{CODE}\n{OTHER}\n")).unwrap().is_bare());
-    for told in [format!("pdq\n{CODE}\n"), format!("{CODE},50\n"), format!("{CODE},,name\n{OTHER}\n")] {
-        assert!(!lists.read(&told).unwrap().is_bare(), "{told}");
+    let with = |list| ReadOptions { list, ..options() };
+    let counts = |set: KnownSet| (set.counts().records, set.counts().codes, set.counts().with_digests);
+    for digest in [MD5, SHA1] {
+        let upper = digest.to_uppercase();
+        let path = lists.file(format!("\u{feff}# ours\r\n{upper}  \r\n\n  {digest}\t\n"));
+        let set = KnownSet::read(&path, &with(None)).unwrap();
+        assert_eq!(set.find_digests(&abc()).len(), 2, "{digest}");
+        assert_eq!(counts(set), (2, 0, 2));
     }
+    let path = lists.file(format!("{SHA256}\n{}\n", SHA256.to_uppercase()));
+    let error = KnownSet::read(&path, &with(None)).unwrap_err().to_string();
+    for part in ["64 hex digits", "--list sha256", "--list pdq", "a first line `sha256` or `pdq`"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let set = KnownSet::read(&path, &with(Some(ListKind::Sha256))).unwrap();
+    assert_eq!(set.find_digests(&abc()).len(), 2);
+    assert_eq!(counts(set), (2, 0, 2));
+    assert_eq!(counts(KnownSet::read(&path, &with(Some(ListKind::Pdq))).unwrap()), (2, 2, 0));
+    for list in [ListKind::Md5, ListKind::Sha1] {
+        let error = KnownSet::read(&path, &with(Some(list))).unwrap_err().to_string();
+        assert!(error.contains(&format!("--list {} was given", list.name())), "{error}");
+    }
+    // What says itself what it is needs no option and heeds none: a header, a quality or a name, a geometry.
+    for said in
+        [format!("pdq\n{CODE}\n"), format!("{CODE}\n{OTHER},50\n"), format!("# geometry: full\n{CODE}\n")]
+    {
+        for list in [None, Some(ListKind::Pdq)] {
+            let set = KnownSet::read(&lists.file(&said), &with(list)).unwrap();
+            assert!(set.counts().codes > 0 && set.counts().with_digests == 0, "{said}");
+        }
+    }
+    let said = lists.file(format!("sha256\n{SHA256}\n"));
+    assert_eq!(counts(KnownSet::read(&said, &with(Some(ListKind::Pdq))).unwrap()), (1, 0, 1));
+    // Lengths are not mixed, and a malformed first line does not hide what the rest is.
+    let error = lists.error(format!("{MD5}\n{SHA1}\n"));
+    assert!(
+        error.starts_with("SET, line 2: an MD5 has 32 hex digits, this has 40 characters: is it a SHA-1?"),
+        "{error}"
+    );
+    let path = lists.file(format!("nonsense\n{SHA256}\n"));
+    let error = KnownSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap_err();
+    assert!(error.to_string().contains("--list sha256"), "{error}");
+}
+
+/// A field that nothing is matched by costs no record of a table, and is counted.
+#[test]
+fn odd_fields_of_tables_are_kept_and_counted() {
+    let lists = Lists::new();
+    let set = lists.read([b"md5,note,quality\n", MD5.as_bytes(), b",ann\xe9e,fair\n"].concat()).unwrap();
+    assert_eq!(columns(&set, 0), [("note", "ann\\xe9e"), ("quality", "fair")]);
+    assert_eq!((set.counts().odd_fields, set.find_digests(&abc()).len()), (1, 1));
+    // The quality of a hash decides whether it is matched; without one it decides nothing.
+    let set = lists.read(format!("md5,pdq,quality\n{MD5},,fair\n")).unwrap();
+    assert_eq!((set.counts().odd_fields, set.find_digests(&abc()).len()), (1, 1));
+    assert!(lists.error(format!("md5,pdq,quality\n{MD5},{CODE},fair\n")).contains("the quality `fair`"));
+    let set = lists.read(format!("\\{MD5}  a\\qb\n")).unwrap();
+    assert_eq!(columns(&set, 0), [("name", "a\\\\qb")]);
+    assert_eq!(set.counts().odd_fields, 1);
 }
 
 #[test]
 fn malformed_lines_are_counted_where_that_was_asked_for() {
     let lists = Lists::new();
-    let path = lists.file(format!("{CODE}\nnonsense\n{MD5}\n{OTHER},x\n{OTHER},60\n"));
+    let path = lists.file(format!("nonsense\n{CODE}\n{MD5}\n{OTHER},x\n{OTHER},60\n"));
     let set = KnownSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
     assert_eq!((set.counts().records, set.counts().bad_lines, set.codes().len()), (2, 3, 2));
     // Nothing but malformed lines is no list, whatever was asked for.
@@ -290,7 +351,7 @@ fn a_set_says_its_geometry() {
     let told = ReadOptions { geometry: Some(Geometry::Full), ..options() };
     let error = KnownSet::read(&stated, &told).unwrap_err().to_string();
     assert!(error.contains("the file says its geometry is te512, the option says full"), "{error}");
-    let unstated = lists.file(format!("{CODE}\n"));
+    let unstated = lists.file(format!("{CODE},\n"));
     let told = ReadOptions { geometry: Some(Geometry::Te512), ..options() };
     assert_eq!(KnownSet::read(&unstated, &told).unwrap().geometry(), Geometry::Te512);
     assert!(lists.error(format!("# geometry: round\n{CODE}\n")).contains("neither full nor te512"));
@@ -316,7 +377,8 @@ fn the_references_lists_are_read() {
             println!("skipped: no {name}");
             continue;
         }
-        let set = KnownSet::read(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
+        let read = ReadOptions { list: Some(ListKind::Pdq), ..options() };
+        let set = KnownSet::read(&path, &read).unwrap_or_else(|error| panic!("{error}"));
         assert!(set.codes().len() >= least);
     }
 }

@@ -15,7 +15,7 @@ use std::process::Command;
 use rand::prelude::*;
 use support::cli::{errors, tamis};
 use support::known::{Sets, fixture, md5, options};
-use tamis::known::{ImportFormat, SetFile};
+use tamis::known::{ImportControl, ImportFormat, ImportOptions, ListKind, SetFile};
 use tamis::source::digest::hex;
 
 const FIXTURES: [&str; 11] = [
@@ -143,8 +143,7 @@ fn more_fields_than_anybody_has() {
     let members: String = (0..300_000).map(|number| format!(",\"k{number:06}\":0")).collect();
     let twice = format!("{{\"value\":[{{\"MD5\":\"{digest}\"{members},\"k299999\":1}}]}}");
     fs::write(&path, twice).unwrap();
-    let error = sets.import(std::slice::from_ref(&path), &options("known")).unwrap_err();
-    assert!(error.contains("the key `k299999` comes twice"), "{error}");
+    sets.import(std::slice::from_ref(&path), &options("known")).unwrap();
     let columns: String = (0..100_000).map(|_| ",same").collect();
     fs::write(&path, format!("md5{columns}\n{digest}{}\n", ",x".repeat(100_000))).unwrap();
     sets.import(std::slice::from_ref(&path), &options("known")).unwrap();
@@ -257,21 +256,73 @@ fn media_within_media_are_records_however_deep() {
 }
 
 #[test]
-fn digits_without_a_word_of_what_they_are_are_warned_of() {
+fn digits_that_leave_open_what_they_are_are_refused() {
     let sets = Sets::new();
     let path = sets.0.path().with_extension("txt");
     let digits = "0123456789abcdef".repeat(4);
-    for (text, bare) in [
-        (format!("{digits}\n"), true),
-        (format!("pdq\n{digits}\n"), false),
-        (format!("{digits},90\n"), false),
-        (format!("{digits}  name\n"), false),
+    let import = |text: &str, list| {
+        fs::write(&path, text).unwrap();
+        let imported = sets.import(std::slice::from_ref(&path), &ImportOptions { list, ..options("known") });
+        imported.map(|imported| {
+            let counts = imported.manifest.counts;
+            (counts.md5, counts.sha1, counts.sha256, counts.codes)
+        })
+    };
+    let bare = format!("{digits}\n");
+    let error = import(&bare, None).unwrap_err();
+    assert!(error.contains("--list sha256 or --list pdq"), "{error}");
+    assert_eq!(import(&bare, Some(ListKind::Sha256)), Ok((0, 0, 1, 0)));
+    assert_eq!(import(&bare, Some(ListKind::Pdq)), Ok((0, 0, 0, 1)));
+    assert_eq!(import(&format!("{}\r\n", &digits[..32]), None), Ok((1, 0, 0, 0)));
+    assert_eq!(import(&format!("# ours\n{}\n", &digits[..40]), None), Ok((0, 1, 0, 0)));
+    let error = import(&format!("{}\n", &digits[..40]), Some(ListKind::Md5)).unwrap_err();
+    assert!(error.contains("--list md5 was given, but its lines have 40 hex digits"), "{error}");
+    let error = import(&format!("{}\n{}\n", &digits[..32], &digits[..40]), None).unwrap_err();
+    assert!(error.contains("record 2, byte 33: an MD5 has 32 hex digits"), "{error}");
+    for (text, expected) in [
+        (format!("pdq\n{digits}\n"), (0, 0, 0, 1)),
+        (format!("sha256\n{digits}\n"), (0, 0, 1, 0)),
+        (format!("{digits},90\n"), (0, 0, 0, 1)),
+        (format!("{digits}  name\n"), (0, 0, 1, 0)),
     ] {
-        fs::write(&path, &text).unwrap();
-        let imported = sets.import(std::slice::from_ref(&path), &options("known")).unwrap();
-        assert_eq!(imported.manifest.bare, bare, "{text}");
+        assert_eq!(import(&text, None), Ok(expected), "{text}");
     }
     fs::remove_file(path).unwrap();
+}
+
+/// What nothing is matched by costs no record: `expected.txt` has a line a file, with the number of odd fields and the last record
+/// as it is kept.
+#[test]
+fn odd_fields_cost_no_record() {
+    let sets = Sets::new();
+    let expected = fs::read_to_string(fixture("odd/expected.txt")).unwrap();
+    let mut seen = String::new();
+    let mut names: Vec<_> =
+        fs::read_dir(fixture("odd")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    for name in names.iter().map(|name| name.to_str().unwrap()).filter(|name| *name != "expected.txt") {
+        let profile = if name.ends_with("json") {
+            "vic-us"
+        } else if name.starts_with("icse") {
+            "interpol-baseline"
+        } else {
+            "known"
+        };
+        let imported = sets.import(&[fixture("odd").join(name)], &options(profile));
+        let counts = imported.unwrap_or_else(|error| panic!("{name}: {error}")).manifest.counts;
+        let set = SetFile::open(&sets.path()).unwrap();
+        set.verify(&ImportControl::default()).unwrap();
+        assert_eq!(counts.bad_records, 0);
+        assert!(counts.md5 > 0, "{name}");
+        let odd = counts.odd_fields + counts.photodna_unread;
+        let record = set.record(counts.records as u32 - 1).unwrap();
+        seen.push_str(&format!(
+            "{name}\t{odd}\t{}\t{}\n",
+            record.facts.series.unwrap_or_default(),
+            record.fields
+        ));
+    }
+    assert_eq!(seen, expected, "\n{seen}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::source::identity::FileId;
 use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
 
 /// Geometry, distance, least quality, verify, and malformed lines that were skipped: what decides a set's hits.
-type StoredSettings = (String, u32, u8, String, i64);
+type StoredSettings = (String, u32, u8, String, [i64; 3]);
 
 /// Contents with hits in set ?1 that [`CaseStore::unconfirmed`] is about.
 macro_rules! unconfirmed_contents {
@@ -308,12 +308,19 @@ impl CaseStore {
         }
         let transaction = self.connection.transaction()?;
         let (geometry, verify_name) = (set.geometry().name().to_string(), verify.name().to_string());
-        let settings = (geometry, distance, min_quality, verify_name, set.counts().bad_lines as i64);
+        let counts = set.counts();
+        // A list of digits may be read as digests once and as codes another time, so that its file alone does not say it.
+        let read = [counts.bad_lines, counts.codes, counts.with_digests].map(|count| count as i64);
+        let settings = (geometry, distance, min_quality, verify_name, read);
         let known: Option<(i64, StoredSettings)> = transaction
             .query_row(
-                "SELECT id, geometry, distance, min_quality, verify, bad_lines FROM known_set WHERE file_sha256 = ?1",
+                "SELECT id, geometry, distance, min_quality, verify, bad_lines, codes, with_digests
+                 FROM known_set WHERE file_sha256 = ?1",
                 [set.file_sha256()],
-                |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))),
+                |row| {
+                    let read = [row.get(5)?, row.get(6)?, row.get(7)?];
+                    Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, read)))
+                },
             )
             .optional()?;
         let result = match known {

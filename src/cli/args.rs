@@ -12,6 +12,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::decode::DecodeMode;
+use crate::known::ListKind;
 use crate::matching::{BackendRequest, DEFAULT_DISTANCE, JoinMethod, MAX_DISTANCE, VerifyMode};
 use crate::pdq::{Geometry, MIN_QUALITY};
 use crate::source::Glob;
@@ -247,11 +248,35 @@ impl From<VerifyName> for VerifyMode {
     }
 }
 
+/// What a list of digits and nothing else holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListName {
+    /// MD5s
+    Md5,
+    /// SHA-1s
+    Sha1,
+    /// SHA-256s
+    Sha256,
+    /// PDQ hashes
+    Pdq,
+}
+
+impl From<ListName> for ListKind {
+    fn from(name: ListName) -> Self {
+        match name {
+            ListName::Md5 => Self::Md5,
+            ListName::Sha1 => Self::Sha1,
+            ListName::Sha256 => Self::Sha256,
+            ListName::Pdq => Self::Pdq,
+        }
+    }
+}
+
 /// Known sets and how they are matched.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Matching options")]
 pub struct MatchOptions {
-    /// Known sets: set files of `tamis known import`; lists of codes (`64 hex`, or `hex,quality,name`), CSV
+    /// Known sets: set files of `tamis known import`; lists of PDQ hashes (`hex,quality,name`) or digests, CSV
     /// with a header naming pdq, md5, sha1 or sha256, and md5sum or sha256sum lists; see docs/known-sets.md
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub known: Vec<PathBuf>,
@@ -268,6 +293,10 @@ pub struct MatchOptions {
     /// The geometry of the known sets' codes, where the files do not say it [default: full]
     #[arg(long, value_name = "GEOMETRY")]
     pub known_geometry: Option<GeometryName>,
+    /// What the lines of a plain list are that has hex digits and nothing else. 32 and 40 digits say it themselves, 64 may be
+    /// SHA-256s or PDQ hashes
+    #[arg(long, value_name = "KIND")]
+    pub list: Option<ListName>,
     /// Count malformed lines of known sets instead of refusing the set
     #[arg(long)]
     pub skip_bad_lines: bool,

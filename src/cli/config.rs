@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::case::{CaseIdentity, HashSpec};
 use crate::decode::DecodeMode;
+use crate::known::ListKind;
 use crate::matching::{Backend, BackendRequest, VerifyMode};
 use crate::pdq::Geometry;
 use crate::source::name::escape_path;
@@ -137,6 +138,8 @@ pub struct Matching {
     pub verify: VerifyMode,
     /// Geometry of sets that do not say it, as told; `full` otherwise.
     pub known_geometry: Option<Geometry>,
+    /// What lists of digits and nothing else hold, as said.
+    pub list: Option<&'static str>,
     /// Malformed lines are counted, not refused.
     pub skip_bad_lines: bool,
     /// File of rules of priority as typed, escaped.
@@ -151,6 +154,7 @@ impl From<&MatchOptions> for Matching {
             min_quality: options.min_quality,
             verify: options.verify.into(),
             known_geometry: options.known_geometry.map(Geometry::from),
+            list: options.list.map(|list| ListKind::from(list).name()),
             skip_bad_lines: options.skip_bad_lines,
             rules: options.rules.as_deref().map(escape_path),
         }

@@ -14,6 +14,8 @@ pub(super) struct Record<'a> {
     pub sha256: Option<[u8; 32]>,
     /// Raw values of the free columns; none may be missing at the end of a row.
     pub columns: Vec<&'a [u8]>,
+    /// Fields that nothing is matched by and that are not as they should be, but for those that are not UTF-8.
+    pub odd_fields: u64,
 }
 
 /// Free columns of all records: names once, values in one text.
@@ -57,8 +59,6 @@ pub(super) struct Builder {
     pub sha1: Vec<([u8; 20], u32)>,
     pub sha256: Vec<([u8; 32], u32)>,
     pub columns: Columns,
-    /// Whether any record has a quality or a free column that is not empty.
-    pub told_more: bool,
 }
 
 impl Builder {
@@ -90,7 +90,8 @@ impl Builder {
             u32::try_from(self.counts.records).map_err(|_| "more than 2³² records in one set".to_string())?;
         self.counts.records += 1;
         self.columns.push(&record.columns);
-        self.told_more |= record.quality.is_some() || record.columns.iter().any(|value| !value.is_empty());
+        let odd = record.columns.iter().filter(|value| std::str::from_utf8(value).is_err()).count();
+        self.counts.odd_fields += odd as u64 + record.odd_fields;
         if let Some(code) = record.code {
             self.push_code(KnownCode { record: number, code, quality: record.quality });
         }

@@ -219,7 +219,7 @@ fn open(path: &Path) -> Result<(BufReader<File>, Option<Geometry>), ListError> {
     if head.is_empty() {
         return Ok((source, None));
     }
-    let opening = Opening::of(head).map_err(refused)?;
+    let opening = Opening::of_codes(head).map_err(refused)?;
     if opening.format != Some(LineFormat::Codes) {
         return Err(refused(
             "a list of codes is expected, 64 hex digits a line, as `tamis hash` writes it; tables and digests are for \

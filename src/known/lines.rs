@@ -1,15 +1,52 @@
-//! Lists of one record a line: codes, and the output of md5sum, sha1sum and sha256sum.
+//! Lists of one record a line: PDQ hashes, digests alone, and the output of md5sum, sha1sum and sha256sum.
 
 use std::borrow::Cow;
 
 use super::builder::{Builder, Record, parse_code, parse_hex, parse_quality};
 use crate::pdq::Code;
 
+/// What the lines of a list are that has hex digits and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListKind {
+    /// MD5s.
+    Md5,
+    /// SHA-1s.
+    Sha1,
+    /// SHA-256s.
+    Sha256,
+    /// PDQ hashes.
+    Pdq,
+}
+
+impl ListKind {
+    /// Its name on the command line, which is also the first line by which a list says what it is.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Pdq => "pdq",
+        }
+    }
+
+    /// Hex digits of a line.
+    const fn digits(self) -> usize {
+        match self {
+            Self::Md5 => 32,
+            Self::Sha1 => 40,
+            Self::Sha256 | Self::Pdq => 64,
+        }
+    }
+}
+
 /// The kinds of line lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineFormat {
     /// `<64 hex>` or `<64 hex>,<quality>[,<name>]`.
     Codes,
+    /// `<hex>` and nothing else: digests of one kind.
+    Bare(ListKind),
     /// `<hex>  <name>` or `<hex> *<name>`, as coreutils print it.
     DigestFirst,
     /// `MD5 (<name>) = <hex>`, as BSD tools and `--tag` print it.
@@ -17,15 +54,64 @@ pub(super) enum LineFormat {
 }
 
 impl LineFormat {
-    /// The format that a first line looks like; anything that is no digest list is read as codes, whose
-    /// reader says what is wrong with it.
-    pub fn of(line: &[u8]) -> Self {
-        if split_tagged(line).is_some() {
-            Self::DigestTagged
-        } else if split_digest_first(line).is_some_and(|(digest, _)| matches!(digest.len(), 32 | 40 | 64)) {
-            Self::DigestFirst
-        } else {
-            Self::Codes
+    /// The format of a list, from the beginning of its text, without comments: the first line that is a record of any
+    /// kind decides, so that a malformed line before it does not. Without such a line it is read as codes, whose
+    /// reader says what is wrong. `list` is what the user says of lines that are digits and nothing else; `codes` says
+    /// that 64 digits are PDQ hashes, whatever the user says.
+    ///
+    /// # Errors
+    /// Nothing says what the digits are, or `list` contradicts them.
+    pub fn of<'a>(
+        lines: impl Iterator<Item = &'a [u8]> + Clone,
+        list: Option<ListKind>,
+        codes: bool,
+    ) -> Result<Self, String> {
+        for line in lines.clone() {
+            if split_tagged(line).is_some() {
+                return Ok(Self::DigestTagged);
+            }
+            if split_digest_first(line).is_some_and(|(digest, _)| matches!(digest.len(), 32 | 40 | 64)) {
+                return Ok(Self::DigestFirst);
+            }
+            if is_code_with_more(line) {
+                return Ok(Self::Codes);
+            }
+            if let Some(digits) = bare_digits(line) {
+                let mut lines = lines;
+                return match digits {
+                    64 if codes => Ok(Self::Codes),
+                    _ => Self::of_digits(digits, list, || lines.any(is_code_with_more)),
+                };
+            }
+        }
+        Ok(Self::Codes)
+    }
+
+    /// The format of lines of so many digits; `has_codes` asks whether a line further down is certainly a PDQ hash.
+    fn of_digits(
+        digits: usize,
+        list: Option<ListKind>,
+        has_codes: impl FnOnce() -> bool,
+    ) -> Result<Self, String> {
+        match (digits, list) {
+            (_, Some(kind)) if kind.digits() != digits => Err(format!(
+                "--list {} was given, but its lines have {digits} hex digits; a first line `{}` in the file says of this \
+                 file alone what it is",
+                kind.name(),
+                match digits {
+                    32 => "md5",
+                    40 => "sha1",
+                    _ => "sha256` or `pdq",
+                }
+            )),
+            (_, Some(ListKind::Pdq)) => Ok(Self::Codes),
+            (_, Some(kind)) => Ok(Self::Bare(kind)),
+            (32, None) => Ok(Self::Bare(ListKind::Md5)),
+            (40, None) => Ok(Self::Bare(ListKind::Sha1)),
+            (_, None) if has_codes() => Ok(Self::Codes),
+            (_, None) => Err("its lines are 64 hex digits and nothing else, which SHA-256s and PDQ hashes both are: say which \
+                              with --list sha256 or --list pdq, or with a first line `sha256` or `pdq` in the file"
+                .into()),
         }
     }
 
@@ -34,8 +120,9 @@ impl LineFormat {
     /// # Errors
     /// What is wrong with the line.
     pub fn read_line(self, line: &[u8], builder: &mut Builder) -> Result<(), String> {
-        let LineRecord { code, quality, md5, sha1, sha256, name, .. } = self.parse(line)?;
-        builder.push(&Record { code, quality, md5, sha1, sha256, columns: vec![&name] })
+        let LineRecord { code, quality, md5, sha1, sha256, name, odd_name, .. } = self.parse(line)?;
+        let odd_fields = u64::from(odd_name);
+        builder.push(&Record { code, quality, md5, sha1, sha256, columns: vec![&name], odd_fields })
     }
 
     /// Reads one line, without its line end.
@@ -45,14 +132,15 @@ impl LineFormat {
     pub fn parse(self, line: &[u8]) -> Result<LineRecord<'_>, String> {
         match self {
             Self::Codes => parse_code_line(line),
+            Self::Bare(kind) => parse_bare(line.trim_ascii(), kind),
             Self::DigestFirst => {
                 let (digest, name) = split_digest_first(line)
                     .ok_or("a digest, two spaces and a name are expected (as md5sum prints them)")?;
-                parse_digest(digest, raw_name(line, name)?)
+                parse_digest(digest, raw_name(line, name))
             }
             Self::DigestTagged => {
                 let (_, name, digest) = split_tagged(line).ok_or("`MD5 (name) = digest` is expected")?;
-                parse_digest(digest, raw_name(line, name)?)
+                parse_digest(digest, raw_name(line, name))
             }
         }
     }
@@ -68,6 +156,8 @@ pub(super) struct LineRecord<'a> {
     pub sha256: Option<[u8; 32]>,
     /// Raw; empty where there is none.
     pub name: Cow<'a, [u8]>,
+    /// The name is not escaped as it should be, and is kept as it is written.
+    pub odd_name: bool,
     /// The code or digest as it is written.
     pub spelled: &'a [u8],
 }
@@ -76,7 +166,7 @@ fn parse_code_line(line: &[u8]) -> Result<LineRecord<'_>, String> {
     let mut fields = line.splitn(3, |&byte| byte == b',').map(<[u8]>::trim_ascii);
     let spelled = fields.next().unwrap_or_default();
     if spelled.len() == 32 && spelled.iter().all(u8::is_ascii_hexdigit) {
-        return Err("32 hex digits are no PDQ code; for MD5s write a first line `md5`".into());
+        return Err("32 hex digits are not a PDQ hash; MD5s belong in a list of their own".into());
     }
     let code = parse_code(spelled)?;
     let quality = fields.next().map_or(Ok(None), parse_quality)?;
@@ -84,13 +174,51 @@ fn parse_code_line(line: &[u8]) -> Result<LineRecord<'_>, String> {
     Ok(LineRecord { code: Some(code), quality, name, spelled, ..LineRecord::default() })
 }
 
-/// The bytes of a name: a backslash before the whole line says that it is escaped.
-fn raw_name<'a>(line: &[u8], name: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
-    if line.starts_with(b"\\") { unescape_coreutils(name).map(Cow::Owned) } else { Ok(Cow::Borrowed(name)) }
+/// Whether a line is a code with its quality, or with a name: what no list of digests has.
+fn is_code_with_more(line: &[u8]) -> bool {
+    let Some(comma) = memchr::memchr(b',', line) else { return false };
+    bare_digits(&line[..comma]) == Some(64)
 }
 
-fn parse_digest<'a>(digest: &'a [u8], name: Cow<'a, [u8]>) -> Result<LineRecord<'a>, String> {
-    let mut record = LineRecord { name, spelled: digest, ..LineRecord::default() };
+/// Whether a line is a digest or a PDQ hash and nothing else.
+pub(super) fn is_bare(line: &[u8]) -> bool {
+    bare_digits(line).is_some()
+}
+
+/// How many digits a line has that is a digest or a PDQ hash and nothing else.
+fn bare_digits(line: &[u8]) -> Option<usize> {
+    let digits = line.trim_ascii();
+    (matches!(digits.len(), 32 | 40 | 64) && digits.iter().all(u8::is_ascii_hexdigit)).then_some(digits.len())
+}
+
+/// A digest of a kind alone on its line.
+fn parse_bare(spelled: &[u8], kind: ListKind) -> Result<LineRecord<'_>, String> {
+    let mut record = LineRecord { spelled, ..LineRecord::default() };
+    match kind {
+        ListKind::Md5 => record.md5 = Some(parse_hex(spelled, "an MD5")?),
+        ListKind::Sha1 => record.sha1 = Some(parse_hex(spelled, "a SHA-1")?),
+        ListKind::Sha256 => record.sha256 = Some(parse_hex(spelled, "a SHA-256")?),
+        ListKind::Pdq => record.code = Some(parse_code(spelled)?),
+    }
+    Ok(record)
+}
+
+/// The bytes of a name, and whether it is odd: a backslash before the whole line says that it is escaped.
+fn raw_name<'a>(line: &[u8], name: &'a [u8]) -> (Cow<'a, [u8]>, bool) {
+    if !line.starts_with(b"\\") {
+        return (Cow::Borrowed(name), false);
+    }
+    match unescape_coreutils(name) {
+        Some(raw) => (Cow::Owned(raw), false),
+        None => (Cow::Borrowed(name), true),
+    }
+}
+
+fn parse_digest<'a>(
+    digest: &'a [u8],
+    (name, odd_name): (Cow<'a, [u8]>, bool),
+) -> Result<LineRecord<'a>, String> {
+    let mut record = LineRecord { name, odd_name, spelled: digest, ..LineRecord::default() };
     match digest.len() {
         32 => record.md5 = Some(parse_hex(digest, "an MD5")?),
         40 => record.sha1 = Some(parse_hex(digest, "a SHA-1")?),
@@ -121,8 +249,8 @@ fn split_tagged(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((algorithm, &rest[..end], &rest[end + 4..]))
 }
 
-/// Undoes the escapes of coreutils: `\\`, `\n`, `\r`.
-fn unescape_coreutils(name: &[u8]) -> Result<Vec<u8>, String> {
+/// Undoes the escapes of coreutils: `\\`, `\n`, `\r`; `None` where a backslash is followed by anything else.
+fn unescape_coreutils(name: &[u8]) -> Option<Vec<u8>> {
     let mut raw = Vec::with_capacity(name.len());
     let mut bytes = name.iter();
     while let Some(&byte) = bytes.next() {
@@ -132,9 +260,9 @@ fn unescape_coreutils(name: &[u8]) -> Result<Vec<u8>, String> {
                 Some(b'\\') => b'\\',
                 Some(b'n') => b'\n',
                 Some(b'r') => b'\r',
-                _ => return Err("a backslash in an escaped name is followed by no `\\`, `n` or `r`".into()),
+                _ => return None,
             },
         });
     }
-    Ok(raw)
+    Some(raw)
 }

@@ -29,6 +29,7 @@ use crate::source::name::{escape, escape_path};
 pub use code_list::{CodeList, ListError, names_orientations};
 pub use control::ImportControl;
 pub use import::{ColumnMap, ImportError, ImportFormat, ImportOptions, Imported, import};
+pub use lines::ListKind;
 pub use record::{Facts, KnownRecord, PhotoDna, Spelling};
 pub use set_file::{Manifest, SetCounts, SetError, SetFile, SourceFile, StoredRecord};
 
@@ -45,6 +46,8 @@ pub struct ReadOptions {
     pub skip_bad_lines: bool,
     /// Codes of a quality below this are set aside.
     pub min_quality: u8,
+    /// What the lines of a list are that has hex digits and nothing else; 64 digits leave it open.
+    pub list: Option<ListKind>,
 }
 
 /// Why a known set was refused.
@@ -94,7 +97,6 @@ pub struct KnownSet {
     counts: KnownCounts,
     codes: Vec<KnownCode>,
     records: Records,
-    is_bare: bool,
     /// What went wrong with a look-up in a set file that changed after it was opened.
     fault: OnceLock<String>,
 }
@@ -170,6 +172,8 @@ pub struct KnownCounts {
     pub zero_codes: u64,
     /// Malformed lines that were skipped.
     pub bad_lines: u64,
+    /// Fields that nothing is matched by and that are not as they should be: kept as they can be.
+    pub odd_fields: u64,
 }
 
 impl KnownSet {
@@ -209,13 +213,6 @@ impl KnownSet {
     #[must_use]
     pub const fn counts(&self) -> KnownCounts {
         self.counts
-    }
-
-    /// Whether the file is nothing but 64 digits a line, with no word of what they are. They were taken for
-    /// codes; SHA-256s look the same.
-    #[must_use]
-    pub const fn is_bare(&self) -> bool {
-        self.is_bare
     }
 
     /// The codes that take part in matching, in record order.

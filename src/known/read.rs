@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::builder::Builder;
 use super::digest_index::DigestIndex;
-use super::lines::LineFormat;
+use super::lines::{LineFormat, ListKind};
 use super::set_file::SetFile;
 use super::table::{fault_of_header, is_header, read_table};
 use super::{KnownCode, KnownCounts, KnownError, KnownSet, ListRecords, ReadOptions, Records};
@@ -36,7 +36,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
     if SetFile::is_one(head) {
         return read_set_file(path, options);
     }
-    let opening = Opening::of(head).map_err(refused)?;
+    let opening = Opening::of(head, options.list).map_err(refused)?;
     let geometry = match (opening.geometry, options.geometry) {
         (Some(said), Some(told)) if said != told => {
             return Err(refused(format!(
@@ -70,7 +70,6 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
         }));
     }
     Ok(KnownSet {
-        is_bare: opening.format == Some(LineFormat::Codes) && !builder.told_more,
         path: path.to_path_buf(),
         name: escape(path.file_stem().unwrap_or_default().as_encoded_bytes()),
         file_sha256: source.into_inner().sha256.finalize().into(),
@@ -92,6 +91,11 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownEr
     let file = SetFile::open(path)?;
     file.verify_tables()?;
     let manifest = file.manifest();
+    if manifest.bare {
+        let reason = "it was imported by an older version from lines of 64 hex digits, which were taken for PDQ hashes and may be \
+                      SHA-256s: import its source again with --list pdq or --list sha256";
+        return Err(KnownError::Refused { path: path.to_path_buf(), reason: reason.into() });
+    }
     let geometry = manifest.geometry;
     if options.geometry.is_some_and(|told| told != geometry) && manifest.counts.codes > 0 {
         return Err(KnownError::Refused {
@@ -106,6 +110,7 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownEr
         records: file.records(),
         with_digests: manifest.counts.with_digests,
         bad_lines: manifest.counts.bad_records,
+        odd_fields: manifest.counts.odd_fields,
         ..KnownCounts::default()
     };
     let codes = file.codes()?.filter(|code| counts.takes(code, options.min_quality)).collect();
@@ -117,7 +122,6 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownEr
         geometry,
         counts,
         codes,
-        is_bare: file.manifest().bare,
         fault: OnceLock::new(),
         records: Records::File(Box::new(file)),
     })
@@ -183,7 +187,23 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    pub fn of(head: &[u8]) -> Result<Self, String> {
+    /// Sees what a file is. `list` is what the user says of a list of digits and nothing else.
+    ///
+    /// # Errors
+    /// It is not a list, or one that leaves open what its digits are.
+    pub fn of(head: &[u8], list: Option<ListKind>) -> Result<Self, String> {
+        Self::read(head, list, false)
+    }
+
+    /// Sees what a file is where lists are lists of PDQ hashes.
+    ///
+    /// # Errors
+    /// It is not a list.
+    pub fn of_codes(head: &[u8]) -> Result<Self, String> {
+        Self::read(head, None, true)
+    }
+
+    fn read(head: &[u8], list: Option<ListKind>, codes: bool) -> Result<Self, String> {
         if head.is_empty() {
             return Err("the file is empty".into());
         }
@@ -212,18 +232,20 @@ impl Opening {
         }
         let byte_order_mark = head.starts_with(BYTE_ORDER_MARK);
         let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+        let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+        let is_record = |line: &&[u8]| !line.is_empty() && !line.starts_with(b"#");
         let mut geometry = None;
-        for line in text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
-            match line.strip_prefix(b"#") {
-                Some(comment) => geometry = geometry.or(stated_geometry(comment)?),
-                None if line.is_empty() => {}
-                None => {
-                    let format = (!is_header(line)).then(|| LineFormat::of(line));
-                    return Ok(Self { byte_order_mark, geometry, format });
-                }
+        for comment in lines.clone().take_while(|line| !is_record(line)) {
+            if let Some(comment) = comment.strip_prefix(b"#") {
+                geometry = geometry.or(stated_geometry(comment)?);
             }
         }
-        Err("it holds no records".into())
+        let records = lines.filter(is_record);
+        let first = records.clone().next().ok_or("it holds no records")?;
+        // Only PDQ hashes have a geometry.
+        let codes = codes || geometry.is_some();
+        let format = if is_header(first) { None } else { Some(LineFormat::of(records, list, codes)?) };
+        Ok(Self { byte_order_mark, geometry, format })
     }
 }
 

@@ -98,11 +98,11 @@ pub(super) fn read_table(
         let split = one_line(line).and_then(|line| split(line, b',', &mut fields));
         let Some(columns) = &columns else {
             // The first line, which was seen to be a header.
-            let header = split.and_then(|()| read_header(&fields, builder));
+            let header = split.and_then(|_| read_header(&fields, builder));
             columns = Some(header.map_err(|reason| KnownFault::Line(number, reason))?);
             return Ok(());
         };
-        match split.and_then(|()| read_row(&fields, columns, builder)) {
+        match split.and_then(|odd| read_row(&fields, columns, odd, builder)) {
             Ok(()) => Ok(()),
             Err(reason) => malformed.tell(builder, number, reason),
         }
@@ -110,7 +110,14 @@ pub(super) fn read_table(
 }
 
 fn read_header(names: &[Cow<'_, [u8]>], builder: &mut Builder) -> Result<Vec<Column>, String> {
-    let columns: Vec<Column> = names.iter().map(|name| Column::of(name)).collect();
+    let mut columns: Vec<Column> = names.iter().map(|name| Column::of(name)).collect();
+    if !columns.contains(&Column::Pdq) {
+        // Of something else, which is kept like any other column.
+        columns
+            .iter_mut()
+            .filter(|column| **column == Column::Quality)
+            .for_each(|column| *column = Column::Free);
+    }
     for (index, (column, name)) in columns.iter().zip(names).enumerate() {
         if *column != Column::Free && columns[..index].contains(column) {
             return Err(format!(
@@ -124,65 +131,82 @@ fn read_header(names: &[Cow<'_, [u8]>], builder: &mut Builder) -> Result<Vec<Col
     Ok(columns)
 }
 
-fn read_row(row: &[Cow<'_, [u8]>], columns: &[Column], builder: &mut Builder) -> Result<(), String> {
+/// Reads a row of which so many fields are quoted oddly.
+fn read_row(
+    row: &[Cow<'_, [u8]>],
+    columns: &[Column],
+    odd_fields: u64,
+    builder: &mut Builder,
+) -> Result<(), String> {
     if row.len() != columns.len() {
         return Err(format!("{} fields, where the header names {}", row.len(), columns.len()));
     }
-    let mut record = Record::default();
+    let mut record = Record { odd_fields, ..Record::default() };
+    let mut quality = Ok(None);
     for (field, column) in row.iter().zip(columns) {
         let value = field.trim_ascii();
         match column {
             Column::Free => record.columns.push(field),
             _ if value.is_empty() => {}
             Column::Pdq => record.code = Some(parse_code(value)?),
-            Column::Quality => record.quality = parse_quality(value)?,
+            Column::Quality => quality = parse_quality(value),
             Column::Md5 => record.md5 = Some(parse_hex(value, "an MD5")?),
             Column::Sha1 => record.sha1 = Some(parse_hex(value, "a SHA-1")?),
             Column::Sha256 => record.sha256 = Some(parse_hex(value, "a SHA-256")?),
         }
     }
+    record.quality = match quality {
+        Ok(quality) => quality,
+        // It decides whether a hash is matched, so that it matters where there is one.
+        Err(reason) if record.code.is_some() => return Err(reason),
+        Err(_) => {
+            record.odd_fields += 1;
+            None
+        }
+    };
     builder.push(&record)
 }
 
-/// The fields of a line, quotes undone. A quote inside a field that does not begin with one is a character.
+/// The fields of a line, quotes undone. A quote inside a field that does not begin with one is a character; so is one
+/// inside a quoted field that should have been doubled, as a quoted field ends where a separator or the line's end
+/// follows the quote. Returns how many fields have such quotes.
 ///
 /// # Errors
-/// A quoted field that does not end on the line, or that something follows.
+/// A quoted field that does not end on the line.
 pub(super) fn split<'a>(
     line: &'a [u8],
     separator: u8,
     fields: &mut Vec<Cow<'a, [u8]>>,
-) -> Result<(), String> {
+) -> Result<u64, String> {
+    let mut odd = 0;
     let mut rest = Some(line);
     while let Some(text) = rest {
         let (field, after) = match text.strip_prefix(b"\"") {
-            Some(quoted) => unquote(quoted)?,
+            Some(quoted) => {
+                let (field, after, is_odd) = unquote(quoted, separator)?;
+                odd += u64::from(is_odd);
+                (field, after)
+            }
             None => match memchr::memchr(separator, text) {
                 Some(end) => (Cow::Borrowed(&text[..end]), &text[end..]),
                 None => (Cow::Borrowed(text), &text[text.len()..]),
             },
         };
         fields.push(field);
-        rest = match after {
-            [] => None,
-            [next, rest @ ..] if *next == separator => Some(rest),
-            _ => {
-                let name = if separator == b',' { "a comma" } else { "a separator" };
-                return Err(format!(
-                    "a quoted field is followed by something other than {name}; a quote inside a quoted field is written twice"
-                ));
-            }
-        };
+        // Behind a field is a separator or nothing.
+        rest = after.split_first().map(|(_, rest)| rest);
     }
-    Ok(())
+    Ok(odd)
 }
 
-/// A field behind its opening quote, and what follows its closing one.
-fn unquote(quoted: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), String> {
+/// A field behind its opening quote, what follows its closing one, and whether it has quotes that are not doubled.
+fn unquote(quoted: &[u8], separator: u8) -> Result<(Cow<'_, [u8]>, &[u8], bool), String> {
     let mut field = Cow::Borrowed(&[][..]);
+    let mut odd = false;
     let mut from = 0;
     while let Some(quote) = memchr::memchr(b'"', &quoted[from..]).map(|offset| from + offset) {
-        if quoted.get(quote + 1) != Some(&b'"') {
+        let next = quoted.get(quote + 1).copied();
+        if next.is_none_or(|next| next == separator) {
             // Borrowed as a whole where no quote was doubled.
             let field = if from == 0 {
                 Cow::Borrowed(&quoted[..quote])
@@ -190,10 +214,11 @@ fn unquote(quoted: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), String> {
                 field.to_mut().extend_from_slice(&quoted[from..quote]);
                 field
             };
-            return Ok((field, &quoted[quote + 1..]));
+            return Ok((field, &quoted[quote + 1..], odd));
         }
         field.to_mut().extend_from_slice(&quoted[from..=quote]);
-        from = quote + 2;
+        odd |= next != Some(b'"');
+        from = quote + if next == Some(b'"') { 2 } else { 1 };
     }
     Err("a quoted field is not closed on its line: one record is one line, and a quote in a field is written twice"
         .into())
@@ -203,10 +228,11 @@ fn unquote(quoted: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), String> {
 mod tests {
     use super::*;
 
-    fn fields(line: &str) -> Result<Vec<String>, String> {
+    /// (fields, how many are quoted oddly)
+    fn fields(line: &str) -> Result<(Vec<String>, u64), String> {
         let mut fields = Vec::new();
-        split(line.as_bytes(), b',', &mut fields)?;
-        Ok(fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect())
+        let odd = split(line.as_bytes(), b',', &mut fields)?;
+        Ok((fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect(), odd))
     }
 
     #[test]
@@ -220,10 +246,23 @@ mod tests {
             ("12\" long,5'3\"", &["12\" long", "5'3\""]),
             (" \"a\", b ", &[" \"a\"", " b "]),
         ] {
-            assert_eq!(fields(line).unwrap(), expected, "{line}");
+            let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+            assert_eq!(fields(line).unwrap(), (expected, 0), "{line}");
         }
         for line in ["\"", "a,\"12 inch", "\"a\"b,c", "\"a\" ,c", "\"a\"\"", "\"\"\""] {
             assert!(fields(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_is_not_doubled_is_a_character() {
+        for (line, expected) in [
+            ("\"a \"x\".txt\",1", &["a \"x\".txt", "1"][..]),
+            ("\"b\" or \"c\"", &["b\" or \"c"]),
+            ("\"a\"\" and \"b\",", &["a\" and \"b", ""]),
+        ] {
+            let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+            assert_eq!(fields(line).unwrap(), (expected, 1), "{line}");
         }
     }
 
@@ -237,7 +276,7 @@ mod tests {
             let length = random.random_range(1..12);
             let line: String =
                 (0..length).map(|_| *['a', ',', '"', ' '].choose(&mut random).unwrap()).collect();
-            let Ok(ours) = fields(&line) else { continue };
+            let Ok((ours, 0)) = fields(&line) else { continue };
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
             let theirs = reader.records().next().unwrap().unwrap();
             assert_eq!(ours, theirs.iter().collect::<Vec<_>>(), "{line}");

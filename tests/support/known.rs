@@ -43,6 +43,7 @@ pub fn options(profile: &str) -> ImportOptions {
         version: None,
         format: None,
         columns: None,
+        list: None,
         skip_bad_records: false,
         geometry: Geometry::Full,
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{GeometryName, RowFormat};
+use super::{GeometryName, ListName, RowFormat};
 use crate::known::photodna::{DEFAULT_SQUARED_DISTANCE, MAX_SQUARED_DISTANCE};
 use crate::matching::{DEFAULT_DISTANCE, JoinMethod, MAX_DISTANCE};
 use crate::pdq::MIN_QUALITY;
@@ -33,7 +33,7 @@ pub enum KnownCommand {
 /// `tamis known import`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Formats: vics (JSON of Project VIC and CAID). What a file is is seen from its content. See docs/known-sets.md."
+    after_help = "Formats: vics (JSON of Project VIC and CAID), icse, ncmec, nsrl, hashdeep, csv, list. What a file is is seen from its content. See docs/known-sets.md."
 )]
 pub struct KnownImport {
     /// The published files; the parts of one set together
@@ -61,6 +61,10 @@ pub struct KnownImport {
     /// What the columns of a table hold, such as md5=HASH,category=Cat
     #[arg(long, value_name = "FIELD=COLUMN,...")]
     pub columns: Option<String>,
+    /// What the lines of a list are that has hex digits and nothing else. 32 and 40 digits say it themselves, 64 may be
+    /// SHA-256s or PDQ hashes
+    #[arg(long, value_name = "KIND")]
+    pub list: Option<ListName>,
     /// The geometry that the set's PDQ codes were made with
     #[arg(long, value_name = "GEOMETRY", default_value = "full")]
     pub geometry: GeometryName,

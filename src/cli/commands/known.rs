@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::run::{BARE_DIGITS, add_counts};
+use super::run::{ODD_FIELDS, add_counts};
 use crate::cli::args::Common;
 use crate::cli::args::known::{Known, KnownCommand, KnownImport, KnownShow, KnownVerify};
 use crate::cli::config::MemorySize;
@@ -86,6 +86,7 @@ fn options(command: &KnownImport) -> Result<ImportOptions, CliError> {
         version: command.set_version.clone(),
         format: format.transpose()?,
         columns: command.columns.as_deref().map(ColumnMap::parse).transpose().map_err(CliError::Usage)?,
+        list: command.list.map(Into::into),
         skip_bad_records: command.skip_bad_records,
         geometry: command.geometry.into(),
     })
@@ -120,11 +121,6 @@ fn tell(imported: &Imported, command: &KnownImport, bytes: u64, started: Instant
             manifest.counts.bad_records
         ));
     }
-    if manifest.bare {
-        console.warning(format!(
-            "lines of 64 digits that say not what they are were taken for PDQ codes. {BARE_DIGITS}"
-        ));
-    }
     console.note(format!("written to {}, SHA-256 {}", escape_path(&command.output), hex(identity)));
 }
 
@@ -140,6 +136,7 @@ fn counted(counts: &SetCounts) -> String {
         (counts.nothing_to_match, "records without anything to match"),
         (counts.withdrawn, "withdrawn records (kept, never matched)"),
         (counts.bad_records, "malformed records left out"),
+        (counts.odd_fields, ODD_FIELDS),
     ];
     add_counts(&mut text, &more);
     text

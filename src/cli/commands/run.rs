@@ -28,6 +28,7 @@ pub fn read_known_sets(options: &MatchOptions, console: &Console) -> Result<Vec<
         geometry: matching.known_geometry,
         skip_bad_lines: matching.skip_bad_lines,
         min_quality: matching.min_quality,
+        list: options.list.map(Into::into),
     };
     let mut sets: Vec<KnownSet> = Vec::new();
     for path in &options.known {
@@ -41,12 +42,6 @@ pub fn read_known_sets(options: &MatchOptions, console: &Console) -> Result<Vec<
             continue;
         }
         console.note(format!("known set {}: {}", escape_path(path), counted(&set)));
-        if set.is_bare() {
-            console.warning(format!(
-                "known set {}: its lines of 64 digits say not what they are, and were taken for PDQ codes. {BARE_DIGITS}",
-                escape_path(path)
-            ));
-        }
         sets.push(set);
     }
     Ok(sets)
@@ -64,6 +59,7 @@ fn counted(set: &KnownSet) -> String {
         (counts.low_quality, "codes of low quality set aside"),
         (counts.zero_codes, "all-zero codes set aside"),
         (counts.bad_lines, "malformed lines skipped"),
+        (counts.odd_fields, ODD_FIELDS),
     ];
     add_counts(&mut text, &aside);
     text
@@ -76,9 +72,9 @@ pub(super) fn add_counts(text: &mut String, counts: &[(u64, &str)]) {
     }
 }
 
-/// What to do about lines of 64 digits that say not what they are.
-pub(super) const BARE_DIGITS: &str = "If they are SHA-256s, write a first line `sha256`; if they are codes, a first line \
-     `pdq` ends this warning";
+/// What is counted of fields that nothing is matched by.
+pub(super) const ODD_FIELDS: &str =
+    "fields that nothing is matched by and that are not as they should be (kept as they can be)";
 
 /// Codes of all sets, for the choice of a backend.
 #[must_use]

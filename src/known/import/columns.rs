@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::fields::{self, Names, Object};
+use super::fields::{self, Names, Object, Odd};
 use super::source::Source;
 use super::text_lines::{Line, for_each_line};
 use super::{Fault, ImportError, Parsed, Sink};
@@ -105,7 +105,7 @@ impl Naming<'_> {
 
 /// Whether a first line is a header of ICSE.
 pub(super) fn is_icse(line: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(line) else { return false };
+    let text = String::from_utf8_lossy(line);
     let has =
         |name: &str| text.split(';').any(|column| column.trim_matches([' ', '"']).eq_ignore_ascii_case(name));
     has("md5") && has("sha1") && (has("image id") || has("baseline"))
@@ -135,8 +135,8 @@ impl Header {
         let mut held: Vec<Field> = Vec::new();
         let mut columns: Vec<(String, Option<Field>)> = Vec::with_capacity(cells.len());
         for cell in cells {
-            let name =
-                std::str::from_utf8(&cell).map_err(|_| "the header is not UTF-8".to_string())?.trim_ascii();
+            let name = fields::readable(&cell, &mut 0);
+            let name = name.trim_ascii();
             let field = naming.field(name);
             if field.is_some_and(|field| held.contains(&field)) {
                 return Err(format!(
@@ -146,6 +146,13 @@ impl Header {
             }
             held.extend(field);
             columns.push((names.add(name), field));
+        }
+        if !held.contains(&Field::Pdq) {
+            // The quality of something else, which is kept like any other column.
+            columns
+                .iter_mut()
+                .filter(|(_, field)| *field == Some(Field::Quality))
+                .for_each(|column| column.1 = None);
         }
         Ok(Self { separator, lenient: matches!(naming, Naming::Icse), columns })
     }
@@ -214,9 +221,8 @@ pub(super) fn read(
 
 /// One line as a record.
 fn parse(line: &[u8], header: &Header) -> Result<Parsed<'static>, Fault> {
-    let text = std::str::from_utf8(line).map_err(|error| Fault::new(error.valid_up_to(), "not UTF-8"))?;
     let mut cells: Vec<Cow<'_, [u8]>> = Vec::with_capacity(header.columns.len());
-    split(one_line(text.as_bytes())?, header.separator, &mut cells)?;
+    let odd_fields = split(one_line(line)?, header.separator, &mut cells)?;
     let (count, columns) = (cells.len(), header.columns.len());
     // ICSE leaves out empty cells at the end of a row, or writes more of them.
     let fits = count == columns
@@ -224,37 +230,46 @@ fn parse(line: &[u8], header: &Header) -> Result<Parsed<'static>, Fault> {
     if !fits {
         return Err(Fault::new(0, format!("{count} fields, where the header names {columns}")));
     }
-    let mut parsed = Parsed::default();
+    let mut parsed = Parsed { odd_fields, ..Parsed::default() };
     let mut object = Object::default();
+    let mut quality = Ok(None);
     for ((name, field), cell) in header.columns.iter().zip(&cells) {
-        // Cells of a line of UTF-8 are cut at ASCII characters.
-        let cell = std::str::from_utf8(cell).map_err(|_| Fault::new(0, "not UTF-8"))?;
-        object.add(name, cell);
-        if let Some(field) = field {
-            set(&mut parsed, *field, cell.trim_ascii(), name)?;
+        let cell = fields::readable(cell, &mut parsed.odd_fields);
+        object.add(name, &cell);
+        match field {
+            Some(Field::Quality) => quality = parse_quality(cell.trim_ascii().as_bytes()),
+            Some(field) => set(&mut parsed, *field, cell.trim_ascii())?,
+            None => {}
         }
     }
+    parsed.record.quality = match quality {
+        // It decides whether a hash is matched, so that it matters where there is one.
+        Err(reason) if parsed.record.code.is_some() => return Err(reason.into()),
+        quality => fields::keep(quality.map_err(|_| Odd), &mut parsed.odd_fields),
+    };
     parsed.record.fields = Cow::Owned(object.finish());
     Ok(parsed)
 }
 
-fn set(parsed: &mut Parsed<'static>, field: Field, cell: &str, name: &str) -> Result<(), String> {
-    let record = &mut parsed.record;
+fn set(parsed: &mut Parsed<'static>, field: Field, cell: &str) -> Result<(), String> {
+    let Parsed { record, photodna_unread, odd_fields } = parsed;
+    let mut truth = || fields::keep(fields::truth(cell), odd_fields);
     match field {
         Field::Md5 => record.md5 = fields::digest(cell, "an MD5")?,
         Field::Sha1 => record.sha1 = fields::digest(cell, "a SHA-1")?,
         Field::Sha256 => record.sha256 = fields::digest(cell, "a SHA-256")?,
         Field::Pdq if cell.is_empty() => {}
         Field::Pdq => record.code = Some(parse_code(cell.as_bytes())?),
-        Field::Quality => record.quality = parse_quality(cell.as_bytes())?,
-        Field::PhotoDna => (record.photodna, parsed.photodna_unread) = fields::photodna(cell),
-        Field::Size => record.media_size = fields::size(cell, name)?,
+        // Read once all of the row is known.
+        Field::Quality => {}
+        Field::PhotoDna => (record.photodna, *photodna_unread) = fields::photodna(cell),
+        Field::Size => record.media_size = fields::keep(fields::size(cell), odd_fields),
         Field::Category => record.facts.category = fields::text(cell.to_string()),
         Field::Series => record.facts.series = fields::text(cell.to_string()),
-        Field::VictimIdentified => record.facts.victim_identified = fields::truth(cell, name)?,
-        Field::OffenderIdentified => record.facts.offender_identified = fields::truth(cell, name)?,
-        Field::Distributed => record.facts.distributed = fields::truth(cell, name)?,
-        Field::Precategorized => record.facts.precategorized = fields::truth(cell, name)?,
+        Field::VictimIdentified => record.facts.victim_identified = truth(),
+        Field::OffenderIdentified => record.facts.offender_identified = truth(),
+        Field::Distributed => record.facts.distributed = truth(),
+        Field::Precategorized => record.facts.precategorized = truth(),
     }
     Ok(())
 }

@@ -23,11 +23,47 @@ pub(super) fn photodna(text: &str) -> (Option<PhotoDna>, bool) {
     (value, value.is_none() && !text.trim_ascii().is_empty())
 }
 
+/// A field that nothing is matched by holds something else than it should: no reason to lose the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Odd;
+
+/// The value of such a field, or nothing where it is odd, which is counted.
+pub(super) fn keep<T>(value: Result<Option<T>, Odd>, odd_fields: &mut u64) -> Option<T> {
+    value.unwrap_or_else(|Odd| {
+        *odd_fields += 1;
+        None
+    })
+}
+
+/// A field as a text: as it is, or escaped as names are (`docs/names.md`) where it is not UTF-8, which is counted.
+pub(super) fn readable<'a>(bytes: &'a [u8], odd_fields: &mut u64) -> Cow<'a, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => {
+            *odd_fields += 1;
+            Cow::Owned(escape(bytes))
+        }
+    }
+}
+
+/// JSON as a text. Bytes that are not UTF-8 become escapes that read `\xHH` in the texts in which they stand.
+pub(super) fn json_text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\\\x{byte:02x}")));
+    }
+    Cow::Owned(text)
+}
+
 /// Yes or no, as publishers spell it; `None` for an empty field.
 ///
 /// # Errors
 /// It is neither.
-pub(super) fn truth(text: &str, field: &str) -> Result<Option<bool>, String> {
+pub(super) fn truth(text: &str) -> Result<Option<bool>, Odd> {
     let text = text.trim_ascii();
     let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if text.is_empty() {
@@ -37,7 +73,7 @@ pub(super) fn truth(text: &str, field: &str) -> Result<Option<bool>, String> {
     } else if is(&["false", "no", "n", "0"]) {
         Ok(Some(false))
     } else {
-        Err(format!("{field}: `{}` is neither true nor false", escape(text.as_bytes())))
+        Err(Odd)
     }
 }
 
@@ -45,13 +81,13 @@ pub(super) fn truth(text: &str, field: &str) -> Result<Option<bool>, String> {
 ///
 /// # Errors
 /// It is none.
-pub(super) fn size(text: &str, field: &str) -> Result<Option<u64>, String> {
+pub(super) fn size(text: &str) -> Result<Option<u64>, Odd> {
     let text = text.trim_ascii();
     if text.is_empty() {
         return Ok(None);
     }
     let size = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-    size.map(Some).ok_or_else(|| format!("{field}: `{}` is no number of bytes", escape(text.as_bytes())))
+    size.map(Some).ok_or(Odd)
 }
 
 /// A text; `None` for an empty one.
@@ -168,12 +204,12 @@ mod tests {
     fn truth_as_publishers_spell_it() {
         for (text, expected) in [("True", Some(true)), ("0", Some(false)), (" yes ", Some(true)), ("", None)]
         {
-            assert_eq!(truth(text, "x"), Ok(expected), "{text}");
+            assert_eq!(truth(text), Ok(expected), "{text}");
         }
-        assert!(truth("maybe", "x").unwrap_err().contains("`maybe`"));
-        assert_eq!(size(" 12 ", "x"), Ok(Some(12)));
+        assert_eq!(truth("maybe"), Err(Odd));
+        assert_eq!(size(" 12 "), Ok(Some(12)));
         for text in ["-1", "1.5", "+1", "18446744073709551616", "1k"] {
-            assert!(size(text, "x").is_err(), "{text}");
+            assert_eq!(size(text), Err(Odd), "{text}");
         }
     }
 }

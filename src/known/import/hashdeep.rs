@@ -18,7 +18,7 @@ pub(super) fn read(source: &mut Source<'_>, sink: &mut Sink<'_>) -> Result<(), I
     for_each_line(source, sink, |Line { offset, text }, sink| {
         if let Some(said) = text.strip_prefix(b"%%%% ") {
             if said.starts_with(b"size,") {
-                columns = String::from_utf8_lossy(said).split(',').map(str::to_string).collect();
+                columns = escape(said).split(',').map(str::to_string).collect();
             }
             return Ok(());
         }
@@ -41,12 +41,12 @@ fn parse(line: &[u8], columns: &[String]) -> Result<Parsed<'static>, Fault> {
     let mut parsed = Parsed::default();
     let mut object = Object::default();
     for (column, cell) in columns.iter().zip(cells) {
-        // Names are bytes and may be no UTF-8.
-        let cell =
-            if column == "filename" { escape(cell) } else { String::from_utf8_lossy(cell).into_owned() };
+        // Names are bytes, and escaped whatever they are.
+        let text = fields::readable(cell, &mut parsed.odd_fields);
+        let cell = if column == "filename" { Cow::Owned(escape(cell)) } else { text };
         let record = &mut parsed.record;
         match &**column {
-            "size" => record.media_size = fields::size(&cell, column)?,
+            "size" => record.media_size = fields::keep(fields::size(&cell), &mut parsed.odd_fields),
             "md5" => record.md5 = fields::digest(&cell, "an MD5")?,
             "sha1" => record.sha1 = fields::digest(&cell, "a SHA-1")?,
             "sha256" => record.sha256 = fields::digest(&cell, "a SHA-256")?,

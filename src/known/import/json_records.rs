@@ -4,12 +4,13 @@
 //! Two forms are read, both of OData: `{…, "value": [RECORD, …]}`, and `{…, "value": [{…, "Media": [RECORD, …]}, …]}`,
 //! where each element of `value` is a case. A bare array of either is taken too.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 
+use super::fields::json_text;
 use super::source::Source;
 use super::{Fault, ImportError, Sink};
 use crate::known::read::BYTE_ORDER_MARK;
-use crate::source::name::escape;
 
 /// Bytes of a record, at most.
 pub(super) const MAX_RECORD: u64 = 16 << 20;
@@ -233,15 +234,15 @@ where
         visit: &mut dyn FnMut(&mut Self, &str) -> Result<(), ImportError>,
     ) -> Result<(), ImportError> {
         self.window.position += 1;
-        let mut seen: Vec<String> = Vec::new();
+        let mut seen = 0;
         loop {
             match self.next()? {
                 Some(b'}') => break,
-                Some(b',') if !seen.is_empty() => {
+                Some(b',') if seen > 0 => {
                     self.window.position += 1;
                     self.next()?;
                 }
-                Some(_) if seen.is_empty() => {}
+                Some(_) if seen == 0 => {}
                 Some(_) => return Err(self.wrong("a comma or the end of the object is expected")),
                 None => return Err(self.cut_off()),
             }
@@ -252,10 +253,7 @@ where
                     self.cut_off()
                 });
             }
-            let key: String = self.value()?;
-            if seen.contains(&key) {
-                return Err(self.wrong(format!("the key `{}` comes twice", escape(key.as_bytes()))));
-            }
+            let key = self.key()?;
             if self.next()? != Some(b':') {
                 return Err(if self.next()?.is_some() {
                     self.wrong("a colon is expected")
@@ -268,8 +266,8 @@ where
                 return Err(self.cut_off());
             }
             visit(self, &key)?;
-            seen.push(key);
-            if seen.len() > MAX_FIELDS_ASIDE {
+            seen += 1;
+            if seen > MAX_FIELDS_ASIDE {
                 return Err(
                     self.wrong(format!("more than {MAX_FIELDS_ASIDE} fields stand beside the records"))
                 );
@@ -279,24 +277,45 @@ where
         Ok(())
     }
 
-    /// Keeps what stands beside the records.
+    /// Keeps what stands next to the records; what cannot be read of it as a text, and a key that comes again with a number.
     fn aside(
         &mut self,
         key: &str,
         about: &mut serde_json::Map<String, serde_json::Value>,
     ) -> Result<(), ImportError> {
         let start = self.window.position;
-        let value = self.value()?;
+        let text = self.small()?;
+        let value = serde_json::from_str(&text).unwrap_or_else(|_| {
+            self.sink.writer.count_odd(false, 1);
+            serde_json::Value::String(text)
+        });
         self.asides += self.window.position - start;
         if self.asides > MAX_ASIDES {
             return Err(self.wrong(format!("more than {MAX_ASIDES} bytes stand beside the records")));
         }
-        about.insert(key.to_string(), value);
+        let mut name = key.to_string();
+        let mut number = 2;
+        while about.contains_key(&name) {
+            name = format!("{key}_{number}");
+            number += 1;
+        }
+        self.sink.writer.count_odd(false, u64::from(number > 2));
+        about.insert(name, value);
         Ok(())
     }
 
-    /// Reads a small value.
-    fn value<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, ImportError> {
+    /// Reads a key.
+    fn key(&mut self) -> Result<String, ImportError> {
+        let start = self.window.position;
+        let text = self.small()?;
+        serde_json::from_str(&text).map_err(|error| {
+            self.window.position = start;
+            self.wrong(format!("not JSON: {}", plain(&error)))
+        })
+    }
+
+    /// Reads a small value as it stands in the document.
+    fn small(&mut self) -> Result<String, ImportError> {
         let start = self.window.position;
         let before = self.window.keep;
         self.window.keep = Some(before.unwrap_or(start));
@@ -306,11 +325,9 @@ where
             self.window.position = start;
             return Err(self.wrong(reason));
         }
-        let parsed = serde_json::from_slice(self.window.kept(start, self.window.position));
-        parsed.map_err(|error| {
-            self.window.position = start;
-            self.wrong(format!("no JSON: {}", plain(&error)))
-        })
+        let text = json_text(self.window.kept(start, self.window.position));
+        self.sink.writer.count_odd(false, u64::from(matches!(text, Cow::Owned(_))));
+        Ok(text.into_owned())
     }
 
     /// Moves behind the value that begins here. One that is unfit is read to its end only where `to_the_end` says so.

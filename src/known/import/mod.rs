@@ -18,6 +18,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::control::ImportControl;
+use super::lines::ListKind;
 use super::profile::Profile;
 use super::record::KnownRecord;
 use super::set_file::{Manifest, SetCounts, SetError, SetWriter, SourceFile};
@@ -41,7 +42,7 @@ pub enum ImportFormat {
     Hashdeep,
     /// A table with a header.
     Csv,
-    /// PDQ codes, or what md5sum, sha1sum and sha256sum print.
+    /// PDQ hashes, digests alone, or what md5sum, sha1sum and sha256sum print.
     List,
 }
 
@@ -119,6 +120,8 @@ pub struct ImportOptions {
     pub format: Option<ImportFormat>,
     /// Which column of a table holds what; seen from their names if not told.
     pub columns: Option<ColumnMap>,
+    /// What the lines of a list are that has hex digits and nothing else; 64 digits leave it open.
+    pub list: Option<ListKind>,
     /// Count malformed records instead of refusing the import.
     pub skip_bad_records: bool,
     /// The geometry that the codes were made with.
@@ -205,14 +208,13 @@ fn import_all(
         records_before: 0,
         about: serde_json::Map::new(),
         first_bad: None,
-        bare: false,
     };
     let mut sources = Vec::with_capacity(inputs.len());
     let mut deletions = Deletions { inputs, noted: None, entries: 0 };
     for path in inputs {
         sources.push(read(path, &mut sink, &mut deletions)?);
     }
-    let Sink { writer, bad_records, first_bad, bare, .. } = sink;
+    let Sink { writer, bad_records, first_bad, .. } = sink;
     if writer.counts().records == 0 {
         let reason = match first_bad {
             Some(first) => format!("no record of it is sound; the first fault: {first}"),
@@ -229,7 +231,7 @@ fn import_all(
         geometry: options.geometry,
         skip_bad_records: options.skip_bad_records,
         columns: options.columns.as_ref().map(ColumnMap::shown).unwrap_or_default(),
-        bare,
+        bare: false,
         sources,
         counts: SetCounts { bad_records, ..writer.counts() },
     };
@@ -261,7 +263,9 @@ fn read<'a>(
     let format = match (sink.options.format, &sink.options.columns) {
         (Some(format), _) => format,
         (None, Some(_)) => ImportFormat::Csv,
-        (None, None) => source::recognise(source.head()).map_err(|reason| source.refused(reason))?,
+        (None, None) => {
+            source::recognise(source.head(), sink.options.list).map_err(|reason| source.refused(reason))?
+        }
     };
     sink.begin(path);
     match format {
@@ -322,6 +326,8 @@ struct Parsed<'a> {
     record: KnownRecord<'a>,
     /// It has a PhotoDNA field that is no value of 144 bytes.
     photodna_unread: bool,
+    /// Other fields that nothing is matched by and that are not as they should be: kept as they can be.
+    odd_fields: u64,
 }
 
 /// Where records go.
@@ -340,8 +346,6 @@ struct Sink<'a> {
     /// What the source says beside its records.
     about: serde_json::Map<String, serde_json::Value>,
     first_bad: Option<String>,
-    /// A source was nothing but lines of 64 digits, with no word of what they are.
-    bare: bool,
 }
 
 impl<'a> Sink<'a> {
@@ -358,7 +362,7 @@ impl<'a> Sink<'a> {
         if self.control.is_cancelled() {
             return Err(SetError::Cancelled.into());
         }
-        let Parsed { mut record, photodna_unread } = match parsed {
+        let Parsed { mut record, photodna_unread, odd_fields } = match parsed {
             Ok(parsed) => parsed,
             Err(fault) => return self.bad(offset, fault),
         };
@@ -367,9 +371,7 @@ impl<'a> Sink<'a> {
         let category = category
             .map_err(|reason| self.error(offset, format!("{reason} --profile-file takes one of your own")))?;
         record.facts.meaning = category.map(|category| category.meaning);
-        if photodna_unread {
-            self.writer.count_unread_photodna();
-        }
+        self.writer.count_odd(photodna_unread, odd_fields);
         self.writer.push(&record)?;
         self.control.add_record();
         Ok(())

@@ -10,7 +10,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::fields::{self, Names, Object};
 use super::json_records::{MAX_DEPTH, MAX_RECORD};
@@ -84,6 +85,8 @@ struct Entry {
     offset: u64,
     kind: String,
     texts: Vec<(String, String)>,
+    /// Texts that are not as they should be, and are kept as they are written.
+    odd: u64,
     /// An element has begun since the last text, so that the next is another's, of the same path or not.
     fresh: bool,
 }
@@ -106,7 +109,7 @@ impl Entry {
     }
 
     fn parse(&self, withdrawn: bool) -> Result<Parsed<'static>, Fault> {
-        let mut parsed = Parsed::default();
+        let mut parsed = Parsed { odd_fields: self.odd, ..Parsed::default() };
         let mut object = Object::default();
         let mut names = Names::default();
         object.add(&names.add("kind"), &self.kind);
@@ -114,9 +117,13 @@ impl Entry {
         for (path, text) in &self.texts {
             let again = names.has(path);
             match &**path {
-                _ if again && path.starts_with("fingerprints/") => {
+                "fingerprints/md5" | "fingerprints/sha1" | "fingerprints/sha256" | "fingerprints/pdq"
+                    if again =>
+                {
                     return Err(Fault::from(format!("{} comes twice", escape(path.as_bytes()))));
                 }
+                // The first counts; both are kept.
+                "fingerprints/pdna" if again => parsed.odd_fields += 1,
                 "fingerprints/md5" => record.md5 = fields::digest(text, "an MD5")?,
                 "fingerprints/sha1" => record.sha1 = fields::digest(text, "a SHA-1")?,
                 "fingerprints/sha256" => record.sha256 = fields::digest(text, "a SHA-256")?,
@@ -163,26 +170,15 @@ fn for_each_entry<R: BufRead>(
             Event::Empty(start) => (Some(start), true),
             Event::End(_) => (None, true),
             Event::Text(text) => {
-                let text = text.decode().map_err(|error| wrong(format!("not UTF-8: {error}")))?;
-                add_text(&mut entry, &open, &text);
+                add_bytes(&mut entry, &open, &text);
                 continue;
             }
             Event::CData(text) => {
-                let text = text.decode().map_err(|error| wrong(format!("not UTF-8: {error}")))?;
-                add_text(&mut entry, &open, &text);
+                add_bytes(&mut entry, &open, &text);
                 continue;
             }
             Event::GeneralRef(reference) => {
-                let name = reference.decode().map_err(|error| wrong(format!("not UTF-8: {error}")))?;
-                let character = reference.resolve_char_ref().map_err(|error| wrong(unsound(&error)))?;
-                let text = match (character, quick_xml::escape::resolve_predefined_entity(&name)) {
-                    (Some(character), _) => character.to_string(),
-                    (None, Some(text)) => text.to_string(),
-                    (None, None) => {
-                        return Err(wrong(format!("the entity `{}` is unknown", escape(name.as_bytes()))));
-                    }
-                };
-                add_text(&mut entry, &open, &text);
+                add_reference(&mut entry, &open, &reference);
                 continue;
             }
             Event::Eof if depth > 0 || !rooted => {
@@ -196,7 +192,7 @@ fn for_each_entry<R: BufRead>(
             if depth > MAX_DEPTH {
                 return Err(wrong(format!("nested deeper than {MAX_DEPTH}")));
             }
-            let name = local_name(&start).map_err(wrong)?;
+            let name = escape(start.local_name().as_ref());
             if !std::mem::replace(&mut rooted, true) && name != "queryResult" {
                 return Err(wrong("its first element is no queryResult: is it of NCMEC's exchange?".into()));
             }
@@ -208,7 +204,7 @@ fn for_each_entry<R: BufRead>(
                 }
                 None if matches!(&*name, "image" | "video" | "deletedImage" | "deletedVideo") => {
                     reader.get_mut().taken = 0;
-                    let mut begun = Entry { offset: at, kind: name, texts: Vec::new(), fresh: true };
+                    let mut begun = Entry { offset: at, kind: name, texts: Vec::new(), odd: 0, fresh: true };
                     add_attributes(&mut begun, &[], &start).map_err(wrong)?;
                     entry = Some(begun);
                 }
@@ -233,20 +229,47 @@ fn unsound(error: &dyn std::fmt::Display) -> String {
     format!("no sound XML: {}", escape(error.to_string().as_bytes()))
 }
 
-fn local_name(start: &BytesStart<'_>) -> Result<String, String> {
-    let name = start.local_name();
-    std::str::from_utf8(name.as_ref()).map(str::to_string).map_err(|_| "a name that is not UTF-8".into())
-}
-
 /// Attributes of the element in hand, by `path@name`.
 fn add_attributes(entry: &mut Entry, open: &[String], start: &BytesStart<'_>) -> Result<(), String> {
-    for attribute in start.attributes() {
+    for attribute in start.attributes().with_checks(false) {
         let attribute = attribute.map_err(|error| unsound(&error))?;
-        let value = attribute.unescape_value().map_err(|error| unsound(&error))?;
-        let name = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
-        entry.texts.push((format!("{}@{name}", open.join("/")), value.into_owned()));
+        let value = attribute.unescape_value().map_or_else(
+            |_| {
+                entry.odd += 1;
+                escape(&attribute.value)
+            },
+            Cow::into_owned,
+        );
+        let name = escape(attribute.key.as_ref());
+        entry.texts.push((format!("{}@{name}", open.join("/")), value));
     }
     Ok(())
+}
+
+/// Bytes of the element in hand, which should be UTF-8.
+fn add_bytes(entry: &mut Option<Entry>, open: &[String], bytes: &[u8]) {
+    let mut odd = 0;
+    let text = fields::readable(bytes, &mut odd);
+    if let Some(entry) = entry {
+        entry.odd += odd;
+    }
+    add_text(entry, open, &text);
+}
+
+/// A character or an entity of the element in hand; one that is not known is kept as it is written.
+fn add_reference(entry: &mut Option<Entry>, open: &[String], reference: &BytesRef<'_>) {
+    let name = escape(reference);
+    let text = match (reference.resolve_char_ref(), resolve_predefined_entity(&name)) {
+        (Ok(Some(character)), _) => character.to_string(),
+        (Ok(None), Some(text)) => text.to_string(),
+        _ => {
+            if let Some(entry) = entry {
+                entry.odd += 1;
+            }
+            format!("&{name};")
+        }
+    };
+    add_text(entry, open, &text);
 }
 
 /// Text of the element in hand; its parts follow one another.

@@ -4,14 +4,17 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use rusqlite::Row;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
 
 use super::fields::{self, Object};
 use super::{Fault, ImportError, Parsed, Sink};
 use crate::source::database::{hear, open_immutable, refuse_recursion};
+use crate::source::digest::hex;
 use crate::source::name::{escape, escape_path};
 
+/// So many bytes of a field that is no text are kept, as hex digits.
+const MAX_BLOB: usize = 256;
 /// What a SQLite database begins with.
 pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
 
@@ -52,8 +55,12 @@ pub(super) fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> 
         }
     };
     let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).map_err(refused)?;
-    let names: Vec<String> = statement.column_names().map(str::to_lowercase).collect();
-    if !names.iter().any(|name| matches!(&**name, "md5" | "sha1" | "sha256")) {
+    let names = column_names(&connection, table).map_err(refused)?;
+    if names.len() != statement.column_count() {
+        let reason = format!("its table {table} has columns without a name");
+        return Err(ImportError::Refused { path: path.to_path_buf(), reason });
+    }
+    if !names.iter().any(|name| is_matched(name)) {
         let reason = format!("its table {table} has no column md5, sha1 or sha256");
         return Err(ImportError::Refused { path: path.to_path_buf(), reason });
     }
@@ -62,6 +69,18 @@ pub(super) fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> 
         sink.take(0, parse(row, &names))?;
     }
     Ok(())
+}
+
+/// The names of a table's columns in lower case. A statement's own names would be taken for UTF-8.
+fn column_names(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden <> 1")?;
+    let rows = statement.query_map([table], |row| Ok(row.get_ref(0)?.as_bytes().map(escape)?))?;
+    rows.map(|name| name.map(|name| name.to_lowercase())).collect()
+}
+
+/// Whether records are matched by a column.
+fn is_matched(name: &str) -> bool {
+    matches!(name, "md5" | "sha1" | "sha256")
 }
 
 fn parse(row: &Row<'_>, names: &[String]) -> Result<Parsed<'static>, Fault> {
@@ -73,17 +92,21 @@ fn parse(row: &Row<'_>, names: &[String]) -> Result<Parsed<'static>, Fault> {
             ValueRef::Null => continue,
             ValueRef::Integer(number) => number.to_string().into(),
             ValueRef::Real(number) => number.to_string().into(),
-            ValueRef::Text(text) => {
-                std::str::from_utf8(text).map_err(|_| format!("{name} is not UTF-8"))?.into()
+            ValueRef::Text(text) => fields::readable(text, &mut parsed.odd_fields),
+            ValueRef::Blob(_) if is_matched(name) => return Err(format!("{name} is no text").into()),
+            ValueRef::Blob(blob) => {
+                parsed.odd_fields += 1;
+                let (shown, rest) = blob.split_at(blob.len().min(MAX_BLOB));
+                let more = if rest.is_empty() { "" } else { "…" };
+                format!("{} bytes: {}{more}", blob.len(), hex(shown)).into()
             }
-            ValueRef::Blob(_) => return Err(format!("{name} is no text").into()),
         };
         let record = &mut parsed.record;
         match &**name {
             "md5" => record.md5 = fields::digest(&text, "an MD5")?,
             "sha1" => record.sha1 = fields::digest(&text, "a SHA-1")?,
             "sha256" => record.sha256 = fields::digest(&text, "a SHA-256")?,
-            "file_size" => record.media_size = fields::size(&text, name)?,
+            "file_size" => record.media_size = fields::keep(fields::size(&text), &mut parsed.odd_fields),
             _ => {}
         }
         object.add(name, &text);

@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::{ImportError, ImportFormat, columns, hashdeep, nsrl};
 use crate::known::control::ImportControl;
+use crate::known::lines::ListKind;
+use crate::known::lines::is_bare;
 use crate::known::read::{BYTE_ORDER_MARK, Opening};
 use crate::known::set_file::SetFile;
 
@@ -92,11 +94,11 @@ impl Read for Source<'_> {
     }
 }
 
-/// What a file is, by how it begins.
+/// What a file is, by how it begins. `list` is what the user says of a list of digits and nothing else.
 ///
 /// # Errors
 /// It is nothing that can be imported; the text says what can.
-pub(super) fn recognise(head: &[u8]) -> Result<ImportFormat, String> {
+pub(super) fn recognise(head: &[u8], list: Option<ListKind>) -> Result<ImportFormat, String> {
     if head.is_empty() {
         return Err("the file is empty".into());
     }
@@ -117,7 +119,13 @@ pub(super) fn recognise(head: &[u8]) -> Result<ImportFormat, String> {
         _ if text.starts_with(hashdeep::MAGIC) => Ok(ImportFormat::Hashdeep),
         _ if columns::is_icse(line) => Ok(ImportFormat::Icse),
         _ if columns::is_table(line) => Ok(ImportFormat::Csv),
-        _ if Opening::of(head).is_ok_and(|opening| opening.format.is_some_and(|format| format.parse(line).is_ok())) => {
+        _ if is_bare(line) => {
+            Opening::of(head, list)?;
+            Ok(ImportFormat::List)
+        }
+        _ if Opening::of(head, list)
+            .is_ok_and(|opening| opening.format.is_some_and(|format| format.parse(line).is_ok())) =>
+        {
             Ok(ImportFormat::List)
         }
         _ => Err("it is none of the formats that can be imported (docs/known-sets.md lists them). --columns says what the \

@@ -2,32 +2,37 @@
 //!
 //! The model is given to law enforcement and vendors only; the shapes here are those that public readers of it handle
 //! (IPED's `HashDBTool`, and writers of case files). Keys are compared without regard to case. Every record is kept as
-//! it is in the file, so that fields nobody knows here come out again as they went in.
+//! it is in the file, so that fields nobody knows here come out again as they went in, whatever they hold.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
+use super::fields::Odd;
 use super::source::Source;
 use super::{Fault, ImportError, Parsed, Sink, fields, json_records};
 use crate::known::builder::parse_code;
 use crate::pdq::Code;
-use crate::source::name::escape;
 
 /// Reads all records of a file.
 pub(super) fn read(source: &mut Source<'_>, sink: &mut Sink<'_>) -> Result<(), ImportError> {
-    json_records::read_records(source, sink, |bytes, offset, sink| sink.take(offset, parse(bytes)))
+    json_records::read_records(source, sink, |bytes, offset, sink| match fields::json_text(bytes) {
+        Cow::Borrowed(text) => sink.take(offset, parse(text, 0)),
+        // Bytes that are not UTF-8 were written as escapes.
+        Cow::Owned(text) => sink.take(offset, parse(&text, 1)),
+    })
 }
 
-/// One record from its bytes.
-fn parse(bytes: &[u8]) -> Result<Parsed<'_>, Fault> {
-    let text = std::str::from_utf8(bytes).map_err(|error| Fault::new(error.valid_up_to(), "not UTF-8"))?;
+/// One record from its text, in which so many fields are odd already.
+fn parse(text: &str, odd_fields: u64) -> Result<Parsed<'_>, Fault> {
     let mut json = serde_json::Deserializer::from_str(text);
     let media = json.deserialize_map(MediaVisitor).and_then(|media| json.end().map(|()| media));
-    let media = media.map_err(|error| Fault::new(place(bytes, &error), json_records::plain(&error)))?;
+    let media =
+        media.map_err(|error| Fault::new(place(text.as_bytes(), &error), json_records::plain(&error)))?;
     let mut parsed = media.parsed;
+    parsed.odd_fields += odd_fields;
     parsed.record.fields = Cow::Borrowed(text);
     Ok(parsed)
 }
@@ -65,47 +70,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-/// The keys of an object, to see one that comes again.
-#[derive(Default)]
-struct Keys<'a> {
-    keys: Vec<Cow<'a, str>>,
-    /// A bit for the length and ends of each key: where it is new, no key need be compared.
-    seen: u64,
-    /// All of them once they are too many to be compared one by one.
-    many: HashSet<Cow<'a, str>>,
-}
-
-/// So many keys are compared one by one.
-const FEW_KEYS: usize = 64;
-
-impl<'a> Keys<'a> {
-    fn add<E: de::Error>(&mut self, key: Cow<'a, str>) -> Result<(), E> {
-        let bytes = key.as_bytes();
-        let ends = bytes
-            .first()
-            .zip(bytes.last())
-            .map_or(0, |(first, last)| usize::from(*first) * 7 + usize::from(*last) * 13);
-        let bit = 1_u64 << ((ends + bytes.len()) % 64);
-        let few = self.keys.len() < FEW_KEYS;
-        if self.keys.len() == FEW_KEYS && self.many.is_empty() {
-            self.many.extend(self.keys.iter().cloned());
-        }
-        let again =
-            if few { self.seen & bit != 0 && self.keys.contains(&key) } else { self.many.contains(&key) };
-        if again {
-            return Err(E::custom(format!("the key `{}` comes twice", escape(key.as_bytes()))));
-        }
-        self.seen |= bit;
-        if few {
-            self.keys.push(key);
-        } else {
-            self.many.insert(key);
-        }
-        Ok(())
-    }
-}
-
-/// Any value: scalars as they are, the rest checked for keys that come twice.
+/// The value of a field that is matched: scalars as they are.
 enum Value<'a> {
     Null,
     Bool(bool),
@@ -160,16 +125,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value<'de>, A::Error> {
-        while elements.next_element::<Value<'de>>()?.is_some() {}
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Value::Nested)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value<'de>, A::Error> {
-        let mut keys = Keys::default();
-        while let Some(Text(key)) = members.next_key()? {
-            keys.add(key)?;
-            members.next_value::<Value<'de>>()?;
-        }
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Value::Nested)
     }
 }
@@ -206,6 +167,18 @@ impl<'a> Value<'a> {
     }
 }
 
+/// The text of a value as it stands in the document: `None` for null, numbers and booleans as they are written.
+///
+/// # Errors
+/// An object, an array, or a text that cannot be decoded.
+fn text_of(raw: &str) -> Result<Option<Cow<'_, str>>, Odd> {
+    match raw.as_bytes().first() {
+        Some(b'"') => serde_json::from_str::<Text<'_>>(raw).map(|text| Some(text.0)).map_err(|_| Odd),
+        Some(b'{' | b'[') | None => Err(Odd),
+        _ => Ok((raw != "null").then_some(Cow::Borrowed(raw))),
+    }
+}
+
 /// What is read of a record.
 #[derive(Default)]
 struct Media<'a> {
@@ -214,12 +187,15 @@ struct Media<'a> {
     filled: u32,
 }
 
-/// The fields that mean something here.
+/// The fields that mean something here. What comes first is matched, or says what a match means: only these make a
+/// record malformed.
 const FIELDS: [&str; 13] = [
     "MD5",
     "SHA1",
     "SHA256",
     "Category",
+    "AlternativeHashes",
+    "Media",
     "MediaSize",
     "PhotoDNA",
     "Series",
@@ -227,9 +203,9 @@ const FIELDS: [&str; 13] = [
     "OffenderIdentified",
     "IsDistributed",
     "IsPrecategorized",
-    "AlternativeHashes",
-    "Media",
 ];
+/// How many of them those are.
+const DECIDING: usize = 6;
 
 struct MediaVisitor;
 
@@ -242,28 +218,33 @@ impl<'de> Visitor<'de> for MediaVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Media<'de>, A::Error> {
         let mut media = Media::default();
-        // Records have about so many fields.
-        let mut keys = Keys { keys: Vec::with_capacity(24), ..Keys::default() };
         while let Some(Text(key)) = members.next_key()? {
             // Lengths first: most keys are settled by them.
             let is = |field: &&str| field.len() == key.len() && field.eq_ignore_ascii_case(&key);
-            let field = FIELDS.iter().position(is);
-            keys.add(key)?;
-            let Some(field) = field else {
-                members.next_value::<Value<'de>>()?;
+            let Some(index) = FIELDS.iter().position(is) else {
+                members.next_value::<IgnoredAny>()?;
                 continue;
             };
-            if media.filled & 1 << field != 0 {
-                return Err(de::Error::custom(format!("the field {} comes twice", FIELDS[field])));
-            }
-            media.filled |= 1 << field;
-            if FIELDS[field] == "AlternativeHashes" {
+            let field = FIELDS[index];
+            let again = media.filled & 1 << index != 0;
+            media.filled |= 1 << index;
+            if index >= DECIDING {
+                let raw = members.next_value::<&RawValue>()?.get();
+                if again {
+                    // The first counts; the record's text has both.
+                    media.parsed.odd_fields += 1;
+                } else {
+                    media.note(field, raw);
+                }
+            } else if again {
+                return Err(de::Error::custom(format!("the field {field} comes twice")));
+            } else if field == "AlternativeHashes" {
                 let Alternatives { code, sha256 } = members.next_value()?;
                 media.parsed.record.code = code;
                 media.parsed.record.sha256 = media.parsed.record.sha256.or(sha256);
             } else {
                 let value = members.next_value::<Value<'de>>()?;
-                media.set(FIELDS[field], value)?;
+                media.set(field, value)?;
             }
         }
         Ok(media)
@@ -271,12 +252,10 @@ impl<'de> Visitor<'de> for MediaVisitor {
 }
 
 impl<'de> Media<'de> {
+    /// A field that is matched.
     fn set<E: de::Error>(&mut self, field: &str, value: Value<'de>) -> Result<(), E> {
-        let Parsed { record, photodna_unread } = &mut self.parsed;
+        let record = &mut self.parsed.record;
         let text = |value: Option<Cow<'de, str>>| value.unwrap_or_default();
-        let truth = |value: Value<'de>| {
-            fields::truth(&value.scalar::<E>(field)?.unwrap_or_default(), field).map_err(E::custom)
-        };
         match field {
             "MD5" => {
                 record.md5 = fields::digest(&text(value.only_text(field)?), "an MD5").map_err(E::custom)?;
@@ -296,25 +275,46 @@ impl<'de> Media<'de> {
                 });
                 record.facts.category = category.and_then(fields::text);
             }
-            "MediaSize" => {
-                record.media_size = match value {
-                    Value::Whole(size) => Some(size),
-                    other => fields::size(&text(other.scalar(field)?), field).map_err(E::custom)?,
-                };
-            }
-            "PhotoDNA" => {
-                (record.photodna, *photodna_unread) = fields::photodna(&text(value.only_text(field)?));
-            }
-            "Series" => record.facts.series = value.scalar(field)?.and_then(fields::text),
-            "VictimIdentified" => record.facts.victim_identified = truth(value)?,
-            "OffenderIdentified" => record.facts.offender_identified = truth(value)?,
-            "IsDistributed" => record.facts.distributed = truth(value)?,
-            "IsPrecategorized" => record.facts.precategorized = truth(value)?,
             _ => {
                 return Err(E::custom("a case among records: a file holds either records or cases"));
             }
         }
         Ok(())
+    }
+
+    /// A field that nothing is matched by, as it stands in the document: where it is odd, what can be kept is kept.
+    fn note(&mut self, field: &str, raw: &'de str) {
+        let Parsed { record, photodna_unread, odd_fields } = &mut self.parsed;
+        let text = text_of(raw);
+        let truth = |odd_fields| {
+            let truth = text_of(raw).and_then(|text| fields::truth(&text.unwrap_or_default()));
+            fields::keep(truth, odd_fields)
+        };
+        match field {
+            "MediaSize" => {
+                let size = text.and_then(|text| fields::size(&text.unwrap_or_default()));
+                record.media_size = fields::keep(size, odd_fields);
+            }
+            "PhotoDNA" => match text {
+                Ok(text) => {
+                    (record.photodna, *photodna_unread) = fields::photodna(&text.unwrap_or_default());
+                }
+                Err(Odd) => *photodna_unread = true,
+            },
+            "Series" => {
+                record.facts.series = match text {
+                    Ok(text) => text.and_then(fields::text),
+                    Err(Odd) => {
+                        *odd_fields += 1;
+                        Some(Cow::Borrowed(raw))
+                    }
+                };
+            }
+            "VictimIdentified" => record.facts.victim_identified = truth(odd_fields),
+            "OffenderIdentified" => record.facts.offender_identified = truth(odd_fields),
+            "IsDistributed" => record.facts.distributed = truth(odd_fields),
+            _ => record.facts.precategorized = truth(odd_fields),
+        }
     }
 }
 
@@ -341,8 +341,8 @@ impl<'de> Deserialize<'de> for Alternatives {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Alternatives, A::Error> {
                 let mut found = Alternatives::default();
-                while let Some(Alternative { name, value }) = elements.next_element()? {
-                    found.add(&name, &value).map_err(de::Error::custom)?;
+                while let Some(Alternative { name, value, twice }) = elements.next_element()? {
+                    found.add(name, value, twice).map_err(de::Error::custom)?;
                 }
                 Ok(found)
             }
@@ -352,27 +352,41 @@ impl<'de> Deserialize<'de> for Alternatives {
 }
 
 impl Alternatives {
-    fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let (name, value) = (name.trim_ascii(), value.trim_ascii());
+    /// Takes a hash whose name and value stand so in the document. What is neither PDQ nor SHA-256 may be anything.
+    fn add(&mut self, name: &str, value: &str, twice: bool) -> Result<(), String> {
+        let name = text_of(name).ok().flatten().unwrap_or_default();
+        let name = name.trim_ascii();
+        let is_pdq = name.eq_ignore_ascii_case("PDQ");
+        if !is_pdq && !name.eq_ignore_ascii_case("SHA256") && !name.eq_ignore_ascii_case("SHA-256") {
+            return Ok(());
+        }
+        if twice {
+            return Err(format!("the HashValue of {name} comes twice"));
+        }
+        let value = text_of(value).map_err(|Odd| format!("the HashValue of {name} is not a text"))?;
+        let value = value.unwrap_or_default();
+        let value = value.trim_ascii();
         if value.is_empty() {
             return Ok(());
         }
-        if name.eq_ignore_ascii_case("PDQ") {
+        if is_pdq {
             if self.code.is_some() {
                 return Err("two PDQ codes in AlternativeHashes".into());
             }
             self.code = Some(parse_code(value.as_bytes())?);
-        } else if name.eq_ignore_ascii_case("SHA256") || name.eq_ignore_ascii_case("SHA-256") {
+        } else {
             self.sha256 = fields::digest(value, "a SHA-256")?;
         }
         Ok(())
     }
 }
 
-/// One of them.
+/// One of them, as its members stand in the document.
 struct Alternative<'a> {
-    name: Cow<'a, str>,
-    value: Cow<'a, str>,
+    name: &'a str,
+    value: &'a str,
+    /// There are two values.
+    twice: bool,
 }
 
 impl<'de> Deserialize<'de> for Alternative<'de> {
@@ -386,20 +400,19 @@ impl<'de> Deserialize<'de> for Alternative<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Alternative<'de>, A::Error> {
-                let mut keys = Keys::default();
-                let (mut name, mut value) = (Cow::default(), Cow::default());
+                let (mut name, mut value, mut twice) = (None, None, false);
                 while let Some(Text(key)) = members.next_key()? {
-                    let (is_name, is_value) =
-                        (key.eq_ignore_ascii_case("HashName"), key.eq_ignore_ascii_case("HashValue"));
-                    keys.add(key)?;
-                    let found = members.next_value::<Value<'de>>()?;
-                    if is_name {
-                        name = found.scalar("HashName")?.unwrap_or_default();
-                    } else if is_value {
-                        value = found.scalar("HashValue")?.unwrap_or_default();
+                    if key.eq_ignore_ascii_case("HashName") {
+                        if name.replace(members.next_value::<&RawValue>()?.get()).is_some() {
+                            return Err(de::Error::custom("the field HashName comes twice"));
+                        }
+                    } else if key.eq_ignore_ascii_case("HashValue") {
+                        twice |= value.replace(members.next_value::<&RawValue>()?.get()).is_some();
+                    } else {
+                        members.next_value::<IgnoredAny>()?;
                     }
                 }
-                Ok(Alternative { name, value })
+                Ok(Alternative { name: name.unwrap_or("null"), value: value.unwrap_or("null"), twice })
             }
         }
         deserializer.deserialize_map(HashVisitor)

@@ -52,6 +52,9 @@ pub struct SetCounts {
     pub withdrawn: u64,
     /// Malformed records that were skipped.
     pub bad_records: u64,
+    /// Other fields that nothing is matched by and that are not as they should be: kept as they can be.
+    #[serde(default)]
+    pub odd_fields: u64,
 }
 
 /// What a set file says of itself. It holds no time and no path, so that the same input and options give the same bytes.
@@ -72,7 +75,8 @@ pub struct Manifest {
     /// The columns that were named, `field=column`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
-    /// Its codes came from lines of 64 digits with no word of what they are; SHA-256s look the same.
+    /// Its codes came from lines of 64 digits with no word of what they are, as older versions took them; SHA-256s look
+    /// the same. Such a set is not matched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bare: bool,
     /// Where it came from, in the order of reading.

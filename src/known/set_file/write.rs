@@ -142,9 +142,10 @@ impl SetWriter {
         self.counts
     }
 
-    /// A PhotoDNA field that could not be read.
-    pub const fn count_unread_photodna(&mut self) {
-        self.counts.photodna_unread += 1;
+    /// Fields of a record that nothing is matched by and that are not as they should be.
+    pub const fn count_odd(&mut self, photodna_unread: bool, odd_fields: u64) {
+        self.counts.photodna_unread += photodna_unread as u64;
+        self.counts.odd_fields += odd_fields;
     }
 
     /// Adds a record.

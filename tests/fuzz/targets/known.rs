@@ -22,6 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
         // The last choices leave it to the content.
         format: ImportFormat::ALL.get(usize::from(choice >> 1 & 7)).copied(),
         columns: None,
+        list: None,
         skip_bad_records: choice & 1 == 0,
         geometry: Geometry::Full,
     };
