@@ -33,7 +33,7 @@ fn main() {
     let present: Vec<[u8; 16]> = (0..COUNT)
         .map(|_| {
             let record = set.record(random.random_range(0..set.records()) as u32).unwrap();
-            let fields: serde_json::Value = serde_json::from_str(record.fields).unwrap();
+            let fields: serde_json::Value = serde_json::from_str(&record.fields).unwrap();
             let digest = fields["MD5"].as_str().unwrap();
             u128::from_str_radix(digest, 16).unwrap().to_be_bytes()
         })

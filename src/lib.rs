@@ -37,3 +37,7 @@ mod plans;
 pub mod report;
 pub mod share;
 pub mod source;
+
+#[cfg(test)]
+#[path = "../tests/support/skip.rs"]
+mod skip;

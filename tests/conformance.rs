@@ -28,7 +28,7 @@ fn folder() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("skipped: no conformance data (TAMIS_SHARED_DATA names its folder)");
+    support::skip("no pdq in the shared data (TAMIS_SHARED_DATA names its folder)");
     None
 }
 

@@ -481,7 +481,7 @@ fn ask_faiss(haystack: &[Code], needles: &[Code], radius: u32) -> Option<Vec<Pai
 fn shared(name: &str) -> Option<Vec<Code>> {
     let folder = support::shared_data();
     let Ok(text) = std::fs::read_to_string(folder.join(name)) else {
-        println!("skipped: no {name} in {}", folder.display());
+        support::skip(&format!("no {name} in the shared data"));
         return None;
     };
     Some(text.lines().map(|line| line.parse().unwrap()).collect())

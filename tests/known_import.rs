@@ -10,6 +10,7 @@ mod support;
 
 use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::Command;
 
 use rusqlite::Connection;
@@ -81,8 +82,12 @@ fn the_legacy_profile_swaps_zero_and_five() {
 fn vics_two_and_its_other_hashes() {
     let sets = Sets::new();
     let set = sets.set(&["vics-2.0.json"], &options("vic-us"));
-    let codes: Vec<_> =
-        set.codes().unwrap().map(|known| (known.record, known.code.to_bytes(), known.quality)).collect();
+    let codes: Vec<_> = set
+        .codes()
+        .unwrap()
+        .into_iter()
+        .map(|known| (known.record, known.code.to_bytes(), known.quality))
+        .collect();
     assert_eq!(codes, [(0, pdq(11), None)]);
     assert_eq!(set.find_sha256(&sha256(12)).unwrap(), [1]);
     assert_eq!(set.find_md5(&md5(1)).unwrap(), [2]);
@@ -157,7 +162,7 @@ fn icse_rows() {
     assert_eq!(shown(&set, 2).0, None);
     assert_eq!([41, 42, 43].map(|number| set.find_md5(&md5(number)).unwrap()), [vec![0], vec![1], vec![2]]);
     assert_eq!(set.photodna().unwrap().len(), 1);
-    let fields: serde_json::Value = serde_json::from_str(set.record(0).unwrap().fields).unwrap();
+    let fields: serde_json::Value = serde_json::from_str(&set.record(0).unwrap().fields).unwrap();
     assert_eq!(fields["Investigation name"], "Operation \"\"X\"\"");
     assert_eq!(fields["Agency"], "Agency");
     assert_eq!(set.manifest().sources[0].format, "icse");
@@ -176,9 +181,10 @@ fn ncmec_entries_and_what_withdraws_them() {
     assert_eq!(set.find_sha1(&sha1(53)).unwrap(), [3]);
     assert_eq!(shown(&set, 0).0, some("A1"));
     assert_eq!(shown(&set, 1).0, some("B2"), "what was withdrawn is kept");
-    let codes: Vec<_> = set.codes().unwrap().map(|known| (known.record, known.code.to_bytes())).collect();
+    let codes: Vec<_> =
+        set.codes().unwrap().into_iter().map(|known| (known.record, known.code.to_bytes())).collect();
     assert_eq!(codes, [(0, pdq(51))]);
-    let fields: serde_json::Value = serde_json::from_str(set.record(0).unwrap().fields).unwrap();
+    let fields: serde_json::Value = serde_json::from_str(&set.record(0).unwrap().fields).unwrap();
     for (name, value) in [
         ("kind", "image"),
         ("member", "Member & Co"),
@@ -209,7 +215,8 @@ fn lists_and_tables() {
     assert!(set.record(2).unwrap().fields.contains(r#""d\\ne.jpg""#), "{}", set.record(2).unwrap().fields);
 
     let set = sets.set(&["pdq.txt"], &options("known"));
-    let codes: Vec<_> = set.codes().unwrap().map(|known| (known.code.to_bytes(), known.quality)).collect();
+    let codes: Vec<_> =
+        set.codes().unwrap().into_iter().map(|known| (known.code.to_bytes(), known.quality)).collect();
     assert_eq!(codes, [(pdq(81), Some(77)), (pdq(82), None), ([0; 32], Some(0))]);
 
     let mut lab = options("caid");
@@ -480,4 +487,76 @@ fn facts_of_a_hit_in_new_and_old_cases() {
         "its bytes are those of the source"
     );
     assert_eq!((version.as_str(), profile.as_str()), ("7", "vic-us"));
+}
+
+/// A folder of `../shared/data/field/sets`, where it is there.
+fn field_sets() -> Option<PathBuf> {
+    let folder = support::shared_data().join("field/sets");
+    folder.is_dir().then_some(folder).or_else(|| {
+        support::skip("no field/sets in the shared data");
+        None
+    })
+}
+
+/// Sets of the kinds that labs reported of other tools: each is taken, by `known import` and by `--known` where that takes it, and finds
+/// the picture that it knows.
+#[test]
+fn sets_as_labs_have_them() {
+    let Some(folder) = field_sets() else { return };
+    let cases = Cases::new();
+    let seizure = folder.join("seizure");
+    let seizure = seizure.to_str().unwrap();
+    let hits = |case: &str| {
+        let rows = cases.rows(case, "hits");
+        rows.iter().map(|row| text(row, "path").rsplit('/').next().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    let (picture, note) = ("IMG_1.jpg", "note.txt");
+    for (name, profile, list, found, counts) in [
+        (
+            "empty-file-cat1.json",
+            "vic-us",
+            "",
+            &[picture][..],
+            "1 records with the digest of trivial content",
+        ),
+        ("series-object.json", "vic-us", "", &[picture], "1 fields that nothing is matched by"),
+        ("truth-odd.json", "vic-us", "", &[picture], "1 fields that nothing is matched by"),
+        ("NSRLFile-latin1.txt", "known", "", &[picture, note], "2 fields that nothing is matched by"),
+        ("latin1.csv", "known", "", &[picture], "1 fields that nothing is matched by"),
+        ("name-not-utf8.db", "known", "", &[picture], "1 fields that nothing is matched by"),
+        ("bare-md5.txt", "known", "", &[picture, note], "2 with digests, 0 PDQ codes"),
+        ("bare-sha1.txt", "known", "", &[picture], "1 with digests, 0 PDQ codes"),
+        ("bare-sha256.txt", "known", "sha256", &[picture], "1 with digests, 0 PDQ codes"),
+    ] {
+        let (source, set) = (folder.join(name), cases.path(&format!("{name}.set")));
+        let option = if list.is_empty() { vec![] } else { vec!["--list", list] };
+        let import = || {
+            let mut import = tamis();
+            import.args(["known", "import", "--profile", profile, "-o"]).arg(&set).arg(&source);
+            import
+        };
+        if !list.is_empty() {
+            let refused = errors(1, &import().output().unwrap());
+            assert!(refused.contains("--list sha256 or --list pdq"), "{refused}");
+        }
+        let told = errors(0, &import().args(&option).output().unwrap());
+        assert!(told.contains(counts), "{name}: {told}");
+        expect(0, &tamis().args(["known", "verify"]).arg(&set).output().unwrap());
+        let case = format!("{name} set");
+        cases.summary(&case, &["triage", seizure, "--known", set.to_str().unwrap()]);
+        assert_eq!(hits(&case), found, "{name}");
+        if name.ends_with("txt") || name.ends_with("csv") {
+            let (case, mut triage) = (format!("{name} list"), vec!["triage", seizure]);
+            triage.extend(&option);
+            triage.extend(["--known", source.to_str().unwrap()]);
+            cases.summary(&case, &triage);
+            assert_eq!(hits(&case), found, "{name} as a list");
+        }
+    }
+    let shown = tamis().args(["known", "show"]).arg(cases.path("empty-file-cat1.json.set")).output().unwrap();
+    assert!(expect(0, &shown).contains("1 records with the digest of trivial content"));
+    let mut series = tamis();
+    series.args(["known", "show", "--record", "1"]);
+    let series = expect(0, &series.arg(cases.path("series-object.json.set")).output().unwrap());
+    assert!(series.contains(r#"series               {"Name": "Example series"}"#), "{series}");
 }

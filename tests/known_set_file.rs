@@ -15,7 +15,12 @@ use std::path::PathBuf;
 
 use rand::prelude::*;
 use support::known::options;
-use tamis::known::{ImportControl, KnownSet, ReadOptions, SetFile, import};
+use tamis::case::{CaseIdentity, CaseStore, HashSpec};
+use tamis::decode::DecodeMode;
+use tamis::known::{ColumnMap, ImportControl, ImportOptions, KnownSet, ReadOptions, SetFile, import};
+use tamis::matching::{Backend, VerifyMode};
+use tamis::pdq::Geometry;
+use tamis::pipeline::{CancelToken, IngestSettings, Progress, ingest, match_stored};
 use tamis::source::Digests;
 use tamis::source::digest::hex;
 use tempfile::TempDir;
@@ -163,7 +168,7 @@ fn what_goes_in_comes_out() {
             assert!(set.find_sha1(&random.random()).unwrap().is_empty());
         }
         let codes: Vec<(u32, [u8; 32])> =
-            set.codes().unwrap().map(|code| (code.record, code.code.to_bytes())).collect();
+            set.codes().unwrap().into_iter().map(|code| (code.record, code.code.to_bytes())).collect();
         let numbered = || records.iter().enumerate().map(|(number, made)| (number as u32, made));
         assert_eq!(
             codes,
@@ -270,7 +275,7 @@ fn no_changed_byte_goes_unnoticed() {
         }
         if let Ok(codes) = set.codes() {
             let expected = records.iter().filter(|made| made.code.is_some()).count();
-            assert_eq!(codes.count(), expected);
+            assert_eq!(codes.len(), expected);
         }
         assert!(set.verify(&ImportControl::default()).is_err(), "byte {at} went unnoticed");
     }
@@ -315,4 +320,196 @@ fn cut_sets_are_refused() {
             assert!(set.verify(&ImportControl::default()).is_err(), "a header that lies");
         }
     }
+}
+
+/// Records with an MD5 of their own each.
+fn numbered(count: u32) -> Vec<Made> {
+    let made = |number: u32| {
+        let digest = support::known::md5(number);
+        Made { md5: Some(digest), json: format!("{{\"MD5\":\"{}\"}}", hex(&digest)), ..Made::default() }
+    };
+    (0..count).map(made).collect()
+}
+
+fn digests_of(number: u32) -> Digests {
+    Digests { md5: support::known::md5(number), sha1: [1; 20], sha256: [1; 32] }
+}
+
+/// What somebody may do to a set file while a run has it open, and whether it is still the set that was opened.
+#[test]
+fn a_set_that_is_written_to_while_it_is_open_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = import_set(&folder, &numbered(20_000));
+    let path = set.path().to_path_buf();
+    let sound = fs::read(&path).unwrap();
+    drop(set);
+    let other = {
+        let folder = tempfile::tempdir().unwrap();
+        let mut records = numbered(40_000);
+        fs::read(import_set(&folder, &records.split_off(20_000)).path()).unwrap()
+    };
+    let write = |bytes: &[u8], at: u64| {
+        let mut file = fs::File::options().write(true).open(&path).unwrap();
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(at)).unwrap();
+        std::io::Write::write_all(&mut file, bytes).unwrap();
+    };
+    let cut = |length: u64| fs::File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+    let read = ReadOptions { min_quality: 50, ..ReadOptions::default() };
+    let middle = sound.len() / 2;
+    let flipped = [sound[middle] ^ 1];
+    let replace = |bytes: &[u8]| {
+        let new = folder.path().join("new");
+        fs::write(&new, bytes).unwrap();
+        fs::rename(&new, &path).unwrap();
+    };
+    let touch = || {
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(std::time::SystemTime::now())
+            .unwrap()
+    };
+    let cases: [(&str, bool, &dyn Fn()); 9] = [
+        ("nothing", true, &|| {}),
+        ("only its times", true, &touch),
+        ("the same bytes again", true, &|| write(&sound, 0)),
+        ("another set took its name", true, &|| replace(&other)),
+        ("its name is gone", true, &|| fs::remove_file(&path).unwrap()),
+        ("another set written over it", false, &|| write(&other, 0)),
+        ("one bit", false, &|| write(&flipped, middle as u64)),
+        ("cut to a half", false, &|| cut(middle as u64)),
+        ("cut to nothing", false, &|| cut(0)),
+    ];
+    for (what, same, change) in cases {
+        let _ = fs::remove_file(&path);
+        fs::write(&path, &sound).unwrap();
+        let set = KnownSet::read(&path, &read).unwrap();
+        let checked = SetFile::open(&path).unwrap();
+        assert_eq!(set.fault(), None, "{what}");
+        change();
+        let mut found = 0;
+        for number in 0..20_000 {
+            let matches = set.find_digests(&digests_of(number));
+            assert!(matches.iter().all(|found| found.record == number), "{what}: a wrong answer");
+            found += matches.len();
+            // No answer is of other bytes than were checked.
+            if let Ok(details) = set.details(number) {
+                assert!(details.fields.unwrap().contains(&hex(&support::known::md5(number))), "{what}");
+            }
+        }
+        let fault = set.fault();
+        assert_eq!(fault.is_none(), same, "{what}: {fault:?}");
+        assert!(!same || found == 20_000, "{what}: {found}");
+        if let Some(fault) = fault {
+            assert!(fault.contains(&path.display().to_string()), "{what}: {fault}");
+        }
+        assert_eq!(checked.check_unchanged().is_ok(), same, "{what}: without a look-up before");
+        assert_eq!(checked.verify(&ImportControl::default()).is_ok(), same, "{what}");
+    }
+}
+
+/// A set that is changed while a run goes on ends it with its name, and is not recorded as matched; put back, the same
+/// command finds its hits.
+#[test]
+fn a_run_with_a_set_that_changed_records_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("source");
+    fs::create_dir(&source).unwrap();
+    (0..148).for_each(|number| {
+        fs::write(source.join(format!("{number}")), support::known::made_up(number)).unwrap()
+    });
+    let set = import_set(&folder, &numbered(2000));
+    let path = set.path().to_path_buf();
+    let sound = fs::read(&path).unwrap();
+    drop(set);
+    let read =
+        || [KnownSet::read(&path, &ReadOptions { min_quality: 50, ..ReadOptions::default() }).unwrap()];
+    let spec = HashSpec {
+        algorithm: "pdq".into(),
+        version: HashSpec::VERSION,
+        geometry: Geometry::Full,
+        decode_path: DecodeMode::Auto,
+    };
+    let settings = IngestSettings {
+        jobs: 2,
+        io_jobs: 2,
+        max_memory: 64 << 20,
+        geometry: Geometry::Full,
+        decode: DecodeMode::Auto,
+        max_side: 65_535,
+        distance: 31,
+        min_quality: 50,
+        verify: VerifyMode::Auto,
+    };
+    let backend = Backend::cpu("a test");
+    let case = |name: &str| folder.path().join(name);
+    let open = |name: &str| CaseStore::open_or_create(&case(name), &CaseIdentity::default(), &spec).unwrap();
+    let hits = |name: &str| {
+        let database = rusqlite::Connection::open(case(name).join("case.sqlite")).unwrap();
+        database.query_row("SELECT count(*) FROM hit", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let run = |name: &str, known: &[KnownSet], stored: bool| {
+        let (mut store, progress, cancel) = (open(name), Progress::default(), CancelToken::default());
+        if stored {
+            match_stored(&mut store, known, &backend, &settings, &progress, &cancel)
+        } else {
+            ingest(&mut store, std::slice::from_ref(&source), known, &backend, &settings, &progress, &cancel)
+        }
+    };
+    let mut changed = sound.clone();
+    changed[4096..].fill(0);
+    for (way, bytes) in [("written over", &changed[..]), ("cut short", &sound[..sound.len() / 3])] {
+        for stored in [false, true] {
+            let name = format!("{way} {stored}");
+            if stored {
+                run(&name, &[], false).unwrap();
+            }
+            let known = read();
+            // In place, as a copy onto it does.
+            fs::write(&path, bytes).unwrap();
+            let error = run(&name, &known, stored).unwrap_err().to_string();
+            assert!(error.contains(&path.display().to_string()), "{name}: {error}");
+            assert_eq!(hits(&name), 0);
+            fs::write(&path, &sound).unwrap();
+            run(&name, &read(), stored).unwrap();
+            assert_eq!(hits(&name), 148, "{name}: what was matched before must not count as matched");
+        }
+    }
+}
+
+/// Older versions took lines of 64 digits for PDQ hashes, and said so in the set: such a set is refused, not believed.
+#[test]
+fn a_set_of_digits_that_nobody_said_what_they_are_is_not_matched() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list.csv");
+    fs::write(&list, format!("a_long_name\n{}\n", hex(&support::known::md5(1)))).unwrap();
+    let columns = ColumnMap::parse("md5=a_long_name").unwrap();
+    let path = folder.path().join("set");
+    let options = ImportOptions { columns: Some(columns), ..options("known") };
+    import(&[list], &path, &options, &ImportControl::default()).unwrap();
+    let read = || KnownSet::read(&path, &ReadOptions::default());
+    read().unwrap();
+    // As such a version wrote it: the manifest, and the digests that cover it.
+    let mut bytes = fs::read(&path).unwrap();
+    let (told, bare) = (&b"\"columns\":[\"md5=a_long_name\"]"[..], b"\"bare\":true");
+    let at = bytes.windows(told.len()).position(|window| window == told).unwrap();
+    bytes[at..at + told.len()].fill(b' ');
+    bytes[at..at + bare.len()].copy_from_slice(bare);
+    let sha256 = |bytes: &[u8]| <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(bytes));
+    let section = |bytes: &[u8], number: usize| {
+        let row = 32 + 40 * number;
+        let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+        number(row)..number(row) + number(row + 8)
+    };
+    let (manifest, checks) = (section(&bytes, 7), section(&bytes, 8));
+    let digest = sha256(&bytes[manifest]);
+    bytes[checks.end - 32..checks.end].copy_from_slice(&digest);
+    let digest = sha256(&bytes[checks]);
+    bytes[4032..4064].copy_from_slice(&digest);
+    let digest = sha256(&bytes[..4064]);
+    bytes[4064..4096].copy_from_slice(&digest);
+    fs::write(&path, bytes).unwrap();
+    let error = read().unwrap_err().to_string();
+    assert!(error.contains("import its source again with --list pdq or --list sha256"), "{error}");
 }

@@ -462,9 +462,7 @@ fn pictures_are_shown_only_when_asked_for_and_blurred() {
 
 /// 100,000 hits in a case.
 fn many_hits(cases: &Cases) -> PathBuf {
-    sample(cases);
-    let database = rusqlite::Connection::open(cases.path("CASE/case.sqlite")).unwrap();
-    database.execute_batch(include_str!("data/many_hits.sql")).unwrap();
+    add_many_hits(cases);
     let page = cases.path("many.html");
     let output = tamis()
         .args(["report", "--case"])
@@ -477,12 +475,75 @@ fn many_hits(cases: &Cases) -> PathBuf {
     page
 }
 
+/// The sample with 100,000 hits.
+fn add_many_hits(cases: &Cases) {
+    sample(cases);
+    let database = rusqlite::Connection::open(cases.path("CASE/case.sqlite")).unwrap();
+    database.execute_batch(include_str!("data/many_hits.sql")).unwrap();
+}
+
+/// Killed in the middle of writing, in whatever way, an export leaves nothing under its name, or what was there, and what it
+/// leaves next to it is named as a part; the same command then writes all of it.
+#[cfg(unix)]
+#[test]
+fn an_export_that_is_killed_leaves_no_half_file() {
+    let cases = Cases::new();
+    add_many_hits(&cases);
+    let folder = cases.path("exports");
+    fs::create_dir(&folder).unwrap();
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(&folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    for (signal, what, format, before) in [
+        ("-KILL", "hits", "csv", None),
+        ("-INT", "items", "jsonl", Some("the old one")),
+        ("-TERM", "vics", "csv", Some("the old one")),
+        ("-KILL", "hits", "parquet", None),
+    ] {
+        let name = format!("{what}.{format}");
+        let output = folder.join(&name);
+        before.iter().for_each(|text| fs::write(&output, text).unwrap());
+        let export = || {
+            let mut export = tamis();
+            export.args(["export", what, "--quiet", "--format", format, "--case"]).arg(cases.path("CASE"));
+            export.arg("--output").arg(&output);
+            export
+        };
+        let mut child = export().spawn().unwrap();
+        // As soon as something is written.
+        let is_part =
+            |part: &String| part.strip_prefix(&name).is_some_and(|rest| rest.starts_with(".partial"));
+        let written = || {
+            names()
+                .iter()
+                .filter(|name| is_part(name))
+                .any(|part| fs::metadata(folder.join(part)).is_ok_and(|data| data.len() > 0))
+        };
+        while !written() {
+            assert!(child.try_wait().unwrap().is_none(), "{name}: it ended too soon");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(!child.wait().unwrap().success(), "{name}: it ended before it was killed");
+        assert_eq!(fs::read(&output).ok().as_deref(), before.map(str::as_bytes), "{name}");
+        assert!(names().iter().all(|other| *other == name || is_part(other)), "{:?}", names());
+        expect(0, &export().output().unwrap());
+        let again = fs::read(&output).unwrap();
+        assert!(again.len() > 1 << 20, "{name}: {} bytes", again.len());
+        names().iter().for_each(|name| fs::remove_file(folder.join(name)).unwrap());
+        expect(0, &export().output().unwrap());
+        assert!(fs::read(&output).unwrap() == again, "{name}: as if it had not been killed");
+        fs::remove_file(&output).unwrap();
+    }
+}
+
 /// As `TAMIS_BROWSER_TESTS` (`require`, `auto`, `off`) asks.
 fn browser() -> bool {
     let wanted = std::env::var("TAMIS_BROWSER_TESTS").unwrap_or_else(|_| "auto".into());
     assert!(["require", "auto", "off"].contains(&wanted.as_str()), "TAMIS_BROWSER_TESTS={wanted}");
     if wanted == "off" {
-        println!("skipped: TAMIS_BROWSER_TESTS=off");
+        support::skip("TAMIS_BROWSER_TESTS=off");
         return false;
     }
     let find =
@@ -491,7 +552,7 @@ fn browser() -> bool {
     let found = cfg!(unix) && found.is_ok_and(|status| status.success());
     assert!(found || wanted != "require", "TAMIS_BROWSER_TESTS=require: no python3 with Chromium");
     if !found {
-        println!("skipped: no python3 with Chromium");
+        support::skip("no python3 with Chromium");
     }
     found
 }

@@ -876,8 +876,8 @@ fn what_is_encrypted_opens_for_its_recipients_alone() {
     }
     // age itself opens it with the identity that is in the private key.
     let Ok(version) = Command::new("age").arg("--version").output() else {
-        assert!(!support::oracles_required() || cfg!(not(target_os = "linux")), "skipped: no age");
-        println!("skipped: no age");
+        assert!(!support::oracles_required() || cfg!(not(target_os = "linux")), "no age");
+        support::skip("no age");
         return;
     };
     assert!(version.status.success());
@@ -1044,7 +1044,7 @@ fn other_programs_agree() {
         });
     } else {
         assert!(!support::oracles_required() || cfg!(windows), "no openssl, tar, sha256sum or python3");
-        println!("skipped: no openssl, tar, sha256sum or python3");
+        support::skip("no openssl, tar, sha256sum or python3");
     }
 }
 

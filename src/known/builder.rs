@@ -1,5 +1,6 @@
 //! Records as they are read, in compact storage.
 
+use super::record::Telling;
 use super::{KnownCode, KnownCounts};
 use crate::pdq::Code;
 use crate::source::name::escape;
@@ -95,11 +96,12 @@ impl Builder {
         if let Some(code) = record.code {
             self.push_code(KnownCode { record: number, code, quality: record.quality });
         }
-        self.md5.extend(record.md5.map(|digest| (digest, number)));
-        self.sha1.extend(record.sha1.map(|digest| (digest, number)));
-        self.sha256.extend(record.sha256.map(|digest| (digest, number)));
-        let digested = record.md5.is_some() || record.sha1.is_some() || record.sha256.is_some();
-        self.counts.with_digests += u64::from(digested);
+        let mut digests = Telling { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
+        self.counts.trivial += u64::from(digests.set_trivial_aside());
+        self.md5.extend(digests.md5.map(|digest| (digest, number)));
+        self.sha1.extend(digests.sha1.map(|digest| (digest, number)));
+        self.sha256.extend(digests.sha256.map(|digest| (digest, number)));
+        self.counts.with_digests += u64::from(digests.any());
         Ok(())
     }
 

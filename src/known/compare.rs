@@ -4,8 +4,9 @@
 //! them at once: a range that has more pairs than the memory allows is cut in two and begun again, so that nothing overflows,
 //! and nothing of this shows in the result.
 
+use std::cmp::Ordering;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
@@ -111,14 +112,14 @@ pub struct CompareControl {
 impl CompareControl {
     /// Ends the comparison soon, with [`CompareError::Cancelled`].
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancelled.store(true, Relaxed);
         self.join.cancel();
     }
 
     /// PhotoDNA values and codes of the left side that are done.
     #[must_use]
     pub fn done(&self) -> u64 {
-        self.photodna.load(Ordering::Relaxed) + self.join.items() as u64
+        self.photodna.load(Relaxed) + self.join.items() as u64
     }
 }
 
@@ -194,14 +195,14 @@ impl<'a> ComparedSet<'a> {
     pub fn new(set: &'a SetFile, min_quality: u8) -> Result<Self, SetError> {
         set.verify_tables()?;
         let mut counts = KnownCounts::default();
-        let codes = set.codes()?.filter(|code| counts.takes(code, min_quality));
+        let codes = set.codes()?.into_iter().filter(|code| counts.takes(code, min_quality));
         let (code_records, codes) = codes.map(|code| (code.record, code.code)).unzip();
         let all = set.photodna()?;
         let before = all.len();
         let values = all.into_iter().filter(|(_, value)| value.bytes.iter().any(|&byte| byte != 0));
         let (value_records, values): (Vec<u32>, Vec<PhotoDna>) = values.unzip();
         let zero_values = (before - values.len()) as u64;
-        let has = [Bits::of(set, set.sha256_table()?), Bits::of(set, set.sha1_table()?)];
+        let has = [Bits::of(set, set.sha256_table()?)?, Bits::of(set, set.sha1_table()?)?];
         Ok(Self { set, codes, code_records, values, value_records, counts, zero_values, has })
     }
 
@@ -224,15 +225,14 @@ struct Bits(Vec<u64>);
 
 impl Bits {
     /// The records that a table has.
-    fn of<const N: usize>(set: &SetFile, table: DigestTable<'_, N>) -> Self {
+    fn of<const N: usize>(set: &SetFile, mut table: DigestTable<'_, N>) -> Result<Self, SetError> {
         let mut bits = vec![0; (set.records() as usize).div_ceil(64)];
-        for index in 0..table.len() {
-            let record = table.record(index);
+        while let Some((_, record)) = table.entry()? {
             if let Some(word) = bits.get_mut(record as usize / 64) {
                 *word |= 1 << (record % 64);
             }
         }
-        Self(bits)
+        Ok(Self(bits))
     }
 
     fn has(&self, record: u32) -> bool {
@@ -369,31 +369,29 @@ impl Comparison<'_> {
     /// Equal digests: both tables are sorted, so they are walked side by side.
     fn equal<const N: usize>(
         &self,
-        (left, right): (DigestTable<'_, N>, DigestTable<'_, N>),
+        (mut left, mut right): (DigestTable<'_, N>, DigestTable<'_, N>),
         what: u8,
         range: &Range<u64>,
         finds: &mut Finds,
     ) -> Result<(), Stop> {
-        let (mut at, mut other) = (0, 0);
+        let (mut one, mut other) = (left.same()?, right.same()?);
         let mut steps = 0_usize;
-        while at < left.len() && other < right.len() {
+        while let (Some(ours), Some(theirs)) = (&one, &other) {
             steps += 1;
-            if steps.is_multiple_of(LOOK) && self.tools.control.cancelled.load(Ordering::Relaxed) {
+            if steps.is_multiple_of(LOOK) && self.tools.control.cancelled.load(Relaxed) {
                 return Err(Stop::Cancelled);
             }
-            match left.digest(at).cmp(right.digest(other)) {
-                std::cmp::Ordering::Less => at += 1,
-                std::cmp::Ordering::Greater => other += 1,
-                std::cmp::Ordering::Equal => {
-                    let (end, others) = (left.end_of(at), other..right.end_of(other));
-                    let records = (at..end).map(|index| left.record(index));
-                    for record in records.filter(|&record| range.contains(&u64::from(record))) {
-                        for index in others.clone() {
-                            let right = right.record(index);
+            match ours.digest.cmp(&theirs.digest) {
+                Ordering::Less => one = left.same()?,
+                Ordering::Greater => other = right.same()?,
+                Ordering::Equal => {
+                    let records = ours.records.iter().filter(|&&record| range.contains(&u64::from(record)));
+                    for &record in records {
+                        for &right in &theirs.records {
                             finds.push(Found { left: record, right, what, distance: 0 })?;
                         }
                     }
-                    (at, other) = (end, others.end);
+                    (one, other) = (left.same()?, right.same()?);
                 }
             }
         }
@@ -450,7 +448,7 @@ impl Comparison<'_> {
         counts: &mut CompareCounts,
         sink: &mut dyn FnMut(&RecordPair) -> Result<(), E>,
     ) -> Result<(), CompareError<E>> {
-        if self.tools.control.cancelled.load(Ordering::Relaxed) {
+        if self.tools.control.cancelled.load(Relaxed) {
             return Err(CompareError::Cancelled);
         }
         let mut pair = RecordPair::default();

@@ -25,6 +25,7 @@ use serde_json::value::RawValue;
 use crate::pdq::{Code, Geometry};
 use crate::source::Digests;
 use crate::source::name::{escape, escape_path};
+use crate::source::trivial::is_trivial_digest;
 
 pub use code_list::{CodeList, ListError, names_orientations};
 pub use control::ImportControl;
@@ -170,6 +171,8 @@ pub struct KnownCounts {
     pub low_quality: u64,
     /// Codes set aside because they are all zero.
     pub zero_codes: u64,
+    /// Records with a digest of trivial content (no bytes, or one byte repeated), which is set aside.
+    pub trivial: u64,
     /// Malformed lines that were skipped.
     pub bad_lines: u64,
     /// Fields that nothing is matched by and that are not as they should be: kept as they can be.
@@ -231,9 +234,13 @@ impl KnownSet {
     }
 
     /// Records with one of these digests, in record order. A set file that is damaged by now has none, and says so in
-    /// [`KnownSet::fault`], which is to be asked before anything is made of the answer.
+    /// [`KnownSet::fault`], which is to be asked before anything is made of the answer. Trivial content has none.
     #[must_use]
     pub fn find_digests(&self, digests: &Digests) -> Vec<DigestMatch> {
+        // Set files of older versions have such digests in their tables.
+        if is_trivial_digest(&digests.sha256) {
+            return Vec::new();
+        }
         let found = match &self.records {
             Records::List(list) => Ok([
                 list.md5.find(&digests.md5).collect(),
@@ -264,11 +271,16 @@ impl KnownSet {
         matches
     }
 
-    /// Why an answer of [`KnownSet::find_digests`] cannot be relied on. The tables of a set file are checked when it is
-    /// opened, so that this is a file that was changed since.
+    /// Why answers of [`KnownSet::find_digests`] cannot be relied on, and nothing may be recorded as matched with this set:
+    /// its set file was written to since it was opened. Of a plain list all is in memory, so that it has no such fault: the
+    /// set is what was read, which its SHA-256 says.
     #[must_use]
-    pub fn fault(&self) -> Option<&str> {
-        self.fault.get().map(String::as_str)
+    pub fn fault(&self) -> Option<String> {
+        let changed = || match &self.records {
+            Records::List(_) => None,
+            Records::File(file) => file.check_unchanged().err().map(|error| error.to_string()),
+        };
+        self.fault.get().cloned().or_else(changed)
     }
 
     /// What the set knows of a record.
@@ -289,10 +301,10 @@ impl KnownSet {
         let label =
             file.manifest().profile.category(raw).ok().flatten().map(|category| category.label.clone());
         Ok(RecordDetails {
-            columns: columns_of(stored.fields),
+            columns: columns_of(&stored.fields),
             category_label: label,
-            facts: Some(stored.facts.into_owned()),
-            fields: Some(stored.fields.to_string()),
+            facts: Some(stored.facts),
+            fields: Some(stored.fields),
         })
     }
 }

@@ -111,9 +111,11 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownEr
         with_digests: manifest.counts.with_digests,
         bad_lines: manifest.counts.bad_records,
         odd_fields: manifest.counts.odd_fields,
+        trivial: manifest.counts.trivial,
         ..KnownCounts::default()
     };
-    let codes = file.codes()?.filter(|code| counts.takes(code, options.min_quality)).collect();
+    let mut codes = file.codes()?;
+    codes.retain(|code| counts.takes(code, options.min_quality));
     let name = escape(manifest.name.as_bytes());
     Ok(KnownSet {
         path: path.to_path_buf(),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::profile::Meaning;
 use crate::pdq::Code;
+use crate::source::trivial::is_trivial_digest;
 
 /// Bytes of a PhotoDNA value.
 pub const PHOTODNA_BYTES: usize = 144;
@@ -89,10 +90,27 @@ pub struct KnownRecord<'a> {
     pub fields: Cow<'a, str>,
 }
 
-impl KnownRecord<'_> {
-    /// Whether it has a digest.
-    #[must_use]
-    pub const fn has_digest(&self) -> bool {
+/// The digests of a record that are matched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Telling {
+    pub md5: Option<[u8; 16]>,
+    pub sha1: Option<[u8; 20]>,
+    pub sha256: Option<[u8; 32]>,
+}
+
+impl Telling {
+    /// Takes out digests of trivial content, and returns whether there was one: every seizure has empty files, and they
+    /// say nothing of anybody.
+    pub fn set_trivial_aside(&mut self) -> bool {
+        let before = *self;
+        self.md5 = self.md5.filter(|digest| !is_trivial_digest(digest));
+        self.sha1 = self.sha1.filter(|digest| !is_trivial_digest(digest));
+        self.sha256 = self.sha256.filter(|digest| !is_trivial_digest(digest));
+        before.md5 != self.md5 || before.sha1 != self.sha1 || before.sha256 != self.sha256
+    }
+
+    /// Whether there is one.
+    pub const fn any(&self) -> bool {
         self.md5.is_some() || self.sha1.is_some() || self.sha256.is_some()
     }
 }

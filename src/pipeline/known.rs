@@ -197,13 +197,14 @@ impl<'a> ResidentSets<'a> {
         self.sets.iter().any(|set| !set.find_digests(digests).is_empty())
     }
 
-    /// Refuses to go on with a set whose file changed while it was read. To be asked before hits are stored.
+    /// Refuses to go on with a set whose file was written to since it was opened. To be asked before hits are stored and
+    /// before anything is recorded as matched.
     ///
     /// # Errors
     /// There is such a set.
     pub fn check(&self) -> Result<(), PipelineError> {
         match self.sets.iter().find_map(|resident| resident.set.fault()) {
-            Some(fault) => Err(PipelineError::Known(fault.to_string())),
+            Some(fault) => Err(PipelineError::Known(fault)),
             None => Ok(()),
         }
     }

@@ -96,7 +96,7 @@ mod tests {
                 .stdin(std::process::Stdio::piped())
                 .stdout(std::process::Stdio::piped());
             let Ok(mut child) = child.spawn() else {
-                println!("skipped: no python3");
+                crate::skip::skip("no python3");
                 return;
             };
             child.stdin.take().unwrap().write_all(&header("hits.jsonl", length)).unwrap();

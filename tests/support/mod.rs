@@ -9,7 +9,10 @@ pub mod known;
 pub mod made_case;
 pub mod python;
 pub mod scene;
+mod skip;
 pub mod waves;
+
+pub use skip::skip;
 
 use std::convert::Infallible;
 use std::env;
@@ -27,7 +30,7 @@ pub fn gpu() -> Option<Arc<GpuContext>> {
     let wanted = env::var("TAMIS_GPU_TESTS").unwrap_or_else(|_| "auto".into());
     assert!(["require", "auto", "off"].contains(&wanted.as_str()), "TAMIS_GPU_TESTS={wanted}");
     if wanted == "off" {
-        println!("skipped: TAMIS_GPU_TESTS=off");
+        skip("TAMIS_GPU_TESTS=off");
         return None;
     }
     match GpuContext::open(&AdapterSelector::Any) {
@@ -37,7 +40,7 @@ pub fn gpu() -> Option<Arc<GpuContext>> {
         }
         Err(error) if wanted == "require" => panic!("TAMIS_GPU_TESTS=require: {error}"),
         Err(error) => {
-            println!("skipped: {error}");
+            skip(&format!("no GPU: {error}"));
             None
         }
     }

@@ -10,7 +10,7 @@ pub fn has(modules: &str) -> bool {
         return true;
     }
     assert!(!super::oracles_required(), "TAMIS_ORACLE_TESTS=require: no python3 with {modules}");
-    println!("skipped: no python3 with {modules}");
+    super::skip(&format!("no python3 with {modules}"));
     false
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::run::{ODD_FIELDS, add_counts};
+use super::run::{ODD_FIELDS, TRIVIAL, add_counts};
 use crate::cli::args::Common;
 use crate::cli::args::known::{Known, KnownCommand, KnownImport, KnownShow, KnownVerify};
 use crate::cli::config::MemorySize;
@@ -134,6 +134,7 @@ fn counted(counts: &SetCounts) -> String {
         (counts.photodna, "PhotoDNA values (kept, not matched with pictures)"),
         (counts.photodna_unread, "PhotoDNA fields that are no value of 144 bytes"),
         (counts.nothing_to_match, "records without anything to match"),
+        (counts.trivial, TRIVIAL),
         (counts.withdrawn, "withdrawn records (kept, never matched)"),
         (counts.bad_records, "malformed records left out"),
         (counts.odd_fields, ODD_FIELDS),
@@ -246,7 +247,7 @@ fn show_manifest(set: &SetFile, json: bool, out: &mut dyn Write) -> io::Result<(
 fn show_record(
     set: &SetFile,
     number: u32,
-    record: &StoredRecord<'_>,
+    record: &StoredRecord,
     json: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -281,7 +282,7 @@ fn show_record(
             series: facts.series.as_deref(),
             media_size: record.media_size,
             withdrawn: facts.withdrawn,
-            fields: serde_json::from_str(record.fields)?,
+            fields: serde_json::from_str(&record.fields)?,
         };
         serde_json::to_writer(&mut *out, &shown)?;
         return writeln!(out);
@@ -312,7 +313,7 @@ fn show_record(
     if facts.withdrawn {
         writeln!(out, "withdrawn            yes: it is never matched")?;
     }
-    writeln!(out, "fields               {}", shown(record.fields))
+    writeln!(out, "fields               {}", shown(&record.fields))
 }
 
 /// Writes to standard output.

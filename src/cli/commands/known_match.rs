@@ -166,12 +166,12 @@ struct Texts {
 }
 
 impl Texts {
-    fn of(set: &SetFile, record: &StoredRecord<'_>) -> Self {
+    fn of(set: &SetFile, record: &StoredRecord) -> Self {
         let shown = |text: &str| escape(text.as_bytes());
         let facts = &record.facts;
         let category = set.manifest().profile.category(facts.category.as_deref()).ok().flatten();
         Self {
-            id: publisher_id(record.fields),
+            id: publisher_id(&record.fields),
             label: category.map(|category| shown(&category.label)),
             series: facts.series.as_deref().map(shown),
         }
@@ -179,7 +179,7 @@ impl Texts {
 }
 
 /// The cells of a record, in the order of [`FACTS`].
-fn facts<'a>(record: &StoredRecord<'_>, texts: &'a Texts) -> [Cell<'a>; FACTS.len()] {
+fn facts<'a>(record: &StoredRecord, texts: &'a Texts) -> [Cell<'a>; FACTS.len()] {
     let facts = &record.facts;
     [
         (&texts.id).into(),

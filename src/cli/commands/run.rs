@@ -58,6 +58,7 @@ fn counted(set: &KnownSet) -> String {
         (counts.codes_without_quality, "codes without a quality (matched, and marked so)"),
         (counts.low_quality, "codes of low quality set aside"),
         (counts.zero_codes, "all-zero codes set aside"),
+        (counts.trivial, TRIVIAL),
         (counts.bad_lines, "malformed lines skipped"),
         (counts.odd_fields, ODD_FIELDS),
     ];
@@ -71,6 +72,10 @@ pub(super) fn add_counts(text: &mut String, counts: &[(u64, &str)]) {
         text.push_str(&format!("; {count} {what}"));
     }
 }
+
+/// What is counted of digests that would find every empty file.
+pub(super) const TRIVIAL: &str =
+    "records with the digest of trivial content (no bytes, or one byte repeated), set aside";
 
 /// What is counted of fields that nothing is matched by.
 pub(super) const ODD_FIELDS: &str =

@@ -48,6 +48,9 @@ pub struct SetCounts {
     pub photodna_unread: u64,
     /// Records that have nothing to be matched by.
     pub nothing_to_match: u64,
+    /// Records with a digest of trivial content (no bytes, or one byte repeated), which is set aside and never matched.
+    #[serde(default)]
+    pub trivial: u64,
     /// Records that their publisher withdrew: kept, never matched.
     pub withdrawn: u64,
     /// Malformed records that were skipped.

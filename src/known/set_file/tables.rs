@@ -1,34 +1,71 @@
 //! The tables of digests in their order, for walking two sets side by side.
 
+use super::checked::Stream;
 use super::layout::{Section, u32_at};
 use super::{SetError, SetFile};
 
-/// A table of digests: sorted by digest, then by record.
-#[derive(Clone, Copy, Debug)]
+/// A table of digests from its beginning: sorted by digest, then by record.
+#[derive(Debug)]
 pub(in crate::known) struct DigestTable<'a, const N: usize> {
-    entries: &'a [u8],
+    set: &'a SetFile,
+    stream: Stream<'a>,
+    /// Entries after the one in hand.
+    left: u64,
+    /// The next entry, where there is one.
+    next: Option<([u8; N], u32)>,
+}
+
+/// Records of one digest, in their order.
+#[derive(Debug)]
+pub(in crate::known) struct Same<const N: usize> {
+    pub digest: [u8; N],
+    pub records: Vec<u32>,
 }
 
 impl<'a, const N: usize> DigestTable<'a, N> {
-    /// How many digests it has.
-    pub const fn len(self) -> usize {
-        self.entries.len() / (N + 4)
+    fn new(set: &'a SetFile, section: Section) -> Result<Self, SetError> {
+        let left = set.extent(section).count;
+        let mut table = Self { set, stream: set.file.stream(section), left, next: None };
+        table.advance()?;
+        Ok(table)
     }
 
-    /// A digest; empty beyond the end.
-    pub fn digest(self, index: usize) -> &'a [u8] {
-        self.entries.get(index * (N + 4)..index * (N + 4) + N).unwrap_or_default()
+    fn advance(&mut self) -> Result<(), SetError> {
+        self.next = None;
+        if self.left > 0 {
+            self.left -= 1;
+            let failed = |fault| self.set.failed(fault);
+            let digest = self.stream.array().map_err(failed)?;
+            let record = self.stream.array::<4>().map_err(failed)?;
+            self.next = Some((digest, u32_at(&record, 0)));
+        }
+        Ok(())
     }
 
-    /// The record that a digest belongs to.
-    pub fn record(self, index: usize) -> u32 {
-        u32_at(self.entries, index * (N + 4) + N)
+    /// The next entry.
+    ///
+    /// # Errors
+    /// The file is damaged there.
+    pub fn entry(&mut self) -> Result<Option<([u8; N], u32)>, SetError> {
+        let entry = self.next;
+        if entry.is_some() {
+            self.advance()?;
+        }
+        Ok(entry)
     }
 
-    /// Where the digests end that are equal to the one at `start`.
-    pub fn end_of(self, start: usize) -> usize {
-        let digest = self.digest(start);
-        (start..self.len()).find(|&index| self.digest(index) != digest).unwrap_or(self.len())
+    /// The next digest with all of its records.
+    ///
+    /// # Errors
+    /// The file is damaged there.
+    pub fn same(&mut self) -> Result<Option<Same<N>>, SetError> {
+        let Some((digest, record)) = self.entry()? else { return Ok(None) };
+        let mut records = vec![record];
+        while let Some((_, record)) = self.next.filter(|(other, _)| *other == digest) {
+            records.push(record);
+            self.advance()?;
+        }
+        Ok(Some(Same { digest, records }))
     }
 }
 
@@ -38,7 +75,7 @@ impl SetFile {
     /// # Errors
     /// The file is damaged there.
     pub(in crate::known) fn md5_table(&self) -> Result<DigestTable<'_, 16>, SetError> {
-        Ok(DigestTable { entries: self.table(Section::Md5)?.0 })
+        DigestTable::new(self, Section::Md5)
     }
 
     /// Its SHA-1s in their order.
@@ -46,7 +83,7 @@ impl SetFile {
     /// # Errors
     /// The file is damaged there.
     pub(in crate::known) fn sha1_table(&self) -> Result<DigestTable<'_, 20>, SetError> {
-        Ok(DigestTable { entries: self.table(Section::Sha1)?.0 })
+        DigestTable::new(self, Section::Sha1)
     }
 
     /// Its SHA-256s in their order.
@@ -54,6 +91,6 @@ impl SetFile {
     /// # Errors
     /// The file is damaged there.
     pub(in crate::known) fn sha256_table(&self) -> Result<DigestTable<'_, 32>, SetError> {
-        Ok(DigestTable { entries: self.table(Section::Sha256)?.0 })
+        DigestTable::new(self, Section::Sha256)
     }
 }

@@ -11,7 +11,7 @@ use super::sort::{Sorter, leading_bits};
 use super::spill::Spill;
 use super::{SetCounts, SetError};
 use crate::known::control::ImportControl;
-use crate::known::record::{KnownRecord, Spelling};
+use crate::known::record::{KnownRecord, Spelling, Telling};
 use crate::partial::Partial;
 
 /// Entries between two looks at whether the import is to end.
@@ -170,15 +170,18 @@ impl SetWriter {
             self.counts.withdrawn += 1;
             return Ok(());
         }
-        if let Some(digest) = record.md5 {
+        let mut digests = Telling { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
+        let trivial = digests.set_trivial_aside();
+        self.counts.trivial += u64::from(trivial);
+        if let Some(digest) = digests.md5 {
             self.counts.md5 += 1;
             self.md5.push(digest, number)?;
         }
-        if let Some(digest) = record.sha1 {
+        if let Some(digest) = digests.sha1 {
             self.counts.sha1 += 1;
             self.sha1.push(digest, number)?;
         }
-        if let Some(digest) = record.sha256 {
+        if let Some(digest) = digests.sha256 {
             self.counts.sha256 += 1;
             self.sha256.push(digest, number)?;
         }
@@ -198,8 +201,8 @@ impl SetWriter {
             self.photodna.write(&[spelling, 0, 0, 0])?;
             self.photodna.write(&value.bytes)?;
         }
-        self.counts.with_digests += u64::from(record.has_digest());
-        let nothing = !record.has_digest() && record.code.is_none();
+        self.counts.with_digests += u64::from(digests.any());
+        let nothing = !digests.any() && record.code.is_none() && !trivial;
         self.counts.nothing_to_match += u64::from(nothing);
         Ok(())
     }

@@ -29,7 +29,8 @@ fuzz_target!(|bytes: &[u8]| {
 /// A package with these rows: items, and hits behind the first byte of zero.
 fn signed(rows: &[u8]) -> Vec<u8> {
     let mut parts = rows.splitn(2, |byte| *byte == 0);
-    let parts = [("items.jsonl", parts.next().unwrap_or_default()), ("hits.jsonl", parts.next().unwrap_or_default())];
+    let parts =
+        [("items.jsonl", parts.next().unwrap_or_default()), ("hits.jsonl", parts.next().unwrap_or_default())];
     let entries: Vec<String> = parts
         .iter()
         .map(|(name, rows)| {
@@ -48,7 +49,9 @@ fn signed(rows: &[u8]) -> Vec<u8> {
     );
     let signature = KEY.sign(&Manifest::signed(manifest.as_bytes()));
     let mut package = Vec::new();
-    for (name, content) in [("manifest.json", manifest.as_bytes()), ("signature", &signature)].into_iter().chain(parts) {
+    for (name, content) in
+        [("manifest.json", manifest.as_bytes()), ("signature", &signature)].into_iter().chain(parts)
+    {
         package.extend(header(name, content.len() as u64));
         package.extend(content);
         package.extend(&END[..padding(content.len() as u64)]);

@@ -1,0 +1,337 @@
+//! The bytes of a set file, read where they are asked for and checked as they are read.
+//!
+//! Nothing is mapped. A map of a file that somebody cuts short ends the program with a signal, and one of a file that
+//! somebody writes over changes under the reader after it was checked. What is read here is in memory of our own, and is
+//! compared with the SHA-256 of its chunk each time it is read, so that no answer is made of changed bytes
+//! (`docs/decisions/known-set-file.md`).
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use super::layout::{CHUNK, Extent, HEADER, Header, Section};
+
+/// Chunks of a section that are kept once they were checked: records that are near to each other are asked for together.
+const KEPT: usize = 8;
+
+/// A chunk that was checked, by its number in its section.
+type Kept = Option<(u64, Arc<[u8]>)>;
+
+/// Why bytes could not be had.
+#[derive(Debug)]
+pub(super) enum ReadFault {
+    /// What the system said.
+    Io(io::Error),
+    /// They are not what was written.
+    Damaged(String),
+}
+
+impl From<io::Error> for ReadFault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Damaged("it was cut short while it was in use".into()),
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// An open set file, and what its bytes are.
+#[derive(Debug)]
+pub(super) struct CheckedFile {
+    /// Held open, with a shared lock where the system has it.
+    file: File,
+    pub header: Header,
+    /// The SHA-256 of the header.
+    pub identity: [u8; 32],
+    /// The SHA-256 of every chunk, over all sections.
+    digests: Vec<[u8; 32]>,
+    /// [`KEPT`] places a section; a chunk has its place by its number.
+    kept: Mutex<Vec<Kept>>,
+    /// What the system said of the file when its bytes were last known to be as they were.
+    stamp: Mutex<Stamp>,
+}
+
+impl CheckedFile {
+    /// Opens a file, and reads its header and the digests of its chunks.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not a set file.
+    pub fn open(path: &Path) -> Result<Self, ReadFault> {
+        let file = options().open(path)?;
+        // Advisory: whoever asks before writing is kept away. A network share without locks is read all the same.
+        let _ = file.try_lock_shared();
+        let stamp = Stamp::of(&file)?;
+        let (header, identity) = read_header(&file, stamp.length)?;
+        let digests = read_digests(&file, &header)?;
+        let kept = Mutex::new(vec![None; Section::ALL.len() * KEPT]);
+        Ok(Self { file, header, identity, digests, kept, stamp: Mutex::new(stamp) })
+    }
+
+    pub const fn extent(&self, section: Section) -> Extent {
+        self.header.sections[section as usize]
+    }
+
+    /// Bytes of a section.
+    ///
+    /// # Errors
+    /// The range leaves the section, or the file is not as it was written there.
+    pub fn bytes(&self, section: Section, start: u64, end: u64) -> Result<Vec<u8>, ReadFault> {
+        if start > end || end > self.extent(section).length {
+            let reason = format!("it is damaged: its section {} points outside itself", section.name());
+            return Err(ReadFault::Damaged(reason));
+        }
+        let mut bytes = Vec::new();
+        let mut at = start;
+        while at < end {
+            let number = at / CHUNK as u64;
+            let chunk = self.kept_chunk(section, number)?;
+            let from = (at % CHUNK as u64) as usize;
+            let to = chunk.len().min(from + (end - at) as usize);
+            bytes.extend_from_slice(chunk.get(from..to).unwrap_or_default());
+            at += (to - from) as u64;
+        }
+        Ok(bytes)
+    }
+
+    /// A chunk of a section, read now or a while ago.
+    fn kept_chunk(&self, section: Section, number: u64) -> Result<Arc<[u8]>, ReadFault> {
+        let place = section as usize * KEPT + (number % KEPT as u64) as usize;
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Some((known, chunk))) = kept().get(place)
+            && *known == number
+        {
+            return Ok(Arc::clone(chunk));
+        }
+        let chunk: Arc<[u8]> = self.chunk(section, number)?.into();
+        if let Some(kept) = kept().get_mut(place) {
+            *kept = Some((number, Arc::clone(&chunk)));
+        }
+        Ok(chunk)
+    }
+
+    /// A chunk of a section, read and checked.
+    ///
+    /// # Errors
+    /// The file is not as it was written there.
+    pub fn chunk(&self, section: Section, number: u64) -> Result<Vec<u8>, ReadFault> {
+        let extent = self.extent(section);
+        let start = number * CHUNK as u64;
+        let length = extent.length.saturating_sub(start).min(CHUNK as u64);
+        let bytes = read(&self.file, extent.offset + start, length)?;
+        let before: u64 = self.header.sections[..section as usize].iter().map(|extent| extent.chunks()).sum();
+        let expected = self.digests.get((before + number) as usize);
+        if expected != Some(&Sha256::digest(&bytes).into()) {
+            return Err(ReadFault::Damaged(format!(
+                "it is damaged: bytes {} to {} of the file are not as they were written (section {}). Import its source \
+                 again, or restore the file",
+                extent.offset + start,
+                extent.offset + start + length,
+                section.name()
+            )));
+        }
+        Ok(bytes)
+    }
+
+    /// Bytes as they are now, for a reader that checks them itself.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn read_into(&self, section: Section, start: u64, bytes: &mut [u8]) -> Result<(), ReadFault> {
+        Ok(read_exact_at(&self.file, bytes, self.extent(section).offset + start)?)
+    }
+
+    /// All of a section from its beginning.
+    pub const fn stream(&self, section: Section) -> Stream<'_> {
+        Stream { file: self, section, next: 0, chunk: Vec::new(), used: 0 }
+    }
+
+    /// The places between sections hold zeros.
+    ///
+    /// # Errors
+    /// They do not.
+    pub fn check_padding(&self) -> Result<(), ReadFault> {
+        let mut end = HEADER as u64;
+        for section in Section::ALL {
+            let extent = self.extent(section);
+            let gap = read(&self.file, end, extent.offset - end)?;
+            if gap.iter().any(|&byte| byte != 0) {
+                let reason = format!("it is damaged before its section {}", section.name());
+                return Err(ReadFault::Damaged(reason));
+            }
+            end = extent.offset + extent.length;
+        }
+        Ok(())
+    }
+
+    /// Refuses a file whose header, tables or codes are not what they were when it was opened. As long as the system says of the
+    /// file what it said then, nothing is read. Its records are checked as they are read.
+    ///
+    /// # Errors
+    /// It was written to, or can no longer be read.
+    pub fn check_unchanged(&self) -> Result<(), ReadFault> {
+        let now = Stamp::of(&self.file)?;
+        let mut stamp = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        if *stamp == now {
+            return Ok(());
+        }
+        // Times change with a name or a right too, as when another file takes its name: the bytes decide.
+        let (_, identity) = read_header(&self.file, now.length)?;
+        if identity != self.identity {
+            return Err(ReadFault::Damaged("it is another set by now".into()));
+        }
+        read_digests(&self.file, &self.header)?;
+        for section in [Section::Md5, Section::Sha1, Section::Sha256, Section::Codes] {
+            for number in 0..self.extent(section).chunks() {
+                self.chunk(section, number)?;
+            }
+        }
+        *stamp = now;
+        Ok(())
+    }
+}
+
+/// A section from its beginning, a chunk at a time.
+#[derive(Debug)]
+pub(super) struct Stream<'a> {
+    file: &'a CheckedFile,
+    section: Section,
+    /// The chunk after the one in hand.
+    next: u64,
+    chunk: Vec<u8>,
+    used: usize,
+}
+
+impl Stream<'_> {
+    /// Fills `into` with the next bytes.
+    ///
+    /// # Errors
+    /// The file is not as it was written there, or the section ends.
+    pub fn read(&mut self, mut into: &mut [u8]) -> Result<(), ReadFault> {
+        while !into.is_empty() {
+            if self.used == self.chunk.len() {
+                if self.next >= self.file.extent(self.section).chunks() {
+                    let reason = format!("its section {} is cut off", self.section.name());
+                    return Err(ReadFault::Damaged(reason));
+                }
+                self.chunk = self.file.chunk(self.section, self.next)?;
+                self.next += 1;
+                self.used = 0;
+            }
+            let available = self.chunk.get(self.used..).unwrap_or_default();
+            let count = available.len().min(into.len());
+            let (now, later) = into.split_at_mut(count);
+            now.copy_from_slice(&available[..count]);
+            self.used += count;
+            into = later;
+        }
+        Ok(())
+    }
+
+    /// The next bytes of a fixed number.
+    ///
+    /// # Errors
+    /// As for [`Stream::read`].
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadFault> {
+        let mut bytes = [0; N];
+        self.read(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The next so many bytes.
+    ///
+    /// # Errors
+    /// As for [`Stream::read`].
+    pub fn take(&mut self, length: u64, into: &mut Vec<u8>) -> Result<(), ReadFault> {
+        into.clear();
+        into.resize(length as usize, 0);
+        self.read(into)
+    }
+}
+
+/// What the system says of an open file that is another once somebody writes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+    /// Change of the file or of what is said about it, in seconds and nanoseconds: nobody can set it back.
+    changed: Option<(i64, i64)>,
+    /// Device and file on it: those of an open file stay, but for shares that lose it.
+    file: Option<(u64, u64)>,
+}
+
+impl Stamp {
+    fn of(file: &File) -> io::Result<Self> {
+        let data = file.metadata()?;
+        #[cfg(unix)]
+        let (changed, id) = {
+            use std::os::unix::fs::MetadataExt;
+            (Some((data.ctime(), data.ctime_nsec())), Some((data.dev(), data.ino())))
+        };
+        // The file is open without leave to write to it, which Windows holds others to.
+        #[cfg(not(unix))]
+        let (changed, id) = (None, None);
+        Ok(Self { length: data.len(), modified: data.modified().ok(), changed, file: id })
+    }
+}
+
+/// How the file is opened: on Windows so that nobody may write to it meanwhile, while it may be renamed and replaced.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt;
+        const SHARE_READ: u32 = 1;
+        const SHARE_DELETE: u32 = 4;
+        options.share_mode(SHARE_READ | SHARE_DELETE);
+    }
+    options
+}
+
+fn read_header(file: &File, length: u64) -> Result<(Header, [u8; 32]), ReadFault> {
+    let head = read(file, 0, length.min(HEADER as u64))?;
+    Header::read(&head, length).map_err(ReadFault::Damaged)
+}
+
+/// The digests of all chunks; the header says of them what they must be.
+fn read_digests(file: &File, header: &Header) -> Result<Vec<[u8; 32]>, ReadFault> {
+    let extent = header.sections[Section::Checks as usize];
+    let bytes = read(file, extent.offset, extent.length)?;
+    if <[u8; 32]>::from(Sha256::digest(&bytes)) != header.checks_sha256 {
+        let reason = "it is damaged: the digests of its parts are not as they were written";
+        return Err(ReadFault::Damaged(reason.into()));
+    }
+    Ok(bytes.as_chunks::<32>().0.to_vec())
+}
+
+fn read(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length as usize];
+    read_exact_at(file, &mut bytes, offset)?;
+    Ok(bytes)
+}
+
+/// Reads without a position in the file, which threads would share.
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Reads at a place, whatever position other threads leave the file in.
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !bytes.is_empty() {
+        match file.seek_read(bytes, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => {
+                bytes = &mut bytes[count..];
+                offset += count as u64;
+            }
+        }
+    }
+    Ok(())
+}
