@@ -207,6 +207,10 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
         store.write(&batch, &NoRecords, 1).unwrap();
     }
     store.known_contents(1 << 20).unwrap();
+    store.note(run, &[]).unwrap();
+    let (set, _) = store.known_set(&sets[0], 31, 50, VerifyMode::Auto).unwrap();
+    let forget = Batch { forget: vec![(set, [3; 32])], ..Batch::default() };
+    store.write(&forget, &NoRecords, 1).unwrap();
     // Stacks: made anew, up to date, and of one content more.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let mut stack = || {
@@ -233,6 +237,14 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     };
     stack();
     store.complete_source(source).unwrap();
+    // An item that no rule fits any more.
+    let rules = Rules::parse("[[rule]]\nname = 'a'\ntitle = ''\noutcome = ['hashed']").unwrap();
+    assert!(store.prioritise(&rules, &|_| true).unwrap());
+    let gone = Err(Failure::new(Outcome::Vanished, Stage::Read, "gone"));
+    let item = ItemRecord { source, path: b"large".to_vec(), stamp: FileStamp::default(), result: gone };
+    store.write(&Batch { items: vec![item], ..Batch::default() }, &NoRecords, 1).unwrap();
+    assert!(store.prioritise(&rules, &|_| true).unwrap());
+    assert!(store.prioritise(&Rules::default(), &|_| true).unwrap());
 }
 
 /// All that reads a case.
@@ -255,6 +267,7 @@ fn read(folder: &Path) {
     assert!(summary(&reader, figures).unwrap().items_with_hits > 0);
     reader.without_priority().unwrap();
     reader.source_paths().unwrap();
+    assert_eq!(reader.first_path(&[3; 32]).unwrap(), None);
     let mut out = Vec::new();
     for kind in
         [ExportKind::Items, ExportKind::Hits, ExportKind::Errors, ExportKind::Priorities, ExportKind::Stacks]
@@ -331,7 +344,8 @@ fn nothing_is_looked_through_inside_a_loop() {
         for literal in text.split('"').skip(1).step_by(2) {
             let begins = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "];
             // A piece of one that is put together is known by what stands before the first hole.
-            let head: String = flat(literal.split('{').next().unwrap_or_default()).chars().take(60).collect();
+            let head: String =
+                flat(literal.split(['{', ';']).next().unwrap_or_default()).chars().take(60).collect();
             if begins.iter().any(|verb| literal.starts_with(verb))
                 && !seen.iter().any(|seen| seen.contains(&head))
             {
