@@ -119,6 +119,7 @@ fn settings(max_memory: u64, verify: VerifyMode) -> IngestSettings {
         min_quality: 50,
         verify,
         exclude: Excludes::default(),
+        read_holes: false,
     }
 }
 
@@ -195,7 +196,7 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     let derivation = Derivation { path: DecodePath::Pixels, pixels_because: None, unstable_bits: 0 };
     let exact = PictureHash { hash, derivation };
     for hash in [Err(Failure::new(Outcome::OverLimit, Stage::Decode, "large")), Ok(exact.clone())] {
-        let content = ContentRecord { digests, size: 9, facts: Facts::default(), hash };
+        let content = ContentRecord { digests, size: 9, facts: Facts::default(), hash, trivial: false };
         let item =
             ItemRecord { source, path: b"large".to_vec(), stamp: FileStamp::default(), result: Ok(digests) };
         let batch = Batch {

@@ -173,7 +173,7 @@ impl Made {
             let lines: String = files.iter().step_by(3).map(line).collect();
             fs::write(&path, format!("sha256\n{lines}")).unwrap();
         }
-        let options = ReadOptions { geometry: None, skip_bad_lines: false, min_quality: 50 };
+        let options = ReadOptions { geometry: None, skip_bad_lines: false, min_quality: 50, list: None };
         vec![KnownSet::read(&path, &options).unwrap()]
     }
 
