@@ -197,7 +197,8 @@ impl CaseStore {
         Ok(())
     }
 
-    /// The row of a source, made if new, which counts as incomplete from here. `path` is absolute.
+    /// The row of a source, made if new, which counts as incomplete from here. `path` is absolute. One that the case has by another
+    /// spelling or mount is that one.
     ///
     /// # Errors
     /// The source lies inside or around one that the case has, so that items would count twice.

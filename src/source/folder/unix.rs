@@ -20,7 +20,8 @@ const LONGEST: usize = if cfg!(target_os = "linux") { 4096 } else { 1024 };
 /// The number of a file's entry on the disk.
 pub(in crate::source) type Place = u64;
 
-/// Whether anything was opened in a way that may have changed its time of last access.
+/// Whether anything was opened in a way that may have changed its time of last access. Of the process, because it depends on its user's
+/// rights, and one notice is enough.
 static TIMES_CHANGED: AtomicBool = AtomicBool::new(false);
 
 /// Whether this process has opened anything whose time of last access it could not keep.
