@@ -148,6 +148,7 @@ impl Made {
                 min_quality: 50,
                 verify: VerifyMode::Auto,
                 exclude: Excludes::default(),
+                read_holes: false,
             };
             let (progress, cancel) = (Progress::default(), CancelToken::default());
             let backend = Backend::cpu("a test");
