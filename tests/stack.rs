@@ -148,7 +148,7 @@ fn stacks_with_more_are_those_of_all() {
         let found = stacks_with_more(&codes, &more, before.clone(), settings, &cpu, &control).unwrap();
         assert_eq!(found, expected, "{seed}");
         kept += before.iter().filter(|stack| expected.contains(stack)).count();
-        if !more.is_empty() {
+        if share >= 0.05 && count > 0 {
             // The twin that must fail: nothing is stacked anew.
             assert_ne!(
                 stacks_with_more(&codes, &[], before.clone(), settings, &cpu, &control).unwrap(),
