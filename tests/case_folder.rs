@@ -66,8 +66,8 @@ fn commands(case: &Path, good: &Path, scratch: &Path) -> Vec<Command> {
     }
     let mut link = tamis();
     link.arg("link").args([good, case]).args(["--backend", "cpu"]);
-    let mut share = with_case(&["share", "export", "--purpose", "test", "--to", "self", "-o"]);
-    share.arg(scratch.join("package"));
+    let mut share = with_case(&["share", "export", "--purpose", "test", "--to", "self"]);
+    share.arg("-o").arg(scratch.join("package"));
     all.extend([link, share]);
     all
 }
@@ -153,14 +153,14 @@ fn a_case_that_holds_what_tamis_does_not_make_is_refused_by_name() {
     let good = cases.path("good");
     let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS path FROM n";
     let crafted = [
-        ("CREATE TRIGGER gone AFTER INSERT ON hit BEGIN DELETE FROM hit; END".to_string(), "a trigger gone"),
-        ("CREATE TRIGGER late AFTER UPDATE ON run BEGIN DELETE FROM hit; END".into(), "a trigger late"),
+        ("CREATE TRIGGER gone AFTER INSERT ON hit BEGIN DELETE FROM hit; END".to_string(), "its trigger gone"),
+        ("CREATE TRIGGER late AFTER UPDATE ON run BEGIN DELETE FROM hit; END".into(), "its trigger late"),
         (format!("DROP VIEW hits; CREATE VIEW hits AS {endless}"), "its view hits"),
         (format!("DROP VIEW items; CREATE VIEW items AS {endless}"), "its view items"),
         (format!("DROP TABLE priority; CREATE VIEW priority AS {endless}"), "its view priority"),
-        ("CREATE TABLE more (x)".into(), "a table more"),
-        ("CREATE INDEX mine ON hit(record)".into(), "an index mine"),
-        ("CREATE VIRTUAL TABLE words USING fts5(x)".into(), "a table words"),
+        ("CREATE TABLE more (x)".into(), "its table more"),
+        ("CREATE INDEX mine ON hit(record)".into(), "its index mine"),
+        ("CREATE VIRTUAL TABLE words USING fts5(x)".into(), "its table words"),
         ("DROP INDEX item_sha256".into(), "no index item_sha256"),
         ("ALTER TABLE hit ADD COLUMN x GENERATED ALWAYS AS (record + 1)".into(), "its table hit"),
         ("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'camera_make      TEXT', 'camera_make      BLOB') WHERE name = 'content'".into(), "its table content"),
@@ -206,7 +206,7 @@ fn what_is_foreign_in_the_log_is_refused_too() {
     assert!(fs::metadata(folder.join("case.sqlite-wal")).unwrap().len() > 0);
     for mut command in commands(&folder, &good, cases.0.path()) {
         let ended = within(LIMIT, &mut command);
-        assert!(ended.code == Some(1) && ended.stderr.contains("a trigger gone"), "{command:?}: {ended:?}");
+        assert!(ended.code == Some(1) && ended.stderr.contains("its trigger gone"), "{command:?}: {ended:?}");
     }
 }
 
@@ -301,8 +301,10 @@ fn values_that_no_run_stores_are_refused_or_shown() {
         Value::Blob(vec![0xff; 3]),
     ];
     std::panic::set_hook(Box::new(|_| {}));
-    for (table, column) in &columns {
-        for value in &hostile {
+    // Each column takes some of the values in turn; all of them where the whole table of docs/reliability.md is run.
+    let full = std::env::var("TAMIS_RELIABILITY").is_ok_and(|wanted| wanted == "full");
+    for (number, (table, column)) in columns.iter().enumerate() {
+        for (_, value) in hostile.iter().enumerate().filter(|(index, _)| full || (index + number) % 6 == 0) {
             let folder = cases.path("hostile");
             copy(&cases.path("good"), &folder);
             let database = Connection::open(folder.join("case.sqlite")).unwrap();

@@ -31,7 +31,7 @@ pub(super) fn foreign(connection: &Connection) -> Result<Option<String>, CaseErr
         match own.get(name) {
             Some(own) if own == found => {}
             Some(_) => return Ok(Some(format!("its {kind} {name} is another than Tamis makes"))),
-            None => return Ok(Some(format!("it has a {kind} {name}, which Tamis does not make"))),
+            None => return Ok(Some(format!("its {kind} {name} is none that Tamis makes"))),
         }
     }
     Ok(own
