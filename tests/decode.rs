@@ -16,7 +16,7 @@ use rand::prelude::*;
 use support::waves::Waves;
 use tamis::decode::{self, Limits, Probe};
 use tamis::outcome::{Failure, Outcome};
-use tamis::pdq::{Code, Geometry, Orientation, PixelLayout, Reducer, Tile, hash_tile};
+use tamis::pdq::{Code, Geometry, Orientation, PixelLayout, Reducer, Tile, hash_tile, unstable_bits};
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 256 << 20 };
 const WIDTH: u32 = 231;
@@ -27,7 +27,11 @@ fn probe(bytes: &[u8]) -> Probe {
 }
 
 fn tile(bytes: &[u8]) -> Result<Box<Tile>, Failure> {
-    decode::pixels(bytes, &probe(bytes), Geometry::Full, &LIMITS).map(|picture| picture.tile)
+    let picture = decode::pixels(bytes, &probe(bytes), Geometry::Full, &LIMITS)?;
+    // One transform served for both.
+    assert_eq!(picture.hash, hash_tile(&picture.tile));
+    assert_eq!(picture.derivation.unstable_bits, unstable_bits(&picture.tile));
+    Ok(picture.tile)
 }
 
 fn outcome(bytes: &[u8]) -> Outcome {

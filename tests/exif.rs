@@ -109,7 +109,7 @@ fn tiff(random: &mut StdRng) -> Vec<u8> {
     let little = random.random();
     let short = |number: u16| if little { number.to_le_bytes() } else { number.to_be_bytes() };
     let long = |number: u32| if little { number.to_le_bytes() } else { number.to_be_bytes() };
-    let mut text = |tag: u16, of: &[&str], random: &mut StdRng| {
+    let text = |tag: u16, of: &[&str], random: &mut StdRng| {
         let value = of.choose(random).unwrap().as_bytes().to_vec();
         (tag, 2, value.len() as u32, value)
     };

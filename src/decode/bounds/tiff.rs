@@ -248,10 +248,7 @@ pub(in crate::decode) fn check_fax(bytes: &[u8]) -> Result<(), Failure> {
     for index in 0..chunks.count {
         let place = directory.number(&chunks.offsets, index).zip(directory.number(&chunks.bytes, index));
         let Some(strip) = place.and_then(|(offset, length)| directory.cut(offset, length)) else { continue };
-        let Ok(mut decoder) = Group4Decoder::new(strip.iter().map(|&byte| Ok::<u8, Infallible>(byte)), width)
-        else {
-            continue;
-        };
+        let Ok(mut decoder) = Group4Decoder::new(strip.iter().map(|&byte| Ok::<u8, Infallible>(byte)), width);
         for _ in 0..chunks.height.min(height) {
             // What is wrong with the data is left to the decoder.
             if !matches!(decoder.advance(), Ok(DecodeStatus::Incomplete)) {
