@@ -21,8 +21,8 @@ use tamis::known::{ColumnMap, ImportControl, ImportOptions, KnownSet, ReadOption
 use tamis::matching::{Backend, VerifyMode};
 use tamis::pdq::Geometry;
 use tamis::pipeline::{CancelToken, IngestSettings, Progress, ingest, match_stored};
-use tamis::source::Digests;
 use tamis::source::digest::hex;
+use tamis::source::{Digests, Excludes};
 use tempfile::TempDir;
 
 /// What a record was made of.
@@ -441,6 +441,7 @@ fn a_run_with_a_set_that_changed_records_nothing() {
         distance: 31,
         min_quality: 50,
         verify: VerifyMode::Auto,
+        exclude: Excludes::default(),
     };
     let backend = Backend::cpu("a test");
     let case = |name: &str| folder.path().join(name);

@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn the_twin_with_vectors_gives_the_same() {
         if !is_x86_feature_detected!("avx2") {
-            eprintln!("skipped: no AVX2 here");
+            crate::skip::skip("no AVX2 here");
             return;
         }
         let mut flat = 0;

@@ -328,7 +328,7 @@ fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Resu
         match file.seek_read(bytes, offset)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             count => {
-                bytes = &mut bytes[count..];
+                bytes = &mut std::mem::take(&mut bytes)[count..];
                 offset += count as u64;
             }
         }
