@@ -344,7 +344,8 @@ fn read_all(folder: &Path) {
     let _ = (reader.identity(), reader.spec(), reader.source_paths(), reader.incomplete_sources());
     let _ = Holder::of_case(reader, "A", 50);
     if let Ok(store) = tamis::case::CaseStore::open(folder) {
-        let _ = (store.rules(), store.stack_settings(), store.stackable(50));
+        let settings = tamis::case::StackSettings { distance: 31, min_quality: 50 };
+        let _ = (store.rules(), store.stack_settings(), store.stackable(settings, &|_| true));
         let _ = store.contents(tamis::case::ContentId(0), None, 1000);
     }
 }

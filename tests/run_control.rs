@@ -147,8 +147,19 @@ fn slow_source(folder: &Path, pictures: usize) {
 
 /// A scan that takes its time, once something of it is stored.
 fn scan(place: &Place, source: &str, case: &str) -> Child {
-    let arguments =
-        ["scan", source, "--case", case, "--progress", "json", "--quiet", "--jobs", "1", "--decode", "pixels"];
+    let arguments = [
+        "scan",
+        source,
+        "--case",
+        case,
+        "--progress",
+        "json",
+        "--quiet",
+        "--jobs",
+        "1",
+        "--decode",
+        "pixels",
+    ];
     let mut child = place.command(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     for line in lines.by_ref() {

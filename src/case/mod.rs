@@ -58,8 +58,9 @@ pub struct HashSpec {
 }
 
 impl HashSpec {
-    /// Changes if a code could change. Version 2 makes samples of small JPEGs, and of those that overshoot white.
-    pub const VERSION: u32 = 2;
+    /// Changes if a code could change. Version 2 makes samples of small JPEGs, and of those that overshoot white; version 3 of JPEGs
+    /// up to 900 pixels, and compares the others with pixels.
+    pub const VERSION: u32 = 3;
 }
 
 /// Who the case belongs to; what is given later completes what was not given before, and must not

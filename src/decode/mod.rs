@@ -28,7 +28,7 @@ use jpeg::structure::Frame;
 use panic_guard::Place;
 
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{Geometry, MIN_SIDE, Reducer, Tile, hash_and_stability};
+use crate::pdq::{Geometry, MIN_SIDE, Reducer, Stability, Tile, TileHash, hash_and_stability};
 
 /// Pixels on a side that every decoder takes.
 const LARGEST_SIDE: u32 = 65_535;
@@ -164,17 +164,30 @@ fn picture_of(bytes: &[u8], decoder: ImageFormat) -> (&[u8], ImageFormat) {
 pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted> {
     let offered = probe.frame.as_ref().filter(|_| probe.coefficient_bytes.is_some());
     let frame = offered.ok_or("a format, size or geometry that coefficients do not serve")?;
+    if frame.is_apart() {
+        // Chroma would not be seen together with luminance.
+        return Err("components in scans of their own".into());
+    }
     let reading = Reading::usual(frame).ok_or("too small for coefficients")?;
+    let whole = Reading::whole(frame);
+    let is_unstable = |stable: Stability| stable.unstable_bits >= jpeg::MAX_UNSTABLE_BITS;
+    let is_parted = |stable: Stability| stable.bits_at_risk >= jpeg::MAX_UNSTABLE_BITS;
     read_coefficients(|| {
         let mut read = jpeg::read(bytes, frame, reading)?;
-        if read.overshoots() {
-            read = jpeg::read(bytes, frame, Reading::whole(frame).ok_or("coarsely quantised on white")?)?;
+        let (mut hash, mut stable) = hash_and_stability(&read.tile, read.error);
+        // Read whole it is nearer to its pixels.
+        let is_far = is_parted(stable) && !is_unstable(stable) && Some(reading) != whole;
+        if read.overshoots() || is_far {
+            read = jpeg::read(bytes, frame, whole.ok_or("pixels that may be cut off at black or white")?)?;
+            (hash, stable) = hash_and_stability(&read.tile, read.error);
         }
-        let picture = Picture::new(read.tile, DecodePath::Coefficients);
-        if picture.derivation.unstable_bits >= jpeg::MAX_UNSTABLE_BITS {
+        if is_unstable(stable) {
             return Err("many bits hang on rounding".into());
         }
-        Ok(picture)
+        if is_parted(stable) {
+            return Err("pixels cut off at black or white".into());
+        }
+        Ok(Picture::hashed(read.tile, hash, DecodePath::Coefficients, stable))
     })
 }
 
@@ -200,7 +213,12 @@ fn read_coefficients(read: impl FnOnce() -> Result<Picture, PixelsWanted>) -> Re
 impl Picture {
     /// A tile, hashed with the transform that also tells how stable its bits are.
     fn new(tile: Box<Tile>, path: DecodePath) -> Self {
-        let (hash, unstable_bits) = hash_and_stability(&tile);
+        let (hash, stable) = hash_and_stability(&tile, 0);
+        Self::hashed(tile, hash, path, stable)
+    }
+
+    const fn hashed(tile: Box<Tile>, hash: TileHash, path: DecodePath, stable: Stability) -> Self {
+        let unstable_bits = stable.unstable_bits;
         Self { tile, hash, derivation: Derivation { path, pixels_because: None, unstable_bits } }
     }
 }

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use super::Tile;
 use super::dct::coefficients;
 use super::quality::quality;
-use super::stability::unstable_among;
+use super::stability::{Stability, stability};
 
 /// A 256-bit PDQ hash.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
@@ -116,12 +116,12 @@ pub fn hash_tile(tile: &Tile) -> TileHash {
     TileHash { codes: codes(&coefficients(tile)), quality: quality(tile) }
 }
 
-/// [`hash_tile`] and [`unstable_bits`](super::unstable_bits) with one transform for both.
-#[must_use]
-pub fn hash_and_stability(tile: &Tile) -> (TileHash, u16) {
+/// [`hash_tile`] of a tile and how stable its bits are, with one transform for both. The tile's samples are wrong by `error`, the root of the
+/// mean square, in the tile's own units; of a tile from pixels 0.
+pub(crate) fn hash_and_stability(tile: &Tile, error: u32) -> (TileHash, Stability) {
     let coefficients = coefficients(tile);
     let hash = TileHash { codes: codes(&coefficients), quality: quality(tile) };
-    (hash, unstable_among(&coefficients))
+    (hash, stability(&coefficients, error))
 }
 
 /// Codes of all eight orientations, from the picture's own coefficients.

@@ -268,7 +268,7 @@ fn luminance(pixel: &[u32]) -> u64 {
 }
 
 /// `sum / (1000 · denominator)` with [`TILE_FRACTION_BITS`] fractional bits, rounded half up.
-fn to_fixed_point(sum: u64, denominator: u64) -> u32 {
+pub(crate) fn to_fixed_point(sum: u64, denominator: u64) -> u32 {
     // A sum is at most 255,000 times its denominator: below 2²⁹ all fits 64 bits, whose division is much faster.
     if denominator < 1 << 29 {
         let divisor = denominator * 1000;

@@ -14,9 +14,12 @@ pub mod stability;
 mod vector;
 pub(crate) mod weights;
 
-pub use code::{Code, ParseCodeError, TileHash, hash_and_stability, hash_tile};
+pub(crate) use code::hash_and_stability;
+pub use code::{Code, ParseCodeError, TileHash, hash_tile};
+pub(crate) use filter::to_fixed_point;
 pub use filter::{Geometry, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile};
 pub use orientation::Orientation;
+pub(crate) use stability::Stability;
 pub use stability::unstable_bits;
 
 /// Sides under this many pixels have no code.

@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod crafted;
+pub mod evasive;
 pub mod faults;
 pub mod known;
 pub mod made_case;

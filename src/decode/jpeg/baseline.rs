@@ -10,6 +10,7 @@ use super::channel::Channel;
 use super::dispatch;
 use super::rows::{Block, Rows, plan};
 use super::scan::{Grid, Scan};
+use super::spots::Spots;
 use super::steps::{self, LEFT_BITS, NUMBERS, Numbers, Stand, Step, StepTables, WRONG};
 use super::strands::{DATA, Data, ENDS, Ends, Found, LANES, PIECE_SPARE, PIECES_ENDS, Piece, Unit};
 use super::stretch::{Segment, Stretch};
@@ -64,6 +65,7 @@ pub(super) fn read(
     tables: &Tables,
     kept: Kept,
     channels: &mut [Channel],
+    spots: &mut Spots,
 ) -> Result<usize, PixelsWanted> {
     let (blocks, rows) = plan(scan, grid, tables, kept, channels).ok_or("a scan without its tables")?;
     let units = grid.units_across * grid.units_down;
@@ -74,6 +76,7 @@ pub(super) fn read(
         rows,
         kept,
         predictors: [0; 4],
+        spots,
         units: 0,
         block_bytes: data.len() as f64 / (units * blocks.len()).max(1) as f64,
     };
@@ -100,6 +103,7 @@ struct Reader<'r, 'a, 't> {
     kept: Kept,
     /// The running DC value of each component.
     predictors: [i32; 4],
+    spots: &'r mut Spots,
     /// Units that were read.
     units: usize,
     /// Bytes of a block, roughly: on the whole at first, then as they were last.
@@ -197,6 +201,7 @@ impl Reader<'_, '_, '_> {
             let segment = self.stretch.segments.front()?.clone();
             if segment.is_new {
                 self.predictors = [0; 4];
+                self.spots.restart();
             }
             let (units, bit) = if segment.units > 0 {
                 let Workspace { data, ends, numbers, found } = &mut *workspace;
@@ -249,6 +254,7 @@ impl Reader<'_, '_, '_> {
             let found = found.run(done, run, self.blocks.len(), x);
             let (blocks, rows, predictors) = (self.blocks, &mut self.rows, &mut self.predictors);
             dispatch::gather(found, data, numbers, blocks, rows, predictors, self.kept)?;
+            self.spots.look(found, data, blocks, rows, self.units / across)?;
             done += run;
             self.units += run;
             if x + run == across {

@@ -88,6 +88,9 @@ impl Channel {
         for channel in channels {
             let tile = match channel.folding {
                 Folding::Projected(projection) => projection.finish(),
+                Folding::Sampled(samples) if samples.is_beyond() => {
+                    return Err("samples that decoders cut off in different places".into());
+                }
                 Folding::Sampled(samples) => samples.finish().ok_or("rows are missing")?,
             };
             parts.push((tile, channel.thousandths));

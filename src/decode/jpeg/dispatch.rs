@@ -9,10 +9,10 @@
 use super::gather::{self, Run};
 use super::projection::Projection;
 use super::rows::{Block, Rows};
-use super::samples::{self, Samples};
+use super::samples::{self, Samples, Steps, Transformed};
 use super::steps::{Numbers, Step};
 use super::strands::{Data, Ends, Piece, Unit};
-use super::zigzag::Kept;
+use super::zigzag::{BLOCK, Kept};
 
 /// [`Unit::walk`] on this machine's best instructions.
 pub(super) fn walk<S: Step, const SIZE: usize>(
@@ -112,15 +112,22 @@ fn samples_avx2(samples: &mut Samples, blocks: &[i16]) {
     samples.fold_with(blocks, |block, steps| super::samples_avx2::samples_of(block, steps));
 }
 
+/// The samples of one block on this machine's best instructions.
+pub(super) fn block_samples(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && samples::fit_vectors(steps) {
+        // SAFETY: the feature was just seen.
+        return unsafe { super::samples_avx2::samples_of(block, steps) };
+    }
+    samples::samples_of(block, steps)
+}
+
 /// The vectors' twin of [`samples::samples_of`], for its test.
 ///
 /// # Panics
 /// Without AVX2.
 #[cfg(all(test, target_arch = "x86_64"))]
-pub(super) fn samples_of_avx2(
-    block: &[i16; super::zigzag::BLOCK],
-    steps: &samples::Steps,
-) -> samples::BlockSamples {
+pub(super) fn samples_of_avx2(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
     assert!(is_x86_feature_detected!("avx2"));
     // SAFETY: the feature was just seen.
     unsafe { super::samples_avx2::samples_of(block, steps) }

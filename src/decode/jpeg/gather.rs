@@ -121,13 +121,13 @@ impl Component<'_, '_> {
 
 /// The first number of a unit's block.
 #[inline(always)]
-const fn start(place: Place, unit: usize) -> usize {
+pub(super) const fn start(place: Place, unit: usize) -> usize {
     place.first + unit * place.step
 }
 
 /// The mean after a difference; `None` for one that no picture has.
 #[inline(always)]
-const fn next_mean(mean: i32, difference: i32) -> Option<i32> {
+pub(super) const fn next_mean(mean: i32, difference: i32) -> Option<i32> {
     let mean = mean + difference;
     if mean.abs() < COEFFICIENT_LIMIT { Some(mean) } else { None }
 }

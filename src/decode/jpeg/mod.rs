@@ -25,11 +25,13 @@ mod samples;
 #[cfg(target_arch = "x86_64")]
 mod samples_avx2;
 mod scan;
+mod spots;
 mod steps;
 mod strands;
 mod stretch;
 pub(super) mod structure;
 mod tables;
+mod unread;
 mod zigzag;
 
 use std::cell::RefCell;
@@ -44,8 +46,11 @@ use channel::Channel;
 use progressive::{Plane, Wanted};
 use projection::Axis;
 use scan::{Grid, Scan};
+use spots::Spots;
 use structure::{Component, Frame, Segment, Segments, marker};
 use tables::Tables;
+use unread::Unread;
+use zigzag::{BLOCK, Kept};
 
 /// Axes that a thread keeps: the pictures of a camera have two lengths.
 const CACHED_AXES: usize = 16;
@@ -144,7 +149,7 @@ pub(super) fn memory(frame: &Frame) -> Option<u64> {
     // Tables, weights, a stretch of data with what is told of its blocks, and four rows of blocks of three components, generously.
     let rows = u64::from(frame.width) * 3 * 16 * 4 + (8 << 20);
     let planes = if frame.marker == marker::PROGRESSIVE {
-        frame.components.len() as u64 * progressive::plane_bytes(blocks, reading.wanted())
+        frame.components.len() as u64 * progressive::plane_bytes(blocks, reading.wanted()) + blocks * 4
     } else {
         0
     };
@@ -155,6 +160,8 @@ pub(super) fn memory(frame: &Frame) -> Option<u64> {
 #[derive(Debug)]
 pub(super) struct Read {
     pub tile: Box<Tile>,
+    /// How far the tile is from its pixels where that was checked: the root of the mean square, in the tile's own units.
+    pub error: u32,
     /// The quantisation steps of its luminance's first coefficients, together, where samples beyond black and white were not
     /// cut off.
     uncut_steps: u16,
@@ -181,8 +188,13 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Read
     let mut file = File::new(bytes, frame, reading);
     let mut segments = Segments::new(bytes);
     let mut colours = Colours::default();
+    let mut frames = 0;
     while let Some(segment) = segments.next() {
         match segment.marker {
+            // Decoders disagree about when these count.
+            marker::QUANTISATION_TABLES | marker::APPLICATION_0 | marker::APPLICATION_14 if file.began => {
+                return Err("tables or colours between scans".into());
+            }
             marker::QUANTISATION_TABLES => {
                 file.tables.define_quantisation(segment.content).ok_or("malformed quantisation tables")?;
             }
@@ -201,6 +213,12 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Read
                 segments.seek(segment.end + taken);
             }
             marker::END_OF_IMAGE => break,
+            marker if structure::is_frame(marker) => {
+                frames += 1;
+                if frames > 1 {
+                    return Err("more than one frame header".into());
+                }
+            }
             _ => colours.note(segment),
         }
     }
@@ -224,6 +242,12 @@ struct File<'a> {
     planes: Vec<Plane>,
     /// The components of luminance with their thousandths.
     luminance: &'static [u32],
+    /// What is compared with pixels.
+    spots: Spots,
+    /// By component and coefficient of a progressive file, the bits that its scans left out so far.
+    left: [[u8; BLOCK]; 4],
+    /// What is in scans of a progressive file that are not read, by component.
+    unread: [Unread; 4],
 }
 
 impl<'a> File<'a> {
@@ -239,6 +263,9 @@ impl<'a> File<'a> {
             scanned: vec![false; frame.components.len()],
             planes: Vec::new(),
             luminance: &[],
+            spots: Spots::none(),
+            left: [[progressive::ALL_BITS; BLOCK]; 4],
+            unread: [Unread::default(); 4],
         }
     }
 
@@ -256,7 +283,11 @@ impl<'a> File<'a> {
         self.began = true;
         self.luminance = luminance;
         if self.is_progressive() {
-            let planes = (0..luminance.len()).map(|component| Plane::new(component, self.frame, self.wanted));
+            // Of chroma the means are read.
+            let means = Wanted { kept: Kept::ONE, refined: false };
+            let wanted = |component| if component < luminance.len() { self.wanted } else { means };
+            let planes = (0..self.frame.components.len())
+                .map(|component| Plane::new(component, self.frame, wanted(component)));
             self.planes = planes.collect();
         }
         Ok(())
@@ -295,10 +326,7 @@ impl<'a> File<'a> {
             if !fits {
                 return Err("a scan that a progressive file cannot have".into());
             }
-            if self.planes.iter().all(|plane| plane.is_complete(self.wanted)) {
-                return Ok(0);
-            }
-            return progressive::read(data, &scan, self.frame, &self.tables, self.wanted, &mut self.planes);
+            return self.progressive_scan(&scan, data);
         }
         if (scan.first, scan.last, scan.left_before, scan.left) != (0, 63, 0, 0) {
             return Err("a scan that a sequential file cannot have".into());
@@ -312,21 +340,102 @@ impl<'a> File<'a> {
             return Ok(0);
         }
         let grid = Grid::new(&scan, self.frame);
+        let rgb = self.luminance.len() > 1;
+        let spots = Spots::new(data, &scan, &grid, self.frame, &self.tables, self.wanted.kept, rgb);
+        self.spots = spots.ok_or("samplings that decoders disagree on")?;
         let channels = &mut self.channels[first..];
         self.finished.extend(channels.iter().map(|channel| channel.component));
-        baseline::read(data, &scan, &grid, &self.tables, self.wanted.kept, channels)
+        baseline::read(data, &scan, &grid, &self.tables, self.wanted.kept, channels, &mut self.spots)
+    }
+
+    /// Reads a scan of a progressive file, or looks at what it may hold.
+    fn progressive_scan(&mut self, scan: &Scan, data: &[u8]) -> Result<usize, PixelsWanted> {
+        for component in &scan.components {
+            progressive::note(scan, &mut self.left[component.index])?;
+        }
+        let component = scan.components[0];
+        let is_luminance = component.index < self.luminance.len();
+        let mut taken = 0;
+        if scan.first > 0 && !(is_luminance && self.wanted.kept == Kept::ALL) {
+            let number = self.frame.components[component.index].quantisation;
+            let steps = self.tables.quantisation(number).ok_or("a missing quantisation table")?;
+            let table = scan.ac(&component, &self.tables).ok_or("a scan without its tables")?;
+            taken = structure::data_end(data);
+            let blocks = self.planes.iter().find(|plane| plane.component() == component.index);
+            let blocks = blocks.map_or(0, Plane::blocks);
+            self.unread[component.index].add(scan, &data[..taken], table, steps, blocks)?;
+        }
+        let wanted = |plane: &Plane| scan.has(plane.component()) && plane.wants(scan) && !plane.is_complete();
+        if self.planes.iter().any(wanted) {
+            taken = progressive::read(data, scan, self.frame, &self.tables, &mut self.planes)?;
+        }
+        Ok(taken)
     }
 
     fn finish(mut self) -> Result<Read, PixelsWanted> {
         if !self.began || self.scanned.contains(&false) {
             return Err("a component without a scan".into());
         }
+        if self.is_progressive()
+            && self.left[..self.frame.components.len()].iter().flatten().any(|&left| left != 0)
+        {
+            // A decoder takes what never came as zeros; this reader counts on its coming.
+            return Err("a progressive file that is not finished".into());
+        }
+        let luminance = self.luminance.len();
         for plane in &self.planes {
+            let is_luminance = plane.component() < luminance;
+            if self.unread[plane.component()].is_too_much(plane.blocks(), is_luminance) {
+                return Err("more in scans that are not read than pictures have".into());
+            }
+            if !is_luminance {
+                continue;
+            }
             let channel = self.channels.iter_mut().find(|channel| channel.component == plane.component());
             let channel = channel.ok_or("a component without a scan")?;
-            plane.fold(channel, self.wanted.kept)?;
+            plane.fold(channel)?;
         }
+        let error = self.gamut_error()?;
         let uncut_steps = self.channels.iter().map(Channel::uncut_steps).max().unwrap_or(0);
-        Ok(Read { tile: Channel::tile(self.channels)?, uncut_steps })
+        let tile = Channel::tile(self.channels)?;
+        Ok(Read { error: error.max(self.spots.error(&tile)), tile, uncut_steps })
+    }
+
+    /// How far luminance is from that of red, green and blue that are cut off, by the means of a progressive file's blocks: the root of
+    /// the mean square, in the tile's own units.
+    ///
+    /// # Errors
+    /// A component has no means.
+    fn gamut_error(&self) -> Result<u32, PixelsWanted> {
+        let [luminance, blue, red] = &self.planes[..] else { return Ok(0) };
+        if self.luminance.len() > 1 {
+            return Ok(0);
+        }
+        let mut steps = [0; 3];
+        for (step, component) in steps.iter_mut().zip(&self.frame.components) {
+            let table = self.tables.quantisation(component.quantisation);
+            *step = table.ok_or("a missing quantisation table")?[0];
+        }
+        let units = |index: usize| {
+            let component = self.frame.components[index];
+            (usize::from(component.across), usize::from(component.down))
+        };
+        let most = units(0);
+        let mean = |plane: &Plane, index: usize, x: usize, y: usize| {
+            let (across, down) = units(index);
+            plane.mean(x * across / most.0, y * down / most.1, steps[index])
+        };
+        let (across, down) =
+            (usize::from(self.frame.width).div_ceil(8), usize::from(self.frame.height).div_ceil(8));
+        let mut sum = 0_u64;
+        for y in 0..down {
+            for x in 0..across {
+                let means = (mean(luminance, 0, x, y), mean(blue, 1, x, y), mean(red, 2, x, y));
+                let (Some(luminance), Some(blue), Some(red)) = means else { continue };
+                sum += u64::from(spots::gamut_error(luminance, blue, red)).pow(2);
+            }
+        }
+        let eighths = (sum / (across * down).max(1) as u64 * (1 << 16)).isqrt();
+        Ok((eighths << (crate::pdq::TILE_FRACTION_BITS - 3 - 8)) as u32)
     }
 }

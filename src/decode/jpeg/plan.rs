@@ -25,8 +25,7 @@ impl Reading {
     pub(in crate::decode) fn usual(frame: &Frame) -> Option<Self> {
         let (kept, refined) = match frame.width.min(frame.height) {
             0..64 => return None,
-            64..600 => (Kept::ALL, true),
-            600..900 => (Kept::FIFTEEN, true),
+            64..900 => (Kept::ALL, true),
             900..1300 => (Kept::SIX, false),
             1300..2200 => (Kept::THREE, false),
             _ => (Kept::ONE, false),

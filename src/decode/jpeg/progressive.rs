@@ -16,13 +16,14 @@ use super::zigzag::{BLOCK, Kept};
 use crate::decode::PixelsWanted;
 
 /// Bits left out of a coefficient that no scan had yet.
-const ALL_BITS: u8 = u8::MAX;
+pub(super) const ALL_BITS: u8 = u8::MAX;
 
 /// The kept coefficients of one component, as far as they were read.
 #[derive(Debug)]
 pub(super) struct Plane {
     /// Its index in the frame.
     component: usize,
+    wanted: Wanted,
     /// Blocks of a row, those of incomplete units included.
     across: usize,
     /// [`Kept::stride`] numbers a block.
@@ -56,6 +57,7 @@ impl Plane {
         let (across, down) = (blocks(frame.width, unit.across), blocks(frame.height, unit.down));
         Self {
             component,
+            wanted,
             across,
             numbers: vec![0; across * down * wanted.kept.stride()],
             nonzero: if wanted.refined { vec![0; across * down] } else { Vec::new() },
@@ -69,13 +71,15 @@ impl Plane {
     }
 
     /// Whether no further scan is wanted.
-    pub fn is_complete(&self, wanted: Wanted) -> bool {
+    pub fn is_complete(&self) -> bool {
+        let wanted = self.wanted;
         let enough = |&left: &u8| if wanted.refined { left == 0 } else { left != ALL_BITS };
         self.left[0] == 0 && self.left[1..wanted.kept.count()].iter().all(enough)
     }
 
     /// Whether a scan is to be read.
-    fn wants(&self, scan: &Scan, wanted: Wanted) -> bool {
+    pub fn wants(&self, scan: &Scan) -> bool {
+        let wanted = self.wanted;
         match (scan.first, scan.left_before) {
             (0, _) => true,
             // A refinement is told by the coefficients of its whole band, so all of them were read.
@@ -88,7 +92,8 @@ impl Plane {
     ///
     /// # Errors
     /// There is not even a mean.
-    pub fn fold(&self, channel: &mut Channel, kept: Kept) -> Result<(), PixelsWanted> {
+    pub fn fold(&self, channel: &mut Channel) -> Result<(), PixelsWanted> {
+        let kept = self.wanted.kept;
         if self.left[0] == ALL_BITS {
             return Err("no scan of the means".into());
         }
@@ -113,8 +118,7 @@ impl Plane {
     }
 }
 
-/// Reads a scan from the beginning of `data` into the planes of its components, if one of them wants it; returns the bytes that
-/// it took.
+/// Reads a scan from the beginning of `data` into the planes of its components; returns the bytes that it took.
 ///
 /// # Errors
 /// Anything that is not as it should be: what to make of it is left to the pixel decoder.
@@ -123,30 +127,27 @@ pub(super) fn read(
     scan: &Scan,
     frame: &Frame,
     tables: &Tables,
-    wanted: Wanted,
     planes: &mut [Plane],
 ) -> Result<usize, PixelsWanted> {
-    if !planes.iter().any(|plane| scan.has(plane.component) && plane.wants(scan, wanted)) {
-        return Ok(0);
-    }
     for plane in planes.iter_mut().filter(|plane| scan.has(plane.component)) {
-        plane.note(scan)?;
+        note(scan, &mut plane.left)?;
     }
     let grid = Grid::new(scan, frame);
     let mut source = Source::new(data);
     let reader = BitReader::new(&mut source);
     let restarts = Restarts::every(tables.restart_interval);
     let read = if scan.first == 0 {
-        read_means(reader, restarts, scan, &grid, tables, wanted.kept, planes)
+        read_means(reader, restarts, scan, &grid, tables, planes)
     } else {
         let component = scan.components[0];
         let plane = planes.iter_mut().find(|plane| plane.component == component.index);
         let table = scan.ac(&component, tables).ok_or("a scan without its tables")?;
-        let band = Band { scan, grid: &grid, table, kept: wanted.kept };
-        match plane {
-            Some(plane) if scan.left_before == 0 => band.read_first(reader, restarts, plane),
-            Some(plane) => band.refine(reader, restarts, plane),
-            None => return Ok(0),
+        let Some(plane) = plane else { return Ok(0) };
+        let band = Band { scan, grid: &grid, table, kept: plane.wanted.kept };
+        if scan.left_before == 0 {
+            band.read_first(reader, restarts, plane)
+        } else {
+            band.refine(reader, restarts, plane)
         }
     };
     read.ok_or(DAMAGED)?;
@@ -154,17 +155,30 @@ pub(super) fn read(
 }
 
 impl Plane {
-    /// Notes which bits a scan brings.
-    fn note(&mut self, scan: &Scan) -> Result<(), PixelsWanted> {
-        let before = if scan.left_before == 0 { ALL_BITS } else { scan.left_before as u8 };
-        for left in &mut self.left[scan.first..=scan.last] {
-            if *left != before {
-                return Err("scans out of order".into());
-            }
-            *left = scan.left as u8;
-        }
-        Ok(())
+    /// The mean of a block of this component, times eight, by its place; `None` beyond the plane.
+    pub fn mean(&self, x: usize, y: usize, step: u16) -> Option<i32> {
+        let number = self.numbers.get((y * self.across + x) * self.wanted.kept.stride())?;
+        // What no scan brought yet is half of what it can be.
+        let left = if self.left[0] == ALL_BITS { 0 } else { self.left[0] };
+        Some((i32::from(*number) + (1 << left >> 1)) * i32::from(step))
     }
+
+    /// Blocks of it.
+    pub const fn blocks(&self) -> usize {
+        self.numbers.len() / self.wanted.kept.stride()
+    }
+}
+
+/// Notes which bits a scan brings of a component's coefficients.
+pub(super) fn note(scan: &Scan, left: &mut [u8; BLOCK]) -> Result<(), PixelsWanted> {
+    let before = if scan.left_before == 0 { ALL_BITS } else { scan.left_before as u8 };
+    for left in &mut left[scan.first..=scan.last] {
+        if *left != before {
+            return Err("scans out of order".into());
+        }
+        *left = scan.left as u8;
+    }
+    Ok(())
 }
 
 /// A scan of means: of all its components, in units.
@@ -174,7 +188,6 @@ fn read_means<'s, 'a>(
     scan: &Scan,
     grid: &Grid,
     tables: &Tables,
-    kept: Kept,
     planes: &mut [Plane],
 ) -> Option<()> {
     let refines = scan.left_before != 0;
@@ -191,7 +204,7 @@ fn read_means<'s, 'a>(
                 let number = plane.and_then(|plane| {
                     let row = unit_y * block.down + block.y;
                     let index = row * plane.across + unit_x * block.across + block.x;
-                    plane.numbers.get_mut(index * kept.stride())
+                    plane.numbers.get_mut(index * plane.wanted.kept.stride())
                 });
                 reader.refill();
                 if refines {

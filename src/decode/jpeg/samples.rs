@@ -14,7 +14,7 @@ use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
 /// Fractional bits of [`WEIGHTS`].
 const WEIGHT_BITS: u32 = 13;
 /// Fractional bits between the two passes. Half-transformed samples of 8-bit pictures lie within ±470 where nothing overshoots,
-/// so that they fit 16 bits. What does not is hostile, and is cut off to them.
+/// so that they fit 16 bits. What does not is hostile, and is [left to the pixel decoder](Samples::is_beyond).
 const BETWEEN_BITS: u32 = 5;
 /// Bits that the first pass is rounded by, and the second. The cosines of one sample are together at most 2.65, so that all sums
 /// stay within 32 bits.
@@ -44,6 +44,20 @@ pub(super) type Steps = [u16; BLOCK];
 /// The samples of a block, row by row.
 pub(super) type BlockSamples = [[u8; BLOCK_SIDE]; BLOCK_SIDE];
 
+/// Steps in the order of the file, each at its [`place`].
+pub(super) fn placed_steps(steps: &[u16; BLOCK]) -> Steps {
+    let mut placed = [0; BLOCK];
+    for (&step, (vertical, horizontal)) in steps.iter().zip(FREQUENCIES) {
+        placed[place(vertical.into(), horizontal.into())] = step;
+    }
+    placed
+}
+
+/// Whether the vectors can hold them: larger ones no encoder writes.
+pub(super) fn fit_vectors(steps: &Steps) -> bool {
+    steps.iter().all(|&step| i16::try_from(step).is_ok())
+}
+
 /// Makes rows of samples of rows of blocks, and folds them into a tile as they come.
 #[derive(Debug)]
 pub(super) struct Samples {
@@ -52,31 +66,31 @@ pub(super) struct Samples {
     width: usize,
     /// The eight rows of samples of one row of blocks.
     rows: Vec<u8>,
+    is_beyond: bool,
 }
+
+/// The samples of a block, and whether half-transformed ones did not fit 16 bits.
+pub(super) type Transformed = (BlockSamples, bool);
 
 impl Samples {
     /// A tile of a picture of `width` by `height` samples whose coefficients are quantised by `steps` (in the order of the
     /// file). `None` where PDQ is not defined for such a size.
     pub fn new(width: u16, height: u16, steps: &[u16; BLOCK]) -> Option<Self> {
-        let mut placed = [0; BLOCK];
-        for (&step, (vertical, horizontal)) in steps.iter().zip(FREQUENCIES) {
-            placed[place(vertical.into(), horizontal.into())] = step;
-        }
         let width = usize::from(width);
         Some(Self {
-            steps: placed,
+            steps: placed_steps(steps),
             reducer: Reducer::new(width as u32, height.into(), PixelLayout::Luma, Geometry::Full)?,
             width,
             rows: vec![0; width * BLOCK_SIDE],
+            is_beyond: false,
         })
     }
 
     /// Folds the next row of blocks: for each block its 64 coefficients, each at its [`place`].
     pub fn fold(&mut self, blocks: &[i16]) {
-        if self.steps.iter().all(|&step| i16::try_from(step).is_ok()) {
+        if fit_vectors(&self.steps) {
             dispatch::samples(self, blocks);
         } else {
-            // Such steps no encoder writes, and the vectors cannot hold.
             self.fold_with(blocks, samples_of);
         }
     }
@@ -86,11 +100,12 @@ impl Samples {
     pub(super) fn fold_with(
         &mut self,
         blocks: &[i16],
-        samples_of: impl Fn(&[i16; BLOCK], &Steps) -> BlockSamples,
+        samples_of: impl Fn(&[i16; BLOCK], &Steps) -> Transformed,
     ) {
         let (blocks, _) = blocks.as_chunks::<BLOCK>();
         for (block, start) in blocks.iter().zip((0..self.width).step_by(BLOCK_SIDE)) {
-            let samples = samples_of(block, &self.steps);
+            let (samples, is_beyond) = samples_of(block, &self.steps);
+            self.is_beyond |= is_beyond;
             // The last block may reach beyond the picture.
             let across = BLOCK_SIDE.min(self.width - start);
             let mut place = start;
@@ -106,6 +121,12 @@ impl Samples {
         self.reducer.push_rows(&self.rows);
     }
 
+    /// Whether there was a block so far beyond black and white that numbers of 16 bits do not hold it. Decoders cut it off in
+    /// different places.
+    pub const fn is_beyond(&self) -> bool {
+        self.is_beyond
+    }
+
     /// The tile, or `None` while rows are missing.
     pub fn finish(self) -> Option<Box<Tile>> {
         self.reducer.finish()
@@ -118,16 +139,21 @@ fn saturated(value: i32) -> i32 {
 }
 
 /// The samples of a block that has nothing but a mean, as the general case would make them.
-pub(super) fn flat(mean: i16, step: u16) -> BlockSamples {
+pub(super) fn flat(mean: i16, step: u16) -> Transformed {
     let weight = i32::from(WEIGHTS[0][0]);
     let between =
         (saturated(i32::from(mean) * i32::from(step)) * weight + (1 << (FIRST_SHIFT - 1))) >> FIRST_SHIFT;
     let sample = (saturated(between) * weight + GREY) >> SECOND_SHIFT;
-    [[sample.clamp(0, 255) as u8; BLOCK_SIDE]; BLOCK_SIDE]
+    ([[sample.clamp(0, 255) as u8; BLOCK_SIDE]; BLOCK_SIDE], is_beyond(between))
+}
+
+/// Whether a half-transformed sample does not fit 16 bits, or only just.
+const fn is_beyond(between: i32) -> bool {
+    between >= i16::MAX as i32 || between <= i16::MIN as i32
 }
 
 /// The samples of a block, by its definition; the twin with vectors is in [`super::samples_avx2`].
-pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> BlockSamples {
+pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
     if block[1..].iter().all(|&number| number == 0) {
         return flat(block[0], steps[0]);
     }
@@ -137,11 +163,13 @@ pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> BlockSamples {
     };
     let mut samples = [[0; BLOCK_SIDE]; BLOCK_SIDE];
     let mut between = [[0; BLOCK_SIDE]; BLOCK_SIDE];
+    let mut beyond = false;
     for u in 0..BLOCK_SIDE {
         let column: [i32; BLOCK_SIDE] = std::array::from_fn(|v| value(v, u));
         for (y, between) in between.iter_mut().enumerate() {
             let products = column.iter().zip(&WEIGHTS).map(|(&value, weights)| value * i32::from(weights[y]));
             between[u] = saturated((products.sum::<i32>() + (1 << (FIRST_SHIFT - 1))) >> FIRST_SHIFT);
+            beyond |= is_beyond(between[u]);
         }
     }
     for (samples, between) in samples.iter_mut().zip(&between) {
@@ -151,7 +179,7 @@ pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> BlockSamples {
             *sample = ((products.sum::<i32>() + GREY) >> SECOND_SHIFT).clamp(0, 255) as u8;
         }
     }
-    samples
+    (samples, beyond)
 }
 
 #[cfg(test)]
@@ -207,7 +235,7 @@ mod tests {
                 return;
             }
             for (ours, exact) in
-                samples_of(block, steps).iter().flatten().zip(exact(block, steps).iter().flatten())
+                samples_of(block, steps).0.iter().flatten().zip(exact(block, steps).iter().flatten())
             {
                 let error = (f64::from(*ours) - exact.clamp(0.0, 255.0)).abs();
                 assert!(error < 0.57, "{ours} {exact}");

@@ -4,13 +4,15 @@
 //! and odd frequencies are made for half of the samples, and their sum and difference are two samples.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_madd_epi16, _mm256_mulhi_epi16, _mm256_mullo_epi16, _mm256_packs_epi32,
-    _mm256_packus_epi16, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_shuffle_epi8,
-    _mm256_shuffle_epi32, _mm256_srai_epi32, _mm256_sub_epi32, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
+    __m256i, _mm256_add_epi32, _mm256_cmpeq_epi16, _mm256_madd_epi16, _mm256_max_epi16, _mm256_movemask_epi8,
+    _mm256_mulhi_epi16, _mm256_mullo_epi16, _mm256_packs_epi32, _mm256_packus_epi16,
+    _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_shuffle_epi8,
+    _mm256_shuffle_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi32, _mm256_unpackhi_epi16,
+    _mm256_unpacklo_epi16, _mm256_xor_si256,
 };
 
 use super::projection::BLOCK_SIDE;
-use super::samples::{BlockSamples, FIRST_SHIFT, GREY, SECOND_SHIFT, Steps, WEIGHTS};
+use super::samples::{FIRST_SHIFT, GREY, SECOND_SHIFT, Steps, Transformed, WEIGHTS};
 use super::zigzag::BLOCK;
 
 /// Vectors of 16 bits in a block.
@@ -68,7 +70,7 @@ const IN_ORDER: [u8; 32] = {
 /// See [`super::samples::samples_of`]; for steps of 15 bits at most.
 #[target_feature(enable = "avx2")]
 #[inline]
-pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> BlockSamples {
+pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
     if block[1..].iter().fold(0, |any, number| any | number) == 0 {
         return super::samples::flat(block[0], steps[0]);
     }
@@ -91,6 +93,12 @@ pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> BlockSamples {
         // Packing works on halves. Then row y is in the lower half, row 7 − y in the upper.
         _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(near, far))
     };
+    let half_transformed = [down(0), down(1), down(2), down(3)];
+    // Of a negative number the complement is as large, and one less at the end.
+    let size = |numbers: __m256i| _mm256_xor_si256(numbers, _mm256_srai_epi16::<15>(numbers));
+    let [first, second, third, fourth] = half_transformed.map(size);
+    let largest = _mm256_max_epi16(_mm256_max_epi16(first, second), _mm256_max_epi16(third, fourth));
+    let is_beyond = _mm256_movemask_epi8(_mm256_cmpeq_epi16(largest, _mm256_set1_epi16(i16::MAX))) != 0;
     // Across two rows, y in the lower half and 7 − y in the upper: 16-bit samples 0, 1, 2, 3, 7, 6, 5, 4.
     let grey = _mm256_set1_epi32(GREY);
     let across = |rows: __m256i| {
@@ -106,9 +114,9 @@ pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> BlockSamples {
         _mm256_packs_epi32(near, far)
     };
     let two = |first: usize, second: usize| -> [[u8; BLOCK_SIDE]; 4] {
-        let samples = _mm256_packus_epi16(across(down(first)), across(down(second)));
+        let samples = _mm256_packus_epi16(across(half_transformed[first]), across(half_transformed[second]));
         bytemuck::cast(_mm256_shuffle_epi8(samples, bytemuck::cast(IN_ORDER)))
     };
     let ([row_0, row_1, row_7, row_6], [row_2, row_3, row_5, row_4]) = (two(0, 1), two(2, 3));
-    [row_0, row_1, row_2, row_3, row_4, row_5, row_6, row_7]
+    ([row_0, row_1, row_2, row_3, row_4, row_5, row_6, row_7], is_beyond)
 }

@@ -97,6 +97,24 @@ fn next_marker(bytes: &[u8], mut position: usize) -> Option<(u8, usize)> {
     }
 }
 
+/// Whether a marker is that of a frame header.
+pub(super) const fn is_frame(marker: u8) -> bool {
+    // 0xC4, 0xC8 and 0xCC are tables and a reserved value among them.
+    matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
+}
+
+/// Where entropy-coded data ends: at the marker behind it, restarts not counted.
+pub(super) fn data_end(data: &[u8]) -> usize {
+    let mut position = 0;
+    while let Some((marker, end)) = next_marker(data, position) {
+        if !matches!(marker, marker::FIRST_RESTART..=0xd7) {
+            return end - 2;
+        }
+        position = end;
+    }
+    data.len()
+}
+
 /// The first frame header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::decode) struct Frame {
@@ -238,8 +256,7 @@ pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
                     frame.open_height = frame_at.map(|header| OpenHeight { header, lines: start..end });
                 }
             }
-            // 0xC4, 0xC8 and 0xCC are tables and a reserved value among the frame headers.
-            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) && found.frame.is_none() => {
+            marker if is_frame(marker) && found.frame.is_none() => {
                 found.frame = Frame::parse(marker, content);
                 frame_at = Some(start);
                 let components = found.frame.as_ref().map_or(0, |frame| frame.components.len());

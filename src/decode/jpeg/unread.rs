@@ -1,0 +1,162 @@
+//! What scans that are not read may hold.
+//!
+//! Of large progressive files only the first scans are read, and of none those of chroma. What is in the others is not known
+//! block by block, but how much it is on the whole is estimated from samples of their bits, so that a file whose picture is in
+//! them for the most part is not taken for what its first scans show. Where a symbol begins is not known in the middle of a
+//! scan: all bits are tried at which one may begin, and Huffman codes fall into step by themselves, so that soon all of these
+//! walks have become one, which is the true one.
+
+use super::bits::free;
+use super::huffman::{AcSymbol, AcTable};
+use super::scan::Scan;
+use super::zigzag::BLOCK;
+use crate::decode::PixelsWanted;
+
+/// Samples of a scan, and bytes of each.
+const SAMPLES: usize = 16;
+const SAMPLE_BYTES: usize = 256;
+/// A symbol with the bits behind it takes fewer than so many.
+const LONGEST: usize = 32;
+/// What a component may have in such scans on average, as the square of a sample's deviation, luminance and chroma. Ordinary files are
+/// estimated at up to 2,400 and 800, coarsely quantised ones at up to 4,400 and 1,300.
+const MOST: [u64; 2] = [5000, 1500];
+
+/// The energy of a component's scans that are not read whole: sums of squares of coefficients times their steps.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unread(u64);
+
+impl Unread {
+    /// Adds a scan of a band of coefficients of so many blocks with its data.
+    ///
+    /// # Errors
+    /// Its symbols cannot be told.
+    pub fn add(
+        &mut self,
+        scan: &Scan,
+        data: &[u8],
+        table: &AcTable,
+        steps: &[u16; BLOCK],
+        blocks: usize,
+    ) -> Result<(), PixelsWanted> {
+        let steps = &steps[scan.first..=scan.last];
+        let scale = |step: u16| u64::from(step) << scan.left;
+        let largest = steps.iter().copied().map(scale).max().unwrap_or(0);
+        let bits = 8 * data.len() as u64;
+        let energy = if scan.left_before > 0 {
+            refined(bits, blocks as u64, table, steps.iter().copied().map(scale))
+        } else {
+            let (energy, seen) = sampled(data, table, |position| match position {
+                Some(position) => steps.get(position).copied().map_or(largest, scale),
+                None => largest,
+            })
+            .ok_or("a scan whose symbols cannot be told")?;
+            (u128::from(energy) * u128::from(bits) / u128::from(seen.max(1))) as u64
+        };
+        self.0 = self.0.saturating_add(energy);
+        Ok(())
+    }
+
+    /// Whether a component of so many blocks has more in them than pictures have.
+    pub const fn is_too_much(self, blocks: usize, is_luminance: bool) -> bool {
+        let most = MOST[if is_luminance { 0 } else { 1 }];
+        self.0 / (BLOCK * if blocks == 0 { 1 } else { blocks }) as u64 > most
+    }
+}
+
+/// About the most energy that a refinement of `bits` can bring. A coefficient that begins there takes its code and a bit for its
+/// sign, and a block has one of each frequency. Where steps are uneven beyond what encoders have, the largest are counted with,
+/// otherwise their mean square.
+fn refined(bits: u64, blocks: u64, table: &AcTable, scales: impl Iterator<Item = u64>) -> u64 {
+    const UNEVEN: u64 = 8;
+    let of_a_coefficient = |symbol: &&u16| **symbol != 0 && **symbol & 15 == 1;
+    let shortest = table.code.windows().iter().filter(of_a_coefficient).map(|symbol| symbol >> 8).min();
+    let mut left = bits / u64::from(shortest.unwrap_or(table.window as u16) + 1);
+    let mut squares: Vec<u64> = scales.map(|scale| scale * scale).collect();
+    squares.sort_unstable_by(|one, other| other.cmp(one));
+    let mean = squares.iter().sum::<u64>() / squares.len().max(1) as u64;
+    if squares.first().is_some_and(|&largest| largest <= UNEVEN * mean) {
+        squares.fill(mean);
+    }
+    squares.into_iter().fold(0, |sum: u64, square| {
+        let count = left.min(blocks);
+        left -= count;
+        sum.saturating_add(square.saturating_mul(count))
+    })
+}
+
+/// Energy of samples of a band's first scan, and the bits that it was seen in; `None` where the walks do not become one.
+/// `scale` gives what a coefficient is multiplied by, by its place in the band if that is known.
+fn sampled(data: &[u8], table: &AcTable, scale: impl Fn(Option<usize>) -> u64) -> Option<(u64, u64)> {
+    let mut memory = [0; SAMPLE_BYTES + 8];
+    let (mut energy, mut seen, mut lost) = (0_u64, 0, 0);
+    let whole = data.len() <= SAMPLES * SAMPLE_BYTES;
+    let count = if whole { data.len().div_ceil(SAMPLE_BYTES).max(1) } else { SAMPLES };
+    for number in 0..count {
+        let mut next = data.len() * number / count;
+        // Behind 0xFF a byte does not count.
+        next += usize::from(next > 0 && data[next - 1] == 0xff);
+        let (end, _) = free(data, &mut next, &mut memory[..SAMPLE_BYTES], 0);
+        memory[end..].fill(0);
+        let Some(mut at) = in_step(&memory, 8 * end, table, number == 0) else {
+            lost += usize::from(end == SAMPLE_BYTES);
+            continue;
+        };
+        let mut begun = at;
+        let mut here = 0_u64;
+        let mut position = (number == 0).then_some(0);
+        while at + LONGEST <= 8 * end {
+            let (used, symbol) = table.symbol(bits_at(&memory, at))?;
+            at += used as usize;
+            position = match symbol {
+                AcSymbol::Coefficient { run, value } => {
+                    let place = position.map(|position: usize| position + run as usize);
+                    let value = u64::from(value.unsigned_abs()).saturating_mul(scale(place));
+                    here = here.saturating_add(value.saturating_mul(value));
+                    place.map(|place| place + 1)
+                }
+                AcSymbol::Zeros => position.map(|position| position + 16),
+                AcSymbol::End { .. } => {
+                    if position.is_none() {
+                        // What was before it was taken for more than it was.
+                        (here, begun) = (0, at);
+                    }
+                    Some(0)
+                }
+            };
+        }
+        energy = energy.saturating_add(here);
+        seen += (at - begun) as u64;
+    }
+    (2 * lost <= count).then_some((energy, seen))
+}
+
+/// The first bit at which all walks have become one; where `known`, the first of all.
+fn in_step(memory: &[u8; SAMPLE_BYTES + 8], bits: usize, table: &AcTable, known: bool) -> Option<usize> {
+    if known {
+        return Some(0);
+    }
+    let mut begins = [false; 8 * SAMPLE_BYTES + LONGEST];
+    begins[..LONGEST].fill(true);
+    let mut walks = LONGEST;
+    for at in 0..bits.saturating_sub(LONGEST) {
+        if !begins[at] {
+            continue;
+        }
+        if walks == 1 && at >= LONGEST {
+            return Some(at);
+        }
+        walks -= 1;
+        if let Some((used, _)) = table.symbol(bits_at(memory, at)) {
+            let next = &mut begins[at + used as usize];
+            walks += usize::from(!*next);
+            *next = true;
+        }
+    }
+    None
+}
+
+/// Bits from bit `at` on, from the top.
+fn bits_at(memory: &[u8; SAMPLE_BYTES + 8], at: usize) -> u64 {
+    let bytes = memory[at / 8..at / 8 + 8].try_into().unwrap_or_default();
+    u64::from_be_bytes(bytes) << (at % 8)
+}
