@@ -442,6 +442,7 @@ fn a_run_with_a_set_that_changed_records_nothing() {
         min_quality: 50,
         verify: VerifyMode::Auto,
         exclude: Excludes::default(),
+        read_holes: false,
     };
     let backend = Backend::cpu("a test");
     let case = |name: &str| folder.path().join(name);

@@ -181,6 +181,9 @@ pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted
             read = jpeg::read(bytes, frame, whole.ok_or("pixels that may be cut off at black or white")?)?;
             (hash, stable) = hash_and_stability(&read.tile, read.error);
         }
+        if let Some(reason) = read.distrust {
+            return Err(reason.into());
+        }
         if is_unstable(stable) {
             return Err("many bits hang on rounding".into());
         }

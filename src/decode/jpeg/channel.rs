@@ -79,6 +79,11 @@ impl Channel {
         }
     }
 
+    /// Whether it has samples that decoders cut off in different places.
+    pub fn is_beyond(&self) -> bool {
+        matches!(&self.folding, Folding::Sampled(samples) if samples.is_beyond())
+    }
+
     /// The tile of several channels, when all their rows were folded.
     ///
     /// # Errors
@@ -88,9 +93,6 @@ impl Channel {
         for channel in channels {
             let tile = match channel.folding {
                 Folding::Projected(projection) => projection.finish(),
-                Folding::Sampled(samples) if samples.is_beyond() => {
-                    return Err("samples that decoders cut off in different places".into());
-                }
                 Folding::Sampled(samples) => samples.finish().ok_or("rows are missing")?,
             };
             parts.push((tile, channel.thousandths));

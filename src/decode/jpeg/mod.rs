@@ -162,6 +162,8 @@ pub(super) struct Read {
     pub tile: Box<Tile>,
     /// How far the tile is from its pixels where that was checked: the root of the mean square, in the tile's own units.
     pub error: u32,
+    /// Why its tile is not to be trusted, whatever it looks like.
+    pub distrust: Option<&'static str>,
     /// The quantisation steps of its luminance's first coefficients, together, where samples beyond black and white were not
     /// cut off.
     uncut_steps: u16,
@@ -382,11 +384,12 @@ impl<'a> File<'a> {
             // A decoder takes what never came as zeros; this reader counts on its coming.
             return Err("a progressive file that is not finished".into());
         }
+        let mut distrust = None;
         let luminance = self.luminance.len();
         for plane in &self.planes {
             let is_luminance = plane.component() < luminance;
             if self.unread[plane.component()].is_too_much(plane.blocks(), is_luminance) {
-                return Err("more in scans that are not read than pictures have".into());
+                distrust = Some("more in scans that are not read than pictures have");
             }
             if !is_luminance {
                 continue;
@@ -397,8 +400,11 @@ impl<'a> File<'a> {
         }
         let error = self.gamut_error()?;
         let uncut_steps = self.channels.iter().map(Channel::uncut_steps).max().unwrap_or(0);
+        if self.channels.iter().any(Channel::is_beyond) {
+            distrust = Some("samples that decoders cut off in different places");
+        }
         let tile = Channel::tile(self.channels)?;
-        Ok(Read { error: error.max(self.spots.error(&tile)), tile, uncut_steps })
+        Ok(Read { error: error.max(self.spots.error(&tile)), tile, distrust, uncut_steps })
     }
 
     /// How far luminance is from that of red, green and blue that are cut off, by the means of a progressive file's blocks: the root of
