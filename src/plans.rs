@@ -13,8 +13,8 @@ use rusqlite::Connection;
 
 use crate::case::rules::Rules;
 use crate::case::{
-    Batch, CaseError, CaseIdentity, CaseReader, CaseStore, ContentRecord, ExactCode, HashSpec, ItemRecord,
-    ItemRow, RecordSource, SetId, StackSettings, statements,
+    Batch, CaseError, CaseIdentity, CaseReader, CaseStore, ContentHits, ContentRecord, ExactCode, HashSpec,
+    ItemRecord, ItemRow, RecordSource, SetId, StackSettings, statements,
 };
 use crate::decode::{DecodeMode, DecodePath, Derivation, Facts, PictureHash};
 use crate::known::{KnownSet, ReadOptions, RecordDetails};
@@ -148,12 +148,13 @@ fn seize(folder: &Path) {
     fs::write(folder.join("broken.png"), &whole[..whole.len() / 2]).unwrap();
 }
 
-/// A list that knows one picture by its digest and is near to another.
+/// A list that knows one picture by its digest, twice, and is near to another.
 fn list(folder: &Path, known: &Path) {
     let mut rows = "sha256,pdq,series\n".to_string();
     let add = |item: ItemRow| {
         match &*item.path {
-            "0.jpg" => rows.push_str(&format!("{},,S\n", item.sha256.unwrap())),
+            // Two records, and so a list.
+            "0.jpg" => rows.push_str(&format!("{0},,S\n{0},,T\n", item.sha256.unwrap())),
             "1.jpg" => rows.push_str(&format!(",{},\n", item.pdq.unwrap())),
             _ => {}
         }
@@ -210,8 +211,13 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     store.known_contents(1 << 20).unwrap();
     store.note(run, &[]).unwrap();
     let (set, _) = store.known_set(&sets[0], 31, 50, VerifyMode::Auto).unwrap();
+    let counted =
+        ContentHits { set, sha256: [3; 32], by_digest: None, by_code: Vec::new(), more: 1, set_aside: 1 };
+    store.write(&Batch { hits: vec![counted], ..Batch::default() }, &NoRecords, 1).unwrap();
     let forget = Batch { forget: vec![(set, [3; 32])], ..Batch::default() };
     store.write(&forget, &NoRecords, 1).unwrap();
+    assert!(store.failed_folders(source).unwrap().is_empty());
+    store.forget_failed_folder(source, b"a folder").unwrap();
     // Stacks: made anew, up to date, and of one content more.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let mut stack = || {

@@ -442,7 +442,7 @@ fn what_set_files_say_is_solved() {
         digester.finish().md5
     };
     // The column that was named, and one that its letters name and that says otherwise.
-    let rows = [("a", "1", "0"), ("b", "1", "0"), ("c", "0", "yes"), ("d", "", "yes")]
+    let rows = [("ab", "1", "0"), ("bc", "1", "0"), ("cd", "0", "yes"), ("da", "", "yes")]
         .map(|(text, typed, lettered)| format!("{};{typed};{lettered}\n", hex(&digest(text))));
     let (table, set) = (desk.path("lab.csv"), desk.path("lab.set"));
     fs::write(&table, format!("HASH;Opfer;Victim Identified\n{}", rows.concat())).unwrap();
@@ -454,7 +454,7 @@ fn what_set_files_say_is_solved() {
     let (one, two) = (desk.path("A"), desk.path("B"));
     expect(0, &desk.run(&["triage", &source, "--known", &set, "--case", &one, "--quiet"]));
     expect(0, &desk.run(&["scan", &source, "--case", &two, "--quiet"]));
-    // a and b by what was named; d by letters, as nothing was said where it was named. By letters alone it would be c and d.
+    // ab and bc by what was named; da by letters, as nothing was said where it was named. By letters alone it would be cd and da.
     let told = expect(0, &desk.run(&["link", &one, &two, "-o", &desk.path("rows.csv")]));
     assert_eq!(counts(&told, &one), [4, 4, 0, 0, 3, 0, 0], "{told}");
     assert_eq!(counts(&told, &two), [4, 4, 0, 0, 0, 3, 0], "{told}");

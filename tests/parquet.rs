@@ -293,7 +293,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
     fn types(what: &str, columns: usize) -> Vec<&'static str> {
         let short = match what {
             "items" | "errors" => "t t t t? t? t? i? t? t? t? t? t? t? t? i? i? t? i? t? i? t? t? t? t? i?",
-            "hits" => "t t t t i t t t t? i? t? i? i? t t? t? t? t? t? b? b? b? t?",
+            "hits" => "t t t t i i t t t t t? i? t? i? i? i t t?",
             _ => "i i i i b t t t t i t",
         };
         let long = |short| match short {
@@ -301,7 +301,6 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
             "t?" => "string",
             "i" => "int64 not null",
             "i?" => "int64",
-            "b?" => "bool",
             _ => "bool not null",
         };
         // The known records' own columns come last.

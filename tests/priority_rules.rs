@@ -70,7 +70,7 @@ impl Condition {
 }
 
 /// Hits with all that rules ask of them.
-const HITS: &str = "hit JOIN known_set ON known_set.id = hit.known_set
+const HITS: &str = "hit_record AS hit JOIN known_set ON known_set.id = hit.known_set
     LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record";
 
 /// The stacks as they are without the contents that no item has.
@@ -204,10 +204,29 @@ fn make_up(folder: &Path, random: &mut StdRng) -> Connection {
         }
         for _ in 0..12 {
             let digest = random.random_bool(0.5);
+            let count = if random.random_bool(0.7) { 1 } else { 3 };
+            let mut records = (0_u8..6).choose_multiple(random, count);
+            records.sort_unstable();
+            let mut list = [u8::MAX; 16];
+            list[..records.len()].copy_from_slice(&records);
+            for record in &records {
+                case.execute(
+                    "INSERT OR IGNORE INTO listed_record VALUES (?1, ?2, ?3)",
+                    params![set, list, record],
+                )
+                .unwrap();
+            }
             case.execute(
-                "INSERT OR IGNORE INTO hit (content, known_set, record, md5, sha1, sha256, verdict)
-                 VALUES (?1, ?2, ?3, ?4, 0, 0, 'pixels')",
-                params![random.random_range(1..=contents), set, random.random_range(0..6), digest],
+                "INSERT OR IGNORE INTO hit (content, known_set, record, records, list, md5, sha1, sha256, verdict)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, iif(?6, 'digest', 'pixels'))",
+                params![
+                    random.random_range(1..=contents),
+                    set,
+                    records[0],
+                    records.len() as i64,
+                    list,
+                    digest
+                ],
             )
             .unwrap();
         }
@@ -276,7 +295,11 @@ fn priorities_are_those_of_the_rules_read_one_by_one() {
                 .filter(|_| rules == Rules::default())
                 .for_each(|&rank| ranks_seen[rank as usize] += 1);
             // Hits and outcomes that came later; and what is gone.
-            case.execute("UPDATE hit SET md5 = NOT md5 WHERE record = 3", []).unwrap();
+            case.execute(
+                "UPDATE hit SET md5 = NOT md5, verdict = iif(md5, 'pixels', 'digest') WHERE record = 3",
+                [],
+            )
+            .unwrap();
             let item: i64 = random.random_range(1..=60);
             case.execute(
                 "UPDATE item SET sha256 = ?1 WHERE id = ?2 AND sha256 NOT NULL",

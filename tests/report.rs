@@ -153,7 +153,7 @@ fn the_page_has_what_the_case_has() {
     );
     assert_eq!(rows(&page, "stacks-table-rows").len(), 1);
     // Settings, in full.
-    for part in ["matching.distance", "resources.max_memory", "tests/data/known.csv", "pdq 2"] {
+    for part in ["matching.distance", "resources.max_memory", "tests/data/known.csv", "pdq 3"] {
         assert!(page.contains(part), "{part}");
     }
     let Some(parsed) = parsed(&page) else { return };
@@ -510,7 +510,7 @@ fn an_export_that_is_killed_leaves_no_half_file() {
             export
         };
         let is_part =
-            |part: &String| part.strip_prefix(&name).is_some_and(|rest| rest.starts_with(".partial"));
+            |part: &String| part.strip_prefix(&name).is_some_and(|rest| rest.starts_with(".tamis-partial"));
         let written = || {
             names()
                 .iter()

@@ -37,6 +37,8 @@ impl Place {
         command
             .args(arguments)
             .env("TAMIS_KEYS_DIR", self.0.path("keys"))
+            // A driver of Mesa's complains where there is none.
+            .env("XDG_RUNTIME_DIR", self.0.0.path())
             .env("TAMIS_PASSPHRASE", "a passphrase");
         command
     }

@@ -236,8 +236,8 @@ fn no_column_of_hits_stands_twice() {
     let cases = Cases::new();
     let seizure = cases.path("seizure");
     fs::create_dir(&seizure).unwrap();
-    fs::write(seizure.join("a.bin"), "x").unwrap();
-    let md5: String = Md5::digest("x").iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::write(seizure.join("a.bin"), "xy").unwrap();
+    let md5: String = Md5::digest("xy").iter().map(|byte| format!("{byte:02x}")).collect();
     let list = cases.path("list.csv");
     fs::write(&list, format!("md5,set,quality_2,set_sha256\n{md5},a,b,c\n")).unwrap();
     cases.summary("case", &["triage", text(&seizure), "--known", text(&list)]);

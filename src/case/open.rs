@@ -70,9 +70,7 @@ pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError
     require(folder)?;
     let database = folder.join(DATABASE);
     let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    // As much as a writer has: indexes of a large case that are read again and again.
-    connection.pragma_update(None, "cache_size", -65_536)?;
-    match begin(&connection, folder) {
+    let connection = match begin(&connection, folder) {
         Err(CaseError::Database(error)) if wants_to_write(&error) => {
             // Write-ahead logging wants a file beside the database, which a read-only folder cannot have. Without it what is
             // in the log could not be seen.
@@ -83,10 +81,13 @@ pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError
                     escape_path(&folder.join(format!("{DATABASE}-wal")))
                 )));
             }
-            Ok(open_immutable(&database)?)
+            open_immutable(&database)?
         }
-        begun => begun.map(|()| connection),
-    }
+        begun => begun.map(|()| connection)?,
+    };
+    // As much as a writer has: indexes of a large case that are read again and again. It reads the schema, and so comes after the locks.
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    Ok(connection)
 }
 
 /// Refuses a file whose schema is not ours before SQLite would write next to it. What is in its log comes with [`begin`].
@@ -215,6 +216,8 @@ fn create(path: &Path, spec: &HashSpec) -> Result<(), CaseError> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
+    // Here, and not when it has its name: a kill in between would leave a journal that only a writer can roll back.
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     drop(connection);
     let synced = File::options().write(true).open(path).and_then(|file| file.sync_all());
     synced.map_err(|error| io_error("cannot store", path, error))

@@ -274,6 +274,7 @@ CREATE TABLE saturated (
     more      INTEGER NOT NULL CHECK (more > 0),
     PRIMARY KEY (content, known_set)
 ) WITHOUT ROWID;
+CREATE INDEX saturated_set ON saturated(known_set, content);
 
 -- Trivial contents whose digest a set has, which says nothing of them: they are no hits.
 CREATE TABLE set_aside (
@@ -282,6 +283,7 @@ CREATE TABLE set_aside (
     records   INTEGER NOT NULL CHECK (records > 0),
     PRIMARY KEY (content, known_set)
 ) WITHOUT ROWID;
+CREATE INDEX set_aside_set ON set_aside(known_set, content);
 
 -- Every record that the hits of a content list, once: one that is hit by digest is not listed again as near.
 CREATE VIEW hit_record AS

@@ -76,9 +76,11 @@ mod tests {
 
     /// A JPEG whose coefficients are read.
     fn picture() -> Vec<u8> {
-        let pixels = image::RgbImage::from_fn(160, 120, |x, y| {
-            image::Rgb([(x * x / 90) as u8, (y * 2) as u8, (x ^ y) as u8])
+        let small = image::RgbImage::from_fn(16, 12, |x, y| {
+            let value = (x * 7919 + y * 104_729).wrapping_mul(2_654_435_761) >> 25;
+            image::Rgb([60 + value as u8; 3])
         });
+        let pixels = image::imageops::resize(&small, 320, 240, image::imageops::FilterType::CatmullRom);
         let mut bytes = Vec::new();
         image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 90).encode_image(&pixels).unwrap();
         bytes

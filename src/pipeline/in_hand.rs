@@ -3,8 +3,8 @@
 //! A decoder may take hours, or take the whole process with it: an abort, a signal or the system's killer passes by every
 //! guard. So each file is written down before it is parsed and struck off after, in [`journal`]. What an earlier run died
 //! with is *suspect*: it is named, and tried again *alone*, with nothing else in a parser, by an ingest before all others.
-//! Only what the program dies with while it is alone is *left out* from then on, so that a kill or a power cut in the middle
-//! of a run condemns nothing. Contents are told by their SHA-256: a copy under another name is the same suspect.
+//! Only what the program dies with twice while it is alone is *left out* from then on: a kill or a power cut looks like that too, and
+//! one must condemn nothing. Contents are told by their SHA-256: a copy under another name is the same suspect.
 
 mod journal;
 
@@ -63,8 +63,10 @@ struct State {
 enum Slot {
     Free,
     Busy(Busy),
-    /// Of an earlier run.
-    Suspect,
+    /// Of an earlier run, `again` where one died with it alone.
+    Suspect {
+        again: bool,
+    },
     LeftOut,
 }
 
@@ -76,7 +78,8 @@ struct Busy {
     /// `None` while it waits for memory, for which others are to blame.
     since: Option<Instant>,
     named: bool,
-    alone: bool,
+    /// What its record is again if the user ends the run: of a suspect what it was.
+    before: Option<Mark>,
 }
 
 /// A file that somebody takes in hand.
@@ -112,7 +115,11 @@ impl InHand {
     pub(super) fn open(&self, case: &Path) -> std::io::Result<Vec<String>> {
         let (journal, mut found) = Journal::open(case)?;
         // What is left out stays so, whatever else is said of it.
-        found.sort_by_key(|found| !matches!(found.mark, Mark::Alone | Mark::LeftOut));
+        found.sort_by_key(|found| match found.mark {
+            Mark::AloneAgain | Mark::LeftOut => 0,
+            Mark::Alone | Mark::SuspectAgain => 1,
+            Mark::InHand | Mark::Suspect => 2,
+        });
         let mut state = self.lock();
         let (mut suspects, mut notices) = (Vec::new(), Vec::new());
         for Found { slot, mark, sha256, work, path } in found {
@@ -122,18 +129,19 @@ impl InHand {
             }
             let name = escape_path(&path);
             let (kept, now) = match mark {
-                Mark::InHand | Mark::Suspect => (Slot::Suspect, Mark::Suspect),
-                Mark::Alone | Mark::LeftOut => (Slot::LeftOut, Mark::LeftOut),
+                Mark::InHand | Mark::Suspect => (Slot::Suspect { again: false }, Mark::Suspect),
+                Mark::Alone | Mark::SuspectAgain => (Slot::Suspect { again: true }, Mark::SuspectAgain),
+                Mark::AloneAgain | Mark::LeftOut => (Slot::LeftOut, Mark::LeftOut),
             };
             journal.mark(slot, Some(now))?;
             match mark {
-                Mark::InHand | Mark::Suspect => {
+                Mark::InHand | Mark::Suspect | Mark::Alone | Mark::SuspectAgain => {
                     suspects.push(name);
                     if !state.suspects.contains(&path) {
                         state.suspects.push(path);
                     }
                 }
-                Mark::Alone => {
+                Mark::AloneAgain => {
                     let then = match work {
                         Work::Verifying => "it is not verified, and its hits stay unconfirmed",
                         Work::Decoding | Work::Reading => {
@@ -141,7 +149,7 @@ impl InHand {
                         }
                     };
                     notices.push(format!(
-                        "{name}: the program died twice with it in hand, the second time with nothing else: {then}"
+                        "{name}: the program died three times with it in hand, twice with nothing else: {then}"
                     ));
                 }
                 Mark::LeftOut => {}
@@ -203,17 +211,22 @@ impl InHand {
             state.slots.push(Slot::Free);
         }
         let alone = own.is_some();
+        let (before, now) = match state.slots[slot] {
+            Slot::Suspect { again: true } => (Some(Mark::SuspectAgain), Mark::AloneAgain),
+            _ if alone => (Some(Mark::Suspect), Mark::Alone),
+            _ => (None, Mark::InHand),
+        };
         state.slots[slot] =
-            Slot::Busy(Busy { work, path: path.to_path_buf(), size, since, named: false, alone });
+            Slot::Busy(Busy { work, path: path.to_path_buf(), size, since, named: false, before });
         let journal = self.journal.get().filter(|_| !state.released);
         let recorded = sha256.zip(journal);
         if let Some((sha256, journal)) = recorded.filter(|_| alone) {
             // Within the lock, so that no later release is undone by it.
-            journal.write(slot, Mark::Alone, sha256, work, path);
+            journal.write(slot, now, sha256, work, path);
         }
         drop(state);
         if let Some((sha256, journal)) = recorded.filter(|_| !alone) {
-            journal.write(slot, Mark::InHand, sha256, work, path);
+            journal.write(slot, now, sha256, work, path);
         }
         let suspect = cause.filter(|_| alone);
         Held { in_hand: self, slot, recorded: recorded.is_some(), suspect, _turn: turn }
@@ -224,7 +237,7 @@ impl InHand {
         let state = self.lock();
         let slot = *state.marked.get(&cause?)?;
         // A suspect that is being tried is one still.
-        Some(if matches!(state.slots[slot], Slot::LeftOut) { Slot::LeftOut } else { Slot::Suspect })
+        Some(if matches!(state.slots[slot], Slot::LeftOut) { Slot::LeftOut } else { Slot::Suspect { again: false } })
     }
 
     /// Files that became late by `now`, in words, each once.
@@ -264,7 +277,7 @@ impl InHand {
         for (number, slot) in state.slots.iter().enumerate() {
             if let Slot::Busy(busy) = slot {
                 // The end is near; a record that stays costs a trial.
-                let _ = journal.mark(number, busy.alone.then_some(Mark::Suspect));
+                let _ = journal.mark(number, busy.before);
             }
         }
     }
@@ -275,7 +288,7 @@ impl InHand {
         let Some(journal) = self.journal.get() else { return };
         let kept = |slot: &Slot| match slot {
             Slot::Free | Slot::Busy(_) => false,
-            Slot::Suspect => !whole,
+            Slot::Suspect { .. } => !whole,
             Slot::LeftOut => true,
         };
         if state.slots.iter().any(kept) {
@@ -358,7 +371,7 @@ impl Busy {
 
 fn left_out() -> Failure {
     let reason =
-        "the program died twice with this file in hand, the second time with nothing else: it is not decoded";
+        "the program died three times with this file in hand, twice with nothing else: it is not decoded";
     Failure::new(Outcome::CrashedDecoder, Stage::Decode, reason)
 }
 
@@ -405,7 +418,7 @@ mod tests {
 
     /// What a dead process leaves is what is in the file while it is in hand.
     #[test]
-    fn twice_in_hand_and_the_second_time_alone_is_left_out() {
+    fn in_hand_and_twice_alone_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let case = folder.path();
         let (dead, notices) = opened(case);
@@ -422,12 +435,22 @@ mod tests {
         // One of them is well, which its other trial says nothing of, and it and all others can be taken as ever.
         drop(second.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
         drop(second.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
-        let _a = second.take(Work::Decoding, named("copy of a.jpg", &[1; 32])).unwrap();
+        let _a = second.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
+
+        // Once alone may have been a kill; Ctrl-C does not count, nor does a run that does not come by.
+        let (again, notices) = opened(case);
+        assert!(notices[0].ends_with("tried again alone: a.jpg"), "{notices:?}");
+        let _interrupted = again.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
+        again.release();
+        opened(case);
+        let (again, notices) = opened(case);
+        assert!(notices[0].ends_with("tried again alone: a.jpg"), "{notices:?}");
+        let _a = again.take(Work::Decoding, named("copy of a.jpg", &[1; 32])).unwrap();
 
         let (third, notices) = opened(case);
         assert_eq!(notices.len(), 1);
         assert!(
-            notices[0].starts_with("copy of a.jpg: the program died twice with it in hand"),
+            notices[0].starts_with("copy of a.jpg: the program died three times with it in hand"),
             "{notices:?}"
         );
         let failure = third.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap_err();

@@ -33,8 +33,17 @@ pub(super) enum Mark {
     Alone = 2,
     /// An earlier run died with it in hand.
     Suspect = 3,
-    /// A run died with it alone.
+    /// Two runs died with it alone.
     LeftOut = 4,
+    /// A run died with it alone: it is suspect still, since a kill looks like that too.
+    SuspectAgain = 5,
+    /// It is being parsed alone for the second time.
+    AloneAgain = 6,
+}
+
+impl Mark {
+    const ALL: [Self; 6] =
+        [Self::InHand, Self::Alone, Self::Suspect, Self::LeftOut, Self::SuspectAgain, Self::AloneAgain];
 }
 
 /// A record that an earlier run left.
@@ -102,9 +111,7 @@ impl Journal {
 }
 
 fn read(slot: usize, bytes: &[u8]) -> Option<Found> {
-    let mark = [Mark::InHand, Mark::Alone, Mark::Suspect, Mark::LeftOut]
-        .into_iter()
-        .find(|&mark| Some(&(mark as u8)) == bytes.first())?;
+    let mark = Mark::ALL.into_iter().find(|&mark| Some(&(mark as u8)) == bytes.first())?;
     let length = u16::from_le_bytes(bytes.get(HEAD - 2..HEAD)?.try_into().ok()?);
     let record = bytes.get(9..HEAD + usize::from(length))?;
     if bytes.get(1..9)? != checksum(record) {
