@@ -322,7 +322,7 @@ fn nothing_is_looked_through_inside_a_loop() {
     let mut used = BTreeSet::new();
     let mut explained = 0;
     for statement in &statements {
-        let verb = statement.trim_start().split_whitespace().next().unwrap_or_default().to_uppercase();
+        let verb = statement.split_whitespace().next().unwrap_or_default().to_uppercase();
         if !["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "REPLACE"].contains(&&*verb) {
             continue;
         }

@@ -1,6 +1,7 @@
 //! Evidence is read whole, wherever it lies, and left as it is.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -133,7 +134,7 @@ fn scan_as_somebody(cases: &Cases, source: &Path) -> Option<String> {
     match as_somebody(command).output() {
         Ok(output) => Some(errors(0, &output) + &expect(0, &output)),
         Err(error) => {
-            println!("skipped: the program cannot be run as another user: {error}");
+            support::skip(&format!("the program cannot be run as another user: {error}"));
             None
         }
     }
@@ -240,7 +241,7 @@ fn reading_leaves_no_trace() {
 #[test]
 fn a_trace_that_cannot_be_helped_is_told() {
     if !rustix_is_root() {
-        println!("skipped: files of another user are made by root only");
+        support::skip("files of another user are made by root only");
         return;
     }
     let cases = Cases::new();
@@ -303,7 +304,7 @@ fn one_folder_is_one_source() {
     fs::write(one.join("a.txt"), "a").unwrap();
     let mounted = Command::new("mount").arg("--bind").args([&one, &other]).status();
     if !mounted.is_ok_and(|status| status.success()) {
-        println!("skipped: no right to mount");
+        support::skip("no right to mount");
         return;
     }
     let [one, other] = [&one, &other].map(|path| path.to_str().unwrap());

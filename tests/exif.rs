@@ -162,7 +162,7 @@ fn containers(tiff: &[u8]) -> [Vec<u8>; 4] {
         tiff,
         b"5678",
     ];
-    let odd: &[u8] = if tiff.len() % 2 > 0 { &[0] } else { &[] };
+    let odd: &[u8] = if tiff.len().is_multiple_of(2) { &[] } else { &[0] };
     let size = 4 + 8 + 2 + 8 + tiff.len() + odd.len();
     let webp = [
         b"RIFF".as_slice(),

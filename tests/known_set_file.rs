@@ -368,7 +368,7 @@ fn a_set_that_is_written_to_while_it_is_open_is_noticed() {
             .open(&path)
             .unwrap()
             .set_modified(std::time::SystemTime::now())
-            .unwrap()
+            .unwrap();
     };
     let cases: [(&str, bool, &dyn Fn()); 9] = [
         ("nothing", true, &|| {}),
@@ -417,7 +417,7 @@ fn a_run_with_a_set_that_changed_records_nothing() {
     let source = folder.path().join("source");
     fs::create_dir(&source).unwrap();
     (0..148).for_each(|number| {
-        fs::write(source.join(format!("{number}")), support::known::made_up(number)).unwrap()
+        fs::write(source.join(format!("{number}")), support::known::made_up(number)).unwrap();
     });
     let set = import_set(&folder, &numbered(2000));
     let path = set.path().to_path_buf();

@@ -222,20 +222,16 @@ fn a_disk_that_is_full() {
 /// The real thing, where we may mount it.
 #[test]
 fn a_file_system_that_is_full() {
-    if often(0, 1) == 0 {
-        println!("skipped: file systems are mounted with TAMIS_RELIABILITY=full alone");
-        return;
-    }
     let whole = Undisturbed::new();
     let mut tally = Tally::of("a file system in memory of 4 KB to 0.4 MB, which grows for the resumption");
     let place = whole.path("faulty");
-    for kilobytes in (4..=400).step_by(12) {
+    for kilobytes in (4..=400).step_by(often(132, 12)) {
         fs::create_dir(&place).unwrap();
         let mount = |options: &str| {
             Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&place).status()
         };
         if !mount(&format!("size={kilobytes}k")).is_ok_and(|status| status.success()) {
-            println!("skipped: no file system can be mounted");
+            support::skip("no file system can be mounted");
             return;
         }
         let mut command = whole.triage("faulty/CASE");

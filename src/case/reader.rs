@@ -542,7 +542,7 @@ impl<'a> ListColumns<'a> {
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut rows = self.statement.query(params![set, list])?;
         while let Some(row) = rows.next()? {
-            for (name, value) in columns_of(Some(row.get(0)?))? {
+            for (name, value) in columns_of(Some(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?))? {
                 let values = all.entry(name).or_default();
                 if !values.contains(&value) {
                     values.push(value);
@@ -560,8 +560,8 @@ impl<'a> ListColumns<'a> {
 }
 
 /// A known record's own columns, from their JSON.
-fn columns_of(columns: Option<String>) -> Result<BTreeMap<String, String>, CaseError> {
-    serde_json::from_str(columns.as_deref().unwrap_or("{}")).map_err(|error| {
+fn columns_of(columns: Option<&str>) -> Result<BTreeMap<String, String>, CaseError> {
+    serde_json::from_str(columns.unwrap_or("{}")).map_err(|error| {
         CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
     })
 }
@@ -614,7 +614,11 @@ fn item_row(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
 
 fn hit_row(row: &Row<'_>, lists: &mut ListColumns<'_>) -> Result<HitRow, CaseError> {
     let records: i64 = row.get(24)?;
-    let known = if records > 1 { lists.of(row.get(27)?, row.get(28)?)? } else { columns_of(row.get(15)?)? };
+    let known = if records > 1 {
+        lists.of(row.get(27)?, row.get(28)?)?
+    } else {
+        columns_of(row.get_ref(15)?.as_str_or_null().map_err(rusqlite::Error::from)?)?
+    };
     Ok(HitRow {
         source: row.get(0)?,
         path: row.get(1)?,

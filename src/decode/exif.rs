@@ -131,7 +131,7 @@ fn webp(bytes: &[u8]) -> Option<&[u8]> {
         if name == b"EXIF" {
             return data.get(..length);
         }
-        let padding = usize::from(length % 2 != 0 && left > 0);
+        let padding = usize::from(!length.is_multiple_of(2) && left > 0);
         left -= padding;
         rest = data.get(length.checked_add(padding)?..)?;
     }

@@ -199,8 +199,11 @@ pub(super) fn split<'a>(
     Ok(odd)
 }
 
-/// A field behind its opening quote, what follows its closing one, and whether it has quotes that are not doubled.
-fn unquote(quoted: &[u8], separator: u8) -> Result<(Cow<'_, [u8]>, &[u8], bool), String> {
+/// A field, what follows its closing quote, and whether it has quotes that are not doubled.
+type Unquoted<'a> = (Cow<'a, [u8]>, &'a [u8], bool);
+
+/// Reads a field from behind its opening quote.
+fn unquote(quoted: &[u8], separator: u8) -> Result<Unquoted<'_>, String> {
     let mut field = Cow::Borrowed(&[][..]);
     let mut odd = false;
     let mut from = 0;

@@ -127,7 +127,7 @@ impl Neighbours {
     ) -> Result<Self, StackError> {
         let mut pairs = Pairs::new(settings);
         let join = Join::with_itself(distinct.codes(), pairs.settings).with_backend(backend);
-        pairs.add(join, control, |left, right| [Some((left, right)), Some((right, left))])?;
+        pairs.add(&join, control, |left, right| [Some((left, right)), Some((right, left))])?;
         Ok(Self::new(distinct, pairs.pairs))
     }
 
@@ -157,7 +157,7 @@ impl Neighbours {
             let left: Vec<Code> = next.iter().map(|&code| codes[code as usize]).collect();
             let join = Join::new(&left, codes, pairs.settings).with_backend(backend);
             let before = pairs.pairs.len();
-            pairs.add(join, control, |left, right| {
+            pairs.add(&join, control, |left, right| {
                 let left = next[left as usize];
                 [(left != right).then_some((left, right)), None]
             })?;
@@ -264,7 +264,7 @@ impl Pairs {
     /// Adds what `join` finds, as the pairs that `both_ways` says.
     fn add(
         &mut self,
-        join: Join<'_>,
+        join: &Join<'_>,
         control: &JoinControl,
         both_ways: impl Fn(u32, u32) -> [Option<(u32, u32)>; 2],
     ) -> Result<(), StackError> {

@@ -96,9 +96,10 @@ impl<'a> Examiner<'a> {
 
     /// Says what a whole file is, and reduces a picture to its tile. Whatever parses it has it in hand.
     pub fn picture(&self, bytes: &[u8], file: Named<'_>) -> (Facts, Result<Picture, Failure>) {
-        let held = match self.hold(bytes, file) {
+        let format = decode::Format::sniff(&bytes[..bytes.len().min(decode::SNIFF_BYTES)]);
+        let held = match self.hold(format, file) {
             Ok(held) => held,
-            Err((facts, failure)) => return (facts, Err(failure)),
+            Err(failure) => return (Facts { format, ..Facts::default() }, Err(failure)),
         };
         #[cfg(test)]
         super::tests::parse(bytes, Work::Decoding);
@@ -111,23 +112,21 @@ impl<'a> Examiner<'a> {
     }
 
     /// Takes a file in hand that a parser will see; `None` for one whose format none is for.
-    fn hold(&self, bytes: &[u8], file: Named<'_>) -> Result<Option<Held<'_>>, (Facts, Failure)> {
-        let format = decode::Format::sniff(&bytes[..bytes.len().min(decode::SNIFF_BYTES)]);
-        if format.is_none() {
-            return Ok(None);
-        }
-        let held = self.in_hand.take(Work::Decoding, file);
-        held.map(Some).map_err(|failure| (Facts { format, ..Facts::default() }, failure))
+    ///
+    /// # Errors
+    /// It is left out.
+    fn hold(&self, format: Option<decode::Format>, file: Named<'_>) -> Result<Option<Held<'_>>, Failure> {
+        format.map(|_| self.in_hand.take(Work::Decoding, file)).transpose()
     }
 
     /// Says what a file is of which only the head is held.
     pub fn unheld(&self, head: Head, file: Named<'_>) -> (Facts, Failure) {
+        let format = decode::Format::sniff(&head.bytes);
         if let Some(failure) = head.refused {
-            let format = decode::Format::sniff(&head.bytes);
             return (Facts { format, ..Facts::default() }, failure);
         }
-        match self.hold(&head.bytes, file) {
-            Err(left_out) => left_out,
+        match self.hold(format, file) {
+            Err(failure) => (Facts { format, ..Facts::default() }, failure),
             Ok(_held) => {
                 let probe = decode::probe(&head.bytes, self.geometry, &self.limits);
                 (probe.facts, probe.failure.unwrap_or_else(no_candidate))

@@ -121,11 +121,11 @@ pub fn hash_files(
             let listing = scope.spawn(move || unpanicked("listing", || lister.list(paths)));
             // What is moved in closes its channels when the last thread of its kind ends.
             scope.spawn(move || {
-                read_pool.broadcast(|_| stages.run("reading", || Ok(readers.run(&files_out, &read_in))));
+                read_pool.broadcast(|_| stages.run_through("reading", || readers.run(&files_out, &read_in)));
             });
             scope.spawn(move || {
-                let work = || Ok(examine(examiner, cancel, &read_out, &examined_in));
-                decode_pool.broadcast(|_| stages.run("decoding", work));
+                let work = || examine(examiner, cancel, &read_out, &examined_in);
+                decode_pool.broadcast(|_| stages.run_through("decoding", work));
             });
             // The receivers go in and end with it, so that no stage waits for one that failed.
             stages.run("writing", move || {

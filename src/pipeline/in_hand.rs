@@ -237,7 +237,11 @@ impl InHand {
         let state = self.lock();
         let slot = *state.marked.get(&cause?)?;
         // A suspect that is being tried is one still.
-        Some(if matches!(state.slots[slot], Slot::LeftOut) { Slot::LeftOut } else { Slot::Suspect { again: false } })
+        Some(if matches!(state.slots[slot], Slot::LeftOut) {
+            Slot::LeftOut
+        } else {
+            Slot::Suspect { again: false }
+        })
     }
 
     /// Files that became late by `now`, in words, each once.
@@ -571,6 +575,8 @@ mod tests {
         let (next, notices) = opened(folder.path());
         assert!(notices[0].contains("2 files") && notices[0].contains("b.jpg"), "{notices:?}");
         let _a = next.take(Work::Decoding, named(&long, &[1; 32])).unwrap();
+        let (again, _) = opened(folder.path());
+        let _a = again.take(Work::Decoding, named(&long, &[1; 32])).unwrap();
         let (last, _) = opened(folder.path());
         assert!(last.take(Work::Decoding, named(&long, &[1; 32])).is_err());
     }

@@ -272,22 +272,24 @@ impl Run<'_> {
             drop(files_in);
             // What is moved in closes its channels when the last thread of its kind ends.
             scope.spawn(move || {
-                read_pool.broadcast(|_| stages.run("reading", || Ok(readers.run(&files_out, &read_in))));
+                read_pool.broadcast(|_| stages.run_through("reading", || readers.run(&files_out, &read_in)));
             });
             scope.spawn(move || {
                 decode_pool
-                    .broadcast(|_| stages.run("decoding", || Ok(workers.run(&read_out, &findings_in))));
+                    .broadcast(|_| stages.run_through("decoding", || workers.run(&read_out, &findings_in)));
             });
-            scope.spawn(move || stages.run("hashing", || Ok(finisher.hash(&findings_out, &hashed_in))));
+            scope.spawn(move || stages.run_through("hashing", || finisher.hash(&findings_out, &hashed_in)));
             for _ in 0..JUDGES {
                 let (hashed_out, batches_in) = (hashed_out.clone(), batches_in.clone());
-                scope.spawn(move || stages.run("matching", || Ok(finisher.judge(&hashed_out, &batches_in))));
+                scope.spawn(move || {
+                    stages.run_through("matching", || finisher.judge(&hashed_out, &batches_in));
+                });
             }
             // The judges' own are left, so that the channels close when the last of them ends.
             drop((hashed_out, batches_in));
             // The receiver goes into the writer and ends with it. The scope waits for every stage: one that waited to
             // send to a writer that had failed would wait for ever.
-            stages.run("writing", move || self.write_all(written, batches_out));
+            stages.run("writing", move || self.write_all(written, &batches_out));
         });
         stages.end()?;
         *peak_memory = (*peak_memory).max(readers.peak());
@@ -315,7 +317,7 @@ impl Run<'_> {
     }
 
     /// The writer: as many batches as wait go into one transaction.
-    fn write_all(&self, store: &mut CaseStore, batches: Receiver<Batch>) -> Result<(), PipelineError> {
+    fn write_all(&self, store: &mut CaseStore, batches: &Receiver<Batch>) -> Result<(), PipelineError> {
         loop {
             let first = match batches.recv_timeout(LOOK) {
                 Ok(first) => first,

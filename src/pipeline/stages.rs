@@ -29,6 +29,14 @@ impl Stages {
         }
     }
 
+    /// [`Stages::run`] of one that cannot fail but by a panic.
+    pub fn run_through(&self, name: &'static str, stage: impl FnOnce()) {
+        self.run(name, || {
+            stage();
+            Ok(())
+        });
+    }
+
     /// What ended the run before its time, if anything did.
     ///
     /// # Errors

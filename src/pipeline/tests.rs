@@ -325,7 +325,9 @@ mod dying {
         let rows = made.rows("CASE");
         let crashed: Vec<&String> = rows.iter().filter(|row| row.contains(" crashed_decoder ")).collect();
         assert_eq!(crashed.len(), 2, "{crashed:?}");
-        assert!(crashed.iter().all(|row| row.contains("the program died three times with this file in hand")));
+        assert!(
+            crashed.iter().all(|row| row.contains("the program died three times with this file in hand"))
+        );
         assert_eq!(rows.iter().filter(|row| row.contains(" hashed ")).count(), 60);
         // Digested all the same.
         let digest = crate::source::sha256_of(&fs::read(made.path("source").join("0030 bad.png")).unwrap());

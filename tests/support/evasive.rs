@@ -41,8 +41,9 @@ pub fn jpeg(seed: u64, width: usize, height: usize, trick: Trick, progressive: b
             vec![plane(&|block, _| 30.0 + shown[block] / 3.0), plane(&pattern), plane(&pattern)]
         }
         Trick::Gamut => {
-            let level =
-                |block: usize, _: f64| if (block / 9 + block / across / 7) % 2 == 0 { 250.0 } else { 20.0 };
+            let level = |block: usize, _: f64| {
+                if (block / 9 + block / across / 7).is_multiple_of(2) { 250.0 } else { 20.0 }
+            };
             vec![plane(&|block, _| 30.0 + shown[block] / 3.0), plane(&grey), plane(&level)]
         }
     };

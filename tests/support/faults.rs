@@ -13,7 +13,7 @@ pub fn failing_io() -> Option<&'static Path> {
     LIBRARY
         .get_or_init(|| {
             if !cfg!(target_os = "linux") {
-                println!("skipped: input and output are made to fail on Linux alone");
+                super::skip("input and output are made to fail on Linux alone");
                 return None;
             }
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/failing_io.c");
@@ -27,7 +27,7 @@ pub fn failing_io() -> Option<&'static Path> {
                     Some(library)
                 }
                 Err(error) => {
-                    println!("skipped: no C compiler: {error}");
+                    super::skip(&format!("no C compiler: {error}"));
                     None
                 }
             }

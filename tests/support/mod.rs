@@ -1,6 +1,6 @@
 //! What the tests share.
 
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, clippy::print_stdout, reason = "each test uses a part, and says what it runs on")]
 
 pub mod cli;
 pub mod crafted;

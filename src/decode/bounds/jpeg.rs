@@ -99,8 +99,7 @@ fn apart_bytes(frame: &Frame) -> u64 {
 /// scan of all components, each segment right behind the other. `None` for any other.
 pub(super) fn strip(bytes: &[u8]) -> Option<Frame> {
     let mut frame: Option<Frame> = None;
-    let mut segments = Strict { bytes, at: 2 };
-    while let Some((marker, content)) = segments.next() {
+    for (marker, content) in (Strict { bytes, at: 2 }) {
         match marker {
             marker::BASELINE | marker::EXTENDED if frame.is_none() => frame = Frame::parse(marker, content),
             marker::START_OF_SCAN => {

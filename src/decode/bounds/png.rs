@@ -11,7 +11,7 @@ use crate::outcome::Failure;
 /// beside it.
 const ROWS: u64 = 17;
 /// Its buffer has at least so much, which counts three times as well.
-const BUFFER: u64 = 3 * (128 + 32 + 8) << 10;
+const BUFFER: u64 = (3 * (128 + 32 + 8)) << 10;
 
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
     let head = png_parts::head(bytes);

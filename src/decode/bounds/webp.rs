@@ -26,9 +26,8 @@ pub(super) fn header(bytes: &[u8], max_bytes: u64) -> Result<Header, Failure> {
     let mut header = Header::sized(width, height, 0);
     let canvas = header.pixels().saturating_mul(4);
     let mut taken = decoder.total_bytes().saturating_add(TABLES);
-    let mut chunks = Chunks { bytes, at: 12 };
     let (mut frames, mut alpha) = (0, 0);
-    while let Some((name, content)) = chunks.next() {
+    for (name, content) in (Chunks { bytes, at: 12 }) {
         match &name {
             b"VP8 " => frames += lossy(content),
             b"VP8L" => frames += lossless(content, None, max_bytes),
@@ -36,8 +35,7 @@ pub(super) fn header(bytes: &[u8], max_bytes: u64) -> Result<Header, Failure> {
             b"ANMF" => {
                 // The first frame is the picture; a canvas, and the frame in four bytes a pixel.
                 taken = taken.saturating_add(canvas * 2);
-                let mut inner = Chunks { bytes: content, at: FRAME_PLACE };
-                while let Some((name, content)) = inner.next() {
+                for (name, content) in (Chunks { bytes: content, at: FRAME_PLACE }) {
                     match &name {
                         b"VP8 " => frames += lossy(content),
                         b"VP8L" => frames += lossless(content, None, max_bytes),

@@ -109,9 +109,11 @@ impl<'a> At<'a> {
     }
 }
 
-/// A path of `longest` bytes or more as a beginning of fewer, the folders behind it, and the last name; `None` where it is shorter, or
-/// has no place to be split at.
-fn split(path: &[u8], longest: usize) -> Option<(&[u8], Vec<&[u8]>, &[u8])> {
+/// The beginning of a path, the folders behind it, and the last name.
+type Split<'a> = (&'a [u8], Vec<&'a [u8]>, &'a [u8]);
+
+/// Splits a path of `longest` bytes or more, so that the beginning has fewer; `None` where it is shorter, or has no place to be split at.
+fn split(path: &[u8], longest: usize) -> Option<Split<'_>> {
     let beginning = path.get(..longest)?;
     let slash = beginning.iter().rposition(|byte| *byte == b'/')?;
     let beginning = if slash == 0 { &path[..1] } else { &path[..slash] };
