@@ -1,4 +1,4 @@
-//! Ctrl-C: the first finishes what is in flight, for [`GRACE`] at most; the second ends the program at once.
+//! Ctrl-C: the first finishes what is in flight, for `GRACE` at most; the second ends the program at once.
 //!
 //! A thread that a decoder or the disk holds cannot be stopped, and need not be waited for: what is stored is whole at every
 //! instant. So the program ends around it. What was in hand is struck off first, so that the next run does not take it for

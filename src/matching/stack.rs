@@ -9,7 +9,7 @@
 //! every stack as it is that they are not connected with ([`stacks_with_more`]).
 //!
 //! Time: a self-join ([`super::join`]), then E log E for E pairs of distinct codes, and the stacks' diameters
-//! ([`super::diameter`]). Memory: 24 bytes a pair.
+//! (`diameter`). Memory: 24 bytes a pair.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -8,7 +8,7 @@
 //! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s, in the order
 //! that `reader` describes. [`profile`] tells which stage the others wait for.
 //! A stage that ends, for whatever reason, closes its channels, and its neighbours end with it; a fault of one stops
-//! the others too ([`stages`]).
+//! the others too (`stages`).
 
 pub mod bench;
 pub mod budget;

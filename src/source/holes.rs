@@ -12,6 +12,7 @@ pub(super) fn mostly_holes(file: &File, size: u64) -> Option<u64> {
     if size <= MANY { None } else { system::mostly_holes(file, size) }
 }
 
+#[cfg(any(target_os = "linux", test))]
 fn is_mostly(holes: u64, size: u64) -> bool {
     holes > MANY && holes > size / 10 * 9
 }
