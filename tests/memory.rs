@@ -195,6 +195,9 @@ fn crafted_files_take_what_was_granted() {
         chunks: vec![(0, bytes.len() as u32); 64],
         ..plan.clone()
     };
+    // A tile is whole, also where the picture ends in it.
+    let tile = grey(128);
+    let tiled = Plan { chunk: (128, 128), ..jpeg(&tile) };
     let stream = crafted::empty_blocks(40_000);
     let again =
         Plan { height: 5000, compression: 8, chunk: (0, 1), chunks: vec![(0, 10); 5000], ..plan.clone() };
@@ -222,6 +225,7 @@ fn crafted_files_take_what_was_granted() {
         ("a tile of long rows", padded_tile.tiff(&[0; 4096]), 64, Corrupt),
         ("a JPEG strip", jpeg(&small).tiff(&small), 64, Hashed),
         ("a JPEG strip of another size", jpeg(&large).tiff(&large), 64, Corrupt),
+        ("a JPEG tile that is higher than the picture", tiled.tiff(&tile), 64, Hashed),
         ("64 times the same JPEG strip", strips(&large).tiff(&large), 64, OverLimit),
         ("5,000 strips that are all of the file", again.tiff(&stream), 64, Corrupt),
         ("lists of strips that are not there", lists, 512, Corrupt),

@@ -21,7 +21,7 @@ use crate::known::KnownSet;
 use crate::matching::VerifyMode;
 use crate::pdq::{Code, Geometry, TileHash};
 use crate::source::Digests;
-use crate::source::database::hear;
+use crate::source::database::distrust;
 use crate::source::identity::FileId;
 use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
 
@@ -89,23 +89,6 @@ impl CaseStore {
         let database = folder.join(DATABASE);
         let place = Place::of(&database)?;
         Ok(Self { connection, database, place, spec, _lock: lock })
-    }
-
-    /// From here on `cancelled` ends whatever statement the store is at, which fails as [`CaseError::Interrupted`] and leaves nothing
-    /// of its transaction. Not for a run that stores what is in flight when it is cancelled: for what takes long in one statement.
-    ///
-    /// # Errors
-    /// SQLite refuses the handler.
-    pub fn hear(&mut self, cancelled: impl FnMut() -> bool + Send + 'static) -> Result<(), CaseError> {
-        Ok(hear(&mut self.connection, cancelled)?)
-    }
-
-    /// Ends what [`CaseStore::hear`] began.
-    ///
-    /// # Errors
-    /// SQLite refuses.
-    pub fn hear_no_more(&mut self) -> Result<(), CaseError> {
-        Ok(self.connection.progress_handler(0, None::<fn() -> bool>)?)
     }
 
     /// What decides the codes of the case in `folder`, `None` where there is no case yet.
@@ -187,6 +170,7 @@ impl CaseStore {
     pub fn interrupt_run(folder: &Path, run: RunId, notices: &[String]) -> Result<(), CaseError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(folder.join(DATABASE), flags)?;
+        distrust(&connection)?;
         connection.busy_timeout(Duration::from_millis(200))?;
         let notices = serde_json::Value::from(notices).to_string();
         connection.execute(

@@ -227,6 +227,10 @@ impl InHand {
         drop(state);
         if let Some((sha256, journal)) = recorded.filter(|_| !alone) {
             journal.write(slot, now, sha256, work, path);
+            if self.lock().released {
+                // The user ended the run in between; a record that stays costs a trial.
+                let _ = journal.mark(slot, None);
+            }
         }
         let suspect = cause.filter(|_| alone);
         Held { in_hand: self, slot, recorded: recorded.is_some(), suspect, _turn: turn }

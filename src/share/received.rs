@@ -83,6 +83,10 @@ impl KeyStore {
         let failed = |error| ShareError::io("cannot write", &path, error);
         let mut line = serde_json::to_vec(&received).map_err(|error| failed(error.into()))?;
         line.push(b'\n');
+        // What a full disk cut off stays a line of its own, and this record whole.
+        if fs::read(&path).is_ok_and(|text| text.last().is_some_and(|last| *last != b'\n')) {
+            line.insert(0, b'\n');
+        }
         make_private_folder(self.folder())?;
         let mut options = OpenOptions::new();
         options.append(true).create(true);

@@ -30,14 +30,21 @@ mod system {
             return None;
         }
         // A file system that compresses takes less room too: what counts is what was never written.
-        let holes = count(file, size);
+        let holes = count(file, size, allocated);
         seek(file, SeekFrom::Start(0)).ok()?;
         holes
     }
 
-    fn count(file: &File, size: u64) -> Option<u64> {
-        let (mut at, mut data) = (0, 0);
+    /// Ranges that are looked at one by one: beyond them what is allocated says enough, and looking would take as long as reading.
+    const RANGES: usize = 100_000;
+
+    fn count(file: &File, size: u64, allocated: u64) -> Option<u64> {
+        let (mut at, mut data, mut ranges) = (0, 0, 0);
         while at < size {
+            ranges += 1;
+            if ranges > RANGES {
+                return Some(size.saturating_sub(allocated));
+            }
             let start = match seek(file, SeekFrom::Data(at)) {
                 Err(Errno::NXIO) => break,
                 start => start.ok()?,

@@ -165,6 +165,8 @@ struct Chunks {
     count: u64,
     width: u64,
     height: u64,
+    /// A tile is whole wherever the picture ends, a strip ends with it.
+    are_tiles: bool,
 }
 
 impl Chunks {
@@ -174,14 +176,14 @@ impl Chunks {
         let single = |tag| entry(tag).and_then(|entry| directory.number(&entry, 0));
         let strips = (entry(tag::STRIP_OFFSETS), entry(tag::STRIP_BYTES));
         let tiles = (entry(tag::TILE_OFFSETS), entry(tag::TILE_BYTES));
-        let (offsets, bytes, across, down) = match (strips, tiles) {
+        let (offsets, bytes, across, down, are_tiles) = match (strips, tiles) {
             ((Some(offsets), Some(bytes)), (None, None)) => {
-                (offsets, bytes, width, single(tag::ROWS_PER_STRIP).unwrap_or(height))
+                (offsets, bytes, width, single(tag::ROWS_PER_STRIP).unwrap_or(height), false)
             }
             ((None, None), (Some(offsets), Some(bytes))) => {
                 let sides = single(tag::TILE_WIDTH).zip(single(tag::TILE_HEIGHT));
                 let (across, down) = sides.ok_or_else(|| corrupt("tiles without a size"))?;
-                (offsets, bytes, across, down)
+                (offsets, bytes, across, down, true)
             }
             _ => return Err(corrupt("neither strips nor tiles, or both")),
         };
@@ -200,7 +202,7 @@ impl Chunks {
         if !whole(&offsets) || !whole(&bytes) {
             return Err(corrupt("a list of strips or tiles that is cut off"));
         }
-        Ok(Self { offsets, bytes, count, width: across, height: down })
+        Ok(Self { offsets, bytes, count, width: across, height: down, are_tiles })
     }
 
     /// Compressed bytes of all, and of the longest, each no longer than the file.
@@ -213,6 +215,7 @@ impl Chunks {
 
     /// What decoding the largest JPEG among them takes.
     fn jpeg_bytes(&self, directory: &Directory<'_>, height: u64) -> Result<u64, Failure> {
+        let most_rows = if self.are_tiles { self.height } else { self.height.min(height) };
         let mut most = 0;
         for index in 0..self.count {
             let place = directory.number(&self.offsets, index).zip(directory.number(&self.bytes, index));
@@ -221,7 +224,7 @@ impl Chunks {
                 jpeg.and_then(strip).ok_or_else(|| corrupt("a strip or tile that is not a plain JPEG"))?;
             let (width, rows) = (u64::from(frame.width), u64::from(frame.height));
             let fits = |side: u64, place: u64| side <= place.next_multiple_of(16);
-            if !fits(width, self.width) || !fits(rows, self.height.min(height)) {
+            if !fits(width, self.width) || !fits(rows, most_rows) {
                 let reason =
                     format!("a JPEG of {width}×{rows} in a strip or tile of {}×{}", self.width, self.height);
                 return Err(corrupt(reason));

@@ -227,6 +227,10 @@ fn parse(line: &[u8], header: &Header) -> Result<Parsed<'static>, Fault> {
     // ICSE leaves out empty cells at the end of a row, or writes more of them.
     let fits = count == columns
         || header.lenient && cells.iter().skip(columns).all(|cell| cell.trim_ascii().is_empty());
+    // A quote that is not doubled may have split a cell, which nothing shows where rows may have fewer.
+    if header.lenient && odd_fields > 0 {
+        return Err(Fault::new(0, "a quote inside a quoted field that is not doubled".to_string()));
+    }
     if !fits {
         return Err(Fault::new(0, format!("{count} fields, where the header names {columns}")));
     }
