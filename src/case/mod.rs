@@ -81,7 +81,7 @@ pub enum CaseError {
     /// The database failed: disk full, damaged file, locked by another program.
     #[error("case database: {}{}", escape(.0.to_string().as_bytes()), way_out(.0))]
     Database(rusqlite::Error),
-    /// A query was ended early, as whoever gave the flag to [`CaseReader::hear`] or [`CaseStore::hear`] wanted.
+    /// A query was ended early, as whoever gave the flag to [`CaseReader::hear`] wanted.
     #[error("interrupted")]
     Interrupted,
     /// The folder or the settings do not fit; the text says why and the way out.
