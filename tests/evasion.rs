@@ -19,7 +19,7 @@ use tamis::matching::DELTA;
 use tamis::pdq::{Code, Geometry, hash_tile};
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 256 << 20 };
-const TRICKS: [Trick; 3] = [Trick::Luminance, Trick::Chroma, Trick::Gamut];
+const TRICKS: [Trick; 5] = [Trick::Luminance, Trick::Chroma, Trick::Gamut, Trick::Grain, Trick::Beyond];
 /// Sizes with a reading of their own each.
 const SIZES: [(usize, usize); 5] = [(200, 264), (640, 720), (768, 1024), (1000, 1104), (1408, 1400)];
 
@@ -41,6 +41,29 @@ fn what_is_cut_off_does_not_part_the_hashes() {
                 apart.is_none_or(|bits| bits <= DELTA),
                 "{width}×{height}, {trick:?}, progressive {progressive}: {apart:?} bits"
             );
+        }
+    }
+}
+
+/// Markers that a decoder stops at and another passes over: what is behind them counts for both hashes.
+#[test]
+fn markers_between_scans_change_no_hash() {
+    let file = |progressive| evasive::jpeg(3, 200, 264, Trick::None, progressive);
+    // Blocks without anything but a mean take two bits each, and a decoder has whole rows of them in hand when it meets the end.
+    let flat = image::GrayImage::from_fn(72, 512, |x, y| image::Luma([(x / 8 * 25 + y / 64 * 3) as u8]));
+    let mut small = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut small, 50).encode_image(&flat).unwrap();
+    let exact = |bytes: &[u8]| {
+        let probe = decode::probe(bytes, Geometry::Full, &LIMITS);
+        hash_tile(&decode::pixels(bytes, &probe, Geometry::Full, &LIMITS).unwrap().tile)
+    };
+    let inserted: [&[u8]; 4] =
+        [&[0xff, 0x01], &[0xff, 0xd8], &[0xff, 0xdf, 0, 3, 0], &[0xff, 0xdd, 0, 4, 0, 0]];
+    for bytes in [file(false), file(true), small] {
+        for inserted in inserted {
+            let odd = evasive::with_markers(&bytes, inserted);
+            assert_eq!(exact(&odd), exact(&bytes), "{inserted:x?}");
+            assert!(parted(&odd).is_none_or(|bits| bits <= DELTA), "{inserted:x?}");
         }
     }
 }
@@ -91,7 +114,9 @@ fn the_default_mode_finds_the_hits_of_pixels() {
     let pictures = folder.path().join("pictures");
     fs::create_dir(&pictures).unwrap();
     let mut number = 0;
-    for (trick, progressive) in TRICKS.into_iter().flat_map(|trick| [(trick, false), (trick, true)]) {
+    // What is dark throughout has no quality worth a match.
+    let tricks = TRICKS.into_iter().filter(|&trick| trick != Trick::Grain);
+    for (trick, progressive) in tricks.flat_map(|trick| [(trick, false), (trick, true)]) {
         for (width, height) in [(768, 1024), (1408, 1400)] {
             let bytes = evasive::jpeg(number, width, height, trick, progressive);
             fs::write(pictures.join(format!("{number}.jpg")), bytes).unwrap();

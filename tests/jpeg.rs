@@ -76,8 +76,8 @@ fn every_kind_of_file_has_the_references_code_without_a_pixel() {
         assert!(distance <= 4, "{file}: {distance} bits");
         assert!(hash.quality.abs_diff(quality) <= 2, "{file}: {} {quality}", hash.quality);
         // The twin that must fail: the means alone are not enough for so small a picture.
-        let coarse = coefficients(&seeds[&file], 1, false).unwrap();
-        assert!(code(&coarse).distance(expected) > 4, "{file}");
+        let coarse = coefficients(&seeds[&file], 1, false);
+        assert!(coarse.is_err() || code(&coarse.unwrap()).distance(expected) > 4, "{file}");
     }
 }
 

@@ -233,10 +233,10 @@ impl Reducer {
             let support = &sums[column.start * pixel..(column.start + column.weights.len()) * pixel];
             // Grey is most of what comes here, and nothing but products.
             let sum: u64 = if pixel == 1 {
-                let products = support.iter().zip(&column.weights);
+                let products = support.iter().zip(column.weights.iter());
                 1000 * products.map(|(&grey, &weight)| u64::from(grey) * u64::from(weight)).sum::<u64>()
             } else {
-                let pixels = support.chunks_exact(pixel).zip(&column.weights);
+                let pixels = support.chunks_exact(pixel).zip(column.weights.iter());
                 pixels.map(|(pixel, &weight)| luminance(pixel) * u64::from(weight)).sum()
             };
             let value = to_fixed_point(sum, sample.denominator * column.denominator);

@@ -8,6 +8,7 @@
 //! denominator: those are rounded to fixed point, their sum kept exact.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::filter::TILE_SIDE;
 
@@ -21,24 +22,34 @@ const MAX_DENOMINATOR: u64 = (u32::MAX / 255) as u64;
 pub struct Sample {
     /// First pixel with a weight.
     pub start: usize,
-    /// Weights of the pixels from `start` on, each at most 2¹⁵ − 1 and none zero at the ends.
-    pub weights: Vec<u16>,
+    /// Weights of the pixels from `start` on, each at most 2¹⁵ − 1 and none zero at the ends. Most samples of a dimension share them.
+    pub weights: Arc<[u16]>,
     /// Sum of the weights: what the weighted sum is to be divided by.
     pub denominator: u64,
     /// The tile's rows or columns that are this sample: more than one only where `n < 64`.
     pub cells: Range<usize>,
 }
 
+impl Sample {
+    /// Its pixels within `length` pixels from `from` on, counted from there.
+    #[must_use]
+    pub fn within(&self, from: usize, length: usize) -> Range<usize> {
+        let end = (self.start + self.weights.len()).min(from + length);
+        self.start.max(from).saturating_sub(from)..end.saturating_sub(from)
+    }
+}
+
 /// The samples of a dimension of `n` pixels, in order; `n` is at least 1.
 #[must_use]
 pub fn samples(n: usize) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::with_capacity(TILE_SIDE);
+    let tent = tent(n.div_ceil(2 * TILE_SIDE));
     let mut previous = None;
     for cell in 0..TILE_SIDE {
         let centre = (2 * cell + 1) * n / (2 * TILE_SIDE);
         match samples.last_mut() {
             Some(last) if previous == Some(centre) => last.cells.end = cell + 1,
-            _ => samples.push(sample(n, centre, cell)),
+            _ => samples.push(sample(n, centre, cell, &tent)),
         }
         previous = Some(centre);
     }
@@ -52,32 +63,36 @@ fn window(n: usize, position: usize) -> Range<usize> {
     (position + half).saturating_sub(width)..(position + half).min(n)
 }
 
-fn sample(n: usize, centre: usize, cell: usize) -> Sample {
+fn sample(n: usize, centre: usize, cell: usize, tent: &Arc<[u16]>) -> Sample {
     let width = n.div_ceil(2 * TILE_SIDE);
     let outer = window(n, centre);
-    let inner: Vec<Range<usize>> = outer.clone().map(|position| window(n, position)).collect();
-    let start = inner.iter().map(|window| window.start).min().unwrap_or(centre);
-    let end = inner.iter().map(|window| window.end).max().unwrap_or(centre + 1);
-    let unclipped = outer.len() == width && inner.iter().all(|window| window.len() == width);
-    let weights = if unclipped { tent(start..end, &inner) } else { fixed_point(start..end, &inner) };
+    // A window is clipped at the borders alone, so that the first and the last one tell of all.
+    let (first, last) = (window(n, outer.start), window(n, outer.end - 1));
+    let pixels = first.start..last.end;
+    let unclipped = [&outer, &first, &last].iter().all(|window| window.len() == width);
+    let weights = if unclipped {
+        Arc::clone(tent)
+    } else {
+        fixed_point(pixels.clone(), outer.map(|position| window(n, position)))
+    };
     let denominator = weights.iter().map(|&weight| u64::from(weight)).sum();
-    Sample { start, weights, denominator, cells: cell..cell + 1 }
+    Sample { start: pixels.start, weights, denominator, cells: cell..cell + 1 }
 }
 
-/// Whole weights: how many of the inner windows cover each pixel.
-fn tent(pixels: Range<usize>, inner: &[Range<usize>]) -> Vec<u16> {
-    // At most the window's width, 512 for 65,535 pixels and MAX_WEIGHT for the largest side.
-    pixels.map(|pixel| inner.iter().filter(|window| window.contains(&pixel)).count() as u16).collect()
+/// Whole weights of two passes with a window of `width` pixels: how many of the inner windows cover each pixel.
+fn tent(width: usize) -> Arc<[u16]> {
+    // At most 512 for 65,535 pixels and MAX_WEIGHT for the largest side.
+    (1..2 * width).map(|pixel| pixel.min(2 * width - pixel) as u16).collect()
 }
 
 /// Weights Σ 1 / (outer count · inner count), in fixed point with the largest scale that keeps them
 /// within [`MAX_WEIGHT`] and [`MAX_DENOMINATOR`]; remainders are carried to the next pixel, so that the sum is exact.
-fn fixed_point(pixels: Range<usize>, inner: &[Range<usize>]) -> Vec<u16> {
+fn fixed_point(pixels: Range<usize>, inner: impl Iterator<Item = Range<usize>> + Clone) -> Arc<[u16]> {
     // Exact enough to round from: 2⁴⁸ over each inner count, the common outer count left out.
     let exact: Vec<u64> = pixels
         .map(|pixel| {
             inner
-                .iter()
+                .clone()
                 .filter(|window| window.contains(&pixel))
                 .map(|window| (1 << 48) / window.len() as u64)
                 .sum()
@@ -115,11 +130,23 @@ mod tests {
         }
     }
 
+    /// By the definition: each window that covers a pixel counts once.
+    #[test]
+    fn a_tent_is_how_many_windows_cover_a_pixel() {
+        for width in 1..=40 {
+            let n = 2 * TILE_SIDE * width;
+            let inner: Vec<_> = window(n, n / 2).map(|position| window(n, position)).collect();
+            let covers = |pixel: usize| inner.iter().filter(|window| window.contains(&pixel)).count() as u16;
+            let counted: Vec<u16> = (inner[0].start..inner[inner.len() - 1].end).map(covers).collect();
+            assert_eq!(*tent(width), *counted, "{width}");
+        }
+    }
+
     #[test]
     fn a_window_inside_is_a_whole_tent() {
         // 640 pixels: windows of five, so weights 1, 2, 3, 4, 5, 4, 3, 2, 1 over 25.
         let sample = &samples(640)[32];
-        assert_eq!(sample.weights, [1, 2, 3, 4, 5, 4, 3, 2, 1]);
+        assert_eq!(*sample.weights, [1, 2, 3, 4, 5, 4, 3, 2, 1]);
         assert_eq!(sample.denominator, 25);
     }
 }

@@ -13,6 +13,10 @@ pub enum Trick {
     Chroma,
     /// Red and blue, by chroma that is the same for whole blocks.
     Gamut,
+    /// Red and blue, by a faint pattern in chroma on a picture that is dark throughout.
+    Grain,
+    /// Luminance, so far that decoders do not agree where.
+    Beyond,
 }
 
 /// A file of `width` by `height` pixels, both multiples of 8.
@@ -46,8 +50,29 @@ pub fn jpeg(seed: u64, width: usize, height: usize, trick: Trick, progressive: b
             };
             vec![plane(&|block, _| 30.0 + shown[block] / 3.0), plane(&grey), plane(&level)]
         }
+        Trick::Grain => {
+            let pattern =
+                |block: usize, checker: f64| 128.0 + if other[block] > 110.0 { 54.0 * checker } else { 0.0 };
+            vec![plane(&|block, _| 26.0 + shown[block] / 40.0), plane(&pattern), plane(&pattern)]
+        }
+        Trick::Beyond => vec![plane(&|block, checker| other[block] + 2500.0 * checker)],
     };
     write(&planes, width, height, progressive)
+}
+
+/// A file with `inserted` before each of its scans but the first, and before its end.
+pub fn with_markers(file: &[u8], inserted: &[u8]) -> Vec<u8> {
+    let mut scans = 0;
+    let mut made = Vec::new();
+    for (index, &byte) in file.iter().enumerate() {
+        let marker = if byte == 0xff { file.get(index + 1).copied() } else { None };
+        scans += usize::from(marker == Some(0xda));
+        if (marker == Some(0xda) && scans > 1) || marker == Some(0xd9) {
+            made.extend_from_slice(inserted);
+        }
+        made.push(byte);
+    }
+    made
 }
 
 /// What the low coefficients show.

@@ -10,6 +10,7 @@ use super::gather::{self, Run};
 use super::projection::Projection;
 use super::rows::{Block, Rows};
 use super::samples::{self, Samples, Steps, Transformed};
+use super::spots::{Colours, Lines, UNIT_SIDE};
 use super::steps::{Numbers, Step};
 use super::strands::{Data, Ends, Piece, Unit};
 use super::zigzag::{BLOCK, Kept};
@@ -109,7 +110,7 @@ pub(super) fn samples(samples: &mut Samples, blocks: &[i16]) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn samples_avx2(samples: &mut Samples, blocks: &[i16]) {
-    samples.fold_with(blocks, |block, steps| super::samples_avx2::samples_of(block, steps));
+    samples.fold_with(blocks, |block, steps| super::samples_avx2::samples_of::<0>(block, steps));
 }
 
 /// The samples of one block on this machine's best instructions.
@@ -117,9 +118,25 @@ pub(super) fn block_samples(block: &[i16; BLOCK], steps: &Steps) -> Transformed 
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && samples::fit_vectors(steps) {
         // SAFETY: the feature was just seen.
-        return unsafe { super::samples_avx2::samples_of(block, steps) };
+        return unsafe { super::samples_avx2::samples_of::<1>(block, steps) };
     }
     samples::samples_of(block, steps)
+}
+
+/// [`Colours::luminances`] on this machine's best instructions.
+pub(super) fn luminances(colours: Colours, lines: &Lines, luminances: &mut [u32; UNIT_SIDE]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the feature was just seen.
+        return unsafe { luminances_avx2(colours, lines, luminances) };
+    }
+    colours.luminances(lines, luminances);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn luminances_avx2(colours: Colours, lines: &Lines, luminances: &mut [u32; UNIT_SIDE]) {
+    colours.luminances(lines, luminances);
 }
 
 /// The vectors' twin of [`samples::samples_of`], for its test.
@@ -130,5 +147,5 @@ pub(super) fn block_samples(block: &[i16; BLOCK], steps: &Steps) -> Transformed 
 pub(super) fn samples_of_avx2(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
     assert!(is_x86_feature_detected!("avx2"));
     // SAFETY: the feature was just seen.
-    unsafe { super::samples_avx2::samples_of(block, steps) }
+    unsafe { super::samples_avx2::samples_of::<2>(block, steps) }
 }

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
-use super::structure::{Frame, Segment, Segments, marker};
+use super::structure::{Frame, Segment, Segments, data_end, marker};
 
 /// Reads a JPEG's essential bytes.
 #[derive(Debug)]
@@ -41,28 +41,32 @@ impl<'a> Essential<'a> {
             let whole = self.bytes.get(start..end);
             match marker {
                 marker::START_OF_SCAN => {
-                    // Its data ends where the next segment begins.
-                    let end = self.next.map_or(self.bytes.len(), |next| next.start);
-                    return self.bytes.get(start..end).map(Cow::Borrowed);
+                    if !self.frame.is_apart() && self.frame.marker != marker::PROGRESSIVE {
+                        // A decoder that meets another marker than the end while it reads ahead loses the last blocks.
+                        let is_end = |next: &Segment<'_>| next.marker == marker::END_OF_IMAGE;
+                        self.next = self.next.filter(is_end).or_else(|| self.segments.find(is_end));
+                    }
+                    let data = self.bytes.get(end..).unwrap_or_default();
+                    return self.bytes.get(start..end + data_end(data)).map(Cow::Borrowed);
                 }
-                marker::NUMBER_OF_LINES if self.is_open(|open| open.lines.start == start) => {}
-                0xc0..=0xcf if self.is_open(|open| open.header == start) => {
+                0xc0..=0xcf if self.frame.open_at == Some(start) => {
                     let mut header = whole?.to_vec();
                     // Marker, length and precision stand before it.
                     header.get_mut(5..7)?.copy_from_slice(&self.frame.height.to_be_bytes());
                     return Some(Cow::Owned(header));
                 }
-                marker::APPLICATION_0 | marker::APPLICATION_14 | 0xc0..marker::APPLICATION_0 => {
+                0xc0..=0xcf
+                | marker::QUANTISATION_TABLES
+                | marker::RESTART_INTERVAL
+                | marker::END_OF_IMAGE
+                | marker::APPLICATION_0
+                | marker::APPLICATION_14 => {
                     // One that is cut off counts as far as it goes.
                     return whole.or(self.bytes.get(start..)).map(Cow::Borrowed);
                 }
                 _ => {}
             }
         }
-    }
-
-    fn is_open(&self, there: impl Fn(&super::structure::OpenHeight) -> bool) -> bool {
-        self.frame.open_height.as_ref().is_some_and(there)
     }
 }
 

@@ -35,6 +35,7 @@ mod unread;
 mod zigzag;
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 
 pub(super) use plan::MAX_UNSTABLE_BITS;
@@ -46,12 +47,15 @@ use channel::Channel;
 use progressive::{Plane, Wanted};
 use projection::Axis;
 use scan::{Grid, Scan};
-use spots::Spots;
+use spots::{Offsets, Spots};
 use structure::{Component, Frame, Segment, Segments, marker};
 use tables::Tables;
 use unread::Unread;
 use zigzag::{BLOCK, Kept};
 
+/// Bits that encoders leave to later scans at most. In scans that are not read a fault goes unseen at which a decoder stops, and then what
+/// was left out stays so.
+const MOST_LEFT: u32 = 2;
 /// Axes that a thread keeps: the pictures of a camera have two lengths.
 const CACHED_AXES: usize = 16;
 
@@ -246,6 +250,8 @@ struct File<'a> {
     luminance: &'static [u32],
     /// What is compared with pixels.
     spots: Spots,
+    /// Of a progressive file, from the data of its first scan to that of its last one which was read.
+    scans: Range<usize>,
     /// By component and coefficient of a progressive file, the bits that its scans left out so far.
     left: [[u8; BLOCK]; 4],
     /// What is in scans of a progressive file that are not read, by component.
@@ -266,6 +272,7 @@ impl<'a> File<'a> {
             planes: Vec::new(),
             luminance: &[],
             spots: Spots::none(),
+            scans: 0..0,
             left: [[progressive::ALL_BITS; BLOCK]; 4],
             unread: [Unread::default(); 4],
         }
@@ -285,9 +292,12 @@ impl<'a> File<'a> {
         self.began = true;
         self.luminance = luminance;
         if self.is_progressive() {
-            // Of chroma the means are read.
+            // Of large pictures' chroma the means are read.
             let means = Wanted { kept: Kept::ONE, refined: false };
-            let wanted = |component| if component < luminance.len() { self.wanted } else { means };
+            let wanted = |component| {
+                let is_whole = component < luminance.len() || self.wanted.kept == Kept::ALL;
+                if is_whole { self.wanted } else { means }
+            };
             let planes = (0..self.frame.components.len())
                 .map(|component| Plane::new(component, self.frame, wanted(component)));
             self.planes = planes.collect();
@@ -328,7 +338,10 @@ impl<'a> File<'a> {
             if !fits {
                 return Err("a scan that a progressive file cannot have".into());
             }
-            return self.progressive_scan(&scan, data);
+            let taken = self.progressive_scan(&scan, data)?;
+            let begun = if self.scans.is_empty() { segment.end } else { self.scans.start };
+            self.scans = begun..segment.end + taken;
+            return Ok(taken);
         }
         if (scan.first, scan.last, scan.left_before, scan.left) != (0, 63, 0, 0) {
             return Err("a scan that a sequential file cannot have".into());
@@ -343,7 +356,8 @@ impl<'a> File<'a> {
         }
         let grid = Grid::new(&scan, self.frame);
         let rgb = self.luminance.len() > 1;
-        let spots = Spots::new(data, &scan, &grid, self.frame, &self.tables, self.wanted.kept, rgb);
+        let seed = self.bytes.get(segment.end..self.frame.first_scan_end).unwrap_or_default();
+        let spots = Spots::new(seed, &scan, &grid, self.frame, &self.tables, self.wanted.kept, rgb);
         self.spots = spots.ok_or("samplings that decoders disagree on")?;
         let channels = &mut self.channels[first..];
         self.finished.extend(channels.iter().map(|channel| channel.component));
@@ -356,9 +370,12 @@ impl<'a> File<'a> {
             progressive::note(scan, &mut self.left[component.index])?;
         }
         let component = scan.components[0];
-        let is_luminance = component.index < self.luminance.len();
         let mut taken = 0;
-        if scan.first > 0 && !(is_luminance && self.wanted.kept == Kept::ALL) {
+        let is_passed = self.wanted.kept != Kept::ALL;
+        if is_passed && scan.left_before == 0 && scan.left > MOST_LEFT {
+            return Err("a progressive file that leaves more for later scans than encoders do".into());
+        }
+        if is_passed && scan.first > 0 {
             let number = self.frame.components[component.index].quantisation;
             let steps = self.tables.quantisation(number).ok_or("a missing quantisation table")?;
             let table = scan.ac(&component, &self.tables).ok_or("a scan without its tables")?;
@@ -398,13 +415,31 @@ impl<'a> File<'a> {
             let channel = channel.ok_or("a component without a scan")?;
             plane.fold(channel)?;
         }
-        let error = self.gamut_error()?;
+        let error = if self.wanted.kept == Kept::ALL { 0 } else { self.gamut_error()? };
+        if self.is_progressive() && self.wanted.kept == Kept::ALL {
+            self.look_at_planes()?;
+        }
         let uncut_steps = self.channels.iter().map(Channel::uncut_steps).max().unwrap_or(0);
-        if self.channels.iter().any(Channel::is_beyond) {
+        if self.channels.iter().any(Channel::is_beyond) || self.spots.is_beyond() {
             distrust = Some("samples that decoders cut off in different places");
         }
         let tile = Channel::tile(self.channels)?;
         Ok(Read { error: error.max(self.spots.error(&tile)), tile, distrust, uncut_steps })
+    }
+
+    /// Compares spots of a progressive file that was read whole.
+    ///
+    /// # Errors
+    /// What is compared is not there.
+    fn look_at_planes(&mut self) -> Result<(), PixelsWanted> {
+        let scan = Scan::of_all(self.frame);
+        let grid = Grid::new(&scan, self.frame);
+        let seed = self.bytes.get(self.scans.clone()).unwrap_or_default();
+        let rgb = self.luminance.len() > 1;
+        let spots = Spots::new(seed, &scan, &grid, self.frame, &self.tables, Kept::ALL, rgb);
+        self.spots = spots.ok_or("samplings that decoders disagree on")?;
+        self.spots.look_at(&grid, &self.planes).ok_or("a component that is not whole")?;
+        Ok(())
     }
 
     /// How far luminance is from that of red, green and blue that are cut off, by the means of a progressive file's blocks: the root of
@@ -427,18 +462,27 @@ impl<'a> File<'a> {
             (usize::from(component.across), usize::from(component.down))
         };
         let most = units(0);
-        let mean = |plane: &Plane, index: usize, x: usize, y: usize| {
-            let (across, down) = units(index);
-            plane.mean(x * across / most.0, y * down / most.1, steps[index])
-        };
         let (across, down) =
             (usize::from(self.frame.width).div_ceil(8), usize::from(self.frame.height).div_ceil(8));
+        // The blocks of chroma that belong to each of luminance.
+        let columns: Vec<_> = (0..across).map(|x| [1, 2].map(|index| x * units(index).0 / most.0)).collect();
         let mut sum = 0_u64;
         for y in 0..down {
-            for x in 0..across {
-                let means = (mean(luminance, 0, x, y), mean(blue, 1, x, y), mean(red, 2, x, y));
-                let (Some(luminance), Some(blue), Some(red)) = means else { continue };
-                sum += u64::from(spots::gamut_error(luminance, blue, red)).pow(2);
+            let rows = [1, 2].map(|index| y * units(index).1 / most.1);
+            let mut seen = None;
+            for (x, &places) in columns.iter().enumerate() {
+                let Some(luminance) = luminance.mean(x, y, steps[0]) else { continue };
+                let offsets = match seen {
+                    Some((seen, offsets)) if seen == places => offsets,
+                    _ => {
+                        let means = blue
+                            .mean(places[0], rows[0], steps[1])
+                            .zip(red.mean(places[1], rows[1], steps[2]));
+                        let Some((blue, red)) = means else { continue };
+                        seen.insert((places, Offsets::of(blue, red))).1
+                    }
+                };
+                sum += u64::from(offsets.error(luminance)).pow(2);
             }
         }
         let eighths = (sum / (across * down).max(1) as u64 * (1 << 16)).isqrt();

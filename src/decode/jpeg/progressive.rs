@@ -6,9 +6,9 @@
 use super::baseline::DAMAGED;
 use super::bits::{BitReader, Source};
 use super::channel::Channel;
-use super::huffman::{AcSymbol, AcTable};
+use super::huffman::{AcSymbol, AcTable, DcTable};
 use super::projection::COEFFICIENT_LIMIT;
-use super::scan::{Grid, Restarts, Scan};
+use super::scan::{Grid, Restarts, Scan, UnitBlock};
 use super::steps::{self, LEFT, LEFT_BITS, Stand, WRONG};
 use super::structure::Frame;
 use super::tables::Tables;
@@ -163,6 +163,17 @@ impl Plane {
         Some((i32::from(*number) + (1 << left >> 1)) * i32::from(step))
     }
 
+    /// A block of which all coefficients were read to the last bit, each at its [place](super::zigzag::place); `None` beyond the plane.
+    pub fn block(&self, x: usize, y: usize) -> Option<[i16; BLOCK]> {
+        let stride = self.wanted.kept.stride();
+        let numbers = self.numbers.get((y * self.across + x) * stride..)?.first_chunk::<BLOCK>()?;
+        let mut block = [0; BLOCK];
+        for (&number, &place) in numbers.iter().zip(Kept::ALL.order()) {
+            block[usize::from(place)] = number;
+        }
+        Some(block)
+    }
+
     /// Blocks of it.
     pub const fn blocks(&self) -> usize {
         self.numbers.len() / self.wanted.kept.stride()
@@ -192,20 +203,21 @@ fn read_means<'s, 'a>(
 ) -> Option<()> {
     let refines = scan.left_before != 0;
     let mut predictors = [0_i32; 4];
+    let mut blocks = grid
+        .blocks
+        .iter()
+        .map(|block| MeanBlock::new(block, scan, tables, planes, refines))
+        .collect::<Option<Vec<_>>>()?;
     for unit_y in 0..grid.units_down {
-        for unit_x in 0..grid.units_across {
+        blocks.iter_mut().for_each(|block| block.next = block.first + unit_y * block.down);
+        for _ in 0..grid.units_across {
             if let Some(number) = restarts.due() {
                 reader = reader.restart(number)?;
                 predictors = [0; 4];
             }
-            for block in &grid.blocks {
-                let component = &scan.components[block.slot];
-                let plane = planes.iter_mut().find(|plane| plane.component == component.index);
-                let number = plane.and_then(|plane| {
-                    let row = unit_y * block.down + block.y;
-                    let index = row * plane.across + unit_x * block.across + block.x;
-                    plane.numbers.get_mut(index * plane.wanted.kept.stride())
-                });
+            for block in &mut blocks {
+                let number = block.plane.and_then(|plane| planes[plane].numbers.get_mut(block.next));
+                block.next += block.across;
                 reader.refill();
                 if refines {
                     let bit = reader.bit();
@@ -215,7 +227,7 @@ fn read_means<'s, 'a>(
                     continue;
                 }
                 let predictor = &mut predictors[block.slot];
-                *predictor += scan.dc(component, tables)?.difference(&mut reader)?;
+                *predictor += block.table?.difference(&mut reader)?;
                 if let Some(number) = number {
                     *number = scaled(*predictor, scan.left)?;
                 }
@@ -226,6 +238,50 @@ fn read_means<'s, 'a>(
         }
     }
     reader.is_spent().then_some(())
+}
+
+/// A block of a unit whose mean is read.
+struct MeanBlock<'t> {
+    /// Its component's place in the scan.
+    slot: usize,
+    /// None where bits alone are read.
+    table: Option<&'t DcTable>,
+    /// Its plane, if its component has one.
+    plane: Option<usize>,
+    /// Indices of its mean: of the first unit, of the next one to be read, and how far from a unit to the next.
+    first: usize,
+    next: usize,
+    across: usize,
+    down: usize,
+}
+
+impl<'t> MeanBlock<'t> {
+    /// `None` where a table is missing.
+    fn new(
+        block: &UnitBlock,
+        scan: &Scan,
+        tables: &'t Tables,
+        planes: &[Plane],
+        refines: bool,
+    ) -> Option<Self> {
+        let component = &scan.components[block.slot];
+        let table = if refines { None } else { Some(&**scan.dc(component, tables)?) };
+        let plane = planes.iter().position(|plane| plane.component == component.index);
+        let (stride, row) = plane.map_or((0, 0), |plane| {
+            let stride = planes[plane].wanted.kept.stride();
+            (stride, planes[plane].across * stride)
+        });
+        let first = block.y * row + block.x * stride;
+        Some(Self {
+            slot: block.slot,
+            table,
+            plane,
+            first,
+            next: first,
+            across: block.across * stride,
+            down: block.down * row,
+        })
+    }
 }
 
 /// A coefficient without its last bits in its place; `None` where it would be larger than any.

@@ -118,7 +118,7 @@ fn block_weights(sample: &Sample) -> Vec<[i64; BLOCK_SIDE]> {
     let first = sample.start / BLOCK_SIDE;
     let last = (sample.start + sample.weights.len() - 1) / BLOCK_SIDE;
     let mut sums = vec![[0_i64; BLOCK_SIDE]; last - first + 1];
-    for (pixel, &weight) in (sample.start..).zip(&sample.weights) {
+    for (pixel, &weight) in (sample.start..).zip(sample.weights.iter()) {
         for (sum, cosines) in sums[pixel / BLOCK_SIDE - first].iter_mut().zip(&COSINES) {
             *sum += i64::from(weight) * cosines[pixel % BLOCK_SIDE];
         }
@@ -159,7 +159,7 @@ impl Projection {
         let stride = kept.stride();
         let expand = |sample: &AxisSample| {
             let mut weights = vec![0; sample.weights.len() * stride];
-            for (weights, frequencies) in weights.chunks_exact_mut(stride).zip(&sample.weights) {
+            for (weights, frequencies) in weights.chunks_exact_mut(stride).zip(sample.weights.iter()) {
                 for (weight, &(_, horizontal)) in weights.iter_mut().zip(&FREQUENCIES[..kept.count()]) {
                     *weight = frequencies[usize::from(horizontal)];
                 }

@@ -4,7 +4,9 @@
 //! to what a pixel decoder gives: it cuts off what overshoots black and white, which at sharp edges is a good deal, and
 //! rounds each sample to a whole number. What is left out is chroma, which luminance hardly knows of, and its cost.
 //!
-//! `sample(y, x) = 128 + Σ F[v][u] · c_v(y) · c_u(x)`, first down, then across, in whole numbers: the same on every machine.
+//! `sample(y, x) = 128 + Σ F[v][u] · c_v(y) · c_u(x)`, first down, then across, in whole numbers: the same on every machine. The cosines are
+//! taken √8-fold, so that those of frequencies 0 and 4 are 1 and −1 and nothing is lost of them: a sample that lies just between two levels
+//! is rounded up as other decoders do, and not by what an approximation makes of it.
 
 use super::dispatch;
 use super::projection::{BLOCK_SIDE, COSINE_BITS, COSINES};
@@ -12,26 +14,28 @@ use super::zigzag::{BLOCK, FREQUENCIES, place};
 use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
 
 /// Fractional bits of [`WEIGHTS`].
-const WEIGHT_BITS: u32 = 13;
-/// Fractional bits between the two passes. Half-transformed samples of 8-bit pictures lie within ±470 where nothing overshoots,
-/// so that they fit 16 bits. What does not is hostile, and is [left to the pixel decoder](Samples::is_beyond).
-const BETWEEN_BITS: u32 = 5;
-/// Bits that the first pass is rounded by, and the second. The cosines of one sample are together at most 2.65, so that all sums
-/// stay within 32 bits.
+const WEIGHT_BITS: u32 = 12;
+/// Fractional bits between the two passes. Half-transformed samples, √8-fold, of 8-bit pictures lie within ±1,330 where nothing
+/// overshoots, so that they fit 16 bits. What does not is hostile, and is [left to the pixel decoder](Samples::is_beyond).
+const BETWEEN_BITS: u32 = 4;
+/// Bits that the first pass is rounded by, and the second, which also divides by √8 twice. The weights of one sample are together at
+/// most 7.5, so that all sums stay within 32 bits.
 pub(super) const FIRST_SHIFT: u32 = WEIGHT_BITS - BETWEEN_BITS;
-pub(super) const SECOND_SHIFT: u32 = WEIGHT_BITS + BETWEEN_BITS;
+pub(super) const SECOND_SHIFT: u32 = WEIGHT_BITS + BETWEEN_BITS + 3;
 /// What is added before the second is rounded: mid-grey and a half.
 pub(super) const GREY: i32 = (128 << SECOND_SHIFT) + (1 << (SECOND_SHIFT - 1));
 
-/// `c_u(x)` times 2¹³, by frequency and sample.
+/// `√8 · c_u(x)` times 2¹², by frequency and sample.
 pub(super) const WEIGHTS: [[i16; BLOCK_SIDE]; BLOCK_SIDE] = {
+    // √8 with 29 fractional bits.
+    const ROOT: i64 = 1_518_500_250;
     let mut weights = [[0; BLOCK_SIDE]; BLOCK_SIDE];
-    let shift = COSINE_BITS - WEIGHT_BITS;
+    let shift = COSINE_BITS + 29 - WEIGHT_BITS;
     let mut u = 0;
     while u < BLOCK_SIDE {
         let mut x = 0;
         while x < BLOCK_SIDE {
-            weights[u][x] = ((COSINES[u][x] + (1 << (shift - 1))) >> shift) as i16;
+            weights[u][x] = ((COSINES[u][x] * ROOT + (1 << (shift - 1))) >> shift) as i16;
             x += 1;
         }
         u += 1;
@@ -225,18 +229,37 @@ mod tests {
         })
     }
 
+    /// Halves are rounded up, whichever of the frequencies that allow for one they come of.
+    #[test]
+    fn a_sample_just_between_two_levels_is_rounded_up() {
+        for mean in -1030..1030_i16 {
+            let expected = (128 + (i32::from(mean) + 4).div_euclid(8)).clamp(0, 255) as u8;
+            let mut block = [0; BLOCK];
+            block[0] = mean;
+            let steps = [1; BLOCK];
+            assert_eq!(dispatch::block_samples(&block, &steps), samples_of(&block, &steps));
+            assert_eq!(samples_of(&block, &steps).0[3][5], expected, "{mean}");
+            // The same level in one place, and a block that is not flat.
+            (block[0], block[place(0, 4)]) = (mean - 8, 8);
+            assert_eq!(dispatch::block_samples(&block, &steps).0[0][0], expected, "{mean}");
+            assert_eq!(samples_of(&block, &steps).0[0][0], expected, "{mean}");
+        }
+    }
+
     #[test]
     fn samples_are_those_of_the_transform() {
         blocks(|block, steps| {
-            // Beyond this no 8-bit picture has coefficients, and the first pass is cut off.
+            // Beyond this no 8-bit picture has coefficients.
             let within = |(&number, &step): (&i16, &u16)| i32::from(number).abs() * i32::from(step) <= 1024;
             if !block.iter().zip(steps).all(within) || block.iter().filter(|&&number| number != 0).count() > 6
             {
                 return;
             }
-            for (ours, exact) in
-                samples_of(block, steps).0.iter().flatten().zip(exact(block, steps).iter().flatten())
-            {
+            let (samples, is_beyond) = samples_of(block, steps);
+            if is_beyond {
+                return;
+            }
+            for (ours, exact) in samples.iter().flatten().zip(exact(block, steps).iter().flatten()) {
                 let error = (f64::from(*ours) - exact.clamp(0.0, 255.0)).abs();
                 assert!(error < 0.57, "{ours} {exact}");
             }

@@ -4,11 +4,10 @@
 //! and odd frequencies are made for half of the samples, and their sum and difference are two samples.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_cmpeq_epi16, _mm256_madd_epi16, _mm256_max_epi16, _mm256_movemask_epi8,
-    _mm256_mulhi_epi16, _mm256_mullo_epi16, _mm256_packs_epi32, _mm256_packus_epi16,
-    _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_shuffle_epi8,
-    _mm256_shuffle_epi32, _mm256_srai_epi16, _mm256_srai_epi32, _mm256_sub_epi32, _mm256_unpackhi_epi16,
-    _mm256_unpacklo_epi16, _mm256_xor_si256,
+    __m256i, _mm256_add_epi32, _mm256_cmpeq_epi16, _mm256_madd_epi16, _mm256_max_epi16, _mm256_min_epi16,
+    _mm256_movemask_epi8, _mm256_mulhi_epi16, _mm256_mullo_epi16, _mm256_or_si256, _mm256_packs_epi32,
+    _mm256_packus_epi16, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_shuffle_epi8,
+    _mm256_shuffle_epi32, _mm256_srai_epi32, _mm256_sub_epi32, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
 };
 
 use super::projection::BLOCK_SIDE;
@@ -67,10 +66,11 @@ const IN_ORDER: [u8; 32] = {
     order
 };
 
-/// See [`super::samples::samples_of`]; for steps of 15 bits at most.
+/// See [`super::samples::samples_of`]; for steps of 15 bits at most. Each `USER` has one of its own, which is inlined there: the loop
+/// over a row of blocks loses a tenth to calls.
 #[target_feature(enable = "avx2")]
 #[inline]
-pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
+pub(super) fn samples_of<const USER: u8>(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
     if block[1..].iter().fold(0, |any, number| any | number) == 0 {
         return super::samples::flat(block[0], steps[0]);
     }
@@ -94,11 +94,11 @@ pub(super) fn samples_of(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
         _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(near, far))
     };
     let half_transformed = [down(0), down(1), down(2), down(3)];
-    // Of a negative number the complement is as large, and one less at the end.
-    let size = |numbers: __m256i| _mm256_xor_si256(numbers, _mm256_srai_epi16::<15>(numbers));
-    let [first, second, third, fourth] = half_transformed.map(size);
+    let [first, second, third, fourth] = half_transformed;
     let largest = _mm256_max_epi16(_mm256_max_epi16(first, second), _mm256_max_epi16(third, fourth));
-    let is_beyond = _mm256_movemask_epi8(_mm256_cmpeq_epi16(largest, _mm256_set1_epi16(i16::MAX))) != 0;
+    let least = _mm256_min_epi16(_mm256_min_epi16(first, second), _mm256_min_epi16(third, fourth));
+    let is = |numbers: __m256i, number: i16| _mm256_cmpeq_epi16(numbers, _mm256_set1_epi16(number));
+    let is_beyond = _mm256_movemask_epi8(_mm256_or_si256(is(largest, i16::MAX), is(least, i16::MIN))) != 0;
     // Across two rows, y in the lower half and 7 − y in the upper: 16-bit samples 0, 1, 2, 3, 7, 6, 5, 4.
     let grey = _mm256_set1_epi32(GREY);
     let across = |rows: __m256i| {

@@ -60,6 +60,12 @@ impl Scan {
         valid.then_some(scan)
     }
 
+    /// A scan as one would be that has all components of a frame, for the grid of its blocks.
+    pub fn of_all(frame: &Frame) -> Self {
+        let components = (0..frame.components.len()).map(|index| ScanComponent { index, dc: 0, ac: 0 });
+        Self { components: components.collect(), first: 0, last: BLOCK - 1, left_before: 0, left: 0 }
+    }
+
     /// Whether it has a component.
     pub fn has(&self, index: usize) -> bool {
         self.components.iter().any(|component| component.index == index)

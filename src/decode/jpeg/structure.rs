@@ -4,8 +4,6 @@
 //! that would be a code of something else, so a file without its end-of-image marker is `corrupt`, as it
 //! is an error for the reference's decoder. What follows the end is not looked at.
 
-use std::ops::Range;
-
 /// Markers that are told apart, by their second byte.
 pub(in crate::decode) mod marker {
     pub const BASELINE: u8 = 0xc0;
@@ -129,17 +127,10 @@ pub(in crate::decode) struct Frame {
     pub scans: usize,
     /// Blocks that they go through, together.
     pub visits: u64,
-    /// Where the frame header leaves the height open.
-    pub open_height: Option<OpenHeight>,
-}
-
-/// A height that follows the first scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::decode) struct OpenHeight {
-    /// The offset of the frame header's marker.
-    pub header: usize,
-    /// The segment of the number of lines.
-    pub lines: Range<usize>,
+    /// Where the marker behind the data of its first scan is.
+    pub first_scan_end: usize,
+    /// The offset of the frame header's marker, where it leaves the height open, which then follows the first scan.
+    pub open_at: Option<usize>,
 }
 
 impl Frame {
@@ -209,7 +200,8 @@ impl Frame {
             components: components.get(..usize::from(*count))?.iter().map(component).collect(),
             scans: 0,
             visits: 0,
-            open_height: None,
+            first_scan_end: 0,
+            open_at: None,
         })
     }
 }
@@ -239,7 +231,12 @@ pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
     let mut frame_at = None;
     // Of each component, how many scans have it.
     let mut components_scanned = Vec::new();
-    for Segment { marker, content, start, end } in Segments::new(bytes) {
+    for Segment { marker, content, start, .. } in Segments::new(bytes) {
+        if let Some(frame) =
+            found.frame.as_mut().filter(|frame| frame.scans == 1 && frame.first_scan_end == 0)
+        {
+            frame.first_scan_end = start;
+        }
         match marker {
             marker::END_OF_IMAGE => found.complete = scanned,
             marker::START_OF_SCAN => {
@@ -253,7 +250,7 @@ pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
                     && frame.height == 0
                 {
                     frame.height = u16::from_be_bytes(lines);
-                    frame.open_height = frame_at.map(|header| OpenHeight { header, lines: start..end });
+                    frame.open_at = frame_at;
                 }
             }
             marker if is_frame(marker) && found.frame.is_none() => {
@@ -300,14 +297,14 @@ mod tests {
     #[test]
     fn the_number_of_lines_may_follow_the_first_scan() {
         let mut bytes = picture();
-        let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
-        bytes[frame + 5..frame + 7].fill(0);
+        let frame_at = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+        bytes[frame_at + 5..frame_at + 7].fill(0);
         let end = bytes.len() - 2;
         bytes.splice(end..end, [0xff, 0xdc, 0, 4, 0, 30]);
         let found = structure(&bytes);
         let frame = found.frame.unwrap();
         assert_eq!((found.complete, frame.height), (true, 30));
-        assert_eq!(frame.open_height.unwrap().lines, end..end + 6);
+        assert_eq!(frame.open_at, Some(frame_at));
     }
 
     #[test]
