@@ -22,7 +22,7 @@ use crate::matching::VerifyMode;
 use crate::pdq::{Code, Geometry, TileHash};
 use crate::source::Digests;
 use crate::source::database::distrust;
-use crate::source::identity::FileId;
+use crate::source::identity::{FileId, real_path};
 use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
 
 /// Geometry, distance, least quality, verify, and malformed lines that were skipped: what decides a set's hits.
@@ -397,7 +397,7 @@ impl CaseStore {
         )?;
         let rows = statement.query_map([sha256], |row| {
             let (source, item): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
-            Ok(item_path(&path_from_bytes(&source), &item))
+            Ok(item_path(&place_of(&source), &item))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -438,6 +438,62 @@ impl CaseStore {
         }
         Ok(())
     }
+}
+
+/// The row of a source; see [`CaseStore::sources`].
+fn source(connection: &Connection, path: &Path) -> Result<SourceId, CaseError> {
+    let raw = path_bytes(path);
+    let known: Option<i64> = connection
+        .query_row("SELECT id FROM source WHERE path_raw = ?1", [raw.as_ref()], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
+        return Ok(SourceId(id));
+    }
+    let mut statement = connection.prepare("SELECT id, path_raw FROM source ORDER BY path_raw")?;
+    let others = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<Vec<(i64, Vec<u8>)>, _>>()?;
+    // Names may be spelled in other letters, and folders be mounted twice.
+    let ids = |path: &Path| path.ancestors().map(FileId::of).collect::<Vec<_>>();
+    let is_same = |a: &Option<FileId>, b: &Option<FileId>| {
+        a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a.is_same_place(b))
+    };
+    let own = ids(path);
+    for (id, other) in others {
+        let other = path_from_bytes(&other);
+        let others = ids(&other);
+        if is_same(&own[0], &others[0]) {
+            connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
+            return Ok(SourceId(id));
+        }
+        let relation = if path.starts_with(&other) || own.iter().any(|above| is_same(above, &others[0])) {
+            "lies inside"
+        } else if other.starts_with(path) || others.iter().any(|above| is_same(above, &own[0])) {
+            "holds"
+        } else {
+            continue;
+        };
+        return Err(CaseError::Refused(format!(
+            "source {} {relation} {}, a source of this case already: its files would count twice. Give {} again \
+             to go on with it, or use another case folder",
+            escape_path(path),
+            escape_path(&other),
+            escape_path(&other)
+        )));
+    }
+    connection.execute(
+        "INSERT INTO source (path_raw, path) VALUES (?1, ?2)",
+        params![raw.as_ref(), escape_path(path)],
+    )?;
+    Ok(SourceId(connection.last_insert_rowid()))
+}
+
+/// Where the files of a source are to be opened now. By its own path there may be a link to where it was moved, which is meant; below it
+/// none is followed.
+pub(super) fn place_of(source: &[u8]) -> PathBuf {
+    let source = path_from_bytes(source);
+    real_path(&source).unwrap_or(source)
 }
 
 /// Where an item is: `relative`, as [`super::ItemRecord`] has it, below its source.
