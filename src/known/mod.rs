@@ -8,6 +8,7 @@ mod control;
 mod digest_index;
 mod import;
 mod lines;
+pub mod members;
 pub mod photodna;
 pub mod photodna_search;
 pub mod profile;
@@ -19,8 +20,6 @@ mod table;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-
-use serde_json::value::RawValue;
 
 use crate::pdq::{Code, Geometry};
 use crate::source::Digests;
@@ -36,6 +35,7 @@ pub use set_file::{Manifest, SetCounts, SetError, SetFile, SourceFile, StoredRec
 
 use builder::Columns;
 use digest_index::DigestIndex;
+use members::Members;
 
 /// How a known set is to be read.
 #[derive(Clone, Debug, Default)]
@@ -326,7 +326,8 @@ pub fn publisher_id(fields: &str) -> Option<String> {
 /// The members of an object that are not empty, as columns.
 fn columns_of(fields: &str) -> Vec<(String, String)> {
     // Every importer gives an object; of anything else there are no columns, and the text itself is kept beside them.
-    let members: BTreeMap<String, &RawValue> = serde_json::from_str(fields).unwrap_or_default();
+    let members = Members::of(fields).unwrap_or_default().0;
+    let members: BTreeMap<_, _> = members.iter().map(|member| (member.name(), member.value)).collect();
     let shown = |raw: &str| match serde_json::from_str::<Option<String>>(raw) {
         Ok(text) => text.unwrap_or_default(),
         Err(_) => raw.to_string(),
