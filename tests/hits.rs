@@ -354,3 +354,37 @@ fn saturated_contents_list_the_nearest_and_count_the_others() {
     expected.sort_unstable();
     assert_eq!(found, expected);
 }
+
+/// Candidates that were decoded for a batch that has more hits than there is room for are judged in smaller ones, and counted all the
+/// same.
+#[test]
+fn verdicts_of_a_batch_that_is_cut_for_memory_are_counted() {
+    let cases = Cases::new();
+    let seized = cases.path("seized");
+    fs::create_dir(&seized).unwrap();
+    let scene = image::DynamicImage::from(support::scene::render(1, 640, 480));
+    for quality in [70, 75, 80, 85, 90] {
+        let file = fs::File::create(seized.join(format!("{quality}.jpg"))).unwrap();
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(file, quality);
+        scene.write_with_encoder(encoder).unwrap();
+    }
+    let seized = seized.to_str().unwrap();
+    let code: Code =
+        expect(0, &run(["hash", "--quiet", "--decode", "pixels", seized]))[..64].parse().unwrap();
+    let records: Vec<(Code, &str)> = (0..1500).map(|number| (moved(code, number << 6), "")).collect();
+    let list = cases.path("list.csv");
+    list_of_codes(&list, &records);
+    let contents: Vec<_> = (0..200)
+        .map(|number| picture(number, std::array::from_fn(|_| moved(code, number % 50)), 90))
+        .collect();
+    let mut counts = Vec::new();
+    for (case, memory) in [("small", "64MiB"), ("large", "2GiB")] {
+        make_case(&cases.path(case), "1", &contents);
+        cases.summary(case, &["scan", seized, "--quiet"]);
+        let summary =
+            cases.summary(case, &["match", "--known", list.to_str().unwrap(), "--max-memory", memory]);
+        let count = |field: &str| summary["run"][field].as_u64().unwrap();
+        counts.push((count("confirmed"), count("refuted"), count("unjudged")));
+    }
+    assert_eq!(counts, [(5, 0, 0), (5, 0, 0)]);
+}

@@ -334,11 +334,14 @@ impl Run<'_> {
         }
     }
 
-    /// Writes batches. Files count as done from here on.
+    /// Writes batches. Files count as done from here on. Where the run is cancelled before it is known that they may be written, they are
+    /// not, and the same command does them again.
     fn write(&self, store: &mut CaseStore, batches: &[Batch]) -> Result<(), PipelineError> {
         #[cfg(test)]
         super::tests::write();
-        self.sets.check()?;
+        if !self.sets.check(self.cancel)? {
+            return Ok(());
+        }
         store.check_place()?;
         let watch = self.progress.profile.start(Stage::Writing);
         store.write_all(batches, self.sets, self.settings.max_memory)?;

@@ -1,6 +1,6 @@
 //! Matching contents with the known sets of a run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::case::{
     RecordSource, SetId, StoredContent, Unconfirmed,
 };
 use crate::decode::PictureHash;
-use crate::known::{DigestMatch, KnownSet, RecordDetails};
+use crate::known::{DigestMatch, KnownSet, RecordDetails, SetFault};
 use crate::matching::join::{ItemHits, JoinSettings};
 use crate::matching::{Backend, DELTA, MOST_HITS, ResidentCodes, VerifyMode};
 use crate::pdq::{Code, Orientation, TileHash};
@@ -198,15 +198,19 @@ impl<'a> ResidentSets<'a> {
     }
 
     /// Refuses to go on with a set whose file was written to since it was opened. To be asked before hits are stored and
-    /// before anything is recorded as matched.
+    /// before anything is recorded as matched. Returns `false` where the run was cancelled before that was known: then nothing may be.
     ///
     /// # Errors
     /// There is such a set.
-    pub fn check(&self) -> Result<(), PipelineError> {
-        match self.sets.iter().find_map(|resident| resident.set.fault()) {
-            Some(fault) => Err(PipelineError::Known(fault)),
-            None => Ok(()),
+    pub fn check(&self, cancel: &CancelToken) -> Result<bool, PipelineError> {
+        for resident in &self.sets {
+            match resident.set.check(&|| cancel.is_cancelled()) {
+                Ok(()) => {}
+                Err(SetFault::Unchecked) => return Ok(false),
+                Err(SetFault::Changed(fault)) => return Err(PipelineError::Known(fault)),
+            }
         }
+        Ok(true)
     }
 
     /// Matches the contents that the case has already with the sets they were not matched with yet, and tries again
@@ -225,7 +229,8 @@ impl<'a> ResidentSets<'a> {
         let search_pool = pool("search", settings.jobs)?;
         progress.profile.crew(Crew::Finishers, settings.jobs);
         let verifier = Verifier { examiner, cancel: Some(cancel) };
-        let stored = Stored { sets: self, settings, verifier, search_pool, progress };
+        let decoded = HashSet::new();
+        let mut stored = Stored { sets: self, settings, verifier, cancel, search_pool, progress, decoded };
         if !self.sets.is_empty() {
             progress.matches();
         }
@@ -292,17 +297,25 @@ struct Stored<'a> {
     sets: &'a ResidentSets<'a>,
     settings: &'a IngestSettings,
     verifier: Verifier<'a>,
+    cancel: &'a CancelToken,
     search_pool: rayon::ThreadPool,
     progress: &'a Progress,
+    /// SHA-256 of contents that were decoded for batches that were cut before their verdicts: their code is from pixels by now, and they
+    /// are no candidates of the smaller batches.
+    decoded: HashSet<[u8; 32]>,
 }
 
 impl Stored<'_> {
     /// Judges contents anew whose hits in a set could not be confirmed. Returns whether it came to the end.
-    fn try_again(&self, store: &mut CaseStore, resident: &ResidentSet<'_>) -> Result<bool, PipelineError> {
+    fn try_again(
+        &mut self,
+        store: &mut CaseStore,
+        resident: &ResidentSet<'_>,
+    ) -> Result<bool, PipelineError> {
         Progress::add(&self.progress.to_match, store.unconfirmed_count(resident.id)?);
         let (mut after, mut batch_size) = (ContentId(0), STORED_BATCH);
         loop {
-            if self.verifier.cancel.is_some_and(CancelToken::is_cancelled) {
+            if self.cancel.is_cancelled() {
                 return Ok(false);
             }
             let contents = store.unconfirmed(resident.id, after, batch_size)?;
@@ -321,7 +334,7 @@ impl Stored<'_> {
     /// Judges contents, and writes the verdicts in `batch`. Where the run is cancelled, or there is not the room for the hits of so many
     /// contents, what was decoded until then is kept, so that it is not decoded again.
     fn judge(
-        &self,
+        &mut self,
         store: &mut CaseStore,
         among: Vec<&ResidentSet<'_>>,
         contents: &[StoredContent],
@@ -346,7 +359,7 @@ impl Stored<'_> {
             let decoded = trial.decode(&paths, &self.verifier);
             trial.judge(decoded)
         });
-        let Judged { hits, exact, counts, complete, too_many } = judged;
+        let Judged { hits, exact, mut counts, complete, too_many } = judged;
         if !complete || too_many {
             batch = Batch::default();
         }
@@ -356,13 +369,20 @@ impl Stored<'_> {
         };
         batch.exact = exact.into_iter().map(by_content).collect();
         batch.hits = hits;
-        self.sets.check()?;
+        if !self.sets.check(self.cancel)? {
+            return Ok(Step::Cancelled);
+        }
         store.check_place()?;
         let watch = self.progress.profile.start(Stage::Writing);
         store.write(&batch, self.sets, self.settings.max_memory)?;
         watch.stop(contents.len() as u64, 0);
         if too_many {
+            self.decoded.extend(batch.exact.iter().map(|exact| exact.sha256));
             return Ok(Step::TooMany);
+        }
+        if complete && !self.decoded.is_empty() {
+            let before = contents.iter().map(|content| content.digests.sha256);
+            counts.add(&batch.hits, before.filter(|sha256| self.decoded.remove(sha256)));
         }
         self.progress.add_verdicts(counts);
         if !complete {
