@@ -113,19 +113,7 @@ impl RecordSource for NoRecords {
 }
 
 fn settings(max_memory: u64, verify: VerifyMode) -> IngestSettings {
-    IngestSettings {
-        jobs: 2,
-        io_jobs: 1,
-        max_memory,
-        geometry: Geometry::Full,
-        decode: DecodeMode::Auto,
-        max_side: 1 << 16,
-        distance: 31,
-        min_quality: 50,
-        verify,
-        exclude: Excludes::default(),
-        read_holes: false,
-    }
+    IngestSettings { verify, ..IngestSettings::new(2, 1, max_memory) }
 }
 
 /// A picture with something to see in it.
@@ -195,7 +183,7 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
         match_stored(&mut store, &sets, &backend, &settings, &Progress::default(), &cancel).unwrap();
     }
     // A content that was over a limit and is not any more, and a code from pixels that comes later.
-    let source = store.source(seized).unwrap();
+    let source = store.sources(&[seized.to_path_buf()]).unwrap()[0];
     store.has_items(source).unwrap();
     let digests = Digests { md5: [1; 16], sha1: [2; 20], sha256: [3; 32] };
     let hash = TileHash { codes: [Code([1, 2, 3, 4]); 8], quality: 90 };

@@ -468,19 +468,7 @@ fn a_run_with_a_set_that_changed_records_nothing() {
         geometry: Geometry::Full,
         decode_path: DecodeMode::Auto,
     };
-    let settings = IngestSettings {
-        jobs: 2,
-        io_jobs: 2,
-        max_memory: 64 << 20,
-        geometry: Geometry::Full,
-        decode: DecodeMode::Auto,
-        max_side: 65_535,
-        distance: 31,
-        min_quality: 50,
-        verify: VerifyMode::Auto,
-        exclude: Excludes::default(),
-        read_holes: false,
-    };
+    let settings = IngestSettings::new(2, 2, 64 << 20);
     let backend = Backend::cpu("a test");
     let case = |name: &str| folder.path().join(name);
     let open = |name: &str| CaseStore::open_or_create(&case(name), &CaseIdentity::default(), &spec).unwrap();

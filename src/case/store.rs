@@ -181,58 +181,16 @@ impl CaseStore {
         Ok(())
     }
 
-    /// The row of a source, made if new, which counts as incomplete from here. `path` is absolute. One that the case has by another
-    /// spelling or mount is that one.
+    /// The rows of sources, written where they are new; they count as incomplete from here. Paths are absolute. A source that the case
+    /// has by another spelling or mount is that one.
     ///
     /// # Errors
-    /// The source lies inside or around one that the case has, so that items would count twice.
-    pub fn source(&mut self, path: &Path) -> Result<SourceId, CaseError> {
-        let raw = path_bytes(path);
-        let known: Option<i64> = self
-            .connection
-            .query_row("SELECT id FROM source WHERE path_raw = ?1", [raw.as_ref()], |row| row.get(0))
-            .optional()?;
-        if let Some(id) = known {
-            self.connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
-            return Ok(SourceId(id));
-        }
-        let mut statement = self.connection.prepare("SELECT id, path_raw FROM source ORDER BY path_raw")?;
-        let others = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<Vec<(i64, Vec<u8>)>, _>>()?;
-        // Names may be spelled in other letters, and folders be mounted twice.
-        let ids = |path: &Path| path.ancestors().map(FileId::of).collect::<Vec<_>>();
-        let is_same = |a: &Option<FileId>, b: &Option<FileId>| {
-            a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a.is_same_place(b))
-        };
-        let own = ids(path);
-        for (id, other) in others {
-            let other = path_from_bytes(&other);
-            let others = ids(&other);
-            if is_same(&own[0], &others[0]) {
-                self.connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
-                return Ok(SourceId(id));
-            }
-            let relation = if path.starts_with(&other) || own.iter().any(|above| is_same(above, &others[0])) {
-                "lies inside"
-            } else if other.starts_with(path) || others.iter().any(|above| is_same(above, &own[0])) {
-                "holds"
-            } else {
-                continue;
-            };
-            return Err(CaseError::Refused(format!(
-                "source {} {relation} {}, a source of this case already: its files would count twice. Give {} again \
-                 to go on with it, or use another case folder",
-                escape_path(path),
-                escape_path(&other),
-                escape_path(&other)
-            )));
-        }
-        self.connection.execute(
-            "INSERT INTO source (path_raw, path) VALUES (?1, ?2)",
-            params![raw.as_ref(), escape_path(path)],
-        )?;
-        Ok(SourceId(self.connection.last_insert_rowid()))
+    /// A source lies inside or around another of them or of the case, so that items would count twice: then nothing is written of any.
+    pub fn sources(&mut self, paths: &[PathBuf]) -> Result<Vec<SourceId>, CaseError> {
+        let transaction = self.connection.transaction()?;
+        let sources = paths.iter().map(|path| source(&transaction, path)).collect::<Result<_, _>>()?;
+        transaction.commit()?;
+        Ok(sources)
     }
 
     /// Records that all of a source was looked at, to its end.
@@ -275,6 +233,17 @@ impl CaseStore {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Refuses a known set that cannot be matched with this case.
+    ///
+    /// # Errors
+    /// The set's codes were made with another geometry than the case's.
+    pub fn check_set(&self, set: &KnownSet) -> Result<(), CaseError> {
+        if set.geometry() != self.spec.geometry && set.counts().codes > 0 {
+            return Err(contradicting_set(set, self.spec.geometry));
+        }
+        Ok(())
+    }
+
     /// Registers a known set (identified by the SHA-256 of its file) with the matching settings. If
     /// the case has its hits under other settings they are deleted, to be found again, and `true` is
     /// returned beside.
@@ -288,9 +257,7 @@ impl CaseStore {
         min_quality: u8,
         verify: VerifyMode,
     ) -> Result<(SetId, bool), CaseError> {
-        if set.geometry() != self.spec.geometry && set.counts().codes > 0 {
-            return Err(contradicting_set(set, self.spec.geometry));
-        }
+        self.check_set(set)?;
         let transaction = self.connection.transaction()?;
         let (geometry, verify_name) = (set.geometry().name().to_string(), verify.name().to_string());
         let counts = set.counts();

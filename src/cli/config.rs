@@ -12,6 +12,7 @@ use crate::decode::DecodeMode;
 use crate::known::ListKind;
 use crate::matching::{Backend, BackendRequest, VerifyMode};
 use crate::pdq::Geometry;
+pub use crate::pipeline::MAX_SIDE;
 use crate::source::name::escape_path;
 use crate::source::storage::is_rotational;
 
@@ -19,8 +20,6 @@ use super::args::{CaseOptions, Common, MatchOptions};
 use super::console::Console;
 use super::error::CliError;
 
-/// Pixels on a side, at most: the largest that JPEG can name.
-pub const MAX_SIDE: u32 = 65_535;
 /// Less than this cannot hold a picture and its neighbours in flight.
 const MIN_MEMORY: u64 = 64 << 20;
 

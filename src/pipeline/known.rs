@@ -155,6 +155,8 @@ impl<'a> ResidentSets<'a> {
         settings: &IngestSettings,
     ) -> Result<(Self, Vec<String>), PipelineError> {
         let IngestSettings { distance, min_quality, verify, .. } = *settings;
+        // All of them first: the hits of one whose settings changed are forgotten when it is registered.
+        known.iter().try_for_each(|set| store.check_set(set))?;
         let mut sets = Vec::with_capacity(known.len());
         let mut notices = Vec::new();
         // Bands are kept in as much memory as files and pictures have, beside it.
@@ -435,7 +437,7 @@ pub fn match_stored(
     let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
     let finished = progress.watched(|| unpanicked("matching", matched))?;
     // Of the sources it saw no more than its candidates.
-    progress.in_hand.end(false);
+    progress.in_hand.end(|_, _| false);
     progress.profile.end();
     Ok(super::IngestReport { interrupted: !finished, notices, skipped: 0, peak_memory: examiner.peak() })
 }

@@ -69,7 +69,7 @@ pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
     let identity = CaseIdentity { case_number: Some(number.into()), ..CaseIdentity::default() };
     let mut store = CaseStore::open_or_create(folder, &identity, &spec).unwrap();
     let run = store.begin_run("scan", "{}").unwrap();
-    let source = store.source(&std::env::temp_dir().join("made-seizure")).unwrap();
+    let source = store.sources(&[std::env::temp_dir().join("made-seizure")]).unwrap()[0];
     let mut batch = Batch::default();
     for made in contents {
         let hash = match &made.hash {

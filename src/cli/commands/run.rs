@@ -100,7 +100,11 @@ pub fn begin(
     console: &Console,
 ) -> Result<RunId, CliError> {
     let run = store.begin_run(command, &settings.to_json()?).map_err(CliError::failed)?;
-    progress.take_up(case).map_err(CliError::failed)?;
+    if let Err(error) = progress.take_up(case) {
+        // The first error is the one to report.
+        let _ = store.end_run(run, "failed", &[]);
+        return Err(CliError::failed(error));
+    }
     console.warnings(progress.take_notices());
     store.note(run, &progress.all_notices()).map_err(CliError::failed)?;
     run_begins(case, run, progress);
