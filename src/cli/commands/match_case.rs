@@ -60,12 +60,13 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel)
     });
     progress.profile.end();
-    let (mut finished, notices) = finish(&mut store, run, result, &progress, &backend, console)?;
+    let (mut finished, mut recorded) = finish(&mut store, run, result, &progress, &backend, console)?;
     if finished == Finished::Done {
-        finished = set_priorities(&mut store, rules, &resources, &backend, &cancel, common, console)?;
+        finished =
+            set_priorities(&mut store, &mut recorded, rules, &resources, &backend, &cancel, common, console)?;
     }
     drop(store);
     let telling = Telling { summary: &command.summary, profile: command.profile, progress: common.progress };
-    write_summary(&command.case, telling, started, &progress, notices, console)?;
+    write_summary(&command.case, telling, started, &progress, recorded.notices, console)?;
     Ok(finished)
 }

@@ -128,13 +128,22 @@ impl IngestJob<'_> {
                 MemorySize(resources.max_memory)
             ));
         }
-        let (mut finished, notices) = finish(&mut store, run, result, &progress, &backend, console)?;
+        let (mut finished, mut recorded) = finish(&mut store, run, result, &progress, &backend, console)?;
         if finished == Finished::Done && self.matching.is_some() {
-            finished = set_priorities(&mut store, rules, &resources, &backend, &cancel, common, console)?;
+            finished = set_priorities(
+                &mut store,
+                &mut recorded,
+                rules,
+                &resources,
+                &backend,
+                &cancel,
+                common,
+                console,
+            )?;
         }
         drop(store);
         let telling = Telling { summary: self.summary, profile: self.profile, progress: common.progress };
-        write_summary(&self.case.case, telling, self.started, &progress, notices, console)?;
+        write_summary(&self.case.case, telling, self.started, &progress, recorded.notices, console)?;
         Ok(finished)
     }
 }
