@@ -14,11 +14,11 @@ use rusqlite::Connection;
 use crate::case::rules::Rules;
 use crate::case::{
     Batch, CaseError, CaseIdentity, CaseReader, CaseStore, ContentHits, ContentRecord, ExactCode, HashSpec,
-    ItemRecord, ItemRow, RecordSource, SetId, StackSettings, statements,
+    HitSettings, ItemRecord, ItemRow, RecordSource, SetId, StackSettings, statements,
 };
 use crate::decode::{DecodeMode, DecodePath, Derivation, Facts, PictureHash};
 use crate::known::{KnownSet, ReadOptions, RecordDetails};
-use crate::matching::{Backend, JoinControl, JoinSettings, VerifyMode};
+use crate::matching::{Backend, DEFAULT_MAX_HITS, JoinControl, JoinSettings, VerifyMode};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Code, Geometry, TileHash};
 use crate::pipeline::{CancelToken, IngestSettings, Progress, Stacking, ingest, match_stored};
@@ -103,6 +103,9 @@ fn plan(case: &Connection, statement: &str) -> rusqlite::Result<Vec<(i64, i64, S
 fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+const HIT_SETTINGS: HitSettings =
+    HitSettings { distance: 31, min_quality: 50, verify: VerifyMode::Auto, max_hits: DEFAULT_MAX_HITS };
 
 struct NoRecords;
 
@@ -203,7 +206,7 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     }
     store.known_contents(1 << 20).unwrap();
     store.note(run, &[]).unwrap();
-    let (set, _) = store.known_set(&sets[0], 31, 50, VerifyMode::Auto).unwrap();
+    let (set, _) = store.known_set(&sets[0], HIT_SETTINGS).unwrap();
     let counted =
         ContentHits { set, sha256: [3; 32], by_digest: None, by_code: Vec::new(), more: 1, set_aside: 1 };
     store.write(&Batch { hits: vec![counted], ..Batch::default() }, &NoRecords, 1).unwrap();

@@ -337,6 +337,19 @@ fn saturated_contents_list_the_nearest_and_count_the_others() {
         assert_eq!(first["more"], 500);
     }
     assert_eq!(exports.len(), 1);
+    // Another number of them is another setting, with hits of its own; and back.
+    for (most, listed) in [("7", 7), ("1000", 1000)] {
+        let known = ["match", "--known", list.to_str().unwrap(), "--max-hits-per-item", most];
+        let summary = cases.summary("large", &known);
+        let set = &summary["known_sets"][0];
+        assert_eq!(
+            (&set["perceptual_hits"], &set["unlisted_hits"]),
+            (&json!(200 * listed), &json!(200 * (1500 - listed)))
+        );
+        assert!(
+            summary["run"]["notices"][0].as_str().unwrap().contains("the settings of its matching changed")
+        );
+    }
     // Of the first content: the nearest, of equally near ones those with the lowest numbers.
     let connection = Connection::open(cases.path("large").join("case.sqlite")).unwrap();
     let mut statement =

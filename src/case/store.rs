@@ -15,18 +15,19 @@ use super::open::{
 use super::place::Place;
 use super::progress::ProgressReader;
 use super::schema::has_item;
-use super::{CaseError, CaseIdentity, ContentId, HashSpec, RunId, SetId, SourceId, StoredContent};
+use super::{
+    CaseError, CaseIdentity, ContentId, HashSpec, HitSettings, RunId, SetId, SourceId, StoredContent,
+};
 use crate::decode::{DecodeMode, DecodePath};
 use crate::known::KnownSet;
-use crate::matching::VerifyMode;
 use crate::pdq::{Code, Geometry, TileHash};
 use crate::source::Digests;
 use crate::source::database::distrust;
 use crate::source::identity::{FileId, real_path};
 use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
 
-/// Geometry, distance, least quality, verify, and malformed lines that were skipped: what decides a set's hits.
-type StoredSettings = (String, u32, u8, String, [i64; 3]);
+/// Geometry, distance, least quality, verify, hits of a content at most, and how the set was read: what decides a set's hits.
+type StoredSettings = (String, u32, u8, String, u32, [i64; 3]);
 
 /// Contents with hits in set ?1 that [`CaseStore::unconfirmed`] is about.
 macro_rules! unconfirmed_contents {
@@ -250,28 +251,24 @@ impl CaseStore {
     ///
     /// # Errors
     /// The set's codes were made with another geometry than the case's.
-    pub fn known_set(
-        &mut self,
-        set: &KnownSet,
-        distance: u32,
-        min_quality: u8,
-        verify: VerifyMode,
-    ) -> Result<(SetId, bool), CaseError> {
+    pub fn known_set(&mut self, set: &KnownSet, hits: HitSettings) -> Result<(SetId, bool), CaseError> {
         self.check_set(set)?;
         let transaction = self.connection.transaction()?;
-        let (geometry, verify_name) = (set.geometry().name().to_string(), verify.name().to_string());
+        let HitSettings { distance, min_quality, verify, max_hits } = hits;
+        let (geometry, verify) = (set.geometry().name().to_string(), verify.name().to_string());
         let counts = set.counts();
         // A list of digits may be read as digests once and as codes another time, so that its file alone does not say it.
         let read = [counts.bad_lines, counts.codes, counts.with_digests].map(|count| count as i64);
-        let settings = (geometry, distance, min_quality, verify_name, read);
+        let settings = (geometry, distance, min_quality, verify, max_hits, read);
         let known: Option<(i64, StoredSettings)> = transaction
             .query_row(
-                "SELECT id, geometry, distance, min_quality, verify, bad_lines, codes, with_digests
+                "SELECT id, geometry, distance, min_quality, verify, max_hits, bad_lines, codes, with_digests
                  FROM known_set WHERE file_sha256 = ?1",
                 [set.file_sha256()],
                 |row| {
-                    let read = [row.get(5)?, row.get(6)?, row.get(7)?];
-                    Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, read)))
+                    let read = [row.get(6)?, row.get(7)?, row.get(8)?];
+                    let stored = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, read);
+                    Ok((row.get(0)?, stored))
                 },
             )
             .optional()?;
@@ -282,10 +279,10 @@ impl CaseStore {
                     transaction.execute(&format!("DELETE FROM {table} WHERE known_set = ?1"), [id])?;
                 }
                 transaction.execute("DELETE FROM known_set WHERE id = ?1", [id])?;
-                insert_set(&transaction, Some(id), set, distance, min_quality, verify)?;
+                insert_set(&transaction, Some(id), set, hits)?;
                 (SetId(id), true)
             }
-            None => (SetId(insert_set(&transaction, None, set, distance, min_quality, verify)?), false),
+            None => (SetId(insert_set(&transaction, None, set, hits)?), false),
         };
         transaction.commit()?;
         Ok(result)
@@ -496,24 +493,23 @@ fn insert_set(
     connection: &Connection,
     id: Option<i64>,
     set: &KnownSet,
-    distance: u32,
-    min_quality: u8,
-    verify: VerifyMode,
+    hits: HitSettings,
 ) -> Result<i64, CaseError> {
     let counts = set.counts();
     connection.execute(
-        "INSERT INTO known_set (id, file_sha256, name, path, geometry, distance, min_quality, verify, records, codes,
-             codes_without_quality, with_digests, low_quality, zero_codes, bad_lines, version, profile)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        "INSERT INTO known_set (id, file_sha256, name, path, geometry, distance, min_quality, verify, max_hits,
+             records, codes, codes_without_quality, with_digests, low_quality, zero_codes, bad_lines, version, profile)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         params![
             id,
             set.file_sha256(),
             set.name(),
             escape_path(set.path()),
             set.geometry().name(),
-            distance,
-            min_quality,
-            verify.name(),
+            hits.distance,
+            hits.min_quality,
+            hits.verify.name(),
+            hits.max_hits,
             counts.records as i64,
             counts.codes as i64,
             counts.codes_without_quality as i64,

@@ -22,10 +22,10 @@ use super::verify::Verifier;
 use super::walkers::{Walker, Walkers};
 use super::workers::Workers;
 use super::{CancelToken, PipelineError, pool};
-use crate::case::{Batch, CaseStore, ProgressReader, SourceId};
+use crate::case::{Batch, CaseStore, HitSettings, ProgressReader, SourceId};
 use crate::decode::DecodeMode;
 use crate::known::KnownSet;
-use crate::matching::{Backend, DEFAULT_DISTANCE, VerifyMode};
+use crate::matching::{Backend, DEFAULT_DISTANCE, DEFAULT_MAX_HITS, LARGEST_MAX_HITS, VerifyMode};
 use crate::pdq::{Geometry, MIN_QUALITY};
 use crate::source::identity::real_path;
 use crate::source::name::{escape_path, path_bytes};
@@ -62,6 +62,8 @@ pub struct IngestSettings {
     pub min_quality: u8,
     /// Which candidates are decoded for a verdict.
     pub verify: VerifyMode,
+    /// Codes of a known set that are listed as near to a content, at most [`LARGEST_MAX_HITS`](crate::matching::LARGEST_MAX_HITS): the nearest.
+    pub max_hits: u32,
     /// Which files of the sources are left out.
     pub exclude: Excludes,
     /// Large files that are mostly holes are read to their end too.
@@ -82,9 +84,16 @@ impl IngestSettings {
             distance: DEFAULT_DISTANCE,
             min_quality: MIN_QUALITY,
             verify: VerifyMode::default(),
+            max_hits: DEFAULT_MAX_HITS,
             exclude: Excludes::default(),
             read_holes: false,
         }
+    }
+
+    /// What decides the hits of a known set.
+    pub(super) fn hits(&self) -> HitSettings {
+        let &Self { distance, min_quality, verify, max_hits, .. } = self;
+        HitSettings { distance, min_quality, verify, max_hits: max_hits.clamp(1, LARGEST_MAX_HITS) }
     }
 
     /// What examines files within these settings.

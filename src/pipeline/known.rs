@@ -11,13 +11,13 @@ use super::stages::unpanicked;
 use super::verify::{Judged, Subject, Trial, Verifier};
 use super::{CancelToken, IngestSettings, PipelineError, pool};
 use crate::case::{
-    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentId, ExactCode, NearCode, RecordList,
-    RecordSource, SetId, StoredContent, Unconfirmed,
+    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentId, ExactCode, HitSettings, NearCode,
+    RecordList, RecordSource, SetId, StoredContent, Unconfirmed,
 };
 use crate::decode::PictureHash;
 use crate::known::{DigestMatch, KnownSet, RecordDetails, SetFault};
 use crate::matching::join::{ItemHits, JoinSettings};
-use crate::matching::{Backend, DELTA, MOST_HITS, ResidentCodes, VerifyMode};
+use crate::matching::{Backend, DELTA, ResidentCodes, VerifyMode};
 use crate::pdq::{Code, Orientation, TileHash};
 use crate::source::Digests;
 
@@ -46,6 +46,7 @@ pub(super) struct ResidentSet<'a> {
     codes: ResidentCodes,
     /// The records of codes that several have.
     lists: HashMap<u32, Arc<RecordList>>,
+    max_hits: usize,
 }
 
 /// What a search may take.
@@ -97,7 +98,7 @@ impl ResidentSet<'_> {
     }
 
     /// Every distinct code within `radius` of a code in any of its eight orientations, once, at its least distance: the
-    /// [`MOST_HITS`] nearest of each subject, and how many more. `None` where there is not the room for those.
+    /// nearest of each subject that are listed, and how many more. `None` where there is not the room for those.
     pub fn near(&self, codes: &[(usize, TileHash)], radius: u32, room: Room) -> Option<NearCodes> {
         let mut found = NearCodes::default();
         if codes.is_empty() {
@@ -106,7 +107,7 @@ impl ResidentSet<'_> {
         let items: Vec<[Code; 8]> = codes.iter().map(|(_, hash)| hash.codes).collect();
         let settings = JoinSettings {
             radius,
-            most_hits: Some(MOST_HITS),
+            most_hits: Some(self.max_hits),
             memory: room.pairs,
             ..JoinSettings::default()
         };
@@ -154,7 +155,7 @@ impl<'a> ResidentSets<'a> {
         backend: &Backend,
         settings: &IngestSettings,
     ) -> Result<(Self, Vec<String>), PipelineError> {
-        let IngestSettings { distance, min_quality, verify, .. } = *settings;
+        let hits = settings.hits();
         // All of them first: the hits of one whose settings changed are forgotten when it is registered.
         known.iter().try_for_each(|set| store.check_set(set))?;
         let mut sets = Vec::with_capacity(known.len());
@@ -162,7 +163,7 @@ impl<'a> ResidentSets<'a> {
         // Bands are kept in as much memory as files and pictures have, beside it.
         let mut memory = settings.max_memory;
         for set in known {
-            let (id, forgotten) = store.known_set(set, distance, min_quality, verify)?;
+            let (id, forgotten) = store.known_set(set, hits)?;
             if forgotten {
                 notices.push(format!(
                     "known set {}: the settings of its matching changed, so its hits are found anew",
@@ -170,7 +171,7 @@ impl<'a> ResidentSets<'a> {
                 ));
             }
             let codes: Vec<Code> = set.codes().iter().map(|known| known.code).collect();
-            let codes = ResidentCodes::new(backend, &codes, distance + DELTA, memory);
+            let codes = ResidentCodes::new(backend, &codes, hits.distance + DELTA, memory);
             memory -= codes.banded_bytes();
             let records = |places: &[u32]| -> Vec<u32> {
                 places.iter().map(|&place| set.codes()[place as usize].record).collect()
@@ -179,9 +180,10 @@ impl<'a> ResidentSets<'a> {
                 .repeated()
                 .filter_map(|(code, places)| Some((code, Arc::new(RecordList::new(records(places))?))))
                 .collect();
-            sets.push(ResidentSet { id, set, codes, lists });
+            sets.push(ResidentSet { id, set, codes, lists, max_hits: hits.max_hits as usize });
         }
         let pair_memory = Shares::of(settings.max_memory).searching;
+        let HitSettings { distance, min_quality, verify, .. } = hits;
         Ok((Self { sets, distance, min_quality, verify, pair_memory }, notices))
     }
 

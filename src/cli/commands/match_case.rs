@@ -47,13 +47,14 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     };
     let progress = Progress::default();
     let run = begin(&mut store, &command.case, "match", &settings, &progress, console)?;
-    let Matching { distance, min_quality, verify, .. } = matching;
+    let Matching { distance, min_quality, verify, max_hits_per_item: max_hits, .. } = matching;
     let match_settings = IngestSettings {
         geometry,
         decode,
         distance,
         min_quality,
         verify,
+        max_hits,
         ..IngestSettings::new(resources.jobs, resources.io_jobs, resources.max_memory)
     };
     let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {

@@ -114,8 +114,10 @@ impl IngestJob<'_> {
             read_holes: self.reading.read_holes,
             ..IngestSettings::new(resources.jobs, resources.io_jobs, resources.max_memory)
         };
-        if let Some(Matching { distance, min_quality, verify, .. }) = self.matching {
-            ingest_settings = IngestSettings { distance, min_quality, verify, ..ingest_settings };
+        if let Some(Matching { distance, min_quality, verify, max_hits_per_item: max_hits, .. }) =
+            self.matching
+        {
+            ingest_settings = IngestSettings { distance, min_quality, verify, max_hits, ..ingest_settings };
         }
         let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
             ingest(&mut store, self.sources, known, &backend, &ingest_settings, &progress, &cancel)
