@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use support::cli::{Cases, tamis};
+use support::cli::{Cases, KNOWN, SEIZURE, tamis};
 use support::faults::within;
 use tamis::case::CaseReader;
 use tamis::report::export::{ExportFormat, ExportKind, export};
@@ -27,8 +27,6 @@ use tamis::report::{case_uco, pdq_list};
 use tamis::share::holder::Holder;
 use tamis::source::digest::{hex, sha256_of};
 
-const SEIZURE: &str = "tests/data/seizure";
-const KNOWN: &str = "tests/data/known.csv";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A folder's files and its own time of change.

@@ -16,7 +16,7 @@ use std::process::{Command, Output};
 
 use rand::prelude::*;
 use sha2::{Digest, Sha256};
-use support::cli::{Cases, errors, expect, export, tamis, text};
+use support::cli::{Cases, KNOWN, SEIZURE, errors, expect, export, tamis, text};
 use support::made_case::{Made, digests, make_case, picture, turned};
 use tamis::case::{CaseReader, ContentRow, HashSpec};
 use tamis::pdq::Code;
@@ -30,9 +30,6 @@ use tamis::share::store::{KeyStore, read_public};
 use tamis::share::write::{PackageOptions, Watch, write_package};
 use tamis::share::{FaultKind, ShareError, is_printable};
 use tamis::source::digest::hex;
-
-const SEIZURE: &str = "tests/data/seizure";
-const KNOWN: &str = "tests/data/known.csv";
 
 /// A key that needs no passphrase, the same each time but for what it opens.
 fn key(number: u8) -> PrivateKey {

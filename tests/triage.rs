@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use support::cli::{Cases, errors, expect, outcomes, run, tamis, text};
+use support::cli::{Cases, KNOWN, SEIZURE, errors, expect, outcomes, run, tamis, text};
 use tamis::case::{CaseIdentity, CaseStore, HashSpec};
 use tamis::decode::DecodeMode;
 use tamis::gpu::{AdapterSelector, GpuContext};
