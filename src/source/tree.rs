@@ -529,26 +529,29 @@ mod tests {
     /// Many folders side by side, farther down than a walker has open: neither they nor their names are all remembered.
     #[test]
     fn what_waits_is_bounded_however_deep_it_lies() {
-        let folder = tempfile::tempdir().unwrap();
-        let deep = folder.path().join("deep/".repeat(MAX_OPEN + 3));
-        for number in 0..200 {
-            for below in ["a", "b/c"] {
-                fs::create_dir_all(deep.join(format!("{number}/{below}"))).unwrap();
+        // In the last folder that a walker has open, and below it.
+        for depth in [MAX_OPEN - 1, MAX_OPEN + 3] {
+            let folder = tempfile::tempdir().unwrap();
+            let deep = folder.path().join("deep/".repeat(depth));
+            for number in 0..200 {
+                for below in ["a", "b/c"] {
+                    fs::create_dir_all(deep.join(format!("{number}/{below}"))).unwrap();
+                }
+                fs::write(deep.join(format!("{number}/b/c/leaf")), b"").unwrap();
             }
-            fs::write(deep.join(format!("{number}/b/c/leaf")), b"").unwrap();
-        }
-        for (max_waiting, later_bytes) in [(0, 0), (0, 2000), (5, 0), (5, 2000)] {
-            let tree = Tree::with_limits(&[folder.path().to_path_buf()], max_waiting, later_bytes);
-            let mut leaves = 0;
-            while let Some(branch) = tree.next() {
-                let mut visit = |_, _| {
-                    leaves += 1;
-                    assert!(tree.lock().waiting.len() <= max_waiting);
-                    true
-                };
-                branch.list(&mut visit).unwrap();
+            for (max_waiting, later_bytes) in [(0, 0), (0, 2000), (5, 0), (5, 2000)] {
+                let tree = Tree::with_limits(&[folder.path().to_path_buf()], max_waiting, later_bytes);
+                let mut leaves = 0;
+                while let Some(branch) = tree.next() {
+                    let mut visit = |_, _| {
+                        leaves += 1;
+                        assert!(tree.lock().waiting.len() <= max_waiting);
+                        true
+                    };
+                    branch.list(&mut visit).unwrap();
+                }
+                assert_eq!(leaves, 200, "{max_waiting} may wait, {later_bytes} bytes for later");
             }
-            assert_eq!(leaves, 200, "{max_waiting} may wait, {later_bytes} bytes for later");
         }
     }
 
