@@ -293,7 +293,7 @@ pub struct MatchOptions {
     /// all but those that a digest identifies; all; or none, for speed alone
     #[arg(long, value_name = "WHICH", default_value = "auto")]
     pub verify: VerifyName,
-    /// Hits of a content by codes of one set at most, the nearest; how many more there are is counted and told
+    /// Hashes of one set that are hits of a content at most, the nearest; how many more there are is counted and reported
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_HITS, value_parser = clap::value_parser!(u32).range(1..=i64::from(LARGEST_MAX_HITS)))]
     pub max_hits_per_item: u32,
     /// The geometry of the known sets' codes, where the files do not say it [default: full]
