@@ -91,7 +91,7 @@ fn writer(criterion: &mut Criterion) {
         };
         let mut store =
             CaseStore::open_or_create(&folder.path().join("CASE"), &CaseIdentity::default(), &spec).unwrap();
-        let source = store.source(&folder.path().join("source")).unwrap();
+        let source = store.sources(&[folder.path().join("source")]).unwrap()[0];
         let mut maker = Maker { source, random: StdRng::seed_from_u64(1), number: 0 };
         while maker.number < files {
             store.write(&maker.batch(), &NoColumns, u64::MAX).unwrap();

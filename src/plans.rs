@@ -14,11 +14,11 @@ use rusqlite::Connection;
 use crate::case::rules::Rules;
 use crate::case::{
     Batch, CaseError, CaseIdentity, CaseReader, CaseStore, ContentHits, ContentRecord, ExactCode, HashSpec,
-    ItemRecord, ItemRow, RecordSource, SetId, StackSettings, statements,
+    HitSettings, ItemRecord, ItemRow, RecordSource, SetId, StackSettings, statements,
 };
 use crate::decode::{DecodeMode, DecodePath, Derivation, Facts, PictureHash};
 use crate::known::{KnownSet, ReadOptions, RecordDetails};
-use crate::matching::{Backend, JoinControl, JoinSettings, VerifyMode};
+use crate::matching::{Backend, DEFAULT_MAX_HITS, JoinControl, JoinSettings, VerifyMode};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Code, Geometry, TileHash};
 use crate::pipeline::{CancelToken, IngestSettings, Progress, Stacking, ingest, match_stored};
@@ -32,10 +32,10 @@ use crate::share::holder::Holder;
 use crate::share::keys::PrivateKey;
 use crate::share::link::{LinkRow, LinkTools, link};
 use crate::share::write::{PackageOptions, Watch, write_package};
-use crate::source::{Digests, Excludes, FileStamp};
+use crate::source::{Digests, FileStamp};
 
 /// Plans that would be refused, by a part of the statement and of the line of its plan, and why each may be.
-const ALLOWED: [(&str, &str, &str); 4] = [
+const ALLOWED: [(&str, &str, &str); 5] = [
     (
         "DELETE FROM priority_rule;",
         "SCAN priority",
@@ -46,6 +46,11 @@ const ALLOWED: [(&str, &str, &str); 4] = [
         "LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item",
         "AUTOMATIC COVERING INDEX (known_set=?)",
         "one index over all hits, made once for the summary",
+    ),
+    (
+        "LEFT JOIN member ON member.content = content.id",
+        "AUTOMATIC PARTIAL COVERING INDEX (content=?)",
+        "one index over the contents in stacks, made once for the export",
     ),
     ("FROM stack_settings LEFT JOIN (", "SCAN whole", "`stack_settings` has one row"),
 ];
@@ -99,6 +104,9 @@ fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+const HIT_SETTINGS: HitSettings =
+    HitSettings { distance: 31, min_quality: 50, verify: VerifyMode::Auto, max_hits: DEFAULT_MAX_HITS };
+
 struct NoRecords;
 
 impl RecordSource for NoRecords {
@@ -108,19 +116,7 @@ impl RecordSource for NoRecords {
 }
 
 fn settings(max_memory: u64, verify: VerifyMode) -> IngestSettings {
-    IngestSettings {
-        jobs: 2,
-        io_jobs: 1,
-        max_memory,
-        geometry: Geometry::Full,
-        decode: DecodeMode::Auto,
-        max_side: 1 << 16,
-        distance: 31,
-        min_quality: 50,
-        verify,
-        exclude: Excludes::default(),
-        read_holes: false,
-    }
+    IngestSettings { verify, ..IngestSettings::new(2, 1, max_memory) }
 }
 
 /// A picture with something to see in it.
@@ -190,7 +186,7 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
         match_stored(&mut store, &sets, &backend, &settings, &Progress::default(), &cancel).unwrap();
     }
     // A content that was over a limit and is not any more, and a code from pixels that comes later.
-    let source = store.source(seized).unwrap();
+    let source = store.sources(&[seized.to_path_buf()]).unwrap()[0];
     store.has_items(source).unwrap();
     let digests = Digests { md5: [1; 16], sha1: [2; 20], sha256: [3; 32] };
     let hash = TileHash { codes: [Code([1, 2, 3, 4]); 8], quality: 90 };
@@ -210,7 +206,7 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     }
     store.known_contents(1 << 20).unwrap();
     store.note(run, &[]).unwrap();
-    let (set, _) = store.known_set(&sets[0], 31, 50, VerifyMode::Auto).unwrap();
+    let (set, _) = store.known_set(&sets[0], HIT_SETTINGS).unwrap();
     let counted =
         ContentHits { set, sha256: [3; 32], by_digest: None, by_code: Vec::new(), more: 1, set_aside: 1 };
     store.write(&Batch { hits: vec![counted], ..Batch::default() }, &NoRecords, 1).unwrap();

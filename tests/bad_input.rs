@@ -13,10 +13,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat, RgbImage};
-use support::cli::{Cases, errors, expect, run, tamis, text};
+use support::cli::{Cases, KNOWN, errors, expect, run, tamis, text};
 use support::waves::Waves;
-
-const KNOWN: &str = "tests/data/known.csv";
 
 fn picture() -> DynamicImage {
     RgbImage::from_raw(300, 200, Waves::new(1).rgb(300, 200)).unwrap().into()

@@ -13,9 +13,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use support::cli::{errors, expect, run, tamis};
-
-const SEIZURE: &str = "tests/data/seizure";
+use support::cli::{SEIZURE, errors, expect, run, tamis};
 
 fn measured(arguments: &[&str]) -> Value {
     let output = run(["bench", "ingest", "--seconds", "1", "--format", "json"].iter().chain(arguments));

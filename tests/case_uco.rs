@@ -13,10 +13,8 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use support::cli::{Cases, errors, expect, tamis, text};
+use support::cli::{Cases, KNOWN, SEIZURE, errors, expect, tamis, text};
 
-const SEIZURE: &str = "tests/data/seizure";
-const KNOWN: &str = "tests/data/known.csv";
 const PHOTO_1: &[u8] = include_bytes!("data/seizure/phone/DCIM/IMG_0001.jpg");
 
 fn graph(cases: &Cases, case: &str) -> (String, Vec<Value>) {

@@ -337,6 +337,19 @@ fn saturated_contents_list_the_nearest_and_count_the_others() {
         assert_eq!(first["more"], 500);
     }
     assert_eq!(exports.len(), 1);
+    // Another number of them is another setting, with hits of its own; and back.
+    for (most, listed) in [("7", 7), ("1000", 1000)] {
+        let known = ["match", "--known", list.to_str().unwrap(), "--max-hits-per-item", most];
+        let summary = cases.summary("large", &known);
+        let set = &summary["known_sets"][0];
+        assert_eq!(
+            (&set["perceptual_hits"], &set["unlisted_hits"]),
+            (&json!(200 * listed), &json!(200 * (1500 - listed)))
+        );
+        assert!(
+            summary["run"]["notices"][0].as_str().unwrap().contains("the settings of its matching changed")
+        );
+    }
     // Of the first content: the nearest, of equally near ones those with the lowest numbers.
     let connection = Connection::open(cases.path("large").join("case.sqlite")).unwrap();
     let mut statement =
@@ -353,4 +366,38 @@ fn saturated_contents_list_the_nearest_and_count_the_others() {
     expected.truncate(1000);
     expected.sort_unstable();
     assert_eq!(found, expected);
+}
+
+/// Candidates that were decoded for a batch that has more hits than there is room for are judged in smaller ones, and counted all the
+/// same.
+#[test]
+fn verdicts_of_a_batch_that_is_cut_for_memory_are_counted() {
+    let cases = Cases::new();
+    let seized = cases.path("seized");
+    fs::create_dir(&seized).unwrap();
+    let scene = image::DynamicImage::from(support::scene::render(1, 640, 480));
+    for quality in [70, 75, 80, 85, 90] {
+        let file = fs::File::create(seized.join(format!("{quality}.jpg"))).unwrap();
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(file, quality);
+        scene.write_with_encoder(encoder).unwrap();
+    }
+    let seized = seized.to_str().unwrap();
+    let code: Code =
+        expect(0, &run(["hash", "--quiet", "--decode", "pixels", seized]))[..64].parse().unwrap();
+    let records: Vec<(Code, &str)> = (0..1500).map(|number| (moved(code, number << 6), "")).collect();
+    let list = cases.path("list.csv");
+    list_of_codes(&list, &records);
+    let contents: Vec<_> = (0..200)
+        .map(|number| picture(number, std::array::from_fn(|_| moved(code, number % 50)), 90))
+        .collect();
+    let mut counts = Vec::new();
+    for (case, memory) in [("small", "64MiB"), ("large", "2GiB")] {
+        make_case(&cases.path(case), "1", &contents);
+        cases.summary(case, &["scan", seized, "--quiet"]);
+        let summary =
+            cases.summary(case, &["match", "--known", list.to_str().unwrap(), "--max-memory", memory]);
+        let count = |field: &str| summary["run"][field].as_u64().unwrap();
+        counts.push((count("confirmed"), count("refuted"), count("unjudged")));
+    }
+    assert_eq!(counts, [(5, 0, 0), (5, 0, 0)]);
 }

@@ -9,11 +9,8 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
-use std::process::Command;
 
 use rand::prelude::*;
-use support::cli::{errors, tamis};
 use support::known::{Sets, fixture, md5, options};
 use tamis::known::{ImportControl, ImportFormat, ImportOptions, ListKind, SetFile};
 use tamis::source::digest::hex;
@@ -208,6 +205,8 @@ fn changed_fixtures_never_break_an_importer() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_import_leaves_nothing() {
+    use std::io::Write;
+    use support::cli::{errors, tamis};
     let sets = Sets::new();
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("large.json");
@@ -236,7 +235,7 @@ fn an_interrupted_import_leaves_nothing() {
         assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let told = errors(130, &child.wait_with_output().unwrap());
     assert!(told.contains("nothing of the import is left"), "{told}");
     assert_eq!(fs::read_dir(sets.0.path()).unwrap().count(), 1);

@@ -112,7 +112,7 @@ fn expected(left: &[Made], right: &[Made], limits: (u32, u32)) -> Vec<RecordPair
 /// What the library finds, also where the memory holds few pairs at a time.
 fn found(left: &Path, right: &Path, limits: (u32, u32), memory: u64) -> (Vec<RecordPair>, CompareCounts) {
     let sets = [left, right].map(|path| SetFile::open(path).unwrap());
-    let [left, right] = sets.each_ref().map(|set| ComparedSet::new(set, 50).unwrap());
+    let [left, right] = sets.each_ref().map(|set| ComparedSet::new(set, 50, &|| false).unwrap());
     let join = JoinSettings { radius: limits.1, memory, ..JoinSettings::default() };
     let settings = CompareSettings { photodna: limits.0, join };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
@@ -449,7 +449,7 @@ fn it_ends_when_it_is_told_to() {
     let left = import_set(&folder, "left", &[photodna([9; 144])]);
     let right = import_set(&folder, "right", &[photodna([9; 144]), photodna([8; 144])]);
     let sets = [left, right].map(|path| SetFile::open(&path).unwrap());
-    let [left, right] = sets.each_ref().map(|set| ComparedSet::new(set, 50).unwrap());
+    let [left, right] = sets.each_ref().map(|set| ComparedSet::new(set, 50, &|| false).unwrap());
     let settings = CompareSettings { photodna: 200, join: JoinSettings::default() };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let backend = Backend::choose(&BackendRequest::Cpu, 0).unwrap();

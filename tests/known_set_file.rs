@@ -17,12 +17,14 @@ use rand::prelude::*;
 use support::known::options;
 use tamis::case::{CaseIdentity, CaseStore, HashSpec};
 use tamis::decode::DecodeMode;
-use tamis::known::{ColumnMap, ImportControl, ImportOptions, KnownSet, ReadOptions, SetFile, import};
-use tamis::matching::{Backend, VerifyMode};
+use tamis::known::{
+    ColumnMap, ImportControl, ImportOptions, KnownSet, ReadOptions, SetError, SetFault, SetFile, import,
+};
+use tamis::matching::Backend;
 use tamis::pdq::Geometry;
 use tamis::pipeline::{CancelToken, IngestSettings, Progress, ingest, match_stored};
+use tamis::source::Digests;
 use tamis::source::digest::hex;
-use tamis::source::{Digests, Excludes};
 use tempfile::TempDir;
 
 /// What a record was made of.
@@ -237,7 +239,7 @@ fn a_set_file_answers_as_a_list_does() {
         assert_eq!(set.find_digests(&digests), expected);
     }
     assert!(found > 20_000, "{found}");
-    assert_eq!(set.fault(), None);
+    set.check(&|| false).unwrap();
 }
 
 /// Every byte of a set is changed once: the change is seen, and until it is seen no answer is wrong.
@@ -386,7 +388,7 @@ fn a_set_that_is_written_to_while_it_is_open_is_noticed() {
         fs::write(&path, &sound).unwrap();
         let set = KnownSet::read(&path, &read).unwrap();
         let checked = SetFile::open(&path).unwrap();
-        assert_eq!(set.fault(), None, "{what}");
+        assert!(set.check(&|| false).is_ok(), "{what}");
         change();
         let mut found = 0;
         for number in 0..20_000 {
@@ -398,15 +400,50 @@ fn a_set_that_is_written_to_while_it_is_open_is_noticed() {
                 assert!(details.fields.unwrap().contains(&hex(&support::known::md5(number))), "{what}");
             }
         }
-        let fault = set.fault();
-        assert_eq!(fault.is_none(), same, "{what}: {fault:?}");
+        let checked_again = set.check(&|| false);
+        assert_eq!(checked_again.is_ok(), same, "{what}: {checked_again:?}");
         assert!(!same || found == 20_000, "{what}: {found}");
-        if let Some(fault) = fault {
-            assert!(fault.contains(&path.display().to_string()), "{what}: {fault}");
+        if let Err(fault) = checked_again {
+            assert!(fault.to_string().contains(&path.display().to_string()), "{what}: {fault}");
         }
-        assert_eq!(checked.check_unchanged().is_ok(), same, "{what}: without a look-up before");
+        assert_eq!(checked.check_unchanged(&|| false).is_ok(), same, "{what}: without a look-up before");
         assert_eq!(checked.verify(&ImportControl::default()).is_ok(), same, "{what}");
     }
+}
+
+/// To know that a set is as it was may take a reading of all of it: that can be ended, and nothing waits for it.
+#[test]
+fn the_reading_of_a_set_whose_times_changed_can_be_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = import_set(&folder, &numbered(20_000));
+    let set = KnownSet::read(set.path(), &ReadOptions::default()).unwrap();
+    set.check(&|| panic!("nothing is read")).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(set.path())
+        .unwrap()
+        .set_modified(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let asked = std::cell::Cell::new(0);
+    let after = |chunks: u32| {
+        asked.set(0);
+        set.check(&|| {
+            asked.set(asked.get() + 1);
+            asked.get() > chunks
+        })
+    };
+    assert_eq!(after(0), Err(SetFault::Unchecked));
+    assert_eq!(after(3), Err(SetFault::Unchecked));
+    assert_eq!(asked.get(), 4);
+    // Another thread that asks meanwhile is not held up.
+    let other = || {
+        assert_eq!(set.check(&|| true), Err(SetFault::Unchecked));
+        false
+    };
+    assert_eq!(set.check(&other), Ok(()));
+    assert_eq!(set.check(&|| panic!("it is known by now")), Ok(()));
+    let file = SetFile::open(set.path()).unwrap();
+    assert!(matches!(file.verify_tables(&|| true), Err(SetError::Cancelled)));
 }
 
 /// A set that is changed while a run goes on ends it with its name, and is not recorded as matched; put back, the same
@@ -431,19 +468,7 @@ fn a_run_with_a_set_that_changed_records_nothing() {
         geometry: Geometry::Full,
         decode_path: DecodeMode::Auto,
     };
-    let settings = IngestSettings {
-        jobs: 2,
-        io_jobs: 2,
-        max_memory: 64 << 20,
-        geometry: Geometry::Full,
-        decode: DecodeMode::Auto,
-        max_side: 65_535,
-        distance: 31,
-        min_quality: 50,
-        verify: VerifyMode::Auto,
-        exclude: Excludes::default(),
-        read_holes: false,
-    };
+    let settings = IngestSettings::new(2, 2, 64 << 20);
     let backend = Backend::cpu("a test");
     let case = |name: &str| folder.path().join(name);
     let open = |name: &str| CaseStore::open_or_create(&case(name), &CaseIdentity::default(), &spec).unwrap();

@@ -11,14 +11,18 @@ mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Cursor;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::{DynamicImage, ImageFormat, RgbImage};
 use support::crafted::{self, Plan};
 use support::scene;
-use tamis::decode::{self, Limits};
+use tamis::decode::{self, DecodeMode, Limits};
+use tamis::matching::Backend;
 use tamis::outcome::Outcome;
 use tamis::pdq::Geometry;
+use tamis::pipeline::{CancelToken, HashSettings, HashedFile, MAX_SIDE, Progress, hash_files};
+use tamis::source::Excludes;
 
 /// The system's allocator, which counts.
 struct Counting;
@@ -256,12 +260,56 @@ fn crafted_files_take_what_was_granted() {
     }
 }
 
+/// What the decoders of all threads hold is within the memory of the run, however many threads there are.
+fn permits_hold_over_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..16_u8 {
+        let mut bytes = crafted::gif_frame(2000, 3000);
+        bytes.push(number);
+        std::fs::write(folder.path().join(format!("{number}.gif")), bytes).unwrap();
+    }
+    let hash = |path: &Path, megabytes: u64| {
+        let settings = HashSettings {
+            jobs: 8,
+            io_jobs: 2,
+            max_memory: megabytes << 20,
+            geometry: Geometry::Full,
+            decode: DecodeMode::Auto,
+            max_side: MAX_SIDE,
+            exclude: Excludes::default(),
+        };
+        let (backend, progress, cancel) =
+            (Backend::cpu("a test"), Progress::default(), CancelToken::default());
+        let mut outcomes = Vec::new();
+        let mut sink = |file: HashedFile| {
+            outcomes.push(file.result.err().map(|failure| failure.outcome));
+            Ok(())
+        };
+        let paths = [path.to_path_buf()];
+        let (_, taken) =
+            peak(|| hash_files(&paths, &backend, &settings, &progress, &cancel, &mut sink).unwrap());
+        assert!(outcomes.iter().all(|outcome| *outcome == Some(Outcome::Corrupt)), "{outcomes:?}");
+        (outcomes.len(), taken)
+    };
+    // Memory in which one of them may be decoded, and two may not.
+    let (_, one) = hash(&folder.path().join("0.gif"), 128);
+    let (files, all) = hash(folder.path(), 128);
+    println!("crafted GIFs: {one} bytes for one, {all} for {files} on 8 threads in 128 MiB");
+    assert_eq!(files, 16);
+    assert!(one > 40 << 20, "{one}");
+    assert!(all < one + (one / 2), "{all} bytes for {files} at once, {one} for one");
+    // The twin that must fail: where there is room for them, several are decoded at once.
+    let (_, together) = hash(folder.path(), 2048);
+    assert!(together > one + (one / 2), "{together} bytes together, {one} for one");
+}
+
 #[test]
 fn decoders_stay_within_what_the_header_promised() {
     #[cfg(feature = "parquet")]
     rows_of_parquet_do_not_pile_up();
     decode::silence_decoder_panics();
     crafted_files_take_what_was_granted();
+    permits_hold_over_threads();
     // Pictures of every format.
     let picture = DynamicImage::from(scene::render(5, 2000, 1500));
     let rgba = DynamicImage::from(picture.to_rgba8());

@@ -23,6 +23,7 @@ fn a_program_without_the_feature_refuses_by_its_name() {
 
 #[cfg(feature = "parquet")]
 mod with_the_feature {
+    use std::ffi::OsString;
     use std::fs::{self, File};
     use std::io::{self, Write};
     use std::path::Path;
@@ -194,17 +195,24 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
         assert!(json.lines().count() > table.rows.len());
     }
 
+    /// Names that Windows does not take.
+    fn names_of_unix() -> Vec<OsString> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStringExt;
+            let raw: [&[u8]; 4] = [b"a \"b\".jpg", b"line\nbreak\r.jpg", b"latin-\xe9.jpg", b"=1+1.jpg"];
+            raw.map(|name| OsString::from_vec(name.to_vec())).into()
+        }
+        #[cfg(not(unix))]
+        Vec::new()
+    }
+
     /// A folder whose names and files are awkward, and a known set whose columns are.
     fn odd_case(cases: &Cases) -> String {
         let folder = cases.path("seized");
         fs::create_dir(&folder).unwrap();
-        let mut names: Vec<std::ffi::OsString> = vec!["a, b.jpg".into(), "ä €😀.jpg".into()];
-        #[cfg(unix)]
-        {
-            use std::os::unix::ffi::OsStrExt;
-            let raw: [&[u8]; 4] = [b"a \"b\".jpg", b"line\nbreak\r.jpg", b"latin-\xe9.jpg", b"=1+1.jpg"];
-            names.extend(raw.map(|name| std::ffi::OsStr::from_bytes(name).to_os_string()));
-        }
+        let names = ["a, b.jpg", "ä €😀.jpg"].map(OsString::from).into_iter().chain(names_of_unix());
+        let names: Vec<OsString> = names.collect();
         for (number, name) in names.iter().enumerate() {
             let photo = if number % 2 == 0 { PHOTO_1 } else { PHOTO_2 };
             fs::write(folder.join(name), [photo, name.as_encoded_bytes()].concat()).unwrap();

@@ -270,3 +270,27 @@ fn without_priorities_the_export_says_what_sets_them() {
     let refused = errors(1, &run(["export", "priorities", "--case", case.to_str().unwrap()]));
     assert!(refused.contains("`tamis triage` and `tamis match` set them"), "{refused}");
 }
+
+/// Pictures that are too much alike to be stacked are told of where a person looks for it later: in the summary and in the case.
+#[test]
+fn what_cannot_be_stacked_is_recorded() {
+    let cases = Cases::new();
+    let alike = |number: u64| std::array::from_fn(|_| tamis::pdq::Code([number, 2, 3, 4]));
+    let contents: Vec<_> =
+        (0..2500).map(|number| support::made_case::picture(number, alike(number), 90)).collect();
+    support::made_case::make_case(&cases.path("CASE"), "1", &contents);
+    let list = cases.path("list.txt");
+    fs::write(&list, format!("{}\n", "0f".repeat(32))).unwrap();
+    let known = ["match", "--list", "pdq", "--known", list.to_str().unwrap(), "--max-memory", "64MiB"];
+    let summary = cases.summary("CASE", &known);
+    let notices = summary["run"]["notices"].as_array().unwrap().clone();
+    let told = notices.iter().filter(|notice| notice.as_str().unwrap().contains("are not stacked anew"));
+    assert_eq!(told.count(), 1, "{notices:?}");
+    let database = rusqlite::Connection::open(cases.path("CASE").join("case.sqlite")).unwrap();
+    let recorded: String =
+        database.query_row("SELECT notices FROM run ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&recorded).unwrap(), notices);
+    // With room for them nothing is said.
+    let summary = cases.summary("CASE", &known[..5]);
+    assert_eq!(summary["run"]["notices"], json!([]));
+}

@@ -22,11 +22,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rand::prelude::*;
-use support::cli::{Cases, tamis};
+use support::cli::{Cases, KNOWN, SEIZURE, tamis};
 use support::faults::{Ended, Running, fail, failing_io, within};
 
-const SEIZURE: &str = "tests/data/seizure";
-const KNOWN: &str = "tests/data/known.csv";
 /// How long a command may take, whatever happens to it.
 const LIMIT: Duration = Duration::from_secs(60);
 

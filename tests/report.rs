@@ -14,11 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use support::cli::{Cases, errors, expect, tamis};
+use support::cli::{Cases, KNOWN, SEIZURE, errors, expect, tamis};
 use support::python;
 
-const SEIZURE: &str = "tests/data/seizure";
-const KNOWN: &str = "tests/data/known.csv";
 const PHOTO_1: &[u8] = include_bytes!("data/seizure/phone/DCIM/IMG_0001.jpg");
 const PHOTO_2: &[u8] = include_bytes!("data/seizure/phone/DCIM/IMG_0002.jpg");
 

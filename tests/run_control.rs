@@ -18,11 +18,8 @@ use std::time::{Duration, Instant};
 
 use image::{DynamicImage, ImageFormat, RgbImage};
 use serde_json::Value;
-use support::cli::{Cases, errors, expect, tamis};
+use support::cli::{Cases, KNOWN, SEIZURE, errors, expect, tamis};
 use support::waves::Waves;
-
-const SEIZURE: &str = "tests/data/seizure";
-const KNOWN: &str = "tests/data/known.csv";
 
 /// A place for cases, with a key in it.
 struct Place(Cases);

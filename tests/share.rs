@@ -16,7 +16,7 @@ use std::process::{Command, Output};
 
 use rand::prelude::*;
 use sha2::{Digest, Sha256};
-use support::cli::{Cases, errors, expect, export, tamis, text};
+use support::cli::{Cases, KNOWN, SEIZURE, errors, expect, export, tamis, text};
 use support::made_case::{Made, digests, make_case, picture, turned};
 use tamis::case::{CaseReader, ContentRow, HashSpec};
 use tamis::pdq::Code;
@@ -30,9 +30,6 @@ use tamis::share::store::{KeyStore, read_public};
 use tamis::share::write::{PackageOptions, Watch, write_package};
 use tamis::share::{FaultKind, ShareError, is_printable};
 use tamis::source::digest::hex;
-
-const SEIZURE: &str = "tests/data/seizure";
-const KNOWN: &str = "tests/data/known.csv";
 
 /// A key that needs no passphrase, the same each time but for what it opens.
 fn key(number: u8) -> PrivateKey {
@@ -656,7 +653,44 @@ fn secrets_of_everybody_are_refused() {
         }
         set_mode(path, 0o400);
     }
+    // Of another user it is no secret, whatever its mode. Only root can give a file away; who may own one is tested without.
+    for (path, code) in [(&pass, 2), (&private, 1)] {
+        if std::os::unix::fs::chown(path, Some(54_321), None).is_ok() {
+            let told = errors(code, &run());
+            assert!(told.contains(&format!("{path}: it belongs to another user (uid 54321)")), "{told}");
+            std::os::unix::fs::chown(path, Some(0), None).unwrap();
+        }
+    }
     expect(0, &run());
+}
+
+/// Where others can put keys, nobody is trusted: neither the folder of keys nor what is in it may be theirs to change.
+#[cfg(unix)]
+#[test]
+fn keys_that_others_can_change_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    desk.new_key("jo");
+    let fingerprint = desk.new_key("eve");
+    expect(0, &desk.trust("jo", "eve", &fingerprint));
+    let show = || desk.run("jo", &["key", "show"]);
+    let trusted = desk.path(&format!("jo/trusted/{fingerprint}.json"));
+    for path in [desk.path("jo"), desk.path("jo/trusted"), desk.path("jo/public.json"), trusted] {
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        for open in [0o020, 0o002] {
+            set_mode(mode | open);
+            let told = errors(1, &show());
+            assert!(told.contains(&format!("{path}: other users can change it (mode 0")), "{told}");
+            assert!(told.contains("chmod go-w") && told.contains("compare the fingerprints"), "{told}");
+        }
+        set_mode(mode | 0o044);
+        expect(0, &show());
+        set_mode(mode);
+    }
+    let folder = desk.path("jo");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(errors(1, &desk.trust("jo", "eve", &fingerprint)).contains("other users can change it"));
 }
 
 /// A package that comes again, or an older one, is taken and reported.

@@ -169,9 +169,7 @@ mod command {
     use std::collections::BTreeMap;
 
     use serde_json::Value;
-    use support::cli::{Cases, errors, expect, export, run, tamis};
-
-    const SEIZURE: &str = "tests/data/seizure";
+    use support::cli::{Cases, SEIZURE, errors, expect, export, run, tamis};
 
     fn text<'a>(row: &'a Value, field: &str) -> &'a str {
         row[field].as_str().unwrap()

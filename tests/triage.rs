@@ -13,18 +13,15 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use support::cli::{Cases, errors, expect, outcomes, run, tamis, text};
+use support::cli::{Cases, KNOWN, SEIZURE, errors, expect, outcomes, run, tamis, text};
 use tamis::case::{CaseIdentity, CaseStore, HashSpec};
 use tamis::decode::DecodeMode;
 use tamis::gpu::{AdapterSelector, GpuContext};
 use tamis::known::{KnownSet, ReadOptions};
-use tamis::matching::{Backend, VerifyMode};
+use tamis::matching::Backend;
 use tamis::pdq::{Code, Geometry, Orientation};
 use tamis::pipeline::{CancelToken, IngestSettings, Progress, ingest};
-use tamis::source::Excludes;
 
-const SEIZURE: &str = "tests/data/seizure";
-const KNOWN: &str = "tests/data/known.csv";
 // Tests that want the bytes themselves have them from here: another program's reading would change the time of last access,
 // which is in the exports, between two runs that are compared.
 const PHOTO_1: &[u8] = include_bytes!("data/seizure/phone/DCIM/IMG_0001.jpg");
@@ -497,19 +494,7 @@ fn run_on_a_dying_gpu(cases: &Cases, case: &str, batches: u32, distance: u32) ->
     let backend = Backend::gpu(GpuContext::open(&AdapterSelector::Any).unwrap(), "a test").unwrap();
     let _software_adapter = backend.take_notices();
     backend.simulate_gpu_loss_after(batches);
-    let settings = IngestSettings {
-        jobs: 2,
-        io_jobs: 2,
-        max_memory: 256 << 20,
-        geometry: Geometry::Full,
-        decode: DecodeMode::Auto,
-        max_side: 65_535,
-        distance,
-        min_quality: 50,
-        verify: VerifyMode::Auto,
-        exclude: Excludes::default(),
-        read_holes: false,
-    };
+    let settings = IngestSettings { distance, ..IngestSettings::new(2, 2, 256 << 20) };
     let source = [Path::new(env!("CARGO_MANIFEST_DIR")).join(SEIZURE)];
     let (progress, cancel) = (Progress::default(), CancelToken::default());
     ingest(&mut store, &source, &known, &backend, &settings, &progress, &cancel).unwrap();

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use rusqlite::{Row, Transaction};
 
 use super::schema::{has_item, stack_members};
-use super::{CaseError, CaseReader};
-use crate::source::name::path_from_bytes;
+use super::store::place_of;
+use super::{CaseError, CaseReader, item_path};
 
 /// What made a case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -340,8 +340,7 @@ impl CaseReader {
         for content in &mut shown {
             let paths = statement.query_map([&content.sha256], |row| {
                 let (source, path): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
-                let source = path_from_bytes(&source);
-                Ok(if path.is_empty() { source } else { source.join(path_from_bytes(&path)) })
+                Ok(item_path(&place_of(&source), &path))
             })?;
             content.paths = paths.collect::<Result<_, _>>()?;
         }

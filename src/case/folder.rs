@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::CaseError;
 use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
@@ -59,18 +59,16 @@ pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
         Ok(_) => return Err(another_program(folder)),
         Err(error) => return Err(io_error("cannot look at", &database, error)),
     }
-    let read = |path: &Path| Head::read(path).map_err(|error| io_error("cannot read", path, error));
-    let mut head = read(&database)?;
+    let head = Head::read(&database).map_err(|error| io_error("cannot read", &database, error))?;
     if head.is_blank() {
-        // SQLite names the file before it fills it. What was stored may lie in the log alone.
-        head = match logged_head(folder)
-            .map_err(|error| io_error("cannot read the log of", &database, error))?
-        {
-            Some(logged) => logged,
-            None if folder.join(LOCK).is_file() => {
-                return refuse_other_files(folder).map(|()| Holding::Nothing);
-            }
-            None => return Err(another_program(folder)),
+        // A database of this version has its name only when it is whole. SQLite alone names the file before it fills it, and what
+        // was stored may lie in its log.
+        return if !folder.join(LOCK).is_file() {
+            Err(another_program(folder))
+        } else if has_log(folder) {
+            Err(in_the_log_alone(folder))
+        } else {
+            refuse_other_files(folder).map(|()| Holding::Nothing)
         };
     }
     if head.application() != APPLICATION_ID {
@@ -163,6 +161,19 @@ pub(super) fn another_program(folder: &Path) -> CaseError {
     ))
 }
 
+fn in_the_log_alone(folder: &Path) -> CaseError {
+    CaseError::Refused(format!(
+        "{} is not a case of this version: its {DATABASE} is empty, and what it holds is in {DATABASE}-wal alone, as an older \
+         tamis leaves it that was killed. Use the program that made it, or name another folder",
+        escape_path(folder)
+    ))
+}
+
+/// Whether there is anything in the log that may not be in the file.
+pub(super) fn has_log(folder: &Path) -> bool {
+    fs::metadata(folder.join(format!("{DATABASE}-wal"))).is_ok_and(|log| log.len() > 0)
+}
+
 pub(super) fn refuse_other_version(folder: &Path, version: i32) -> Result<(), CaseError> {
     let way_out = match version.cmp(&SCHEMA_VERSION) {
         std::cmp::Ordering::Equal => return Ok(()),
@@ -225,26 +236,6 @@ impl Head {
     }
 }
 
-/// The first page as the write-ahead log has it first: a case of an older program that was killed early has its tables there alone.
-/// `None` where there is no log, or none with a whole page.
-fn logged_head(folder: &Path) -> io::Result<Option<Head>> {
-    /// The log's header, and that of its first page.
-    const BEFORE: usize = 32 + 24;
-    let path: PathBuf = folder.join(format!("{DATABASE}-wal"));
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    let length = file.metadata()?.len();
-    let mut bytes = Vec::with_capacity(BEFORE + HEAD);
-    file.take((BEFORE + HEAD) as u64).read_to_end(&mut bytes)?;
-    if bytes.len() < BEFORE + HEAD {
-        return Ok(None);
-    }
-    // Of another page, it is the log of a program that fills its databases in another order: none of ours.
-    Ok(Some(Head { bytes: bytes.split_off(BEFORE), length: length - BEFORE as u64 }))
-}
-
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
@@ -275,10 +266,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_log_alone_counts() {
-        for (application, refused) in
-            [(APPLICATION_ID, "has schema version 1"), (0, "not a database of Tamis")]
-        {
+    fn what_is_in_the_log_alone_is_refused_and_stays() {
+        for application in [APPLICATION_ID, 0] {
             let folder = tempfile::tempdir().unwrap();
             let database = folder.path().join(DATABASE);
             File::create(folder.path().join(LOCK)).unwrap();
@@ -289,7 +278,9 @@ mod tests {
             );
             connection.execute_batch(&fill).unwrap();
             assert!(Head::read(&database).unwrap().is_blank());
-            assert!(look(folder.path()).unwrap_err().to_string().contains(refused));
+            let refused = look(folder.path()).unwrap_err().to_string();
+            assert!(refused.contains("what it holds is in case.sqlite-wal alone"), "{refused}");
+            assert!(has_log(folder.path()));
         }
     }
 }

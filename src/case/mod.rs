@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use crate::decode::{DecodeMode, DecodePath, Facts, PictureHash};
 use crate::known::DigestMatch;
+use crate::matching::VerifyMode;
 use crate::outcome::Failure;
 use crate::pdq::{Geometry, Orientation, TileHash};
 use crate::source::name::escape;
@@ -43,6 +44,19 @@ pub use store::{CaseStore, item_path};
 #[cfg(test)]
 pub(crate) use traced::statements;
 pub use write::RecordSource;
+
+/// What decides which hits a known set has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HitSettings {
+    /// Differing bits up to which a code is a hit.
+    pub distance: u32,
+    /// Codes of a lower quality are not matched.
+    pub min_quality: u8,
+    /// Which candidates are decoded for a verdict.
+    pub verify: VerifyMode,
+    /// Codes of a set that are listed as near to a content: the nearest, and the others are counted.
+    pub max_hits: u32,
+}
 
 /// All that decides a code. Codes of different specs are not comparable.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::folder::{
-    DATABASE, Holding, UNFINISHED, another_program, io_error, look, refuse_other_version, require_case, sweep,
+    DATABASE, Holding, UNFINISHED, another_program, has_log, io_error, look, refuse_other_version,
+    require_case, sweep,
 };
 use super::lock::{PATIENCE, locks_failed};
 use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
@@ -99,11 +100,6 @@ fn refuse_foreign_file(folder: &Path) -> Result<(), CaseError> {
         Some(damaged) => Err(damaged),
         None => Ok(()),
     }
-}
-
-/// Whether there is anything in the log that may not be in the file.
-fn has_log(folder: &Path) -> bool {
-    fs::metadata(folder.join(format!("{DATABASE}-wal"))).is_ok_and(|log| log.len() > 0)
 }
 
 /// The first reading of a connection, which takes its locks, and the schema as it is with what is in the log.

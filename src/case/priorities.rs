@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::hit_facts::{HIT_FACTS, HitFacts};
 use super::rules::{KnownCondition, Rule, Rules};
+use super::schema::stack_members;
 use super::stacks::with_items;
 use super::store::{read_info, set_info};
 use super::{CaseError, CaseReader, CaseStore};
@@ -49,9 +50,9 @@ pub struct PriorityRow {
     pub outcome: String,
     /// Digest of the content, where it could be read.
     pub sha256: Option<String>,
-    /// The stack that it is in.
+    /// The stack that it is in; one content alone is none, whatever its stack was when it was made.
     pub stack: Option<i64>,
-    /// Distinct contents of that stack.
+    /// Distinct contents of that stack that items have.
     pub stack_contents: Option<i64>,
     /// Its hits.
     pub hits: i64,
@@ -366,8 +367,11 @@ impl CaseReader {
             .into());
         }
         self.for_each_row(
-            "SELECT priority.rank, priority_rule.name, source.path, item.path, coalesce(content.outcome, item.outcome),
-                 lower(hex(item.sha256)), stack.number, stack.contents, count(hit.content) AS hits,
+            concat!(
+                "WITH ",
+                stack_members!(),
+                " SELECT priority.rank, priority_rule.name, source.path, item.path, coalesce(content.outcome, item.outcome),
+                 lower(hex(item.sha256)), member.stack, member.contents, count(hit.content) AS hits,
                  coalesce(max(hit.md5 OR hit.sha1 OR hit.sha256), 0) AS by_digest, min(hit.distance) AS nearest,
                  (SELECT group_concat(category, '; ') FROM (SELECT DISTINCT category FROM hit_record AS hit JOIN known_record USING (known_set, record)
                   WHERE hit.content = content.id AND category IS NOT NULL ORDER BY category)),
@@ -378,13 +382,13 @@ impl CaseReader {
              LEFT JOIN priority_rule ON priority_rule.rank = priority.rank
              JOIN source ON source.id = item.source
              LEFT JOIN content ON content.sha256 = item.sha256
-             LEFT JOIN stack_member ON stack_member.content = content.id
-             LEFT JOIN stack ON stack.number = stack_member.stack
+             LEFT JOIN member ON member.content = content.id AND member.contents > 1
              LEFT JOIN hit ON hit.content = content.id
              WHERE item.sha256 IS NULL OR content.id IS NOT NULL
              GROUP BY item.id
-             ORDER BY priority.rank IS NULL, priority.rank, coalesce(stack.contents, 1) DESC, coalesce(stack.number, 0),
-                 by_digest DESC, coalesce(nearest, 257), source.path_raw, item.path_raw",
+             ORDER BY priority.rank IS NULL, priority.rank, coalesce(member.contents, 1) DESC, coalesce(member.stack, 0),
+                 by_digest DESC, coalesce(nearest, 257), source.path_raw, item.path_raw"
+            ),
             |row| Ok(priority_row(row)?),
             &mut visit,
         )

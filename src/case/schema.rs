@@ -207,6 +207,7 @@ CREATE TABLE known_set (
     distance              INTEGER NOT NULL,
     min_quality           INTEGER NOT NULL,
     verify                TEXT NOT NULL,
+    max_hits              INTEGER NOT NULL,
     records               INTEGER NOT NULL,
     codes                 INTEGER NOT NULL,
     codes_without_quality INTEGER NOT NULL,
@@ -267,7 +268,7 @@ CREATE TABLE listed_record (
     PRIMARY KEY (known_set, list, record)
 ) WITHOUT ROWID;
 
--- Contents that are near to more hashes of a set than are listed: how many more.
+-- Contents that are near to more hashes of a set than are listed (known_set.max_hits): how many more.
 CREATE TABLE saturated (
     content   INTEGER NOT NULL REFERENCES content(id),
     known_set INTEGER NOT NULL REFERENCES known_set(id),

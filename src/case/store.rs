@@ -15,18 +15,19 @@ use super::open::{
 use super::place::Place;
 use super::progress::ProgressReader;
 use super::schema::has_item;
-use super::{CaseError, CaseIdentity, ContentId, HashSpec, RunId, SetId, SourceId, StoredContent};
+use super::{
+    CaseError, CaseIdentity, ContentId, HashSpec, HitSettings, RunId, SetId, SourceId, StoredContent,
+};
 use crate::decode::{DecodeMode, DecodePath};
 use crate::known::KnownSet;
-use crate::matching::VerifyMode;
 use crate::pdq::{Code, Geometry, TileHash};
 use crate::source::Digests;
 use crate::source::database::distrust;
-use crate::source::identity::FileId;
+use crate::source::identity::{FileId, real_path};
 use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
 
-/// Geometry, distance, least quality, verify, and malformed lines that were skipped: what decides a set's hits.
-type StoredSettings = (String, u32, u8, String, [i64; 3]);
+/// Geometry, distance, least quality, verify, hits of a content at most, and how the set was read: what decides a set's hits.
+type StoredSettings = (String, u32, u8, String, u32, [i64; 3]);
 
 /// Contents with hits in set ?1 that [`CaseStore::unconfirmed`] is about.
 macro_rules! unconfirmed_contents {
@@ -181,58 +182,16 @@ impl CaseStore {
         Ok(())
     }
 
-    /// The row of a source, made if new, which counts as incomplete from here. `path` is absolute. One that the case has by another
-    /// spelling or mount is that one.
+    /// The rows of sources, written where they are new; they count as incomplete from here. Paths are absolute. A source that the case
+    /// has by another spelling or mount is that one.
     ///
     /// # Errors
-    /// The source lies inside or around one that the case has, so that items would count twice.
-    pub fn source(&mut self, path: &Path) -> Result<SourceId, CaseError> {
-        let raw = path_bytes(path);
-        let known: Option<i64> = self
-            .connection
-            .query_row("SELECT id FROM source WHERE path_raw = ?1", [raw.as_ref()], |row| row.get(0))
-            .optional()?;
-        if let Some(id) = known {
-            self.connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
-            return Ok(SourceId(id));
-        }
-        let mut statement = self.connection.prepare("SELECT id, path_raw FROM source ORDER BY path_raw")?;
-        let others = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<Vec<(i64, Vec<u8>)>, _>>()?;
-        // Names may be spelled in other letters, and folders be mounted twice.
-        let ids = |path: &Path| path.ancestors().map(FileId::of).collect::<Vec<_>>();
-        let is_same = |a: &Option<FileId>, b: &Option<FileId>| {
-            a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a.is_same_place(b))
-        };
-        let own = ids(path);
-        for (id, other) in others {
-            let other = path_from_bytes(&other);
-            let others = ids(&other);
-            if is_same(&own[0], &others[0]) {
-                self.connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
-                return Ok(SourceId(id));
-            }
-            let relation = if path.starts_with(&other) || own.iter().any(|above| is_same(above, &others[0])) {
-                "lies inside"
-            } else if other.starts_with(path) || others.iter().any(|above| is_same(above, &own[0])) {
-                "holds"
-            } else {
-                continue;
-            };
-            return Err(CaseError::Refused(format!(
-                "source {} {relation} {}, a source of this case already: its files would count twice. Give {} again \
-                 to go on with it, or use another case folder",
-                escape_path(path),
-                escape_path(&other),
-                escape_path(&other)
-            )));
-        }
-        self.connection.execute(
-            "INSERT INTO source (path_raw, path) VALUES (?1, ?2)",
-            params![raw.as_ref(), escape_path(path)],
-        )?;
-        Ok(SourceId(self.connection.last_insert_rowid()))
+    /// A source lies inside or around another of them or of the case, so that items would count twice: then nothing is written of any.
+    pub fn sources(&mut self, paths: &[PathBuf]) -> Result<Vec<SourceId>, CaseError> {
+        let transaction = self.connection.transaction()?;
+        let sources = paths.iter().map(|path| source(&transaction, path)).collect::<Result<_, _>>()?;
+        transaction.commit()?;
+        Ok(sources)
     }
 
     /// Records that all of a source was looked at, to its end.
@@ -275,36 +234,41 @@ impl CaseStore {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Refuses a known set that cannot be matched with this case.
+    ///
+    /// # Errors
+    /// The set's codes were made with another geometry than the case's.
+    pub fn check_set(&self, set: &KnownSet) -> Result<(), CaseError> {
+        if set.geometry() != self.spec.geometry && set.counts().codes > 0 {
+            return Err(contradicting_set(set, self.spec.geometry));
+        }
+        Ok(())
+    }
+
     /// Registers a known set (identified by the SHA-256 of its file) with the matching settings. If
     /// the case has its hits under other settings they are deleted, to be found again, and `true` is
     /// returned beside.
     ///
     /// # Errors
     /// The set's codes were made with another geometry than the case's.
-    pub fn known_set(
-        &mut self,
-        set: &KnownSet,
-        distance: u32,
-        min_quality: u8,
-        verify: VerifyMode,
-    ) -> Result<(SetId, bool), CaseError> {
-        if set.geometry() != self.spec.geometry && set.counts().codes > 0 {
-            return Err(contradicting_set(set, self.spec.geometry));
-        }
+    pub fn known_set(&mut self, set: &KnownSet, hits: HitSettings) -> Result<(SetId, bool), CaseError> {
+        self.check_set(set)?;
         let transaction = self.connection.transaction()?;
-        let (geometry, verify_name) = (set.geometry().name().to_string(), verify.name().to_string());
+        let HitSettings { distance, min_quality, verify, max_hits } = hits;
+        let (geometry, verify) = (set.geometry().name().to_string(), verify.name().to_string());
         let counts = set.counts();
         // A list of digits may be read as digests once and as codes another time, so that its file alone does not say it.
         let read = [counts.bad_lines, counts.codes, counts.with_digests].map(|count| count as i64);
-        let settings = (geometry, distance, min_quality, verify_name, read);
+        let settings = (geometry, distance, min_quality, verify, max_hits, read);
         let known: Option<(i64, StoredSettings)> = transaction
             .query_row(
-                "SELECT id, geometry, distance, min_quality, verify, bad_lines, codes, with_digests
+                "SELECT id, geometry, distance, min_quality, verify, max_hits, bad_lines, codes, with_digests
                  FROM known_set WHERE file_sha256 = ?1",
                 [set.file_sha256()],
                 |row| {
-                    let read = [row.get(5)?, row.get(6)?, row.get(7)?];
-                    Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, read)))
+                    let read = [row.get(6)?, row.get(7)?, row.get(8)?];
+                    let stored = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, read);
+                    Ok((row.get(0)?, stored))
                 },
             )
             .optional()?;
@@ -315,10 +279,10 @@ impl CaseStore {
                     transaction.execute(&format!("DELETE FROM {table} WHERE known_set = ?1"), [id])?;
                 }
                 transaction.execute("DELETE FROM known_set WHERE id = ?1", [id])?;
-                insert_set(&transaction, Some(id), set, distance, min_quality, verify)?;
+                insert_set(&transaction, Some(id), set, hits)?;
                 (SetId(id), true)
             }
-            None => (SetId(insert_set(&transaction, None, set, distance, min_quality, verify)?), false),
+            None => (SetId(insert_set(&transaction, None, set, hits)?), false),
         };
         transaction.commit()?;
         Ok(result)
@@ -397,7 +361,7 @@ impl CaseStore {
         )?;
         let rows = statement.query_map([sha256], |row| {
             let (source, item): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
-            Ok(item_path(&path_from_bytes(&source), &item))
+            Ok(item_path(&place_of(&source), &item))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -440,6 +404,62 @@ impl CaseStore {
     }
 }
 
+/// The row of a source; see [`CaseStore::sources`].
+fn source(connection: &Connection, path: &Path) -> Result<SourceId, CaseError> {
+    let raw = path_bytes(path);
+    let known: Option<i64> = connection
+        .query_row("SELECT id FROM source WHERE path_raw = ?1", [raw.as_ref()], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
+        return Ok(SourceId(id));
+    }
+    let mut statement = connection.prepare("SELECT id, path_raw FROM source ORDER BY path_raw")?;
+    let others = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<Vec<(i64, Vec<u8>)>, _>>()?;
+    // Names may be spelled in other letters, and folders be mounted twice.
+    let ids = |path: &Path| path.ancestors().map(FileId::of).collect::<Vec<_>>();
+    let is_same = |a: &Option<FileId>, b: &Option<FileId>| {
+        a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a.is_same_place(b))
+    };
+    let own = ids(path);
+    for (id, other) in others {
+        let other = path_from_bytes(&other);
+        let others = ids(&other);
+        if is_same(&own[0], &others[0]) {
+            connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
+            return Ok(SourceId(id));
+        }
+        let relation = if path.starts_with(&other) || own.iter().any(|above| is_same(above, &others[0])) {
+            "lies inside"
+        } else if other.starts_with(path) || others.iter().any(|above| is_same(above, &own[0])) {
+            "holds"
+        } else {
+            continue;
+        };
+        return Err(CaseError::Refused(format!(
+            "source {} {relation} {}, a source of this case already: its files would count twice. Give {} again \
+             to go on with it, or use another case folder",
+            escape_path(path),
+            escape_path(&other),
+            escape_path(&other)
+        )));
+    }
+    connection.execute(
+        "INSERT INTO source (path_raw, path) VALUES (?1, ?2)",
+        params![raw.as_ref(), escape_path(path)],
+    )?;
+    Ok(SourceId(connection.last_insert_rowid()))
+}
+
+/// Where the files of a source are to be opened now. By its own path there may be a link to where it was moved, which is meant; below it
+/// none is followed.
+pub(super) fn place_of(source: &[u8]) -> PathBuf {
+    let source = path_from_bytes(source);
+    real_path(&source).unwrap_or(source)
+}
+
 /// Where an item is: `relative`, as [`super::ItemRecord`] has it, below its source.
 #[must_use]
 pub fn item_path(source: &Path, relative: &[u8]) -> PathBuf {
@@ -473,24 +493,23 @@ fn insert_set(
     connection: &Connection,
     id: Option<i64>,
     set: &KnownSet,
-    distance: u32,
-    min_quality: u8,
-    verify: VerifyMode,
+    hits: HitSettings,
 ) -> Result<i64, CaseError> {
     let counts = set.counts();
     connection.execute(
-        "INSERT INTO known_set (id, file_sha256, name, path, geometry, distance, min_quality, verify, records, codes,
-             codes_without_quality, with_digests, low_quality, zero_codes, bad_lines, version, profile)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+        "INSERT INTO known_set (id, file_sha256, name, path, geometry, distance, min_quality, verify, max_hits,
+             records, codes, codes_without_quality, with_digests, low_quality, zero_codes, bad_lines, version, profile)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         params![
             id,
             set.file_sha256(),
             set.name(),
             escape_path(set.path()),
             set.geometry().name(),
-            distance,
-            min_quality,
-            verify.name(),
+            hits.distance,
+            hits.min_quality,
+            hits.verify.name(),
+            hits.max_hits,
             counts.records as i64,
             counts.codes as i64,
             counts.codes_without_quality as i64,

@@ -13,7 +13,10 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::decode::DecodeMode;
 use crate::known::ListKind;
-use crate::matching::{BackendRequest, DEFAULT_DISTANCE, JoinMethod, MAX_DISTANCE, VerifyMode};
+use crate::matching::{
+    BackendRequest, DEFAULT_DISTANCE, DEFAULT_MAX_HITS, JoinMethod, LARGEST_MAX_HITS, MAX_DISTANCE,
+    VerifyMode,
+};
 use crate::pdq::{Geometry, MIN_QUALITY};
 use crate::source::Glob;
 use crate::source::name::for_system;
@@ -290,6 +293,9 @@ pub struct MatchOptions {
     /// all but those that a digest identifies; all; or none, for speed alone
     #[arg(long, value_name = "WHICH", default_value = "auto")]
     pub verify: VerifyName,
+    /// Hashes of one set that are hits of a content at most, the nearest; how many more there are is counted and reported
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_HITS, value_parser = clap::value_parser!(u32).range(1..=i64::from(LARGEST_MAX_HITS)))]
+    pub max_hits_per_item: u32,
     /// The geometry of the known sets' codes, where the files do not say it [default: full]
     #[arg(long, value_name = "GEOMETRY")]
     pub known_geometry: Option<GeometryName>,

@@ -12,6 +12,7 @@ use crate::decode::DecodeMode;
 use crate::known::ListKind;
 use crate::matching::{Backend, BackendRequest, VerifyMode};
 use crate::pdq::Geometry;
+pub use crate::pipeline::MAX_SIDE;
 use crate::source::name::escape_path;
 use crate::source::storage::is_rotational;
 
@@ -19,8 +20,6 @@ use super::args::{CaseOptions, Common, MatchOptions};
 use super::console::Console;
 use super::error::CliError;
 
-/// Pixels on a side, at most: the largest that JPEG can name.
-pub const MAX_SIDE: u32 = 65_535;
 /// Less than this cannot hold a picture and its neighbours in flight.
 const MIN_MEMORY: u64 = 64 << 20;
 
@@ -136,6 +135,8 @@ pub struct Matching {
     pub min_quality: u8,
     /// Which candidates are decoded for a verdict.
     pub verify: VerifyMode,
+    /// Codes of a set that are listed as hits of a content, at most.
+    pub max_hits_per_item: u32,
     /// Geometry of sets that do not say it, as told; `full` otherwise.
     pub known_geometry: Option<Geometry>,
     /// What lists of digits and nothing else hold, as said.
@@ -153,6 +154,7 @@ impl From<&MatchOptions> for Matching {
             distance: options.distance,
             min_quality: options.min_quality,
             verify: options.verify.into(),
+            max_hits_per_item: options.max_hits_per_item,
             known_geometry: options.known_geometry.map(Geometry::from),
             list: options.list.map(|list| ListKind::from(list).name()),
             skip_bad_lines: options.skip_bad_lines,

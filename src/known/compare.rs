@@ -191,9 +191,9 @@ impl<'a> ComparedSet<'a> {
     /// Checks the tables of a set, and takes its codes and values into memory.
     ///
     /// # Errors
-    /// The set is damaged.
-    pub fn new(set: &'a SetFile, min_quality: u8) -> Result<Self, SetError> {
-        set.verify_tables()?;
+    /// The set is damaged, or `is_cancelled` ended the reading.
+    pub fn new(set: &'a SetFile, min_quality: u8, is_cancelled: &dyn Fn() -> bool) -> Result<Self, SetError> {
+        set.verify_tables(is_cancelled)?;
         let mut counts = KnownCounts::default();
         let codes = set.codes()?.into_iter().filter(|code| counts.takes(code, min_quality));
         let (code_records, codes) = codes.map(|code| (code.record, code.code)).unzip();

@@ -8,6 +8,7 @@ mod control;
 mod digest_index;
 mod import;
 mod lines;
+pub mod members;
 pub mod photodna;
 pub mod photodna_search;
 pub mod profile;
@@ -19,8 +20,6 @@ mod table;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-
-use serde_json::value::RawValue;
 
 use crate::pdq::{Code, Geometry};
 use crate::source::Digests;
@@ -36,6 +35,7 @@ pub use set_file::{Manifest, SetCounts, SetError, SetFile, SourceFile, StoredRec
 
 use builder::Columns;
 use digest_index::DigestIndex;
+use members::Members;
 
 /// How a known set is to be read.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +86,17 @@ pub enum KnownError {
     /// A set file that is damaged, or cannot be read.
     #[error(transparent)]
     Set(#[from] SetError),
+}
+
+/// Why nothing may be recorded as matched with a set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetFault {
+    /// Its file was written to since it was opened, or can no longer be read.
+    #[error("{0}")]
+    Changed(String),
+    /// The work was cancelled before that was known.
+    #[error("interrupted: whether the set is as it was when it was opened is not known")]
+    Unchecked,
 }
 
 /// A known set that is matched: a plain list, read into memory, or a set file. Records are numbered from 0 in file order.
@@ -234,7 +245,7 @@ impl KnownSet {
     }
 
     /// Records with one of these digests, in record order. A set file that is damaged by now has none, and says so in
-    /// [`KnownSet::fault`], which is to be asked before anything is made of the answer. Trivial content has none.
+    /// [`KnownSet::check`], which is to be asked before anything is made of the answer. Trivial content has none.
     #[must_use]
     pub fn find_digests(&self, digests: &Digests) -> Vec<DigestMatch> {
         // Set files of older versions have such digests in their tables.
@@ -271,16 +282,23 @@ impl KnownSet {
         matches
     }
 
-    /// Why answers of [`KnownSet::find_digests`] cannot be relied on, and nothing may be recorded as matched with this set:
+    /// Refuses a set whose answers by [`KnownSet::find_digests`] cannot be relied on, and with which nothing may be recorded as matched:
     /// its set file was written to since it was opened. Of a plain list all is in memory, so that it has no such fault: the
     /// set is what was read, which its SHA-256 says.
-    #[must_use]
-    pub fn fault(&self) -> Option<String> {
-        let changed = || match &self.records {
-            Records::List(_) => None,
-            Records::File(file) => file.check_unchanged().err().map(|error| error.to_string()),
-        };
-        self.fault.get().cloned().or_else(changed)
+    ///
+    /// # Errors
+    /// The file was changed, or can no longer be read; or `is_cancelled` ended the reading that would have told.
+    pub fn check(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), SetFault> {
+        if let Some(fault) = self.fault.get() {
+            return Err(SetFault::Changed(fault.clone()));
+        }
+        match &self.records {
+            Records::List(_) => Ok(()),
+            Records::File(file) => file.check_unchanged(is_cancelled).map_err(|error| match error {
+                SetError::Cancelled => SetFault::Unchecked,
+                error => SetFault::Changed(error.to_string()),
+            }),
+        }
     }
 
     /// What the set knows of a record.
@@ -326,7 +344,8 @@ pub fn publisher_id(fields: &str) -> Option<String> {
 /// The members of an object that are not empty, as columns.
 fn columns_of(fields: &str) -> Vec<(String, String)> {
     // Every importer gives an object; of anything else there are no columns, and the text itself is kept beside them.
-    let members: BTreeMap<String, &RawValue> = serde_json::from_str(fields).unwrap_or_default();
+    let members = Members::of(fields).unwrap_or_default().0;
+    let members: BTreeMap<_, _> = members.iter().map(|member| (member.name(), member.value)).collect();
     let shown = |raw: &str| match serde_json::from_str::<Option<String>>(raw) {
         Ok(text) => text.unwrap_or_default(),
         Err(_) => raw.to_string(),

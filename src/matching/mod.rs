@@ -34,9 +34,11 @@ pub const DEFAULT_DISTANCE: u32 = 31;
 /// The largest radius for verdicts.
 pub const MAX_DISTANCE: u32 = 63;
 
-/// Distinct codes of a known set that are listed as hits of one content: the nearest, of equally near ones those whose record comes first.
-/// The others are counted.
-pub const MOST_HITS: usize = 1000;
+/// Distinct codes of a known set that are listed as hits of one content, unless another number is asked for: the nearest, of equally near
+/// ones those whose record comes first. The others are counted.
+pub const DEFAULT_MAX_HITS: u32 = 1000;
+/// The most that may be asked for: hits are held together for some dozens of contents, whatever the memory.
+pub const LARGEST_MAX_HITS: u32 = 10_000;
 
 /// How far a code from a JPEG's coefficients may lie from the one from its pixels, in bits: candidates for
 /// verdicts are sought at the radius plus this. What lies farther is measured in `docs/accuracy.md`.

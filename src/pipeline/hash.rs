@@ -19,7 +19,8 @@ use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
 use crate::matching::Backend;
 use crate::outcome::Failure;
 use crate::pdq::Geometry;
-use crate::source::name::{escape_path, for_system, path_from_bytes};
+use crate::source::identity::real_path;
+use crate::source::name::{escape_path, path_from_bytes};
 use crate::source::{Entry, EntryKind, Excludes, walk};
 
 /// Files that are examined ahead of the first whose result is not out yet.
@@ -158,10 +159,9 @@ struct Lister<'a> {
 impl Lister<'_> {
     fn list(&mut self, paths: &[PathBuf]) -> Result<(), PipelineError> {
         for path in paths {
-            // A link that was typed is meant: it is followed, as a source is. One that leads nowhere is left to
-            // the walk, which says so.
-            let linked = if path.is_symlink() { path.canonicalize().ok() } else { None };
-            let root = linked.or_else(|| Some(for_system(path)).filter(|root| root != path));
+            // A link that was typed, or on the way to what was, is meant: it is followed, as a source's is. One that leads nowhere is left
+            // to the walk, which says so.
+            let root = real_path(path).ok().filter(|root| root != path);
             let typed = root.is_some().then_some(path.as_path());
             walk(root.as_ref().unwrap_or(path), &mut |entry| self.visit(entry, typed))
                 .map_err(|error| PipelineError::Io { what: escape_path(path), error })?;

@@ -53,8 +53,6 @@ struct State {
     free: Vec<usize>,
     /// Suspects, and what is left out, by what the program died of; the slot that holds each.
     marked: HashMap<Cause, usize>,
-    /// Where suspects were.
-    suspects: Vec<PathBuf>,
     /// The user ended the run: nobody is to blame for its end.
     released: bool,
 }
@@ -63,10 +61,25 @@ struct State {
 enum Slot {
     Free,
     Busy(Busy),
-    /// Of an earlier run, `again` where one died with it alone.
-    Suspect {
-        again: bool,
-    },
+    Suspect(Suspect),
+    LeftOut,
+}
+
+/// What an earlier run died with, and this one did not try yet.
+#[derive(Debug)]
+struct Suspect {
+    /// Where it was.
+    path: PathBuf,
+    work: Work,
+    /// A run died with it alone.
+    again: bool,
+}
+
+/// What an earlier run made of a content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marked {
+    /// Also while it is tried.
+    Suspect,
     LeftOut,
 }
 
@@ -128,19 +141,15 @@ impl InHand {
                 continue;
             }
             let name = escape_path(&path);
+            let suspect = |again| Slot::Suspect(Suspect { path, work, again });
             let (kept, now) = match mark {
-                Mark::InHand | Mark::Suspect => (Slot::Suspect { again: false }, Mark::Suspect),
-                Mark::Alone | Mark::SuspectAgain => (Slot::Suspect { again: true }, Mark::SuspectAgain),
+                Mark::InHand | Mark::Suspect => (suspect(false), Mark::Suspect),
+                Mark::Alone | Mark::SuspectAgain => (suspect(true), Mark::SuspectAgain),
                 Mark::AloneAgain | Mark::LeftOut => (Slot::LeftOut, Mark::LeftOut),
             };
             journal.mark(slot, Some(now))?;
             match mark {
-                Mark::InHand | Mark::Suspect | Mark::Alone | Mark::SuspectAgain => {
-                    suspects.push(name);
-                    if !state.suspects.contains(&path) {
-                        state.suspects.push(path);
-                    }
-                }
+                Mark::InHand | Mark::Suspect | Mark::Alone | Mark::SuspectAgain => suspects.push(name),
                 Mark::AloneAgain => {
                     let then = match work {
                         Work::Verifying => "it is not verified, and its hits stay unconfirmed",
@@ -162,16 +171,24 @@ impl InHand {
             let (number, names) = (suspects.len(), suspects.join(", "));
             let files = if number == 1 { "1 file" } else { &format!("{number} files") };
             notices.push(format!(
-                "an earlier run died with {files} in hand; each is tried again alone: {names}"
+                "an earlier run died with {files} in hand; where this run comes to them, each is tried again alone: {names}"
             ));
         }
         let _ = self.journal.set(journal);
         Ok(notices)
     }
 
-    /// Where suspects were when a run died with them, for who tries them before everything else.
+    /// Where suspects that were not tried yet were when a run died with them, for who tries them before everything else.
     pub(super) fn suspects(&self) -> Vec<PathBuf> {
-        self.lock().suspects.clone()
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for slot in &self.lock().slots {
+            if let Slot::Suspect(Suspect { path, .. }) = slot
+                && !paths.contains(path)
+            {
+                paths.push(path.clone());
+            }
+        }
+        paths
     }
 
     /// Takes a file in hand. Waits for its turn where it, or another that is tried now, is suspect.
@@ -181,7 +198,7 @@ impl InHand {
     pub(super) fn take(&self, work: Work, file: Named<'_>) -> Result<Held<'_>, Failure> {
         let cause = file.sha256.map(|sha256| (*sha256, work));
         let marked = self.marked(cause);
-        if let Some(Slot::LeftOut) = marked {
+        if marked == Some(Marked::LeftOut) {
             return Err(left_out());
         }
         let suspect = marked.is_some();
@@ -212,7 +229,7 @@ impl InHand {
         }
         let alone = own.is_some();
         let (before, now) = match state.slots[slot] {
-            Slot::Suspect { again: true } => (Some(Mark::SuspectAgain), Mark::AloneAgain),
+            Slot::Suspect(Suspect { again: true, .. }) => (Some(Mark::SuspectAgain), Mark::AloneAgain),
             _ if alone => (Some(Mark::Suspect), Mark::Alone),
             _ => (None, Mark::InHand),
         };
@@ -237,14 +254,12 @@ impl InHand {
     }
 
     /// What an earlier run made of a content.
-    fn marked(&self, cause: Option<Cause>) -> Option<Slot> {
+    fn marked(&self, cause: Option<Cause>) -> Option<Marked> {
         let state = self.lock();
         let slot = *state.marked.get(&cause?)?;
-        // A suspect that is being tried is one still.
-        Some(if matches!(state.slots[slot], Slot::LeftOut) {
-            Slot::LeftOut
-        } else {
-            Slot::Suspect { again: false }
+        Some(match state.slots[slot] {
+            Slot::LeftOut => Marked::LeftOut,
+            Slot::Suspect(_) | Slot::Busy(_) | Slot::Free => Marked::Suspect,
         })
     }
 
@@ -290,13 +305,14 @@ impl InHand {
         }
     }
 
-    /// Ends the journal of a run. After a `whole` one, which looked at everything, nothing is suspect any more.
-    pub(super) fn end(&self, whole: bool) {
+    /// Ends the journal of a run. A suspect that was not tried stays one, unless `looked_for` says of its path and of what was done with
+    /// it that this run would have met it, were it still there.
+    pub(super) fn end(&self, looked_for: impl Fn(&Path, Work) -> bool) {
         let state = self.lock();
         let Some(journal) = self.journal.get() else { return };
         let kept = |slot: &Slot| match slot {
             Slot::Free | Slot::Busy(_) => false,
-            Slot::Suspect { .. } => !whole,
+            Slot::Suspect(Suspect { path, work, .. }) => !looked_for(path, *work),
             Slot::LeftOut => true,
         };
         if state.slots.iter().any(kept) {
@@ -438,7 +454,9 @@ mod tests {
         let (second, notices) = opened(case);
         assert_eq!(
             notices,
-            ["an earlier run died with 2 files in hand; each is tried again alone: a.jpg, b.jpg"]
+            [
+                "an earlier run died with 2 files in hand; where this run comes to them, each is tried again alone: a.jpg, b.jpg"
+            ]
         );
         // One of them is well, which its other trial says nothing of, and it and all others can be taken as ever.
         drop(second.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
@@ -464,7 +482,7 @@ mod tests {
         let failure = third.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap_err();
         assert_eq!(failure.outcome, Outcome::CrashedDecoder);
         drop(third.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
-        third.end(true);
+        third.end(|_, _| true);
         // For ever, without being told of again.
         let (fourth, notices) = opened(case);
         assert!(notices.is_empty());
@@ -491,21 +509,27 @@ mod tests {
         let (after, notices) = opened(case);
         assert!(notices[0].ends_with("tried again alone: b.jpg"), "{notices:?}");
         drop(after.take(Work::Decoding, named("b.jpg", &[9; 32])).unwrap());
-        after.end(false);
+        after.end(|_, _| false);
         assert!(!case.join(JOURNAL).exists());
         assert!(opened(case).1.is_empty());
     }
 
     #[test]
-    fn a_whole_run_forgets_suspects_that_it_did_not_meet() {
+    fn a_run_forgets_the_suspects_that_it_looked_for_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let (dead, _) = opened(folder.path());
         let _gone = dead.take(Work::Decoding, named("gone.jpg", &[1; 32])).unwrap();
+        let _other = dead.take(Work::Decoding, named("other.jpg", &[2; 32])).unwrap();
+        let _verified = dead.take(Work::Verifying, named("gone.jpg", &[3; 32])).unwrap();
         let (part, _) = opened(folder.path());
-        part.end(false);
+        part.end(|_, _| false);
         let (whole, notices) = opened(folder.path());
-        assert_eq!(notices.len(), 1);
-        whole.end(true);
+        assert!(notices[0].contains("3 files"), "{notices:?}");
+        assert_eq!(whole.suspects(), [Path::new("gone.jpg"), Path::new("other.jpg")]);
+        whole.end(|path, work| path == Path::new("gone.jpg") && work == Work::Decoding);
+        let (last, notices) = opened(folder.path());
+        assert!(notices[0].ends_with("alone: other.jpg, gone.jpg"), "{notices:?}");
+        last.end(|_, _| true);
         assert!(opened(folder.path()).1.is_empty());
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::examine::{Examiner, Shares};
 use super::finish::{Finisher, JUDGES};
+use super::in_hand::Work;
 use super::known::{ResidentSets, count_hits};
 use super::profile::{Crew, Queue, Stage};
 use super::progress::Progress;
@@ -21,11 +22,11 @@ use super::verify::Verifier;
 use super::walkers::{Walker, Walkers};
 use super::workers::Workers;
 use super::{CancelToken, PipelineError, pool};
-use crate::case::{Batch, CaseStore, ProgressReader, SourceId};
+use crate::case::{Batch, CaseStore, HitSettings, ProgressReader, SourceId};
 use crate::decode::DecodeMode;
 use crate::known::KnownSet;
-use crate::matching::{Backend, VerifyMode};
-use crate::pdq::Geometry;
+use crate::matching::{Backend, DEFAULT_DISTANCE, DEFAULT_MAX_HITS, LARGEST_MAX_HITS, VerifyMode};
+use crate::pdq::{Geometry, MIN_QUALITY};
 use crate::source::identity::real_path;
 use crate::source::name::{escape_path, path_bytes};
 use crate::source::{Entry, EntryKind, Excludes, Tree, walk};
@@ -36,6 +37,9 @@ const GROUPS_AHEAD: usize = 64;
 const BATCHES_AT_ONCE: usize = 32;
 /// Between two looks at the case's folder while nothing is to be written.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Pixels on a side of a picture, at most: as many as a JPEG can have.
+pub const MAX_SIDE: u32 = 65_535;
 
 /// The settings of a run that decide what is done.
 #[derive(Clone, Debug)]
@@ -58,6 +62,8 @@ pub struct IngestSettings {
     pub min_quality: u8,
     /// Which candidates are decoded for a verdict.
     pub verify: VerifyMode,
+    /// Codes of a known set that are listed as near to a content, at most [`LARGEST_MAX_HITS`](crate::matching::LARGEST_MAX_HITS): the nearest.
+    pub max_hits: u32,
     /// Which files of the sources are left out.
     pub exclude: Excludes,
     /// Large files that are mostly holes are read to their end too.
@@ -65,6 +71,31 @@ pub struct IngestSettings {
 }
 
 impl IngestSettings {
+    /// The program's own settings, for so many threads of either kind and so much memory.
+    #[must_use]
+    pub fn new(jobs: usize, io_jobs: usize, max_memory: u64) -> Self {
+        Self {
+            jobs,
+            io_jobs,
+            max_memory,
+            geometry: Geometry::Full,
+            decode: DecodeMode::default(),
+            max_side: MAX_SIDE,
+            distance: DEFAULT_DISTANCE,
+            min_quality: MIN_QUALITY,
+            verify: VerifyMode::default(),
+            max_hits: DEFAULT_MAX_HITS,
+            exclude: Excludes::default(),
+            read_holes: false,
+        }
+    }
+
+    /// What decides the hits of a known set.
+    pub(super) fn hits(&self) -> HitSettings {
+        let &Self { distance, min_quality, verify, max_hits, .. } = self;
+        HitSettings { distance, min_quality, verify, max_hits: max_hits.clamp(1, LARGEST_MAX_HITS) }
+    }
+
     /// What examines files within these settings.
     pub(super) fn examiner<'a>(&self, progress: &'a Progress) -> Examiner<'a> {
         let shares = Shares::of(self.max_memory);
@@ -99,10 +130,12 @@ pub fn ingest(
     progress: &Progress,
     cancel: &CancelToken,
 ) -> Result<IngestReport, PipelineError> {
-    let mut roots = Vec::with_capacity(sources.len());
-    for source in sources {
-        let path = real_path(source).map_err(|error| source_error(source, error))?;
-        let id = store.source(&path)?;
+    // Whatever is refused is refused before anything is written of the others.
+    known.iter().try_for_each(|set| store.check_set(set))?;
+    let real = |source: &PathBuf| real_path(source).map_err(|error| source_error(source, error));
+    let paths: Vec<PathBuf> = sources.iter().map(real).collect::<Result<_, _>>()?;
+    let mut roots: Vec<(SourceId, PathBuf)> = Vec::with_capacity(paths.len());
+    for (id, path) in store.sources(&paths)?.into_iter().zip(paths) {
         if !roots.iter().any(|(other, _)| *other == id) {
             roots.push((id, path));
         }
@@ -117,9 +150,11 @@ pub fn ingest(
             let suspects = suspects(progress, settings, &roots);
             let first = match &suspects[..] {
                 [] => 0,
-                _ => run.files(store, &roots, &suspects, &mut report.peak_memory)?,
+                _ => run.files(store, &roots, Pass::Suspects(&suspects), &mut report.peak_memory)?,
             };
-            Ok::<_, PipelineError>(first + run.files(store, &roots, &[], &mut report.peak_memory)?)
+            let tried = suspects.iter().map(|(source, entry)| (*source, &entry.relative[..])).collect();
+            let rest = Pass::All { tried };
+            Ok::<_, PipelineError>(first + run.files(store, &roots, rest, &mut report.peak_memory)?)
         })?;
         if changed > 0 {
             notices
@@ -128,7 +163,11 @@ pub fn ingest(
     }
     progress.profile.end();
     report.interrupted = cancel.is_cancelled();
-    progress.in_hand.end(!report.interrupted);
+    let verified = !known.is_empty() && settings.verify != VerifyMode::Off;
+    progress.in_hand.end(|path, work| {
+        let listed = below(&roots, path).is_some_and(|(_, relative)| !settings.exclude.leave_out(&relative));
+        !report.interrupted && listed && (work != Work::Verifying || verified)
+    });
     if !report.interrupted {
         roots.iter().try_for_each(|&(source, _)| store.complete_source(source))?;
     }
@@ -151,7 +190,7 @@ fn failed_before(
     Ok(folders)
 }
 
-pub(super) fn source_error(source: &std::path::Path, error: io::Error) -> PipelineError {
+pub(super) fn source_error(source: &Path, error: io::Error) -> PipelineError {
     PipelineError::Io { what: format!("source {}", escape_path(source)), error }
 }
 
@@ -165,6 +204,25 @@ pub(super) struct Run<'a> {
     pub examiner: &'a Examiner<'a>,
 }
 
+/// What of the sources a pass is about.
+pub(super) enum Pass<'a> {
+    /// Files that an earlier run died with, each with the place of its source. They come before all others.
+    Suspects(&'a [(usize, Entry)]),
+    /// Everything, of which these were tried by the pass before: the place of their source, and their raw bytes below it.
+    All { tried: HashSet<(usize, &'a [u8])> },
+}
+
+/// The source below which a path lies, by its place, and the path's raw bytes below that; `None` of what lies elsewhere.
+fn below(roots: &[(SourceId, PathBuf)], path: &Path) -> Option<(usize, Vec<u8>)> {
+    roots.iter().enumerate().find_map(|(source, (_, root))| {
+        let relative = path.strip_prefix(root).ok()?;
+        let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        let names: Vec<_> =
+            relative.components().map(|name| path_bytes(name.as_ref()).into_owned()).collect();
+        plain.then(|| (source, names.join(&b'/')))
+    })
+}
+
 /// The files of the sources that an earlier run died with, as the walk will find them. What is not there any more is left
 /// to it, and so is what a link leads to.
 fn suspects(
@@ -174,24 +232,17 @@ fn suspects(
 ) -> Vec<(usize, Entry)> {
     let mut suspects = Vec::new();
     for path in progress.in_hand.suspects() {
-        let below = roots.iter().enumerate().find_map(|(source, (_, root))| {
-            let relative = path.strip_prefix(root).ok()?;
-            let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
-            plain.then_some((source, relative))
-        });
-        let Some((source, relative)) = below else { continue };
+        let Some((source, relative)) = below(roots, &path) else { continue };
         let unlinked =
             path.parent().is_some_and(|parent| parent.canonicalize().is_ok_and(|real| real == parent));
-        if unlinked || relative.as_os_str().is_empty() {
+        if unlinked || relative.is_empty() {
             // A file that went meanwhile is the walk's to tell of.
             let _ = walk(&path, &mut |entry| {
-                if entry.kind == EntryKind::File && entry.relative.is_empty() {
-                    let names: Vec<_> =
-                        relative.components().map(|name| path_bytes(name.as_ref()).into_owned()).collect();
-                    let entry = Entry { relative: names.join(&b'/'), ..entry };
-                    if !settings.exclude.leave_out(&entry.relative) {
-                        suspects.push((source, entry));
-                    }
+                if entry.kind == EntryKind::File
+                    && entry.relative.is_empty()
+                    && !settings.exclude.leave_out(&relative)
+                {
+                    suspects.push((source, Entry { relative: relative.clone(), ..entry }));
                 }
                 false
             });
@@ -201,13 +252,12 @@ fn suspects(
 }
 
 impl Run<'_> {
-    /// Everything from the walk to the writer, of `only` these entries where there are any. Returns how many files changed
-    /// since the case last read them.
+    /// Everything from the walk to the writer. Returns how many files changed since the case last read them.
     fn files(
         &self,
         store: &mut CaseStore,
         roots: &[(SourceId, PathBuf)],
-        only: &[(usize, Entry)],
+        pass: Pass<'_>,
         peak_memory: &mut u64,
     ) -> Result<u64, PipelineError> {
         let IngestSettings { jobs, io_jobs, max_memory, .. } = *self.settings;
@@ -223,10 +273,11 @@ impl Run<'_> {
         };
         let sources: Vec<PathBuf> = roots.iter().map(|(_, path)| path.clone()).collect();
         let tree = Tree::new(&sources).noting(failed_before(store, roots)?);
+        let lists_all = matches!(pass, Pass::All { .. });
         let walkers =
-            Walkers { run: self, cancel: &stages.cancel, roots, only, tree, changed: AtomicU64::new(0) };
+            Walkers { run: self, cancel: &stages.cancel, roots, pass, tree, changed: AtomicU64::new(0) };
         let mut done = self.done_already(store, roots)?;
-        if !only.is_empty() {
+        if !lists_all {
             done.truncate(1);
         }
         let (read_pool, decode_pool) = (pool("read", io_jobs)?, pool("decode", jobs)?);
@@ -264,7 +315,7 @@ impl Run<'_> {
                 let walker = Walker::new(walkers, done, files_in.clone(), findings_in.clone());
                 scope.spawn(move || {
                     stages.run("listing", || walker.run());
-                    if walking.fetch_sub(1, Ordering::Relaxed) == 1 && only.is_empty() {
+                    if walking.fetch_sub(1, Ordering::Relaxed) == 1 && lists_all {
                         self.progress.walk_ended();
                     }
                 });
@@ -334,11 +385,14 @@ impl Run<'_> {
         }
     }
 
-    /// Writes batches. Files count as done from here on.
+    /// Writes batches. Files count as done from here on. Where the run is cancelled before it is known that they may be written, they are
+    /// not, and the same command does them again.
     fn write(&self, store: &mut CaseStore, batches: &[Batch]) -> Result<(), PipelineError> {
         #[cfg(test)]
         super::tests::write();
-        self.sets.check()?;
+        if !self.sets.check(self.cancel)? {
+            return Ok(());
+        }
         store.check_place()?;
         let watch = self.progress.profile.start(Stage::Writing);
         store.write_all(batches, self.sets, self.settings.max_memory)?;

@@ -1,6 +1,6 @@
 //! Matching contents with the known sets of a run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use super::stages::unpanicked;
 use super::verify::{Judged, Subject, Trial, Verifier};
 use super::{CancelToken, IngestSettings, PipelineError, pool};
 use crate::case::{
-    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentId, ExactCode, NearCode, RecordList,
-    RecordSource, SetId, StoredContent, Unconfirmed,
+    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentId, ExactCode, HitSettings, NearCode,
+    RecordList, RecordSource, SetId, StoredContent, Unconfirmed,
 };
 use crate::decode::PictureHash;
-use crate::known::{DigestMatch, KnownSet, RecordDetails};
+use crate::known::{DigestMatch, KnownSet, RecordDetails, SetFault};
 use crate::matching::join::{ItemHits, JoinSettings};
-use crate::matching::{Backend, DELTA, MOST_HITS, ResidentCodes, VerifyMode};
+use crate::matching::{Backend, DELTA, ResidentCodes, VerifyMode};
 use crate::pdq::{Code, Orientation, TileHash};
 use crate::source::Digests;
 
@@ -46,6 +46,7 @@ pub(super) struct ResidentSet<'a> {
     codes: ResidentCodes,
     /// The records of codes that several have.
     lists: HashMap<u32, Arc<RecordList>>,
+    max_hits: usize,
 }
 
 /// What a search may take.
@@ -97,7 +98,7 @@ impl ResidentSet<'_> {
     }
 
     /// Every distinct code within `radius` of a code in any of its eight orientations, once, at its least distance: the
-    /// [`MOST_HITS`] nearest of each subject, and how many more. `None` where there is not the room for those.
+    /// nearest of each subject that are listed, and how many more. `None` where there is not the room for those.
     pub fn near(&self, codes: &[(usize, TileHash)], radius: u32, room: Room) -> Option<NearCodes> {
         let mut found = NearCodes::default();
         if codes.is_empty() {
@@ -106,7 +107,7 @@ impl ResidentSet<'_> {
         let items: Vec<[Code; 8]> = codes.iter().map(|(_, hash)| hash.codes).collect();
         let settings = JoinSettings {
             radius,
-            most_hits: Some(MOST_HITS),
+            most_hits: Some(self.max_hits),
             memory: room.pairs,
             ..JoinSettings::default()
         };
@@ -154,13 +155,15 @@ impl<'a> ResidentSets<'a> {
         backend: &Backend,
         settings: &IngestSettings,
     ) -> Result<(Self, Vec<String>), PipelineError> {
-        let IngestSettings { distance, min_quality, verify, .. } = *settings;
+        let hits = settings.hits();
+        // All of them first: the hits of one whose settings changed are forgotten when it is registered.
+        known.iter().try_for_each(|set| store.check_set(set))?;
         let mut sets = Vec::with_capacity(known.len());
         let mut notices = Vec::new();
         // Bands are kept in as much memory as files and pictures have, beside it.
         let mut memory = settings.max_memory;
         for set in known {
-            let (id, forgotten) = store.known_set(set, distance, min_quality, verify)?;
+            let (id, forgotten) = store.known_set(set, hits)?;
             if forgotten {
                 notices.push(format!(
                     "known set {}: the settings of its matching changed, so its hits are found anew",
@@ -168,7 +171,7 @@ impl<'a> ResidentSets<'a> {
                 ));
             }
             let codes: Vec<Code> = set.codes().iter().map(|known| known.code).collect();
-            let codes = ResidentCodes::new(backend, &codes, distance + DELTA, memory);
+            let codes = ResidentCodes::new(backend, &codes, hits.distance + DELTA, memory);
             memory -= codes.banded_bytes();
             let records = |places: &[u32]| -> Vec<u32> {
                 places.iter().map(|&place| set.codes()[place as usize].record).collect()
@@ -177,9 +180,10 @@ impl<'a> ResidentSets<'a> {
                 .repeated()
                 .filter_map(|(code, places)| Some((code, Arc::new(RecordList::new(records(places))?))))
                 .collect();
-            sets.push(ResidentSet { id, set, codes, lists });
+            sets.push(ResidentSet { id, set, codes, lists, max_hits: hits.max_hits as usize });
         }
         let pair_memory = Shares::of(settings.max_memory).searching;
+        let HitSettings { distance, min_quality, verify, .. } = hits;
         Ok((Self { sets, distance, min_quality, verify, pair_memory }, notices))
     }
 
@@ -198,15 +202,19 @@ impl<'a> ResidentSets<'a> {
     }
 
     /// Refuses to go on with a set whose file was written to since it was opened. To be asked before hits are stored and
-    /// before anything is recorded as matched.
+    /// before anything is recorded as matched. Returns `false` where the run was cancelled before that was known: then nothing may be.
     ///
     /// # Errors
     /// There is such a set.
-    pub fn check(&self) -> Result<(), PipelineError> {
-        match self.sets.iter().find_map(|resident| resident.set.fault()) {
-            Some(fault) => Err(PipelineError::Known(fault)),
-            None => Ok(()),
+    pub fn check(&self, cancel: &CancelToken) -> Result<bool, PipelineError> {
+        for resident in &self.sets {
+            match resident.set.check(&|| cancel.is_cancelled()) {
+                Ok(()) => {}
+                Err(SetFault::Unchecked) => return Ok(false),
+                Err(SetFault::Changed(fault)) => return Err(PipelineError::Known(fault)),
+            }
         }
+        Ok(true)
     }
 
     /// Matches the contents that the case has already with the sets they were not matched with yet, and tries again
@@ -225,7 +233,8 @@ impl<'a> ResidentSets<'a> {
         let search_pool = pool("search", settings.jobs)?;
         progress.profile.crew(Crew::Finishers, settings.jobs);
         let verifier = Verifier { examiner, cancel: Some(cancel) };
-        let stored = Stored { sets: self, settings, verifier, search_pool, progress };
+        let decoded = HashSet::new();
+        let mut stored = Stored { sets: self, settings, verifier, cancel, search_pool, progress, decoded };
         if !self.sets.is_empty() {
             progress.matches();
         }
@@ -292,17 +301,25 @@ struct Stored<'a> {
     sets: &'a ResidentSets<'a>,
     settings: &'a IngestSettings,
     verifier: Verifier<'a>,
+    cancel: &'a CancelToken,
     search_pool: rayon::ThreadPool,
     progress: &'a Progress,
+    /// SHA-256 of contents that were decoded for batches that were cut before their verdicts: their code is from pixels by now, and they
+    /// are no candidates of the smaller batches.
+    decoded: HashSet<[u8; 32]>,
 }
 
 impl Stored<'_> {
     /// Judges contents anew whose hits in a set could not be confirmed. Returns whether it came to the end.
-    fn try_again(&self, store: &mut CaseStore, resident: &ResidentSet<'_>) -> Result<bool, PipelineError> {
+    fn try_again(
+        &mut self,
+        store: &mut CaseStore,
+        resident: &ResidentSet<'_>,
+    ) -> Result<bool, PipelineError> {
         Progress::add(&self.progress.to_match, store.unconfirmed_count(resident.id)?);
         let (mut after, mut batch_size) = (ContentId(0), STORED_BATCH);
         loop {
-            if self.verifier.cancel.is_some_and(CancelToken::is_cancelled) {
+            if self.cancel.is_cancelled() {
                 return Ok(false);
             }
             let contents = store.unconfirmed(resident.id, after, batch_size)?;
@@ -321,7 +338,7 @@ impl Stored<'_> {
     /// Judges contents, and writes the verdicts in `batch`. Where the run is cancelled, or there is not the room for the hits of so many
     /// contents, what was decoded until then is kept, so that it is not decoded again.
     fn judge(
-        &self,
+        &mut self,
         store: &mut CaseStore,
         among: Vec<&ResidentSet<'_>>,
         contents: &[StoredContent],
@@ -346,7 +363,7 @@ impl Stored<'_> {
             let decoded = trial.decode(&paths, &self.verifier);
             trial.judge(decoded)
         });
-        let Judged { hits, exact, counts, complete, too_many } = judged;
+        let Judged { hits, exact, mut counts, complete, too_many } = judged;
         if !complete || too_many {
             batch = Batch::default();
         }
@@ -356,13 +373,20 @@ impl Stored<'_> {
         };
         batch.exact = exact.into_iter().map(by_content).collect();
         batch.hits = hits;
-        self.sets.check()?;
+        if !self.sets.check(self.cancel)? {
+            return Ok(Step::Cancelled);
+        }
         store.check_place()?;
         let watch = self.progress.profile.start(Stage::Writing);
         store.write(&batch, self.sets, self.settings.max_memory)?;
         watch.stop(contents.len() as u64, 0);
         if too_many {
+            self.decoded.extend(batch.exact.iter().map(|exact| exact.sha256));
             return Ok(Step::TooMany);
+        }
+        if complete && !self.decoded.is_empty() {
+            let before = contents.iter().map(|content| content.digests.sha256);
+            counts.add(&batch.hits, before.filter(|sha256| self.decoded.remove(sha256)));
         }
         self.progress.add_verdicts(counts);
         if !complete {
@@ -415,7 +439,7 @@ pub fn match_stored(
     let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
     let finished = progress.watched(|| unpanicked("matching", matched))?;
     // Of the sources it saw no more than its candidates.
-    progress.in_hand.end(false);
+    progress.in_hand.end(|_, _| false);
     progress.profile.end();
     Ok(super::IngestReport { interrupted: !finished, notices, skipped: 0, peak_memory: examiner.peak() })
 }

@@ -34,7 +34,7 @@ mod workers;
 pub use cancel::CancelToken;
 pub use hash::{HashSettings, HashedFile, hash_files};
 pub use in_hand::InHand;
-pub use ingest::{IngestReport, IngestSettings, ingest};
+pub use ingest::{IngestReport, IngestSettings, MAX_SIDE, ingest};
 pub use known::match_stored;
 pub use profile::ProfileReport;
 pub use progress::{Progress, ProgressSnapshot};

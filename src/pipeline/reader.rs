@@ -64,7 +64,8 @@ impl<T> Grouper<T> {
         if file.size > SMALL {
             return Some(vec![file]);
         }
-        self.bytes += file.size;
+        // A path may be far longer than its file.
+        self.bytes += file.size + file.path.as_os_str().len() as u64;
         self.files.push(file);
         let full = (self.found / (4 * self.workers)).clamp(1, GROUP_FILES);
         let ready = self.files.len() as u64 >= full || self.bytes >= GROUP_BYTES;

@@ -58,6 +58,8 @@ impl Stacking {
         pool: &rayon::ThreadPool,
         control: &JoinControl,
     ) -> Result<Result<(), StackError>, PipelineError> {
+        #[cfg(test)]
+        super::tests::stack();
         let join = JoinSettings { radius: self.distance, memory, ..JoinSettings::default() };
         let made = match &self.stackable.known {
             Stacked::Nothing => pool.install(|| stacks(&self.codes, join, backend, control)),

@@ -18,15 +18,14 @@ use image::{ImageFormat, RgbImage};
 use rand::prelude::*;
 use rusqlite::Connection;
 
-use super::in_hand::Work;
+use super::in_hand::{InHand, Named, Work};
 use super::{CancelToken, IngestReport, IngestSettings, PipelineError, Progress, ingest};
 use crate::case::{CaseError, CaseIdentity, CaseStore, HashSpec};
 use crate::cli::args::Arguments;
 use crate::decode::DecodeMode;
 use crate::known::{KnownSet, ReadOptions};
-use crate::matching::{Backend, VerifyMode};
+use crate::matching::Backend;
 use crate::pdq::Geometry;
-use crate::source::Excludes;
 
 /// What the program is called with, a line a word, where this process is one.
 const ARGUMENTS: &str = "TAMIS_TEST_ARGUMENTS";
@@ -54,6 +53,16 @@ pub(super) fn parse(bytes: &[u8], work: Work) {
     }
 }
 
+/// Set for a process that is not to come to the end of its stacks.
+const STACKS_HANG: &str = "TAMIS_TEST_STACKS_HANG";
+
+/// Called before stacks are made.
+pub(super) fn stack() {
+    if PARSER.get().is_some() && env::var_os(STACKS_HANG).is_some() {
+        thread::sleep(Duration::from_secs(3600));
+    }
+}
+
 /// Called before batches are written.
 pub(super) fn write() {
     assert!(!WRITER_PANICS.get(), "a panic in the writer");
@@ -69,14 +78,22 @@ fn this_process_as_the_program() {
 }
 
 fn program(arguments: &[&str]) -> Child {
+    command(arguments).spawn().unwrap()
+}
+
+fn command(arguments: &[&str]) -> Command {
     let arguments: Vec<&str> = ["tamis"].iter().chain(arguments).copied().collect();
-    Command::new(env::current_exe().unwrap())
+    let mut command = Command::new(env::current_exe().unwrap());
+    command
         .args(["--exact", "pipeline::tests::this_process_as_the_program", "--nocapture"])
         .env(ARGUMENTS, arguments.join("\n"))
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::piped());
+    command
+}
+
+fn settings() -> IngestSettings {
+    IngestSettings::new(3, 3, 64 << 20)
 }
 
 /// Exit code and standard error.
@@ -137,22 +154,9 @@ impl Made {
         let (done, ended) = sync_channel(1);
         thread::spawn(move || {
             WRITER_PANICS.set(panics);
-            let settings = IngestSettings {
-                jobs: 3,
-                io_jobs: 3,
-                max_memory: 64 << 20,
-                geometry: Geometry::Full,
-                decode: DecodeMode::Auto,
-                max_side: 65_535,
-                distance: 31,
-                min_quality: 50,
-                verify: VerifyMode::Auto,
-                exclude: Excludes::default(),
-                read_holes: false,
-            };
             let (progress, cancel) = (Progress::default(), CancelToken::default());
             let backend = Backend::cpu("a test");
-            let result = ingest(&mut store, &sources, &known, &backend, &settings, &progress, &cancel);
+            let result = ingest(&mut store, &sources, &known, &backend, &settings(), &progress, &cancel);
             assert!(!cancel.is_cancelled(), "a fault is no interruption");
             drop(store);
             done.send(result).unwrap();
@@ -261,6 +265,70 @@ fn a_database_that_another_program_holds_ends_the_run() {
     assert_eq!(made.rows("CASE"), made.rows("whole"));
 }
 
+/// A suspect is tried before all others, and counted once, as a file that was found.
+#[test]
+fn a_suspect_is_no_file_that_the_case_had() {
+    let made = Made::new(5);
+    let mut store = made.store("CASE");
+    let path = made.path("source").canonicalize().unwrap().join("0002.png");
+    let bytes = fs::read(&path).unwrap();
+    let dead = InHand::default();
+    dead.open(&made.path("CASE")).unwrap();
+    let sha256 = crate::source::sha256_of(&bytes);
+    let file = Named { path: &path, size: bytes.len() as u64, sha256: Some(&sha256) };
+    // Never struck off, as where the process died.
+    std::mem::forget(dead.take(Work::Decoding, file).unwrap());
+    for (found, skipped) in [(5, 0), (0, 5)] {
+        let (progress, cancel) = (Progress::default(), CancelToken::default());
+        progress.take_up(&made.path("CASE")).unwrap();
+        assert_eq!(progress.take_notices().len(), usize::from(found == 5));
+        let backend = Backend::cpu("a test");
+        let report =
+            ingest(&mut store, &[made.path("source")], &[], &backend, &settings(), &progress, &cancel)
+                .unwrap();
+        let counts = progress.snapshot();
+        assert_eq!((counts.files_found, counts.files_done), (found, found));
+        assert_eq!((counts.files_skipped, report.skipped), (skipped, skipped));
+    }
+}
+
+/// A run that is refused because of a later source or set leaves the case as it was.
+#[test]
+fn what_is_refused_changes_nothing_of_the_others() {
+    let made = Made::new(5);
+    fs::create_dir(made.path("other")).unwrap();
+    fs::create_dir(made.path("source/below")).unwrap();
+    let mut store = made.store("CASE");
+    let (backend, cancel) = (Backend::cpu("a test"), CancelToken::default());
+    let mut run = |sources: &[&str], known: &[KnownSet], settings: &IngestSettings| {
+        let sources: Vec<PathBuf> = sources.iter().map(|source| made.path(source)).collect();
+        ingest(&mut store, &sources, known, &backend, settings, &Progress::default(), &cancel)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    run(&["source"], &made.known(), &settings()).unwrap();
+    let standing = || {
+        let connection = Connection::open(made.path("CASE").join("case.sqlite")).unwrap();
+        let query = "SELECT (SELECT count(*) FROM source), (SELECT min(complete) FROM source), (SELECT count(*) FROM hit)";
+        connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
+    };
+    let before: (i64, i64, i64) = standing();
+    assert_eq!(before, (1, 1, 2));
+    for sources in [&["source", "source/below"][..], &["other", "source/below"], &["source", "gone"]] {
+        run(sources, &[], &settings()).unwrap_err();
+        assert_eq!(standing(), before, "{sources:?}");
+    }
+    // A set of another geometry, behind one whose settings changed.
+    let codes = made.path("codes.csv");
+    fs::write(&codes, format!("pdq,geometry\n{},te512\n", "0f".repeat(32))).unwrap();
+    let options = ReadOptions { geometry: Some(Geometry::Te512), ..ReadOptions::default() };
+    let mut sets = made.known();
+    sets.push(KnownSet::read(&codes, &options).unwrap());
+    let error = run(&["source"], &sets, &IngestSettings { distance: 20, ..settings() }).unwrap_err();
+    assert!(error.contains("codes.csv") && error.contains("geometry"), "{error}");
+    assert_eq!(standing(), before);
+}
+
 #[test]
 fn a_panic_of_the_writer_is_the_error_of_the_run() {
     let made = Made::new(200);
@@ -317,7 +385,10 @@ mod dying {
             made.items("CASE") < before + 4,
             "before all others: only those that were in hand beside it are done"
         );
-        assert!(errors.contains("in hand; each is tried again alone: "), "{errors}");
+        assert!(
+            errors.contains("in hand; where this run comes to them, each is tried again alone: "),
+            "{errors}"
+        );
         assert!(errors.contains("bad.png"), "{errors}");
         let (code, errors) = run(&scan);
         assert_eq!(code, Some(0), "{errors}");
@@ -342,6 +413,32 @@ mod dying {
         assert_eq!((code, errors.contains("bad.png")), (Some(0), false), "{errors}");
     }
 
+    /// Runs over other material, or without a file, do not try it: it stays suspect.
+    #[test]
+    fn what_a_run_does_not_look_for_stays_suspect() {
+        let made = Made::new(5);
+        made.picture("bad.png", 999, b"ABRT");
+        fs::create_dir(made.path("other")).unwrap();
+        fs::write(made.path("other/text"), "no picture").unwrap();
+        let [source, other, case] = ["source", "other", "CASE"].map(|name| made.name(name));
+        let scan = |source: &str, more: &[&str]| {
+            run(&[&["scan", source, "--case", &case, "--progress", "none"][..], more].concat())
+        };
+        assert_eq!(scan(&source, &[]).0, None);
+        for (source, more) in [(&other, &[][..]), (&source, &["--exclude", "b*.png"][..])] {
+            let (code, errors) = scan(source, more);
+            assert_eq!(code, Some(0), "{errors}");
+            assert!(made.path("CASE/in-hand").exists(), "after {source} {more:?}");
+        }
+        let (code, errors) = scan(&source, &[]);
+        assert_eq!(code, None, "{errors}");
+        assert!(errors.contains("each is tried again alone: ") && errors.contains("bad.png"), "{errors}");
+        // The run that looks for it, and does not find it, forgets it.
+        fs::remove_file(made.path("source/bad.png")).unwrap();
+        assert_eq!(scan(&source, &[]).0, Some(0));
+        assert!(!made.path("CASE/in-hand").exists());
+    }
+
     /// The same for a picture that only its verdict kills: it keeps its code from coefficients, and its hit stays unconfirmed.
     #[test]
     fn what_a_verdict_dies_with_alone_stays_unconfirmed() {
@@ -359,9 +456,13 @@ mod dying {
         assert_eq!(code, Some(0), "{errors}");
         let triage =
             ["triage", &source, "--case", &case, "--known", &known, "--jobs", "2", "--progress", "none"];
-        for told in ["", "each is tried again alone: ", "each is tried again alone: "] {
+        let alone = "each is tried again alone: ";
+        for told in ["", alone, alone] {
             let (code, errors) = run(&triage);
             assert_eq!((code, errors.contains(told)), (None, true), "it dies: {errors}");
+            // A scan verifies nothing, and so clears nobody of it.
+            let (code, errors) = run(&["scan", &source, "--case", &case, "--progress", "none"]);
+            assert_eq!(code, Some(0), "{errors}");
         }
         let (code, errors) = run(&triage);
         assert_eq!(code, Some(0), "{errors}");
@@ -426,5 +527,32 @@ mod dying {
         let (code, errors) = ended(&child.wait_with_output().unwrap());
         assert!(pressed.elapsed() < Duration::from_secs(2), "{:?}", pressed.elapsed());
         assert_eq!(code, Some(130), "{errors}");
+    }
+
+    /// Stacks that do not come to an end are given up, and the run is recorded as interrupted, not as one that died.
+    #[test]
+    fn ctrl_c_ends_stacks_that_are_held_up() {
+        let made = Made::new(10);
+        let (source, case) = (made.name("source"), made.name("CASE"));
+        assert_eq!(run(&["scan", &source, "--case", &case, "--quiet"]).0, Some(0));
+        let mut stack = command(&["stack", "--case", &case, "--quiet"]);
+        let child = stack.env(STACKS_HANG, "1").spawn().unwrap();
+        let connection = Connection::open(made.path("CASE").join("case.sqlite")).unwrap();
+        let state = || {
+            let query = "SELECT state FROM run WHERE command = 'stack'";
+            connection.query_row(query, [], |row| row.get::<_, String>(0)).unwrap_or_default()
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while state() != "running" {
+            assert!(Instant::now() < deadline, "it does not begin");
+            thread::sleep(Duration::from_millis(20));
+        }
+        thread::sleep(Duration::from_millis(100));
+        interrupt(&child, "-INT");
+        let pressed = Instant::now();
+        let (code, errors) = ended(&child.wait_with_output().unwrap());
+        assert!(pressed.elapsed() < Duration::from_secs(2), "{:?}", pressed.elapsed());
+        assert_eq!(code, Some(130), "{errors}");
+        assert_eq!(state(), "interrupted");
     }
 }

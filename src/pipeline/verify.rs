@@ -88,6 +88,7 @@ pub(super) struct Judged {
     pub hits: Vec<ContentHits>,
     /// Codes from pixels, with the number of their subject.
     pub exact: Vec<(usize, PictureHash)>,
+    /// None where the contents are to be judged again.
     pub counts: VerdictCounts,
     /// Whether every candidate was looked at; `hits` is empty where not.
     pub complete: bool,
@@ -104,6 +105,17 @@ pub(super) struct VerdictCounts {
     pub refuted: u64,
     /// Not to be decoded.
     pub unjudged: u64,
+}
+
+impl VerdictCounts {
+    /// Counts contents that were decoded, by whether these hits have them.
+    pub fn add(&mut self, hits: &[ContentHits], decoded: impl Iterator<Item = [u8; 32]>) {
+        let by_code: HashSet<[u8; 32]> =
+            hits.iter().filter(|hits| has_code_hit(hits)).map(|hits| hits.sha256).collect();
+        for sha256 in decoded {
+            *(if by_code.contains(&sha256) { &mut self.confirmed } else { &mut self.refuted }) += 1;
+        }
+    }
 }
 
 /// How candidates are decoded.
@@ -177,12 +189,13 @@ impl<'a> Trial<'a> {
                 Some(hits) => judged.hits = hits,
                 None => judged.too_many = true,
             }
-            let by_code: HashSet<[u8; 32]> =
-                judged.hits.iter().filter(|hits| has_code_hit(hits)).map(|hits| hits.sha256).collect();
-            for (subject, _) in &judged.exact {
-                let hit = by_code.contains(&self.subjects[*subject].digests.sha256);
-                *(if hit { &mut judged.counts.confirmed } else { &mut judged.counts.refuted }) += 1;
-            }
+        }
+        if judged.complete && !judged.too_many {
+            let decoded = judged.exact.iter().map(|&(subject, _)| self.subjects[subject].digests.sha256);
+            judged.counts.add(&judged.hits, decoded);
+        } else {
+            // They are tried again, and counted then.
+            judged.counts = VerdictCounts::default();
         }
         judged
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::Sender;
 
 use super::finish::Finding;
-use super::ingest::{Run, source_error};
+use super::ingest::{Pass, Run, source_error};
 use super::profile::{Stage, Stopwatch};
 use super::progress::Progress;
 use super::reader::{Grouper, Listed};
@@ -28,8 +28,7 @@ pub(super) struct Walkers<'a> {
     pub run: &'a Run<'a>,
     pub cancel: &'a CancelToken,
     pub roots: &'a [(SourceId, PathBuf)],
-    /// All that is visited, where there are any.
-    pub only: &'a [(usize, Entry)],
+    pub pass: Pass<'a>,
     pub tree: Tree,
     /// Files that the case knew with another size or time of change.
     pub changed: AtomicU64,
@@ -66,19 +65,13 @@ impl<'a> Walker<'a> {
     /// A source cannot be looked at, or the case cannot be read.
     pub fn run(mut self) -> Result<(), PipelineError> {
         let shared = self.shared;
-        for (source, entry) in shared.only {
-            self.visit(*source, entry.clone());
-        }
-        // A folder without files asks no visitor whether to go on.
-        while shared.only.is_empty()
-            && !shared.cancel.is_cancelled()
-            && let Some(branch) = shared.tree.next()
-        {
-            let source = branch.source();
-            self.go_on();
-            let listed = branch.list(&mut |source, entry| self.visit(source, entry));
-            self.wait();
-            listed.map_err(|error| source_error(&shared.roots[source].1, error))?;
+        match &shared.pass {
+            Pass::Suspects(entries) => {
+                for (source, entry) in *entries {
+                    self.visit(*source, entry.clone());
+                }
+            }
+            Pass::All { .. } => self.list()?,
         }
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -87,6 +80,21 @@ impl<'a> Walker<'a> {
         if !rest.is_empty() {
             // Nobody left to read for: the run has ended for a reason that others tell.
             let _ = self.files.send(rest);
+        }
+        Ok(())
+    }
+
+    fn list(&mut self) -> Result<(), PipelineError> {
+        let shared = self.shared;
+        // A folder without files asks no visitor whether to go on.
+        while !shared.cancel.is_cancelled()
+            && let Some(branch) = shared.tree.next()
+        {
+            let source = branch.source();
+            self.go_on();
+            let listed = branch.list(&mut |source, entry| self.visit(source, entry));
+            self.wait();
+            listed.map_err(|error| source_error(&shared.roots[source].1, error))?;
         }
         Ok(())
     }
@@ -113,10 +121,12 @@ impl<'a> Walker<'a> {
             run.progress.exclude(&entry.stamp);
             return true;
         }
+        // A suspect was counted by the pass that tried it.
+        let counted = matches!(&self.shared.pass, Pass::All { tried } if tried.contains(&(source, &entry.relative[..])));
         let source = self.shared.roots[source].0;
         match self.state(source, &entry) {
             Ok(ItemState::Done) => {
-                Progress::add(&run.progress.files_skipped, 1);
+                Progress::add(&run.progress.files_skipped, u64::from(!counted));
                 return true;
             }
             Ok(ItemState::Changed) => Progress::add(&self.shared.changed, 1),

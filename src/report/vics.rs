@@ -9,12 +9,12 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::export::ExportError;
 use crate::case::{CaseReader, MediaRow};
+use crate::known::members::{Member, Members};
 use crate::source::name::escape;
 
 /// Which of the model's two documents.
@@ -26,41 +26,30 @@ pub enum VicsForm {
     Case,
 }
 
-/// Fields of a record in their order, with their values as they are spelled.
-struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("a record")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Vec::new();
-                while let Some((key, value)) = members.next_entry::<String, &'de RawValue>()? {
-                    fields.push((Cow::Owned(key), value));
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(FieldsVisitor)
-    }
-}
+/// Fields of a record in their order, as they are spelled.
+struct Fields<'a>(Vec<Member<'a>>);
 
 impl<'a> Fields<'a> {
     /// The fields of a record of this model; `None` for one of another.
     fn of(record: &'a str) -> Option<Self> {
-        let fields: Self = serde_json::from_str(record).ok()?;
+        let fields = Self(Members::of(record)?.0);
         fields.get("MediaID").is_some().then_some(fields)
     }
 
     /// A field, whatever case its name is in.
     fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+        self.0.iter().find(|field| field.name().eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+
+    /// What a field says, however it is spelled; empty where it says nothing.
+    fn said(&self, name: &str) -> String {
+        let value = self.get(name).map_or("", RawValue::get).trim_matches('"').to_ascii_lowercase();
+        if value == "null" { String::new() } else { value }
+    }
+
+    /// Whether a record of the same bytes says the same of them.
+    fn agrees(&self, other: &Self) -> bool {
+        SAID.iter().all(|name| self.said(name) == other.said(name))
     }
 
     fn media_id(&self) -> Option<u64> {
@@ -115,17 +104,33 @@ impl Numbers {
     }
 }
 
-/// Writes the media of a case and returns how many there are.
+/// What records say of their bytes, and not of themselves.
+const SAID: [&str; 5] = ["Category", "VictimIdentified", "OffenderIdentified", "IsDistributed", "Series"];
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VicsCounts {
+    /// Media.
+    pub media: u64,
+    /// Of them, those of which another record says something else than the one that was copied.
+    pub disputed: u64,
+}
+
+/// Writes the media of a case and returns how many there are. Of several records of a medium the first is copied, by the set's name and its
+/// number in it: one made of several would be nobody's.
 ///
 /// # Errors
 /// The case cannot be read, or the sink failed.
-pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<u64, ExportError> {
+pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<VicsCounts, ExportError> {
     let _snapshot = case.snapshot()?;
-    let (mut numbers, mut count) = (Numbers::default(), 0);
+    let (mut numbers, mut counts) = (Numbers::default(), VicsCounts::default());
     case.for_each_media_records(|records| {
-        count += 1;
-        let given = records.iter().find_map(|record| Fields::of(record));
-        numbers.records.extend(given.and_then(|record| record.media_id()));
+        counts.media += 1;
+        let mut given = records.iter().filter_map(|record| Fields::of(record));
+        if let Some(first) = given.next() {
+            counts.disputed += u64::from(given.any(|other| !first.agrees(&other)));
+            numbers.records.extend(first.media_id());
+        }
         Ok::<(), ExportError>(())
     })?;
     numbers.next = numbers.records.iter().max().map_or(1, |most| most.checked_add(1).unwrap_or(1));
@@ -146,7 +151,7 @@ pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<u
             "ContactName": text(identity.examiner),
             "SourceApplicationName": "Tamis",
             "SourceApplicationVersion": env!("CARGO_PKG_VERSION"),
-            "TotalMediaFiles": count,
+            "TotalMediaFiles": counts.media,
         });
         let head = head.to_string();
         write!(out, "{},\"Media\":[", head.trim_end_matches('}'))?;
@@ -161,7 +166,7 @@ pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<u
         write!(out, "\n]}}")?;
     }
     writeln!(out, "\n]}}")?;
-    Ok(count)
+    Ok(counts)
 }
 
 /// The name of a code from JPEG coefficients, which may be some bits off: readers of PDQ codes pass over it.
@@ -183,20 +188,21 @@ fn write_media(
     match &record {
         Some(record) => {
             let mut coded = false;
-            for (key, value) in &record.0 {
+            for field in &record.0 {
+                let (name, value) = (field.name(), field.value);
                 let taken =
                     |numbers: &mut Numbers| record.media_id().is_some_and(|number| !numbers.take(number));
-                if key.eq_ignore_ascii_case("MediaID") && taken(numbers) {
+                if name.eq_ignore_ascii_case("MediaID") && taken(numbers) {
                     let own = numbers.own();
-                    object.value(key, &own)?;
-                } else if key.eq_ignore_ascii_case("AlternativeHashes") {
+                    object.value(&name, &own)?;
+                } else if name.eq_ignore_ascii_case("AlternativeHashes") {
                     coded = true;
-                    object.field(key)?;
+                    object.written(field.key)?;
                     write_hashes(value, media, object.out)?;
-                } else if form == VicsForm::Case && key.eq_ignore_ascii_case("MediaFiles") {
+                } else if form == VicsForm::Case && name.eq_ignore_ascii_case("MediaFiles") {
                     // Files of another case; those of this one follow.
                 } else {
-                    object.field(key)?;
+                    object.written(field.key)?;
                     object.out.write_all(value.get().as_bytes())?;
                 }
             }
@@ -286,15 +292,22 @@ struct Object<'a> {
 }
 
 impl Object<'_> {
-    fn field(&mut self, name: &str) -> io::Result<()> {
-        self.out.write_all(if self.begun { b"," } else { b"{" })?;
-        self.begun = true;
-        serde_json::to_writer(&mut *self.out, name)?;
+    /// Begins a field whose name is written so.
+    fn written(&mut self, key: &RawValue) -> io::Result<()> {
+        self.next()?;
+        self.out.write_all(key.get().as_bytes())?;
         self.out.write_all(b":")
     }
 
+    fn next(&mut self) -> io::Result<()> {
+        let begun = std::mem::replace(&mut self.begun, true);
+        self.out.write_all(if begun { b"," } else { b"{" })
+    }
+
     fn value(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
-        self.field(name)?;
+        self.next()?;
+        serde_json::to_writer(&mut *self.out, name)?;
+        self.out.write_all(b":")?;
         Ok(serde_json::to_writer(&mut *self.out, value)?)
     }
 

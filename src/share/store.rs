@@ -73,8 +73,9 @@ impl KeyStore {
     /// The public half of the own key; `None` where there is none yet.
     ///
     /// # Errors
-    /// A file that is damaged or cannot be read, or only one half is there.
+    /// A file that is damaged or cannot be read, only one half is there, or others can change what is in the folder.
     pub fn own(&self) -> Result<Option<PublicKey>, ShareError> {
+        refuse_changed_by_others(&self.folder)?;
         let is_missing = |path: &Path| path.try_exists().is_ok_and(|exists| !exists);
         let (private, public) = (self.folder.join(PRIVATE), self.public_file());
         let half = |missing: &Path, there: &Path| {
@@ -89,7 +90,7 @@ impl KeyStore {
             (true, true) => Ok(None),
             (false, true) => Err(half(&public, &private)),
             (true, false) => Err(half(&private, &public)),
-            (false, false) => read_public(&public).map(Some),
+            (false, false) => read_kept(&public).map(Some),
         }
     }
 
@@ -110,7 +111,7 @@ impl KeyStore {
     /// Keeps a new key, encrypted with a passphrase.
     ///
     /// # Errors
-    /// There is a key already, or the system says no.
+    /// There is a key already, others can change what is in the folder, or the system says no.
     pub fn keep(&self, key: &PrivateKey, passphrase: &SecretString) -> Result<(), ShareError> {
         self.refuse_existing()?;
         make_private_folder(&self.folder)?;
@@ -139,8 +140,10 @@ impl KeyStore {
     /// The own key.
     ///
     /// # Errors
-    /// There is none, the passphrase is wrong, the file is damaged, or the public half beside it is not its own.
+    /// There is none, the passphrase is wrong, the file is damaged, the public half beside it is not its own, or others can read or
+    /// change what is in the folder.
     pub fn unlock(&self, passphrase: &SecretString) -> Result<PrivateKey, ShareError> {
+        refuse_changed_by_others(&self.folder)?;
         let path = self.folder.join(PRIVATE);
         let refused =
             |reason: &str| ShareError::Refused(format!("the private key {}: {reason}", escape_path(&path)));
@@ -181,9 +184,11 @@ impl KeyStore {
     /// The keys of partners, by fingerprint.
     ///
     /// # Errors
-    /// A file that is damaged or cannot be read.
+    /// A file that is damaged or cannot be read, or that others can change.
     pub fn trusted(&self) -> Result<Vec<PublicKey>, ShareError> {
         let folder = self.folder.join(TRUSTED);
+        refuse_changed_by_others(&self.folder)?;
+        refuse_changed_by_others(&folder)?;
         let failed = |error| ShareError::io("cannot list the trusted keys in", &folder, error);
         let listing = match fs::read_dir(&folder) {
             Ok(listing) => listing,
@@ -194,7 +199,7 @@ impl KeyStore {
         for entry in listing {
             let path = entry.map_err(failed)?.path();
             if path.extension().is_some_and(|extension| extension == "json") {
-                keys.push(read_public(&path)?);
+                keys.push(read_kept(&path)?);
             }
         }
         keys.sort_by(|a: &PublicKey, b| a.fingerprint.cmp(&b.fingerprint));
@@ -261,28 +266,122 @@ pub fn read_public(path: &Path) -> Result<PublicKey, ShareError> {
         .map_err(|reason| ShareError::Refused(format!("key file {}: {reason}", escape_path(path))))
 }
 
-/// Says what is wrong with a file that holds a secret and that others may read or change; `None` where only its owner may, where the
+/// Reads a public key of the folder, which is what others may not change.
+fn read_kept(path: &Path) -> Result<PublicKey, ShareError> {
+    refuse_changed_by_others(path)?;
+    read_public(path)
+}
+
+/// Says what is wrong with a file that holds a secret and that others may read or change; `None` where only this user may, where the
 /// system has no permissions of that kind, and of what is no regular file, such as a pipe from a program that keeps passphrases.
 ///
 /// # Errors
 /// The system's.
 pub fn open_to_others(file: &File, path: &Path) -> io::Result<Option<String>> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let reason = match access::of_others(&metadata, 0o077) {
+        None => return Ok(None),
+        Some(access::Others::Owner(owner, user)) => format!(
+            "it belongs to another user (uid {owner}), who can read it, and this program runs as uid {user}; run it as that user, or \
+             make the file yours with `chown`, and consider whether somebody has read it"
+        ),
+        Some(access::Others::Mode(mode)) => format!(
+            "other users have access to it (mode {mode:04o}); make it yours alone with `chmod 600`, and consider whether somebody has \
+             read it"
+        ),
+    };
+    Ok(Some(format!("{}: {reason}", escape_path(path))))
+}
+
+/// Refuses a folder of keys, or a public key in it, that others can change: they could put a key of theirs in a partner's place. What is
+/// not there is left to who looks for it.
+fn refuse_changed_by_others(path: &Path) -> Result<(), ShareError> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(ShareError::io("cannot look at", path, error)),
+    };
+    let (reason, way_out) = match access::of_others(&metadata, 0o022) {
+        None => return Ok(()),
+        Some(access::Others::Owner(owner, user)) => (
+            format!("it belongs to another user (uid {owner}), and this program runs as uid {user}"),
+            "run it as that user, or make it yours with `chown`",
+        ),
+        Some(access::Others::Mode(mode)) => {
+            (format!("other users can change it (mode {mode:04o})"), "make it yours alone with `chmod go-w`")
+        }
+    };
+    Err(ShareError::Refused(format!(
+        "{}: {reason}, and so put keys of their own in the place of others; {way_out}, and compare the fingerprints of the keys there \
+         with their owners",
+        escape_path(path)
+    )))
+}
+
+/// Who else has access to a file or folder, where the system says it by owners and modes.
+mod access {
+    use std::fs::Metadata;
+
+    /// Why it is not this user's alone.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) enum Others {
+        /// Another user owns it, whatever the mode says; and who this one is.
+        Owner(u32, u32),
+        /// The mode gives others more than they may have.
+        Mode(u32),
+    }
+
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let metadata = file.metadata()?;
-        let mode = metadata.permissions().mode() & 0o777;
-        if metadata.is_file() && mode & 0o077 != 0 {
-            return Ok(Some(format!(
-                "{}: other users have access to it (mode {mode:04o}); make it yours alone with `chmod 600`, and consider whether \
-                 somebody has read it",
-                escape_path(path)
-            )));
+    pub(super) fn of_others(metadata: &Metadata, refused: u32) -> Option<Others> {
+        use std::os::unix::fs::MetadataExt;
+        let user = rustix::process::geteuid().as_raw();
+        // Only who is root already can make it say what is not so.
+        let sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
+        judge((metadata.uid(), metadata.mode() & 0o777), (user, sudo), refused)
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn of_others(_metadata: &Metadata, _refused: u32) -> Option<Others> {
+        None
+    }
+
+    /// Root can read and change everything, so that what is root's is nobody else's; and who called `sudo` is who root is.
+    #[cfg(unix)]
+    fn judge((owner, mode): (u32, u32), (user, sudo): (u32, Option<u32>), refused: u32) -> Option<Others> {
+        let is_own = owner == user || owner == 0 || user == 0 && sudo == Some(owner);
+        if !is_own {
+            Some(Others::Owner(owner, user))
+        } else if mode & refused != 0 {
+            Some(Others::Mode(mode))
+        } else {
+            None
         }
     }
-    #[cfg(not(unix))]
-    let _ = (file, path);
-    Ok(None)
+
+    #[cfg(all(test, unix))]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn what_another_user_owns_is_not_ones_own_whatever_its_mode() {
+            let (jo, eve) = (1000, 1001);
+            let secret = |owner, mode, user, sudo| judge((owner, mode), (user, sudo), 0o077);
+            assert_eq!(secret(jo, 0o600, jo, None), None);
+            assert_eq!(secret(jo, 0o640, jo, None), Some(Others::Mode(0o640)));
+            assert_eq!(secret(eve, 0o600, jo, None), Some(Others::Owner(eve, jo)));
+            // Root reads everybody's files, which does not make them its own.
+            assert_eq!(secret(jo, 0o600, 0, None), Some(Others::Owner(jo, 0)));
+            assert_eq!(secret(jo, 0o600, 0, Some(jo)), None);
+            assert_eq!(secret(eve, 0o600, 0, Some(jo)), Some(Others::Owner(eve, 0)));
+            assert_eq!(secret(eve, 0o600, jo, Some(eve)), Some(Others::Owner(eve, jo)));
+            assert_eq!(secret(0, 0o600, jo, None), None);
+            assert_eq!(judge((jo, 0o755), (jo, None), 0o022), None);
+            assert_eq!(judge((jo, 0o775), (jo, None), 0o022), Some(Others::Mode(0o775)));
+        }
+    }
 }
 
 /// Reads a file of a key's size. A `private` one is refused where others have access to it.

@@ -1,38 +1,47 @@
 //! Listing sources with several threads: every name once, in no order, links not followed.
 
-use std::collections::HashSet;
+use std::collections::{BinaryHeap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::folder::{self, Folder, Found, Look};
-use super::walk::{Entry, MAX_OPEN, entry, push_name, unlistable};
+use super::walk::{Entry, MAX_OPEN, entry, is_too_deep, push_name, too_deep, unlistable};
 
-/// Folders that wait to be listed, at most; beyond them a walker goes down at once instead of remembering.
+/// Folders that wait to be listed, at most, and bytes of their paths; beyond them a walker goes down at once instead of remembering.
 const MAX_WAITING: usize = 4096;
+const MAX_WAITING_BYTES: usize = 32 << 20;
 /// From paths of so many bytes on a walker goes down at once, from handle to handle, as far as [`MAX_OPEN`] lets it: a folder that
 /// waits is opened by its path, of which the system takes so much at a time (`super::folder`).
 const LONG: usize = 1024;
 /// Names of one folder that are sorted and looked at together.
 const CHUNK: usize = 1024;
+/// Bytes for names of folders that a walker lists later because it has as many open as it may; and how many names there is always room for.
+const LATER_BYTES: usize = 8 << 20;
+const ALWAYS_LATER: usize = 16;
+/// What a name takes beside its bytes.
+const NAME_BYTES: usize = 48;
 
 /// The sources of a run, while walkers list them. Each walker takes folders with [`Tree::next`] until there
 /// are none, and lists them.
 ///
-/// What is held is bounded by constants, not by what the sources hold: folders waiting, and a chunk of names
-/// for each folder that a walker has open. Only the branches more than `MAX_OPEN` folders below a place where
-/// `MAX_WAITING` others waited come on top.
+/// What is held is bounded by constants, not by what the sources hold: folders waiting; for each walker a chunk of names
+/// for each folder that it has open; and below those names of folders that it lists later.
 #[derive(Debug)]
 pub struct Tree {
     state: Mutex<State>,
     changed: Condvar,
     max_waiting: usize,
+    later_bytes: usize,
     failed_before: HashSet<(usize, Vec<u8>)>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<Branch>,
+    /// Bytes of their paths.
+    waiting_bytes: usize,
     /// Branches that walkers have in hand, and that may bring more.
     taken: usize,
     stopped: bool,
@@ -49,6 +58,70 @@ struct Branch {
     relative: Vec<u8>,
 }
 
+impl Branch {
+    /// A folder in this one.
+    fn child(&self, name: &OsStr) -> Self {
+        let mut relative = Vec::with_capacity(self.relative.len() + 1 + name.len());
+        relative.extend_from_slice(&self.relative);
+        push_name(&mut relative, name);
+        Self { source: self.source, path: self.path.join(name), relative }
+    }
+
+    fn bytes(&self) -> usize {
+        self.path.as_os_str().len() + self.relative.len()
+    }
+}
+
+/// Names of folders in a folder, the first in the order of their bytes of those behind a name: as many as there is room for.
+#[derive(Debug)]
+struct Later {
+    names: BinaryHeap<OsString>,
+    bytes: usize,
+    room: usize,
+    behind: Option<OsString>,
+    /// Whether there are more, behind them.
+    more: bool,
+}
+
+impl Later {
+    fn new(room: usize, behind: Option<OsString>) -> Self {
+        Self { names: BinaryHeap::new(), bytes: 0, room, behind, more: false }
+    }
+
+    fn is_wanted(&self, name: &OsStr) -> bool {
+        self.behind.as_ref().is_none_or(|behind| name > behind.as_os_str())
+    }
+
+    fn add(&mut self, name: OsString) {
+        self.bytes += name.len() + NAME_BYTES;
+        self.names.push(name);
+        while self.bytes > self.room && self.names.len() > ALWAYS_LATER {
+            self.more = true;
+            self.bytes -= self.names.pop().map_or(0, |last| last.len() + NAME_BYTES);
+        }
+    }
+
+    /// As a level of folders that are listed one by one; `None` of none. `above` is the length of the raw name of the folder above.
+    fn level(self, above: usize) -> Option<Level> {
+        let last = self.names.peek()?.clone();
+        let mut names = self.names.into_sorted_vec();
+        names.reverse();
+        Some(Level { names, bytes: self.bytes, more: self.more.then_some(last), above })
+    }
+}
+
+/// Folders in a folder that are listed one by one, with that one closed.
+#[derive(Debug)]
+struct Level {
+    /// The next one last.
+    names: Vec<OsString>,
+    /// What they took at first.
+    bytes: usize,
+    /// The last of them, where there are more behind it: for those the folder is listed again.
+    more: Option<OsString>,
+    above: usize,
+}
+
 /// A branch in the hands of a walker.
 #[derive(Debug)]
 pub struct Taken<'a> {
@@ -60,16 +133,18 @@ impl Tree {
     /// `sources` are folders or single files; entries name them by their place in it.
     #[must_use]
     pub fn new(sources: &[PathBuf]) -> Self {
-        Self::with_limit(sources, MAX_WAITING)
+        Self::with_limits(sources, MAX_WAITING, LATER_BYTES)
     }
 
-    fn with_limit(sources: &[PathBuf], max_waiting: usize) -> Self {
+    fn with_limits(sources: &[PathBuf], max_waiting: usize, later_bytes: usize) -> Self {
         let branch =
             |(source, path): (usize, &PathBuf)| Branch { source, path: path.clone(), relative: Vec::new() };
         // The last that waits is taken first.
-        let waiting = sources.iter().enumerate().rev().map(branch).collect();
-        let state = State { waiting, ..State::default() };
-        Self { state: Mutex::new(state), changed: Condvar::new(), max_waiting, failed_before: HashSet::new() }
+        let waiting: Vec<Branch> = sources.iter().enumerate().rev().map(branch).collect();
+        let waiting_bytes = waiting.iter().map(Branch::bytes).sum();
+        let state = Mutex::new(State { waiting, waiting_bytes, ..State::default() });
+        let failed_before = HashSet::new();
+        Self { state, changed: Condvar::new(), max_waiting, later_bytes, failed_before }
     }
 
     /// Notes which of these folders, as the place of their source in the list and their raw bytes below it, are listed to their end
@@ -98,6 +173,7 @@ impl Tree {
             // The last found first: down before sideways, which keeps few waiting.
             if let Some(branch) = state.waiting.pop() {
                 state.taken += 1;
+                state.waiting_bytes -= branch.bytes();
                 return Some(Taken { tree: self, branch });
             }
             if state.taken == 0 {
@@ -113,26 +189,136 @@ impl Tree {
         self.changed.notify_all();
     }
 
-    /// Lets a folder wait for any walker; gives it back where the walker is to list it itself. Deeper ones than [`MAX_OPEN`] wait after
-    /// all: open files are scarcer than memory.
+    /// Lets a folder wait for any walker; gives it back where the walker is to list it itself.
     fn leave(&self, branch: Branch, open: usize) -> Option<Branch> {
+        // By handles it is reached at once, however long its path is.
+        let is_nearer = branch.path.as_os_str().len() >= LONG && open < MAX_OPEN;
+        let bytes = branch.bytes();
         let mut state = self.lock();
-        let go_down = state.waiting.len() >= self.max_waiting || branch.path.as_os_str().len() >= LONG;
-        if go_down && open < MAX_OPEN {
+        if is_nearer
+            || state.waiting.len() >= self.max_waiting
+            || state.waiting_bytes + bytes > MAX_WAITING_BYTES
+        {
             return Some(branch);
         }
         state.waiting.push(branch);
+        state.waiting_bytes += bytes;
         drop(state);
         self.changed.notify_one();
         None
     }
 
-    /// Returns whether to go on.
+    /// Lists a folder and those below it that no other walker is left. Returns whether to go on.
     fn list(
         &self,
         branch: &Branch,
         opened: io::Result<Folder>,
         open: usize,
+        visit: &mut dyn FnMut(usize, Entry) -> bool,
+    ) -> bool {
+        let mut later = Later::new(self.later_bytes / 2, None);
+        // The folder is closed when it is listed.
+        self.list_folder(branch, opened, open, &mut later, visit) && self.list_later(branch, later, visit)
+    }
+
+    /// Lists what is to be listed later in a folder, and all below it that no other walker is left, with one folder open at a time. It is a
+    /// loop, because folders may be deeper than the stack of a thread.
+    fn list_later(&self, parent: &Branch, later: Later, visit: &mut dyn FnMut(usize, Entry) -> bool) -> bool {
+        let Some(first) = later.level(parent.relative.len()) else { return true };
+        let Branch { source, path, relative } = parent;
+        let mut at = Branch { source: *source, path: path.clone(), relative: relative.clone() };
+        let mut held = first.bytes;
+        let mut levels = vec![first];
+        while let Some(level) = levels.last_mut() {
+            if let Some(name) = level.names.pop() {
+                if self.leave(at.child(&name), MAX_OPEN).is_none() {
+                    continue;
+                }
+                let above = at.relative.len();
+                at.path.push(&name);
+                push_name(&mut at.relative, &name);
+                // Half of what is left, so that there is room for those below.
+                let mut later = Later::new(self.later_bytes.saturating_sub(held) / 2, None);
+                if !self.list_folder(&at, Folder::open(&at.path), MAX_OPEN, &mut later, visit) {
+                    return false;
+                }
+                if let Some(level) = later.level(above) {
+                    held += level.bytes;
+                    levels.push(level);
+                    continue;
+                }
+                at.path.pop();
+                at.relative.truncate(above);
+            } else if let Some(last) = level.more.take() {
+                let (room, above) = (level.bytes, level.above);
+                let mut later = Later::new(room, Some(last));
+                if !self.list_again(&at, &mut later, visit) {
+                    return false;
+                }
+                held -= level.bytes;
+                level.bytes = 0;
+                if let Some(again) = later.level(above) {
+                    held += again.bytes;
+                    *level = again;
+                }
+            } else {
+                let above = level.above;
+                held -= level.bytes;
+                levels.pop();
+                if !levels.is_empty() {
+                    at.path.pop();
+                    at.relative.truncate(above);
+                }
+            }
+        }
+        true
+    }
+
+    /// Lists a folder once more, for the folders in it that there was no room for. Returns whether to go on.
+    fn list_again(
+        &self,
+        branch: &Branch,
+        later: &mut Later,
+        visit: &mut dyn FnMut(usize, Entry) -> bool,
+    ) -> bool {
+        let mut failed = |error: &io::Error| {
+            // It was listed to its end before, and now is not.
+            let folder = (branch.source, &branch.relative);
+            self.lock().read_again.retain(|(source, relative)| (*source, relative) != folder);
+            visit(branch.source, unlistable(&branch.path, &branch.relative, error))
+        };
+        let mut listing = match Folder::open(&branch.path) {
+            Ok(listing) => listing,
+            Err(error) => return failed(&error),
+        };
+        while let Some(child) = listing.next() {
+            match child {
+                Ok(child) if later.is_wanted(&child.name) => {
+                    let is_folder =
+                        child.is_folder || listing.look(&child).as_ref().is_ok_and(Look::is_folder);
+                    if is_folder && !is_too_deep(&branch.child(&child.name).relative) {
+                        later.add(child.name);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    if !failed(&error) {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Lists one folder: what is in it is visited, and folders are left to other walkers or gone into; where as many are open as may be, all
+    /// are put aside for `later`. Returns whether to go on.
+    fn list_folder(
+        &self,
+        branch: &Branch,
+        opened: io::Result<Folder>,
+        open: usize,
+        later: &mut Later,
         visit: &mut dyn FnMut(usize, Entry) -> bool,
     ) -> bool {
         let failed = |error: &io::Error| unlistable(&branch.path, &branch.relative, error);
@@ -163,7 +349,7 @@ impl Tree {
             }
             sort_by_place(&mut chunk);
             for child in chunk {
-                if !self.look_at(branch, &listing, &child, open, visit) {
+                if !self.look_at((branch, &listing, open), child, later, visit) {
                     return false;
                 }
             }
@@ -179,25 +365,26 @@ impl Tree {
 
     fn look_at(
         &self,
-        parent: &Branch,
-        folder: &Folder,
-        child: &Found,
-        open: usize,
+        (parent, folder, open): (&Branch, &Folder, usize),
+        child: Found,
+        later: &mut Later,
         visit: &mut dyn FnMut(usize, Entry) -> bool,
     ) -> bool {
-        let path = parent.path.join(&child.name);
-        let mut relative = Vec::with_capacity(parent.relative.len() + 1 + child.name.len());
-        relative.extend_from_slice(&parent.relative);
-        push_name(&mut relative, &child.name);
-        let looked = (!child.is_folder).then(|| folder.look(child));
-        match looked.filter(|looked| !looked.as_ref().is_ok_and(Look::is_folder)) {
-            Some(looked) => visit(parent.source, entry(path, relative, looked)),
-            None => {
-                let branch = Branch { source: parent.source, path, relative };
-                self.leave(branch, open)
-                    .is_none_or(|branch| self.list(&branch, folder.enter(child), open + 1, visit))
-            }
+        let branch = parent.child(&child.name);
+        let looked = (!child.is_folder).then(|| folder.look(&child));
+        if let Some(looked) = looked.filter(|looked| !looked.as_ref().is_ok_and(Look::is_folder)) {
+            return visit(parent.source, entry(branch.path, branch.relative, looked));
         }
+        if is_too_deep(&branch.relative) {
+            return visit(parent.source, too_deep(&branch.path, &branch.relative));
+        }
+        if open >= MAX_OPEN {
+            // Whoever lists this folder again for more of them takes all that are behind a name: none of those may be left to others yet.
+            later.add(child.name);
+            return true;
+        }
+        let own = self.leave(branch, open);
+        own.is_none_or(|branch| self.list(&branch, folder.enter(&child), open + 1, visit))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -329,8 +516,99 @@ mod tests {
         expected.sort_by(|(a, x), (b, y)| (a, &x.path).cmp(&(b, &y.path)));
         assert_eq!(expected.len(), if cfg!(unix) { 2063 } else { 2061 });
         for (walkers, max_waiting) in [(1, MAX_WAITING), (4, MAX_WAITING), (1, 0), (3, 0), (3, 2)] {
-            let tree = Tree::with_limit(&sources, max_waiting);
-            assert!(listed(&tree, walkers) == expected, "{walkers} walkers, {max_waiting} may wait");
+            for later_bytes in [LATER_BYTES, 0] {
+                let tree = Tree::with_limits(&sources, max_waiting, later_bytes);
+                let what =
+                    format!("{walkers} walkers, {max_waiting} may wait, {later_bytes} bytes for later");
+                assert!(listed(&tree, walkers) == expected, "{what}");
+                assert_eq!(tree.lock().waiting_bytes, 0, "{what}");
+            }
+        }
+    }
+
+    /// Many folders side by side, farther down than a walker has open: neither they nor their names are all remembered.
+    #[test]
+    fn what_waits_is_bounded_however_deep_it_lies() {
+        // In the last folder that a walker has open, and below it.
+        for depth in [MAX_OPEN - 1, MAX_OPEN + 3] {
+            let folder = tempfile::tempdir().unwrap();
+            let deep = folder.path().join("deep/".repeat(depth));
+            for number in 0..200 {
+                for below in ["a", "b/c"] {
+                    fs::create_dir_all(deep.join(format!("{number}/{below}"))).unwrap();
+                }
+                fs::write(deep.join(format!("{number}/b/c/leaf")), b"").unwrap();
+            }
+            for (max_waiting, later_bytes) in [(0, 0), (0, 2000), (5, 0), (5, 2000)] {
+                let tree = Tree::with_limits(&[folder.path().to_path_buf()], max_waiting, later_bytes);
+                let mut leaves = 0;
+                while let Some(branch) = tree.next() {
+                    let mut visit = |_, _| {
+                        leaves += 1;
+                        assert!(tree.lock().waiting.len() <= max_waiting);
+                        true
+                    };
+                    branch.list(&mut visit).unwrap();
+                }
+                assert_eq!(leaves, 200, "{max_waiting} may wait, {later_bytes} bytes for later");
+            }
+        }
+    }
+
+    #[test]
+    fn names_for_later_are_the_first_that_there_is_room_for() {
+        let names: Vec<OsString> =
+            (0..100).map(|number| format!("{:02}", number * 37 % 100).into()).collect();
+        let mut behind = None;
+        let mut found = Vec::new();
+        loop {
+            let mut later = Later::new(30 * (NAME_BYTES + 2), behind);
+            names
+                .iter()
+                .filter(|name| later.is_wanted(name))
+                .cloned()
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|name| {
+                    later.add(name);
+                    assert!(later.names.len() <= 30);
+                });
+            let Some(mut level) = later.level(0) else { break };
+            while let Some(name) = level.names.pop() {
+                found.push(name);
+            }
+            behind = level.more;
+            if behind.is_none() {
+                break;
+            }
+        }
+        let mut sorted = names;
+        sorted.sort();
+        assert_eq!(found, sorted);
+    }
+
+    /// A folder that is deeper than the longest path is an entry, and what lies above it is listed.
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_too_deep_to_be_listed_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        folder::dig(folder.path(), 200, 170, "bottom", b"x");
+        let first = folder.path().join("d".repeat(200));
+        fs::write(first.join("seen"), b"x").unwrap();
+        let mut walked = Vec::new();
+        walk(folder.path(), &mut |entry| {
+            walked.push((0, entry));
+            true
+        })
+        .unwrap();
+        walked.sort_by(|(_, x), (_, y)| x.path.cmp(&y.path));
+        assert_eq!(walked.len(), 2);
+        let EntryKind::Failed(failure) = &walked[0].1.kind else { panic!("{:?}", walked[0]) };
+        assert_eq!((failure.outcome, walked[0].1.relative.len()), (Outcome::Unreadable, 164 * 201 - 1));
+        assert!(failure.reason.contains("more than 32768 bytes"), "{}", failure.reason);
+        for max_waiting in [MAX_WAITING, 0] {
+            let tree = Tree::with_limits(&[folder.path().to_path_buf()], max_waiting, 0);
+            assert!(listed(&tree, 2) == walked, "{max_waiting} may wait");
         }
     }
 
@@ -360,6 +638,7 @@ mod tests {
         let gone = Branch { source: 0, path: folder.path().join("gone"), relative: b"gone".to_vec() };
         let tree = Tree::new(&[]);
         assert!(tree.leave(gone, 1).is_none());
+        assert!(tree.lock().waiting_bytes > 0);
         let entries = listed(&tree, 1);
         let EntryKind::Failed(failure) = &entries[0].1.kind else { panic!("{entries:?}") };
         assert_eq!((entries.len(), failure.outcome), (1, Outcome::Unreadable));

@@ -13,6 +13,10 @@ use crate::outcome::{Failure, Outcome, Stage};
 /// Folders that a walk holds open: the lowest ones it is in. Those above are opened again when it comes back to them.
 pub(super) const MAX_OPEN: usize = 32;
 
+/// Bytes of the path of a folder below its source, at most, for it to be listed: as many as Windows can write. Every file is stored with
+/// its path, so that without a limit folders in each other would take room that grows with the square of their number.
+const LONGEST_PATH: usize = 32_768;
+
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
@@ -37,7 +41,7 @@ pub struct Entry {
 
 /// Walks a folder or a single file. Entries of a folder come in the order of their names' bytes, folders
 /// among them, so that the order is the same on every run; at most the names of the folders above an
-/// entry are held.
+/// entry are held. A folder whose path is longer than Windows can write is an entry, and is not listed.
 ///
 /// `visit` returns whether to go on.
 ///
@@ -113,6 +117,7 @@ impl Walk {
         push_name(&mut self.relative, &found.name);
         let found = match file {
             Some(looked) => entry(self.path.clone(), self.relative.clone(), looked),
+            None if is_too_deep(&self.relative) => too_deep(&self.path, &self.relative),
             None => match folder.enter(&found) {
                 Ok(folder) => {
                     self.go_down(folder, above);
@@ -169,6 +174,24 @@ pub(super) fn unlistable(folder: &Path, relative: &[u8], error: &io::Error) -> E
         path: folder.to_path_buf(),
         relative: relative.to_vec(),
         kind: EntryKind::Failed(Failure::new(Outcome::Unreadable, Stage::Walk, format!("folder: {error}"))),
+        stamp: FileStamp::default(),
+    }
+}
+
+/// Whether a folder with this raw name below its source is not listed.
+pub(super) const fn is_too_deep(relative: &[u8]) -> bool {
+    relative.len() > LONGEST_PATH
+}
+
+/// The entry of such a folder.
+pub(super) fn too_deep(folder: &Path, relative: &[u8]) -> Entry {
+    let reason = format!(
+        "folder: not listed, because its path below the source has more than {LONGEST_PATH} bytes; scan it as the source of another case"
+    );
+    Entry {
+        path: folder.to_path_buf(),
+        relative: relative.to_vec(),
+        kind: EntryKind::Failed(Failure::new(Outcome::Unreadable, Stage::Walk, reason)),
         stamp: FileStamp::default(),
     }
 }

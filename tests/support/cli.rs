@@ -7,6 +7,10 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// A seizure of all kinds of files, and a list that knows some of them.
+pub const SEIZURE: &str = "tests/data/seizure";
+pub const KNOWN: &str = "tests/data/known.csv";
+
 /// The program, with caches of its own.
 pub fn tamis() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tamis"));

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use rand::prelude::*;
 use tamis::case::{
-    Batch, CaseError, CaseIdentity, CaseStore, ContentHits, ContentRecord, DigestHit, HashSpec, ItemRecord,
-    RecordSource, SetId,
+    Batch, CaseError, CaseIdentity, CaseStore, ContentHits, ContentRecord, DigestHit, HashSpec, HitSettings,
+    ItemRecord, RecordSource, SetId,
 };
 use tamis::decode::{DecodeMode, DecodePath, Derivation, Facts, PictureHash};
 use tamis::known::{KnownSet, ReadOptions, RecordDetails};
-use tamis::matching::VerifyMode;
+use tamis::matching::{DEFAULT_MAX_HITS, VerifyMode};
 use tamis::outcome::{Failure, Outcome, Stage};
 use tamis::pdq::{Code, Geometry, TileHash};
 use tamis::source::{Digests, FileStamp};
@@ -69,7 +69,7 @@ pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
     let identity = CaseIdentity { case_number: Some(number.into()), ..CaseIdentity::default() };
     let mut store = CaseStore::open_or_create(folder, &identity, &spec).unwrap();
     let run = store.begin_run("scan", "{}").unwrap();
-    let source = store.source(&std::env::temp_dir().join("made-seizure")).unwrap();
+    let source = store.sources(&[std::env::temp_dir().join("made-seizure")]).unwrap()[0];
     let mut batch = Batch::default();
     for made in contents {
         let hash = match &made.hash {
@@ -116,7 +116,13 @@ pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
         }
         rows.flush().unwrap();
         let read = KnownSet::read(&list, &ReadOptions::default()).unwrap();
-        let (id, _) = store.known_set(&read, 31, 50, VerifyMode::Auto).unwrap();
+        let hits = HitSettings {
+            distance: 31,
+            min_quality: 50,
+            verify: VerifyMode::Auto,
+            max_hits: DEFAULT_MAX_HITS,
+        };
+        let (id, _) = store.known_set(&read, hits).unwrap();
         batch.hits = known
             .iter()
             .map(|made| ContentHits {

@@ -13,7 +13,7 @@ use crate::cli::rows::was_interrupted;
 use crate::report::case_uco::{self, GraphCounts};
 use crate::report::export::{ExportError, ExportFormat, ExportKind, export};
 use crate::report::pdq_list;
-use crate::report::vics::{self, VicsForm};
+use crate::report::vics::{self, VicsCounts, VicsForm};
 use crate::source::name::escape_path;
 
 /// Runs the command.
@@ -103,7 +103,19 @@ fn run_vics(
     console: &Console,
 ) -> Result<Finished, CliError> {
     refuse_format(command, "vics is always JSON")?;
-    write_and_tell(command, console, |out| Ok(format!("{} media", vics::write(reader, form, out)?)))
+    let mut counts = VicsCounts::default();
+    let finished = write_and_tell(command, console, |out| {
+        counts = vics::write(reader, form, out)?;
+        Ok(format!("{} media", counts.media))
+    })?;
+    if counts.disputed > 0 {
+        console.warning(format!(
+            "of {} media known records do not say the same: the first by the set's name and its number is exported, and `tamis export \
+             hits` lists what all of them say",
+            counts.disputed
+        ));
+    }
+    Ok(finished)
 }
 
 /// A list that `--known` and `tamis join` read.

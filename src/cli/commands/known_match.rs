@@ -19,7 +19,7 @@ use crate::known::compare::{
     RecordPair, compare,
 };
 use crate::known::profile::Meaning;
-use crate::known::{SetFile, StoredRecord, publisher_id};
+use crate::known::{SetError, SetFile, StoredRecord, publisher_id};
 use crate::matching::JoinSettings;
 use crate::report::columns::{Cell, Column, Kind};
 use crate::source::name::{escape, escape_path};
@@ -38,8 +38,14 @@ pub(super) fn run(command: &KnownMatch, common: &Common, console: &Console) -> R
     let resources = Resources::resolve(common, &[]);
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
-    let read = |set| ComparedSet::new(set, command.min_quality).map_err(CliError::failed);
-    let sides = [read(&left)?, read(&right)?];
+    let read = |set| ComparedSet::new(set, command.min_quality, &|| cancel.is_cancelled());
+    let sides = match read(&left).and_then(|left| Ok([left, read(&right)?])) {
+        Err(SetError::Cancelled) => {
+            console.note("interrupted: the sets were not read to their end");
+            return Ok(Finished::Interrupted);
+        }
+        sides => sides.map_err(CliError::failed)?,
+    };
     tell_aside(&sides, command.min_quality, console);
     let backend = resources.start_backend(sides[1].codes(), console)?;
     let settings = CompareSettings {

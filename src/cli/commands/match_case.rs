@@ -4,14 +4,13 @@ use std::time::Instant;
 
 use crate::case::CaseStore;
 use crate::cli::args::{Common, Match};
-use crate::cli::config::{MAX_SIDE, Matching, Resources, RunSettings, hash_spec};
+use crate::cli::config::{Matching, Resources, RunSettings, hash_spec};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
 use crate::pipeline::{IngestSettings, Progress, match_stored};
-use crate::source::Excludes;
 
 use super::priorities::{read_rules, set_priorities};
 use super::run::{Telling, begin, code_count, finish, read_known_sets, write_summary};
@@ -48,29 +47,27 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     };
     let progress = Progress::default();
     let run = begin(&mut store, &command.case, "match", &settings, &progress, console)?;
+    let Matching { distance, min_quality, verify, max_hits_per_item: max_hits, .. } = matching;
     let match_settings = IngestSettings {
-        jobs: resources.jobs,
-        io_jobs: resources.io_jobs,
-        max_memory: resources.max_memory,
         geometry,
         decode,
-        max_side: MAX_SIDE,
-        distance: matching.distance,
-        min_quality: matching.min_quality,
-        verify: matching.verify,
-        exclude: Excludes::default(),
-        read_holes: false,
+        distance,
+        min_quality,
+        verify,
+        max_hits,
+        ..IngestSettings::new(resources.jobs, resources.io_jobs, resources.max_memory)
     };
     let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
         match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel)
     });
     progress.profile.end();
-    let (mut finished, notices) = finish(&mut store, run, result, &progress, &backend, console)?;
+    let (mut finished, mut recorded) = finish(&mut store, run, result, &progress, &backend, console)?;
     if finished == Finished::Done {
-        finished = set_priorities(&mut store, rules, &resources, &backend, &cancel, common, console)?;
+        finished =
+            set_priorities(&mut store, &mut recorded, rules, &resources, &backend, &cancel, common, console)?;
     }
     drop(store);
     let telling = Telling { summary: &command.summary, profile: command.profile, progress: common.progress };
-    write_summary(&command.case, telling, started, &progress, notices, console)?;
+    write_summary(&command.case, telling, started, &progress, recorded.notices, console)?;
     Ok(finished)
 }

@@ -1,7 +1,7 @@
 //! What `triage`, `match` and `stack` do at their end: what is looked at first.
 
 use crate::case::rules::Rules;
-use crate::case::{CaseStore, StackSettings};
+use crate::case::{CaseStore, RunId, StackSettings};
 use crate::cli::args::{Common, MatchOptions};
 use crate::cli::config::Resources;
 use crate::cli::console::Console;
@@ -22,13 +22,35 @@ pub(super) fn read_rules(options: &MatchOptions) -> Result<Option<Rules>, CliErr
     options.rules.as_deref().map(Rules::read).transpose().map_err(CliError::failed)
 }
 
+/// The run that a command did before, and what a person should know of it.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub run: RunId,
+    pub notices: Vec<String>,
+}
+
+impl Recorded {
+    /// Adds what came up after the run's end to its record, and to what the summary lists.
+    fn add(&mut self, store: &mut CaseStore, notices: Vec<String>) -> Result<(), CliError> {
+        let fresh: Vec<String> =
+            notices.into_iter().filter(|notice| !self.notices.contains(notice)).collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        self.notices.extend(fresh);
+        store.note(self.run, &self.notices).map_err(CliError::failed)
+    }
+}
+
 /// Stacks the case's pictures as they were stacked before, or by default, and decides every item's priority by `rules`, else by those of
 /// its last run, else by the program's own.
 ///
 /// # Errors
 /// The case store failed.
+#[expect(clippy::too_many_arguments, reason = "what the commands that call it have at hand")]
 pub(super) fn set_priorities(
     store: &mut CaseStore,
+    recorded: &mut Recorded,
     rules: Option<Rules>,
     resources: &Resources,
     backend: &Backend,
@@ -43,6 +65,8 @@ pub(super) fn set_priorities(
         Some(stacking) => restack(store, stacking, resources, backend, cancel, common, console)?,
         None => Err(StackError::Cancelled),
     };
+    // A GPU may have been lost on the way.
+    recorded.add(store, backend.notices())?;
     match made {
         Ok(()) => {}
         Err(StackError::Cancelled) => {
@@ -52,7 +76,11 @@ pub(super) fn set_priorities(
             return Ok(Finished::Interrupted);
         }
         Err(error @ StackError::TooMany(_)) => {
-            console.warning(format!("the pictures are not stacked anew: {error}"));
+            let notice = format!(
+                "the pictures are not stacked anew, and priorities go by the stacks of before: {error}"
+            );
+            console.warning(&notice);
+            recorded.add(store, vec![notice])?;
         }
     }
     let rules = match rules {

@@ -18,6 +18,8 @@ use crate::report::text::{render, render_profile};
 use crate::source::access_times_notice;
 use crate::source::name::escape_path;
 
+use super::priorities::Recorded;
+
 /// Reads the known sets, and says what was read and what was set aside.
 ///
 /// # Errors
@@ -100,7 +102,11 @@ pub fn begin(
     console: &Console,
 ) -> Result<RunId, CliError> {
     let run = store.begin_run(command, &settings.to_json()?).map_err(CliError::failed)?;
-    progress.take_up(case).map_err(CliError::failed)?;
+    if let Err(error) = progress.take_up(case) {
+        // The first error is the one to report.
+        let _ = store.end_run(run, "failed", &[]);
+        return Err(CliError::failed(error));
+    }
     console.warnings(progress.take_notices());
     store.note(run, &progress.all_notices()).map_err(CliError::failed)?;
     run_begins(case, run, progress);
@@ -108,7 +114,7 @@ pub fn begin(
 }
 
 /// Says and records what a person should know of a run and how it ended, and turns its result into the
-/// command's, with the notices for the summary.
+/// command's, with what was recorded.
 ///
 /// # Errors
 /// The run's own error, or the database's.
@@ -119,7 +125,7 @@ pub fn finish(
     progress: &Progress,
     backend: &Backend,
     console: &Console,
-) -> Result<(Finished, Vec<String>), CliError> {
+) -> Result<(Finished, Recorded), CliError> {
     let (state, mut notices) = match &result {
         Ok(report) if report.interrupted => ("interrupted", report.notices.clone()),
         Ok(report) => ("done", report.notices.clone()),
@@ -140,9 +146,9 @@ pub fn finish(
     recorded.map_err(CliError::failed)?;
     if interrupted {
         console.note("interrupted: what was in flight is stored; the same command goes on from here");
-        return Ok((Finished::Interrupted, notices));
+        return Ok((Finished::Interrupted, Recorded { run, notices }));
     }
-    Ok((Finished::Done, notices))
+    Ok((Finished::Done, Recorded { run, notices }))
 }
 
 /// How a run's end is told.

@@ -7,10 +7,11 @@ use crate::cli::args::{Common, Stack, TextOrJson};
 use crate::cli::config::Resources;
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
-use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::interrupt::{cancel_on_interrupt, run_begins};
 use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
 use crate::matching::stack::StackError;
+use crate::pipeline::Progress;
 use crate::report;
 use crate::source::name::escape_path;
 
@@ -45,6 +46,8 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
     };
     let backend = resources.start_backend(stacking.pictures() as u64, console)?;
     let run = store.begin_run("stack", &recorded).map_err(CliError::failed)?;
+    // No file is in hand: the pictures are in the case.
+    run_begins(&command.case, run, &Progress::default());
     let made = restack(&mut store, &stacking, &resources, &backend, &cancel, common, console);
     let state = match &made {
         Ok(Ok(())) => "done",

@@ -6,15 +6,13 @@ use std::time::Instant;
 use crate::case::CaseStore;
 use crate::case::rules::Rules;
 use crate::cli::args::{CaseOptions, Common, ProfileOptions, ReadingOptions, SummaryOptions, Triage};
-use crate::cli::config::{self, MAX_SIDE, Matching, MemorySize, Resources, RunSettings};
+use crate::cli::config::{self, Matching, MemorySize, Resources, RunSettings};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
 use crate::known::KnownSet;
-use crate::matching::{DEFAULT_DISTANCE, VerifyMode};
-use crate::pdq::MIN_QUALITY;
 use crate::pipeline::{IngestSettings, Progress, ingest};
 use crate::source::name::escape_path;
 use crate::source::{Excludes, check_there};
@@ -109,20 +107,18 @@ impl IngestJob<'_> {
         };
         let progress = Progress::default();
         let run = begin(&mut store, &self.case.case, self.name, &settings, &progress, console)?;
-        let matching = self.matching.as_ref();
-        let ingest_settings = IngestSettings {
-            jobs: resources.jobs,
-            io_jobs: resources.io_jobs,
-            max_memory: resources.max_memory,
+        let mut ingest_settings = IngestSettings {
             geometry,
             decode,
-            max_side: MAX_SIDE,
-            distance: matching.map_or(DEFAULT_DISTANCE, |matching| matching.distance),
-            min_quality: matching.map_or(MIN_QUALITY, |matching| matching.min_quality),
-            verify: matching.map_or(VerifyMode::default(), |matching| matching.verify),
             exclude: Excludes::new(&self.case.exclude),
             read_holes: self.reading.read_holes,
+            ..IngestSettings::new(resources.jobs, resources.io_jobs, resources.max_memory)
         };
+        if let Some(Matching { distance, min_quality, verify, max_hits_per_item: max_hits, .. }) =
+            self.matching
+        {
+            ingest_settings = IngestSettings { distance, min_quality, verify, max_hits, ..ingest_settings };
+        }
         let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
             ingest(&mut store, self.sources, known, &backend, &ingest_settings, &progress, &cancel)
         });
@@ -134,13 +130,22 @@ impl IngestJob<'_> {
                 MemorySize(resources.max_memory)
             ));
         }
-        let (mut finished, notices) = finish(&mut store, run, result, &progress, &backend, console)?;
+        let (mut finished, mut recorded) = finish(&mut store, run, result, &progress, &backend, console)?;
         if finished == Finished::Done && self.matching.is_some() {
-            finished = set_priorities(&mut store, rules, &resources, &backend, &cancel, common, console)?;
+            finished = set_priorities(
+                &mut store,
+                &mut recorded,
+                rules,
+                &resources,
+                &backend,
+                &cancel,
+                common,
+                console,
+            )?;
         }
         drop(store);
         let telling = Telling { summary: self.summary, profile: self.profile, progress: common.progress };
-        write_summary(&self.case.case, telling, self.started, &progress, notices, console)?;
+        write_summary(&self.case.case, telling, self.started, &progress, recorded.notices, console)?;
         Ok(finished)
     }
 }

@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::io::{self, Read};
 
+use serde_json::value::RawValue;
+
 use super::fields::json_text;
 use super::source::Source;
 use super::{Fault, ImportError, Sink};
@@ -304,13 +306,17 @@ where
         Ok(())
     }
 
-    /// Reads a key.
+    /// Reads a key. One that is a text for JSON and cannot be decoded, which takes an escape of half a character, is kept as it is written.
     fn key(&mut self) -> Result<String, ImportError> {
         let start = self.window.position;
         let text = self.small()?;
-        serde_json::from_str(&text).map_err(|error| {
+        serde_json::from_str(&text).or_else(|error| {
+            if serde_json::from_str::<&RawValue>(&text).is_ok() {
+                self.sink.writer.count_odd(false, 1);
+                return Ok(text.trim_matches('"').to_string());
+            }
             self.window.position = start;
-            self.wrong(format!("not JSON: {}", plain(&error)))
+            Err(self.wrong(format!("not JSON: {}", plain(&error))))
         })
     }
 

@@ -179,6 +179,17 @@ fn text_of(raw: &str) -> Result<Option<Cow<'_, str>>, Odd> {
     }
 }
 
+/// The text of a key as it stands in the document, borrowed where it has no escapes.
+///
+/// # Errors
+/// A text that cannot be decoded.
+fn key_of(raw: &str) -> Result<Cow<'_, str>, Odd> {
+    match raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
+        Some(plain) if !plain.contains('\\') => Ok(Cow::Borrowed(plain)),
+        _ => Ok(text_of(raw)?.unwrap_or_default()),
+    }
+}
+
 /// What is read of a record.
 #[derive(Default)]
 struct Media<'a> {
@@ -218,7 +229,13 @@ impl<'de> Visitor<'de> for MediaVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Media<'de>, A::Error> {
         let mut media = Media::default();
-        while let Some(Text(key)) = members.next_key()? {
+        while let Some(key) = members.next_key::<&RawValue>()? {
+            let Ok(key) = key_of(key.get()) else {
+                // It cannot be one of those that mean something.
+                media.parsed.odd_fields += 1;
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            };
             // Lengths first: most keys are settled by them.
             let is = |field: &&str| field.len() == key.len() && field.eq_ignore_ascii_case(&key);
             let Some(index) = FIELDS.iter().position(is) else {
@@ -239,7 +256,8 @@ impl<'de> Visitor<'de> for MediaVisitor {
             } else if again {
                 return Err(de::Error::custom(format!("the field {field} comes twice")));
             } else if field == "AlternativeHashes" {
-                let Alternatives { code, sha256 } = members.next_value()?;
+                let Alternatives { code, sha256, odd_fields } = members.next_value()?;
+                media.parsed.odd_fields += odd_fields;
                 media.parsed.record.code = code;
                 media.parsed.record.sha256 = media.parsed.record.sha256.or(sha256);
             } else {
@@ -323,6 +341,7 @@ impl<'de> Media<'de> {
 struct Alternatives {
     code: Option<Code>,
     sha256: Option<[u8; 32]>,
+    odd_fields: u64,
 }
 
 impl<'de> Deserialize<'de> for Alternatives {
@@ -341,8 +360,8 @@ impl<'de> Deserialize<'de> for Alternatives {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Alternatives, A::Error> {
                 let mut found = Alternatives::default();
-                while let Some(Alternative { name, value, twice }) = elements.next_element()? {
-                    found.add(name, value, twice).map_err(de::Error::custom)?;
+                while let Some(alternative) = elements.next_element()? {
+                    found.add(&alternative).map_err(de::Error::custom)?;
                 }
                 Ok(found)
             }
@@ -352,41 +371,75 @@ impl<'de> Deserialize<'de> for Alternatives {
 }
 
 impl Alternatives {
-    /// Takes a hash whose name and value stand so in the document. What is neither PDQ nor SHA-256 may be anything.
-    fn add(&mut self, name: &str, value: &str, twice: bool) -> Result<(), String> {
-        let name = text_of(name).ok().flatten().unwrap_or_default();
-        let name = name.trim_ascii();
-        let is_pdq = name.eq_ignore_ascii_case("PDQ");
-        if !is_pdq && !name.eq_ignore_ascii_case("SHA256") && !name.eq_ignore_ascii_case("SHA-256") {
+    /// Takes a hash. What is neither PDQ nor SHA-256, by any name that it has, may be anything.
+    fn add(&mut self, alternative: &Alternative<'_>) -> Result<(), String> {
+        let Alternative { names, values, odd_keys } = alternative;
+        let kinds: Vec<HashKind> = names.iter().filter_map(|name| HashKind::of(name)).collect();
+        let again = names.len().saturating_sub(1) + values.len().saturating_sub(1);
+        self.odd_fields += odd_keys;
+        let [kind, others @ ..] = &kinds[..] else {
+            // Nothing is matched by it; the record's text has all of it.
+            self.odd_fields += again as u64;
             return Ok(());
+        };
+        let kind_name = kind.name();
+        if names.len() > 1 || !others.is_empty() {
+            return Err(format!("the HashName of {kind_name} comes twice"));
         }
-        if twice {
-            return Err(format!("the HashValue of {name} comes twice"));
+        if values.len() > 1 {
+            return Err(format!("the HashValue of {kind_name} comes twice"));
         }
-        let value = text_of(value).map_err(|Odd| format!("the HashValue of {name} is not a text"))?;
+        let value = values.first().copied().unwrap_or("null");
+        let value = text_of(value).map_err(|Odd| format!("the HashValue of {kind_name} is not a text"))?;
         let value = value.unwrap_or_default();
         let value = value.trim_ascii();
         if value.is_empty() {
             return Ok(());
         }
-        if is_pdq {
-            if self.code.is_some() {
-                return Err("two PDQ codes in AlternativeHashes".into());
-            }
-            self.code = Some(parse_code(value.as_bytes())?);
-        } else {
-            self.sha256 = fields::digest(value, "a SHA-256")?;
+        match kind {
+            HashKind::Pdq if self.code.is_some() => return Err("two PDQ codes in AlternativeHashes".into()),
+            HashKind::Pdq => self.code = Some(parse_code(value.as_bytes())?),
+            HashKind::Sha256 => self.sha256 = fields::digest(value, "a SHA-256")?,
         }
         Ok(())
     }
 }
 
-/// One of them, as its members stand in the document.
+/// Hashes that something is matched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HashKind {
+    Pdq,
+    Sha256,
+}
+
+impl HashKind {
+    /// The kind that a name means, as it stands in the document.
+    fn of(name: &str) -> Option<Self> {
+        let name = text_of(name).ok().flatten()?;
+        match name.trim_ascii() {
+            name if name.eq_ignore_ascii_case("PDQ") => Some(Self::Pdq),
+            name if name.eq_ignore_ascii_case("SHA256") || name.eq_ignore_ascii_case("SHA-256") => {
+                Some(Self::Sha256)
+            }
+            _ => None,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Pdq => "PDQ",
+            Self::Sha256 => "SHA256",
+        }
+    }
+}
+
+/// One of them, as its members stand in the document: more than one name or value is odd, or worse.
+#[derive(Default)]
 struct Alternative<'a> {
-    name: &'a str,
-    value: &'a str,
-    /// There are two values.
-    twice: bool,
+    names: Vec<&'a str>,
+    values: Vec<&'a str>,
+    /// Keys that cannot be decoded.
+    odd_keys: u64,
 }
 
 impl<'de> Deserialize<'de> for Alternative<'de> {
@@ -400,19 +453,20 @@ impl<'de> Deserialize<'de> for Alternative<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Alternative<'de>, A::Error> {
-                let (mut name, mut value, mut twice) = (None, None, false);
-                while let Some(Text(key)) = members.next_key()? {
-                    if key.eq_ignore_ascii_case("HashName") {
-                        if name.replace(members.next_value::<&RawValue>()?.get()).is_some() {
-                            return Err(de::Error::custom("the field HashName comes twice"));
-                        }
-                    } else if key.eq_ignore_ascii_case("HashValue") {
-                        twice |= value.replace(members.next_value::<&RawValue>()?.get()).is_some();
+                let mut found = Alternative::default();
+                while let Some(key) = members.next_key::<&RawValue>()? {
+                    let key = key_of(key.get());
+                    let is = |field: &str| key.as_ref().is_ok_and(|key| key.eq_ignore_ascii_case(field));
+                    if is("HashName") {
+                        found.names.push(members.next_value::<&RawValue>()?.get());
+                    } else if is("HashValue") {
+                        found.values.push(members.next_value::<&RawValue>()?.get());
                     } else {
+                        found.odd_keys += u64::from(key.is_err());
                         members.next_value::<IgnoredAny>()?;
                     }
                 }
-                Ok(Alternative { name: name.unwrap_or("null"), value: value.unwrap_or("null"), twice })
+                Ok(found)
             }
         }
         deserializer.deserialize_map(HashVisitor)

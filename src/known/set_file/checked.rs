@@ -28,6 +28,8 @@ pub(super) enum ReadFault {
     Io(io::Error),
     /// They are not what was written.
     Damaged(String),
+    /// The work was to end before they were read.
+    Cancelled,
 }
 
 impl From<io::Error> for ReadFault {
@@ -168,14 +170,15 @@ impl CheckedFile {
     }
 
     /// Refuses a file that is not what it was when it was opened. As long as the system says of the file what it said then,
-    /// nothing is read.
+    /// nothing is read; else all of it is, unless `is_cancelled` ends that.
     ///
     /// # Errors
-    /// It was written to, or can no longer be read.
-    pub fn check_unchanged(&self) -> Result<(), ReadFault> {
+    /// It was written to, or can no longer be read; or it was not read to its end.
+    pub fn check_unchanged(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), ReadFault> {
         let now = Stamp::of(&self.file)?;
-        let mut stamp = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
-        if *stamp == now {
+        // Never held while the file is read, which may take minutes.
+        let stamp = || self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        if *stamp() == now {
             return Ok(());
         }
         // Times change with a name or a right too, as when another file takes its name: the bytes decide.
@@ -187,10 +190,14 @@ impl CheckedFile {
         // The digests of chunks have none of their own.
         for section in Section::ALL.into_iter().filter(|&section| section != Section::Checks) {
             for number in 0..self.extent(section).chunks() {
+                if is_cancelled() {
+                    return Err(ReadFault::Cancelled);
+                }
                 self.chunk(section, number)?;
             }
         }
-        *stamp = now;
+        // What it said before the reading: a change since then is seen by the next look.
+        *stamp() = now;
         Ok(())
     }
 }

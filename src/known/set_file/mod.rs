@@ -73,6 +73,7 @@ impl SetError {
         match fault {
             ReadFault::Io(source) => Self::Io { path, source },
             ReadFault::Damaged(reason) => Self::Damaged { path, reason },
+            ReadFault::Cancelled => Self::Cancelled,
         }
     }
 
@@ -269,22 +270,22 @@ impl SetFile {
     /// block alone.
     ///
     /// # Errors
-    /// The file is damaged.
-    pub fn verify_tables(&self) -> Result<(), SetError> {
-        self.check_tables(&ImportControl::default())
+    /// The file is damaged, or `is_cancelled` ended it.
+    pub fn verify_tables(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), SetError> {
+        self.check_tables(is_cancelled, &|_| {})
     }
 
     /// Refuses a file that was written to since it was opened. A file that only got another name, or whose name went to
-    /// another file, is as it was.
+    /// another file, is as it was; to know that may take a reading of all of it, which `is_cancelled` ends.
     ///
     /// # Errors
-    /// It was changed, or can no longer be read.
-    pub fn check_unchanged(&self) -> Result<(), SetError> {
-        self.file.check_unchanged().map_err(|fault| match fault {
-            ReadFault::Io(source) => SetError::Io { path: self.path.clone(), source },
+    /// It was changed, can no longer be read, or was not read to its end.
+    pub fn check_unchanged(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), SetError> {
+        self.file.check_unchanged(is_cancelled).map_err(|fault| match fault {
             ReadFault::Damaged(reason) => {
                 self.damaged(format!("it was changed while it was in use: {reason}"))
             }
+            ReadFault::Io(_) | ReadFault::Cancelled => self.failed(fault),
         })
     }
 
@@ -295,7 +296,7 @@ impl SetFile {
     pub fn verify(&self, control: &ImportControl) -> Result<(), SetError> {
         self.file.check_padding().map_err(|fault| self.failed(fault))?;
         self.check_records(control)?;
-        self.check_tables(control)?;
+        self.check_tables(&|| control.is_cancelled(), &|bytes| control.add_bytes(bytes))?;
         let values = self.photodna()?.len() as u64;
         let codes = self.codes()?.len() as u64;
         for section in [Section::PhotoDna, Section::Codes, Section::Manifest, Section::Checks] {
@@ -336,13 +337,15 @@ impl SetFile {
         Ok(())
     }
 
-    /// [`SetFile::verify_tables`], which can be ended.
-    fn check_tables(&self, control: &ImportControl) -> Result<(), SetError> {
-        let indexes = [
-            self.check_table::<16>(Section::Md5, control)?,
-            self.check_table::<20>(Section::Sha1, control)?,
-            self.check_table::<32>(Section::Sha256, control)?,
-        ];
+    /// [`SetFile::verify_tables`]; `checked` is called with how many bytes more are done.
+    fn check_tables(&self, is_cancelled: &dyn Fn() -> bool, checked: &dyn Fn(u64)) -> Result<(), SetError> {
+        let md5 = self.check_table::<16>(Section::Md5, is_cancelled)?;
+        checked(self.extent(Section::Md5).length);
+        let sha1 = self.check_table::<20>(Section::Sha1, is_cancelled)?;
+        checked(self.extent(Section::Sha1).length);
+        let sha256 = self.check_table::<32>(Section::Sha256, is_cancelled)?;
+        checked(self.extent(Section::Sha256).length);
+        let indexes = [md5, sha1, sha256];
         // A second check of the same file finds the same.
         let _ = self.indexes.set(indexes);
         Ok(())
@@ -352,10 +355,10 @@ impl SetFile {
     fn check_table<const N: usize>(
         &self,
         section: Section,
-        control: &ImportControl,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Index, SetError> {
         let failed = |fault| self.failed(fault);
-        let Extent { count, bits, length, .. } = self.extent(section);
+        let Extent { count, bits, .. } = self.extent(section);
         let mut index = Index::default();
         let mut block = Vec::with_capacity(BLOCK * (N + 4));
         let mut stream = self.file.stream(section);
@@ -363,7 +366,7 @@ impl SetFile {
         let mut directory: Vec<u32> = Vec::new();
         let mut last: Option<([u8; N], u32)> = None;
         for number in 0..count {
-            if number.is_multiple_of(LOOK) && control.is_cancelled() {
+            if number.is_multiple_of(LOOK) && is_cancelled() {
                 return Err(SetError::Cancelled);
             }
             let digest = stream.array::<N>().map_err(failed)?;
@@ -395,7 +398,6 @@ impl SetFile {
                 return Err(self.damaged(format!("the directory of its {} is wrong", section.name())));
             }
         }
-        control.add_bytes(length);
         Ok(index)
     }
 

@@ -13,6 +13,7 @@ use crate::decode::{self, Format, Limits, Probe};
 use crate::outcome::Outcome;
 use crate::pdq::Geometry;
 use crate::pipeline::{CancelToken, PipelineError};
+use crate::source::identity::real_path;
 use crate::source::name::escape_path;
 use crate::source::{Entry, EntryKind, SourceFile, walk};
 
@@ -161,7 +162,8 @@ impl Picked {
             complete = started.elapsed() < patience && !cancel.is_cancelled();
             complete
         };
-        walk(folder, &mut visit).map_err(|error| PipelineError::Io { what: escape_path(folder), error })?;
+        let failed = |error| PipelineError::Io { what: escape_path(folder), error };
+        walk(&real_path(folder).map_err(failed)?, &mut visit).map_err(failed)?;
         let listing = Listing {
             folder: escape_path(folder),
             files,

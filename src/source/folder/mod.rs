@@ -1,8 +1,9 @@
 //! Folders that are open: their names, and what lies in them.
 //!
-//! On Unix everything below an open folder is reached by its handle, so that no path is too long for the system, and a link that takes
-//! the place of a folder on the way is not followed. Elsewhere paths are used; on Windows they have no limit either
-//! (`super::verbatim`).
+//! On Unix no path is too long, and a link that takes the place of a folder is followed nowhere on the way: everything below an open
+//! folder is reached by its handle, and what is opened by its path, by a call that follows no link (`openat2`) or name by name. So what is
+//! opened by its path has a path without links (`super::identity::real_path`). Elsewhere paths are used as they are; on Windows they have
+//! no limit either (`super::verbatim`).
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -6,6 +6,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, StatVfsMountFlags};
@@ -34,19 +36,20 @@ pub(in crate::source) fn times_changed() -> bool {
 pub(in crate::source) struct Folder(Dir);
 
 impl Folder {
-    /// Opens a folder. What is a link is none.
+    /// Opens a folder. No link is followed, neither in its place nor on the way to it.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let at = At::path(path)?;
-        Self::at(at.folder(), at.name)
+        Self::of(open(path, OFlags::DIRECTORY, Way::of_this_system())?)
     }
 
     /// Opens a folder in this one.
     pub fn enter(&self, found: &Found) -> io::Result<Self> {
-        Self::at(self.0.fd()?, &found.name)
+        let folder = self.0.fd()?;
+        Self::of(keeping_times(OFlags::DIRECTORY, |flags| {
+            Way::Names.open(folder, found.name.as_bytes(), flags)
+        })?)
     }
 
-    fn at(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Self> {
-        let opened = open_keeping_times(folder, name, OFlags::DIRECTORY)?;
+    fn of(opened: OwnedFd) -> io::Result<Self> {
         Ok(Self(Dir::new(opened)?))
     }
 
@@ -72,77 +75,119 @@ impl Folder {
     }
 }
 
-/// Looks at a path.
+/// Looks at a path, which somebody named: links on the way to it are followed. Of a path that is too long for the system that is so of
+/// its beginning.
 pub(in crate::source) fn look(path: &Path) -> io::Result<Look> {
-    let at = At::path(path)?;
-    look_at(at.folder(), at.name)
+    let (folder, name) = lowest(path, Way::Followed)?;
+    look_at(folder.as_ref().map_or(CWD, AsFd::as_fd), OsStr::from_bytes(name))
 }
 
-/// Opens what should be a file for reading: a link is not followed, a pipe is opened without waiting for its other end.
+/// Opens what should be a file for reading. No link is followed, neither in its place nor on the way to it; a pipe is opened without
+/// waiting for its other end.
 pub(in crate::source) fn open_file(path: &Path) -> io::Result<File> {
-    let at = At::path(path)?;
-    Ok(File::from(open_keeping_times(at.folder(), at.name, OFlags::NONBLOCK)?))
+    Ok(File::from(open(path, OFlags::NONBLOCK, Way::of_this_system())?))
 }
 
-/// A folder, and a name in it that the system takes.
-struct At<'a> {
-    folder: Option<OwnedFd>,
-    name: &'a OsStr,
+fn open(path: &Path, flags: OFlags, way: Way) -> io::Result<OwnedFd> {
+    let (folder, name) = lowest(path, way)?;
+    let folder = folder.as_ref().map_or(CWD, AsFd::as_fd);
+    Ok(keeping_times(flags, |flags| way.open(folder, name, flags))?)
 }
 
-impl<'a> At<'a> {
-    /// A path as it is where it is short enough. Of a longer one the beginning is opened by one path, and each folder behind it in
-    /// the one before.
-    fn path(path: &'a Path) -> io::Result<Self> {
-        let Some((beginning, names, name)) = split(path.as_os_str().as_bytes(), LONGEST) else {
-            return Ok(Self { folder: None, name: path.as_os_str() });
-        };
-        let mut folder = open_on_the_way(CWD, beginning)?;
-        for name in names {
-            folder = open_on_the_way(folder.as_fd(), name)?;
+/// How a path is gone, in pieces that the system takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// In as few pieces as there can be, on which the system follows no link: Linux from 5.6 on.
+    #[cfg(target_os = "linux")]
+    Unlinked,
+    /// Name by name, of which none may be a link.
+    Names,
+    /// In as few pieces as there can be. Only the end of each may not be a link.
+    Followed,
+}
+
+impl Way {
+    /// The shortest on which no link is followed.
+    fn of_this_system() -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            static UNLINKED: LazyLock<bool> =
+                LazyLock::new(|| Way::Unlinked.open(CWD, b"/", OFlags::PATH | OFlags::DIRECTORY).is_ok());
+            // Older kernels do not have the call, and containers may forbid it.
+            if *UNLINKED {
+                return Self::Unlinked;
+            }
         }
-        Ok(Self { folder: Some(folder), name: OsStr::from_bytes(name) })
+        Self::Names
     }
 
-    fn folder(&self) -> BorrowedFd<'_> {
-        self.folder.as_ref().map_or(CWD, AsFd::as_fd)
+    /// Bytes of a piece at most, unless it is a single name.
+    const fn longest(self) -> usize {
+        match self {
+            Self::Names => 0,
+            _ => LONGEST - 1,
+        }
+    }
+
+    fn open(self, folder: BorrowedFd<'_>, piece: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        #[cfg(target_os = "linux")]
+        if self == Self::Unlinked {
+            let resolve = rustix::fs::ResolveFlags::NO_SYMLINKS;
+            return rustix::fs::openat2(folder, piece, flags, Mode::empty(), resolve);
+        }
+        rustix::fs::openat(folder, piece, flags, Mode::empty())
     }
 }
 
-/// The beginning of a path, the folders behind it, and the last name.
-type Split<'a> = (&'a [u8], Vec<&'a [u8]>, &'a [u8]);
-
-/// Splits a path of `longest` bytes or more, so that the beginning has fewer; `None` where it is shorter, or has no place to be split at.
-fn split(path: &[u8], longest: usize) -> Option<Split<'_>> {
-    let beginning = path.get(..longest)?;
-    let slash = beginning.iter().rposition(|byte| *byte == b'/')?;
-    let beginning = if slash == 0 { &path[..1] } else { &path[..slash] };
-    let mut names: Vec<&[u8]> =
-        path[slash..].split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
-    let name = names.pop()?;
-    Some((beginning, names, name))
+/// Opens what lies above the last piece of a path, unless that is all of it.
+fn lowest(path: &Path, way: Way) -> io::Result<(Option<OwnedFd>, &[u8])> {
+    let mut pieces = pieces(path.as_os_str().as_bytes(), way.longest());
+    let last = pieces.pop().unwrap_or_default();
+    let mut folder = None;
+    for piece in pieces {
+        let above = folder.as_ref().map_or(CWD, AsFd::as_fd);
+        folder = Some(way.open(above, piece, WAY | OFlags::DIRECTORY)?);
+    }
+    Ok((folder, last))
 }
 
-/// Opens a folder to go through it, which neither reads it nor needs the right to.
-fn open_on_the_way(folder: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
-    #[cfg(target_os = "linux")]
-    const WAY: OFlags = OFlags::PATH;
-    #[cfg(not(target_os = "linux"))]
-    const WAY: OFlags = OFlags::RDONLY;
-    let flags = WAY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(folder, name, flags, Mode::empty())
+/// Splits a path between its names into pieces of at most `longest` bytes. A single name that is longer is a piece all the same: the system
+/// refuses it.
+fn pieces(path: &[u8], longest: usize) -> Vec<&[u8]> {
+    let mut pieces = Vec::new();
+    let mut rest = path;
+    while rest.len() > longest {
+        let slash = |from: usize| rest.iter().skip(from).position(|byte| *byte == b'/').map(|at| from + at);
+        let within = rest[..=longest].iter().rposition(|byte| *byte == b'/');
+        let Some(end) = within.or_else(|| slash(longest)) else { break };
+        let piece = rest[..end].iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+        // The root is a name of its own.
+        pieces.push(&rest[..piece.max(usize::from(pieces.is_empty()))]);
+        let next = rest[end..].iter().position(|byte| *byte != b'/').unwrap_or(rest.len() - end);
+        rest = &rest[end + next..];
+    }
+    if !rest.is_empty() || pieces.is_empty() {
+        pieces.push(rest);
+    }
+    pieces
 }
 
-/// Opens for reading, without following a link, and without changing the time of last access where the system lets this user ask for
-/// that: the owner and root.
-fn open_keeping_times(folder: BorrowedFd<'_>, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+/// How a folder is opened to go through it, which neither reads it nor needs the right to.
+#[cfg(target_os = "linux")]
+const WAY: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const WAY: OFlags = OFlags::RDONLY;
+
+/// Opens for reading, without changing the time of last access where the system lets this user ask for that: the owner and root.
+fn keeping_times(flags: OFlags, open: impl Fn(OFlags) -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
+    let flags = flags | OFlags::RDONLY;
     #[cfg(target_os = "linux")]
-    match rustix::fs::openat(folder, name, flags | OFlags::NOATIME, Mode::empty()) {
+    match open(flags | OFlags::NOATIME) {
         Err(Errno::PERM) => {}
         result => return result,
     }
-    let opened = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    let opened = open(flags)?;
     if !times_changed() && !keeps_times(opened.as_fd()) {
         TIMES_CHANGED.store(true, Ordering::Relaxed);
     }
@@ -178,7 +223,7 @@ fn target(folder: BorrowedFd<'_>, name: &OsStr) -> Option<PathBuf> {
     // The current folder is no handle that could be asked, and a path may begin on another mount.
     let parent = Path::new(name).parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.map_or(OsStr::new("."), Path::as_os_str);
-    let parent = open_on_the_way(folder, parent.as_bytes()).ok()?;
+    let parent = Way::Followed.open(folder, parent.as_bytes(), WAY | OFlags::DIRECTORY).ok()?;
     if !keeps_times(parent.as_fd()) {
         return None;
     }
@@ -236,10 +281,12 @@ pub(in crate::source) fn dig(
     use std::io::Write;
     let name = "d".repeat(name);
     let mut path = folder.to_path_buf();
-    let mut opened = open_on_the_way(CWD, folder.as_os_str().as_bytes()).unwrap();
+    let enter =
+        |folder: BorrowedFd<'_>, name: &[u8]| Way::Names.open(folder, name, WAY | OFlags::DIRECTORY).unwrap();
+    let mut opened = enter(CWD, folder.as_os_str().as_bytes());
     for _ in 0..depth {
         rustix::fs::mkdirat(&opened, &name, Mode::RWXU).unwrap();
-        opened = open_on_the_way(opened.as_fd(), name.as_bytes()).unwrap();
+        opened = enter(opened.as_fd(), name.as_bytes());
         path.push(&name);
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
@@ -253,23 +300,57 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_path_is_split_between_names() {
+    fn a_path_is_split_between_names() {
         let parts = |path: &'static str, longest| {
-            split(path.as_bytes(), longest).map(|(beginning, names, name)| {
-                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-                (text(beginning), names.into_iter().map(text).collect::<Vec<_>>(), text(name))
-            })
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            pieces(path.as_bytes(), longest).into_iter().map(text).collect::<Vec<_>>()
         };
-        let expected = |beginning: &str, names: &[&str], name: &str| {
-            let names = names.iter().map(ToString::to_string).collect();
-            Some((beginning.to_string(), names, name.to_string()))
-        };
-        assert_eq!(parts("/ab/cd/ef", 10), None);
-        assert_eq!(parts("/ab/cd/ef", 9), expected("/ab/cd", &[], "ef"));
-        assert_eq!(parts("/ab/cd//ef/gh", 5), expected("/ab", &["cd", "ef"], "gh"));
-        assert_eq!(parts("/ab/cd", 2), expected("/", &["ab"], "cd"));
-        assert_eq!(parts("ab/cd", 3), expected("ab", &[], "cd"));
-        assert_eq!(parts("abcdef", 3), None, "nothing to split at: the system refuses it");
+        assert_eq!(parts("/ab/cd/ef", 9), ["/ab/cd/ef"]);
+        assert_eq!(parts("/ab/cd/ef", 8), ["/ab/cd", "ef"]);
+        assert_eq!(parts("/ab/cd//ef/gh", 5), ["/ab", "cd", "ef/gh"]);
+        assert_eq!(parts("/ab/cd", 3), ["/ab", "cd"]);
+        assert_eq!(parts("/ab/cd", 2), ["/", "ab", "cd"]);
+        assert_eq!(parts("ab/cd", 2), ["ab", "cd"]);
+        assert_eq!(parts("abcdef/gh", 3), ["abcdef", "gh"], "the system refuses what is too long");
+        for (path, names) in [
+            ("/ab/cd", &["/", "ab", "cd"][..]),
+            ("ab//cd/", &["ab", "cd"]),
+            ("/", &["/"]),
+            (".", &["."]),
+            ("", &[""]),
+        ] {
+            assert_eq!(parts(path, 0), names, "{path}");
+        }
+    }
+
+    fn ways() -> Vec<Way> {
+        let ways = vec![Way::Names, Way::of_this_system()];
+        assert!(cfg!(not(target_os = "linux")) || ways[0] != ways[1], "a kernel from before 2020");
+        ways
+    }
+
+    #[test]
+    fn what_has_links_on_its_way_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        let path = |name: &str| real.join(name);
+        std::fs::create_dir_all(path("a/b/c")).unwrap();
+        std::fs::write(path("a/b/c/file"), "x").unwrap();
+        let opened = |way, name: &str, flags| open(&path(name), flags, way).is_ok();
+        for way in ways() {
+            assert!(opened(way, "a/b/c/file", OFlags::NONBLOCK), "{way:?}");
+            assert!(opened(way, "a/b/c", OFlags::DIRECTORY), "{way:?}");
+        }
+        // As an attacker could put it in a folder's place between the walk and the opening.
+        std::fs::rename(path("a/b"), path("a/real")).unwrap();
+        std::os::unix::fs::symlink("real", path("a/b")).unwrap();
+        assert!(File::open(path("a/b/c/file")).is_ok());
+        for way in ways() {
+            assert!(opened(way, "a/real/c/file", OFlags::NONBLOCK), "{way:?}");
+            assert!(!opened(way, "a/b/c/file", OFlags::NONBLOCK), "{way:?}");
+            assert!(!opened(way, "a/b/c", OFlags::DIRECTORY), "{way:?}");
+        }
+        assert!(look(&path("a/b/c/file")).is_ok(), "what somebody names may be reached by a link");
     }
 
     #[test]
@@ -279,9 +360,12 @@ mod tests {
         let file = dig(folder.path(), 200, 60, "picture", b"at the bottom");
         assert!(file.as_os_str().len() > 2 * LONGEST);
         assert!(File::open(&file).is_err(), "the system takes it: this shows nothing");
-        let mut content = String::new();
-        open_file(&file).unwrap().read_to_string(&mut content).unwrap();
-        assert_eq!(content, "at the bottom");
+        for way in ways() {
+            let mut content = String::new();
+            let opened = open(&file, OFlags::NONBLOCK, way).unwrap();
+            File::from(opened).read_to_string(&mut content).unwrap();
+            assert_eq!(content, "at the bottom");
+        }
         assert_eq!(look(&file).unwrap().stamp.size, Some(13));
         let gone = open_file(&file.with_file_name("gone")).unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::NotFound);
