@@ -249,3 +249,38 @@ fn no_column_of_hits_stands_twice() {
     assert_eq!(names.len(), count, "{header}");
     assert!(names.contains(&"known_set_2"), "{header}");
 }
+
+/// Of records that do not say the same of their bytes the first is exported, and a warning counts it. Names of fields come back as they are
+/// written, also such as stand for no text.
+#[test]
+fn records_that_disagree_are_counted() {
+    let cases = Cases::new();
+    let seizure = cases.path("seizure");
+    fs::create_dir(&seizure).unwrap();
+    for number in [1, 2] {
+        fs::write(seizure.join(format!("{number}.bin")), made_up(number)).unwrap();
+    }
+    let record = |id: u32, number: u32, category: u32| {
+        let md5: String = Md5::digest(made_up(number)).iter().map(|byte| format!("{byte:02X}")).collect();
+        format!(r#"{{"MediaID":{id},"MD5":"{md5}","Category":{category},"\ud800":{id}}}"#)
+    };
+    for (case, second, disputed) in [("agree", 2, false), ("differ", 1, true)] {
+        let records = [record(7, 1, 2), record(8, 1, second), record(9, 2, 3)].join(",");
+        let (source, set) = (cases.path(&format!("{case}.json")), cases.path(&format!("{case}.set")));
+        let head = "http://github.com/VICSDATAMODEL/ProjectVic/DataModels/2.0.xml/Default/$metadata#Media";
+        fs::write(&source, format!(r#"{{"@odata.context":"{head}","value":[{records}]}}"#)).unwrap();
+        let import = ["known", "import", text(&source), "--profile", "vic-us", "--output", text(&set)];
+        errors(0, &run(import));
+        cases.summary(case, &["triage", text(&seizure), "--known", text(&set)]);
+        for form in ["vics", "vics-case"] {
+            let exported = run(["export", form, "--case", text(&cases.path(case))]);
+            let told = errors(0, &exported);
+            assert_eq!(told.contains("of 1 media known records do not say the same"), disputed, "{told}");
+            let document = expect(0, &exported);
+            for whole in [r#""MediaID":7,"#, r#""Category":2,"\ud800":7"#, r#""Category":3,"\ud800":9"#] {
+                assert!(document.contains(whole), "{whole}: {document}");
+            }
+            assert!(!document.contains(r#""\ud800":8"#), "{document}");
+        }
+    }
+}

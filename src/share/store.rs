@@ -326,6 +326,7 @@ mod access {
     use std::fs::Metadata;
 
     /// Why it is not this user's alone.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "of systems with owners and modes"))]
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) enum Others {
         /// Another user owns it, whatever the mode says; and who this one is.

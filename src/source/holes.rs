@@ -12,7 +12,7 @@ pub(super) fn mostly_holes(file: &File, size: u64) -> Option<u64> {
     if size <= MANY { None } else { system::mostly_holes(file, size) }
 }
 
-#[cfg(any(target_os = "linux", test))]
+#[cfg(target_os = "linux")]
 fn is_mostly(holes: u64, size: u64) -> bool {
     holes > MANY && holes > size / 10 * 9
 }

@@ -79,13 +79,13 @@ struct Later {
     bytes: usize,
     room: usize,
     behind: Option<OsString>,
-    /// Whether there are more, behind them.
-    more: bool,
+    /// The first of those behind them that there was no room for.
+    left_out: Option<OsString>,
 }
 
 impl Later {
     fn new(room: usize, behind: Option<OsString>) -> Self {
-        Self { names: BinaryHeap::new(), bytes: 0, room, behind, more: false }
+        Self { names: BinaryHeap::new(), bytes: 0, room, behind, left_out: None }
     }
 
     fn is_wanted(&self, name: &OsStr) -> bool {
@@ -93,11 +93,18 @@ impl Later {
     }
 
     fn add(&mut self, name: OsString) {
+        // A shorter one may fit, and would hide the one that was left out before it.
+        if self.left_out.as_ref().is_some_and(|first| name >= *first) {
+            return;
+        }
         self.bytes += name.len() + NAME_BYTES;
         self.names.push(name);
-        while self.bytes > self.room && self.names.len() > ALWAYS_LATER {
-            self.more = true;
-            self.bytes -= self.names.pop().map_or(0, |last| last.len() + NAME_BYTES);
+        while self.bytes > self.room
+            && self.names.len() > ALWAYS_LATER
+            && let Some(last) = self.names.pop()
+        {
+            self.bytes -= last.len() + NAME_BYTES;
+            self.left_out = Some(last);
         }
     }
 
@@ -106,7 +113,7 @@ impl Later {
         let last = self.names.peek()?.clone();
         let mut names = self.names.into_sorted_vec();
         names.reverse();
-        Some(Level { names, bytes: self.bytes, more: self.more.then_some(last), above })
+        Some(Level { names, bytes: self.bytes, more: self.left_out.is_some().then_some(last), above })
     }
 }
 
@@ -557,8 +564,9 @@ mod tests {
 
     #[test]
     fn names_for_later_are_the_first_that_there_is_room_for() {
-        let names: Vec<OsString> =
-            (0..100).map(|number| format!("{:02}", number * 37 % 100).into()).collect();
+        // Of two lengths, so that a short one fits where a long one did not.
+        let name = |number: u32| format!("{:02}{}", number * 37 % 100, "x".repeat(number as usize % 2 * 60));
+        let names: Vec<OsString> = (0..100).map(|number| name(number).into()).collect();
         let mut behind = None;
         let mut found = Vec::new();
         loop {
