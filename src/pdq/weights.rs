@@ -70,11 +70,7 @@ fn sample(n: usize, centre: usize, cell: usize, tent: &Arc<[u16]>) -> Sample {
     let (first, last) = (window(n, outer.start), window(n, outer.end - 1));
     let pixels = first.start..last.end;
     let unclipped = [&outer, &first, &last].iter().all(|window| window.len() == width);
-    let weights = if unclipped {
-        Arc::clone(tent)
-    } else {
-        fixed_point(pixels.clone(), outer.map(|position| window(n, position)))
-    };
+    let weights = if unclipped { Arc::clone(tent) } else { fixed_point(n, pixels.clone(), &outer) };
     let denominator = weights.iter().map(|&weight| u64::from(weight)).sum();
     Sample { start: pixels.start, weights, denominator, cells: cell..cell + 1 }
 }
@@ -87,15 +83,12 @@ fn tent(width: usize) -> Arc<[u16]> {
 
 /// Weights Σ 1 / (outer count · inner count), in fixed point with the largest scale that keeps them
 /// within [`MAX_WEIGHT`] and [`MAX_DENOMINATOR`]; remainders are carried to the next pixel, so that the sum is exact.
-fn fixed_point(pixels: Range<usize>, inner: impl Iterator<Item = Range<usize>> + Clone) -> Arc<[u16]> {
+fn fixed_point(n: usize, pixels: Range<usize>, outer: &Range<usize>) -> Arc<[u16]> {
     // Exact enough to round from: 2⁴⁸ over each inner count, the common outer count left out.
     let exact: Vec<u64> = pixels
         .map(|pixel| {
-            inner
-                .clone()
-                .filter(|window| window.contains(&pixel))
-                .map(|window| (1 << 48) / window.len() as u64)
-                .sum()
+            let inner = outer.clone().map(|position| window(n, position));
+            inner.filter(|window| window.contains(&pixel)).map(|window| (1 << 48) / window.len() as u64).sum()
         })
         .collect();
     let largest = exact.iter().copied().max().unwrap_or(1).max(1);

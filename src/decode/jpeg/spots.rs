@@ -373,7 +373,7 @@ impl Component {
                 let blend = |neighbour: usize| ((3 * blended[x] + blended[neighbour] + 8) / 16) as u8;
                 match pixels {
                     [left, right] => {
-                        (*left, *right) = (blend(x.saturating_sub(1)), blend((x + 1).min(SIDE - 1)))
+                        (*left, *right) = (blend(x.saturating_sub(1)), blend((x + 1).min(SIDE - 1)));
                     }
                     pixels => pixels.fill(blend(x)),
                 }
