@@ -68,6 +68,17 @@ fn markers_between_scans_change_no_hash() {
     }
 }
 
+/// What a component is goes by its place in the frame; a scan that has them in another order goes to pixels.
+#[test]
+fn components_out_of_order_go_to_pixels() {
+    let mut bytes = evasive::jpeg(4, 200, 264, Trick::Grain, false);
+    let scan = bytes.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
+    assert_eq!(bytes[scan + 4..scan + 11], [3, 1, 0, 2, 0, 3, 0]);
+    bytes[scan + 5..scan + 11].copy_from_slice(&[2, 0, 1, 0, 3, 0]);
+    let probe = decode::probe(&bytes, Geometry::Full, &LIMITS);
+    assert_eq!(decode::coefficients(&bytes, &probe).unwrap_err().to_string(), "a malformed scan header");
+}
+
 /// The files are what they are meant to be: without the check they would not be found, and an ordinary picture by the same writer is
 /// read from its coefficients.
 #[test]

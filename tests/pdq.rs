@@ -253,3 +253,16 @@ fn codes_are_written_and_read() {
         assert_eq!(wrong.parse::<Code>().unwrap_err().to_string(), reason);
     }
 }
+
+/// At the borders weights are so fine that a thousand luminances times both of them leave 64 bits.
+#[test]
+fn a_white_picture_of_over_a_gigapixel_is_white_to_its_corners() {
+    let (width, height) = (65_535, 20_000);
+    let mut reducer = Reducer::new(width, height, PixelLayout::Luma, Geometry::Full).unwrap();
+    let rows = vec![255; 100 * width as usize];
+    for _ in 0..height / 100 {
+        reducer.push_rows(&rows);
+    }
+    let tile = reducer.finish().unwrap();
+    assert!(tile.0.iter().all(|&sample| sample == 255 << TILE_FRACTION_BITS));
+}

@@ -231,15 +231,21 @@ impl Reducer {
         let pixel = self.layout.bytes();
         for column in &self.columns {
             let support = &sums[column.start * pixel..(column.start + column.weights.len()) * pixel];
+            let denominator = sample.denominator * column.denominator;
             // Grey is most of what comes here, and nothing but products.
-            let sum: u64 = if pixel == 1 {
+            let sum = if pixel == 1 && denominator <= NARROW {
                 let products = support.iter().zip(column.weights.iter());
-                1000 * products.map(|(&grey, &weight)| u64::from(grey) * u64::from(weight)).sum::<u64>()
+                let sum: u64 = products.map(|(&grey, &weight)| u64::from(grey) * u64::from(weight)).sum();
+                u128::from(1000 * sum)
             } else {
                 let pixels = support.chunks_exact(pixel).zip(column.weights.iter());
-                pixels.map(|(pixel, &weight)| luminance(pixel) * u64::from(weight)).sum()
+                if denominator <= NARROW {
+                    pixels.map(|(pixel, &weight)| luminance(pixel) * u64::from(weight)).sum::<u64>().into()
+                } else {
+                    pixels.map(|(pixel, &weight)| u128::from(luminance(pixel)) * u128::from(weight)).sum()
+                }
             };
-            let value = to_fixed_point(sum, sample.denominator * column.denominator);
+            let value = to_fixed_point(sum, denominator);
             for row in sample.cells.clone() {
                 self.tile.0[row * TILE_SIDE..][column.cells.clone()].fill(value);
             }
@@ -267,13 +273,17 @@ fn luminance(pixel: &[u32]) -> u64 {
     }
 }
 
+/// Up to this product of two denominators, a thousand times 255 times it fits 64 bits. At the borders of pictures over 1.1 gigapixels
+/// weights are finer.
+const NARROW: u64 = u64::MAX / 255_000;
+
 /// `sum / (1000 · denominator)` with [`TILE_FRACTION_BITS`] fractional bits, rounded half up.
-pub(crate) fn to_fixed_point(sum: u64, denominator: u64) -> u32 {
+pub(crate) fn to_fixed_point(sum: u128, denominator: u64) -> u32 {
     // A sum is at most 255,000 times its denominator: below 2²⁹ all fits 64 bits, whose division is much faster.
     if denominator < 1 << 29 {
         let divisor = denominator * 1000;
-        return (((sum << TILE_FRACTION_BITS) + divisor / 2) / divisor) as u32;
+        return ((((sum as u64) << TILE_FRACTION_BITS) + divisor / 2) / divisor) as u32;
     }
     let divisor = u128::from(denominator) * 1000;
-    (((u128::from(sum) << TILE_FRACTION_BITS) + divisor / 2) / divisor) as u32
+    (((sum << TILE_FRACTION_BITS) + divisor / 2) / divisor) as u32
 }

@@ -163,10 +163,10 @@ pub fn ingest(
     }
     progress.profile.end();
     report.interrupted = cancel.is_cancelled();
-    let verified = !known.is_empty() && settings.verify != VerifyMode::Off;
     progress.in_hand.end(|path, work| {
         let listed = below(&roots, path).is_some_and(|(_, relative)| !settings.exclude.leave_out(&relative));
-        !report.interrupted && listed && (work != Work::Verifying || verified)
+        // Whether it is verified again hangs on the sets and the distance; it is forgotten when it is gone.
+        !report.interrupted && listed && (work != Work::Verifying || path.symlink_metadata().is_err())
     });
     if !report.interrupted {
         roots.iter().try_for_each(|&(source, _)| store.complete_source(source))?;

@@ -194,7 +194,7 @@ impl<'a> Trial<'a> {
             let decoded = judged.exact.iter().map(|&(subject, _)| self.subjects[subject].digests.sha256);
             judged.counts.add(&judged.hits, decoded);
         } else {
-            // They are tried again, and counted then.
+            // Of a batch that is cut for memory they are counted when its contents are judged again.
             judged.counts = VerdictCounts::default();
         }
         judged

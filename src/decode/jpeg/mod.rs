@@ -211,6 +211,7 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Read
                 let interval = segment.content.first_chunk().ok_or("a malformed restart interval")?;
                 file.tables.restart_interval = usize::from(u16::from_be_bytes(*interval));
             }
+            marker::START_OF_SCAN if frames == 0 => return Err("a scan before the frame header".into()),
             marker::START_OF_SCAN => {
                 if !file.began {
                     file.begin(luminance(frame, &colours)?)?;
@@ -356,7 +357,7 @@ impl<'a> File<'a> {
         }
         let grid = Grid::new(&scan, self.frame);
         let rgb = self.luminance.len() > 1;
-        let seed = self.bytes.get(segment.end..self.frame.first_scan_end).unwrap_or_default();
+        let seed = self.bytes.get(segment.end..self.frame.first_scan_end).ok_or("not the first scan")?;
         let spots = Spots::new(seed, &scan, &grid, self.frame, &self.tables, self.wanted.kept, rgb);
         self.spots = spots.ok_or("samplings that decoders disagree on")?;
         let channels = &mut self.channels[first..];
@@ -434,7 +435,7 @@ impl<'a> File<'a> {
     fn look_at_planes(&mut self) -> Result<(), PixelsWanted> {
         let scan = Scan::of_all(self.frame);
         let grid = Grid::new(&scan, self.frame);
-        let seed = self.bytes.get(self.scans.clone()).unwrap_or_default();
+        let seed = self.bytes.get(self.scans.clone()).ok_or("a scan without data")?;
         let rgb = self.luminance.len() > 1;
         let spots = Spots::new(seed, &scan, &grid, self.frame, &self.tables, Kept::ALL, rgb);
         self.spots = spots.ok_or("samplings that decoders disagree on")?;

@@ -47,11 +47,10 @@ impl Scan {
             left_before: u32::from(bits >> 4),
             left: u32::from(bits & 15),
         };
-        let mut indices: Vec<usize> = scan.components.iter().map(|component| component.index).collect();
-        indices.sort_unstable();
-        indices.dedup();
+        // As the standard wants it; decoders show files whose components come in another order, and what is luminance goes by the order.
+        let in_order = scan.components.is_sorted_by(|one, other| one.index < other.index);
         let valid = (1..=4).contains(&scan.components.len())
-            && indices.len() == scan.components.len()
+            && in_order
             && scan.first <= scan.last
             && scan.last < BLOCK
             // Bits are refined one at a time.

@@ -50,7 +50,7 @@ struct Spot {
     row: Sample,
     column: Sample,
     /// Luminances times 1,000 and their weights, together.
-    sum: u64,
+    sum: u128,
 }
 
 /// The spots of a scan that has all components of a picture.
@@ -123,9 +123,8 @@ impl Spots {
             let component = frame.components[component];
             (usize::from(component.across), usize::from(component.down))
         };
-        let most = (0..frame.components.len())
-            .map(factors)
-            .fold((1, 1), |most, (across, down)| (most.0.max(across), most.1.max(down)));
+        let most = frame.most_factors();
+        let most = (usize::from(most.0), usize::from(most.1));
         let alone = scan.components.len() == 1;
         let (mut components, mut first) = (Vec::with_capacity(scan.components.len()), 0);
         for component in &scan.components {
@@ -277,7 +276,7 @@ impl Spots {
             dispatch::luminances(self.colours, &lines, &mut luminances);
             let weighted = luminances[across.clone()].iter().zip(weights);
             let weighted: u64 = weighted.map(|(&one, &weight)| u64::from(one) * u64::from(weight)).sum();
-            sum += weighted * u64::from(row.weights[top + y - row.start]);
+            sum += u128::from(weighted) * u128::from(row.weights[top + y - row.start]);
         }
         self.spots[number].sum += sum;
         self.is_beyond |= is_beyond;

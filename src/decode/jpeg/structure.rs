@@ -127,7 +127,7 @@ pub(in crate::decode) struct Frame {
     pub scans: usize,
     /// Blocks that they go through, together.
     pub visits: u64,
-    /// Where the marker behind the data of its first scan is.
+    /// Where the segment behind its first scan begins.
     pub first_scan_end: usize,
     /// The offset of the frame header's marker, where it leaves the height open, which then follows the first scan.
     pub open_at: Option<usize>,
@@ -247,7 +247,7 @@ pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
             }
             marker::NUMBER_OF_LINES => {
                 if let (Some(frame), Some(&lines)) = (&mut found.frame, content.first_chunk())
-                    && frame.height == 0
+                    && (frame.height, frame.scans) == (0, 1)
                 {
                     frame.height = u16::from_be_bytes(lines);
                     frame.open_at = frame_at;
