@@ -125,8 +125,8 @@ fn the_default_mode_finds_the_hits_of_pixels() {
     let pictures = folder.path().join("pictures");
     fs::create_dir(&pictures).unwrap();
     let mut number = 0;
-    // What is dark throughout has no quality worth a match.
-    let tricks = TRICKS.into_iter().filter(|&trick| trick != Trick::Grain);
+    // What is cut off everywhere shows nothing that could be matched.
+    let tricks = TRICKS.into_iter().filter(|&trick| trick != Trick::Beyond);
     for (trick, progressive) in tricks.flat_map(|trick| [(trick, false), (trick, true)]) {
         for (width, height) in [(768, 1024), (1408, 1400)] {
             let bytes = evasive::jpeg(number, width, height, trick, progressive);
