@@ -55,7 +55,7 @@ use zigzag::{BLOCK, Kept};
 
 /// Bits that encoders leave to later scans at most. In scans that are not read a fault goes unseen at which a decoder stops, and then what
 /// was left out stays so.
-const MOST_LEFT: u32 = 2;
+const MOST_LEFT: u32 = 3;
 /// Axes that a thread keeps: the pictures of a camera have two lengths.
 const CACHED_AXES: usize = 16;
 
