@@ -27,8 +27,8 @@ pub(crate) struct Stability {
 }
 
 /// One over the share of all errors that is expected in the 256 coefficients, which are a sixteenth of them. With it ordinary files are as
-/// seldom sent to pixels as with the rule of four times the root mean square, and errors that are put there on purpose turn 60 bits
-/// at most instead of all. To be certain of them, one would be the number, and a quarter of all photographs went to pixels.
+/// seldom sent to pixels as with the rule of four times the root mean square, and errors that were put there on purpose turned up to
+/// 60 bits of sequential files instead of 152. To be certain of them, one would be the number, and a quarter of all photographs went to pixels.
 const SHARE: i128 = 32;
 
 /// The pair that gaps of nearer ones are measured by: whoever clears the middle of a spectrum would have to clear it this far.

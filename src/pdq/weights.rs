@@ -37,6 +37,12 @@ impl Sample {
         let end = (self.start + self.weights.len()).min(from + length);
         self.start.max(from).saturating_sub(from)..end.saturating_sub(from)
     }
+
+    /// The units of so many pixels each that hold its pixels.
+    #[must_use]
+    pub fn units(&self, pixels: usize) -> Range<usize> {
+        self.start / pixels..(self.start + self.weights.len()).div_ceil(pixels)
+    }
 }
 
 /// The samples of a dimension of `n` pixels, in order; `n` is at least 1.

@@ -416,9 +416,11 @@ impl<'a> File<'a> {
             let channel = channel.ok_or("a component without a scan")?;
             plane.fold(channel)?;
         }
-        let error = if self.wanted.kept == Kept::ALL { 0 } else { self.gamut_error()? };
+        let mut error = 0;
         if self.is_progressive() && self.wanted.kept == Kept::ALL {
             self.look_at_planes()?;
+        } else if self.is_progressive() {
+            error = self.gamut_error()?;
         }
         let uncut_steps = self.channels.iter().map(Channel::uncut_steps).max().unwrap_or(0);
         if self.channels.iter().any(Channel::is_beyond) || self.spots.is_beyond() {

@@ -150,16 +150,7 @@ impl Spots {
         };
         let spots = (0..count).map(&mut spot).collect();
         let whole = kept == Kept::ALL;
-        Some(Self {
-            colours,
-            spots,
-            components,
-            unit,
-            whole,
-            is_beyond: false,
-            means: [0; 4],
-            passed: Vec::new(),
-        })
+        Some(Self { colours, spots, components, unit, whole, ..Self::none() })
     }
 
     /// Begins anew behind a restart.
@@ -180,17 +171,14 @@ impl Spots {
             return Some(());
         }
         self.read_means(run, data, blocks)?;
-        let (top, bottom) = (row * self.unit.1, (row + 1) * self.unit.1);
-        let units = run.stands.len() / blocks.len();
+        let in_row = run.across..run.across + run.stands.len() / blocks.len();
         for number in 0..self.spots.len() {
-            let Sample { start, ref weights, .. } = self.spots[number].row;
-            if start >= bottom || start + weights.len() <= top {
+            let spot = &self.spots[number];
+            if !spot.row.units(self.unit.1).contains(&row) {
                 continue;
             }
-            let Sample { start, ref weights, .. } = self.spots[number].column;
-            let first = (start / self.unit.0).max(run.across);
-            let last = ((start + weights.len() - 1) / self.unit.0 + 1).min(run.across + units);
-            for unit in first..last {
+            let across = spot.column.units(self.unit.0);
+            for unit in across.start.max(in_row.start)..across.end.min(in_row.end) {
                 let index = unit - run.across;
                 let stands = run.stands.get(index * blocks.len()..)?;
                 let samples_of = |spots: &Self, block| {
@@ -205,11 +193,8 @@ impl Spots {
     /// Looks at a picture whose components are held whole. `None` where a block is missing.
     pub fn look_at(&mut self, grid: &Grid, planes: &[Plane]) -> Option<()> {
         for number in 0..self.spots.len() {
-            let units = |sample: &Sample, unit: usize| {
-                sample.start / unit..(sample.start + sample.weights.len()).div_ceil(unit)
-            };
             let Spot { row, column, .. } = &self.spots[number];
-            let (across, down) = (units(column, self.unit.0), units(row, self.unit.1));
+            let (across, down) = (column.units(self.unit.0), row.units(self.unit.1));
             for (x, y) in down.flat_map(|y| across.clone().map(move |x| (x, y))) {
                 let samples_of = |spots: &Self, block: usize| {
                     let block = grid.blocks.get(block)?;
