@@ -51,15 +51,19 @@ pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
         )));
     }
     let database = folder.join(DATABASE);
+    let nothing = |error: io::Error, tried: &str| match error.kind() {
+        io::ErrorKind::NotFound => refuse_other_files(folder).map(|()| Holding::Nothing),
+        _ => Err(io_error(tried, &database, error)),
+    };
     match fs::metadata(&database) {
         Ok(metadata) if metadata.is_file() => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return refuse_other_files(folder).map(|()| Holding::Nothing);
-        }
         Ok(_) => return Err(another_program(folder)),
-        Err(error) => return Err(io_error("cannot look at", &database, error)),
+        Err(error) => return nothing(error, "cannot look at"),
     }
-    let head = Head::read(&database).map_err(|error| io_error("cannot read", &database, error))?;
+    let head = match Head::read(&database) {
+        Ok(head) => head,
+        Err(error) => return nothing(error, "cannot read"),
+    };
     if head.is_blank() {
         // A database of this version has its name only when it is whole. SQLite alone names the file before it fills it, and what
         // was stored may lie in its log.
@@ -128,8 +132,10 @@ fn is_leftover(name: &OsStr) -> bool {
 
 /// Refuses a folder that holds anything else: a case is never mixed with other files.
 fn refuse_other_files(folder: &Path) -> Result<(), CaseError> {
-    let has_database = folder.join(DATABASE).exists();
-    for name in names(folder)? {
+    let names = names(folder)?;
+    // Asked after the list was read: a run that makes a case names its database before it opens it, and sweeps it away last.
+    let has_database = names.iter().any(|name| name == DATABASE) || folder.join(DATABASE).exists();
+    for name in names {
         let unfinished = name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
         if name != LOCK && !unfinished && !(has_database && is_leftover(&name)) {
             return Err(CaseError::Refused(format!(
@@ -263,6 +269,37 @@ mod tests {
         sweep(folder).unwrap();
         let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [LOCK]);
+    }
+
+    /// Whoever looks holds no lock, and another run may be making the case.
+    #[test]
+    fn a_case_that_is_being_made_is_never_taken_for_other_files() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..2_000 {
+            let folder = folder.path().join(round.to_string());
+            fs::create_dir(&folder).unwrap();
+            File::create(folder.join(LOCK)).unwrap();
+            fs::write(folder.join(UNFINISHED), case_head()).unwrap();
+            let barrier = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    fs::rename(folder.join(UNFINISHED), folder.join(DATABASE)).unwrap();
+                    File::create(folder.join("case.sqlite-wal")).unwrap();
+                });
+                barrier.wait();
+                while look(&folder).unwrap() == Holding::Nothing {}
+            });
+        }
+    }
+
+    /// The first bytes of a case of this version.
+    fn case_head() -> [u8; HEAD] {
+        let mut head = [0; HEAD];
+        head[..MAGIC.len()].copy_from_slice(MAGIC);
+        head[60..64].copy_from_slice(&SCHEMA_VERSION.to_be_bytes());
+        head[68..72].copy_from_slice(&APPLICATION_ID.to_be_bytes());
+        head
     }
 
     #[test]
