@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::Format;
-use super::jpeg::structure::{Segments, marker};
+use super::jpeg::structure::{Segment, Segments, marker};
 use super::tiff_tags::{Directory, Entry, kind};
 
 /// Tags of the first directory.
@@ -99,9 +99,10 @@ pub(super) fn tiff(bytes: &[u8], format: Format) -> Option<Cow<'_, [u8]>> {
 }
 
 fn jpeg(bytes: &[u8]) -> Option<&[u8]> {
-    let exif = |content: &'_ [u8]| content.starts_with(b"Exif\0\0");
-    let mut segments = Segments::new(bytes);
-    let found = segments.find(|segment| segment.marker == marker::APPLICATION_1 && exif(segment.content))?;
+    // EXIF stands before the picture; behind its first scan nobody looks for it, and getting there means going through all data.
+    let mut header = Segments::new(bytes).take_while(|segment| segment.marker != marker::START_OF_SCAN);
+    let is_exif = |segment: &Segment<'_>| segment.content.starts_with(b"Exif\0\0");
+    let found = header.find(|segment| segment.marker == marker::APPLICATION_1 && is_exif(segment))?;
     found.content.get(6..)
 }
 

@@ -6,14 +6,20 @@
 
 #![allow(unsafe_code, reason = "instructions chosen at run time; listed in CONTRIBUTING")]
 
+use super::bits::Source;
+use super::gamut;
 use super::gather::{self, Run};
+use super::progressive::{self, Plane};
 use super::projection::Projection;
 use super::rows::{Block, Rows};
 use super::samples::{self, Samples, Steps, Transformed};
-use super::spots::{Colours, Lines, UNIT_SIDE};
+use super::scan::{Grid, Scan};
+use super::spots::Pixels;
 use super::steps::{Numbers, Step};
 use super::strands::{Data, Ends, Piece, Unit};
+use super::tables::Tables;
 use super::zigzag::{BLOCK, Kept};
+use crate::decode::PixelsWanted;
 
 /// [`Unit::walk`] on this machine's best instructions.
 pub(super) fn walk<S: Step, const SIZE: usize>(
@@ -75,7 +81,79 @@ fn gather_bmi2(
     gather::gather(run, data, told, blocks, rows, predictors, kept)
 }
 
-/// What [`walk_bmi2`] and [`gather_bmi2`] want.
+/// [`gather::passed_means`] on this machine's best instructions.
+pub(super) fn passed_means(
+    run: Run<'_>,
+    data: &Data,
+    blocks: &[Block<'_>],
+    predictors: &mut [i32; 4],
+    means: &mut Vec<i16>,
+) -> Option<()> {
+    #[cfg(target_arch = "x86_64")]
+    if has_bit_instructions() {
+        // SAFETY: the features were just seen.
+        return unsafe { passed_means_bmi2(run, data, blocks, predictors, means) };
+    }
+    gather::passed_means(run, data, blocks, predictors, means)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi1,bmi2,movbe")]
+fn passed_means_bmi2(
+    run: Run<'_>,
+    data: &Data,
+    blocks: &[Block<'_>],
+    predictors: &mut [i32; 4],
+    means: &mut Vec<i16>,
+) -> Option<()> {
+    gather::passed_means(run, data, blocks, predictors, means)
+}
+
+/// [`gather::whole_block`] on this machine's best instructions.
+pub(super) fn whole_block(data: &Data, taken: u32, mean: i16, block: &Block<'_>) -> Option<[i16; BLOCK]> {
+    #[cfg(target_arch = "x86_64")]
+    if has_bit_instructions() {
+        // SAFETY: the features were just seen.
+        return unsafe { whole_block_bmi2(data, taken, mean, block) };
+    }
+    gather::whole_block(data, taken, mean, block)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi1,bmi2,movbe")]
+fn whole_block_bmi2(data: &Data, taken: u32, mean: i16, block: &Block<'_>) -> Option<[i16; BLOCK]> {
+    gather::whole_block(data, taken, mean, block)
+}
+
+/// [`progressive::read_scan`] on this machine's best instructions.
+pub(super) fn progressive(
+    source: &mut Source<'_>,
+    scan: &Scan,
+    grid: &Grid,
+    tables: &Tables,
+    planes: &mut [Plane],
+) -> Result<Option<()>, PixelsWanted> {
+    #[cfg(target_arch = "x86_64")]
+    if has_bit_instructions() {
+        // SAFETY: the features were just seen.
+        return unsafe { progressive_bmi2(source, scan, grid, tables, planes) };
+    }
+    progressive::read_scan(source, scan, grid, tables, planes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "bmi1,bmi2,movbe")]
+fn progressive_bmi2(
+    source: &mut Source<'_>,
+    scan: &Scan,
+    grid: &Grid,
+    tables: &Tables,
+    planes: &mut [Plane],
+) -> Result<Option<()>, PixelsWanted> {
+    progressive::read_scan(source, scan, grid, tables, planes)
+}
+
+/// What the functions for bits want.
 #[cfg(target_arch = "x86_64")]
 fn has_bit_instructions() -> bool {
     is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("movbe")
@@ -123,20 +201,36 @@ pub(super) fn block_samples(block: &[i16; BLOCK], steps: &Steps) -> Transformed 
     samples::samples_of(block, steps)
 }
 
-/// [`Colours::luminances`] on this machine's best instructions.
-pub(super) fn luminances(colours: Colours, lines: &Lines, luminances: &mut [u32; UNIT_SIDE]) {
+/// [`Pixels::sum`] on this machine's best instructions.
+pub(super) fn pixels_sum(pixels: &Pixels<'_>) -> u128 {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the feature was just seen.
-        return unsafe { luminances_avx2(colours, lines, luminances) };
+        return unsafe { pixels_sum_avx2(pixels) };
     }
-    colours.luminances(lines, luminances);
+    pixels.sum()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn luminances_avx2(colours: Colours, lines: &Lines, luminances: &mut [u32; UNIT_SIDE]) {
-    colours.luminances(lines, luminances);
+fn pixels_sum_avx2(pixels: &Pixels<'_>) -> u128 {
+    pixels.sum()
+}
+
+/// [`gamut::squares`] on this machine's best instructions.
+pub(super) fn gamut_squares(means: &[Vec<i32>; 3]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the feature was just seen.
+        return unsafe { gamut_squares_avx2(means) };
+    }
+    gamut::squares(means)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn gamut_squares_avx2(means: &[Vec<i32>; 3]) -> u64 {
+    gamut::squares(means)
 }
 
 /// The vectors' twin of [`samples::samples_of`], for its test.

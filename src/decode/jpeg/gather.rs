@@ -8,7 +8,7 @@ use super::projection::COEFFICIENT_LIMIT;
 use super::rows::{Block, Place, Rows};
 use super::steps::{LEFT_BITS, Numbers, Stand};
 use super::strands::{Data, Found, bits_at};
-use super::zigzag::{BLOCK, Kept, REACH};
+use super::zigzag::{BLOCK, Kept, REACH, TRANSFORMED_REACH};
 
 /// Blocks of whole units that were found.
 #[derive(Clone, Copy)]
@@ -64,6 +64,38 @@ pub(super) fn gather(
     Some(())
 }
 
+/// Reads the means of the blocks that are not kept, component after component, unit after unit. `None` where the bits are none, or a mean is
+/// beyond all measure.
+#[inline(always)]
+pub(super) fn passed_means(
+    run: Run<'_>,
+    data: &Data,
+    blocks: &[Block<'_>],
+    predictors: &mut [i32; 4],
+    means: &mut Vec<i16>,
+) -> Option<()> {
+    let units = run.stands.chunks_exact(blocks.len());
+    let passed = blocks.iter().filter(|block| block.place.is_none()).count();
+    means.resize(units.len() * passed, 0);
+    let (mut first, mut rest) = (0, &mut means[..]);
+    for component in blocks.chunk_by(|one, other| one.slot == other.slot) {
+        let own = first..first + component.len();
+        first = own.end;
+        let Block { dc, slot, place: None, .. } = component[0] else { continue };
+        let means = rest.split_off_mut(..units.len() * own.len())?;
+        let mut mean = predictors[slot];
+        for (stands, means) in units.clone().zip(means.chunks_exact_mut(own.len())) {
+            for (stand, out) in stands[own.clone()].iter().zip(means) {
+                let (_, difference) = dc.difference_at(bits_at(data, stand >> LEFT_BITS))?;
+                mean = next_mean(mean, difference)?;
+                *out = mean as i16;
+            }
+        }
+        predictors[slot] = mean;
+    }
+    Some(())
+}
+
 /// The blocks of one component in units.
 struct Component<'r, 't> {
     run: Run<'r>,
@@ -94,7 +126,7 @@ impl Component<'_, '_> {
                 let numbers = rows.get_mut(start..)?.first_chunk_mut::<REACH>()?;
                 numbers.as_chunks_mut::<8>().0[..KEPT.div_ceil(8)].fill([0; 8]);
                 numbers[0] = mean as i16;
-                read_others::<KEPT>(data, taken + used, ac, values, numbers)?;
+                read_others::<KEPT>(data, taken + used, ac, values, numbers, |position| position)?;
             }
         }
         *predictor = mean;
@@ -119,6 +151,17 @@ impl Component<'_, '_> {
     }
 }
 
+/// All coefficients of a block whose bits begin at `taken`, each at its [place](super::zigzag::place); `None` where they are none.
+#[inline(always)]
+pub(super) fn whole_block(data: &Data, taken: u32, mean: i16, block: &Block<'_>) -> Option<[i16; BLOCK]> {
+    let mut numbers = [0; REACH];
+    let (used, _) = block.dc.difference_at(bits_at(data, taken))?;
+    let place = |position: usize| usize::from(TRANSFORMED_REACH[position % REACH]);
+    read_others::<BLOCK>(data, taken + used, block.ac, block.ac.values(), &mut numbers, place)?;
+    numbers[0] = mean;
+    numbers.first_chunk().copied()
+}
+
 /// The first number of a unit's block.
 #[inline(always)]
 pub(super) const fn start(place: Place, unit: usize) -> usize {
@@ -133,7 +176,7 @@ pub(super) const fn next_mean(mean: i32, difference: i32) -> Option<i32> {
 }
 
 /// Reads coefficients from the second on until the first `KEPT` are read or the block has ended. What is told beyond them goes to places
-/// behind them.
+/// behind them; `place` says where each goes.
 #[inline(always)]
 fn read_others<const KEPT: usize>(
     data: &Data,
@@ -141,6 +184,7 @@ fn read_others<const KEPT: usize>(
     table: &AcTable,
     values: &[u64],
     numbers: &mut [i16; REACH],
+    place: impl Fn(usize) -> usize,
 ) -> Option<()> {
     let mut position = 1;
     while position < KEPT {
@@ -154,7 +198,7 @@ fn read_others<const KEPT: usize>(
                 // The third is at least the fourth coefficient.
                 if KEPT > 3 || shift < 48 {
                     let slot = entry >> shift;
-                    numbers[(position + (slot & 63) as usize) % REACH] = slot as i16 >> 6;
+                    numbers[place(position + (slot & 63) as usize) % REACH] = slot as i16 >> 6;
                 }
             }
             taken += used;
@@ -168,7 +212,7 @@ fn read_others<const KEPT: usize>(
             match symbol {
                 AcSymbol::Coefficient { run, value } if position + (run as usize) < BLOCK => {
                     position += run as usize;
-                    numbers[position % REACH] = value as i16;
+                    numbers[place(position) % REACH] = value as i16;
                     position += 1;
                 }
                 AcSymbol::Zeros => position += 16,

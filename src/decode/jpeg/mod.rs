@@ -15,6 +15,7 @@ mod bits;
 mod channel;
 mod dispatch;
 pub(super) mod essential;
+mod gamut;
 mod gather;
 mod huffman;
 mod plan;
@@ -47,7 +48,7 @@ use channel::Channel;
 use progressive::{Plane, Wanted};
 use projection::Axis;
 use scan::{Grid, Scan};
-use spots::{Offsets, Spots};
+use spots::Spots;
 use structure::{Component, Frame, Segment, Segments, marker};
 use tables::Tables;
 use unread::Unread;
@@ -339,7 +340,7 @@ impl<'a> File<'a> {
             if !fits {
                 return Err("a scan that a progressive file cannot have".into());
             }
-            let taken = self.progressive_scan(&scan, data)?;
+            let taken = self.progressive_scan(&scan, segment.end)?;
             let begun = if self.scans.is_empty() { segment.end } else { self.scans.start };
             self.scans = begun..segment.end + taken;
             return Ok(taken);
@@ -357,7 +358,8 @@ impl<'a> File<'a> {
         }
         let grid = Grid::new(&scan, self.frame);
         let rgb = self.luminance.len() > 1;
-        let seed = self.bytes.get(segment.end..self.frame.first_scan_end).ok_or("not the first scan")?;
+        let first_scan = self.frame.scan_ends.first().and_then(|&end| self.bytes.get(segment.end..end));
+        let seed = first_scan.ok_or("not the first scan")?;
         let spots = Spots::new(seed, &scan, &grid, self.frame, &self.tables, self.wanted.kept, rgb);
         self.spots = spots.ok_or("samplings that decoders disagree on")?;
         let channels = &mut self.channels[first..];
@@ -365,8 +367,9 @@ impl<'a> File<'a> {
         baseline::read(data, &scan, &grid, &self.tables, self.wanted.kept, channels, &mut self.spots)
     }
 
-    /// Reads a scan of a progressive file, or looks at what it may hold.
-    fn progressive_scan(&mut self, scan: &Scan, data: &[u8]) -> Result<usize, PixelsWanted> {
+    /// Reads a scan of a progressive file with data from byte `start` on, or looks at what it may hold; returns the bytes that it took.
+    fn progressive_scan(&mut self, scan: &Scan, start: usize) -> Result<usize, PixelsWanted> {
+        let data = self.bytes.get(start..).unwrap_or_default();
         for component in &scan.components {
             progressive::note(scan, &mut self.left[component.index])?;
         }
@@ -380,7 +383,10 @@ impl<'a> File<'a> {
             let number = self.frame.components[component.index].quantisation;
             let steps = self.tables.quantisation(number).ok_or("a missing quantisation table")?;
             let table = scan.ac(&component, &self.tables).ok_or("a scan without its tables")?;
-            taken = structure::data_end(data);
+            taken = self
+                .frame
+                .scan_end(start)
+                .map_or(data.len(), |end| end.saturating_sub(start).min(data.len()));
             let blocks = self.planes.iter().find(|plane| plane.component() == component.index);
             let blocks = blocks.map_or(0, Plane::blocks);
             self.unread[component.index].add(scan, &data[..taken], table, steps, blocks)?;
@@ -445,13 +451,12 @@ impl<'a> File<'a> {
         Ok(())
     }
 
-    /// How far luminance is from that of red, green and blue that are cut off, by the means of a progressive file's blocks: the root of
-    /// the mean square, in the tile's own units.
+    /// How far luminance is from that of red, green and blue that are cut off, in the tile's own units.
     ///
     /// # Errors
-    /// A component has no means.
+    /// A quantisation table is missing.
     fn gamut_error(&self) -> Result<u32, PixelsWanted> {
-        let [luminance, blue, red] = &self.planes[..] else { return Ok(0) };
+        let Ok(planes) = <&[Plane; 3]>::try_from(&self.planes[..]) else { return Ok(0) };
         if self.luminance.len() > 1 {
             return Ok(0);
         }
@@ -460,35 +465,6 @@ impl<'a> File<'a> {
             let table = self.tables.quantisation(component.quantisation);
             *step = table.ok_or("a missing quantisation table")?[0];
         }
-        let units = |index: usize| {
-            let component = self.frame.components[index];
-            (usize::from(component.across), usize::from(component.down))
-        };
-        let most = units(0);
-        let (across, down) =
-            (usize::from(self.frame.width).div_ceil(8), usize::from(self.frame.height).div_ceil(8));
-        // The blocks of chroma that belong to each of luminance.
-        let columns: Vec<_> = (0..across).map(|x| [1, 2].map(|index| x * units(index).0 / most.0)).collect();
-        let mut sum = 0_u64;
-        for y in 0..down {
-            let rows = [1, 2].map(|index| y * units(index).1 / most.1);
-            let mut seen = None;
-            for (x, &places) in columns.iter().enumerate() {
-                let Some(luminance) = luminance.mean(x, y, steps[0]) else { continue };
-                let offsets = match seen {
-                    Some((seen, offsets)) if seen == places => offsets,
-                    _ => {
-                        let means = blue
-                            .mean(places[0], rows[0], steps[1])
-                            .zip(red.mean(places[1], rows[1], steps[2]));
-                        let Some((blue, red)) = means else { continue };
-                        seen.insert((places, Offsets::of(blue, red))).1
-                    }
-                };
-                sum += u64::from(offsets.error(luminance)).pow(2);
-            }
-        }
-        let eighths = (sum / (across * down).max(1) as u64 * (1 << 16)).isqrt();
-        Ok((eighths << (crate::pdq::TILE_FRACTION_BITS - 3 - 8)) as u32)
+        Ok(gamut::error(self.frame, planes, steps))
     }
 }

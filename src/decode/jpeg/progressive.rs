@@ -6,6 +6,7 @@
 use super::baseline::DAMAGED;
 use super::bits::{BitReader, Source};
 use super::channel::Channel;
+use super::dispatch;
 use super::huffman::{AcSymbol, AcTable, DcTable};
 use super::projection::COEFFICIENT_LIMIT;
 use super::scan::{Grid, Restarts, Scan, UnitBlock};
@@ -132,35 +133,48 @@ pub(super) fn read(
     for plane in planes.iter_mut().filter(|plane| scan.has(plane.component)) {
         note(scan, &mut plane.left)?;
     }
-    let grid = Grid::new(scan, frame);
     let mut source = Source::new(data);
-    let reader = BitReader::new(&mut source);
-    let restarts = Restarts::every(tables.restart_interval);
-    let read = if scan.first == 0 {
-        read_means(reader, restarts, scan, &grid, tables, planes)
-    } else {
-        let component = scan.components[0];
-        let plane = planes.iter_mut().find(|plane| plane.component == component.index);
-        let table = scan.ac(&component, tables).ok_or("a scan without its tables")?;
-        let Some(plane) = plane else { return Ok(0) };
-        let band = Band { scan, grid: &grid, table, kept: plane.wanted.kept };
-        if scan.left_before == 0 {
-            band.read_first(reader, restarts, plane)
-        } else {
-            band.refine(reader, restarts, plane)
-        }
-    };
-    read.ok_or(DAMAGED)?;
+    dispatch::progressive(&mut source, scan, &Grid::new(scan, frame), tables, planes)?.ok_or(DAMAGED)?;
     Ok(source.offset())
 }
 
+/// Reads a scan into the planes of its components; `None` within where its bits are not as they should be.
+///
+/// # Errors
+/// It has no table.
+#[inline(always)]
+pub(super) fn read_scan(
+    source: &mut Source<'_>,
+    scan: &Scan,
+    grid: &Grid,
+    tables: &Tables,
+    planes: &mut [Plane],
+) -> Result<Option<()>, PixelsWanted> {
+    let reader = BitReader::new(source);
+    let restarts = Restarts::every(tables.restart_interval);
+    if scan.first == 0 {
+        return Ok(read_means(reader, restarts, scan, grid, tables, planes));
+    }
+    let component = scan.components[0];
+    let plane = planes.iter_mut().find(|plane| plane.component == component.index);
+    let table = scan.ac(&component, tables).ok_or("a scan without its tables")?;
+    let Some(plane) = plane else { return Ok(Some(())) };
+    let band = Band { scan, grid, table, kept: plane.wanted.kept };
+    Ok(if scan.left_before == 0 {
+        band.read_first(reader, restarts, plane)
+    } else {
+        band.refine(reader, restarts, plane)
+    })
+}
+
 impl Plane {
-    /// The mean of a block of this component, times eight, by its place; `None` beyond the plane.
-    pub fn mean(&self, x: usize, y: usize, step: u16) -> Option<i32> {
-        let number = self.numbers.get((y * self.across + x) * self.wanted.kept.stride())?;
+    /// The means of row `y` of its blocks, times eight; none beyond the plane.
+    pub fn means(&self, y: usize, step: u16) -> impl Iterator<Item = i32> {
+        let stride = self.wanted.kept.stride();
+        let row = self.numbers.chunks_exact(self.across * stride).nth(y).unwrap_or_default();
         // What no scan brought yet is half of what it can be.
         let left = if self.left[0] == ALL_BITS { 0 } else { self.left[0] };
-        Some((i32::from(*number) + (1 << left >> 1)) * i32::from(step))
+        row.chunks_exact(stride).map(move |block| (i32::from(block[0]) + (1 << left >> 1)) * i32::from(step))
     }
 
     /// A block of which all coefficients were read to the last bit, each at its [place](super::zigzag::place); `None` beyond the plane.
@@ -193,6 +207,7 @@ pub(super) fn note(scan: &Scan, left: &mut [u8; BLOCK]) -> Result<(), PixelsWant
 }
 
 /// A scan of means: of all its components, in units.
+#[inline(always)]
 fn read_means<'s, 'a>(
     mut reader: BitReader<'s, 'a>,
     mut restarts: Restarts,
@@ -202,34 +217,38 @@ fn read_means<'s, 'a>(
     planes: &mut [Plane],
 ) -> Option<()> {
     let refines = scan.left_before != 0;
+    let mut blocks = Vec::with_capacity(grid.blocks.len());
+    for block in &grid.blocks {
+        blocks.push(MeanBlock::new(block, scan, tables, planes, refines)?);
+    }
+    // The numbers of each component of the scan.
+    let mut numbers: [&mut [i16]; 4] = Default::default();
+    for plane in planes {
+        let slot = scan.components.iter().position(|component| component.index == plane.component);
+        if let Some(slot) = slot {
+            numbers[slot] = &mut plane.numbers;
+        }
+    }
     let mut predictors = [0_i32; 4];
-    let mut blocks = grid
-        .blocks
-        .iter()
-        .map(|block| MeanBlock::new(block, scan, tables, planes, refines))
-        .collect::<Option<Vec<_>>>()?;
     for unit_y in 0..grid.units_down {
-        blocks.iter_mut().for_each(|block| block.next = block.first + unit_y * block.down);
+        for block in &mut blocks {
+            block.next = block.first + unit_y * block.down;
+        }
         for _ in 0..grid.units_across {
             if let Some(number) = restarts.due() {
                 reader = reader.restart(number)?;
                 predictors = [0; 4];
             }
             for block in &mut blocks {
-                let number = block.plane.and_then(|plane| planes[plane].numbers.get_mut(block.next));
+                let number = numbers[block.slot].get_mut(block.next)?;
                 block.next += block.across;
                 reader.refill();
-                if refines {
-                    let bit = reader.bit();
-                    if let Some(number) = number {
-                        *number |= i16::from(bit) << scan.left;
-                    }
-                    continue;
-                }
-                let predictor = &mut predictors[block.slot];
-                *predictor += block.table?.difference(&mut reader)?;
-                if let Some(number) = number {
+                if let Some(table) = block.table {
+                    let predictor = &mut predictors[block.slot];
+                    *predictor += table.difference(&mut reader)?;
                     *number = scaled(*predictor, scan.left)?;
+                } else {
+                    *number |= i16::from(reader.bit()) << scan.left;
                 }
             }
         }
@@ -242,12 +261,10 @@ fn read_means<'s, 'a>(
 
 /// A block of a unit whose mean is read.
 struct MeanBlock<'t> {
-    /// Its component's place in the scan.
+    /// Its component's place in the scan, below 4.
     slot: usize,
     /// None where bits alone are read.
     table: Option<&'t DcTable>,
-    /// Its plane, if its component has one.
-    plane: Option<usize>,
     /// Indices of its mean: of the first unit, of the next one to be read, and how far from a unit to the next.
     first: usize,
     next: usize,
@@ -256,7 +273,7 @@ struct MeanBlock<'t> {
 }
 
 impl<'t> MeanBlock<'t> {
-    /// `None` where a table is missing.
+    /// `None` where a table or its component's plane is missing.
     fn new(
         block: &UnitBlock,
         scan: &Scan,
@@ -264,23 +281,14 @@ impl<'t> MeanBlock<'t> {
         planes: &[Plane],
         refines: bool,
     ) -> Option<Self> {
-        let component = &scan.components[block.slot];
+        let component = scan.components.get(block.slot)?;
         let table = if refines { None } else { Some(&**scan.dc(component, tables)?) };
-        let plane = planes.iter().position(|plane| plane.component == component.index);
-        let (stride, row) = plane.map_or((0, 0), |plane| {
-            let stride = planes[plane].wanted.kept.stride();
-            (stride, planes[plane].across * stride)
-        });
+        let plane = planes.iter().find(|plane| plane.component == component.index)?;
+        let stride = plane.wanted.kept.stride();
+        let row = plane.across * stride;
         let first = block.y * row + block.x * stride;
-        Some(Self {
-            slot: block.slot,
-            table,
-            plane,
-            first,
-            next: first,
-            across: block.across * stride,
-            down: block.down * row,
-        })
+        let (across, down) = (block.across * stride, block.down * row);
+        Some(Self { slot: block.slot, table, first, next: first, across, down })
     }
 }
 
@@ -300,6 +308,7 @@ struct Band<'t> {
 
 impl Band<'_> {
     /// The first scan of a band.
+    #[inline(always)]
     fn read_first(
         &self,
         mut reader: BitReader<'_, '_>,
@@ -410,6 +419,7 @@ impl Band<'_> {
     }
 
     /// Reads the whole band and notes which coefficients are not zero; returns how many blocks after this one have nothing in it.
+    #[inline(always)]
     fn read_tracked(
         &self,
         reader: &mut BitReader<'_, '_>,
@@ -455,6 +465,7 @@ impl Band<'_> {
 
     /// One more bit of the coefficients of a band: of those that are not zero in the order of the block, between symbols for those
     /// that become so.
+    #[inline(always)]
     fn refine(&self, mut reader: BitReader<'_, '_>, mut restarts: Restarts, plane: &mut Plane) -> Option<()> {
         let mut empty = 0;
         for y in 0..self.grid.units_down {
@@ -486,6 +497,7 @@ impl Band<'_> {
     }
 
     /// Refines one block; returns the blocks after it that only have corrections, where a symbol says so.
+    #[inline(always)]
     fn refine_block(
         &self,
         reader: &mut BitReader<'_, '_>,
@@ -523,6 +535,7 @@ impl Band<'_> {
 
     /// Reads a bit for each coefficient from `position` on that is not zero, up to the zero after `zeros` more; returns its
     /// position, or the one behind the band.
+    #[inline(always)]
     fn correct(
         &self,
         reader: &mut BitReader<'_, '_>,

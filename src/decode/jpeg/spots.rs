@@ -13,17 +13,16 @@ use std::ops::Range;
 
 use super::dispatch;
 use super::gather::{self, Run};
-use super::huffman::AcSymbol;
 use super::progressive::Plane;
 use super::projection::BLOCK_SIDE;
 use super::rows::{Block, Rows};
 use super::samples::{BlockSamples, Steps, Transformed, placed_steps};
 use super::scan::{Grid, Scan};
 use super::steps::LEFT_BITS;
-use super::strands::{Data, bits_at};
+use super::strands::Data;
 use super::structure::Frame;
 use super::tables::Tables;
-use super::zigzag::{BLOCK, Kept};
+use super::zigzag::Kept;
 use crate::pdq::weights::{Sample, samples};
 use crate::pdq::{TILE_SIDE, Tile, to_fixed_point};
 
@@ -32,7 +31,7 @@ const UNITS_A_SPOT: usize = 200;
 const SPOTS: [usize; 2] = [8, 64];
 /// Samples of a block's side, and of a unit's at most.
 const SIDE: usize = BLOCK_SIDE;
-pub(super) const UNIT_SIDE: usize = 4 * SIDE;
+const UNIT_SIDE: usize = 4 * SIDE;
 /// Blocks of a unit at most, by the standard.
 const UNIT_BLOCKS: usize = 10;
 
@@ -69,17 +68,18 @@ pub(super) struct Spots {
     is_beyond: bool,
     /// The running mean of each component.
     means: [i32; 4],
-    /// The means of blocks that are not kept, of the units that are looked at.
+    /// The means of blocks that are not kept, of the units that are looked at, by [`gather::passed_means`].
     passed: Vec<i16>,
 }
 
 #[derive(Debug)]
-struct Component {
+pub(super) struct Component {
     steps: Box<Steps>,
     across: usize,
     down: usize,
-    /// The number of its first block in a unit, and how many stand side by side.
+    /// The number of its first block in a unit, how many it has there, and how many of them stand side by side.
     first: usize,
+    blocks: usize,
     blocks_across: usize,
 }
 
@@ -137,8 +137,16 @@ impl Spots {
             }
             let steps = Box::new(placed_steps(steps));
             let (wide, high) = (most.0 / across, most.1 / down);
-            components.push(Component { steps, across: wide, down: high, first, blocks_across: across });
-            first += across * down;
+            let blocks = across * down;
+            components.push(Component {
+                steps,
+                across: wide,
+                down: high,
+                first,
+                blocks,
+                blocks_across: across,
+            });
+            first += blocks;
         }
         let unit = if alone { (SIDE, SIDE) } else { (most.0 * SIDE, most.1 * SIDE) };
         let count = (grid.units_across * grid.units_down / UNITS_A_SPOT).clamp(SPOTS[0], SPOTS[1]);
@@ -170,7 +178,7 @@ impl Spots {
         if self.spots.is_empty() {
             return Some(());
         }
-        self.read_means(run, data, blocks)?;
+        dispatch::passed_means(run, data, blocks, &mut self.means, &mut self.passed)?;
         let in_row = run.across..run.across + run.stands.len() / blocks.len();
         for number in 0..self.spots.len() {
             let spot = &self.spots[number];
@@ -209,25 +217,6 @@ impl Spots {
         Some(())
     }
 
-    /// Reads the means of all blocks that are not kept.
-    fn read_means(&mut self, run: Run<'_>, data: &Data, blocks: &[Block<'_>]) -> Option<()> {
-        self.passed.clear();
-        let is_passed = |block: &(usize, &Block<'_>)| block.1.place.is_none();
-        let passed: Vec<_> = blocks.iter().enumerate().filter(is_passed).collect();
-        if passed.is_empty() {
-            return Some(());
-        }
-        for stands in run.stands.chunks_exact(blocks.len()) {
-            for &(number, block) in &passed {
-                let (_, difference) = block.dc.difference_at(bits_at(data, stands[number] >> LEFT_BITS))?;
-                let mean = &mut self.means[block.slot];
-                *mean = gather::next_mean(*mean, difference)?;
-                self.passed.push(*mean as i16);
-            }
-        }
-        Some(())
-    }
-
     /// Adds the pixels of the unit at `(x, y)` to a spot; `samples_of` gives those of a block by its number in the unit.
     fn add(
         &mut self,
@@ -251,18 +240,17 @@ impl Spots {
                 }
             }
         }
-        let weights = &column.weights[left + across.start - column.start..];
-        let mut sum = 0;
-        let (mut lines, mut luminances) = ([[0; UNIT_SIDE]; 3], [0; UNIT_SIDE]);
-        for y in down {
-            for (component, line) in self.components.iter().zip(&mut lines) {
-                component.line(&samples, &across, y, line);
-            }
-            dispatch::luminances(self.colours, &lines, &mut luminances);
-            let weighted = luminances[across.clone()].iter().zip(weights);
-            let weighted: u64 = weighted.map(|(&one, &weight)| u64::from(one) * u64::from(weight)).sum();
-            sum += u128::from(weighted) * u128::from(row.weights[top + y - row.start]);
-        }
+        let pixels = Pixels {
+            colours: self.colours,
+            components: &self.components,
+            samples: &samples,
+            width: self.unit.0,
+            column_weights: &column.weights[left + across.start - column.start..],
+            row_weights: &row.weights[top + down.start - row.start..],
+            across,
+            down,
+        };
+        let sum = dispatch::pixels_sum(&pixels);
         self.spots[number].sum += sum;
         self.is_beyond |= is_beyond;
         Some(())
@@ -291,13 +279,14 @@ impl Spots {
                 *numbers.first()?
             }
             None => {
-                let is_passed = |block: &&Block<'_>| block.place.is_none();
-                let (before, all) =
-                    (blocks[..number].iter().filter(is_passed), blocks.iter().filter(is_passed));
-                *self.passed.get(index * all.count() + before.count())?
+                let passed =
+                    |blocks: &[Block<'_>]| blocks.iter().filter(|block| block.place.is_none()).count();
+                let units = self.passed.len() / passed(blocks);
+                let Component { first, blocks: count, .. } = self.components.get(block.slot)?;
+                *self.passed.get(passed(&blocks[..*first]) * units + index * count + number - first)?
             }
         };
-        Some(dispatch::block_samples(&read_block(data, taken, mean, block)?, steps))
+        Some(dispatch::block_samples(&dispatch::whole_block(data, taken, mean, block)?, steps))
     }
 
     /// Whether it saw a block that decoders cut off in different places.
@@ -335,6 +324,7 @@ impl Component {
     /// Writes the samples of row `y` of a unit to their places in `line`, at least those of pixels `across`. Where a sample is two pixels
     /// along an axis, each of them has a quarter of its neighbour, as decoders have it. Beyond a block's border its own sample
     /// stands for the neighbour.
+    #[inline(always)]
     fn line(
         &self,
         samples: &[BlockSamples; UNIT_BLOCKS],
@@ -352,14 +342,22 @@ impl Component {
                 continue;
             }
             let (own, other) = (&block[own % SIDE], &block[other % SIDE]);
-            let blended: [u16; SIDE] = std::array::from_fn(|x| 3 * u16::from(own[x]) + u16::from(other[x]));
-            for (x, pixels) in line.chunks_exact_mut(self.across).enumerate() {
-                let blend = |neighbour: usize| ((3 * blended[x] + blended[neighbour] + 8) / 16) as u8;
-                match pixels {
-                    [left, right] => {
-                        (*left, *right) = (blend(x.saturating_sub(1)), blend((x + 1).min(SIDE - 1)));
-                    }
-                    pixels => pixels.fill(blend(x)),
+            let mut blended = [0; SIDE];
+            for x in 0..SIDE {
+                blended[x] = 3 * u16::from(own[x]) + u16::from(other[x]);
+            }
+            let [first, .., last] = blended;
+            let (mut before, mut after) = ([first; SIDE], [last; SIDE]);
+            before[1..].copy_from_slice(&blended[..SIDE - 1]);
+            after[..SIDE - 1].copy_from_slice(&blended[1..]);
+            let blend = |x: usize, neighbour: u16| ((3 * blended[x] + neighbour + 8) / 16) as u8;
+            if let Ok(pairs) = <&mut [[u8; 2]; SIDE]>::try_from(line.as_chunks_mut().0) {
+                for x in 0..SIDE {
+                    pairs[x] = [blend(x, before[x]), blend(x, after[x])];
+                }
+            } else {
+                for (x, pixels) in line.chunks_exact_mut(self.across).enumerate() {
+                    pixels.fill(blend(x, blended[x]));
                 }
             }
         }
@@ -377,46 +375,61 @@ const fn neighbours(pixel: usize, scale: usize) -> (usize, usize) {
     (own, if other / SIDE == own / SIDE { other } else { own })
 }
 
-/// All coefficients of a block whose bits begin at `taken`; `None` where they are none.
-fn read_block(data: &Data, mut taken: u32, mean: i16, block: &Block<'_>) -> Option<[i16; BLOCK]> {
-    let mut numbers = [0; BLOCK];
-    numbers[0] = mean;
-    let (used, _) = block.dc.difference_at(bits_at(data, taken))?;
-    taken += used;
-    let mut position = 1;
-    while position < BLOCK {
-        let (used, symbol) = block.ac.symbol(bits_at(data, taken))?;
-        taken += used;
-        match symbol {
-            AcSymbol::Coefficient { run, value } => {
-                position += run as usize;
-                numbers[usize::from(*Kept::ALL.order().get(position)?)] = value as i16;
-                position += 1;
+/// Pixels of a unit that a spot is made of.
+pub(super) struct Pixels<'s> {
+    colours: Colours,
+    components: &'s [Component],
+    /// By block.
+    samples: &'s [BlockSamples; UNIT_BLOCKS],
+    /// Of the unit, in pixels.
+    width: usize,
+    across: Range<usize>,
+    down: Range<usize>,
+    /// Of the first of them, and of those behind it.
+    column_weights: &'s [u16],
+    row_weights: &'s [u16],
+}
+
+impl Pixels<'_> {
+    /// Their luminances times 1,000 and their weights, together.
+    #[inline(always)]
+    pub fn sum(&self) -> u128 {
+        let mut sum = 0;
+        let (mut lines, mut luminances) = ([[0; UNIT_SIDE]; 3], [0; UNIT_SIDE]);
+        for (y, &row_weight) in self.down.clone().zip(self.row_weights) {
+            for (component, line) in self.components.iter().zip(&mut lines) {
+                component.line(self.samples, &self.across, y, line);
             }
-            AcSymbol::Zeros => position += 16,
-            AcSymbol::End { .. } => break,
+            self.colours.luminances(&lines, &mut luminances[..self.width]);
+            let mut weighted = 0;
+            for (&one, &weight) in luminances[self.across.clone()].iter().zip(self.column_weights) {
+                weighted += u64::from(one) * u64::from(weight);
+            }
+            sum += u128::from(weighted) * u128::from(row_weight);
         }
+        sum
     }
-    Some(numbers)
 }
 
 /// A line of a unit's pixels, by component.
-pub(super) type Lines = [[u8; UNIT_SIDE]; 3];
+type Lines = [[u8; UNIT_SIDE]; 3];
 
 impl Colours {
-    /// A thousand times the luminance of each pixel of a line.
+    /// A thousand times the luminance of each of the first pixels of a line, in eights.
     #[inline(always)]
-    pub(super) fn luminances(self, lines: &Lines, luminances: &mut [u32; UNIT_SIDE]) {
-        let [first, second, third] = lines;
-        let pixels = first.iter().zip(second).zip(third);
-        let pixels = pixels.map(|((&first, &second), &third)| [first, second, third].map(i32::from));
-        let out = luminances.iter_mut().zip(pixels);
-        match self {
-            Self::Grey => out.for_each(|(out, [grey, ..])| *out = 1000 * grey as u32),
-            Self::RedGreenBlue => out.for_each(|(out, colours)| *out = luminance(colours)),
-            Self::LuminanceAndChroma => out.for_each(|(out, [grey, blue, red])| {
-                *out = luminance(red_green_blue(grey, blue, red));
-            }),
+    fn luminances(self, lines: &Lines, luminances: &mut [u32]) {
+        let [first, second, third] = lines.each_ref().map(|line| line.as_chunks::<SIDE>().0);
+        let eights = luminances.as_chunks_mut::<SIDE>().0.iter_mut().zip(first).zip(second).zip(third);
+        for (((out, first), second), third) in eights {
+            let of = |pixel: usize| [first[pixel], second[pixel], third[pixel]].map(i32::from);
+            *out = match self {
+                Self::Grey => first.map(|grey| 1000 * u32::from(grey)),
+                Self::RedGreenBlue => std::array::from_fn(|pixel| luminance(of(pixel))),
+                Self::LuminanceAndChroma => std::array::from_fn(|pixel| {
+                    let [grey, blue, red] = of(pixel);
+                    luminance(red_green_blue(grey, blue, red))
+                }),
+            };
         }
     }
 }
@@ -432,31 +445,6 @@ fn red_green_blue(luminance: i32, blue: i32, red: i32) -> [i32; 3] {
         luminance + ((116_130 * blue + HALF) >> 16),
     ]
     .map(|colour| colour.clamp(0, 255))
-}
-
-/// What chroma adds to luminance for red, green and blue, in eighths of a level, from a block's means as the transform gives them.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Offsets([i32; 3]);
-
-impl Offsets {
-    const WHITE: i32 = 255 * 8;
-
-    pub fn of(blue: i32, red: i32) -> Self {
-        let (blue, red) = (blue.clamp(-1024, 1016), red.clamp(-1024, 1016));
-        Self([(91_881 * red) >> 16, -((22_554 * blue + 46_802 * red) >> 16), (116_130 * blue) >> 16])
-    }
-
-    /// How far the luminance of red, green and blue that are cut off is from that of a block, in eighths of a level.
-    #[inline(always)]
-    pub fn error(self, luminance: i32) -> u32 {
-        let luminance = (luminance + 128 * 8).clamp(0, Self::WHITE);
-        let colours = self.0.map(|offset| luminance + offset);
-        if colours.iter().all(|colour| (0..=Self::WHITE).contains(colour)) {
-            return 0;
-        }
-        let [red, green, blue] = colours.map(|colour| colour.clamp(0, Self::WHITE));
-        ((299 * red + 587 * green + 114 * blue) / 1000).abs_diff(luminance)
-    }
 }
 
 /// A thousand times the luminance of red, green and blue.

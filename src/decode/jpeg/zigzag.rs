@@ -65,6 +65,17 @@ const AS_TRANSFORMED: [u8; BLOCK] = {
     order
 };
 
+/// [`Kept::ALL`]'s order for whoever may write [beyond a block](REACH).
+pub(super) const TRANSFORMED_REACH: [u8; REACH] = {
+    let mut order = [0; REACH];
+    let mut index = 0;
+    while index < REACH {
+        order[index] = if index < BLOCK { AS_TRANSFORMED[index] } else { index as u8 };
+        index += 1;
+    }
+    order
+};
+
 /// The first coefficients of each block, in the order of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Kept(u8);
