@@ -68,14 +68,18 @@ impl Tally {
 /// A seizure, and what an undisturbed run makes of it.
 struct Undisturbed {
     cases: Cases,
+    known: PathBuf,
     exports: Vec<Vec<u8>>,
     took: Duration,
 }
 
 impl Undisturbed {
     fn new() -> Self {
-        let cases = Cases::new();
-        let mut whole = Self { cases, exports: Vec::new(), took: Duration::ZERO };
+        Self::with(Cases::new(), KNOWN.into())
+    }
+
+    fn with(cases: Cases, known: PathBuf) -> Self {
+        let mut whole = Self { cases, known, exports: Vec::new(), took: Duration::ZERO };
         whole.took = within(LIMIT, &mut whole.triage("whole")).took;
         whole.exports = whole.exports_of("whole");
         assert!(whole.exports.iter().all(|export| export.len() > 100));
@@ -88,8 +92,8 @@ impl Undisturbed {
 
     fn triage(&self, case: &str) -> Command {
         let mut command = tamis();
-        command.args(["triage", SEIZURE, "--known", KNOWN, "--backend", "cpu", "--quiet", "--case"]);
-        command.arg(self.path(case));
+        command.args(["triage", SEIZURE, "--backend", "cpu", "--quiet", "--known"]).arg(&self.known);
+        command.arg("--case").arg(self.path(case));
         command
     }
 
@@ -361,6 +365,40 @@ fn a_reader_that_closes_the_pipe() {
         let ended = Ended { code: output.status.code(), stdout: Vec::new(), stderr, took: begun.elapsed() };
         assert!(ended.code == Some(0) && ended.stderr.is_empty(), "{what}: {ended:?}");
         tally.add(&ended);
+    }
+    tally.print();
+}
+
+/// A set file that somebody copies onto, or cuts short, while a triage uses it: the run ends with the set's name, or all was read before.
+#[test]
+fn a_set_that_is_overwritten_while_it_is_used() {
+    let cases = Cases::new();
+    let set = cases.path("set");
+    let mut import = tamis();
+    import.args(["known", "import", KNOWN, "--profile", "vic-us", "--quiet", "-o"]).arg(&set);
+    let ended = within(LIMIT, &mut import);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let sound = fs::read(&set).unwrap();
+    let whole = Undisturbed::with(cases, set.clone());
+    let mut emptied = sound.clone();
+    emptied[4096..].fill(0);
+    let others = [&emptied[..], &sound[..sound.len() / 3], &[]];
+    let mut tally = Tally::of("a set file is written over or cut short, in place, while a triage uses it");
+    let mut random = StdRng::seed_from_u64(8);
+    for number in 0..often(12, 90) {
+        let mut command = whole.triage("faulty");
+        let running = Running::start(&mut command);
+        thread::sleep(moment(&mut random, whole.took));
+        fs::write(&set, others[number % others.len()]).unwrap();
+        let ended = running.end(LIMIT);
+        fs::write(&set, &sound).unwrap();
+        let named = || ended.stderr.contains(&*set.file_name().unwrap().to_string_lossy());
+        assert!(ended.code == Some(0) || ended.code == Some(1) && named(), "{ended:?}");
+        if ended.code == Some(0) {
+            assert!(whole.exports_of("faulty") == whole.exports, "hits that are none, or too few");
+        }
+        tally.add(&ended);
+        whole.resumes("faulty", "a set that was overwritten");
     }
     tally.print();
 }
