@@ -192,7 +192,11 @@ impl<'a> ComparedSet<'a> {
     ///
     /// # Errors
     /// The set is damaged, or `is_cancelled` ended the reading.
-    pub fn new(set: &'a SetFile, min_quality: u8, is_cancelled: &dyn Fn() -> bool) -> Result<Self, SetError> {
+    pub fn new(
+        set: &'a SetFile,
+        min_quality: u8,
+        is_cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Self, SetError> {
         set.verify_tables(is_cancelled)?;
         let mut counts = KnownCounts::default();
         let codes = set.codes()?.into_iter().filter(|code| counts.takes(code, min_quality));

@@ -13,7 +13,7 @@ use super::layout::u32_at;
 /// Digests of a block.
 pub(super) const BLOCK: usize = 64;
 /// Bytes of the largest block: of SHA-256s.
-const MOST: usize = BLOCK * (32 + 4);
+pub(super) const MOST: usize = BLOCK * (32 + 4);
 
 /// The blocks of a table.
 #[derive(Debug, Default)]
@@ -46,17 +46,6 @@ impl Index {
         mut read: impl FnMut(u64, &mut [u8]) -> Result<(), ReadFault>,
     ) -> Result<Vec<u32>, ReadFault> {
         let mut buffer = [0; MOST];
-        let mut block = |number: usize| {
-            let before = number * BLOCK;
-            let entries = (self.count as usize - before).min(BLOCK);
-            let bytes = &mut buffer[..entries * (N + 4)];
-            read((before * (N + 4)) as u64, bytes)?;
-            if self.sums.get(number) == Some(&self.key.hash_one(&*bytes)) {
-                Ok(buffer)
-            } else {
-                Err(ReadFault::Damaged("its digests were changed while it was in use".into()))
-            }
-        };
         let leading = leading(digest);
         let until = self.firsts.partition_point(|&first| first <= leading);
         // The last block that begins with a lesser digest; as a rule leading bytes alone tell.
@@ -64,7 +53,7 @@ impl Index {
         let mut high = until;
         while high - low > 1 {
             let middle = usize::midpoint(low, high);
-            if block(middle)?[..N] < digest[..] {
+            if self.block::<N>(middle, &mut buffer, &mut read)?[..N] < digest[..] {
                 low = middle;
             } else {
                 high = middle;
@@ -72,9 +61,7 @@ impl Index {
         }
         let mut records = Vec::new();
         for number in low..until {
-            let entries = (self.count as usize - number * BLOCK).min(BLOCK);
-            let bytes = block(number)?;
-            for entry in bytes[..entries * (N + 4)].chunks_exact(N + 4) {
+            for entry in self.block::<N>(number, &mut buffer, &mut read)?.chunks_exact(N + 4) {
                 match entry[..N].cmp(&digest[..]) {
                     Ordering::Less => {}
                     Ordering::Equal => records.push(u32_at(entry, N)),
@@ -83,6 +70,24 @@ impl Index {
             }
         }
         Ok(records)
+    }
+
+    /// The bytes of a block, as they were when the table was checked.
+    fn block<'b, const N: usize>(
+        &self,
+        number: usize,
+        buffer: &'b mut [u8; MOST],
+        read: &mut impl FnMut(u64, &mut [u8]) -> Result<(), ReadFault>,
+    ) -> Result<&'b [u8], ReadFault> {
+        let before = number * BLOCK;
+        let entries = (self.count as usize - before).min(BLOCK);
+        let bytes = &mut buffer[..entries * (N + 4)];
+        read((before * (N + 4)) as u64, bytes)?;
+        if self.sums.get(number) == Some(&self.key.hash_one(&*bytes)) {
+            Ok(bytes)
+        } else {
+            Err(ReadFault::Damaged("its digests were changed while it was in use".into()))
+        }
     }
 }
 
@@ -121,7 +126,7 @@ mod tests {
     #[test]
     fn what_is_found_is_what_a_plain_search_finds() {
         let mut random = StdRng::seed_from_u64(1);
-        for count in [0, 1, 63, 64, 65, 128, 5000] {
+        for count in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 5000] {
             let entries = &table(&mut random)[..count];
             let bytes = bytes_of(entries);
             let mut index = Index::default();

@@ -23,7 +23,7 @@ use super::record::{Facts, PhotoDna, Spelling};
 use crate::pdq::Code;
 use crate::source::name::{escape, escape_path};
 use checked::{CheckedFile, ReadFault};
-use index::{BLOCK, Index};
+use index::{BLOCK, Index, MOST};
 use layout::{CODE_ENTRY, Extent, NO_QUALITY, PHOTODNA_ENTRY, Section, StoredFacts, u32_at, u64_at};
 use sort::leading_bits;
 
@@ -271,7 +271,7 @@ impl SetFile {
     ///
     /// # Errors
     /// The file is damaged, or `is_cancelled` ended it.
-    pub fn verify_tables(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), SetError> {
+    pub fn verify_tables(&self, is_cancelled: &(dyn Fn() -> bool + Sync)) -> Result<(), SetError> {
         self.check_tables(is_cancelled, &|_| {})
     }
 
@@ -338,14 +338,21 @@ impl SetFile {
     }
 
     /// [`SetFile::verify_tables`]; `checked` is called with how many bytes more are done.
-    fn check_tables(&self, is_cancelled: &dyn Fn() -> bool, checked: &dyn Fn(u64)) -> Result<(), SetError> {
-        let md5 = self.check_table::<16>(Section::Md5, is_cancelled)?;
-        checked(self.extent(Section::Md5).length);
-        let sha1 = self.check_table::<20>(Section::Sha1, is_cancelled)?;
-        checked(self.extent(Section::Sha1).length);
-        let sha256 = self.check_table::<32>(Section::Sha256, is_cancelled)?;
-        checked(self.extent(Section::Sha256).length);
-        let indexes = [md5, sha1, sha256];
+    fn check_tables(
+        &self,
+        is_cancelled: &(dyn Fn() -> bool + Sync),
+        checked: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), SetError> {
+        let ((md5, sha1), sha256) = rayon::join(
+            || {
+                rayon::join(
+                    || self.check_table::<16>(Section::Md5, is_cancelled, checked),
+                    || self.check_table::<20>(Section::Sha1, is_cancelled, checked),
+                )
+            },
+            || self.check_table::<32>(Section::Sha256, is_cancelled, checked),
+        );
+        let indexes = [md5?, sha1?, sha256?];
         // A second check of the same file finds the same.
         let _ = self.indexes.set(indexes);
         Ok(())
@@ -356,41 +363,38 @@ impl SetFile {
         &self,
         section: Section,
         is_cancelled: &dyn Fn() -> bool,
+        checked: &dyn Fn(u64),
     ) -> Result<Index, SetError> {
         let failed = |fault| self.failed(fault);
-        let Extent { count, bits, .. } = self.extent(section);
+        let Extent { count, bits, length, .. } = self.extent(section);
         let mut index = Index::default();
-        let mut block = Vec::with_capacity(BLOCK * (N + 4));
+        let mut block = [0; MOST];
         let mut stream = self.file.stream(section);
         // The directory as it should be: at most a few megabytes.
         let mut directory: Vec<u32> = Vec::new();
         let mut last: Option<([u8; N], u32)> = None;
-        for number in 0..count {
-            if number.is_multiple_of(LOOK) && is_cancelled() {
+        for before in (0..count).step_by(BLOCK) {
+            if before.is_multiple_of(LOOK) && is_cancelled() {
                 return Err(SetError::Cancelled);
             }
-            let digest = stream.array::<N>().map_err(failed)?;
-            let record = stream.array::<4>().map_err(failed)?;
-            block.extend_from_slice(&digest);
-            block.extend_from_slice(&record);
-            if block.len() == BLOCK * (N + 4) {
-                index.push(&block, N + 4);
-                block.clear();
+            let entries = (count - before).min(BLOCK as u64) as usize;
+            let block = &mut block[..entries * (N + 4)];
+            stream.read(block).map_err(failed)?;
+            index.push(block, N + 4);
+            for (entry, number) in block.chunks_exact(N + 4).zip(before..) {
+                let (&digest, record) = entry.split_first_chunk::<N>().unwrap_or((&[0; N], &[]));
+                let value = leading_bits(&digest, bits) as usize;
+                if directory.len() <= value {
+                    directory.resize(value + 1, number as u32);
+                }
+                let entry = (digest, u32_at(record, 0));
+                if last.is_some_and(|last| last >= entry) || u64::from(entry.1) >= self.records() {
+                    return Err(
+                        self.damaged(format!("its {} are not sorted as they are written", section.name()))
+                    );
+                }
+                last = Some(entry);
             }
-            let value = leading_bits(&digest, bits) as usize;
-            if directory.len() <= value {
-                directory.resize(value + 1, number as u32);
-            }
-            let entry = (digest, u32_at(&record, 0));
-            if last.is_some_and(|last| last >= entry) || u64::from(entry.1) >= self.records() {
-                return Err(
-                    self.damaged(format!("its {} are not sorted as they are written", section.name()))
-                );
-            }
-            last = Some(entry);
-        }
-        if !block.is_empty() {
-            index.push(&block, N + 4);
         }
         directory.resize((1 << bits) + 1, count as u32);
         for expected in directory {
@@ -398,6 +402,7 @@ impl SetFile {
                 return Err(self.damaged(format!("the directory of its {} is wrong", section.name())));
             }
         }
+        checked(length);
         Ok(index)
     }
 
