@@ -17,8 +17,8 @@ use tamis::gpu::flat::SearchLimits;
 use tamis::gpu::{
     AdapterSelector, FlatKernel, GpuContext, GpuHasher, GpuJoiner, GpuSearcher, population_counts,
 };
+use tamis::matching::ItemHits;
 use tamis::matching::calibrate::fastest_kernel;
-use tamis::matching::join::ItemHits;
 use tamis::matching::{Backend, BackendRequest, Join, JoinControl, JoinSettings};
 use tamis::pdq::{Code, TILE_SIDE, Tile};
 

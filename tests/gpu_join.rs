@@ -11,7 +11,7 @@ mod support;
 use rand::prelude::*;
 use tamis::gpu::bands::{BandPass, JoinLimits};
 use tamis::gpu::{GpuJoiner, SearchEnd};
-use tamis::matching::join::ItemHits;
+use tamis::matching::ItemHits;
 use tamis::matching::{Backend, Join, JoinMethod, JoinSettings, Pair, ResidentCodes};
 use tamis::pdq::Code;
 

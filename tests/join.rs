@@ -14,7 +14,7 @@ use std::io::Write;
 
 use rand::prelude::*;
 use support::{brute_force, python};
-use tamis::matching::join::Hit;
+use tamis::matching::Hit;
 use tamis::matching::popcount::InstructionSet;
 use tamis::matching::{
     Backend, Join, JoinControl, JoinError, JoinMethod, JoinSettings, Pair, range_search, self_join,

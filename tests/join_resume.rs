@@ -11,7 +11,8 @@ mod support;
 use std::convert::Infallible;
 
 use rand::prelude::*;
-use tamis::matching::join::{ItemHits, JoinSink};
+use tamis::matching::ItemHits;
+use tamis::matching::join::JoinSink;
 use tamis::matching::{Join, JoinControl, JoinError, JoinReport, JoinSettings};
 use tamis::pdq::Code;
 

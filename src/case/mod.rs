@@ -7,6 +7,7 @@ mod contents;
 mod figures;
 mod folder;
 mod hit_facts;
+mod info;
 mod lock;
 mod media;
 mod open;

@@ -10,9 +10,9 @@ use super::folder::{
     DATABASE, Holding, UNFINISHED, another_program, has_log, io_error, look, refuse_other_version,
     require_case, sweep,
 };
+use super::info::write_info;
 use super::lock::{PATIENCE, locks_failed};
 use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
-use super::store::write_info;
 use super::{CaseError, HashSpec, own_schema};
 use crate::source::database::{distrust, open_immutable};
 use crate::source::name::{escape, escape_path};

@@ -11,10 +11,10 @@ use rusqlite::{Row, Statement, Transaction, params};
 use serde::Serialize;
 
 use super::hit_facts::{HIT_FACTS, HitFacts};
+use super::info::{read_info, set_info};
 use super::rules::{KnownCondition, Rule, Rules};
 use super::schema::stack_members;
 use super::stacks::with_items;
-use super::store::{read_info, set_info};
 use super::{CaseError, CaseReader, CaseStore};
 
 /// Where `case_info` keeps the text of the rules.

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::store::clamped;
+use super::info::clamped;
+use super::open::connect_again;
 use super::{CaseError, CaseStore, SourceId};
 use crate::source::FileStamp;
 
@@ -44,6 +45,16 @@ impl CaseStore {
         let sql = concat!("DELETE FROM item WHERE ", failed_folder!(), " AND path_raw = ?2");
         self.connection.execute(sql, params![source.0, folder])?;
         Ok(())
+    }
+
+    /// A second, read-only connection that tells what is done already, for a walking thread.
+    /// `memory_limit` is the most that one picture may take in this run: contents that were over a lower
+    /// limit are to be tried again.
+    ///
+    /// # Errors
+    /// The database said no.
+    pub fn progress_reader(&self, memory_limit: u64) -> Result<ProgressReader, CaseError> {
+        ProgressReader::new(connect_again(&self.database)?, memory_limit)
     }
 }
 

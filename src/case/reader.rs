@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, Statement, params};
 
+use super::info::read_info;
 use super::open::connect_for_reading;
 use super::schema::has_item;
-use super::store::{read_info, read_spec};
+use super::store::read_spec;
 use super::{CaseError, CaseIdentity, HashSpec};
 use crate::outcome::Outcome;
 use crate::source::database::hear;

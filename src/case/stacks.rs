@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::info::{read_info, set_info};
 use super::schema::{has_item, stack_members};
-use super::store::{read_info, set_info};
 use super::{CaseError, CaseReader, CaseStore, ContentId};
 use crate::decode::DecodePath;
 use crate::matching::stack::Stack;

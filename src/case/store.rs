@@ -8,12 +8,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::folder::{DATABASE, Holding, io_error};
+use super::info::{clamped, read_info, write_info};
 use super::lock::lock;
-use super::open::{
-    connect_again, connect_for_reading, connect_for_writing, create_if_missing, inspect, require,
-};
+use super::open::{connect_for_reading, connect_for_writing, create_if_missing, inspect, require};
 use super::place::Place;
-use super::progress::ProgressReader;
 use super::schema::has_item;
 use super::{
     CaseError, CaseIdentity, ContentId, HashSpec, HitSettings, RunId, SetId, SourceId, StoredContent,
@@ -47,7 +45,7 @@ macro_rules! unconfirmed_contents {
 #[derive(Debug)]
 pub struct CaseStore {
     pub(super) connection: Connection,
-    database: PathBuf,
+    pub(super) database: PathBuf,
     place: Place,
     spec: HashSpec,
     /// Released when the store is dropped, also when the process dies.
@@ -210,16 +208,6 @@ impl CaseStore {
     pub fn has_items(&self, source: SourceId) -> Result<bool, CaseError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM item WHERE source = ?1)";
         Ok(self.connection.query_row(sql, [source.0], |row| row.get(0))?)
-    }
-
-    /// A second, read-only connection that tells what is done already, for a walking thread.
-    /// `memory_limit` is the most that one picture may take in this run: contents that were over a lower
-    /// limit are to be tried again.
-    ///
-    /// # Errors
-    /// The database said no.
-    pub fn progress_reader(&self, memory_limit: u64) -> Result<ProgressReader, CaseError> {
-        ProgressReader::new(connect_again(&self.database)?, memory_limit)
     }
 
     /// SHA-256 of every content of the case that needs no more work under `memory_limit`.
@@ -522,31 +510,6 @@ fn insert_set(
         ],
     )?;
     Ok(connection.last_insert_rowid())
-}
-
-/// The integer that SQLite can hold for a number of bytes.
-pub(super) fn clamped(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
-pub(super) fn read_info(connection: &Connection, key: &str) -> Result<Option<String>, CaseError> {
-    Ok(connection
-        .query_row("SELECT value FROM case_info WHERE key = ?1", [key], |row| row.get(0))
-        .optional()?)
-}
-
-pub(super) fn write_info(connection: &Connection, key: &str, value: &str) -> Result<(), CaseError> {
-    connection.execute("INSERT INTO case_info (key, value) VALUES (?1, ?2)", [key, value])?;
-    Ok(())
-}
-
-/// Keeps a fact of the case, in the place of what was there.
-pub(super) fn set_info(connection: &Connection, key: &str, value: &str) -> Result<(), CaseError> {
-    connection.execute(
-        "INSERT INTO case_info (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        [key, value],
-    )?;
-    Ok(())
 }
 
 pub(super) fn read_spec(connection: &Connection) -> Result<HashSpec, CaseError> {

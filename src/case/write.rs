@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::store::clamped;
+use super::info::clamped;
 use super::{
     Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentRecord, DigestHit, ExactCode, ItemRecord,
     KnownFacts, NearCode, RecordList, SetId, Unconfirmed, codes_to_bytes,

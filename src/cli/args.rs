@@ -21,7 +21,7 @@ use crate::pdq::{Geometry, MIN_QUALITY};
 use crate::source::Glob;
 use crate::source::name::for_system;
 
-use super::config::MemorySize;
+use super::memory_size::MemorySize;
 
 pub use report::{LanguageName, Report, ThumbnailName};
 mod share;

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::known::ImportControl;
 use crate::pipeline::CancelToken;
 
-use super::config::MemorySize;
 use super::count_progress::CountProgress;
+use super::memory_size::MemorySize;
 
 /// What is watched.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ pub mod error;
 pub mod import_progress;
 pub mod interrupt;
 pub mod join_progress;
+mod memory_size;
 pub mod output;
 pub mod passphrase;
 pub mod phase_progress;

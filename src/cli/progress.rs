@@ -11,8 +11,8 @@ use crate::matching::Backend;
 use crate::pipeline::{Progress, ProgressSnapshot};
 
 use super::args::ProgressStyle;
-use super::config::MemorySize;
 use super::console::Console;
+use super::memory_size::MemorySize;
 
 /// Time between two looks at what is to be told at once.
 const LOOK: Duration = Duration::from_millis(200);

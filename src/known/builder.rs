@@ -1,7 +1,7 @@
 //! Records as they are read, in compact storage.
 
+use super::codes::{KnownCode, KnownCounts};
 use super::record::Telling;
-use super::{KnownCode, KnownCounts};
 use crate::pdq::Code;
 use crate::source::name::escape;
 

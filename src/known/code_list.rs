@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::builder::{parse_code, parse_quality};
 use super::lines::LineFormat;
-use super::read::{BLOCK, BYTE_ORDER_MARK, KnownFault, Opening, for_each_line, one_line};
+use super::malformed::{KnownFault, for_each_line, one_line};
+use super::read::{BLOCK, BYTE_ORDER_MARK, Opening};
 use crate::pdq::{Code, Geometry, Orientation};
 use crate::source::name::escape_path;
 

@@ -13,8 +13,7 @@ use rayon::prelude::*;
 use super::photodna_search::{PhotoDnaSearch, SearchStop, SearchWatch};
 use super::set_file::DigestTable;
 use super::{KnownCounts, PhotoDna, SetError, SetFile};
-use crate::matching::join::ItemHits;
-use crate::matching::{Backend, Join, JoinControl, JoinError, JoinSettings};
+use crate::matching::{Backend, ItemHits, Join, JoinControl, JoinError, JoinSettings};
 use crate::pdq::Code;
 use crate::source::name::escape_path;
 

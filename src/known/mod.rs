@@ -3,11 +3,13 @@
 
 mod builder;
 mod code_list;
+mod codes;
 pub mod compare;
 mod control;
 mod digest_index;
 mod import;
 mod lines;
+mod malformed;
 pub mod members;
 pub mod photodna;
 pub mod photodna_search;
@@ -21,7 +23,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::pdq::{Code, Geometry};
+use crate::pdq::Geometry;
 use crate::source::Digests;
 use crate::source::name::{escape, escape_path};
 use crate::source::trivial::is_trivial_digest;
@@ -34,6 +36,7 @@ pub use record::{Facts, KnownRecord, PhotoDna, Spelling};
 pub use set_file::{Manifest, SetCounts, SetError, SetFile, SourceFile, StoredRecord};
 
 use builder::Columns;
+pub use codes::{KnownCode, KnownCounts};
 use digest_index::DigestIndex;
 use members::Members;
 
@@ -143,17 +146,6 @@ pub struct RecordDetails {
     pub fields: Option<String>,
 }
 
-/// One record that has a code to be matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownCode {
-    /// The record.
-    pub record: u32,
-    /// Its code.
-    pub code: Code,
-    /// Its quality, where the set gives one.
-    pub quality: Option<u8>,
-}
-
 /// Which digests of a record are those of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DigestMatch {
@@ -165,29 +157,6 @@ pub struct DigestMatch {
     pub sha1: bool,
     /// The SHA-256s are equal.
     pub sha256: bool,
-}
-
-/// What was read, and what was set aside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct KnownCounts {
-    /// Records.
-    pub records: u64,
-    /// Codes that take part in matching.
-    pub codes: u64,
-    /// Of these, codes whose quality the set does not give.
-    pub codes_without_quality: u64,
-    /// Records with at least one digest.
-    pub with_digests: u64,
-    /// Codes set aside because of their quality.
-    pub low_quality: u64,
-    /// Codes set aside because they are all zero.
-    pub zero_codes: u64,
-    /// Records with a digest of trivial content (no bytes, or one byte repeated), which is set aside.
-    pub trivial: u64,
-    /// Malformed lines that were skipped.
-    pub bad_lines: u64,
-    /// Fields that nothing is matched by and that are not as they should be: kept as they can be.
-    pub odd_fields: u64,
 }
 
 impl KnownSet {

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::builder::Builder;
 use super::digest_index::DigestIndex;
 use super::lines::{LineFormat, ListKind};
+use super::malformed::{KnownFault, Malformed, for_each_line, one_line};
 use super::set_file::SetFile;
 use super::table::{fault_of_header, is_header, read_table};
 use super::{KnownCode, KnownCounts, KnownError, KnownSet, ListRecords, ReadOptions, Records};
@@ -19,8 +20,6 @@ use crate::source::name::escape;
 
 /// Bytes read at a time; the first block also decides the format.
 pub(super) const BLOCK: usize = 1 << 20;
-/// No line of a list is longer.
-const MAX_LINE: u64 = 1 << 20;
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a set.
@@ -146,26 +145,6 @@ impl KnownCounts {
     }
 }
 
-/// What becomes of malformed lines.
-pub(super) struct Malformed {
-    /// Counted instead of refused.
-    skip: bool,
-    /// The first of those that were counted.
-    first: Option<(u64, String)>,
-}
-
-/// What stopped the reading.
-pub(super) enum KnownFault {
-    Io(io::Error),
-    Line(u64, String),
-}
-
-impl From<io::Error> for KnownFault {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
 /// A file whose bytes are digested as they are read.
 struct Digesting {
     file: File,
@@ -262,18 +241,6 @@ fn stated_geometry(comment: &[u8]) -> Result<Option<Geometry>, String> {
     }
 }
 
-impl Malformed {
-    /// Counts a malformed line, or refuses the set because of it.
-    pub fn tell(&mut self, builder: &mut Builder, line: u64, reason: String) -> Result<(), KnownFault> {
-        if !self.skip {
-            return Err(KnownFault::Line(line, reason));
-        }
-        builder.counts.bad_lines += 1;
-        self.first.get_or_insert((line, reason));
-        Ok(())
-    }
-}
-
 fn read_lines(
     source: &mut impl BufRead,
     format: LineFormat,
@@ -290,40 +257,4 @@ fn read_lines(
             Err(reason) => malformed.tell(builder, number, fault_of_header.unwrap_or(reason)),
         }
     })
-}
-
-/// What a line may hold: a carriage return within it would be the end of a record that is lost in the next.
-pub(super) fn one_line(line: &[u8]) -> Result<&[u8], String> {
-    if memchr::memchr(b'\r', line).is_some() {
-        return Err("a carriage return within the line: are there two records in it?".into());
-    }
-    Ok(line)
-}
-
-/// Visits every line with its number, without its end; empty ones and comments are left out.
-///
-/// # Errors
-/// The system's, the visitor's, or that a line is longer than any record can be.
-pub(super) fn for_each_line(
-    source: &mut impl BufRead,
-    mut visit: impl FnMut(u64, &[u8]) -> Result<(), KnownFault>,
-) -> Result<(), KnownFault> {
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        if source.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") {
-            // Never skipped: what follows is the rest of it, not a line.
-            return Err(KnownFault::Line(number, format!("longer than {MAX_LINE} bytes: this is no list")));
-        }
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        if text.trim_ascii().is_empty() || text.starts_with(b"#") {
-            continue;
-        }
-        visit(number, text)?;
-    }
-    Ok(())
 }

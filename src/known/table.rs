@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::io::BufRead;
 
 use super::builder::{Builder, Record, parse_code, parse_hex, parse_quality};
-use super::read::{KnownFault, Malformed, for_each_line, one_line};
+use super::malformed::{KnownFault, Malformed, for_each_line, one_line};
 use crate::source::name::escape;
 
 /// What a column holds.

@@ -11,18 +11,15 @@ use super::allowance::{Allowance, Stop};
 use super::banded::Resident;
 use super::bands::{Band, Bands, diagonals};
 use super::calibrate::{Winner, measure_cached, tuned};
+use super::device::Gpu;
 use super::flat::FlatIndex;
 use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
 use crate::decode::Picture;
-use crate::gpu::bands::{BandPass, JoinLimits};
+use crate::gpu::bands::BandPass;
 use crate::gpu::code::TILE_BATCH;
-use crate::gpu::flat::SearchLimits;
 use crate::gpu::layout::{FlatHit, MOST_BANDS};
-use crate::gpu::{
-    AdapterSelector, FlatKernel, GpuContext, GpuError, GpuHasher, GpuHaystack, GpuJoiner, GpuSearcher,
-    SearchEnd,
-};
+use crate::gpu::{AdapterSelector, FlatKernel, GpuContext, GpuError, GpuHaystack, SearchEnd};
 use crate::pdq::{Code, Tile, TileHash, hash_tile};
 
 /// With fewer known codes `auto` takes the CPU unmeasured: eight needles a picture against 200,000 codes are
@@ -109,34 +106,6 @@ struct Notices {
     all: Vec<String>,
     /// How many of them were taken.
     taken: usize,
-}
-
-/// An open GPU with its shaders.
-#[derive(Debug)]
-pub(super) struct Gpu {
-    pub context: Arc<GpuContext>,
-    pub hasher: GpuHasher,
-    pub searcher: GpuSearcher,
-    kernel: FlatKernel,
-    /// Made for the first join.
-    joiner: OnceLock<Result<GpuJoiner, GpuError>>,
-}
-
-impl Gpu {
-    pub fn new(context: GpuContext, kernel: FlatKernel) -> Result<Self, GpuError> {
-        Self::on(Arc::new(context), kernel)
-    }
-
-    pub fn on(context: Arc<GpuContext>, kernel: FlatKernel) -> Result<Self, GpuError> {
-        let hasher = GpuHasher::new(&context)?;
-        let searcher = GpuSearcher::with(&context, kernel, SearchLimits::default())?;
-        Ok(Self { context, hasher, searcher, kernel, joiner: OnceLock::new() })
-    }
-
-    fn joiner(&self) -> Result<&GpuJoiner, GpuError> {
-        let joiner = || GpuJoiner::with(&self.context, self.kernel.carry_save, JoinLimits::default());
-        self.joiner.get_or_init(joiner).as_ref().map_err(Clone::clone)
-    }
 }
 
 impl Backend {

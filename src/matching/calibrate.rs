@@ -13,7 +13,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::backend::Gpu;
+use super::device::Gpu;
 use super::flat::FlatIndex;
 use super::popcount::InstructionSet;
 use crate::gpu::flat::SearchLimits;

@@ -4,9 +4,10 @@
 
 use std::ops::Range;
 
-use super::join::{Hit, ItemHits, JoinSettings};
+use super::hits::{Hit, ItemHits};
 use super::leg::Leg;
 use super::nearest::Nearest;
+use super::settings::JoinSettings;
 use crate::pdq::Orientation;
 
 /// Codes of the right side at a time: 128 KiB, which a core's own cache holds.

@@ -20,17 +20,18 @@ use std::sync::atomic::AtomicU64;
 
 use rayon::prelude::*;
 
+use super::Pair;
 use super::allowance::{Allowance, Stop};
 use super::backend::Backend;
 use super::control::JoinControl;
 use super::crowd::Crowd;
 use super::distinct::Distinct;
+use super::hits::{Hit, ItemHits};
 use super::leg::{Engine, Leg, RightSide};
 use super::nearest::{Nearest, finish};
-use super::planner::{Costs, JoinMethod, JoinPlan, density};
-use super::popcount::InstructionSet;
-use super::{DEFAULT_DISTANCE, Pair};
-use crate::pdq::{Code, Orientation};
+use super::planner::{Costs, JoinPlan, density};
+use super::settings::JoinSettings;
+use crate::pdq::Code;
 
 /// Codes of a chunk of the left side at most.
 const CHUNK_CODES: usize = 1 << 24;
@@ -52,57 +53,6 @@ const FEW_ITEMS: usize = 64;
 const PLACES_IN_A_CROWD: usize = 64;
 /// Items that a thread measures together, so that each code of the right side that is fetched is met by so many.
 const TOGETHER: usize = 32;
-
-/// How codes are joined.
-#[derive(Clone, Copy, Debug)]
-pub struct JoinSettings {
-    /// Largest distance of a pair, 0…256.
-    pub radius: u32,
-    /// Flat, banded, or what costs less.
-    pub method: JoinMethod,
-    /// Hits of an item at most: the nearest, of equally near ones those with the lowest number. The others are counted.
-    pub most_hits: Option<usize>,
-    /// Bytes for the pairs of a chunk.
-    pub memory: u64,
-    /// What the CPU's loops are made of; the best there is unless a test wants another.
-    pub instructions: InstructionSet,
-}
-
-impl Default for JoinSettings {
-    fn default() -> Self {
-        Self {
-            radius: DEFAULT_DISTANCE,
-            method: JoinMethod::Auto,
-            most_hits: None,
-            memory: 1 << 30,
-            instructions: InstructionSet::best(),
-        }
-    }
-}
-
-/// A hit of an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Hit {
-    /// Number of the right side's item.
-    pub right: u32,
-    /// Differing bits; with orientations and negatives the least.
-    pub distance: u32,
-    /// Whether the left side's picture is like the right one's negative; see [`Join::with_negatives`].
-    pub negative: bool,
-    /// What was done to the right side's picture to get the left side's.
-    pub orientation: Orientation,
-}
-
-/// An item of the left side that has hits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ItemHits {
-    /// Its number.
-    pub left: u32,
-    /// By the right side's number, ascending.
-    pub hits: Vec<Hit>,
-    /// Hits beyond [`JoinSettings::most_hits`].
-    pub more: u64,
-}
 
 /// What a join did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,21 +13,26 @@ mod banded;
 mod bands;
 mod control;
 mod crowd;
+mod device;
 mod diameter;
 mod distinct;
+mod hits;
 mod lanes;
 mod leg;
 mod nearest;
 mod planner;
 mod resident;
+mod settings;
 mod tile;
 
 pub use backend::{Backend, BackendError, BackendRequest, Haystack};
 pub use control::JoinControl;
-pub use join::{Join, JoinError, JoinReport, JoinSettings, range_search, self_join};
+pub use hits::{Hit, ItemHits};
+pub use join::{Join, JoinError, JoinReport, range_search, self_join};
 pub use orient::{OrientedPair, least_over_orientations};
 pub use planner::JoinMethod;
 pub use resident::ResidentCodes;
+pub use settings::JoinSettings;
 
 /// The field's standard radius.
 pub const DEFAULT_DISTANCE: u32 = 31;

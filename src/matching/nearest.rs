@@ -1,6 +1,6 @@
 //! The hits of an item: the nearest of any number, and how many there are.
 
-use super::join::{Hit, ItemHits};
+use super::hits::{Hit, ItemHits};
 
 /// The nearest of hits that come in the order of their numbers, and how many there were.
 #[derive(Debug)]

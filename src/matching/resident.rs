@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use super::backend::Backend;
 use super::control::JoinControl;
 use super::distinct::Distinct;
-use super::join::{ItemHits, Join, JoinError, JoinReport, JoinSettings};
+use super::hits::ItemHits;
+use super::join::{Join, JoinError, JoinReport};
 use super::leg::RightSide;
 use super::planner::JoinMethod;
+use super::settings::JoinSettings;
 use crate::pdq::Code;
 
 /// Distinct codes of a list, resident in memory and on the GPU where there is one.

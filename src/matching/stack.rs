@@ -20,7 +20,8 @@ use super::backend::Backend;
 use super::control::JoinControl;
 use super::diameter::diameter;
 use super::distinct::Distinct;
-use super::join::{Join, JoinError, JoinSettings};
+use super::join::{Join, JoinError};
+use super::settings::JoinSettings;
 use crate::pdq::Code;
 
 /// Bytes that a pair takes while stacks are made.

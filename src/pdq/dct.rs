@@ -4,7 +4,9 @@
 //! decided by the order of the 256 values of `C` alone, so the positive factor is left out and the cosines
 //! are whole numbers with [`COSINE_FRACTION_BITS`] fractional bits.
 
-use super::{TILE_SIDE, Tile, vector};
+#![allow(unsafe_code, reason = "vector instructions chosen at run time; listed in CONTRIBUTING")]
+
+use super::tile::{TILE_SIDE, Tile};
 
 /// Rows and columns of the coefficients.
 pub const COEFFICIENT_SIDE: usize = 16;
@@ -56,15 +58,39 @@ pub const fn cosine_table() -> &'static [i32; COEFFICIENT_SIDE * TILE_SIDE] {
 /// The first sample is taken off all of them before the transform, which removes what the transform
 /// would cancel anyway (there is no constant row) and keeps the sums small: a sample is then below 2²⁴,
 /// a sum of 64 of them times cosines below 2²⁴ · 2²² · 41 < 2⁵², which after [`PASS_SHIFT`] fits in 31 bits;
-/// the second pass stays below 2³¹ · 2²² · 41 < 2⁵⁹.
+/// the second pass stays below 2³¹ · 2²² · 41 < 2⁵⁹. It runs on this machine's best instructions; whole numbers make the result the same on
+/// all.
 #[must_use]
 pub fn coefficients(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
-    vector::coefficients(tile)
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+            // SAFETY: the features were just seen.
+            return unsafe { coefficients_avx512(tile) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the feature was just seen.
+            return unsafe { coefficients_avx2(tile) };
+        }
+    }
+    coefficients_of(tile)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn coefficients_avx512(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
+    coefficients_of(tile)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn coefficients_avx2(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
+    coefficients_of(tile)
 }
 
 /// [`coefficients`] on whatever instructions it is compiled for.
 #[inline(always)]
-pub(super) fn coefficients_of(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
+fn coefficients_of(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
     let first = tile.0[0] as i32;
     let mut half = [[0; TILE_SIDE]; COEFFICIENT_SIDE];
     for (cosines, half) in TABLE.chunks_exact(TILE_SIDE).zip(&mut half) {

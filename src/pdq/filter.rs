@@ -3,19 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::MIN_SIDE;
+use super::tile::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
 use super::vector::accumulate;
 use super::weights::{Sample, samples};
-
-/// Rows and columns of a tile.
-pub const TILE_SIDE: usize = 64;
-/// Fractional bits of a tile's fixed-point luminance.
-pub const TILE_FRACTION_BITS: u32 = 16;
-
-/// The 64×64 luminance reduction of one picture, row-major, luminance 0…255 in fixed point with
-/// [`TILE_FRACTION_BITS`] fractional bits (so every value is at most `255 << 16`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(transparent)]
-pub struct Tile(pub [u32; TILE_SIDE * TILE_SIDE]);
 
 /// How a picture's pixels become the tile's samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -11,16 +11,18 @@ pub mod naive;
 pub mod orientation;
 pub mod quality;
 pub mod stability;
+mod tile;
 mod vector;
 pub(crate) mod weights;
 
 pub(crate) use code::hash_and_stability;
 pub use code::{Code, ParseCodeError, TileHash, hash_tile};
 pub(crate) use filter::to_fixed_point;
-pub use filter::{Geometry, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile};
+pub use filter::{Geometry, PixelLayout, Reducer};
 pub use orientation::Orientation;
 pub(crate) use stability::Stability;
 pub use stability::unstable_bits;
+pub use tile::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
 
 /// Sides under this many pixels have no code.
 pub const MIN_SIDE: u32 = 5;

@@ -3,9 +3,8 @@
 //! A bit says on which side of the median its coefficient lies. Coefficients close to the median change sides when the
 //! picture is saved again, by rounding alone. In pictures that are symmetric or nearly empty there are many of them.
 
-use super::Tile;
 use super::dct::{COSINE_FRACTION_BITS, PASS_SHIFT, coefficients};
-use super::filter::{TILE_FRACTION_BITS, TILE_SIDE};
+use super::tile::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
 
 /// A coefficient of the reference is `2 / 64` times a sum of luminances times cosines; of ours the factor is left out.
 const ONE: i64 = 32 << (2 * COSINE_FRACTION_BITS - PASS_SHIFT + TILE_FRACTION_BITS);

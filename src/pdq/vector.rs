@@ -1,10 +1,6 @@
-//! The loops that are worth a processor's vectors: the one that touches every byte of a picture, and the cosine transform of a
-//! tile, which is what is left to do where no pixel is made.
+//! The loop that touches every byte of a picture, on a processor's vectors.
 
 #![allow(unsafe_code, reason = "vector instructions chosen at run time; listed in CONTRIBUTING")]
-
-use super::Tile;
-use super::dct::{self, COEFFICIENT_SIDE};
 
 /// Adds `weights[r] · rows[r][k]` to `sums[k]` for every byte `k` of every row `r`. Rows are as long as
 /// `sums` and tightly packed; weights are below 2¹⁵.
@@ -36,34 +32,6 @@ fn accumulate_avx512(sums: &mut [u32], rows: &[u8], weights: &[u16]) {
 #[target_feature(enable = "avx2")]
 fn accumulate_avx2(sums: &mut [u32], rows: &[u8], weights: &[u16]) {
     accumulate_rows(sums, rows, weights);
-}
-
-/// [`dct::coefficients_of`] on this machine's best instructions; whole numbers make the result the same on all.
-pub(super) fn coefficients(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-            // SAFETY: the features were just seen.
-            return unsafe { coefficients_avx512(tile) };
-        }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the feature was just seen.
-            return unsafe { coefficients_avx2(tile) };
-        }
-    }
-    dct::coefficients_of(tile)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq")]
-fn coefficients_avx512(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
-    dct::coefficients_of(tile)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn coefficients_avx2(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
-    dct::coefficients_of(tile)
 }
 
 /// Eight rows are taken at a time, so that the sums, which do not fit the nearest cache where rows are long, are loaded and stored

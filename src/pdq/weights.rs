@@ -10,7 +10,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::filter::TILE_SIDE;
+use super::tile::TILE_SIDE;
 
 /// Weights stay below this so that a byte times a weight is a 16-bit multiply-add on vector units.
 const MAX_WEIGHT: u64 = (1 << 15) - 1;

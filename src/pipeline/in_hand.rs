@@ -16,22 +16,12 @@ use std::time::{Duration, Instant};
 
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::source::name::escape_path;
+pub(super) use journal::Work;
 use journal::{Found, Journal, Mark};
 
 /// A file is late after so long, and so much longer for each MB.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PATIENCE_PER_MB: Duration = Duration::from_secs(2);
-
-/// What is done with a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Work {
-    /// Its bytes are read.
-    Reading,
-    /// All that makes a fingerprint of it, at first.
-    Decoding,
-    /// The same from its pixels, for a verdict.
-    Verifying,
-}
 
 /// What a program may die of: a content, and what is done with it. Who survives its coefficients may yet die of its pixels.
 type Cause = ([u8; 32], Work);

@@ -16,8 +16,8 @@ use crate::case::{
 };
 use crate::decode::PictureHash;
 use crate::known::{DigestMatch, KnownSet, RecordDetails, SetFault};
-use crate::matching::join::{ItemHits, JoinSettings};
 use crate::matching::{Backend, DELTA, ResidentCodes, VerifyMode};
+use crate::matching::{ItemHits, JoinSettings};
 use crate::pdq::{Code, Orientation, TileHash};
 use crate::source::Digests;
 

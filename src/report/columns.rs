@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::export::ExportKind;
+use super::export_kind::ExportKind;
 use crate::case::{HitRow, ItemRow, PriorityRow, StackRow};
 use crate::source::name::guarded;
 

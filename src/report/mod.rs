@@ -5,6 +5,7 @@
 pub mod case_uco;
 pub mod columns;
 pub mod export;
+pub mod export_kind;
 pub mod page;
 #[cfg(feature = "parquet")]
 pub mod parquet;

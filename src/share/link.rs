@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use super::ShareError;
 use super::holder::{Holder, Picture};
-use crate::matching::join::{Hit, ItemHits};
-use crate::matching::{Backend, Join, JoinControl, JoinError, JoinSettings};
+use crate::matching::{Backend, Hit, ItemHits, Join, JoinControl, JoinError, JoinSettings};
 use crate::pdq::{Code, Orientation};
 
 /// One content of one holder beside one of another.

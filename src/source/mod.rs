@@ -11,6 +11,7 @@ pub mod identity;
 pub mod name;
 mod open;
 pub mod read;
+mod repetition;
 pub mod stamp;
 pub mod storage;
 pub mod tree;

@@ -8,36 +8,12 @@
 use std::sync::LazyLock;
 
 use super::digest::{Digester, Digests};
+use super::repetition::Repetition;
 
 /// Runs of 0x00 and 0xFF of every length up to this are recognised by digest.
 pub const EVERY_LENGTH: usize = 1024;
 /// Runs of 0x00 and 0xFF whose length is a power of two are recognised by digest up to this.
 pub const LONGEST: usize = 64 << 10;
-
-/// Watches the bytes of a file, as they come, for a second value.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Repetition {
-    first: Option<u8>,
-    varied: bool,
-}
-
-impl Repetition {
-    /// The next bytes of the file. As a rule the first few end the search, and nothing is read after them.
-    pub fn update(&mut self, block: &[u8]) {
-        let Some(&byte) = block.first() else { return };
-        if self.varied {
-            return;
-        }
-        let first = *self.first.get_or_insert(byte);
-        self.varied = block.iter().any(|&byte| byte != first);
-    }
-
-    /// Whether all bytes so far are one, or none came.
-    #[must_use]
-    pub const fn is_trivial(self) -> bool {
-        !self.varied
-    }
-}
 
 /// Whether bytes are none, or one repeated.
 #[must_use]

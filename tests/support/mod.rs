@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use rand::prelude::*;
 use tamis::gpu::{AdapterSelector, GpuContext};
-use tamis::matching::join::ItemHits;
+use tamis::matching::ItemHits;
 use tamis::matching::{Backend, Join, JoinControl, JoinReport, Pair};
 use tamis::pdq::{Code, TILE_SIDE, Tile};
 

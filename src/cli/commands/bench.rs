@@ -4,10 +4,11 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::cli::args::{BenchIngest, Common, TextOrJson};
-use crate::cli::config::{MAX_SIDE, MemorySize, Resources};
+use crate::cli::config::{MAX_SIDE, Resources};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::memory_size::MemorySize;
 use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
 use crate::gpu::{AdapterSelector, GpuContext, GpuError};

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::cli::args::{Common, Devices, TextOrJson};
-use crate::cli::config::MemorySize;
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
+use crate::cli::memory_size::MemorySize;
 use crate::cli::output::with_output;
 use crate::gpu::{AdapterDescription, AdapterSelector, adapters};
 use crate::matching::BackendRequest;

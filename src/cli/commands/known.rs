@@ -10,12 +10,12 @@ use serde_json::value::RawValue;
 use super::run::{ODD_FIELDS, TRIVIAL, add_counts};
 use crate::cli::args::Common;
 use crate::cli::args::known::{Known, KnownCommand, KnownImport, KnownShow, KnownVerify};
-use crate::cli::config::MemorySize;
 use crate::cli::console::Console;
 use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::import_progress::ImportProgress;
 use crate::cli::interrupt::cancel_on_interrupt;
+use crate::cli::memory_size::MemorySize;
 use crate::cli::protect::Protected;
 use crate::known::profile::Profile;
 use crate::known::{

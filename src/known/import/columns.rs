@@ -8,7 +8,8 @@ use super::source::Source;
 use super::text_lines::{Line, for_each_line};
 use super::{Fault, ImportError, Parsed, Sink};
 use crate::known::builder::{parse_code, parse_quality};
-use crate::known::read::{BYTE_ORDER_MARK, one_line};
+use crate::known::malformed::one_line;
+use crate::known::read::BYTE_ORDER_MARK;
 use crate::known::table::split;
 use crate::source::name::escape;
 

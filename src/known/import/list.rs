@@ -7,7 +7,8 @@ use super::source::Source;
 use super::text_lines::{Line, for_each_line};
 use super::{Fault, ImportError, Parsed, Sink};
 use crate::known::lines::{LineFormat, LineRecord};
-use crate::known::read::{Opening, one_line};
+use crate::known::malformed::one_line;
+use crate::known::read::Opening;
 use crate::source::name::escape;
 
 /// Reads a list.

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::Work;
 use crate::source::name::{path_bytes, path_from_bytes};
 
 /// The name in the case's folder.
@@ -23,6 +22,17 @@ const HEAD: usize = 1 + 8 + 32 + 1 + 2;
 const MOST_PATH: usize = 4096;
 /// Slots that are read: more than a run has threads.
 const MOST_SLOTS: usize = 8192;
+
+/// What is done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::pipeline) enum Work {
+    /// Its bytes are read.
+    Reading,
+    /// All that makes a fingerprint of it, at first.
+    Decoding,
+    /// The same from its pixels, for a verdict.
+    Verifying,
+}
 
 /// What is known of the content of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,75 @@
+//! Numbers of bytes, as they are typed and shown.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Less than this cannot hold a picture and its neighbours in flight.
+pub const MIN_MEMORY: u64 = 64 << 20;
+
+/// A number of bytes as typed: a whole number with an optional unit (`K`, `M`, `G`, `T`, with or
+/// without `B` or `iB`; all are powers of 1024).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemorySize(pub u64);
+
+impl FromStr for MemorySize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let shift = match unit.trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
+            "" => 0,
+            "k" => 10,
+            "m" => 20,
+            "g" => 30,
+            "t" => 40,
+            _ => return Err(format!("`{unit}` is no unit: write a size as 512MiB or 8G")),
+        };
+        let number: u64 = number.parse().map_err(|_| "write a size as 512MiB or 8G".to_string())?;
+        let bytes = number.checked_mul(1 << shift).ok_or("more than any machine has")?;
+        if bytes < MIN_MEMORY {
+            return Err(format!("at least {} are needed", Self(MIN_MEMORY)));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for MemorySize {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+        for (shift, unit) in units {
+            if self.0 >= 1 << shift {
+                let tenths = (u128::from(self.0) * 10) >> shift;
+                return write!(formatter, "{}.{} {unit}", tenths / 10, tenths % 10);
+            }
+        }
+        write!(formatter, "{} bytes", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        let bytes = |text: &str| MemorySize::from_str(text).map(|size| size.0);
+        assert_eq!(bytes("512MiB"), Ok(512 << 20));
+        assert_eq!(bytes("512 mb"), Ok(512 << 20));
+        assert_eq!(bytes("8G"), Ok(8 << 30));
+        assert_eq!(bytes("1t"), Ok(1 << 40));
+        assert_eq!(bytes("134217728"), Ok(128 << 20));
+        for refused in
+            ["", "G", "1.5G", "-1G", "8X", "63MiB", "99999999999999999999", "18446744073709551615T"]
+        {
+            assert!(bytes(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_shown_with_one_decimal() {
+        assert_eq!(MemorySize(6 << 30).to_string(), "6.0 GiB");
+        assert_eq!(MemorySize(1536 << 20).to_string(), "1.5 GiB");
+        assert_eq!(MemorySize(100).to_string(), "100 bytes");
+    }
+}

@@ -1,0 +1,27 @@
+//! What a join finds.
+
+use crate::pdq::Orientation;
+
+/// A hit of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hit {
+    /// Number of the right side's item.
+    pub right: u32,
+    /// Differing bits; with orientations and negatives the least.
+    pub distance: u32,
+    /// Whether the left side's picture is like the right one's negative; see [`Join::with_negatives`].
+    pub negative: bool,
+    /// What was done to the right side's picture to get the left side's.
+    pub orientation: Orientation,
+}
+
+/// An item of the left side that has hits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemHits {
+    /// Its number.
+    pub left: u32,
+    /// By the right side's number, ascending.
+    pub hits: Vec<Hit>,
+    /// Hits beyond [`JoinSettings::most_hits`].
+    pub more: u64,
+}
