@@ -2,6 +2,7 @@
 //! move into a worker process whole.
 
 mod bounds;
+mod decoder;
 mod exif;
 pub mod facts;
 pub mod format;

@@ -1,15 +1,14 @@
 //! Decoding pixels with the `image` crate, and folding them into a tile.
 
 use std::borrow::Cow;
-use std::io::{BufRead, Cursor, Seek};
+use std::io::Cursor;
 
-use image::error::{ImageError, LimitErrorKind};
-use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
+use image::{ColorType, ImageDecoder, ImageFormat};
 
-use super::bounds::{Header, Metered, check_fax};
+use super::bounds::{Metered, check_fax};
+use super::decoder::{failure, open_limited};
 use super::jpeg::essential::Essential;
 use super::jpeg::structure::Frame;
-use super::stated::stated_size;
 use super::{LARGEST_SIDE, png_parts};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
@@ -22,28 +21,6 @@ pub(super) struct Grant<'a> {
     pub bytes: u64,
     /// Of a JPEG: its frame.
     pub frame: Option<&'a Frame>,
-}
-
-/// Opens a decoder to look at the header, of formats whose decoders allocate nothing of note for that.
-pub(super) fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder, Failure> {
-    open_limited(Cursor::new(bytes), format, image::Limits::default())
-}
-
-/// The header of a file that its decoder refuses for its size, as if it were damaged; the caller sees the size.
-pub(super) fn too_large(bytes: &[u8], format: ImageFormat) -> Option<Header> {
-    let (width, height) = stated_size(bytes, format)?;
-    (width.max(height) > LARGEST_SIDE).then(|| Header::sized(width, height, 0))
-}
-
-/// Opens a decoder within `limits` from its first byte on: some allocate while they are opened.
-fn open_limited<'a>(
-    reader: impl BufRead + Seek + 'a,
-    format: ImageFormat,
-    limits: image::Limits,
-) -> Result<Box<dyn ImageDecoder + 'a>, Failure> {
-    let mut reader = ImageReader::with_format(reader, format);
-    reader.limits(limits);
-    Ok(Box::new(reader.into_decoder().map_err(|error| failure(&error))?))
 }
 
 /// Opens a decoder within what was granted by the header. It is told the limit too, for what it allocates beside the picture; and it must
@@ -168,15 +145,4 @@ fn push_high_bytes(reducer: &mut Reducer, pixels: &[u8], row_samples: usize) {
         row.extend(words.iter().skip(high).step_by(2));
         reducer.push_rows(&row);
     }
-}
-
-/// The outcome of a decoder's error.
-fn failure(error: &ImageError) -> Failure {
-    let outcome = match error {
-        ImageError::Unsupported(_) => Outcome::Unsupported,
-        ImageError::Limits(limit) if limit.kind() == LimitErrorKind::InsufficientMemory => Outcome::OverLimit,
-        ImageError::Limits(limit) if limit.kind() == LimitErrorKind::DimensionError => Outcome::OverLimit,
-        _ => Outcome::Corrupt,
-    };
-    Failure::new(outcome, Stage::Decode, error.to_string())
 }

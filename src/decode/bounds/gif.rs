@@ -1,7 +1,7 @@
 //! `gif` 0.14.2: the canvas in four bytes a pixel; a first frame that does not span the canvas in four bytes of its own;
 //! the frame's indices; and what the file says of itself, which grows as it is read.
 
-use super::{Header, TABLES, corrupt};
+use super::header::{Header, TABLES, corrupt};
 use crate::outcome::Failure;
 
 const SCREEN: usize = 13;

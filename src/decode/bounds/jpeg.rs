@@ -3,7 +3,7 @@
 //! Both loop over all blocks of a scan whether there is data for them or not, so that a scan of ten bytes costs as much
 //! as the picture. What scans may visit is bounded here.
 
-use super::{Header, TABLES, corrupt};
+use super::header::{Header, TABLES, corrupt};
 use crate::decode::jpeg::structure::{Frame, marker, structure};
 use crate::outcome::{Failure, Outcome, Stage};
 

@@ -7,6 +7,7 @@
 //! version of a decoder wants a new reading: `tests/decoders.rs` holds each to its formula.
 
 mod gif;
+mod header;
 mod jpeg;
 mod png;
 mod tiff;
@@ -15,43 +16,12 @@ mod webp;
 
 use image::{ImageDecoder, ImageFormat};
 
-use super::jpeg::structure::Frame;
-use super::{Format, pixels};
-use crate::outcome::{Failure, Outcome, Stage};
+use super::{Format, decoder};
+use crate::outcome::Failure;
+pub(super) use header::Header;
+use header::{TABLES, too_large};
 pub(super) use tiff::{Metered, check_fax};
 
-/// What decoding takes, from the header alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub width: u32,
-    pub height: u32,
-    /// Upper bound of the memory of a decoder and of what it decodes into, without the file itself.
-    pub pixel_bytes: u64,
-    /// Why it is not to be decoded whatever its memory.
-    pub refusal: Option<Failure>,
-    /// Of a JPEG: its frame.
-    pub frame: Option<Frame>,
-}
-
-impl Header {
-    /// A header of something that only its size decides.
-    pub const fn sized(width: u32, height: u32, pixel_bytes: u64) -> Self {
-        Self { width, height, pixel_bytes, refusal: None, frame: None }
-    }
-
-    /// The same, refused because it would take too much work.
-    fn refused(self, reason: impl Into<String>) -> Self {
-        Self { refusal: Some(Failure::new(Outcome::OverLimit, Stage::Limits, reason)), ..self }
-    }
-
-    /// Pixels.
-    fn pixels(&self) -> u64 {
-        u64::from(self.width) * u64::from(self.height)
-    }
-}
-
-/// What any decoder has besides: tables, a window of an inflater, a buffered reader.
-const TABLES: u64 = 256 << 10;
 /// Headers of portable maps are texts of any length; one that is longer than this is none.
 const LONGEST_TEXT_HEADER: usize = 64 << 10;
 
@@ -76,9 +46,9 @@ pub(super) fn read_header(
 
 /// The header of a format whose decoder allocates rows and tables of fixed sizes alone, and what it decodes into.
 fn opened(bytes: &[u8], format: ImageFormat) -> Result<Header, Failure> {
-    let decoder = match pixels::open(bytes, format) {
+    let decoder = match decoder::open(bytes, format) {
         Ok(decoder) => decoder,
-        Err(failure) => return pixels::too_large(bytes, format).ok_or(failure),
+        Err(failure) => return too_large(bytes, format).ok_or(failure),
     };
     let (width, height) = decoder.dimensions();
     let mut header = Header::sized(width, height, decoder.total_bytes());
@@ -88,8 +58,4 @@ fn opened(bytes: &[u8], format: ImageFormat) -> Result<Header, Failure> {
     let rows = u64::from(width) * 16;
     header.pixel_bytes = header.pixel_bytes.saturating_add(indices).saturating_add(rows + TABLES);
     Ok(header)
-}
-
-fn corrupt(reason: impl Into<String>) -> Failure {
-    Failure::new(Outcome::Corrupt, Stage::Decode, reason)
 }

@@ -3,8 +3,8 @@
 
 use image::{ImageDecoder, ImageFormat};
 
-use super::{Header, TABLES};
-use crate::decode::{pixels, png_parts};
+use super::header::{Header, TABLES};
+use crate::decode::{decoder, png_parts};
 use crate::outcome::Failure;
 
 /// Rows that the decoder holds: four and one more that are complete, three times that while its buffer grows, and two
@@ -15,7 +15,7 @@ const BUFFER: u64 = (3 * (128 + 32 + 8)) << 10;
 
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
     let head = png_parts::head(bytes);
-    let decoder = pixels::open(&head, ImageFormat::Png)?;
+    let decoder = decoder::open(&head, ImageFormat::Png)?;
     let (width, height) = decoder.dimensions();
     let row = u64::from(width) * u64::from(decoder.color_type().bytes_per_pixel());
     // The file again, where something was left out of it.

@@ -8,8 +8,8 @@ use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 
 use fax::decoder::{DecodeStatus, Group4Decoder};
 
+use super::header::{Header, TABLES, corrupt};
 use super::jpeg::{are_tables, decoder_bytes, strip};
-use super::{Header, TABLES, corrupt};
 use crate::decode::tiff_tags::{Directory, Entry};
 use crate::outcome::Failure;
 

@@ -3,8 +3,9 @@
 
 use image::{ImageDecoder, ImageFormat};
 
-use super::{Header, TABLES, vp8l};
-use crate::decode::pixels;
+use super::header::{Header, TABLES, too_large};
+use super::vp8l;
+use crate::decode::decoder;
 use crate::outcome::Failure;
 
 /// Bytes of a chunk's name and length, and of what stands before the chunks of an animation's frame.
@@ -18,9 +19,9 @@ const MACROBLOCK: u64 = 16 * 16 * 3 / 2 + 32 * 3;
 const COPIES: u64 = 4;
 
 pub(super) fn header(bytes: &[u8], max_bytes: u64) -> Result<Header, Failure> {
-    let decoder = match pixels::open(bytes, ImageFormat::WebP) {
+    let decoder = match decoder::open(bytes, ImageFormat::WebP) {
         Ok(decoder) => decoder,
-        Err(failure) => return pixels::too_large(bytes, ImageFormat::WebP).ok_or(failure),
+        Err(failure) => return too_large(bytes, ImageFormat::WebP).ok_or(failure),
     };
     let (width, height) = decoder.dimensions();
     let mut header = Header::sized(width, height, 0);

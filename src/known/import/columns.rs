@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 
 use super::fields::{self, Names, Object, Odd};
+use super::options::ColumnMap;
+use super::sink::{Fault, ImportError, Parsed, Sink};
 use super::source::Source;
 use super::text_lines::{Line, for_each_line};
-use super::{Fault, ImportError, Parsed, Sink};
 use crate::known::builder::{parse_code, parse_quality};
 use crate::known::malformed::one_line;
 use crate::known::read::BYTE_ORDER_MARK;
@@ -284,4 +285,29 @@ pub(super) fn first_line(head: &[u8]) -> &[u8] {
     let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
     lines.find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default()
+}
+impl ColumnMap {
+    /// Reads `field=column,…`.
+    ///
+    /// # Errors
+    /// A part that is none, or a field that there is not; the text lists them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut map: Vec<(String, String)> = Vec::new();
+        for part in text.split(',') {
+            let (field, column) = part.split_once('=').unwrap_or((part, ""));
+            let (field, column) = (field.trim_ascii().to_ascii_lowercase(), column.trim_ascii());
+            if !is_field(&field) || column.is_empty() {
+                return Err(format!(
+                    "`{}`: write --columns FIELD=COLUMN,… with the fields {}",
+                    escape(part.as_bytes()),
+                    field_names()
+                ));
+            }
+            if map.iter().any(|(other, _)| *other == field) {
+                return Err(format!("--columns names the field {field} twice"));
+            }
+            map.push((field, column.to_string()));
+        }
+        Ok(Self(map))
+    }
 }

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use super::fields::{self, Object};
+use super::sink::{Fault, ImportError, Parsed, Sink};
 use super::source::Source;
 use super::text_lines::{Line, for_each_line};
-use super::{Fault, ImportError, Parsed, Sink};
 use crate::source::name::escape;
 
 /// What a file of hashdeep begins with.

@@ -10,8 +10,8 @@ use std::io::{self, Read};
 use serde_json::value::RawValue;
 
 use super::fields::json_text;
+use super::sink::{Fault, ImportError, Sink};
 use super::source::Source;
-use super::{Fault, ImportError, Sink};
 use crate::known::read::BYTE_ORDER_MARK;
 
 /// Bytes of a record, at most.

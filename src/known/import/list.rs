@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::fields::{Object, readable};
+use super::sink::{Fault, ImportError, Parsed, Sink};
 use super::source::Source;
 use super::text_lines::{Line, for_each_line};
-use super::{Fault, ImportError, Parsed, Sink};
 use crate::known::lines::{LineFormat, LineRecord};
 use crate::known::malformed::one_line;
 use crate::known::read::Opening;

@@ -1,6 +1,6 @@
 //! Importing published lists into set files, record by record.
 //!
-//! Every format has a reader of its own that gives [`KnownRecord`]s to one [`Sink`]. The sink decides what a malformed
+//! Every format has a reader of its own that gives [`KnownRecord`](super::record::KnownRecord)s to one `Sink`. The sink decides what a malformed
 //! record does, looks its category up in the profile, and writes.
 
 mod columns;
@@ -10,6 +10,9 @@ mod json_records;
 mod list;
 mod ncmec;
 mod nsrl;
+mod options;
+mod recognise;
+mod sink;
 mod source;
 mod text_lines;
 mod vics;
@@ -18,151 +21,13 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::control::ImportControl;
-use super::lines::ListKind;
-use super::profile::Profile;
-use super::record::KnownRecord;
 use super::set_file::{Manifest, SetCounts, SetError, SetWriter, SourceFile};
-use crate::pdq::Geometry;
 use crate::source::digest::hex;
-use crate::source::name::{escape, escape_path};
+use crate::source::name::escape;
+pub use options::{ColumnMap, ImportFormat, ImportOptions};
+pub use sink::ImportError;
+use sink::Sink;
 use source::Source;
-
-/// A format that can be imported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ImportFormat {
-    /// JSON of the VICS data model: Project VIC and CAID.
-    Vics,
-    /// The lists of INTERPOL's ICSE, separated by semicolons.
-    Icse,
-    /// XML of NCMEC's exchange of hashes, version 2.
-    Ncmec,
-    /// The NSRL's RDS, version 3: a SQLite database.
-    Nsrl,
-    /// What hashdeep prints.
-    Hashdeep,
-    /// A table with a header.
-    Csv,
-    /// PDQ hashes, digests alone, or what md5sum, sha1sum and sha256sum print.
-    List,
-}
-
-impl ImportFormat {
-    /// All.
-    pub const ALL: [Self; 7] =
-        [Self::Vics, Self::Icse, Self::Ncmec, Self::Nsrl, Self::Hashdeep, Self::Csv, Self::List];
-
-    /// Its name on the command line and in manifests.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Vics => "vics",
-            Self::Icse => "icse",
-            Self::Ncmec => "ncmec",
-            Self::Nsrl => "nsrl",
-            Self::Hashdeep => "hashdeep",
-            Self::Csv => "csv",
-            Self::List => "list",
-        }
-    }
-
-    /// The format of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-}
-
-/// Which column of a table holds what: (field, column), as `--columns` says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ColumnMap(Vec<(String, String)>);
-
-impl ColumnMap {
-    /// Reads `field=column,…`.
-    ///
-    /// # Errors
-    /// A part that is none, or a field that there is not; the text lists them.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut map: Vec<(String, String)> = Vec::new();
-        for part in text.split(',') {
-            let (field, column) = part.split_once('=').unwrap_or((part, ""));
-            let (field, column) = (field.trim_ascii().to_ascii_lowercase(), column.trim_ascii());
-            if !columns::is_field(&field) || column.is_empty() {
-                return Err(format!(
-                    "`{}`: write --columns FIELD=COLUMN,… with the fields {}",
-                    escape(part.as_bytes()),
-                    columns::field_names()
-                ));
-            }
-            if map.iter().any(|(other, _)| *other == field) {
-                return Err(format!("--columns names the field {field} twice"));
-            }
-            map.push((field, column.to_string()));
-        }
-        Ok(Self(map))
-    }
-
-    /// `field=column`, each.
-    fn shown(&self) -> Vec<String> {
-        self.0.iter().map(|(field, column)| format!("{field}={column}")).collect()
-    }
-}
-
-/// How sources are to be imported.
-#[derive(Clone, Debug)]
-pub struct ImportOptions {
-    /// What their categories mean.
-    pub profile: Profile,
-    /// Name of the set; that of the first file without its extension if not told.
-    pub name: Option<String>,
-    /// Version of the set, as its publisher has it.
-    pub version: Option<String>,
-    /// What the files are; seen from their content if not told.
-    pub format: Option<ImportFormat>,
-    /// Which column of a table holds what; seen from their names if not told.
-    pub columns: Option<ColumnMap>,
-    /// What the lines of a list are that has hex digits and nothing else; 64 digits leave it open.
-    pub list: Option<ListKind>,
-    /// Count malformed records instead of refusing the import.
-    pub skip_bad_records: bool,
-    /// The geometry that the codes were made with.
-    pub geometry: Geometry,
-}
-
-/// Why an import was refused. Nothing of it is left behind.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// A source cannot be read.
-    #[error("{}: {source}", escape_path(path))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A source is not what it is taken for.
-    #[error("{}: {reason}", escape_path(path))]
-    Refused {
-        /// The file.
-        path: PathBuf,
-        /// Why, and the way out.
-        reason: String,
-    },
-    /// A malformed record.
-    #[error("{}, record {record}, byte {offset}: {reason}", escape_path(path))]
-    Record {
-        /// The file.
-        path: PathBuf,
-        /// Number in the file, from 1.
-        record: u64,
-        /// Offset in the file, from 0.
-        offset: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The set file cannot be written, or the import was ended.
-    #[error(transparent)]
-    Set(#[from] SetError),
-}
 
 /// What was imported.
 #[derive(Clone, Debug)]
@@ -264,7 +129,7 @@ fn read<'a>(
         (Some(format), _) => format,
         (None, Some(_)) => ImportFormat::Csv,
         (None, None) => {
-            source::recognise(source.head(), sink.options.list).map_err(|reason| source.refused(reason))?
+            recognise::recognise(source.head(), sink.options.list).map_err(|reason| source.refused(reason))?
         }
     };
     sink.begin(path);
@@ -297,113 +162,4 @@ fn read<'a>(
         bad_records: sink.bad_records - sink.bad_before,
         about: std::mem::take(&mut sink.about),
     })
-}
-
-/// What is wrong with a record.
-#[derive(Debug)]
-struct Fault {
-    /// Where, from the beginning of the record.
-    at: usize,
-    reason: String,
-}
-
-impl Fault {
-    fn new(at: usize, reason: impl Into<String>) -> Self {
-        Self { at, reason: reason.into() }
-    }
-}
-
-impl From<String> for Fault {
-    fn from(reason: String) -> Self {
-        Self { at: 0, reason }
-    }
-}
-
-/// A record as a reader gives it.
-#[derive(Debug, Default)]
-struct Parsed<'a> {
-    /// Its meaning is still to be looked up.
-    record: KnownRecord<'a>,
-    /// It has a PhotoDNA field that is no value of 144 bytes.
-    photodna_unread: bool,
-    /// Other fields that nothing is matched by and that are not as they should be: kept as they can be.
-    odd_fields: u64,
-}
-
-/// Where records go.
-struct Sink<'a> {
-    writer: SetWriter,
-    options: &'a ImportOptions,
-    control: &'a ImportControl,
-    /// The source in hand.
-    path: &'a Path,
-    /// Records of it, malformed ones too.
-    record: u64,
-    bad_records: u64,
-    /// Counts when the source was begun.
-    bad_before: u64,
-    records_before: u64,
-    /// What the source says beside its records.
-    about: serde_json::Map<String, serde_json::Value>,
-    first_bad: Option<String>,
-}
-
-impl<'a> Sink<'a> {
-    fn begin(&mut self, path: &'a Path) {
-        self.path = path;
-        self.record = 0;
-        self.bad_before = self.bad_records;
-        self.records_before = self.writer.counts().records;
-    }
-
-    /// Takes the next record, which begins at `offset`.
-    fn take(&mut self, offset: u64, parsed: Result<Parsed<'_>, Fault>) -> Result<(), ImportError> {
-        self.record += 1;
-        if self.control.is_cancelled() {
-            return Err(SetError::Cancelled.into());
-        }
-        let Parsed { mut record, photodna_unread, odd_fields } = match parsed {
-            Ok(parsed) => parsed,
-            Err(fault) => return self.bad(offset, fault),
-        };
-        // A category is never a reason to leave a record out, so that --skip-bad-records does not skip it.
-        let category = self.options.profile.category(record.facts.category.as_deref());
-        let category = category
-            .map_err(|reason| self.error(offset, format!("{reason} --profile-file takes one of your own")))?;
-        record.facts.meaning = category.map(|category| category.meaning);
-        self.writer.count_odd(photodna_unread, odd_fields);
-        self.writer.push(&record)?;
-        self.control.add_record();
-        Ok(())
-    }
-
-    /// Counts a malformed record, or refuses the import because of it.
-    fn bad(&mut self, offset: u64, fault: Fault) -> Result<(), ImportError> {
-        let Fault { at, reason } = fault;
-        let offset = offset + at as u64;
-        if !self.options.skip_bad_records {
-            return Err(
-                self.error(offset, format!("{reason} (--skip-bad-records counts such records instead)"))
-            );
-        }
-        self.bad_records += 1;
-        if self.first_bad.is_none() {
-            self.first_bad = Some(self.error(offset, reason).to_string());
-        }
-        Ok(())
-    }
-
-    /// A fault that ends the import whatever the options are.
-    fn error(&self, offset: u64, reason: String) -> ImportError {
-        ImportError::Record { path: self.path.to_path_buf(), record: self.record, offset, reason }
-    }
-
-    /// The source in hand is not what it is taken for.
-    fn refused(&self, reason: String) -> ImportError {
-        ImportError::Refused { path: self.path.to_path_buf(), reason }
-    }
-
-    fn skips(&self) -> bool {
-        self.options.skip_bad_records
-    }
 }

@@ -15,8 +15,8 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::fields::{self, Names, Object};
 use super::json_records::{MAX_DEPTH, MAX_RECORD};
+use super::sink::{Fault, ImportError, Parsed, Sink};
 use super::source::Source;
-use super::{Fault, ImportError, Parsed, Sink};
 use crate::known::builder::parse_code;
 use crate::source::digest::sha256_of;
 use crate::source::name::escape;

@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use super::fields::{self, Object};
-use super::{Fault, ImportError, Parsed, Sink};
+use super::sink::{Fault, ImportError, Parsed, Sink};
 use crate::source::database::{hear, open_immutable, refuse_recursion};
 use crate::source::digest::hex;
 use crate::source::name::{escape, escape_path};

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 
+use super::sink::{Fault, ImportError, Sink};
 use super::source::Source;
-use super::{Fault, ImportError, Sink};
 use crate::known::read::BYTE_ORDER_MARK;
 
 /// No line is longer.

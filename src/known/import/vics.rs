@@ -11,8 +11,9 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 use serde_json::value::RawValue;
 
 use super::fields::Odd;
+use super::sink::{Fault, ImportError, Parsed, Sink};
 use super::source::Source;
-use super::{Fault, ImportError, Parsed, Sink, fields, json_records};
+use super::{fields, json_records};
 use crate::known::builder::parse_code;
 use crate::pdq::Code;
 

@@ -3,8 +3,14 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::Place;
 use crate::source::stamp::FileStamp;
+
+/// The number of a file's entry on the disk.
+#[cfg(unix)]
+pub(in crate::source) type Place = u64;
+/// The entry of the listing, which has the look with it.
+#[cfg(not(unix))]
+pub(in crate::source) type Place = std::fs::DirEntry;
 
 /// One name of a folder.
 #[derive(Debug)]

@@ -19,4 +19,4 @@ use unix as system;
 pub(super) use entry::{Found, Kind, Look};
 #[cfg(all(test, unix))]
 pub(super) use system::dig;
-pub(super) use system::{Folder, Place, look, open_file, times_changed};
+pub(super) use system::{Folder, look, open_file, times_changed};

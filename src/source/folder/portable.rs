@@ -4,11 +4,8 @@ use std::fs::{self, DirEntry, File, FileType, Metadata, OpenOptions, ReadDir};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Found, Kind, Look};
+use super::entry::{Found, Kind, Look};
 use crate::source::stamp::FileStamp;
-
-/// The entry of the listing, which has the look with it.
-pub(in crate::source) type Place = DirEntry;
 
 /// A folder that is open.
 #[derive(Debug)]

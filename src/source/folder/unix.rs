@@ -13,14 +13,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 
-use super::{Found, Kind, Look};
+use super::entry::{Found, Kind, Look};
 use crate::source::stamp::FileStamp;
 
 /// The system takes no path of so many bytes or more.
 const LONGEST: usize = if cfg!(target_os = "linux") { 4096 } else { 1024 };
-
-/// The number of a file's entry on the disk.
-pub(in crate::source) type Place = u64;
 
 /// Whether anything was opened in a way that may have changed its time of last access. Of the process, because it depends on its user's
 /// rights, and one notice is enough.

@@ -1,0 +1,47 @@
+//! What a source is, by how it begins.
+
+use super::options::ImportFormat;
+use super::{columns, hashdeep, nsrl};
+use crate::known::lines::{ListKind, is_bare};
+use crate::known::read::{BYTE_ORDER_MARK, Opening};
+use crate::known::set_file::SetFile;
+
+/// What a file is, by how it begins. `list` is what the user says of a list of digits and nothing else.
+///
+/// # Errors
+/// It is nothing that can be imported; the text says what can.
+pub(super) fn recognise(head: &[u8], list: Option<ListKind>) -> Result<ImportFormat, String> {
+    if head.is_empty() {
+        return Err("the file is empty".into());
+    }
+    if head.starts_with(nsrl::MAGIC) {
+        return Ok(ImportFormat::Nsrl);
+    }
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        return Err("this is UTF-16 text: save it as UTF-8".into());
+    }
+    if SetFile::is_one(head) {
+        return Err("this is a set file already: --known takes it as it is".into());
+    }
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head).trim_ascii_start();
+    let line = columns::first_line(head);
+    match text.first() {
+        Some(b'{' | b'[') => Ok(ImportFormat::Vics),
+        Some(b'<') => Ok(ImportFormat::Ncmec),
+        _ if text.starts_with(hashdeep::MAGIC) => Ok(ImportFormat::Hashdeep),
+        _ if columns::is_icse(line) => Ok(ImportFormat::Icse),
+        _ if columns::is_table(line) => Ok(ImportFormat::Csv),
+        _ if is_bare(line) => {
+            Opening::of(head, list)?;
+            Ok(ImportFormat::List)
+        }
+        _ if Opening::of(head, list)
+            .is_ok_and(|opening| opening.format.is_some_and(|format| format.parse(line).is_ok())) =>
+        {
+            Ok(ImportFormat::List)
+        }
+        _ => Err("it is none of the formats that can be imported (docs/known-sets.md lists them). --columns says what the \
+                  columns of a table hold, --format what the file is"
+            .into()),
+    }
+}

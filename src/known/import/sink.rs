@@ -1,0 +1,154 @@
+//! Where the records of all formats go: the profile gives their categories a meaning, and the set file takes them.
+
+use std::path::{Path, PathBuf};
+
+use super::options::ImportOptions;
+use crate::known::control::ImportControl;
+use crate::known::record::KnownRecord;
+use crate::known::set_file::{SetError, SetWriter};
+use crate::source::name::escape_path;
+
+/// Why an import was refused. Nothing of it is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A source cannot be read.
+    #[error("{}: {source}", escape_path(path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A source is not what it is taken for.
+    #[error("{}: {reason}", escape_path(path))]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why, and the way out.
+        reason: String,
+    },
+    /// A malformed record.
+    #[error("{}, record {record}, byte {offset}: {reason}", escape_path(path))]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Number in the file, from 1.
+        record: u64,
+        /// Offset in the file, from 0.
+        offset: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The set file cannot be written, or the import was ended.
+    #[error(transparent)]
+    Set(#[from] SetError),
+}
+
+/// What is wrong with a record.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// Where, from the beginning of the record.
+    pub(super) at: usize,
+    pub(super) reason: String,
+}
+
+impl Fault {
+    pub(super) fn new(at: usize, reason: impl Into<String>) -> Self {
+        Self { at, reason: reason.into() }
+    }
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self { at: 0, reason }
+    }
+}
+
+/// A record as a reader gives it.
+#[derive(Debug, Default)]
+pub(super) struct Parsed<'a> {
+    /// Its meaning is still to be looked up.
+    pub(super) record: KnownRecord<'a>,
+    /// It has a PhotoDNA field that is no value of 144 bytes.
+    pub(super) photodna_unread: bool,
+    /// Other fields that nothing is matched by and that are not as they should be: kept as they can be.
+    pub(super) odd_fields: u64,
+}
+
+/// Where records go.
+pub(super) struct Sink<'a> {
+    pub(super) writer: SetWriter,
+    pub(super) options: &'a ImportOptions,
+    pub(super) control: &'a ImportControl,
+    /// The source in hand.
+    pub(super) path: &'a Path,
+    /// Records of it, malformed ones too.
+    pub(super) record: u64,
+    pub(super) bad_records: u64,
+    /// Counts when the source was begun.
+    pub(super) bad_before: u64,
+    pub(super) records_before: u64,
+    /// What the source says beside its records.
+    pub(super) about: serde_json::Map<String, serde_json::Value>,
+    pub(super) first_bad: Option<String>,
+}
+
+impl<'a> Sink<'a> {
+    pub(super) fn begin(&mut self, path: &'a Path) {
+        self.path = path;
+        self.record = 0;
+        self.bad_before = self.bad_records;
+        self.records_before = self.writer.counts().records;
+    }
+
+    /// Takes the next record, which begins at `offset`.
+    pub(super) fn take(&mut self, offset: u64, parsed: Result<Parsed<'_>, Fault>) -> Result<(), ImportError> {
+        self.record += 1;
+        if self.control.is_cancelled() {
+            return Err(SetError::Cancelled.into());
+        }
+        let Parsed { mut record, photodna_unread, odd_fields } = match parsed {
+            Ok(parsed) => parsed,
+            Err(fault) => return self.bad(offset, fault),
+        };
+        // A category is never a reason to leave a record out, so that --skip-bad-records does not skip it.
+        let category = self.options.profile.category(record.facts.category.as_deref());
+        let category = category
+            .map_err(|reason| self.error(offset, format!("{reason} --profile-file takes one of your own")))?;
+        record.facts.meaning = category.map(|category| category.meaning);
+        self.writer.count_odd(photodna_unread, odd_fields);
+        self.writer.push(&record)?;
+        self.control.add_record();
+        Ok(())
+    }
+
+    /// Counts a malformed record, or refuses the import because of it.
+    pub(super) fn bad(&mut self, offset: u64, fault: Fault) -> Result<(), ImportError> {
+        let Fault { at, reason } = fault;
+        let offset = offset + at as u64;
+        if !self.options.skip_bad_records {
+            return Err(
+                self.error(offset, format!("{reason} (--skip-bad-records counts such records instead)"))
+            );
+        }
+        self.bad_records += 1;
+        if self.first_bad.is_none() {
+            self.first_bad = Some(self.error(offset, reason).to_string());
+        }
+        Ok(())
+    }
+
+    /// A fault that ends the import whatever the options are.
+    pub(super) fn error(&self, offset: u64, reason: String) -> ImportError {
+        ImportError::Record { path: self.path.to_path_buf(), record: self.record, offset, reason }
+    }
+
+    /// The source in hand is not what it is taken for.
+    pub(super) fn refused(&self, reason: String) -> ImportError {
+        ImportError::Refused { path: self.path.to_path_buf(), reason }
+    }
+
+    pub(super) fn skips(&self) -> bool {
+        self.options.skip_bad_records
+    }
+}
