@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::known::{ResidentSets, Room};
 use super::profile::{Queue, Stage};
 use super::progress::Progress;
+use super::resident::{ResidentSets, Room};
 use super::verify::{Subject, Trial, Verifier};
 use crate::case::{Batch, ContentRecord, ItemRecord, SourceId, item_path};
 use crate::decode::{Facts, Picture, PictureHash};

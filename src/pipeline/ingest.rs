@@ -1,7 +1,6 @@
 //! `scan` and `triage`: from sources to a case, matched on the way.
 
 use std::collections::HashSet;
-use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,26 +9,27 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use super::examine::{Examiner, Shares};
+use super::examine::Shares;
 use super::finish::{Finisher, JUDGES};
 use super::in_hand::Work;
-use super::known::{ResidentSets, count_hits};
+use super::known::count_hits;
+use super::pass::{Pass, Run, source_error};
 use super::profile::{Crew, Queue, Stage};
 use super::progress::Progress;
 use super::reader::{Readers, Wanted};
+use super::resident::ResidentSets;
+use super::settings::{IngestReport, IngestSettings};
 use super::stages::{Stages, unpanicked};
 use super::verify::Verifier;
 use super::walkers::{Walker, Walkers};
 use super::workers::Workers;
 use super::{CancelToken, PipelineError, pool};
-use crate::case::{Batch, CaseStore, HitSettings, ProgressReader, SourceId};
-use crate::decode::DecodeMode;
+use crate::case::{Batch, CaseStore, ProgressReader, SourceId};
 use crate::known::KnownSet;
-use crate::matching::{Backend, DEFAULT_DISTANCE, DEFAULT_MAX_HITS, LARGEST_MAX_HITS, VerifyMode};
-use crate::pdq::{Geometry, MIN_QUALITY};
+use crate::matching::Backend;
 use crate::source::identity::real_path;
-use crate::source::name::{escape_path, path_bytes};
-use crate::source::{Entry, EntryKind, Excludes, Tree, walk};
+use crate::source::name::path_bytes;
+use crate::source::{Entry, EntryKind, Tree, walk};
 
 /// Groups of files that the walk is ahead of the readers.
 const GROUPS_AHEAD: usize = 64;
@@ -37,84 +37,6 @@ const GROUPS_AHEAD: usize = 64;
 const BATCHES_AT_ONCE: usize = 32;
 /// Between two looks at the case's folder while nothing is to be written.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Pixels on a side of a picture, at most: as many as a JPEG can have.
-pub const MAX_SIDE: u32 = 65_535;
-
-/// The settings of a run that decide what is done.
-#[derive(Clone, Debug)]
-pub struct IngestSettings {
-    /// Threads that digest and decode, and as many that search.
-    pub jobs: usize,
-    /// Threads that read files, and as many that list folders.
-    pub io_jobs: usize,
-    /// Bytes for files and pictures in flight.
-    pub max_memory: u64,
-    /// How pictures are reduced.
-    pub geometry: Geometry,
-    /// Which ways a picture may become a tile.
-    pub decode: DecodeMode,
-    /// Pixels on a side, at most.
-    pub max_side: u32,
-    /// Differing bits up to which a code is a hit.
-    pub distance: u32,
-    /// Codes of a lower quality are not matched.
-    pub min_quality: u8,
-    /// Which candidates are decoded for a verdict.
-    pub verify: VerifyMode,
-    /// Codes of a known set that are listed as near to a content, at most [`LARGEST_MAX_HITS`](crate::matching::LARGEST_MAX_HITS): the nearest.
-    pub max_hits: u32,
-    /// Which files of the sources are left out.
-    pub exclude: Excludes,
-    /// Large files that are mostly holes are read to their end too.
-    pub read_holes: bool,
-}
-
-impl IngestSettings {
-    /// The program's own settings, for so many threads of either kind and so much memory.
-    #[must_use]
-    pub fn new(jobs: usize, io_jobs: usize, max_memory: u64) -> Self {
-        Self {
-            jobs,
-            io_jobs,
-            max_memory,
-            geometry: Geometry::Full,
-            decode: DecodeMode::default(),
-            max_side: MAX_SIDE,
-            distance: DEFAULT_DISTANCE,
-            min_quality: MIN_QUALITY,
-            verify: VerifyMode::default(),
-            max_hits: DEFAULT_MAX_HITS,
-            exclude: Excludes::default(),
-            read_holes: false,
-        }
-    }
-
-    /// What decides the hits of a known set.
-    pub(super) fn hits(&self) -> HitSettings {
-        let &Self { distance, min_quality, verify, max_hits, .. } = self;
-        HitSettings { distance, min_quality, verify, max_hits: max_hits.clamp(1, LARGEST_MAX_HITS) }
-    }
-
-    /// What examines files within these settings.
-    pub(super) fn examiner<'a>(&self, progress: &'a Progress) -> Examiner<'a> {
-        let shares = Shares::of(self.max_memory);
-        Examiner::new(self.geometry, self.decode, self.max_side, shares, &progress.profile, &progress.in_hand)
-    }
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, Default)]
-pub struct IngestReport {
-    /// Whether it was cancelled before its end.
-    pub interrupted: bool,
-    /// What a person should know.
-    pub notices: Vec<String>,
-    /// Files that the case had already.
-    pub skipped: u64,
-    /// Bytes that files and pictures in flight took at most.
-    pub peak_memory: u64,
-}
 
 /// Walks sources, reads every file that the case does not have yet, stores what it is, and matches it with
 /// the known sets. Contents of earlier runs are matched first.
@@ -188,28 +110,6 @@ fn failed_before(
         folders.extend(store.failed_folders(source)?.into_iter().map(|folder| (place, folder)));
     }
     Ok(folders)
-}
-
-pub(super) fn source_error(source: &Path, error: io::Error) -> PipelineError {
-    PipelineError::Io { what: format!("source {}", escape_path(source)), error }
-}
-
-/// What the threads of a run share.
-pub(super) struct Run<'a> {
-    pub backend: &'a Backend,
-    pub settings: &'a IngestSettings,
-    pub progress: &'a Progress,
-    pub cancel: &'a CancelToken,
-    pub sets: &'a ResidentSets<'a>,
-    pub examiner: &'a Examiner<'a>,
-}
-
-/// What of the sources a pass is about.
-pub(super) enum Pass<'a> {
-    /// Files that an earlier run died with, each with the place of its source. They come before all others.
-    Suspects(&'a [(usize, Entry)]),
-    /// Everything, of which these were tried by the pass before: the place of their source, and their raw bytes below it.
-    All { tried: HashSet<(usize, &'a [u8])> },
 }
 
 /// The source below which a path lies, by its place, and the path's raw bytes below that; `None` of what lies elsewhere.

@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use super::in_hand::InHand;
 use super::profile::Profile;
-use super::verify::VerdictCounts;
+use super::verdict::VerdictCounts;
 use crate::case::CaseError;
 use crate::source::name::escape_path;
 use crate::source::{Excludes, FileStamp};

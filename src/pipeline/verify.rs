@@ -24,14 +24,14 @@
 //! A replaced code leaves the content's hits in sets outside the run as they are. Unconfirmed ones among them are
 //! judged by it when their set takes part in a run again.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 
 use super::CancelToken;
 use super::examine::Examiner;
-use super::known::{NearCodes, ResidentSet, ResidentSets, Room};
+use super::resident::{NearCodes, ResidentSet, ResidentSets, Room};
+use super::verdict::VerdictCounts;
 use crate::case::{CodeMatch, ContentHits, DigestHit, Unconfirmed};
 use crate::decode::{DecodePath, PictureHash};
 use crate::matching::{DELTA, QUALITY_DELTA, VerifyMode};
@@ -94,28 +94,6 @@ pub(super) struct Judged {
     pub complete: bool,
     /// Whether there are more hits than there is room for; `hits` is empty then.
     pub too_many: bool,
-}
-
-/// How candidates fared, in contents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct VerdictCounts {
-    /// Decoded, and a hit by the code from pixels.
-    pub confirmed: u64,
-    /// Decoded, and none.
-    pub refuted: u64,
-    /// Not to be decoded.
-    pub unjudged: u64,
-}
-
-impl VerdictCounts {
-    /// Counts contents that were decoded, by whether these hits have them.
-    pub fn add(&mut self, hits: &[ContentHits], decoded: impl Iterator<Item = [u8; 32]>) {
-        let by_code: HashSet<[u8; 32]> =
-            hits.iter().filter(|hits| has_code_hit(hits)).map(|hits| hits.sha256).collect();
-        for sha256 in decoded {
-            *(if by_code.contains(&sha256) { &mut self.confirmed } else { &mut self.refuted }) += 1;
-        }
-    }
 }
 
 /// How candidates are decoded.
@@ -267,11 +245,6 @@ fn add_code(hits: &mut ContentHits, mut found: CodeMatch) {
         found.record = rest;
     }
     hits.by_code.push(found);
-}
-
-/// Whether the content's code is near to one of the set.
-fn has_code_hit(hits: &ContentHits) -> bool {
-    !hits.by_code.is_empty() || hits.by_digest.as_ref().is_some_and(|digest| digest.near.is_some())
 }
 
 fn basis(sets: &ResidentSets<'_>, subject: &Subject) -> Basis {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::Sender;
 
 use super::finish::Finding;
-use super::ingest::{Pass, Run, source_error};
+use super::pass::{Pass, Run, source_error};
 use super::profile::{Stage, Stopwatch};
 use super::progress::Progress;
 use super::reader::{Grouper, Listed};

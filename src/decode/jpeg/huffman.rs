@@ -8,7 +8,7 @@
 use std::cell::OnceCell;
 
 use super::bits::BitReader;
-use super::steps::Cached;
+use super::step_tables::Cached;
 
 /// A symbol's length in bits and its value.
 type Symbol = (u32, u8);
@@ -159,9 +159,9 @@ pub(super) struct AcTable {
     /// [`super::steps::rest_lengths`] of this window and of all shorter ones.
     pub steps: OnceCell<Box<[u16]>>,
     /// What [strands](super::strands) look at: [`super::steps::lengths`], [`super::steps::values`] and [`super::steps::passed`].
-    pub lengths: Cached<u16>,
-    pub told: Cached<u64>,
-    pub passed: Cached<u64>,
+    pub lengths: Cached<DcTable, u16>,
+    pub told: Cached<DcTable, u64>,
+    pub passed: Cached<DcTable, u64>,
 }
 
 /// One AC symbol that was read alone.

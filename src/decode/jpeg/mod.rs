@@ -27,6 +27,7 @@ mod samples;
 mod samples_avx2;
 mod scan;
 mod spots;
+mod step_tables;
 mod steps;
 mod strands;
 mod stretch;

@@ -3,10 +3,10 @@
 //! A walk's [`Stand`] is one number: the bits that were taken, and what is left of the block. A look-up may take several
 //! symbols, and what each of them adds to the stand just adds up.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::huffman::{AcCode, AcSymbol, AcTable, DcTable, extend, fill, rest_of};
+use super::step_tables::StepTables;
 use super::zigzag::{BLOCK, Kept};
 
 /// Where a walk is: the bits that were taken, above [`LEFT_BITS`] bits of what is left of the block.
@@ -122,42 +122,6 @@ const PLACES: [u8; 256] = {
     }
     places
 };
-
-/// What the walk of blocks of one kind looks at: a table for a block's first look-up (a difference and the symbols that fit behind
-/// it), and one for the others.
-#[derive(Debug)]
-pub(super) struct StepTables<S> {
-    pub first: Rc<[S]>,
-    pub rest: Rc<[S]>,
-}
-
-impl<S> Clone for StepTables<S> {
-    fn clone(&self) -> Self {
-        Self { first: Rc::clone(&self.first), rest: Rc::clone(&self.rest) }
-    }
-}
-
-/// Those of an AC table with the DC table that it was used with last.
-#[derive(Debug)]
-pub(super) struct Cached<S>(RefCell<Option<(Rc<DcTable>, StepTables<S>)>>);
-
-impl<S> Default for Cached<S> {
-    fn default() -> Self {
-        Self(RefCell::new(None))
-    }
-}
-
-impl<S> Cached<S> {
-    fn get(&self, dc: &Rc<DcTable>, make: impl Fn() -> StepTables<S>) -> StepTables<S> {
-        let mut cached = self.0.borrow_mut();
-        if let Some((_, tables)) = cached.as_ref().filter(|(with, _)| Rc::ptr_eq(with, dc)) {
-            return tables.clone();
-        }
-        let tables = make();
-        *cached = Some((Rc::clone(dc), tables.clone()));
-        tables
-    }
-}
 
 /// Tables for lengths alone.
 pub(super) fn lengths(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u16> {

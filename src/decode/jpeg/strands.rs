@@ -272,7 +272,8 @@ mod tests {
     use rand::rngs::StdRng;
     use rand::{Rng, RngCore, SeedableRng};
 
-    use super::super::steps::{self, StepTables};
+    use super::super::step_tables::StepTables;
+    use super::super::steps;
     use super::*;
 
     const SIZE: usize = 1 << 10;

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::failures::Failures;
 use super::sample::{ContentKind, Loaded};
-use super::{BenchSettings, Failures, part, rate};
+use super::settings::{BenchSettings, part, rate};
 use crate::decode::{self, DecodePath, Limits, Picture};
 use crate::outcome::{Failure, Outcome};
 use crate::pdq::{Geometry, Tile};

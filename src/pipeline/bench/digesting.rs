@@ -9,7 +9,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::sample::SplitMix;
-use super::{BenchSettings, part, rate};
+use super::settings::{BenchSettings, part, rate};
 use crate::pipeline::CancelToken;
 use crate::source::Digester;
 

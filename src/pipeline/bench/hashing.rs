@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::sample::SplitMix;
-use super::{BenchSettings, part, rate};
+use super::settings::{BenchSettings, part, rate};
 use crate::matching::Backend;
 use crate::pdq::{TILE_SIDE, Tile};
 use crate::pipeline::{CancelToken, PipelineError, pool};

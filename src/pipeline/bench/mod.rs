@@ -5,74 +5,33 @@
 
 mod decoding;
 mod digesting;
+mod failures;
 mod hashing;
 mod made;
 mod predict;
 mod sample;
+mod settings;
 mod storage;
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
 pub use decoding::{DecodeKind, DecodeRate};
 pub use digesting::DigestRates;
+pub use failures::FailedFiles;
 pub use hashing::{HashOn, HashRate};
 pub use predict::{Prediction, StageHours, TERABYTE};
 pub use sample::{ContentKind, Contents, Listing};
+pub use settings::BenchSettings;
 pub use storage::{Origin, StorageRates};
 
 use super::{CancelToken, PipelineError};
-use crate::decode::Limits;
-use crate::outcome::Outcome;
+use failures::Failures;
 use predict::Measured;
 use sample::Picked;
-
-/// The settings of a measurement.
-#[derive(Clone, Copy, Debug)]
-pub struct BenchSettings {
-    /// Threads that digest, decode and hash.
-    pub jobs: usize,
-    /// Threads that read.
-    pub readers: usize,
-    /// Bytes for the sample and for decoders.
-    pub max_memory: u64,
-    /// Pixels on a side, at most.
-    pub max_side: u32,
-    /// How long all of it may take, about.
-    pub seconds: u32,
-}
-
-impl BenchSettings {
-    /// A part of the time.
-    fn share(&self, part: f64) -> Duration {
-        Duration::from_secs_f64(f64::from(self.seconds) * part)
-    }
-
-    fn limits(&self) -> Limits {
-        Limits { max_side: self.max_side, max_decode_bytes: self.max_memory / 4 * 3 }
-    }
-}
-
-/// Parts of the time for each thing that is measured. What is left over is for all that is not.
-mod part {
-    pub const LISTING: f64 = 0.1;
-    pub const READING: f64 = 0.3;
-    pub const DIGESTS: f64 = 0.1;
-    pub const DECODING: f64 = 0.35;
-    pub const HASHING: f64 = 0.05;
-}
-
-/// Files that could not be read or decoded, by what became of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct FailedFiles {
-    /// Why.
-    pub outcome: &'static str,
-    /// How many of the sample.
-    pub files: u64,
-}
+use settings::part;
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
@@ -174,23 +133,4 @@ pub fn bench_ingest(
         prediction,
         notes,
     }))
-}
-
-/// Counts of what failed.
-#[derive(Debug, Default)]
-struct Failures(BTreeMap<Outcome, u64>);
-
-impl Failures {
-    fn add(&mut self, outcome: Outcome) {
-        *self.0.entry(outcome).or_default() += 1;
-    }
-
-    fn counts(&self) -> Vec<FailedFiles> {
-        self.0.iter().map(|(outcome, &files)| FailedFiles { outcome: outcome.name(), files }).collect()
-    }
-}
-
-/// Something over a time that may be next to nothing; 0 where nothing was done.
-fn rate(amount: f64, seconds: f64) -> f64 {
-    if amount > 0.0 { amount / seconds.max(1e-9) } else { 0.0 }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::Failures;
+use super::failures::Failures;
 use crate::decode::{self, Format, Limits, Probe};
 use crate::outcome::Outcome;
 use crate::pdq::Geometry;

@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::failures::Failures;
 use super::sample::{Drawn, Picked, Promise};
-use super::{BenchSettings, Failures, part, rate};
+use super::settings::{BenchSettings, part, rate};
 use crate::outcome::Outcome;
 use crate::pipeline::CancelToken;
 use crate::source::SourceFile;

@@ -1,0 +1,216 @@
+//! The known sets of a run, ready to be searched.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::examine::Shares;
+use super::settings::IngestSettings;
+use super::{CancelToken, PipelineError};
+use crate::case::{
+    CaseError, CaseStore, CodeMatch, HitSettings, NearCode, RecordList, RecordSource, SetId, Unconfirmed,
+};
+use crate::known::{DigestMatch, KnownSet, RecordDetails, SetFault};
+use crate::matching::{Backend, DELTA, ItemHits, JoinSettings, ResidentCodes, VerifyMode};
+use crate::pdq::{Code, Orientation, TileHash};
+use crate::source::Digests;
+
+/// The known sets of a run, resident in memory (and on the GPU), with the settings of their matching.
+#[derive(Debug)]
+pub(super) struct ResidentSets<'a> {
+    pub sets: Vec<ResidentSet<'a>>,
+    pub distance: u32,
+    pub min_quality: u8,
+    pub verify: VerifyMode,
+    /// Bytes for the pairs of a search.
+    pub pair_memory: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct ResidentSet<'a> {
+    pub id: SetId,
+    set: &'a KnownSet,
+    codes: ResidentCodes,
+    /// The records of codes that several have.
+    lists: HashMap<u32, Arc<RecordList>>,
+    max_hits: usize,
+}
+
+/// What a search may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Bytes for pairs.
+    pub pairs: u64,
+    /// Hits that are listed of a batch, in one set.
+    pub hits: usize,
+}
+
+/// Codes of a set that are near to those of a batch.
+#[derive(Debug, Default)]
+pub(super) struct NearCodes {
+    /// The nearest of each subject.
+    pub codes: Vec<Near>,
+    /// Subjects that are near to more, and to how many more.
+    pub more: Vec<(usize, u64)>,
+}
+
+/// A distinct code of a set that is near to a subject's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Near {
+    subject: u32,
+    /// Its number among the set's distinct codes.
+    code: u32,
+    distance: u16,
+    orientation: Orientation,
+}
+
+impl Near {
+    /// The number that the subject's code was given with.
+    pub const fn subject(&self) -> usize {
+        self.subject as usize
+    }
+}
+
+impl NearCodes {
+    /// Subjects that are near to any.
+    pub fn subjects(&self) -> impl Iterator<Item = usize> {
+        self.codes.iter().map(Near::subject)
+    }
+}
+
+impl ResidentSet<'_> {
+    /// Records with one of these digests.
+    pub fn find_digests(&self, digests: &Digests) -> Vec<DigestMatch> {
+        self.set.find_digests(digests)
+    }
+
+    /// Every distinct code within `radius` of a code in any of its eight orientations, once, at its least distance: the
+    /// nearest of each subject that are listed, and how many more. `None` where there is not the room for those.
+    pub fn near(&self, codes: &[(usize, TileHash)], radius: u32, room: Room) -> Option<NearCodes> {
+        let mut found = NearCodes::default();
+        if codes.is_empty() {
+            return Some(found);
+        }
+        let items: Vec<[Code; 8]> = codes.iter().map(|(_, hash)| hash.codes).collect();
+        let settings = JoinSettings {
+            radius,
+            most_hits: Some(self.max_hits),
+            memory: room.pairs,
+            ..JoinSettings::default()
+        };
+        let sink = |item: &ItemHits| {
+            let (subject, _) = codes[item.left as usize];
+            found.codes.extend(item.hits.iter().map(|hit| Near {
+                subject: subject as u32,
+                code: hit.right,
+                distance: hit.distance as u16,
+                orientation: hit.orientation,
+            }));
+            if item.more > 0 {
+                found.more.push((subject, item.more));
+            }
+            if found.codes.len() > room.hits { Err(()) } else { Ok(()) }
+        };
+        self.codes.join(&items, settings, sink).ok()?;
+        Some(found)
+    }
+
+    /// A code that is near as a hit.
+    pub fn code_match(&self, near: &Near, unconfirmed: Option<Unconfirmed>) -> CodeMatch {
+        let known = self.set.codes()[self.codes.places(near.code)[0] as usize];
+        CodeMatch {
+            record: known.record,
+            list: self.lists.get(&near.code).cloned(),
+            near: NearCode {
+                distance: near.distance,
+                orientation: near.orientation,
+                known_quality: known.quality,
+            },
+            unconfirmed,
+        }
+    }
+}
+
+impl<'a> ResidentSets<'a> {
+    /// Registers the sets with the case and makes their codes resident.
+    ///
+    /// # Errors
+    /// The case refuses a set.
+    pub fn load(
+        store: &mut CaseStore,
+        known: &'a [KnownSet],
+        backend: &Backend,
+        settings: &IngestSettings,
+    ) -> Result<(Self, Vec<String>), PipelineError> {
+        let hits = settings.hits();
+        // All of them first: the hits of one whose settings changed are forgotten when it is registered.
+        known.iter().try_for_each(|set| store.check_set(set))?;
+        let mut sets = Vec::with_capacity(known.len());
+        let mut notices = Vec::new();
+        // Bands are kept in as much memory as files and pictures have, beside it.
+        let mut memory = settings.max_memory;
+        for set in known {
+            let (id, forgotten) = store.known_set(set, hits)?;
+            if forgotten {
+                notices.push(format!(
+                    "known set {}: the settings of its matching changed, so its hits are found anew",
+                    set.name()
+                ));
+            }
+            let codes: Vec<Code> = set.codes().iter().map(|known| known.code).collect();
+            let codes = ResidentCodes::new(backend, &codes, hits.distance + DELTA, memory);
+            memory -= codes.banded_bytes();
+            let records = |places: &[u32]| -> Vec<u32> {
+                places.iter().map(|&place| set.codes()[place as usize].record).collect()
+            };
+            let lists = codes
+                .repeated()
+                .filter_map(|(code, places)| Some((code, Arc::new(RecordList::new(records(places))?))))
+                .collect();
+            sets.push(ResidentSet { id, set, codes, lists, max_hits: hits.max_hits as usize });
+        }
+        let pair_memory = Shares::of(settings.max_memory).searching;
+        let HitSettings { distance, min_quality, verify, .. } = hits;
+        Ok((Self { sets, distance, min_quality, verify, pair_memory }, notices))
+    }
+
+    pub fn ids(&self) -> Vec<SetId> {
+        self.sets.iter().map(|set| set.id).collect()
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<&ResidentSet<'a>> {
+        self.sets.iter().collect()
+    }
+
+    /// Whether any set has a record with one of these digests.
+    pub fn know(&self, digests: &Digests) -> bool {
+        self.sets.iter().any(|set| !set.find_digests(digests).is_empty())
+    }
+
+    /// Refuses to go on with a set whose file was written to since it was opened. To be asked before hits are stored and
+    /// before anything is recorded as matched. Returns `false` where the run was cancelled before that was known: then nothing may be.
+    ///
+    /// # Errors
+    /// There is such a set.
+    pub fn check(&self, cancel: &CancelToken) -> Result<bool, PipelineError> {
+        for resident in &self.sets {
+            match resident.set.check(&|| cancel.is_cancelled()) {
+                Ok(()) => {}
+                Err(SetFault::Unchecked) => return Ok(false),
+                Err(SetFault::Changed(fault)) => return Err(PipelineError::Known(fault)),
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl RecordSource for ResidentSets<'_> {
+    fn details(&self, set: SetId, record: u32) -> Result<RecordDetails, CaseError> {
+        match self.sets.iter().find(|resident| resident.id == set) {
+            Some(resident) => {
+                resident.set.details(record).map_err(|error| CaseError::Refused(error.to_string()))
+            }
+            None => Ok(RecordDetails::default()),
+        }
+    }
+}
