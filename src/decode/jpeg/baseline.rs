@@ -8,18 +8,17 @@ use std::ops::Range;
 
 use super::channel::Channel;
 use super::dispatch;
+use super::gather::Gather;
 use super::rows::{Block, Rows, plan};
-use super::scan::{Grid, Scan};
+use super::scan::{DAMAGED, Grid, Scan};
 use super::spots::Spots;
 use super::step_tables::StepTables;
 use super::steps::{self, LEFT_BITS, NUMBERS, Numbers, Stand, Step, WRONG};
-use super::strands::{DATA, Data, ENDS, Ends, Found, LANES, PIECE_SPARE, PIECES_ENDS, Piece, Unit};
+use super::strands::{DATA, Data, ENDS, Ends, Found, LANES, PIECE_SPARE, PIECES_ENDS, Piece, Unit, Walk};
 use super::stretch::{Segment, Stretch};
 use super::tables::Tables;
 use super::zigzag::{BLOCK, Kept};
 use crate::decode::PixelsWanted;
-
-pub(super) const DAMAGED: &str = "a symbol that its table does not have, or data that ends early or late";
 
 /// Blocks of a piece at most where lengths alone are walked, and where coefficients are told, which have to stay in the second-level cache.
 const PIECE_BLOCKS: usize = 2048;
@@ -151,7 +150,8 @@ impl Reader<'_, '_, '_> {
                 ((piece_blocks as f64 * self.block_bytes) as usize).clamp(PIECE_BYTES[0], PIECE_BYTES[1]);
             self.stretch.fill(&mut workspace.data, LANES * piece_bytes);
             let (mut pieces, segments) = self.pieces(piece_bytes);
-            dispatch::walk(unit, &workspace.data, &mut pieces, &mut workspace.ends, &mut workspace.numbers);
+            let Workspace { data, ends, numbers, .. } = workspace;
+            dispatch::with_bits(Walk { unit, data, pieces: &mut pieces, ends, numbers });
             let read = self.read_segments(unit, &pieces, &segments, workspace, channels);
             for piece in &pieces {
                 self.clear(workspace, piece.first, piece.found);
@@ -254,7 +254,8 @@ impl Reader<'_, '_, '_> {
             let run = (across - x).min(units - done);
             let found = found.run(done, run, self.blocks.len(), x);
             let (blocks, rows, predictors) = (self.blocks, &mut self.rows, &mut self.predictors);
-            dispatch::gather(found, data, numbers, blocks, rows, predictors, self.kept)?;
+            let kept = self.kept;
+            dispatch::with_bits(Gather { run: found, data, told: numbers, blocks, rows, predictors, kept })?;
             self.spots.look(found, data, blocks, rows, self.units / across)?;
             done += run;
             self.units += run;

@@ -6,240 +6,91 @@
 
 #![allow(unsafe_code, reason = "instructions chosen at run time; listed in CONTRIBUTING")]
 
-use super::bits::Source;
-use super::gamut;
-use super::gather::{self, Run};
-use super::progressive::{self, Plane};
-use super::projection::Projection;
-use super::rows::{Block, Rows};
-use super::samples::{self, Samples, Steps, Transformed};
-use super::scan::{Grid, Scan};
-use super::spots::Pixels;
-use super::steps::{Numbers, Step};
-use super::strands::{Data, Ends, Piece, Unit};
-use super::tables::Tables;
-use super::zigzag::{BLOCK, Kept};
-use crate::decode::PixelsWanted;
+use super::transform::{self, Steps, Transformed};
+#[cfg(target_arch = "x86_64")]
+use super::transform_avx2;
+use super::zigzag::BLOCK;
 
-/// [`Unit::walk`] on this machine's best instructions.
-pub(super) fn walk<S: Step, const SIZE: usize>(
-    unit: &Unit<'_, S, SIZE>,
-    data: &Data,
-    pieces: &mut [Piece],
-    ends: &mut Ends,
-    numbers: &mut Numbers,
-) {
+/// Work that is worth instructions of its own.
+pub(super) trait Task {
+    type Output;
+
+    /// Does it. Marked `#[inline(always)]`, and so is what its time goes to: only what is a part of whoever executes it is compiled for
+    /// the instructions that are there.
+    fn execute(self) -> Self::Output;
+}
+
+/// Executes a task that reads bits.
+pub(super) fn with_bits<T: Task>(task: T) -> T::Output {
     #[cfg(target_arch = "x86_64")]
-    if has_bit_instructions() {
+    if is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("movbe")
+    {
         // SAFETY: the features were just seen.
-        return unsafe { walk_bmi2(unit, data, pieces, ends, numbers) };
+        return unsafe { with_bmi2(task) };
     }
-    unit.walk(data, pieces, ends, numbers);
+    task.execute()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "bmi1,bmi2,movbe")]
-fn walk_bmi2<S: Step, const SIZE: usize>(
-    unit: &Unit<'_, S, SIZE>,
-    data: &Data,
-    pieces: &mut [Piece],
-    ends: &mut Ends,
-    numbers: &mut Numbers,
-) {
-    unit.walk(data, pieces, ends, numbers);
+fn with_bmi2<T: Task>(task: T) -> T::Output {
+    task.execute()
 }
 
-/// [`gather::gather`] on this machine's best instructions.
-pub(super) fn gather(
-    run: Run<'_>,
-    data: &Data,
-    told: &Numbers,
-    blocks: &[Block<'_>],
-    rows: &mut [Rows],
-    predictors: &mut [i32; 4],
-    kept: Kept,
-) -> Option<()> {
-    #[cfg(target_arch = "x86_64")]
-    if has_bit_instructions() {
-        // SAFETY: the features were just seen.
-        return unsafe { gather_bmi2(run, data, told, blocks, rows, predictors, kept) };
-    }
-    gather::gather(run, data, told, blocks, rows, predictors, kept)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "bmi1,bmi2,movbe")]
-fn gather_bmi2(
-    run: Run<'_>,
-    data: &Data,
-    told: &Numbers,
-    blocks: &[Block<'_>],
-    rows: &mut [Rows],
-    predictors: &mut [i32; 4],
-    kept: Kept,
-) -> Option<()> {
-    gather::gather(run, data, told, blocks, rows, predictors, kept)
-}
-
-/// [`gather::passed_means`] on this machine's best instructions.
-pub(super) fn passed_means(
-    run: Run<'_>,
-    data: &Data,
-    blocks: &[Block<'_>],
-    predictors: &mut [i32; 4],
-    means: &mut Vec<i16>,
-) -> Option<()> {
-    #[cfg(target_arch = "x86_64")]
-    if has_bit_instructions() {
-        // SAFETY: the features were just seen.
-        return unsafe { passed_means_bmi2(run, data, blocks, predictors, means) };
-    }
-    gather::passed_means(run, data, blocks, predictors, means)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "bmi1,bmi2,movbe")]
-fn passed_means_bmi2(
-    run: Run<'_>,
-    data: &Data,
-    blocks: &[Block<'_>],
-    predictors: &mut [i32; 4],
-    means: &mut Vec<i16>,
-) -> Option<()> {
-    gather::passed_means(run, data, blocks, predictors, means)
-}
-
-/// [`gather::whole_block`] on this machine's best instructions.
-pub(super) fn whole_block(data: &Data, taken: u32, mean: i16, block: &Block<'_>) -> Option<[i16; BLOCK]> {
-    #[cfg(target_arch = "x86_64")]
-    if has_bit_instructions() {
-        // SAFETY: the features were just seen.
-        return unsafe { whole_block_bmi2(data, taken, mean, block) };
-    }
-    gather::whole_block(data, taken, mean, block)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "bmi1,bmi2,movbe")]
-fn whole_block_bmi2(data: &Data, taken: u32, mean: i16, block: &Block<'_>) -> Option<[i16; BLOCK]> {
-    gather::whole_block(data, taken, mean, block)
-}
-
-/// [`progressive::read_scan`] on this machine's best instructions.
-pub(super) fn progressive(
-    source: &mut Source<'_>,
-    scan: &Scan,
-    grid: &Grid,
-    tables: &Tables,
-    planes: &mut [Plane],
-) -> Result<Option<()>, PixelsWanted> {
-    #[cfg(target_arch = "x86_64")]
-    if has_bit_instructions() {
-        // SAFETY: the features were just seen.
-        return unsafe { progressive_bmi2(source, scan, grid, tables, planes) };
-    }
-    progressive::read_scan(source, scan, grid, tables, planes)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "bmi1,bmi2,movbe")]
-fn progressive_bmi2(
-    source: &mut Source<'_>,
-    scan: &Scan,
-    grid: &Grid,
-    tables: &Tables,
-    planes: &mut [Plane],
-) -> Result<Option<()>, PixelsWanted> {
-    progressive::read_scan(source, scan, grid, tables, planes)
-}
-
-/// What the functions for bits want.
-#[cfg(target_arch = "x86_64")]
-fn has_bit_instructions() -> bool {
-    is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("movbe")
-}
-
-/// [`Projection::fold_on`] on this machine's best instructions.
-pub(super) fn fold(projection: &mut Projection, number: usize, blocks: &[i16]) {
+/// Executes a task that does the same to many numbers.
+pub(super) fn with_vectors<T: Task>(task: T) -> T::Output {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
         // SAFETY: the feature was just seen.
-        return unsafe { fold_avx2(projection, number, blocks) };
+        return unsafe { with_avx2(task) };
     }
-    projection.fold_on(number, blocks);
+    task.execute()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn fold_avx2(projection: &mut Projection, number: usize, blocks: &[i16]) {
-    projection.fold_on(number, blocks);
+fn with_avx2<T: Task>(task: T) -> T::Output {
+    task.execute()
 }
 
-/// [`Samples::fold_with`] on this machine's best instructions.
-pub(super) fn samples(samples: &mut Samples, blocks: &[i16]) {
+/// Work on the samples of blocks, done like a [`Task`].
+pub(super) trait BlockTask {
+    type Output;
+
+    /// Does it; `samples_of` makes the samples of a block.
+    fn execute(self, samples_of: impl Fn(&[i16; BLOCK], &Steps) -> Transformed) -> Self::Output;
+}
+
+/// Executes a task on blocks whose coefficients are quantised by `steps`.
+pub(super) fn with_samples<T: BlockTask>(steps: &Steps, task: T) -> T::Output {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
+    if is_x86_feature_detected!("avx2") && transform::fit_vectors(steps) {
         // SAFETY: the feature was just seen.
-        return unsafe { samples_avx2(samples, blocks) };
+        return unsafe { with_samples_avx2(task) };
     }
-    samples.fold_with(blocks, samples::samples_of);
+    task.execute(transform::samples_of)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn samples_avx2(samples: &mut Samples, blocks: &[i16]) {
-    samples.fold_with(blocks, |block, steps| super::samples_avx2::samples_of::<0>(block, steps));
+fn with_samples_avx2<T: BlockTask>(task: T) -> T::Output {
+    task.execute(|block, steps| transform_avx2::samples_of::<T>(block, steps))
 }
 
-/// The samples of one block on this machine's best instructions.
+/// The samples of one block.
 pub(super) fn block_samples(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && samples::fit_vectors(steps) {
-        // SAFETY: the feature was just seen.
-        return unsafe { super::samples_avx2::samples_of::<1>(block, steps) };
+    with_samples(steps, OneBlock(block, steps))
+}
+
+struct OneBlock<'b>(&'b [i16; BLOCK], &'b Steps);
+
+impl BlockTask for OneBlock<'_> {
+    type Output = Transformed;
+
+    #[inline(always)]
+    fn execute(self, samples_of: impl Fn(&[i16; BLOCK], &Steps) -> Transformed) -> Transformed {
+        samples_of(self.0, self.1)
     }
-    samples::samples_of(block, steps)
-}
-
-/// [`Pixels::sum`] on this machine's best instructions.
-pub(super) fn pixels_sum(pixels: &Pixels<'_>) -> u128 {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the feature was just seen.
-        return unsafe { pixels_sum_avx2(pixels) };
-    }
-    pixels.sum()
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn pixels_sum_avx2(pixels: &Pixels<'_>) -> u128 {
-    pixels.sum()
-}
-
-/// [`gamut::squares`] on this machine's best instructions.
-pub(super) fn gamut_squares(means: &[Vec<i32>; 3]) -> u64 {
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the feature was just seen.
-        return unsafe { gamut_squares_avx2(means) };
-    }
-    gamut::squares(means)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn gamut_squares_avx2(means: &[Vec<i32>; 3]) -> u64 {
-    gamut::squares(means)
-}
-
-/// The vectors' twin of [`samples::samples_of`], for its test.
-///
-/// # Panics
-/// Without AVX2.
-#[cfg(all(test, target_arch = "x86_64"))]
-pub(super) fn samples_of_avx2(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
-    assert!(is_x86_feature_detected!("avx2"));
-    // SAFETY: the feature was just seen.
-    unsafe { super::samples_avx2::samples_of::<2>(block, steps) }
 }

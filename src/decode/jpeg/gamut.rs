@@ -3,7 +3,7 @@
 //! Of large progressive files no pixel is made, and of chroma only the means are read. A file whose chroma drives colours out of what can
 //! be shown looks other than its luminance says; blocks of one colour show how far.
 
-use super::dispatch;
+use super::dispatch::{self, Task};
 use super::progressive::Plane;
 use super::structure::Frame;
 use crate::pdq::TILE_FRACTION_BITS;
@@ -39,7 +39,7 @@ pub(super) fn error(frame: &Frame, planes: &[Plane; 3], steps: [u16; 3]) -> u32 
                 spread(means, across, (wide, most.0));
             }
         }
-        sum += dispatch::gamut_squares(&means);
+        sum += dispatch::with_vectors(Squares(&means));
     }
     let eighths = (sum / (across * down).max(1) as u64 * (1 << 16)).isqrt();
     (eighths << (TILE_FRACTION_BITS - 3 - 8)) as u32
@@ -56,8 +56,19 @@ fn spread(means: &mut Vec<i32>, across: usize, (wide, most): (usize, usize)) {
 }
 
 /// The squares of all errors of a row, together.
+struct Squares<'m>(&'m Means);
+
+impl Task for Squares<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn execute(self) -> u64 {
+        squares(self.0)
+    }
+}
+
 #[inline(always)]
-pub(super) fn squares([luminance, blue, red]: &Means) -> u64 {
+fn squares([luminance, blue, red]: &Means) -> u64 {
     let mut sum = 0;
     // Loops, and no chains of iterators: what is not a part of this function is not compiled for its instructions.
     for ((luminance, blue), red) in luminance.chunks(BLOCKS).zip(blue.chunks(BLOCKS)).zip(red.chunks(BLOCKS))
@@ -146,7 +157,7 @@ mod tests {
         let errors = (0..luminance.len()).map(|x| block_error(luminance[x], blue[x], red[x]));
         let sum: u64 = errors.map(|error| u64::from(error).pow(2)).sum();
         assert_eq!(squares(&means), sum);
-        assert_eq!(dispatch::gamut_squares(&means), sum);
+        assert_eq!(dispatch::with_vectors(Squares(&means)), sum);
     }
 
     #[test]

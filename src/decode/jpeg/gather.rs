@@ -3,6 +3,7 @@
 //! Of large pictures few coefficients a block are kept. Where the blocks begin is known, so each is read on its own, and
 //! nothing waits for the block before it. Of small ones all are kept, and the walk has told them.
 
+use super::dispatch::Task;
 use super::huffman::{AcSymbol, AcTable};
 use super::projection::COEFFICIENT_LIMIT;
 use super::rows::{Block, Place, Rows};
@@ -29,71 +30,83 @@ impl Found {
     }
 }
 
-/// Reads the first `kept` coefficients of each block, or takes all that were told. `None` where the bits are none, or coefficients
-/// are beyond all measure.
-#[inline(always)]
-pub(super) fn gather(
-    run: Run<'_>,
-    data: &Data,
-    told: &Numbers,
-    blocks: &[Block<'_>],
-    rows: &mut [Rows],
-    predictors: &mut [i32; 4],
-    kept: Kept,
-) -> Option<()> {
-    for first in 0..blocks.len() {
-        // Blocks of a component stand together.
-        let slot = blocks[first].slot;
-        let Some(place) = blocks[first].place.filter(|_| first == 0 || blocks[first - 1].slot != slot) else {
-            continue;
-        };
-        let same = blocks[first..].iter().take_while(|block| block.slot == slot).count();
-        let component =
-            Component { run, first, blocks: &blocks[first..first + same], unit_blocks: blocks.len() };
-        let numbers = &mut rows[place.row].numbers;
-        let predictor = &mut predictors[slot];
-        match kept.count() {
-            1 => component.read::<1>(data, numbers, predictor),
-            3 => component.read::<3>(data, numbers, predictor),
-            6 => component.read::<6>(data, numbers, predictor),
-            15 => component.read::<15>(data, numbers, predictor),
-            28 => component.read::<28>(data, numbers, predictor),
-            _ => component.take(told, numbers, predictor),
-        }?;
-    }
-    Some(())
+/// Reading the first `kept` coefficients of each block, or taking all that were told.
+pub(super) struct Gather<'g, 't> {
+    pub run: Run<'g>,
+    pub data: &'g Data,
+    pub told: &'g Numbers,
+    pub blocks: &'g [Block<'t>],
+    pub rows: &'g mut [Rows],
+    pub predictors: &'g mut [i32; 4],
+    pub kept: Kept,
 }
 
-/// Reads the means of the blocks that are not kept, component after component, unit after unit. `None` where the bits are none, or a mean is
-/// beyond all measure.
-#[inline(always)]
-pub(super) fn passed_means(
-    run: Run<'_>,
-    data: &Data,
-    blocks: &[Block<'_>],
-    predictors: &mut [i32; 4],
-    means: &mut Vec<i16>,
-) -> Option<()> {
-    let units = run.stands.chunks_exact(blocks.len());
-    let passed = blocks.iter().filter(|block| block.place.is_none()).count();
-    means.resize(units.len() * passed, 0);
-    let (mut first, mut rest) = (0, &mut means[..]);
-    for component in blocks.chunk_by(|one, other| one.slot == other.slot) {
-        let own = first..first + component.len();
-        first = own.end;
-        let Block { dc, slot, place: None, .. } = component[0] else { continue };
-        let means = rest.split_off_mut(..units.len() * own.len())?;
-        let mut mean = predictors[slot];
-        for (stands, means) in units.clone().zip(means.chunks_exact_mut(own.len())) {
-            for (stand, out) in stands[own.clone()].iter().zip(means) {
-                let (_, difference) = dc.difference_at(bits_at(data, stand >> LEFT_BITS))?;
-                mean = next_mean(mean, difference)?;
-                *out = mean as i16;
-            }
+impl Task for Gather<'_, '_> {
+    /// `None` where the bits are none, or coefficients are beyond all measure.
+    type Output = Option<()>;
+
+    #[inline(always)]
+    fn execute(self) -> Option<()> {
+        let Self { run, data, told, blocks, rows, predictors, kept } = self;
+        let mut first = 0;
+        // Blocks of a component stand together.
+        for blocks in blocks.chunk_by(|one, other| one.slot == other.slot) {
+            let component = Component { run, first, blocks, unit_blocks: self.blocks.len() };
+            first += blocks.len();
+            let Block { slot, place: Some(place), .. } = blocks[0] else { continue };
+            let numbers = &mut rows[place.row].numbers;
+            let predictor = &mut predictors[slot];
+            match kept.count() {
+                1 => component.read::<1>(data, numbers, predictor),
+                3 => component.read::<3>(data, numbers, predictor),
+                6 => component.read::<6>(data, numbers, predictor),
+                15 => component.read::<15>(data, numbers, predictor),
+                28 => component.read::<28>(data, numbers, predictor),
+                _ => component.take(told, numbers, predictor),
+            }?;
         }
-        predictors[slot] = mean;
+        Some(())
     }
-    Some(())
+}
+
+/// Reading the means of the blocks that are not kept, component after component, unit after unit.
+pub(super) struct PassedMeans<'g, 't> {
+    pub run: Run<'g>,
+    pub data: &'g Data,
+    pub blocks: &'g [Block<'t>],
+    pub predictors: &'g mut [i32; 4],
+    /// Where they go.
+    pub means: &'g mut Vec<i16>,
+}
+
+impl Task for PassedMeans<'_, '_> {
+    /// `None` where the bits are none, or a mean is beyond all measure.
+    type Output = Option<()>;
+
+    #[inline(always)]
+    fn execute(self) -> Option<()> {
+        let Self { run, data, blocks, predictors, means } = self;
+        let units = run.stands.chunks_exact(blocks.len());
+        let passed = blocks.iter().filter(|block| block.place.is_none()).count();
+        means.resize(units.len() * passed, 0);
+        let (mut first, mut rest) = (0, &mut means[..]);
+        for component in blocks.chunk_by(|one, other| one.slot == other.slot) {
+            let own = first..first + component.len();
+            first = own.end;
+            let Block { dc, slot, place: None, .. } = component[0] else { continue };
+            let means = rest.split_off_mut(..units.len() * own.len())?;
+            let mut mean = predictors[slot];
+            for (stands, means) in units.clone().zip(means.chunks_exact_mut(own.len())) {
+                for (stand, out) in stands[own.clone()].iter().zip(means) {
+                    let (_, difference) = dc.difference_at(bits_at(data, stand >> LEFT_BITS))?;
+                    mean = next_mean(mean, difference)?;
+                    *out = mean as i16;
+                }
+            }
+            predictors[slot] = mean;
+        }
+        Some(())
+    }
 }
 
 /// The blocks of one component in units.
@@ -151,15 +164,29 @@ impl Component<'_, '_> {
     }
 }
 
-/// All coefficients of a block whose bits begin at `taken`, each at its [place](super::zigzag::place); `None` where they are none.
-#[inline(always)]
-pub(super) fn whole_block(data: &Data, taken: u32, mean: i16, block: &Block<'_>) -> Option<[i16; BLOCK]> {
-    let mut numbers = [0; REACH];
-    let (used, _) = block.dc.difference_at(bits_at(data, taken))?;
-    let place = |position: usize| usize::from(TRANSFORMED_REACH[position % REACH]);
-    read_others::<BLOCK>(data, taken + used, block.ac, block.ac.values(), &mut numbers, place)?;
-    numbers[0] = mean;
-    numbers.first_chunk().copied()
+/// Reading all coefficients of a block.
+pub(super) struct WholeBlock<'g, 't> {
+    pub data: &'g Data,
+    /// The bit that it begins at.
+    pub taken: u32,
+    pub mean: i16,
+    pub block: &'g Block<'t>,
+}
+
+impl Task for WholeBlock<'_, '_> {
+    /// Each at its [place](super::zigzag::place); `None` where the bits are none.
+    type Output = Option<[i16; BLOCK]>;
+
+    #[inline(always)]
+    fn execute(self) -> Self::Output {
+        let Self { data, taken, mean, block } = self;
+        let mut numbers = [0; REACH];
+        let (used, _) = block.dc.difference_at(bits_at(data, taken))?;
+        let place = |position: usize| usize::from(TRANSFORMED_REACH[position % REACH]);
+        read_others::<BLOCK>(data, taken + used, block.ac, block.ac.values(), &mut numbers, place)?;
+        numbers[0] = mean;
+        numbers.first_chunk().copied()
+    }
 }
 
 /// The first number of a unit's block.

@@ -13,6 +13,7 @@
 mod baseline;
 mod bits;
 mod channel;
+mod cosines;
 mod dispatch;
 pub(super) mod essential;
 mod gamut;
@@ -23,8 +24,6 @@ mod progressive;
 mod projection;
 mod rows;
 mod samples;
-#[cfg(target_arch = "x86_64")]
-mod samples_avx2;
 mod scan;
 mod spots;
 mod step_tables;
@@ -33,6 +32,9 @@ mod strands;
 mod stretch;
 pub(super) mod structure;
 mod tables;
+mod transform;
+#[cfg(target_arch = "x86_64")]
+mod transform_avx2;
 mod unread;
 mod zigzag;
 
@@ -46,7 +48,8 @@ pub use plan::Reading;
 use super::PixelsWanted;
 use crate::pdq::Tile;
 use channel::Channel;
-use progressive::{Plane, Wanted};
+use plan::Wanted;
+use progressive::Plane;
 use projection::Axis;
 use scan::{Grid, Scan};
 use spots::Spots;

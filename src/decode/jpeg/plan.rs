@@ -1,9 +1,16 @@
 //! How much of a file is read, by its size. The figures behind it are in `docs/accuracy.md`.
 
-use super::progressive::Wanted;
 use super::structure::{Frame, marker};
 use super::zigzag::Kept;
 use crate::pdq::{TILE_FRACTION_BITS, Tile};
+
+/// How far scans are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub kept: Kept,
+    /// Whether the bits that first scans leave out of all but the mean are wanted too.
+    pub refined: bool,
+}
 
 /// How much of a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,13 +3,13 @@
 //! Early scans hold the mean and the lowest frequencies of every block, to less than full precision; later ones the rest, and
 //! one more bit of everything. The kept coefficients of the whole picture are held until the scans that count were read.
 
-use super::baseline::DAMAGED;
 use super::bits::{BitReader, Source};
 use super::channel::Channel;
-use super::dispatch;
+use super::dispatch::{self, Task};
 use super::huffman::{AcSymbol, AcTable, DcTable};
+use super::plan::Wanted;
 use super::projection::COEFFICIENT_LIMIT;
-use super::scan::{Grid, Restarts, Scan, UnitBlock};
+use super::scan::{DAMAGED, Grid, Restarts, Scan, UnitBlock};
 use super::steps::{self, LEFT, LEFT_BITS, Stand, WRONG};
 use super::structure::Frame;
 use super::tables::Tables;
@@ -33,14 +33,6 @@ pub(super) struct Plane {
     nonzero: Vec<u64>,
     /// For each coefficient of the block, the bits that are still left out.
     left: [u8; BLOCK],
-}
-
-/// How far scans are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub kept: Kept,
-    /// Whether the bits that first scans leave out of all but the mean are wanted too.
-    pub refined: bool,
 }
 
 /// Bytes that a plane of so many blocks takes.
@@ -134,37 +126,43 @@ pub(super) fn read(
         note(scan, &mut plane.left)?;
     }
     let mut source = Source::new(data);
-    dispatch::progressive(&mut source, scan, &Grid::new(scan, frame), tables, planes)?.ok_or(DAMAGED)?;
+    let grid = &Grid::new(scan, frame);
+    dispatch::with_bits(WholeScan { source: &mut source, scan, grid, tables, planes })?.ok_or(DAMAGED)?;
     Ok(source.offset())
 }
 
-/// Reads a scan into the planes of its components; `None` within where its bits are not as they should be.
-///
-/// # Errors
-/// It has no table.
-#[inline(always)]
-pub(super) fn read_scan(
-    source: &mut Source<'_>,
-    scan: &Scan,
-    grid: &Grid,
-    tables: &Tables,
-    planes: &mut [Plane],
-) -> Result<Option<()>, PixelsWanted> {
-    let reader = BitReader::new(source);
-    let restarts = Restarts::every(tables.restart_interval);
-    if scan.first == 0 {
-        return Ok(read_means(reader, restarts, scan, grid, tables, planes));
+/// Reading a scan into the planes of its components.
+struct WholeScan<'s, 'd> {
+    source: &'s mut Source<'d>,
+    scan: &'s Scan,
+    grid: &'s Grid,
+    tables: &'s Tables,
+    planes: &'s mut [Plane],
+}
+
+impl Task for WholeScan<'_, '_> {
+    /// `None` within where its bits are not as they should be; an error where it has no table.
+    type Output = Result<Option<()>, PixelsWanted>;
+
+    #[inline(always)]
+    fn execute(self) -> Self::Output {
+        let Self { source, scan, grid, tables, planes } = self;
+        let reader = BitReader::new(source);
+        let restarts = Restarts::every(tables.restart_interval);
+        if scan.first == 0 {
+            return Ok(read_means(reader, restarts, scan, grid, tables, planes));
+        }
+        let component = scan.components[0];
+        let plane = planes.iter_mut().find(|plane| plane.component == component.index);
+        let table = scan.ac(&component, tables).ok_or("a scan without its tables")?;
+        let Some(plane) = plane else { return Ok(Some(())) };
+        let band = Band { scan, grid, table, kept: plane.wanted.kept };
+        Ok(if scan.left_before == 0 {
+            band.read_first(reader, restarts, plane)
+        } else {
+            band.refine(reader, restarts, plane)
+        })
     }
-    let component = scan.components[0];
-    let plane = planes.iter_mut().find(|plane| plane.component == component.index);
-    let table = scan.ac(&component, tables).ok_or("a scan without its tables")?;
-    let Some(plane) = plane else { return Ok(Some(())) };
-    let band = Band { scan, grid, table, kept: plane.wanted.kept };
-    Ok(if scan.left_before == 0 {
-        band.read_first(reader, restarts, plane)
-    } else {
-        band.refine(reader, restarts, plane)
-    })
 }
 
 impl Plane {

@@ -11,53 +11,17 @@
 
 use std::rc::Rc;
 
-use super::dispatch;
+use super::cosines::{BLOCK_SIDE, COSINE_BITS, COSINES};
+use super::dispatch::{self, Task};
 use super::zigzag::{BLOCK, FREQUENCIES, Kept};
 use crate::pdq::weights::{Sample, samples};
 use crate::pdq::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
 
-/// Rows and columns of a block.
-pub(super) const BLOCK_SIDE: usize = 8;
 /// Quantised coefficients of an 8-bit picture lie within ±2¹¹; readers let no larger ones through.
 pub(super) const COEFFICIENT_LIMIT: i32 = 1 << 12;
 
-/// Fractional bits of [`COSINES`].
-pub(super) const COSINE_BITS: u32 = 30;
 /// Fractional bits of a block row's sums, between the two axes.
 const ROW_FRACTION_BITS: u32 = 12;
-
-/// `c_u(x) = ½ · cos((2x + 1) u π / 16)`, and `√⅛` for u = 0, times 2³⁰; a test compares with floating point.
-pub(super) const COSINES: [[i64; BLOCK_SIDE]; BLOCK_SIDE] = {
-    // ½ cos(k π / 16) for k = 0…8.
-    const QUARTER: [i64; 9] = [
-        536_870_912,
-        526_555_088,
-        496_004_047,
-        446_391_849,
-        379_625_062,
-        298_269_498,
-        205_451_603,
-        104_738_319,
-        0,
-    ];
-    let mut cosines = [[379_625_062; BLOCK_SIDE]; BLOCK_SIDE];
-    let mut u = 1;
-    while u < BLOCK_SIDE {
-        let mut x = 0;
-        while x < BLOCK_SIDE {
-            let angle = (2 * x + 1) * u % 32;
-            cosines[u][x] = match angle {
-                0..=8 => QUARTER[angle],
-                9..=16 => -QUARTER[16 - angle],
-                17..=24 => -QUARTER[angle - 16],
-                _ => QUARTER[32 - angle],
-            };
-            x += 1;
-        }
-        u += 1;
-    }
-    cosines
-};
 
 /// The weights of one dimension, for coefficients instead of pixels.
 #[derive(Debug)]
@@ -180,12 +144,12 @@ impl Projection {
 
     /// Folds row `number` of blocks: for each block [`Kept::stride`] numbers, of which the kept ones count.
     pub fn fold(&mut self, number: usize, blocks: &[i16]) {
-        dispatch::fold(self, number, blocks);
+        dispatch::with_vectors(Fold { projection: self, number, blocks });
     }
 
     /// [`Projection::fold`] on whatever instructions it is compiled for.
     #[inline(always)]
-    pub(super) fn fold_on(&mut self, number: usize, blocks: &[i16]) {
+    fn fold_on(&mut self, number: usize, blocks: &[i16]) {
         match self.kept.stride() {
             1 => self.sum_row::<1>(blocks),
             8 => self.sum_row::<8>(blocks),
@@ -262,6 +226,22 @@ impl Projection {
             }
         }
         tile
+    }
+}
+
+/// [`Projection::fold`].
+struct Fold<'p> {
+    projection: &'p mut Projection,
+    number: usize,
+    blocks: &'p [i16],
+}
+
+impl Task for Fold<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn execute(self) {
+        self.projection.fold_on(self.number, self.blocks);
     }
 }
 

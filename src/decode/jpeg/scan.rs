@@ -7,6 +7,9 @@ use super::structure::Frame;
 use super::tables::Tables;
 use super::zigzag::BLOCK;
 
+/// Why a scan is left to the pixel decoder whose bits are not as they should be.
+pub(super) const DAMAGED: &str = "a symbol that its table does not have, or data that ends early or late";
+
 /// A scan's header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scan {

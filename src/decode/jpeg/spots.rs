@@ -11,17 +11,17 @@
 
 use std::ops::Range;
 
-use super::dispatch;
-use super::gather::{self, Run};
+use super::cosines::BLOCK_SIDE;
+use super::dispatch::{self, Task};
+use super::gather::{self, PassedMeans, Run, WholeBlock};
 use super::progressive::Plane;
-use super::projection::BLOCK_SIDE;
 use super::rows::{Block, Rows};
-use super::samples::{BlockSamples, Steps, Transformed, placed_steps};
 use super::scan::{Grid, Scan};
 use super::steps::LEFT_BITS;
 use super::strands::Data;
 use super::structure::Frame;
 use super::tables::Tables;
+use super::transform::{BlockSamples, Steps, Transformed, placed_steps};
 use super::zigzag::Kept;
 use crate::pdq::weights::{Sample, samples};
 use crate::pdq::{TILE_SIDE, Tile, to_fixed_point};
@@ -68,12 +68,12 @@ pub(super) struct Spots {
     is_beyond: bool,
     /// The running mean of each component.
     means: [i32; 4],
-    /// The means of blocks that are not kept, of the units that are looked at, by [`gather::passed_means`].
+    /// The means of blocks that are not kept, of the units that are looked at, by [`PassedMeans`].
     passed: Vec<i16>,
 }
 
 #[derive(Debug)]
-pub(super) struct Component {
+struct Component {
     steps: Box<Steps>,
     across: usize,
     down: usize,
@@ -178,7 +178,8 @@ impl Spots {
         if self.spots.is_empty() {
             return Some(());
         }
-        dispatch::passed_means(run, data, blocks, &mut self.means, &mut self.passed)?;
+        let means = PassedMeans { run, data, blocks, predictors: &mut self.means, means: &mut self.passed };
+        dispatch::with_bits(means)?;
         let in_row = run.across..run.across + run.stands.len() / blocks.len();
         for number in 0..self.spots.len() {
             let spot = &self.spots[number];
@@ -250,7 +251,7 @@ impl Spots {
             across,
             down,
         };
-        let sum = dispatch::pixels_sum(&pixels);
+        let sum = dispatch::with_vectors(pixels);
         self.spots[number].sum += sum;
         self.is_beyond |= is_beyond;
         Some(())
@@ -286,7 +287,7 @@ impl Spots {
                 *self.passed.get(passed(&blocks[..*first]) * units + index * count + number - first)?
             }
         };
-        Some(dispatch::block_samples(&dispatch::whole_block(data, taken, mean, block)?, steps))
+        Some(dispatch::block_samples(&dispatch::with_bits(WholeBlock { data, taken, mean, block })?, steps))
     }
 
     /// Whether it saw a block that decoders cut off in different places.
@@ -376,7 +377,7 @@ const fn neighbours(pixel: usize, scale: usize) -> (usize, usize) {
 }
 
 /// Pixels of a unit that a spot is made of.
-pub(super) struct Pixels<'s> {
+struct Pixels<'s> {
     colours: Colours,
     components: &'s [Component],
     /// By block.
@@ -390,10 +391,12 @@ pub(super) struct Pixels<'s> {
     row_weights: &'s [u16],
 }
 
-impl Pixels<'_> {
+impl Task for Pixels<'_> {
     /// Their luminances times 1,000 and their weights, together.
+    type Output = u128;
+
     #[inline(always)]
-    pub fn sum(&self) -> u128 {
+    fn execute(self) -> u128 {
         let mut sum = 0;
         let (mut lines, mut luminances) = ([[0; UNIT_SIDE]; 3], [0; UNIT_SIDE]);
         for (y, &row_weight) in self.down.clone().zip(self.row_weights) {

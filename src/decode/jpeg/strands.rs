@@ -12,6 +12,7 @@
 
 use std::hint::select_unpredictable;
 
+use super::dispatch::Task;
 use super::huffman::{AcTable, DcTable};
 use super::steps::{LEFT, LEFT_BITS, Numbers, Stand, Step, WRONG, single, wrong};
 use super::zigzag::BLOCK;
@@ -255,6 +256,24 @@ impl Found {
     fn extend(&mut self, ends: &Ends, from: usize, to: usize) {
         self.stands.extend_from_slice(&ends[from..to]);
         self.places.extend((from..to).map(|number| number as u32));
+    }
+}
+
+/// [`Unit::walk`].
+pub(super) struct Walk<'w, 't, S, const SIZE: usize> {
+    pub unit: &'w Unit<'t, S, SIZE>,
+    pub data: &'w Data,
+    pub pieces: &'w mut [Piece],
+    pub ends: &'w mut Ends,
+    pub numbers: &'w mut Numbers,
+}
+
+impl<S: Step, const SIZE: usize> Task for Walk<'_, '_, S, SIZE> {
+    type Output = ();
+
+    #[inline(always)]
+    fn execute(self) {
+        self.unit.walk(self.data, self.pieces, self.ends, self.numbers);
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`super::samples::samples_of`] with vectors of 256 bits: the same numbers, two products and their sum at a time.
+//! [`super::transform::samples_of`] with vectors of 256 bits: the same numbers, two products and their sum at a time.
 //!
 //! A cosine of an even frequency is the same from both ends of a block, and of an odd one its negative. So along each axis the sums of even
 //! and odd frequencies are made for half of the samples, and their sum and difference are two samples.
@@ -10,8 +10,8 @@ use std::arch::x86_64::{
     _mm256_shuffle_epi32, _mm256_srai_epi32, _mm256_sub_epi32, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
 };
 
-use super::projection::BLOCK_SIDE;
-use super::samples::{FIRST_SHIFT, GREY, SECOND_SHIFT, Steps, Transformed, WEIGHTS};
+use super::cosines::BLOCK_SIDE;
+use super::transform::{FIRST_SHIFT, GREY, SECOND_SHIFT, Steps, Transformed, WEIGHTS, flat};
 use super::zigzag::BLOCK;
 
 /// Vectors of 16 bits in a block.
@@ -66,13 +66,13 @@ const IN_ORDER: [u8; 32] = {
     order
 };
 
-/// See [`super::samples::samples_of`]; for steps of 15 bits at most. Each `USER` has one of its own, which is inlined there: the loop
+/// See [`super::transform::samples_of`]; for steps of 15 bits at most. Each `USER` has one of its own, which is inlined there: the loop
 /// over a row of blocks loses a tenth to calls.
 #[target_feature(enable = "avx2")]
 #[inline]
-pub(super) fn samples_of<const USER: u8>(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
+pub(super) fn samples_of<User>(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
     if block[1..].iter().fold(0, |any, number| any | number) == 0 {
-        return super::samples::flat(block[0], steps[0]);
+        return flat(block[0], steps[0]);
     }
     // Coefficients times their steps, saturated to 16 bits.
     let value = |number: usize| -> __m256i {
