@@ -19,7 +19,7 @@
 //! * [`pipeline`] runs the stages with bounded queues and a byte budget; [`report`] writes exports and pages;
 //!   [`share`] makes and verifies signed packages for other agencies, and links cases; [`cli`] is the command line.
 //!
-//! A module sees only modules before it in that line. Arithmetic that decides evidence is in
+//! A module sees only modules before it in that line (`ARCHITECTURE.md`; a test holds it). Arithmetic that decides evidence is in
 //! integers, so every backend, thread count and machine gives the same bits.
 
 pub mod case;

@@ -48,12 +48,12 @@ pub enum ImportError {
 #[derive(Debug)]
 pub(super) struct Fault {
     /// Where, from the beginning of the record.
-    pub(super) at: usize,
-    pub(super) reason: String,
+    pub at: usize,
+    pub reason: String,
 }
 
 impl Fault {
-    pub(super) fn new(at: usize, reason: impl Into<String>) -> Self {
+    pub fn new(at: usize, reason: impl Into<String>) -> Self {
         Self { at, reason: reason.into() }
     }
 }
@@ -68,33 +68,33 @@ impl From<String> for Fault {
 #[derive(Debug, Default)]
 pub(super) struct Parsed<'a> {
     /// Its meaning is still to be looked up.
-    pub(super) record: KnownRecord<'a>,
+    pub record: KnownRecord<'a>,
     /// It has a PhotoDNA field that is no value of 144 bytes.
-    pub(super) photodna_unread: bool,
+    pub photodna_unread: bool,
     /// Other fields that nothing is matched by and that are not as they should be: kept as they can be.
-    pub(super) odd_fields: u64,
+    pub odd_fields: u64,
 }
 
 /// Where records go.
 pub(super) struct Sink<'a> {
-    pub(super) writer: SetWriter,
-    pub(super) options: &'a ImportOptions,
-    pub(super) control: &'a ImportControl,
+    pub writer: SetWriter,
+    pub options: &'a ImportOptions,
+    pub control: &'a ImportControl,
     /// The source in hand.
-    pub(super) path: &'a Path,
+    pub path: &'a Path,
     /// Records of it, malformed ones too.
-    pub(super) record: u64,
-    pub(super) bad_records: u64,
+    pub record: u64,
+    pub bad_records: u64,
     /// Counts when the source was begun.
-    pub(super) bad_before: u64,
-    pub(super) records_before: u64,
+    pub bad_before: u64,
+    pub records_before: u64,
     /// What the source says beside its records.
-    pub(super) about: serde_json::Map<String, serde_json::Value>,
-    pub(super) first_bad: Option<String>,
+    pub about: serde_json::Map<String, serde_json::Value>,
+    pub first_bad: Option<String>,
 }
 
 impl<'a> Sink<'a> {
-    pub(super) fn begin(&mut self, path: &'a Path) {
+    pub fn begin(&mut self, path: &'a Path) {
         self.path = path;
         self.record = 0;
         self.bad_before = self.bad_records;
@@ -102,7 +102,7 @@ impl<'a> Sink<'a> {
     }
 
     /// Takes the next record, which begins at `offset`.
-    pub(super) fn take(&mut self, offset: u64, parsed: Result<Parsed<'_>, Fault>) -> Result<(), ImportError> {
+    pub fn take(&mut self, offset: u64, parsed: Result<Parsed<'_>, Fault>) -> Result<(), ImportError> {
         self.record += 1;
         if self.control.is_cancelled() {
             return Err(SetError::Cancelled.into());
@@ -123,7 +123,7 @@ impl<'a> Sink<'a> {
     }
 
     /// Counts a malformed record, or refuses the import because of it.
-    pub(super) fn bad(&mut self, offset: u64, fault: Fault) -> Result<(), ImportError> {
+    pub fn bad(&mut self, offset: u64, fault: Fault) -> Result<(), ImportError> {
         let Fault { at, reason } = fault;
         let offset = offset + at as u64;
         if !self.options.skip_bad_records {
@@ -139,16 +139,16 @@ impl<'a> Sink<'a> {
     }
 
     /// A fault that ends the import whatever the options are.
-    pub(super) fn error(&self, offset: u64, reason: String) -> ImportError {
+    pub fn error(&self, offset: u64, reason: String) -> ImportError {
         ImportError::Record { path: self.path.to_path_buf(), record: self.record, offset, reason }
     }
 
     /// The source in hand is not what it is taken for.
-    pub(super) fn refused(&self, reason: String) -> ImportError {
+    pub fn refused(&self, reason: String) -> ImportError {
         ImportError::Refused { path: self.path.to_path_buf(), reason }
     }
 
-    pub(super) fn skips(&self) -> bool {
+    pub fn skips(&self) -> bool {
         self.options.skip_bad_records
     }
 }

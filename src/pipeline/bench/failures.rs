@@ -20,11 +20,11 @@ pub struct FailedFiles {
 pub(super) struct Failures(BTreeMap<Outcome, u64>);
 
 impl Failures {
-    pub(super) fn add(&mut self, outcome: Outcome) {
+    pub fn add(&mut self, outcome: Outcome) {
         *self.0.entry(outcome).or_default() += 1;
     }
 
-    pub(super) fn counts(&self) -> Vec<FailedFiles> {
+    pub fn counts(&self) -> Vec<FailedFiles> {
         self.0.iter().map(|(outcome, &files)| FailedFiles { outcome: outcome.name(), files }).collect()
     }
 }
