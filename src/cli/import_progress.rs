@@ -6,7 +6,7 @@ use crate::known::ImportControl;
 use crate::pipeline::CancelToken;
 
 use super::count_progress::CountProgress;
-use super::memory_size::MemorySize;
+use crate::source::size::Bytes;
 
 /// What is watched.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl CountProgress for ImportProgress<'_> {
 
     fn in_words(&self, done: u64) -> String {
         let records = self.control.records();
-        format!("{} of {}, {records} records", MemorySize(done), MemorySize(self.bytes))
+        format!("{} of {}, {records} records", Bytes(done), Bytes(self.bytes))
     }
 
     fn end_on_interrupt(&self) {

@@ -1,7 +1,8 @@
-//! Numbers of bytes, as they are typed and shown.
+//! Numbers of bytes, as they are typed.
 
-use std::fmt;
 use std::str::FromStr;
+
+use crate::source::size::Bytes;
 
 /// Less than this cannot hold a picture and its neighbours in flight.
 pub const MIN_MEMORY: u64 = 64 << 20;
@@ -28,22 +29,9 @@ impl FromStr for MemorySize {
         let number: u64 = number.parse().map_err(|_| "write a size as 512MiB or 8G".to_string())?;
         let bytes = number.checked_mul(1 << shift).ok_or("more than any machine has")?;
         if bytes < MIN_MEMORY {
-            return Err(format!("at least {} are needed", Self(MIN_MEMORY)));
+            return Err(format!("at least {} are needed", Bytes(MIN_MEMORY)));
         }
         Ok(Self(bytes))
-    }
-}
-
-impl fmt::Display for MemorySize {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-        for (shift, unit) in units {
-            if self.0 >= 1 << shift {
-                let tenths = (u128::from(self.0) * 10) >> shift;
-                return write!(formatter, "{}.{} {unit}", tenths / 10, tenths % 10);
-            }
-        }
-        write!(formatter, "{} bytes", self.0)
     }
 }
 
@@ -64,12 +52,5 @@ mod tests {
         {
             assert!(bytes(refused).is_err(), "{refused}");
         }
-    }
-
-    #[test]
-    fn sizes_are_shown_with_one_decimal() {
-        assert_eq!(MemorySize(6 << 30).to_string(), "6.0 GiB");
-        assert_eq!(MemorySize(1536 << 20).to_string(), "1.5 GiB");
-        assert_eq!(MemorySize(100).to_string(), "100 bytes");
     }
 }

@@ -12,7 +12,7 @@ use crate::pipeline::{Progress, ProgressSnapshot};
 
 use super::args::ProgressStyle;
 use super::console::Console;
-use super::memory_size::MemorySize;
+use crate::source::size::Bytes;
 
 /// Time between two looks at what is to be told at once.
 const LOOK: Duration = Duration::from_millis(200);
@@ -159,8 +159,8 @@ fn line(snapshot: &ProgressSnapshot) -> String {
         "{}/{}{more} files, {} of {}{more}, {:.0} pictures/s",
         snapshot.files_done,
         snapshot.files_found,
-        MemorySize(snapshot.bytes_done),
-        MemorySize(snapshot.bytes_found),
+        Bytes(snapshot.bytes_done),
+        Bytes(snapshot.bytes_found),
         pictures_per_second(snapshot)
     );
     if snapshot.matching {

@@ -13,6 +13,7 @@ use super::profile::Profile;
 use super::verdict::VerdictCounts;
 use crate::case::CaseError;
 use crate::source::name::escape_path;
+use crate::source::size::Bytes;
 use crate::source::{Excludes, FileStamp};
 
 /// Between two looks for files that are late.
@@ -186,7 +187,8 @@ impl Progress {
             [&self.files_excluded, &self.bytes_excluded].map(|counter| counter.load(Ordering::Relaxed));
         let notice = || {
             format!(
-                "{files} files of {bytes} bytes were left out by --exclude {}, and are in no count",
+                "{files} files ({}) were left out by --exclude {}, and are in no count",
+                Bytes(bytes),
                 exclude.shown()
             )
         };

@@ -7,6 +7,7 @@ use crate::case::{RuleCount, SetCounts};
 use crate::outcome::Outcome;
 use crate::pipeline::profile::{Limit, ProfileReport};
 use crate::source::name::escape;
+use crate::source::size::Bytes;
 
 /// What an outcome means, in the words of the summary.
 const fn meaning(outcome: Outcome) -> &'static str {
@@ -63,7 +64,7 @@ fn render_items(text: &mut String, summary: &Summary) -> std::fmt::Result {
             "not finished"
         )?;
     }
-    writeln!(text, "  {:>width$}  discovered       {}", grouped(summary.discovered), size(summary.bytes))?;
+    writeln!(text, "  {:>width$}  discovered       {}", grouped(summary.discovered), Bytes(summary.bytes))?;
     for source in &summary.incomplete_sources {
         writeln!(
             text,
@@ -247,10 +248,10 @@ fn render_run(text: &mut String, summary: &Summary) -> std::fmt::Result {
         _ => format!(
             "{} files ({}) and {} pictures in {seconds:.decimals$} s: {:.0} pictures/s, {}/s",
             grouped(run.files),
-            size(run.bytes),
+            Bytes(run.bytes),
             grouped(run.pictures),
             run.pictures as f64 / seconds,
-            size((run.bytes as f64 / seconds) as u64)
+            Bytes((run.bytes as f64 / seconds) as u64)
         ),
     };
     writeln!(text, "\nThis run: {done}")?;
@@ -288,7 +289,7 @@ fn render_stages(text: &mut String, profile: &ProfileReport) -> std::fmt::Result
         "stage", "threads", "busy s", "busy threads", "items", "bytes"
     )?;
     for stage in &profile.stages {
-        let bytes = if stage.bytes == 0 { String::new() } else { size(stage.bytes) };
+        let bytes = if stage.bytes == 0 { String::new() } else { Bytes(stage.bytes).to_string() };
         let row = format!(
             "{:<20} {:>7} {:>9.2} {:>13.2} {:>12} {bytes:>10}",
             stage.stage,
@@ -337,17 +338,6 @@ fn digits(number: u64) -> usize {
     grouped(number).len()
 }
 
-/// Bytes with a unit, one decimal.
-fn size(bytes: u64) -> String {
-    for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
-        if bytes >= 1 << shift {
-            let tenths = (u128::from(bytes) * 10) >> shift;
-            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
-        }
-    }
-    format!("{bytes} bytes")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -358,7 +348,6 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(size(3 << 19), "1.5 MiB");
         assert_eq!(shell_word("CASE"), "CASE");
         assert_eq!(shell_word("my case's"), r"'my case'\''s'");
     }

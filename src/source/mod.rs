@@ -12,6 +12,7 @@ pub mod name;
 mod open;
 pub mod read;
 mod repetition;
+pub mod size;
 pub mod stamp;
 pub mod storage;
 pub mod tree;

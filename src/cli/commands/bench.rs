@@ -8,7 +8,6 @@ use crate::cli::config::{MAX_SIDE, Resources};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::memory_size::MemorySize;
 use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
 use crate::gpu::{AdapterSelector, GpuContext, GpuError};
@@ -18,6 +17,7 @@ use crate::pipeline::bench::{
 };
 use crate::source::check_there;
 use crate::source::name::escape_path;
+use crate::source::size::Bytes;
 
 /// Runs the command.
 ///
@@ -151,16 +151,11 @@ fn write_sample(text: &mut String, measured: &IngestBench) -> std::fmt::Result {
                 text,
                 "Listed: {} files ({}) of {} in {:.2} s{whole}",
                 listing.files,
-                MemorySize(listing.bytes),
+                Bytes(listing.bytes),
                 listing.folder,
                 listing.seconds
             )?;
-            writeln!(
-                text,
-                "Sample: {} files, {} read",
-                listing.sample_files,
-                MemorySize(listing.sample_bytes)
-            )?;
+            writeln!(text, "Sample: {} files, {} read", listing.sample_files, Bytes(listing.sample_bytes))?;
         }
     }
     let total: f64 = measured.contents.iter().map(|contents| contents.bytes).sum();

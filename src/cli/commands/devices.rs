@@ -7,12 +7,12 @@ use serde::Serialize;
 use crate::cli::args::{Common, Devices, TextOrJson};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
-use crate::cli::memory_size::MemorySize;
 use crate::cli::output::with_output;
 use crate::gpu::{AdapterDescription, AdapterSelector, adapters};
 use crate::matching::BackendRequest;
 use crate::matching::calibrate::{Measurement, Winner, measure_adapter, measurement};
 use crate::matching::popcount::InstructionSet;
+use crate::source::size::Bytes;
 
 /// What the command found out.
 #[derive(Serialize)]
@@ -85,9 +85,9 @@ fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(
             text,
             "     buffers up to {}, bindings up to {}, workgroup memory {}, {} workgroups a dimension",
-            MemorySize(adapter.max_buffer_bytes),
-            MemorySize(adapter.max_binding_bytes),
-            MemorySize(u64::from(adapter.workgroup_memory_bytes)),
+            Bytes(adapter.max_buffer_bytes),
+            Bytes(adapter.max_binding_bytes),
+            Bytes(u64::from(adapter.workgroup_memory_bytes)),
             adapter.max_workgroups
         )?;
     }

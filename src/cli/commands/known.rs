@@ -15,7 +15,6 @@ use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::import_progress::ImportProgress;
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::memory_size::MemorySize;
 use crate::cli::protect::Protected;
 use crate::known::profile::Profile;
 use crate::known::{
@@ -24,6 +23,7 @@ use crate::known::{
 };
 use crate::source::digest::hex;
 use crate::source::name::{escape, escape_path};
+use crate::source::size::Bytes;
 
 /// Runs the command.
 ///
@@ -231,7 +231,7 @@ fn show_manifest(set: &SetFile, json: bool, out: &mut dyn Write) -> io::Result<(
     writeln!(out, "set       {}", shown(&manifest.name))?;
     writeln!(out, "version   {version}")?;
     writeln!(out, "sha256    {}", hex(&set.identity()))?;
-    writeln!(out, "size      {}", MemorySize(set.size()))?;
+    writeln!(out, "size      {}", Bytes(set.size()))?;
     writeln!(out, "imported  by {}", shown(&manifest.program))?;
     writeln!(out, "profile   {}", shown(&manifest.profile.name))?;
     writeln!(out, "geometry  {}", manifest.geometry.name())?;

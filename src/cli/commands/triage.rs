@@ -10,12 +10,12 @@ use crate::cli::config::{self, Matching, Resources, RunSettings};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::memory_size::MemorySize;
 use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
 use crate::known::KnownSet;
 use crate::pipeline::{IngestSettings, Progress, ingest};
 use crate::source::name::escape_path;
+use crate::source::size::Bytes;
 use crate::source::{Excludes, check_there};
 
 use super::priorities::{read_rules, set_priorities};
@@ -93,7 +93,7 @@ impl IngestJob<'_> {
             "{} threads, {} of them reading, {} for files and pictures in flight",
             resources.jobs + resources.io_jobs,
             resources.io_jobs,
-            MemorySize(resources.max_memory)
+            Bytes(resources.max_memory)
         ));
         let settings = RunSettings {
             program: env!("CARGO_PKG_VERSION"),
@@ -127,8 +127,8 @@ impl IngestJob<'_> {
             console.detail(format!(
                 "{} files were in the case already; most memory in flight at once {} of {}",
                 report.skipped,
-                MemorySize(report.peak_memory),
-                MemorySize(resources.max_memory)
+                Bytes(report.peak_memory),
+                Bytes(resources.max_memory)
             ));
         }
         let (mut finished, mut recorded) = finish(&mut store, run, result, &progress, &backend, console)?;
