@@ -9,7 +9,7 @@ pub struct Hit {
     pub right: u32,
     /// Differing bits; with orientations and negatives the least.
     pub distance: u32,
-    /// Whether the left side's picture is like the right one's negative; see [`Join::with_negatives`].
+    /// Whether the left side's picture is like the right one's negative; see [`Join::with_negatives`](super::Join::with_negatives).
     pub negative: bool,
     /// What was done to the right side's picture to get the left side's.
     pub orientation: Orientation,
@@ -22,6 +22,6 @@ pub struct ItemHits {
     pub left: u32,
     /// By the right side's number, ascending.
     pub hits: Vec<Hit>,
-    /// Hits beyond [`JoinSettings::most_hits`].
+    /// Hits beyond [`JoinSettings::most_hits`](super::JoinSettings::most_hits).
     pub more: u64,
 }

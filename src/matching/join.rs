@@ -137,7 +137,7 @@ struct FoundCode {
 type Prepared = Vec<Option<Distinct>>;
 
 /// A join of a list of items with another or with itself. Items have one code, or the eight of
-/// [`Orientation::ALL`] one after the other, as [`crate::pdq::TileHash::codes`] has them.
+/// [`Orientation::ALL`](crate::pdq::Orientation::ALL) one after the other, as [`crate::pdq::TileHash::codes`] has them.
 #[derive(Debug)]
 pub struct Join<'a> {
     legs: Vec<Leg<'a>>,

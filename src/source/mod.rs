@@ -11,7 +11,7 @@ pub mod identity;
 pub mod name;
 mod open;
 pub mod read;
-mod repetition;
+pub mod repetition;
 pub mod size;
 pub mod stamp;
 pub mod storage;

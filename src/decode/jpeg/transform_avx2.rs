@@ -66,10 +66,11 @@ const IN_ORDER: [u8; 32] = {
     order
 };
 
-/// See [`super::transform::samples_of`]; for steps of 15 bits at most. Each `USER` has one of its own, which is inlined there: the loop
+/// See [`super::transform::samples_of`]; for steps of 15 bits at most. Each `User` has one of its own, which is inlined there: the loop
 /// over a row of blocks loses a tenth to calls.
 #[target_feature(enable = "avx2")]
 #[inline]
+#[expect(clippy::extra_unused_type_parameters, reason = "it makes instances, one for each user")]
 pub(super) fn samples_of<User>(block: &[i16; BLOCK], steps: &Steps) -> Transformed {
     if block[1..].iter().fold(0, |any, number| any | number) == 0 {
         return flat(block[0], steps[0]);

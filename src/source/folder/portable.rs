@@ -1,6 +1,6 @@
 //! The way of the standard library: by paths.
 
-use std::fs::{self, DirEntry, File, FileType, Metadata, OpenOptions, ReadDir};
+use std::fs::{self, File, FileType, Metadata, OpenOptions, ReadDir};
 use std::io;
 use std::path::{Path, PathBuf};
 
