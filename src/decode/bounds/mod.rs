@@ -4,7 +4,7 @@
 //! The decoders of the `image` crate trust some numbers of a header, allocate by them, and only then find out that the
 //! data is not there; an allocation that fails ends the process. So each was read for what it allocates and how often it
 //! loops, and what was found is computed here before it is called. `docs/decoders.md` has the formulas in one table. A new
-//! version of a decoder wants a new reading: `tests/decoders.rs` holds each to its formula.
+//! version of a decoder wants a new reading: `tests/memory.rs` counts what each allocates and holds it to its formula.
 
 mod gif;
 mod header;
