@@ -254,7 +254,7 @@ fn what_is_excluded_is_counted_said_and_recorded() {
     let some = place.0.summary("SOME", &[&["scan", SEIZURE, "--quiet"][..], &exclude].concat());
     assert_eq!(some["discovered"].as_u64().unwrap() + jpegs as u64, all["discovered"].as_u64().unwrap());
     let notices = some["run"]["notices"].to_string();
-    assert!(notices.contains(&format!("{jpegs} files of ")), "{notices}");
+    assert!(notices.contains(&format!("{jpegs} files (")), "{notices}");
     assert!(notices.contains("left out by --exclude *.jpg no such folder/**"), "{notices}");
     let connection = rusqlite::Connection::open(place.0.path("SOME").join("case.sqlite")).unwrap();
     let (settings, kept): (String, String) = connection
@@ -264,7 +264,7 @@ fn what_is_excluded_is_counted_said_and_recorded() {
     assert!(kept.contains("left out by --exclude"), "{kept}");
     // The same files by `hash`, which says so on standard error.
     let output = place.run(&["hash", SEIZURE, "--format", "jsonl", "--exclude", "*.jpg"]);
-    assert!(errors(0, &output).contains(&format!("{jpegs} files of ")), "{output:?}");
+    assert!(errors(0, &output).contains(&format!("{jpegs} files (")), "{output:?}");
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), names.len() - jpegs);
     let refused = place.run(&["hash", SEIZURE, "--exclude", "[a"]);
     assert!(errors(2, &refused).contains("`[` begins a class that no `]` ends"));
