@@ -344,7 +344,7 @@ impl<'a> File<'a> {
             if !fits {
                 return Err("a scan that a progressive file cannot have".into());
             }
-            let taken = self.progressive_scan(&scan, segment.end)?;
+            let taken = self.progressive_scan(&scan, data)?;
             let begun = if self.scans.is_empty() { segment.end } else { self.scans.start };
             self.scans = begun..segment.end + taken;
             return Ok(taken);
@@ -362,8 +362,7 @@ impl<'a> File<'a> {
         }
         let grid = Grid::new(&scan, self.frame);
         let rgb = self.luminance.len() > 1;
-        let first_scan = self.frame.scan_ends.first().and_then(|&end| self.bytes.get(segment.end..end));
-        let seed = first_scan.ok_or("not the first scan")?;
+        let seed = self.bytes.get(segment.end..self.frame.first_scan_end).ok_or("not the first scan")?;
         let spots = Spots::new(seed, &scan, &grid, self.frame, &self.tables, self.wanted.kept, rgb);
         self.spots = spots.ok_or("samplings that decoders disagree on")?;
         let channels = &mut self.channels[first..];
@@ -371,9 +370,9 @@ impl<'a> File<'a> {
         baseline::read(data, &scan, &grid, &self.tables, self.wanted.kept, channels, &mut self.spots)
     }
 
-    /// Reads a scan of a progressive file with data from byte `start` on, or looks at what it may hold; returns the bytes that it took.
-    fn progressive_scan(&mut self, scan: &Scan, start: usize) -> Result<usize, PixelsWanted> {
-        let data = self.bytes.get(start..).unwrap_or_default();
+    /// Reads a scan of a progressive file, or looks at what it may hold; returns the bytes that it took. What lies behind a marker
+    /// without a meaning is no data of it: the pixel decoder does not see it, and it must not thin out what the scan holds.
+    fn progressive_scan(&mut self, scan: &Scan, data: &[u8]) -> Result<usize, PixelsWanted> {
         for component in &scan.components {
             progressive::note(scan, &mut self.left[component.index])?;
         }
@@ -387,10 +386,7 @@ impl<'a> File<'a> {
             let number = self.frame.components[component.index].quantisation;
             let steps = self.tables.quantisation(number).ok_or("a missing quantisation table")?;
             let table = scan.ac(&component, &self.tables).ok_or("a scan without its tables")?;
-            taken = self
-                .frame
-                .scan_end(start)
-                .map_or(data.len(), |end| end.saturating_sub(start).min(data.len()));
+            taken = structure::data_end(data);
             let blocks = self.planes.iter().find(|plane| plane.component() == component.index);
             let blocks = blocks.map_or(0, Plane::blocks);
             self.unread[component.index].add(scan, &data[..taken], table, steps, blocks)?;

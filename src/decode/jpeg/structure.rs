@@ -127,8 +127,8 @@ pub(in crate::decode) struct Frame {
     pub scans: usize,
     /// Blocks that they go through, together.
     pub visits: u64,
-    /// Where the segment behind each scan begins.
-    pub scan_ends: Vec<usize>,
+    /// Where the segment behind its first scan begins.
+    pub first_scan_end: usize,
     /// The offset of the frame header's marker, where it leaves the height open, which then follows the first scan.
     pub open_at: Option<usize>,
 }
@@ -200,15 +200,9 @@ impl Frame {
             components: components.get(..usize::from(*count))?.iter().map(component).collect(),
             scans: 0,
             visits: 0,
-            scan_ends: Vec::new(),
+            first_scan_end: 0,
             open_at: None,
         })
-    }
-
-    /// Where the segment behind the scan with data from byte `data` on begins.
-    pub fn scan_end(&self, data: usize) -> Option<usize> {
-        let scan = self.scan_ends.partition_point(|&end| end < data);
-        self.scan_ends.get(scan).copied()
     }
 }
 
@@ -238,10 +232,10 @@ pub(in crate::decode) fn structure(bytes: &[u8]) -> Structure {
     // Of each component, how many scans have it.
     let mut components_scanned = Vec::new();
     for Segment { marker, content, start, .. } in Segments::new(bytes) {
-        if let Some(frame) = &mut found.frame
-            && frame.scan_ends.len() < frame.scans
+        if let Some(frame) =
+            found.frame.as_mut().filter(|frame| frame.scans == 1 && frame.first_scan_end == 0)
         {
-            frame.scan_ends.push(start);
+            frame.first_scan_end = start;
         }
         match marker {
             marker::END_OF_IMAGE => found.complete = scanned,
