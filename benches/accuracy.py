@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How far codes from JPEG coefficients lie from the reference's codes from pixels.
+"""How far hashes from JPEG coefficients lie from the reference's hashes from pixels.
 
     accuracy.py corpus FOLDER            about 1,850 varied JPEGs in FOLDER/pictures, told in FOLDER/manifest.csv
     accuracy.py reference FOLDER         pdqhash over the same files, fully decoded: FOLDER/reference.csv
-    tamis hash --format csv --decode auto FOLDER/pictures > CODES.csv
-    accuracy.py report FOLDER --codes CODES.csv
+    tamis hash --format csv --decode auto FOLDER/pictures > HASHES.csv
+    accuracy.py report FOLDER --hashes HASHES.csv
 
 `corpus` needs a Debian 12 whose archive holds the packages named in accuracy_corpus.py (nothing is installed: they are
 unpacked in FOLDER/cache, 280 MB of downloads) and, from PyPI, pillow, numpy and mozjpeg-lossless-optimization;
@@ -29,18 +29,18 @@ BANDS = [
     ("1300–2200", 2200),
     ("over 2200", math.inf),
 ]
-EVIDENCE = 50  # PDQ quality from which a code is evidence; the reference calls lower ones meaningless
-DELTA = 8  # bits by which a search with coefficient codes is widened before pixels confirm
+EVIDENCE = 50  # PDQ quality from which a hash is evidence; the reference calls lower ones meaningless
+DELTA = 8  # bits by which a search with coefficient hashes is widened before pixels confirm
 
 
 # ---- The reference ------------------------------------------------------------------------------------------
 
 
 def reference_row(name, folder):
-    """The reference's code of the file, from RGB as libjpeg-turbo decodes it, not turned by EXIF.
+    """The reference's hash of the file, from RGB as libjpeg-turbo decodes it, not turned by EXIF.
 
     `moves` is how many bits of it change when each sample is moved by −1, 0 or 1 at random: where that is much, as
-    in symmetric pictures, the reference's own code hangs on rounding, and no other decoder can be held to it.
+    in symmetric pictures, the reference's own hash hangs on rounding, and no other decoder can be held to it.
     """
     import numpy
     import pdqhash
@@ -110,18 +110,18 @@ def band_of(width, height):
     return next(name for name, end in BANDS if min(width, height) < end)
 
 
-def join(folder, codes_path):
+def join(folder, hashes_path):
     """One dictionary a file of the manifest: what it is, what the reference says, what Tamis says."""
     truth = {name_of(row["path"]): row for row in read(folder / "reference.csv")}
-    codes = {name_of(row["path"]): row for row in read(codes_path)}
+    hashes = {name_of(row["path"]): row for row in read(hashes_path)}
     files, gaps = [], collections.Counter()
     for row in read(folder / "manifest.csv"):
         name = name_of(row["path"])
-        ours, theirs = codes.get(name), truth.get(name)
+        ours, theirs = hashes.get(name), truth.get(name)
         if ours is None or theirs is None:
-            gaps["not in CODES.csv" if ours is None else "not in reference.csv"] += 1
+            gaps["not in HASHES.csv" if ours is None else "not in reference.csv"] += 1
         elif not ours["pdq"]:
-            gaps[f"no code: {ours['outcome']} {ours['reason']}".strip()] += 1
+            gaps[f"no hash: {ours['outcome']} {ours['reason']}".strip()] += 1
         else:
             size = int(theirs["width"]), int(theirs["height"])
             if (int(ours["width"]), int(ours["height"])) != size:
@@ -137,7 +137,7 @@ def join(folder, codes_path):
                     "sampling": row["sampling"],
                     "process": row["process"],
                     "source": row["source"],
-                    "path": ours["decode_path"],
+                    "path": ours["derived_from"],
                     "reason": ours["reason"],
                     "unstable": int(ours.get("unstable_bits") or 0),
                     "pdq_quality": int(theirs["quality"]),
@@ -231,7 +231,7 @@ def percent_99(values):
 
 
 def criteria(evidence):
-    """The lines that the work is judged by, and lines that help to judge them: (what, files, figure, limit)."""
+    """The lines that the work is settled by, and lines that help to settle them: (what, files, figure, limit)."""
     coefficient = [f for f in evidence if f["path"] == "coefficients"]
     photos = [f for f in evidence if f["kind"] == "photograph"]
     photo_coefficient = [f for f in photos if f["path"] == "coefficients"]
@@ -244,7 +244,7 @@ def criteria(evidence):
         return what, len(files), figure([f[of] for f in files]) if files else math.nan, limit
 
     # "Quality" may be read as PDQ's measure or as the JPEG's setting: both are shown. All lines ask PDQ's for ≥ 50.
-    judged = [
+    settled = [
         line("photographs: mean", photos, mean, 1),
         line("photographs: greatest", photos, max, 6),
         line("photographs, JPEG setting ≥ 50: mean", photos_50, mean, 1),
@@ -254,9 +254,9 @@ def criteria(evidence):
         line("all kinds, from coefficients, JPEG setting ≥ 80: greatest", jpeg_80, max, 10),
         line("all kinds: difference of PDQ quality, greatest", evidence, max, 2, "quality_off"),
     ]
-    # The 5 % are for codes that are unstable; below 330 pixels of short side all go to pixels by design.
+    # The 5 % are for hashes that are unstable; below 330 pixels of short side all go to pixels by design.
     large = [f | {"percent": 100 * (f["path"] == "pixels")} for f in photos if min(f["size"]) >= 330]
-    judged.append(line("photographs of 330 pixels and more: % decided by pixels", large, mean, 5, "percent"))
+    settled.append(line("photographs of 330 pixels and more: % decided by pixels", large, mean, 5, "percent"))
     beside = [
         line("photographs, from coefficients: mean", photo_coefficient, mean, 1),
         line("photographs, from coefficients: greatest", photo_coefficient, max, 6),
@@ -265,30 +265,30 @@ def criteria(evidence):
         line("steady, from coefficients: greatest", [f for f in steady if f["path"] == "coefficients"], max, 10),
         line("steady, from pixels: greatest", [f for f in steady if f["path"] == "pixels"], max, 2),
     ]
-    return judged, beside
+    return settled, beside
 
 
-def report(folder, codes_path, worst):
+def report(folder, hashes_path, worst):
     """Prints the whole comparison in Markdown."""
-    files, gaps = join(folder, codes_path)
+    files, gaps = join(folder, hashes_path)
     evidence = [f for f in files if f["pdq_quality"] >= EVIDENCE]
     coefficient = [f for f in evidence if f["path"] == "coefficients"]
     pixels = [f for f in evidence if f["path"] == "pixels"]
     drawn, sources = sum(f["source"] == "drawn" for f in files), {f["source"] for f in files} - {"drawn", "mosaic"}
-    print(f"{len(files)} files have both codes: {drawn} drawn, the rest made of {len(sources)} pictures of packages.")
+    print(f"{len(files)} files have both hashes: {drawn} drawn, the rest made of {len(sources)} pictures of packages.")
     print(f"{len(evidence)} of them have PDQ quality ≥ {EVIDENCE}:", end=" ")
-    print(f"{len(coefficient)} codes from coefficients, {len(pixels)} from pixels.")
+    print(f"{len(coefficient)} hashes from coefficients, {len(pixels)} from pixels.")
     for what, count in sorted(gaps.items()):
         print(f"* {count} × {what}")
-    print("\nDistances are bits between Tamis's code and `pdqhash`'s on decoded RGB. Cells of the larger tables are")
+    print("\nDistances are bits between Tamis's hash and `pdqhash`'s on decoded RGB. Cells of the larger tables are")
     print(f"mean / 99 % / greatest (files), at PDQ quality ≥ {EVIDENCE} unless they say otherwise. *Steady*: the")
-    print(f"reference's own code moves by at most {DELTA} bits when each sample moves by −1, 0 or 1 at random.")
+    print(f"reference's own hash moves by at most {DELTA} bits when each sample moves by −1, 0 or 1 at random.")
     for title, lines in zip(("Criteria", "Beside the criteria"), criteria(evidence), strict=True):
         heading(title, "distance", "files", "measured", "at most", "")
         for what, count, got, limit in lines:
-            verdict = "no file" if not count else "PASS" if got <= limit else "FAIL"
-            print(f"| {what} | {count} | {f'{got:.2f}'.removesuffix('.00')} | {limit} | {verdict} |")
-    heading("Codes more than δ off", "from coefficients", "files", f"over {DELTA} bits", "rate", "upper bound, 95 %")
+            confirmation = "no file" if not count else "PASS" if got <= limit else "FAIL"
+            print(f"| {what} | {count} | {f'{got:.2f}'.removesuffix('.00')} | {limit} | {confirmation} |")
+    heading("Hashes more than δ off", "from coefficients", "files", f"over {DELTA} bits", "rate", "upper bound, 95 %")
     for what, some in (
         ("all kinds", coefficient),
         ("photographs", [f for f in coefficient if f["kind"] == "photograph"]),
@@ -308,8 +308,8 @@ def report(folder, codes_path, worst):
     off, noise, unstable = functools.partial(spread, of="quality_off"), (0, 1, 3, 5, 9, 17), (0, 1, 2, 4, 8, 12, 16, 24)
     photographs = [file for file in files if file["kind"] == "photograph"]
     for title, some, rows, columns, cell in (
-        ("Codes from coefficients: by kind and short side", coefficient, by("kind"), by("band"), spread),
-        ("Codes from pixels: by kind and short side", pixels, by("kind"), by("band"), spread),
+        ("Hashes from coefficients: by kind and short side", coefficient, by("kind"), by("band"), spread),
+        ("Hashes from pixels: by kind and short side", pixels, by("kind"), by("band"), spread),
         ("All files whatever their PDQ quality: by kind and path", files, by("kind"), by("path"), spread),
         ("Coefficients: by the JPEG's quality setting", coefficient, by("setting", (0, 50, 80)), by("band"), spread),
         ("Coefficients: by PDQ quality", coefficient, by("pdq_quality", (50, 80)), by("band"), spread),
@@ -358,7 +358,7 @@ def main():
         if name == "corpus":
             command.add_argument("--small", type=int, metavar="N", help="only the first N files of the shuffled plan")
         if name == "report":
-            command.add_argument("--codes", type=Path, required=True, metavar="CODES.csv")
+            command.add_argument("--hashes", type=Path, required=True, metavar="HASHES.csv")
             command.add_argument(
                 "--worst", type=int, default=0, metavar="N", help="also list the N files that are farthest off"
             )
@@ -370,7 +370,7 @@ def main():
     elif options.command == "reference":
         reference(options.folder, options.processes)
     else:
-        report(options.folder, options.codes, options.worst)
+        report(options.folder, options.hashes, options.worst)
 
 
 if __name__ == "__main__":

@@ -434,7 +434,7 @@ def encode(picture, info, path, job, dice, cache):
             options[dice.choice(["restart_marker_blocks", "restart_marker_rows"])] = dice.randint(1, 9)
         if "EXIF" in encoding:
             exif = Image.Exif()
-            exif[0x0112] = dice.randint(1, 8)  # an orientation, which the code must not follow
+            exif[0x0112] = dice.randint(1, 8)  # an orientation, which the hash must not follow
             options["exif"] = info.get("exif") or exif.tobytes()
             options["icc_profile"] = info.get("icc_profile") or srgb()
         out = io.BytesIO()

@@ -33,24 +33,24 @@ OPTIONS = PARSER.parse_args()
 T95 = {4: 2.776, 9: 2.262, 14: 2.145, 19: 2.093, 24: 2.064, 29: 2.045}
 
 
-def codes(path, count, seed):
+def hashes(path, count, seed):
     """A list of random hashes, one in a hundred a neighbour of one of the first."""
     made = random.Random(seed)
     lines = []
     for number in range(count):
-        code = made.getrandbits(256)
+        hash = made.getrandbits(256)
         if number % 100 == 0:
-            code = random.Random(number).getrandbits(256)
+            hash = random.Random(number).getrandbits(256)
             for bit in made.sample(range(256), made.randrange(40)):
-                code ^= 1 << bit
-        lines.append(f"{code:064x}\n")
+                hash ^= 1 << bit
+        lines.append(f"{hash:064x}\n")
     path.write_text("".join(lines))
 
 
 def rows(folder):
     left, right = folder / "left.txt", folder / "right.txt"
-    codes(left, 100_000, 1)
-    codes(right, 100_000, 2)
+    hashes(left, 100_000, 1)
+    hashes(right, 100_000, 2)
     case, cpu = folder / "case", ["--backend", "cpu", "--quiet"]
     hashed = ["hash", "--jobs", "1", "--format", "csv", *cpu, "-o", os.devnull]
     return {

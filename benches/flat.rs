@@ -1,7 +1,7 @@
-//! Flat range search at 10⁶ codes, on one core, on each instruction set of this machine.
+//! Flat range search at 10⁶ hashes, on one core, on each instruction set of this machine.
 //!
 //! `cargo bench --bench flat` also runs faiss (`pip install faiss-cpu numpy`: IndexBinaryFlat.range_search, one thread) in a
-//! child process, turn by turn on the same codes, and prints the ratios of the pairs.
+//! child process, turn by turn on the same hashes, and prints the ratios of the pairs.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark, not the product")]
 
@@ -15,7 +15,7 @@ use support::{Peer, seconds, spread};
 use tamis::matching::flat::FlatIndex;
 use tamis::matching::popcount::InstructionSet;
 use tamis::matching::{Backend, Haystack, Join, JoinControl, JoinSettings};
-use tamis::pdq::Code;
+use tamis::pdq::PdqHash;
 
 const HAYSTACK: usize = 1_000_000;
 const NEEDLES: usize = 500;
@@ -23,12 +23,12 @@ const ROUNDS: usize = 9;
 
 const FAISS: &str = "
 import sys, time, numpy, faiss
-count, needles, radius = map(int, sys.argv[1:])
+count, queries, radius = map(int, sys.argv[1:])
 faiss.omp_set_num_threads(1)
 read = lambda n: numpy.frombuffer(sys.stdin.buffer.read(n * 32), dtype=numpy.uint8).reshape(n, 32)
 index = faiss.IndexBinaryFlat(256)
 index.add(read(count))
-wanted = read(needles)
+wanted = read(queries)
 for line in sys.stdin.buffer:
     started = time.perf_counter()
     # faiss leaves the radius itself out.
@@ -36,21 +36,21 @@ for line in sys.stdin.buffer:
     print(time.perf_counter() - started, flush=True)
 ";
 
-/// Random codes, of which one needle in ten has neighbours in the haystack.
-fn codes() -> (Vec<Code>, Vec<Code>) {
+/// Random hashes, of which one query in ten has neighbours in the haystack.
+fn hashes() -> (Vec<PdqHash>, Vec<PdqHash>) {
     let mut random = StdRng::seed_from_u64(1);
-    let haystack: Vec<Code> = (0..HAYSTACK).map(|_| Code(random.random())).collect();
-    let needles = (0..NEEDLES)
+    let haystack: Vec<PdqHash> = (0..HAYSTACK).map(|_| PdqHash(random.random())).collect();
+    let queries = (0..NEEDLES)
         .map(|number| {
             if number % 10 > 0 {
-                return Code(random.random());
+                return PdqHash(random.random());
             }
-            let mut code = haystack[random.random_range(0..HAYSTACK)];
-            (0..20).for_each(|_| code.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64));
-            code
+            let mut hash = haystack[random.random_range(0..HAYSTACK)];
+            (0..20).for_each(|_| hash.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64));
+            hash
         })
         .collect();
-    (haystack, needles)
+    (haystack, queries)
 }
 
 fn one_core() -> rayon::ThreadPool {
@@ -58,7 +58,7 @@ fn one_core() -> rayon::ThreadPool {
 }
 
 fn search(criterion: &mut Criterion) {
-    let (haystack, needles) = codes();
+    let (haystack, queries) = hashes();
     let index = FlatIndex::new(&haystack);
     let mut group = criterion.benchmark_group("flat range search, one core, pairs");
     group.throughput(Throughput::Elements((HAYSTACK * NEEDLES) as u64));
@@ -67,7 +67,7 @@ fn search(criterion: &mut Criterion) {
         for instructions in InstructionSet::available() {
             group.bench_function(BenchmarkId::new(instructions.to_string(), radius), |bencher| {
                 let pool = one_core();
-                bencher.iter(|| pool.install(|| index.search_with(instructions, &needles, radius)));
+                bencher.iter(|| pool.install(|| index.search_with(instructions, &queries, radius)));
             });
         }
     }
@@ -76,10 +76,10 @@ fn search(criterion: &mut Criterion) {
 
 /// Turn by turn with faiss.
 fn paired() {
-    let (haystack, needles) = codes();
+    let (haystack, queries) = hashes();
     let index = FlatIndex::new(&haystack);
     let pool = one_core();
-    let bytes: Vec<u8> = haystack.iter().chain(&needles).flat_map(|code| code.to_bytes()).collect();
+    let bytes: Vec<u8> = haystack.iter().chain(&queries).flat_map(|hash| hash.to_bytes()).collect();
     let pairs = (HAYSTACK * NEEDLES) as f64;
     for radius in [31, 63] {
         let arguments = [HAYSTACK, NEEDLES, radius as usize].map(|number| number.to_string());
@@ -88,7 +88,7 @@ fn paired() {
             return;
         };
         println!(
-            "\n{ROUNDS} rounds, turn by turn, {HAYSTACK} × {NEEDLES} codes at {radius}; least, median, largest:"
+            "\n{ROUNDS} rounds, turn by turn, {HAYSTACK} × {NEEDLES} hashes at {radius}; least, median, largest:"
         );
         let mut theirs = Vec::new();
         let sets = InstructionSet::available();
@@ -98,7 +98,7 @@ fn paired() {
             let faiss = peer.seconds().unwrap();
             theirs.push(pairs / faiss);
             for (position, &set) in sets.iter().enumerate() {
-                let taken = pool.install(|| seconds(|| index.search_with(set, &needles, radius)));
+                let taken = pool.install(|| seconds(|| index.search_with(set, &queries, radius)));
                 ours[position].push(pairs / taken);
                 ratios[position].push(faiss / taken);
             }
@@ -115,13 +115,13 @@ fn paired() {
     }
 }
 
-/// A join of 10⁶ × 10⁶ random codes at 31 by bands, on each instruction set.
+/// A join of 10⁶ × 10⁶ random hashes at 31 by bands, on each instruction set.
 fn joins() {
     let mut random = StdRng::seed_from_u64(3);
-    let mut codes = || -> Vec<Code> { (0..HAYSTACK).map(|_| Code(random.random())).collect() };
-    let (left, right) = (codes(), codes());
+    let mut hashes = || -> Vec<PdqHash> { (0..HAYSTACK).map(|_| PdqHash(random.random())).collect() };
+    let (left, right) = (hashes(), hashes());
     let pool = one_core();
-    println!("\njoin of 10⁶ × 10⁶ codes at 31 by bands, one core; seconds, least, median, largest of 5:");
+    println!("\njoin of 10⁶ × 10⁶ hashes at 31 by bands, one core; seconds, least, median, largest of 5:");
     for instructions in InstructionSet::available() {
         let settings = JoinSettings { instructions, ..JoinSettings::default() };
         let join = || {
@@ -135,28 +135,28 @@ fn joins() {
     }
 }
 
-/// What batches of pictures in eight orientations cost against a resident known set: flat, and in bands.
+/// What batches of pictures in eight orientations cost against a resident hash set: flat, and in bands.
 fn resident() {
     let mut random = StdRng::seed_from_u64(2);
-    let codes: Vec<Code> = (0..4_300_000).map(|_| Code(random.random())).collect();
-    let needles: Vec<Code> = (0..32_768).map(|_| Code(random.random())).collect();
+    let hashes: Vec<PdqHash> = (0..4_300_000).map(|_| PdqHash(random.random())).collect();
+    let queries: Vec<PdqHash> = (0..32_768).map(|_| PdqHash(random.random())).collect();
     let backend = Backend::cpu("a benchmark");
     let pool = one_core();
     println!("\neight orientations a picture, at radius 39, one core; milliseconds a picture, medians of 5:");
     for count in [200_000, 1_000_000, 4_300_000] {
-        let flat = backend.haystack(&codes[..count]);
-        let banded = backend.banded_haystack(&codes[..count], 39, 16 << 30);
+        let flat = backend.haystack(&hashes[..count]);
+        let banded = backend.banded_haystack(&hashes[..count], 39, 16 << 30);
         for batch in [2048, 8192, 32_768] {
-            let needles = &needles[..batch];
+            let queries = &queries[..batch];
             let time = |haystack: &Haystack| {
                 // The first makes the bands.
-                pool.install(|| haystack.search(needles, 39));
-                let rounds = (0..5).map(|_| pool.install(|| seconds(|| haystack.search(needles, 39))));
+                pool.install(|| haystack.search(queries, 39));
+                let rounds = (0..5).map(|_| pool.install(|| seconds(|| haystack.search(queries, 39))));
                 spread(rounds.collect()).1 * 8e3 / batch as f64
             };
             let (flat, in_bands) = (time(&flat), time(&banded));
             println!(
-                "{count:>9} codes, batches of {:>4}: flat {flat:.3}, banded {in_bands:.3} ({:.1} times), {} MiB of bands",
+                "{count:>9} hashes, batches of {:>4}: flat {flat:.3}, banded {in_bands:.3} ({:.1} times), {} MiB of bands",
                 batch / 8,
                 flat / in_bands,
                 banded.banded_bytes() >> 20

@@ -20,7 +20,7 @@ use tamis::gpu::{
 use tamis::matching::ItemHits;
 use tamis::matching::calibrate::fastest_kernel;
 use tamis::matching::{Backend, BackendRequest, Join, JoinControl, JoinSettings};
-use tamis::pdq::{Code, TILE_SIDE, Tile};
+use tamis::pdq::{PdqHash, TILE_SIDE, Tile};
 
 const NEEDLES: usize = 8192;
 const TILES: usize = 8192;
@@ -38,9 +38,9 @@ fn context() -> Option<Arc<GpuContext>> {
     }
 }
 
-fn codes(seed: u64, count: usize) -> Vec<Code> {
+fn hashes(seed: u64, count: usize) -> Vec<PdqHash> {
     let mut random = StdRng::seed_from_u64(seed);
-    (0..count).map(|_| Code(random.random())).collect()
+    (0..count).map(|_| PdqHash(random.random())).collect()
 }
 
 /// A software adapter gets less, or this would take minutes.
@@ -52,14 +52,14 @@ fn shaders(criterion: &mut Criterion) {
     let Some(context) = context() else { return };
     let size = haystack_size(&context);
     let searcher = GpuSearcher::new(&context).unwrap();
-    let haystack = searcher.haystack(&codes(1, size)).unwrap();
-    let needles = codes(2, NEEDLES);
+    let haystack = searcher.haystack(&hashes(1, size)).unwrap();
+    let queries = hashes(2, NEEDLES);
     let mut group = criterion.benchmark_group("flat range search, transfers included");
     group.throughput(Throughput::Elements((size * NEEDLES) as u64));
     group.sample_size(10).measurement_time(Duration::from_secs(5));
     for radius in [31, 39, 63] {
         group.bench_function(BenchmarkId::new("pairs", radius), |bencher| {
-            bencher.iter(|| searcher.search(&haystack, &needles, radius).unwrap());
+            bencher.iter(|| searcher.search(&haystack, &queries, radius).unwrap());
         });
     }
     group.finish();
@@ -67,7 +67,7 @@ fn shaders(criterion: &mut Criterion) {
     let tile = |_| Box::new(Tile(std::array::from_fn(|_| random.random_range(0..=255 << 16))));
     let tiles: Vec<Box<Tile>> = (0..TILES).map(tile).collect();
     let hasher = GpuHasher::new(&context).unwrap();
-    let mut group = criterion.benchmark_group("tiles to codes and quality, transfers included");
+    let mut group = criterion.benchmark_group("tiles to hashes and quality, transfers included");
     group.throughput(Throughput::Elements(TILES as u64));
     group.sample_size(10);
     group.bench_function(format!("{TILES} tiles of {TILE_SIDE}×{TILE_SIDE}"), |bencher| {
@@ -93,17 +93,17 @@ fn flat_rates() {
     let Some(context) = context() else { return };
     let best_peak = roofline(&context);
     let size = haystack_size(&context);
-    let (haystack_codes, needles) = (codes(1, size), codes(2, NEEDLES));
+    let (haystack_hashes, queries) = (hashes(1, size), hashes(2, NEEDLES));
     let measure = |kernel, radius, rounds: usize| {
         let searcher = GpuSearcher::with(&context, kernel, SearchLimits::default()).unwrap();
-        let haystack = searcher.haystack(&haystack_codes).unwrap();
-        drop(searcher.search(&haystack, &needles[..1024], radius).unwrap());
+        let haystack = searcher.haystack(&haystack_hashes).unwrap();
+        drop(searcher.search(&haystack, &queries[..1024], radius).unwrap());
         let rate =
-            |_| (size * NEEDLES) as f64 / seconds(|| searcher.search(&haystack, &needles, radius).unwrap());
+            |_| (size * NEEDLES) as f64 / seconds(|| searcher.search(&haystack, &queries, radius).unwrap());
         spread((0..rounds).map(rate).collect())
     };
     let started = Instant::now();
-    let kernel = fastest_kernel(&context, &haystack_codes[..size.min(1 << 20)]).unwrap();
+    let kernel = fastest_kernel(&context, &haystack_hashes[..size.min(1 << 20)]).unwrap();
     println!("calibrated in {:.2} s: {kernel:?}", started.elapsed().as_secs_f64());
     for radius in [31, 39, 47, 63, 79] {
         let (least, median, best) = measure(kernel, radius, 9);
@@ -117,9 +117,9 @@ fn flat_rates() {
     }
     for fours in [1, 2] {
         for workgroup in [64, 128, 256] {
-            for needle_group in [64, 128, 256] {
+            for query_group in [64, 128, 256] {
                 for carry_save in [false, true] {
-                    let kernel = FlatKernel { workgroup, needle_group, fours, carry_save };
+                    let kernel = FlatKernel { workgroup, query_group, fours, carry_save };
                     println!("  {:.3e} pairs/s at 31 with {kernel:?}", measure(kernel, 31, 3).1);
                 }
             }
@@ -127,7 +127,7 @@ fn flat_rates() {
     }
 }
 
-/// Bands as `tamis::matching` cuts them; random codes need not be moved.
+/// Bands as `tamis::matching` cuts them; random hashes need not be moved.
 fn passes(radius: u32, count: u32) -> Vec<BandPass> {
     let (mut start, mut passes) = (0, Vec::new());
     for index in 0..count {
@@ -141,7 +141,7 @@ fn passes(radius: u32, count: u32) -> Vec<BandPass> {
     passes
 }
 
-/// Joins of random codes at 31 with every number of bands that may be best: what the planner's costs are read from.
+/// Joins of random hashes at 31 with every number of bands that may be best: what the planner's costs are read from.
 fn band_counts() {
     let Some(context) = context() else { return };
     let joiner = GpuJoiner::new(&context).unwrap();
@@ -151,13 +151,13 @@ fn band_counts() {
         &[(1_000_000, 1_000_000), (10_000_000, 10_000_000), (16_000_000, 13_000_000)]
     };
     for &(left, right) in sizes {
-        let (left, right) = (codes(1, left), codes(2, right));
+        let (left, right) = (hashes(1, left), hashes(2, right));
         for count in [9, 10, 11, 12, 13, 14, 16] {
             let passes = passes(31, count);
             let mut hits = 0;
             let join = || {
                 let found =
-                    joiner.join(&left, Some(&right), &|code| code, &passes, 31, &mut |_, _| Ok::<(), ()>(()));
+                    joiner.join(&left, Some(&right), &|hash| hash, &passes, 31, &mut |_, _| Ok::<(), ()>(()));
                 hits = found.unwrap().len();
             };
             let seconds = seconds(join);
@@ -175,17 +175,17 @@ fn band_counts() {
     }
 }
 
-/// 10⁷ pictures in eight orientations against 1.3·10⁷ known codes, from codes in memory to hits in order.
+/// 10⁷ pictures in eight orientations against 1.3·10⁷ known hashes, from hashes in memory to hits in order.
 fn end_to_end() {
     let Ok(context) = GpuContext::open(&AdapterSelector::Any) else { return };
     let (pictures, known) =
         if context.description().is_software() { (2_000, 3_000) } else { (10_000_000, 13_000_000) };
-    println!("\n{pictures} pictures of eight codes against {known} on {}", context.description());
-    let right: Vec<Code> = codes(1, known);
+    println!("\n{pictures} pictures of eight hashes against {known} on {}", context.description());
+    let right: Vec<PdqHash> = hashes(1, known);
     let mut random = StdRng::seed_from_u64(9);
-    let left: Vec<[Code; 8]> = (0..pictures)
+    let left: Vec<[PdqHash; 8]> = (0..pictures)
         .map(|index| {
-            let mut picture: [Code; 8] = std::array::from_fn(|_| Code(random.random()));
+            let mut picture: [PdqHash; 8] = std::array::from_fn(|_| PdqHash(random.random()));
             if index % 100 == 0 {
                 // One in a hundred is near a known one.
                 picture[index / 100 % 8] = near(&mut random, right[index % known]);
@@ -214,12 +214,12 @@ fn end_to_end() {
     }
 }
 
-fn near(random: &mut StdRng, mut code: Code) -> Code {
+fn near(random: &mut StdRng, mut hash: PdqHash) -> PdqHash {
     for _ in 0..random.random_range(0..40) {
         let bit: usize = random.random_range(0..256);
-        code.0[bit / 64] ^= 1 << (bit % 64);
+        hash.0[bit / 64] ^= 1 << (bit % 64);
     }
-    code
+    hash
 }
 
 criterion_group!(benches, shaders);

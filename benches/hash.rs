@@ -1,4 +1,4 @@
-//! The hash stage alone: a decoded 12-megapixel picture to its codes, on one core.
+//! The hash stage alone: a decoded 12-megapixel picture to its hashes, on one core.
 //!
 //! `cargo bench --bench hash` also runs the reference's own C++ (`pip install pdqhash numpy`) in a child process, turn
 //! by turn on the same pixels, and prints the ratios of the pairs.
@@ -62,7 +62,7 @@ fn stages(criterion: &mut Criterion) {
     });
     group.finish();
     let tile = reduce(&pictures[0]);
-    criterion.bench_function("a tile to its eight codes and quality", |bencher| {
+    criterion.bench_function("a tile to its eight hashes and quality", |bencher| {
         bencher.iter(|| hash_tile(black_box(&tile)));
     });
 }

@@ -84,19 +84,19 @@ rm -rf "$folder"/large-case-*
 timed large-scan-512MiB "$TAMIS" scan "$large" --case "$folder/large-case-scan" --max-memory 512MiB --progress none --format json
 outcomes "$folder/out"
 
-# A set that knows two of the four pictures by their codes from pixels.
+# A set that knows two of the four pictures by their hashes from pixels.
 "$TAMIS" hash --decode pixels --quiet "$large/PANORAMA_000.jpg" "$large/PANORAMA_001.jpg" | cut -d, -f1,2 >"$folder/known.csv"
 for memory in 512MiB 256MiB; do
   timed "large-triage-$memory" "$TAMIS" triage "$large" --known "$folder/known.csv" --case "$folder/large-case-$memory" --max-memory "$memory" --progress none --format json
   outcomes "$folder/out"
-  echo "  verdicts of hits (count, verdict, reason):"
+  echo "  verifications of hits (count, confirmation, reason):"
   "$TAMIS" export --case "$folder/large-case-$memory" hits --format jsonl |
     python3 -c '
 import collections, json, sys
 counts = collections.Counter()
 for line in sys.stdin:
     row = json.loads(line)
-    counts[row["verdict"], row.get("unconfirmed_because"), row["decode_path"]] += 1
+    counts[row["confirmation"], row.get("unconfirmed_reason"), row["derived_from"]] += 1
 for key, count in sorted(counts.items(), key=str):
     print("   ", count, *key)
 '

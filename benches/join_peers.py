@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The join against faiss in one run on one core, on random codes and on codes with the correlations of real pictures.
+"""The join against faiss in one run on one core, on random hashes and on hashes with the correlations of real pictures.
 
     cargo build --release
     pip install numpy faiss-cpu
-    taskset -c 1 python3 benches/join_peers.py [--real ../shared/data/real-codes.txt] [--size 1000000]
+    taskset -c 1 python3 benches/join_peers.py [--real ../shared/data/real-hashes.txt] [--size 1000000]
     python3 benches/join_peers.py --growth --jobs 2 --largest 10000000
 
-Tamis joins all codes with all. faiss would take half an hour for that, so it searches with the first of the left codes only, and its time is
+Tamis joins all hashes with all. faiss would take half an hour for that, so it searches with the first of the left hashes only, and its time is
 scaled; its index is built before the clock starts. What it finds is compared with Tamis' rows, pair by pair.
-Codes of "real" correlations are signs of Gaussians whose correlation is that of the bits of the given list (r = sin(pi/2 phi)). One code in a
+Hashes of "real" correlations are signs of Gaussians whose correlation is that of the bits of the given list (r = sin(pi/2 phi)). One hash in a
 hundred of the left side is a neighbour of one of the right, 0 to 39 flips away.
 """
 
@@ -26,9 +26,9 @@ import numpy
 
 TAMIS = os.path.join(os.path.dirname(__file__), "..", "target", "release", "tamis")
 PARSER = argparse.ArgumentParser()
-PARSER.add_argument("--real", default=os.path.join(os.path.dirname(__file__), "..", "..", "shared", "data", "real-codes.txt"))
+PARSER.add_argument("--real", default=os.path.join(os.path.dirname(__file__), "..", "..", "shared", "data", "real-hashes.txt"))
 PARSER.add_argument("--size", type=int, default=1_000_000)
-PARSER.add_argument("--needles", type=int, default=1000)
+PARSER.add_argument("--queries", type=int, default=1000)
 PARSER.add_argument("--rounds", type=int, default=3)
 PARSER.add_argument("--jobs", type=int, default=1)
 PARSER.add_argument("--growth", action="store_true")
@@ -36,30 +36,30 @@ PARSER.add_argument("--largest", type=int, default=1_000_000)
 OPTIONS = PARSER.parse_args()
 
 
-def random_codes(count, random):
+def random_hashes(count, random):
     return random.integers(0, 256, (count, 32), dtype=numpy.uint8)
 
 
-def read_codes(path):
+def read_hashes(path):
     text = open(path, "rb").read().split()
     return numpy.frombuffer(bytes.fromhex(b"".join(text).decode()), dtype=numpy.uint8).reshape(-1, 32)
 
 
-def correlated_codes(count, random, real):
+def correlated_hashes(count, random, real):
     bits = numpy.unpackbits(real, axis=1).astype(numpy.float64)
     correlation = numpy.sin(numpy.pi / 2 * numpy.corrcoef(bits.T))
     values, vectors = numpy.linalg.eigh(correlation)
     root = (vectors * numpy.sqrt(values.clip(0))).astype(numpy.float32)
     root /= numpy.sqrt((root**2).sum(axis=1, keepdims=True))
-    codes = numpy.empty((count, 32), dtype=numpy.uint8)
+    hashes = numpy.empty((count, 32), dtype=numpy.uint8)
     for start in range(0, count, 50_000):
         part = random.standard_normal((min(50_000, count - start), 256), dtype=numpy.float32) @ root.T
-        codes[start : start + len(part)] = numpy.packbits(part > 0, axis=1)
+        hashes[start : start + len(part)] = numpy.packbits(part > 0, axis=1)
     return codes
 
 
 def plant(left, right, random):
-    """Every hundredth code of the left side becomes a neighbour of one of the right."""
+    """Every hundredth hash of the left side becomes a neighbour of one of the right."""
     for number in range(0, len(left), 100):
         bits = numpy.unpackbits(right[random.integers(0, len(right))])
         bits[random.integers(0, 256, random.integers(0, 40))] ^= 1
@@ -67,10 +67,10 @@ def plant(left, right, random):
     return left
 
 
-def write(codes, path):
+def write(hashes, path):
     with open(path, "wb") as out:
-        for start in range(0, len(codes), 100_000):
-            text = codes[start : start + 100_000].tobytes().hex()
+        for start in range(0, len(hashes), 100_000):
+            text = hashes[start : start + 100_000].tobytes().hex()
             out.write("\n".join(text[at : at + 64] for at in range(0, len(text), 64)).encode() + b"\n")
 
 
@@ -110,20 +110,20 @@ def faiss_indices(right):
     return [("faiss IndexBinaryFlat", flat), ("faiss IndexBinaryMultiHash, 16 x 16 bits, 1 flip", hashes)]
 
 
-def faiss_seconds(index, needles, radius):
+def faiss_seconds(index, queries, radius):
     started = time.perf_counter()
     # faiss leaves the radius itself out.
-    limits, distances, found = index.range_search(needles, radius + 1)
+    limits, distances, found = index.range_search(queries, radius + 1)
     seconds = time.perf_counter() - started
-    owners = numpy.repeat(numpy.arange(len(needles)), numpy.diff(limits.astype(numpy.int64)))
+    owners = numpy.repeat(numpy.arange(len(queries)), numpy.diff(limits.astype(numpy.int64)))
     return seconds, set(zip(owners.tolist(), found.tolist(), distances.astype(int).tolist()))
 
 
 def compare(name, left, right, radius, folder):
     lists = [os.path.join(folder, side) for side in ("left", "right")]
-    for codes, path in zip((left, right), lists):
-        write(codes, path)
-    needles = left[: OPTIONS.needles]
+    for hashes, path in zip((left, right), lists):
+        write(hashes, path)
+    queries = left[: OPTIONS.queries]
     indices = faiss_indices(right)
     peers = {}
     ours = []
@@ -131,14 +131,14 @@ def compare(name, left, right, radius, folder):
         seconds, plan, rows, memory = tamis(folder, *lists, radius)
         ours.append(seconds)
         for peer, index in indices:
-            took, found = faiss_seconds(index, needles, radius)
-            peers.setdefault(peer, []).append(took * len(left) / len(needles))
-            if found != rows_of(rows, len(needles)):
+            took, found = faiss_seconds(index, queries, radius)
+            peers.setdefault(peer, []).append(took * len(left) / len(queries))
+            if found != rows_of(rows, len(queries)):
                 sys.exit(f"{peer} found other pairs")
     middle = sorted(ours)[len(ours) // 2]
     pairs = sum(1 for _ in open(rows)) - 1
     result = {
-        "codes": name, "left": len(left), "right": len(right), "radius": radius, "plan": plan, "pairs": pairs,
+        "hashes": name, "left": len(left), "right": len(right), "radius": radius, "plan": plan, "pairs": pairs,
         "tamis_seconds": ours, "tamis_mebibytes": round(memory),
         "peers": {peer: {"seconds_scaled": [round(value, 1) for value in took],
                          "ratio_of_medians": round(sorted(took)[len(took) // 2] / middle, 1)} for peer, took in peers.items()},
@@ -153,11 +153,11 @@ def growth(folder, random):
             count = size * step
             if count > OPTIONS.largest:
                 break
-            right = random_codes(count, random)
-            left = plant(random_codes(count, random), right, random)
+            right = random_hashes(count, random)
+            left = plant(random_hashes(count, random), right, random)
             lists = [os.path.join(folder, side) for side in ("left", "right")]
-            for codes, path in zip((left, right), lists):
-                write(codes, path)
+            for hashes, path in zip((left, right), lists):
+                write(hashes, path)
             methods = ["auto", "flat", "banded"] if count <= 300_000 else ["auto"]
             for method in methods:
                 seconds, plan, _, memory = tamis(folder, *lists, 31, "--join", method)
@@ -171,13 +171,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         if OPTIONS.growth:
             return growth(folder, random)
-        right = random_codes(OPTIONS.size, random)
-        compare("random", plant(random_codes(OPTIONS.size, random), right, random), right, 31, folder)
+        right = random_hashes(OPTIONS.size, random)
+        compare("random", plant(random_hashes(OPTIONS.size, random), right, random), right, 31, folder)
         if not os.path.exists(OPTIONS.real):
-            return print(f"no {OPTIONS.real}: correlations of real codes are left out")
-        real = read_codes(OPTIONS.real)
-        right = correlated_codes(OPTIONS.size, random, real)
-        left = plant(correlated_codes(OPTIONS.size, random, real), right, random)
+            return print(f"no {OPTIONS.real}: correlations of real hashes are left out")
+        real = read_hashes(OPTIONS.real)
+        right = correlated_hashes(OPTIONS.size, random, real)
+        left = plant(correlated_hashes(OPTIONS.size, random, real), right, random)
         compare("correlated as real ones", left, right, 31, folder)
         compare("real", real, real, 31, folder)
 

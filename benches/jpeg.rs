@@ -1,4 +1,4 @@
-//! JPEG files in memory to codes, on one core, and each peer on the same files, turn by turn.
+//! JPEG files in memory to hashes, on one core, and each peer on the same files, turn by turn.
 //!
 //! `TAMIS_BENCH_PHOTOS=FOLDER cargo bench --bench jpeg`: a folder of photographs, as `benches/fetch_photos.sh` fetches them; files under
 //! 2 megapixels are left out. Peers: zune-jpeg (luminance only), and in a child process what Python has of libjpeg-turbo (grey;
@@ -105,7 +105,7 @@ fn photos() -> Vec<Kind> {
     kinds.map(|(name, photos)| Kind { name, photos }).into()
 }
 
-/// As a scan does it without a verdict: everything from the bytes to the code.
+/// As a scan does it without verification: everything from the bytes to the hash.
 fn ours(photo: &Photo) -> TileHash {
     let probe = decode::probe(&photo.bytes, Geometry::Full, &LIMITS);
     let picture = decode::coefficients(&photo.bytes, &probe)
@@ -131,7 +131,7 @@ fn stages(criterion: &mut Criterion) {
         let mut group =
             criterion.benchmark_group(format!("{} JPEG, {} photographs", kind.name, kind.photos.len()));
         group.sample_size(10).throughput(Throughput::Elements((kind.megapixels() * 1e6) as u64));
-        group.bench_function("to a code", |bencher| {
+        group.bench_function("to a hash", |bencher| {
             bencher.iter(|| all(kind, ours));
         });
         group.finish();
@@ -148,7 +148,7 @@ fn paired(kind: &Kind) {
     let mut peers: Vec<(&str, Option<Peer>)> =
         PEERS.iter().map(|(name, work)| (*name, peer(kind, work))).collect();
     let mut times: Vec<(&str, Vec<f64>)> =
-        vec![("tamis, file to code", Vec::new()), ("zune-jpeg, luminance", Vec::new())];
+        vec![("tamis, file to hash", Vec::new()), ("zune-jpeg, luminance", Vec::new())];
     times.extend(peers.iter().map(|(name, _)| (*name, Vec::new())));
     for _ in 0..ROUNDS {
         times[0].1.push(seconds(|| all(kind, ours)));

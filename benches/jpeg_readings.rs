@@ -42,17 +42,17 @@ fn rows(path: &PathBuf) -> io::Result<String> {
         let result = read();
         let seconds = started.elapsed().as_secs_f64();
         let (width, height) = (probe.facts.width.unwrap_or(0), probe.facts.height.unwrap_or(0));
-        let (code, quality, unstable, problem) = match result {
+        let (hash, quality, unstable, problem) = match result {
             Ok(picture) => {
                 let hash = hash_tile(&picture.tile);
                 let unstable = picture.derivation.unstable_bits.to_string();
-                (hash.codes[0].to_string(), hash.quality.to_string(), unstable, String::new())
+                (hash.hashes[0].to_string(), hash.quality.to_string(), unstable, String::new())
             }
             Err(problem) => (String::new(), String::new(), String::new(), problem.replace(',', ";")),
         };
         let path = path.display();
         rows.push_str(&format!(
-            "{path},{width},{height},{reading},{code},{quality},{unstable},{seconds:.6},{problem}\n"
+            "{path},{width},{height},{reading},{hash},{quality},{unstable},{seconds:.6},{problem}\n"
         ));
     };
     row("pixels", &|| {

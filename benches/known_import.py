@@ -4,7 +4,7 @@
     benches/known_import.py [RECORDS] [FOLDER] [TAMIS]
 
 Makes RECORDS (10,000,000) records of VICS 2.0 JSON in FOLDER (a temporary one), as the NSRL's releases in that form have them:
-MediaID, Category, MD5, SHA1, MediaSize, DateUpdated, IsPrecategorized; every eighth has a series, three flags and a PDQ code. Imports
+MediaID, Category, MD5, SHA1, MediaSize, DateUpdated, IsPrecategorized; every eighth has a series, three flags and a PDQ hash. Imports
 them on one core (taskset), with the wall clock, the processor's time and the largest resident memory; then opens and asks the set. Needs
 about 5 GB for ten million records, and removes what it made. Results: docs/benchmarks/known-sets.md."""
 
@@ -65,7 +65,7 @@ def main():
         print(f"known show --digest, the whole process: median {statistics.median(found):.0f} ms")
         seconds, processor, peak, _ = timed([tamis, "known", "verify", target, "--quiet"])
         print(f"verify: {seconds:.1f} s, {os.path.getsize(target) / 1e6 / seconds:.0f} MB/s, peak {peak:.0f} MiB (mapped pages count)")
-        subprocess.run(["cargo", "bench", "--locked", "--bench", "known_set", "--", target], check=True)
+        subprocess.run(["cargo", "bench", "--locked", "--bench", "hash_set", "--", target], check=True)
     finally:
         shutil.rmtree(folder)
 

@@ -24,10 +24,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 continue;
             }
         };
-        let (exact, quality) = (pixels.codes[0], pixels.quality);
+        let (exact, quality) = (pixels.hashes[0], pixels.quality);
         match decode::coefficients(&bytes, &probe) {
             Ok(picture) => {
-                let ours = hash_tile(&picture.tile).codes[0];
+                let ours = hash_tile(&picture.tile).hashes[0];
                 writeln!(out, "{},{exact},{quality},{ours},", ours.distance(exact))?;
             }
             Err(wanted) => writeln!(out, ",{exact},{quality},,{}", wanted.to_string().replace(',', ";"))?,

@@ -4,7 +4,7 @@
     benches/scale.py target/release/tamis [ITEMS...] > docs/benchmarks/raw/DATE-MACHINE-scale.txt
     benches/scale.py --plot docs/benchmarks/raw/DATE-MACHINE-scale.txt docs/benchmarks/scale.svg
 
-A case of so many items is made by SQL: a third single pictures, the others in stacks of 2 to 10 whose codes are up to 12 bits from their first,
+A case of so many items is made by SQL: a third single pictures, the others in stacks of 2 to 10 whose hashes are up to 12 bits from their first,
 each twentieth item a copy. A tenth of the contents is in a list of digests. Then `tamis match` runs three times: all is new, nothing
 is, a hundredth is. Wall time and processor time (of all threads) of each phase. For the scan, small JPEGs are made and scanned.
 """
@@ -51,23 +51,23 @@ def make_case(tamis, folder, items, first=1, source=1):
     database = sqlite3.connect(case / "case.sqlite")
     known, content, digest = [], first, b""
     left = 0
-    code = 0
+    hash = 0
     for item in range(first, first + items):
         if item % 20 != 0 or not digest:
             if left == 0:
-                code, left = numbers.getrandbits(256), 1 if numbers.random() < 0.33 else numbers.randint(2, 10)
-                own = code
+                hash, left = numbers.getrandbits(256), 1 if numbers.random() < 0.33 else numbers.randint(2, 10)
+                own = hash
             else:
-                own = code
+                own = hash
                 for _ in range(numbers.randint(1, 12)):
                     own ^= 1 << numbers.randrange(256)
             left -= 1
             digest = numbers.randbytes(32)
-            codes = own.to_bytes(32, "big") + numbers.randbytes(224)
+            hashes = own.to_bytes(32, "big") + numbers.randbytes(224)
             database.execute(
-                "INSERT INTO content (id, sha256, sha1, md5, size, outcome, format, width, height, codes, quality, decode_path, unstable_bits)"
+                "INSERT INTO content (id, sha256, sha1, md5, size, outcome, format, width, height, hashes, quality, derived_from, unstable_bits)"
                 " VALUES (?, ?, ?, ?, 40000, 'hashed', 'jpeg', 640, 480, ?, 90, 'pixels', 0)",
-                (content, digest, digest[:20], digest[:16], codes),
+                (content, digest, digest[:20], digest[:16], hashes),
             )
             if content % 10 == 0:
                 known.append(digest.hex())

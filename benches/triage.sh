@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job on 1,000 rendered photographs of 3 to 12 megapixels, against 10⁶ known codes that hold every tenth of them;
+# The main job on 1,000 rendered photographs of 3 to 12 megapixels, against 10⁶ known hashes that hold every tenth of them;
 # turn by turn with Pillow and pdqhash on every eleventh picture, all processors. Needs GNU time and `pip install pdqhash numpy pillow`.
 #   benches/triage.sh FOLDER [ROUNDS]     FOLDER gets the photographs (800 MB) once, and a case a round
 set -euo pipefail
@@ -22,7 +22,7 @@ fi
 cat >"$folder/peer.py" <<'PYTHON'
 import glob, multiprocessing, sys, time
 
-def code(path):
+def hash(path):
     import numpy, pdqhash
     from PIL import Image
     return pdqhash.compute(numpy.asarray(Image.open(path).convert("RGB")))
@@ -30,9 +30,9 @@ def code(path):
 if __name__ == "__main__":
     paths = sorted(glob.glob(sys.argv[1] + "/photos/*/*.jpg"))[::11]
     with multiprocessing.Pool() as pool:
-        pool.map(code, paths[:4])
+        pool.map(hash, paths[:4])
         started = time.perf_counter()
-        pool.map(code, paths, chunksize=1)
+        pool.map(hash, paths, chunksize=1)
         seconds = time.perf_counter() - started
     print(f"Pillow + pdqhash: {len(paths)} pictures in {seconds:.1f} s: {len(paths) / seconds:.2f} pictures/s")
 PYTHON

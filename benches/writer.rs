@@ -15,9 +15,9 @@ use tamis::case::{
     Batch, CaseError, CaseIdentity, CaseStore, ContentRecord, HashSpec, ItemRecord, RecordSource, SetId,
     SourceId,
 };
-use tamis::decode::{DecodePath, Derivation, ExifFacts, Facts, Format, PictureHash};
+use tamis::decode::{Derivation, DerivedFrom, ExifFacts, Facts, Format, PictureHash};
 use tamis::known::RecordDetails;
-use tamis::pdq::{Code, Geometry, TileHash};
+use tamis::pdq::{Geometry, PdqHash, TileHash};
 use tamis::source::{Digests, FileStamp};
 
 /// Files of one batch: what an ingest gathers on a CPU.
@@ -68,9 +68,10 @@ impl Maker {
                 orientation: Some(1),
             };
             let facts = Facts { format: Some(Format::Jpeg), width: Some(640), height: Some(480), exif };
-            let codes = std::array::from_fn(|_| Code::from_bytes(self.random.random()));
-            let derivation = Derivation { path: DecodePath::Pixels, pixels_because: None, unstable_bits: 3 };
-            let hash = PictureHash { hash: TileHash { codes, quality: 100 }, derivation };
+            let hashes = std::array::from_fn(|_| PdqHash::from_bytes(self.random.random()));
+            let derivation =
+                Derivation { path: DerivedFrom::Pixels, fallback_reason: None, unstable_bits: 3 };
+            let hash = PictureHash { hash: TileHash { hashes, quality: 100 }, derivation };
             batch.contents.push(ContentRecord { digests, size, facts, hash: Ok(hash), trivial: false });
         }
         batch
@@ -87,7 +88,7 @@ fn writer(criterion: &mut Criterion) {
             algorithm: "pdq".into(),
             version: 1,
             geometry: Geometry::Full,
-            decode_path: tamis::decode::DecodeMode::Pixels,
+            derived_from: tamis::decode::DecodeMode::Pixels,
         };
         let mut store =
             CaseStore::open_or_create(&folder.path().join("CASE"), &CaseIdentity::default(), &spec).unwrap();

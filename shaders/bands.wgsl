@@ -1,18 +1,18 @@
 // One band of a banded join: buckets of the left side against all neighbouring buckets of the right one, nothing dropped.
 // CPU twin: src/matching/banded.rs. Dispatcher: src/gpu/bands.rs. pairs.wgsl goes before it.
 //
-// A workgroup takes up to LEFT codes of one bucket and a run of the codes of its neighbours. The neighbours' ranges are laid end to end by
+// A workgroup takes up to LEFT hashes of one bucket and a run of the hashes of its neighbours. The neighbours' ranges are laid end to end by
 // a prefix sum, WORKGROUP of them at a time, so that small buckets fill the invocations together and large ones are shared out.
-// Each invocation holds four right codes and meets the left ones in workgroup memory.
+// Each invocation holds four right hashes and meets the left ones in workgroup memory.
 
 override WORKGROUP: u32 = 64u;
-// Left codes in workgroup memory.
+// Left hashes in workgroup memory.
 override LEFT: u32 = 32u;
 // Neighbours of an invocation at a time.
 const EACH: u32 = 4u;
 
 struct Parameters {
-    // Codes of each side.
+    // Hashes of each side.
     left_count: u32,
     right_count: u32,
     // Items of this dispatch, and workgroups in a row of it.
@@ -25,29 +25,29 @@ struct Parameters {
     capacity: u32,
     // This band's index: a pair that an earlier band holds was found there.
     band: u32,
-    // 1 where both sides are the same: each pair once, no code with itself.
+    // 1 where both sides are the same: each pair once, no hash with itself.
     itself: u32,
-    // The place of each word of a code.
+    // The place of each word of a hash.
     places: array<vec4<u32>, 2>,
     // Lowest bit, bits, threshold of every band.
     bands: array<vec4<u32>, 32>,
 }
 
-// Up to LEFT left codes of one value against a run of its neighbours' codes.
+// Up to LEFT left hashes of one value against a run of its neighbours' hashes.
 struct Item {
     value: u32,
     left_start: u32,
     left_count: u32,
-    // In the neighbours' codes laid end to end.
+    // In the neighbours' hashes laid end to end.
     right_start: u32,
     right_end: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
-// In the order of the band, two planes of each side's count: what codes have in places 0 to 3 and 4 to 7.
+// In the order of the band, two planes of each side's count: what hashes have in places 0 to 3 and 4 to 7.
 @group(0) @binding(1) var<storage, read> left: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> right: array<vec4<u32>>;
-// The codes' numbers.
+// The hashes' numbers.
 @group(0) @binding(3) var<storage, read> left_numbers: array<u32>;
 @group(0) @binding(4) var<storage, read> right_numbers: array<u32>;
 // Where each value of the right side begins, and behind the last where it ends.
@@ -58,7 +58,7 @@ struct Item {
 @group(0) @binding(8) var<storage, read_write> found: Found;
 
 var<workgroup> wanted: array<Wanted, LEFT>;
-// Of the neighbours in hand: where each begins, and the codes of all up to it and with it.
+// Of the neighbours in hand: where each begins, and the hashes of all up to it and with it.
 var<workgroup> begins: array<u32, WORKGROUP * EACH>;
 var<workgroup> sums: array<u32, WORKGROUP * EACH>;
 // Of all neighbours in hand up to those of an invocation and with them.
@@ -115,7 +115,7 @@ fn distance(left_at: u32, right_at: u32) -> u32 {
     return sum.x + sum.y + sum.z + sum.w;
 }
 
-// Whether a band's bits of two codes are within its threshold of each other.
+// Whether a band's bits of two hashes are within its threshold of each other.
 fn holds(band: vec4<u32>, left_at: u32, right_at: u32) -> bool {
     let word = band.x / 32u;
     let shift = band.x % 32u;
@@ -146,11 +146,11 @@ fn measure(left_at: u32, right_at: u32) {
     }
 }
 
-// Four right codes, of which the first `present` count, against the item's left ones.
+// Four right hashes, of which the first `present` count, against the item's left ones.
 fn meet(item: Item, at: vec4<u32>, present: u32) {
-    let codes = load_right(at);
+    let hashes = load_right(at);
     for (var index = 0u; index < item.left_count; index++) {
-        if any_within(lower_bound(codes, wanted[index]), parameters.radius) {
+        if any_within(lower_bound(hashes, wanted[index]), parameters.radius) {
             for (var component = 0u; component < present; component++) {
                 measure(item.left_start + index, at[component]);
             }
@@ -158,7 +158,7 @@ fn meet(item: Item, at: vec4<u32>, present: u32) {
     }
 }
 
-// Where a code of the neighbours in hand is.
+// Where a hash of the neighbours in hand is.
 fn place_of(at: u32) -> u32 {
     // The first neighbour whose sum is beyond.
     var low = 0u;
@@ -192,7 +192,7 @@ fn meet_neighbours(
     for (var index = invocation; index < item.left_count; index += WORKGROUP) {
         wanted[index] = load_left(item.left_start + index);
     }
-    // Codes of the neighbours before those in hand.
+    // Hashes of the neighbours before those in hand.
     var before = 0u;
     for (var first = 0u; first < parameters.neighbour_count; first += WORKGROUP * EACH) {
         workgroupBarrier();

@@ -1,7 +1,7 @@
 // What both searches share, put in front of flat.wgsl and bands.wgsl: the lower bound of a distance, and where hits go.
 // CPU twin: src/matching/popcount.rs. Dispatchers: src/gpu/flat.rs, src/gpu/bands.rs.
 //
-// Codes are held in fours, a code a component, so that each wanted word that is fetched is used four times. The words of a code come in
+// Hashes are held in fours, a hash a component, so that each wanted word that is fetched is used four times. The words of a hash come in
 // eight *places*; which word is in which place is the searches' own matter.
 
 // Which lower bound is computed, cheapest first; see src/gpu/bound.rs. A union of words has at most as many bits as the words
@@ -12,19 +12,19 @@
 //   6: twice the bits that are set in at least two of five words, whose one count is paid for with nine more logical operations.
 override BOUND: u32 = 1u;
 
-// Places of four codes: component c of words[p] is what code c has in place p.
+// Places of four hashes: component c of words[p] is what hash c has in place p.
 struct Four {
     words: array<vec4<u32>, 8>,
 }
 
-// Places 0 to 3 and 4 to 7 of a wanted code.
+// Places 0 to 3 and 4 to 7 of a wanted hash.
 struct Wanted {
     first: vec4<u32>,
     second: vec4<u32>,
 }
 
 struct Hit {
-    needle: u32,
+    query: u32,
     haystack: u32,
     distance: u32,
 }
@@ -34,7 +34,7 @@ struct Found {
     hits: array<Hit>,
 }
 
-// At most the distance of each of four codes from a wanted one.
+// At most the distance of each of four hashes from a wanted one.
 fn lower_bound(four: Four, wanted: Wanted) -> vec4<u32> {
     let d0 = four.words[0] ^ vec4<u32>(wanted.first.x);
     let d1 = four.words[1] ^ vec4<u32>(wanted.first.y);

@@ -1,4 +1,4 @@
-// How many codes of the right side all neighbours of each value of the left side have: what the CPU needs to know to cut a band's work
+// How many hashes of the right side all neighbours of each value of the left side have: what the CPU needs to know to cut a band's work
 // into items.
 // CPU twin: BandedJoin in src/matching/banded.rs, which sums as it goes. Dispatcher: src/gpu/bands.rs.
 
@@ -19,7 +19,7 @@ struct Parameters {
 @group(0) @binding(2) var<storage, read> right_offsets: array<u32>;
 // What a value's neighbours differ by.
 @group(0) @binding(3) var<storage, read> differences: array<u32>;
-// value_count; 0 where the left side has no code.
+// value_count; 0 where the left side has no hash.
 @group(0) @binding(4) var<storage, read_write> reaches: array<u32>;
 
 @compute @workgroup_size(WORKGROUP)

@@ -11,11 +11,11 @@
 //!   for reading.
 //! * [`decode`] is a pure function from bytes to a 64×64 luminance [`pdq::Tile`] and facts about
 //!   the picture.
-//! * [`pdq`] turns a tile into 256-bit codes for all eight orientations, and a quality.
+//! * [`pdq`] turns a tile into 256-bit hashes for all eight orientations, and a quality.
 //! * [`gpu`] does the same for thousands of tiles at a time, and range search, in compute shaders.
-//! * [`matching`] finds all pairs of codes within a radius, on CPU vectors or on the GPU; [`matching::Join`] and
+//! * [`matching`] finds all pairs of hashes within a radius, on CPU vectors or on the GPU; [`matching::Join`] and
 //!   [`matching::range_search`] need no case.
-//! * [`known`] reads known sets; [`case`] keeps what was found in a SQLite database.
+//! * [`known`] reads hash sets; [`case`] keeps what was found in a SQLite database.
 //! * [`pipeline`] runs the stages with bounded queues and a byte budget; [`report`] writes exports and pages;
 //!   [`share`] makes and verifies signed packages for other agencies, and links cases; [`cli`] is the command line.
 //!

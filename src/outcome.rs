@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// A picture with a code.
+    /// A picture with a hash.
     Hashed,
-    /// The same bytes (by SHA-256) as another item of the case, which carries the result: a picture with a code,
+    /// The same bytes (by SHA-256) as another item of the case, which carries the result: a picture with a hash,
     /// or no picture. Copies of what failed show the failure.
     Duplicate,
     /// A picture with a side under 5 pixels: PDQ is not defined for it.
     TooSmall,
     /// Not a picture by its content: matched by digest only.
-    NotAPicture,
+    Other,
     /// A picture format that is recognised by name and has no decoder here: matched by digest only.
     Unsupported,
     /// A picture whose bytes no decoder accepts: truncated or damaged.
@@ -25,7 +25,7 @@ pub enum Outcome {
     /// Dimensions or memory beyond the limits of this run.
     OverLimit,
     /// The decoder panicked on it; the run went on.
-    CrashedDecoder,
+    Crashed,
     /// The system would not let us read it.
     Unreadable,
     /// It was listed, and gone when it was to be read.
@@ -42,12 +42,12 @@ impl Outcome {
         Self::Hashed,
         Self::Duplicate,
         Self::TooSmall,
-        Self::NotAPicture,
+        Self::Other,
         Self::Unsupported,
         Self::Corrupt,
         Self::Empty,
         Self::OverLimit,
-        Self::CrashedDecoder,
+        Self::Crashed,
         Self::Unreadable,
         Self::Vanished,
         Self::NotFollowed,
@@ -61,12 +61,12 @@ impl Outcome {
             Self::Hashed => "hashed",
             Self::Duplicate => "duplicate",
             Self::TooSmall => "too_small",
-            Self::NotAPicture => "not_a_picture",
+            Self::Other => "other",
             Self::Unsupported => "unsupported",
             Self::Corrupt => "corrupt",
             Self::Empty => "empty",
             Self::OverLimit => "over_limit",
-            Self::CrashedDecoder => "crashed_decoder",
+            Self::Crashed => "crashed",
             Self::Unreadable => "unreadable",
             Self::Vanished => "vanished",
             Self::NotFollowed => "not_followed",
@@ -114,7 +114,7 @@ impl Stage {
     }
 }
 
-/// Why an item has no code: the outcome, the stage that decided it, and the reason in words.
+/// Why an item has no hash: the outcome, the stage that decided it, and the reason in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The outcome; never [`Outcome::Hashed`].

@@ -13,14 +13,14 @@ use rusqlite::Connection;
 
 use crate::case::rules::Rules;
 use crate::case::{
-    Batch, CaseError, CaseIdentity, CaseReader, CaseStore, ContentHits, ContentRecord, ExactCode, HashSpec,
+    Batch, CaseError, CaseIdentity, CaseReader, CaseStore, ContentHits, ContentRecord, ExactHash, HashSpec,
     HitSettings, ItemRecord, ItemRow, RecordSource, SetId, StackSettings, statements,
 };
-use crate::decode::{DecodeMode, DecodePath, Derivation, Facts, PictureHash};
-use crate::known::{KnownSet, ReadOptions, RecordDetails};
+use crate::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash};
+use crate::known::{HashSet, ReadOptions, RecordDetails};
 use crate::matching::{Backend, DEFAULT_MAX_HITS, JoinControl, JoinSettings, VerifyMode};
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{Code, Geometry, TileHash};
+use crate::pdq::{Geometry, PdqHash, TileHash};
 use crate::pipeline::{CancelToken, IngestSettings, Progress, Stacking, ingest, match_stored};
 use crate::report::export::{ExportFormat, ExportKind, export};
 use crate::report::page::language::Language;
@@ -41,10 +41,10 @@ const ALLOWED: [(&str, &str, &str); 5] = [
         "SCAN priority",
         "whether a rule is referred to; there are no priorities then",
     ),
-    ("DELETE FROM known_set WHERE id = ?1", "SCAN hit", "whether the set is referred to; it is one, once"),
+    ("DELETE FROM hash_set WHERE id = ?1", "SCAN hit", "whether the set is referred to; it is one, once"),
     (
         "LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item",
-        "AUTOMATIC COVERING INDEX (known_set=?)",
+        "AUTOMATIC COVERING INDEX (hash_set=?)",
         "one index over all hits, made once for the summary",
     ),
     (
@@ -75,7 +75,7 @@ fn refused(plan: &[(i64, i64, String)]) -> Vec<String> {
     let mut looped: BTreeSet<i64> = BTreeSet::new();
     let mut found = Vec::new();
     for (_, parent, line) in plan {
-        // What is put together row by row is judged by what it is put together of.
+        // What is put together row by row is settled by what it is put together of.
         let scans = line.starts_with("SCAN ")
             && !["SCAN (", "SCAN CONSTANT ROW"].iter().any(|begin| line.starts_with(begin))
             && !line.contains("VIRTUAL TABLE");
@@ -166,7 +166,7 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
         algorithm: "pdq".into(),
         version: HashSpec::VERSION,
         geometry: Geometry::Full,
-        decode_path: DecodeMode::Auto,
+        derived_from: DecodeMode::Auto,
     };
     let identity = CaseIdentity { case_number: Some("1".into()), ..CaseIdentity::default() };
     let mut store = CaseStore::open_or_create(folder, &identity, &spec).unwrap();
@@ -180,17 +180,17 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     // The same again; and with a set, not verified, then verified, which finds its hits anew.
     ingest(&mut store, &[seized.to_path_buf()], &[], &backend, &first, &Progress::default(), &cancel)
         .unwrap();
-    let sets = [KnownSet::read(known, &ReadOptions::default()).unwrap()];
+    let sets = [HashSet::read(known, &ReadOptions::default()).unwrap()];
     for verify in [VerifyMode::Off, VerifyMode::Auto, VerifyMode::Auto] {
         let settings = settings(1 << 28, verify);
         match_stored(&mut store, &sets, &backend, &settings, &Progress::default(), &cancel).unwrap();
     }
-    // A content that was over a limit and is not any more, and a code from pixels that comes later.
+    // A content that was over a limit and is not any more, and a hash from pixels that comes later.
     let source = store.sources(&[seized.to_path_buf()]).unwrap()[0];
     store.has_items(source).unwrap();
     let digests = Digests { md5: [1; 16], sha1: [2; 20], sha256: [3; 32] };
-    let hash = TileHash { codes: [Code([1, 2, 3, 4]); 8], quality: 90 };
-    let derivation = Derivation { path: DecodePath::Pixels, pixels_because: None, unstable_bits: 0 };
+    let hash = TileHash { hashes: [PdqHash([1, 2, 3, 4]); 8], quality: 90 };
+    let derivation = Derivation { path: DerivedFrom::Pixels, fallback_reason: None, unstable_bits: 0 };
     let exact = PictureHash { hash, derivation };
     for hash in [Err(Failure::new(Outcome::OverLimit, Stage::Decode, "large")), Ok(exact.clone())] {
         let content = ContentRecord { digests, size: 9, facts: Facts::default(), hash, trivial: false };
@@ -199,16 +199,16 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
         let batch = Batch {
             items: vec![item],
             contents: vec![content],
-            exact: vec![ExactCode { sha256: [3; 32], picture: exact.clone() }],
+            exact: vec![ExactHash { sha256: [3; 32], picture: exact.clone() }],
             ..Batch::default()
         };
         store.write(&batch, &NoRecords, 1).unwrap();
     }
     store.known_contents(1 << 20).unwrap();
     store.note(run, &[]).unwrap();
-    let (set, _) = store.known_set(&sets[0], HIT_SETTINGS).unwrap();
+    let (set, _) = store.hash_set(&sets[0], HIT_SETTINGS).unwrap();
     let counted =
-        ContentHits { set, sha256: [3; 32], by_digest: None, by_code: Vec::new(), more: 1, set_aside: 1 };
+        ContentHits { set, sha256: [3; 32], by_digest: None, by_hash: Vec::new(), more: 1, set_aside: 1 };
     store.write(&Batch { hits: vec![counted], ..Batch::default() }, &NoRecords, 1).unwrap();
     let forget = Batch { forget: vec![(set, [3; 32])], ..Batch::default() };
     store.write(&forget, &NoRecords, 1).unwrap();
@@ -262,7 +262,7 @@ fn read(folder: &Path) {
         matched: 0,
         confirmed: 0,
         refuted: 0,
-        unjudged: 0,
+        unverified: 0,
         profile: Progress::default().profile.report(),
         profile_stages: false,
         notices: Vec::new(),

@@ -47,7 +47,7 @@ fn bad_folder(folder: &Path) -> Vec<(String, &'static str)> {
     file("truncated.jpg", &jpeg[..jpeg.len() / 2], "corrupt");
     file("truncated.png", &good[..good.len() / 2], "corrupt");
     file("mislabelled.gif", &jpeg, "hashed");
-    file("text.jpg", b"these are words, whatever the name says", "not_a_picture");
+    file("text.jpg", b"these are words, whatever the name says", "other");
     file("1x1.png", &encoded(&RgbImage::new(1, 1).into(), ImageFormat::Png), "too_small");
     file("wide.png", &encoded(&RgbImage::new(65_535, 6).into(), ImageFormat::Png), "hashed");
     file("too-wide.png", &encoded(&RgbImage::new(65_536, 6).into(), ImageFormat::Png), "over_limit");
@@ -105,8 +105,7 @@ fn every_bad_file_has_its_outcome_and_the_others_are_unaffected() {
         assert_eq!(failed, !text(row, "stage").is_empty(), "{row}");
     }
     let errors = cases.rows("CASE", "errors");
-    let with_errors =
-        expected.iter().filter(|(_, outcome)| !["hashed", "not_a_picture"].contains(outcome)).count();
+    let with_errors = expected.iter().filter(|(_, outcome)| !["hashed", "other"].contains(outcome)).count();
     assert_eq!(errors.len(), with_errors);
     // Nothing of a name reaches a terminal raw.
     for text in cases.exports("CASE") {
@@ -130,7 +129,9 @@ fn hash_tells_unhashable_files_on_standard_error_only() {
         assert_eq!(told.contains(&format!("{path}: {outcome}: ")), *outcome != "hashed", "{name} in\n{told}");
         if let Some(line) = line {
             let fields: Vec<&str> = line.splitn(3, ',').collect();
-            assert!(fields[0].parse::<tamis::pdq::Code>().is_ok() && fields[1].parse::<u8>().unwrap() <= 100);
+            assert!(
+                fields[0].parse::<tamis::pdq::PdqHash>().is_ok() && fields[1].parse::<u8>().unwrap() <= 100
+            );
         }
     }
     assert!(!lines.contains('\x1b') && !told.contains('\x1b'));
@@ -216,8 +217,8 @@ fn a_source_that_grows_is_read_again() {
     assert_eq!(cases.rows("CASE", "items").len(), 1);
 }
 
-fn refused(arguments: &[&str], case: &Path, code: i32) -> String {
-    errors(code, &tamis().args(arguments).arg("--case").arg(case).output().unwrap())
+fn refused(arguments: &[&str], case: &Path, hash: i32) -> String {
+    errors(hash, &tamis().args(arguments).arg("--case").arg(case).output().unwrap())
 }
 
 #[test]
@@ -268,7 +269,7 @@ fn wrong_usage_has_exit_code_2_and_touches_nothing() {
         (vec!["triage", "tests/data/seizure"], "--known"),
         (
             vec!["triage", "--known", KNOWN, "tests/data/seizure"],
-            "tests/data/seizure was taken for a known set",
+            "tests/data/seizure was taken for a hash set",
         ),
         (vec!["triage", "no/such/folder", "--known", KNOWN], "source no/such/folder: "),
         (vec!["triage", "tests/data/seizure", "--known", KNOWN, "--distance", "64"], "0..=63"),
@@ -285,14 +286,14 @@ fn wrong_usage_has_exit_code_2_and_touches_nothing() {
     fs::create_dir(&source).unwrap();
     let inside = refused(&["scan", source.to_str().unwrap()], &source.join("CASE"), 2);
     assert!(inside.contains("Tamis never writes into evidence"), "{inside}");
-    let output: PathBuf = source.join("codes.txt");
+    let output: PathBuf = source.join("hashes.txt");
     let hash = run(["hash", source.to_str().unwrap(), "--output", output.to_str().unwrap()]);
     assert!(errors(2, &hash).contains("Tamis never writes into evidence"));
     assert_eq!(fs::read_dir(&source).unwrap().count(), 0);
 }
 
 /// Every command that takes `--output`, aimed at evidence that is a file, lies in a folder, or belongs to an
-/// earlier run of the case; at a known set; and at the case itself.
+/// earlier run of the case; at a hash set; and at the case itself.
 #[test]
 fn nothing_that_is_read_is_written_over() {
     let cases = Cases::new();

@@ -100,7 +100,7 @@ fn the_graph_has_what_the_case_has() {
             .collect()
     };
     assert_eq!(kind(&["Contained_Within"]).len(), rows.len());
-    // Item, record, kind, distance and verdict of each hit, by way of the links.
+    // Item, record, kind, distance and confirmation of each hit, by way of the links.
     let mut found: Vec<(String, u64, bool, Value, Value)> = kind(&["Equal_Digest", "Perceptually_Near"])
         .into_iter()
         .map(|hit| {
@@ -113,7 +113,7 @@ fn the_graph_has_what_the_case_has() {
                 record,
                 digest,
                 hit["tamis:distance"].clone(),
-                hit["tamis:verdict"].clone(),
+                hit["tamis:confirmation"].clone(),
             )
         })
         .collect();
@@ -128,7 +128,7 @@ fn the_graph_has_what_the_case_has() {
                 record,
                 row["kind"] == "digest",
                 row["distance"].clone(),
-                row["verdict"].clone(),
+                row["confirmation"].clone(),
             )
         })
         .collect();
@@ -156,7 +156,7 @@ fn the_graph_has_what_the_case_has() {
 fn validate(cases: &Cases, written: &str) {
     let path = cases.path("case.jsonld");
     fs::write(&path, written).unwrap();
-    // A code's name is not in the open vocabulary of hash names, which is information and no fault.
+    // A hash's name is not in the open vocabulary of hash names, which is information and no fault.
     match Command::new("case_validate").args(["--allow-info"]).arg(&path).output() {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
         Err(_) => {

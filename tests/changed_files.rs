@@ -74,7 +74,7 @@ impl Lab {
         add("link", &["link", folder, other.to_str().unwrap()]);
         add("share", &["share", "export", "--case", folder]);
         let counts =
-            ["outcomes", "known_sets", "items_with_hits", "pictures_without_hits", "priorities", "distances"];
+            ["outcomes", "hash_sets", "items_with_hits", "pictures_without_hits", "priorities", "distances"];
         told.extend(counts.map(|name| (name.to_string(), summary[name].to_string())));
         told
     }

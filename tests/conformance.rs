@@ -1,4 +1,4 @@
-//! The public test pictures of the reference, where `../shared/data` (or `TAMIS_SHARED_DATA`) has them: codes as
+//! The public test pictures of the reference, where `../shared/data` (or `TAMIS_SHARED_DATA`) has them: hashes as
 //! `pdqhash` gives them for pixels decoded by Pillow.
 
 #![allow(
@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 
 use tamis::decode::{self, Limits};
 use tamis::gpu::GpuHasher;
-use tamis::pdq::{Code, Geometry, MIN_QUALITY, Orientation, Tile, TileHash, hash_tile};
+use tamis::pdq::{Geometry, MIN_QUALITY, Orientation, PdqHash, Tile, TileHash, hash_tile};
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 1 << 30 };
 
-/// Pictures whose code differs because our JPEG decoder rounds otherwise than Pillow's, and by how many bits. On
-/// the same pixels all codes are equal: `tests/oracle.rs` compares on pixels.
+/// Pictures whose hash differs because our JPEG decoder rounds otherwise than Pillow's, and by how many bits. On
+/// the same pixels all hashes are equal: `tests/oracle.rs` compares on pixels.
 const DECODER_DIFFERENCES: [(&str, u32); 2] = [("wee.jpg", 2), ("q0122.jpg", 2)];
 
 fn folder() -> Option<PathBuf> {
@@ -62,8 +62,8 @@ fn compare(table: &str, geometry: Geometry) {
     for row in &rows {
         let (path, quality): (_, u8) = (&row["path"], row["quality"].parse().unwrap());
         let ours = hash(&folder.join(path), geometry);
-        let expected: Code = row["pdq_hex"].parse().unwrap();
-        let distance = ours.codes[0].distance(expected);
+        let expected: PdqHash = row["pdq_hex"].parse().unwrap();
+        let distance = ours.hashes[0].distance(expected);
         // Two nearly blank JPEGs gain or lose one step of gradient through the decoder.
         assert!(ours.quality.abs_diff(quality) <= 1, "{path}: {} {quality}", ours.quality);
         if quality >= MIN_QUALITY {
@@ -76,12 +76,12 @@ fn compare(table: &str, geometry: Geometry) {
 }
 
 #[test]
-fn codes_of_the_public_pictures_are_the_references() {
+fn hashes_of_the_public_pictures_are_the_references() {
     compare("expected.csv", Geometry::Full);
 }
 
 #[test]
-fn te512_codes_of_the_public_pictures_are_the_references() {
+fn te512_hashes_of_the_public_pictures_are_the_references() {
     compare("expected-te512.csv", Geometry::Te512);
 }
 
@@ -91,8 +91,8 @@ fn the_geometries_are_told_apart() {
     let Some(folder) = folder() else { return };
     let rows = rows(&folder.join("expected-te512.csv"));
     let differing = rows.iter().filter(|row| {
-        let expected: Code = row["pdq_hex"].parse().unwrap();
-        hash(&folder.join(&row["path"]), Geometry::Full).codes[0] != expected
+        let expected: PdqHash = row["pdq_hex"].parse().unwrap();
+        hash(&folder.join(&row["path"]), Geometry::Full).hashes[0] != expected
     });
     assert!(differing.count() > 20);
 }
@@ -106,20 +106,20 @@ fn orientations_of_the_public_pictures_are_the_references() {
         if row["quality"].parse::<u8>().unwrap() < MIN_QUALITY {
             continue;
         }
-        let distances = |codes: [Code; 8]| -> Vec<(&str, u32)> {
-            let distance = |(orientation, code): (Orientation, Code)| {
-                (orientation.name(), code.distance(row[orientation.name()].parse().unwrap()))
+        let distances = |hashes: [PdqHash; 8]| -> Vec<(&str, u32)> {
+            let distance = |(orientation, hash): (Orientation, PdqHash)| {
+                (orientation.name(), hash.distance(row[orientation.name()].parse().unwrap()))
             };
-            Orientation::ALL.into_iter().zip(codes).map(distance).collect()
+            Orientation::ALL.into_iter().zip(hashes).map(distance).collect()
         };
-        for (orientation, distance) in distances(ours.codes) {
+        for (orientation, distance) in distances(ours.hashes) {
             if distance > 0 {
                 differing.push((row["path"].clone(), orientation, distance));
             }
             assert!(distance <= 4, "{} {orientation}: {distance} bits", row["path"]);
         }
-        // The twin that must fail: each code under the next orientation's name.
-        let mut shifted = ours.codes;
+        // The twin that must fail: each hash under the next orientation's name.
+        let mut shifted = ours.hashes;
         shifted.rotate_left(1);
         assert!(distances(shifted).iter().any(|(_, distance)| *distance > 4), "{}", row["path"]);
     }

@@ -16,7 +16,7 @@ use rand::prelude::*;
 use support::waves::Waves;
 use tamis::decode::{self, Limits, Probe};
 use tamis::outcome::{Failure, Outcome};
-use tamis::pdq::{Code, Geometry, Orientation, PixelLayout, Reducer, Tile, hash_tile, unstable_bits};
+use tamis::pdq::{Geometry, Orientation, PdqHash, PixelLayout, Reducer, Tile, hash_tile, unstable_bits};
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 256 << 20 };
 const WIDTH: u32 = 231;
@@ -111,7 +111,7 @@ fn grey_alpha_and_16_bit_are_as_a_viewer_shows_them_without_alpha() {
     }
 }
 
-/// Writes the same picture in every mode that Pillow knows and answers `file code bits` lines: the code of what
+/// Writes the same picture in every mode that Pillow knows and answers `file hash bits` lines: the hash of what
 /// Pillow shows for it, in RGB, as `pdqhash` gives it, and how many bits the decoders may differ by.
 const PILLOW: &str = "
 import sys, numpy, pdqhash
@@ -120,8 +120,8 @@ folder, width, height = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 rgb = Image.frombytes('RGB', (width, height), sys.stdin.buffer.read())
 def show(name, bits):
     shown = Image.open(folder + '/' + name).convert('RGB')
-    code = pdqhash.compute(numpy.array(shown))[0]
-    print(name, '%064x' % int(''.join(map(str, code)), 2), bits)
+    hash = pdqhash.compute(numpy.array(shown))[0]
+    print(name, '%064x' % int(''.join(map(str, hash)), 2), bits)
 def save(image, name, bits=0, **options):
     image.save(folder + '/' + name, **options)
     show(name, bits)
@@ -163,14 +163,14 @@ fn every_mode_is_as_pillow_shows_it() {
     let text = String::from_utf8(output.stdout).unwrap();
     let mut compared = 0;
     for line in text.lines() {
-        let [name, code, bits] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let [name, hash, bits] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
         let bytes = std::fs::read(folder.path().join(name)).unwrap();
         let tile = tile(&bytes).unwrap_or_else(|failure| panic!("{name}: {failure:?}"));
-        let (codes, bits) = (hash_tile(&tile).codes, bits.parse().unwrap());
-        let distance = |ours: Code| ours.distance(code.parse().unwrap());
-        assert!(distance(codes[0]) <= bits, "{name}: {} bits", distance(codes[0]));
+        let (hashes, bits) = (hash_tile(&tile).hashes, bits.parse().unwrap());
+        let distance = |ours: PdqHash| ours.distance(hash.parse().unwrap());
+        assert!(distance(hashes[0]) <= bits, "{name}: {} bits", distance(hashes[0]));
         // The twin that must fail: the same picture upside down.
-        assert!(distance(codes[Orientation::FlipX as usize]) > bits, "{name}");
+        assert!(distance(hashes[Orientation::FlipX as usize]) > bits, "{name}");
         compared += 1;
         if name == "turned.jpg" {
             let exif = probe(&bytes).facts.exif;
@@ -186,9 +186,9 @@ fn every_mode_is_as_pillow_shows_it() {
 #[test]
 fn the_extension_does_not_matter_and_bytes_that_are_no_picture_say_so() {
     assert_eq!(outcome(b""), Outcome::Empty);
-    assert_eq!(outcome(b"%PDF-1.7 and so on"), Outcome::NotAPicture);
-    assert_eq!(outcome(b"just some text that is long enough to be looked at"), Outcome::NotAPicture);
-    assert_eq!(outcome(&[0; 5000]), Outcome::NotAPicture);
+    assert_eq!(outcome(b"%PDF-1.7 and so on"), Outcome::Other);
+    assert_eq!(outcome(b"just some text that is long enough to be looked at"), Outcome::Other);
+    assert_eq!(outcome(&[0; 5000]), Outcome::Other);
     let heic = b"\0\0\0\x20ftypheic\0\0\0\0mif1heic\0\0\0\0";
     assert_eq!(outcome(heic), Outcome::Unsupported);
     assert!(tile(heic).unwrap_err().reason.contains("heic"));

@@ -16,7 +16,7 @@ use support::cli::{Cases, expect, run, text};
 use support::evasive::{self, Trick};
 use tamis::decode::{self, Limits, Reading};
 use tamis::matching::DELTA;
-use tamis::pdq::{Code, Geometry, hash_tile};
+use tamis::pdq::{Geometry, PdqHash, hash_tile};
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 256 << 20 };
 const TRICKS: [Trick; 5] = [Trick::Luminance, Trick::Chroma, Trick::Gamut, Trick::Grain, Trick::Beyond];
@@ -26,9 +26,9 @@ const SIZES: [(usize, usize); 5] = [(200, 264), (640, 720), (768, 1024), (1000, 
 /// The bits between what the default mode would search with and the picture's hash; `None` where it goes to pixels.
 fn parted(bytes: &[u8]) -> Option<u32> {
     let probe = decode::probe(bytes, Geometry::Full, &LIMITS);
-    let exact = hash_tile(&decode::pixels(bytes, &probe, Geometry::Full, &LIMITS).unwrap().tile).codes[0];
+    let exact = hash_tile(&decode::pixels(bytes, &probe, Geometry::Full, &LIMITS).unwrap().tile).hashes[0];
     let ours = decode::coefficients(bytes, &probe).ok()?;
-    Some(hash_tile(&ours.tile).codes[0].distance(exact))
+    Some(hash_tile(&ours.tile).hashes[0].distance(exact))
 }
 
 #[test]
@@ -86,11 +86,11 @@ fn the_evasive_files_are_evasive() {
     for progressive in [false, true] {
         let bytes = evasive::jpeg(1, 768, 1024, Trick::Luminance, progressive);
         let probe = decode::probe(&bytes, Geometry::Full, &LIMITS);
-        let hash = |picture: decode::Picture| hash_tile(&picture.tile).codes[0];
+        let hash = |picture: decode::Picture| hash_tile(&picture.tile).hashes[0];
         let exact = hash(decode::pixels(&bytes, &probe, Geometry::Full, &LIMITS).unwrap());
         let low = decode::coefficients_with(&bytes, &probe, Reading::of(15, true).unwrap()).unwrap();
         assert!(hash(low).distance(exact) > 40);
-        // Walks through codes of one length never become one, so unread scans of this writer go to pixels.
+        // Walks through hashes of one length never become one, so unread scans of this writer go to pixels.
         for (width, height) in SIZES.into_iter().filter(|(width, _)| !progressive || *width < 900) {
             let ordinary = evasive::jpeg(2, width, height, Trick::None, progressive);
             assert!(parted(&ordinary).is_some_and(|bits| bits <= DELTA), "{width}×{height} {progressive}");
@@ -99,7 +99,7 @@ fn the_evasive_files_are_evasive() {
 }
 
 /// (file name, hash) of every picture of a folder, from pixels.
-fn exact_hashes(folder: &Path) -> Vec<(String, Code)> {
+fn exact_hashes(folder: &Path) -> Vec<(String, PdqHash)> {
     let arguments = ["hash", folder.to_str().unwrap(), "--decode", "pixels", "--format", "jsonl", "--quiet"];
     let row = |line: &str| {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -64,24 +64,28 @@ fn no_path_is_too_long() {
     let (plain, deep) = (triage("PLAIN", "tests/data/seizure"), triage("DEEP", folder.to_str().unwrap()));
     assert_eq!(outcomes(&deep), outcomes(&plain));
     assert!(outcomes(&deep).contains(&("hashed".into(), 16)));
-    let verdicts = |case: &str| {
+    let verifications = |case: &str| {
         let rows = cases.rows(case, "hits");
-        let mut verdicts: Vec<_> = rows
+        let mut verifications: Vec<_> = rows
             .iter()
             .map(|row| {
-                (text(row, "sha256").to_string(), text(row, "verdict").to_string(), row["distance"].as_u64())
+                (
+                    text(row, "sha256").to_string(),
+                    text(row, "confirmation").to_string(),
+                    row["distance"].as_u64(),
+                )
             })
             .collect();
-        verdicts.sort();
-        verdicts
+        verifications.sort();
+        verifications
     };
-    assert_eq!(verdicts("DEEP"), verdicts("PLAIN"));
-    assert!(verdicts("DEEP").iter().any(|(_, verdict, _)| verdict == "pixels"));
+    assert_eq!(verifications("DEEP"), verifications("PLAIN"));
+    assert!(verifications("DEEP").iter().any(|(_, confirmation, _)| confirmation == "pixels"));
 
     // A later match opens candidates by what the case says of where they are.
     cases.summary("SCANNED", &["scan", folder.to_str().unwrap(), "--quiet"]);
     cases.summary("SCANNED", &[&["match"][..], &known].concat());
-    assert_eq!(verdicts("SCANNED"), verdicts("PLAIN"));
+    assert_eq!(verifications("SCANNED"), verifications("PLAIN"));
 
     let hashes = |path: &Path| {
         let output = tamis().args(["hash", "--quiet"]).arg(path).output().unwrap();
@@ -175,7 +179,7 @@ fn failures_end_when_they_are_over() {
     locked(0o755);
     let said = scan_as_somebody(&cases, &folder).unwrap();
     assert_eq!(paths("errors"), [], "{said}");
-    assert_eq!(paths("items"), [pair("file.txt", "not_a_picture"), pair("sub/other.txt", "not_a_picture")]);
+    assert_eq!(paths("items"), [pair("file.txt", "other"), pair("sub/other.txt", "other")]);
 }
 
 /// A folder that failed and is gone was never read: that stays said.

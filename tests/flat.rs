@@ -11,57 +11,57 @@ mod support;
 use support::brute_force;
 use tamis::matching::flat::FlatIndex;
 use tamis::matching::popcount::InstructionSet;
-use tamis::pdq::Code;
+use tamis::pdq::PdqHash;
 
 #[test]
 fn every_radius_and_size_is_brute_force() {
     let sizes = [(0, 5), (5, 0), (1, 1), (63, 7), (64, 6), (65, 5), (4095, 13), (4097, 100), (9000, 31)];
-    for (haystack, needles) in sizes {
-        let haystack = support::clustered_codes(1, haystack);
-        let needles = support::clustered_codes(1, needles);
+    for (haystack, queries) in sizes {
+        let haystack = support::clustered_hashes(1, haystack);
+        let queries = support::clustered_hashes(1, queries);
         let index = FlatIndex::new(&haystack);
         assert_eq!(index.len(), haystack.len());
         // Both sides of every change of the lower bound, and the extremes.
         for radius in [0, 1, 31, 33, 34, 43, 44, 63, 71, 80, 81, 255, 256] {
-            let expected = brute_force(&needles, &haystack, radius, |_| 0);
+            let expected = brute_force(&queries, &haystack, radius, |_| 0);
             for instructions in InstructionSet::available() {
-                let ours = index.search_with(instructions, &needles, radius);
+                let ours = index.search_with(instructions, &queries, radius);
                 assert_eq!(
                     ours,
                     expected,
                     "{instructions}: {} × {} at {radius}",
                     haystack.len(),
-                    needles.len()
+                    queries.len()
                 );
             }
             // The twin that must fail: a search of one bit less.
             if let Some(farthest) =
                 expected.iter().map(|pair| pair.distance).max().filter(|&distance| distance > 0)
             {
-                assert_ne!(index.search(&needles, farthest - 1), expected);
+                assert_ne!(index.search(&queries, farthest - 1), expected);
             }
         }
     }
 }
 
-/// The codes of the filling of the last stripe are zero: a needle near zero must not find them.
+/// The hashes of the filling of the last stripe are zero: a query near zero must not find them.
 #[test]
 fn what_fills_up_is_never_found() {
-    let index = FlatIndex::new(&[Code([u64::MAX; 4])]);
+    let index = FlatIndex::new(&[PdqHash([u64::MAX; 4])]);
     for instructions in InstructionSet::available() {
-        assert_eq!(index.search_with(instructions, &[Code([0; 4])], 255), []);
-        assert_eq!(index.search_with(instructions, &[Code([0; 4])], 256).len(), 1);
+        assert_eq!(index.search_with(instructions, &[PdqHash([0; 4])], 255), []);
+        assert_eq!(index.search_with(instructions, &[PdqHash([0; 4])], 256).len(), 1);
     }
 }
 
 #[test]
 fn threads_do_not_show_in_the_result() {
-    let haystack = support::clustered_codes(2, 30_000);
-    let needles = support::clustered_codes(2, 5000);
+    let haystack = support::clustered_hashes(2, 30_000);
+    let queries = support::clustered_hashes(2, 5000);
     let index = FlatIndex::new(&haystack);
     let with_radius = |threads, radius| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| index.search(&needles, radius))
+        pool.install(|| index.search(&queries, radius))
     };
     let with = |threads| with_radius(threads, 40);
     let expected = with(1);

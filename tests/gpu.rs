@@ -13,7 +13,7 @@ use tamis::gpu::flat::SearchLimits;
 use tamis::gpu::{FlatKernel, GpuHasher, GpuSearcher};
 use tamis::matching::Pair;
 use tamis::matching::flat::FlatIndex;
-use tamis::pdq::{Code, Tile, TileHash, hash_tile};
+use tamis::pdq::{PdqHash, Tile, TileHash, hash_tile};
 
 const TILES: u64 = 100_000;
 
@@ -22,7 +22,7 @@ fn hash_on_cpu(tiles: &[Box<Tile>]) -> Vec<TileHash> {
 }
 
 #[test]
-fn codes_and_quality_of_100_000_tiles_are_those_of_the_cpu() {
+fn hashes_and_quality_of_100_000_tiles_are_those_of_the_cpu() {
     let Some(context) = support::gpu() else { return };
     let hasher = GpuHasher::new(&context).unwrap();
     let mut qualities = std::collections::HashSet::new();
@@ -70,13 +70,13 @@ fn batches_of_any_size_come_back_in_order() {
     }
 }
 
-fn brute_force(haystack: &[Code], needles: &[Code], radius: u32) -> Vec<Pair> {
-    support::brute_force(needles, haystack, radius, |_| 0)
+fn brute_force(haystack: &[PdqHash], queries: &[PdqHash], radius: u32) -> Vec<Pair> {
+    support::brute_force(queries, haystack, radius, |_| 0)
 }
 
-fn search(searcher: &GpuSearcher, haystack: &[Code], needles: &[Code], radius: u32) -> Vec<Pair> {
+fn search(searcher: &GpuSearcher, haystack: &[PdqHash], queries: &[PdqHash], radius: u32) -> Vec<Pair> {
     let resident = searcher.haystack(haystack).unwrap();
-    let hits = searcher.search(&resident, needles, radius).unwrap();
+    let hits = searcher.search(&resident, queries, radius).unwrap();
     let mut pairs: Vec<Pair> = hits.iter().map(Pair::from).collect();
     pairs.sort_unstable();
     pairs
@@ -86,18 +86,18 @@ fn search(searcher: &GpuSearcher, haystack: &[Code], needles: &[Code], radius: u
 fn range_search_is_brute_force_at_every_radius_and_size() {
     let Some(context) = support::gpu() else { return };
     let searcher = GpuSearcher::new(&context).unwrap();
-    for (haystack, needles) in [(0, 3), (1, 1), (3, 130), (1023, 7), (1025, 128), (5001, 257)] {
-        let haystack = support::clustered_codes(1, haystack);
-        let needles = support::clustered_codes(1, needles);
+    for (haystack, queries) in [(0, 3), (1, 1), (3, 130), (1023, 7), (1025, 128), (5001, 257)] {
+        let haystack = support::clustered_hashes(1, haystack);
+        let queries = support::clustered_hashes(1, queries);
         for radius in [0, 1, 31, 33, 34, 43, 44, 51, 52, 66, 67, 80, 81, 256] {
-            let expected = brute_force(&haystack, &needles, radius);
-            let ours = search(&searcher, &haystack, &needles, radius);
-            assert_eq!(ours, expected, "{} × {} at {radius}", haystack.len(), needles.len());
+            let expected = brute_force(&haystack, &queries, radius);
+            let ours = search(&searcher, &haystack, &queries, radius);
+            assert_eq!(ours, expected, "{} × {} at {radius}", haystack.len(), queries.len());
             // The twin that must fail: a search of one bit less.
             if let Some(farthest) =
                 expected.iter().map(|pair| pair.distance).max().filter(|&distance| distance > 0)
             {
-                assert_ne!(search(&searcher, &haystack, &needles, farthest - 1), expected);
+                assert_ne!(search(&searcher, &haystack, &queries, farthest - 1), expected);
             }
         }
     }
@@ -106,18 +106,18 @@ fn range_search_is_brute_force_at_every_radius_and_size() {
 #[test]
 fn every_kernel_finds_the_same() {
     let Some(context) = support::gpu() else { return };
-    let haystack = support::clustered_codes(4, 1300);
-    let needles = support::clustered_codes(4, 301);
+    let haystack = support::clustered_hashes(4, 1300);
+    let queries = support::clustered_hashes(4, 301);
     let kernels = FlatKernel::RESPECTS.iter().flat_map(|respect| respect(FlatKernel::default()));
-    let other = FlatKernel { workgroup: 64, needle_group: 256, fours: 2, carry_save: true };
+    let other = FlatKernel { workgroup: 64, query_group: 256, fours: 2, carry_save: true };
     for kernel in kernels.chain([other]) {
         let searcher = GpuSearcher::with(&context, kernel, SearchLimits::default()).unwrap();
         for radius in [0, 31, 39, 63] {
-            let expected = brute_force(&haystack, &needles, radius);
-            assert_eq!(search(&searcher, &haystack, &needles, radius), expected, "{kernel:?} at {radius}");
+            let expected = brute_force(&haystack, &queries, radius);
+            assert_eq!(search(&searcher, &haystack, &queries, radius), expected, "{kernel:?} at {radius}");
             // The twin that must fail: a search of one bit more.
             assert_ne!(
-                search(&searcher, &haystack, &needles, radius + 1),
+                search(&searcher, &haystack, &queries, radius + 1),
                 expected,
                 "{kernel:?} at {radius}"
             );
@@ -126,40 +126,40 @@ fn every_kernel_finds_the_same() {
 }
 
 #[test]
-fn more_hits_than_fit_and_more_codes_than_fit_lose_nothing() {
+fn more_hits_than_fit_and_more_hashes_than_fit_lose_nothing() {
     let Some(context) = support::gpu() else { return };
-    let haystack = vec![Code([7; 4]); 3001];
-    let needles = support::clustered_codes(2, 40);
-    for (chunk_codes, capacity) in [(1000, 100_000), (4, 50), (1 << 20, 1), (1 << 20, 4095), (1 << 20, 4097)]
+    let haystack = vec![PdqHash([7; 4]); 3001];
+    let queries = support::clustered_hashes(2, 40);
+    for (chunk_hashes, capacity) in [(1000, 100_000), (4, 50), (1 << 20, 1), (1 << 20, 4095), (1 << 20, 4097)]
     {
         let searcher =
-            GpuSearcher::with(&context, FlatKernel::default(), SearchLimits { chunk_codes, capacity })
+            GpuSearcher::with(&context, FlatKernel::default(), SearchLimits { chunk_hashes, capacity })
                 .unwrap();
-        let haystack = if chunk_codes == 4 { &haystack[..101] } else { &haystack[..] };
-        let needles = if capacity < 100 { &needles[..3] } else { &needles[..] };
-        let expected = brute_force(haystack, needles, 256);
-        assert_eq!(expected.len(), haystack.len() * needles.len());
+        let haystack = if chunk_hashes == 4 { &haystack[..101] } else { &haystack[..] };
+        let queries = if capacity < 100 { &queries[..3] } else { &queries[..] };
+        let expected = brute_force(haystack, queries, 256);
+        assert_eq!(expected.len(), haystack.len() * queries.len());
         assert_eq!(
-            search(&searcher, haystack, needles, 256),
+            search(&searcher, haystack, queries, 256),
             expected,
-            "{chunk_codes} codes, {capacity} hits"
+            "{chunk_hashes} hashes, {capacity} hits"
         );
-        // The twin that must fail: the last code differs by one bit.
+        // The twin that must fail: the last hash differs by one bit.
         let mut other = haystack.to_vec();
-        *other.last_mut().unwrap() = Code([7, 7, 7, 6]);
-        assert_ne!(search(&searcher, &other, needles, 256), expected);
+        *other.last_mut().unwrap() = PdqHash([7, 7, 7, 6]);
+        assert_ne!(search(&searcher, &other, queries, 256), expected);
     }
 }
 
 #[test]
 fn a_larger_search_is_that_of_the_cpu() {
     let Some(context) = support::gpu() else { return };
-    let haystack = support::clustered_codes(3, 40_000);
-    let needles = support::clustered_codes(3, 9000);
+    let haystack = support::clustered_hashes(3, 40_000);
+    let queries = support::clustered_hashes(3, 9000);
     let searcher = GpuSearcher::new(&context).unwrap();
-    let ours = search(&searcher, &haystack, &needles, 31);
+    let ours = search(&searcher, &haystack, &queries, 31);
     assert!(ours.len() > 8192, "{} hits", ours.len());
-    let on_cpu = |radius| FlatIndex::new(&haystack).search(&needles, radius);
+    let on_cpu = |radius| FlatIndex::new(&haystack).search(&queries, radius);
     assert_eq!(ours, on_cpu(31));
     // The twin that must fail: one bit less.
     assert_ne!(ours, on_cpu(30));
@@ -170,11 +170,11 @@ fn a_lost_device_is_an_error_not_a_panic() {
     let Some(context) = support::gpu() else { return };
     let hasher = GpuHasher::new(&context).unwrap();
     let searcher = GpuSearcher::new(&context).unwrap();
-    let codes = support::clustered_codes(4, 1000);
-    let resident = searcher.haystack(&codes).unwrap();
+    let hashes = support::clustered_hashes(4, 1000);
+    let resident = searcher.haystack(&hashes).unwrap();
     context.simulate_loss();
     assert!(hasher.hash(&[support::tile(0)]).is_err());
-    assert!(searcher.search(&resident, &codes, 31).is_err());
-    assert!(searcher.haystack(&codes).is_err());
+    assert!(searcher.search(&resident, &hashes, 31).is_err());
+    assert!(searcher.haystack(&hashes).is_err());
     assert!(GpuHasher::new(&context).is_err());
 }

@@ -12,8 +12,8 @@ use rand::prelude::*;
 use tamis::gpu::bands::{BandPass, JoinLimits};
 use tamis::gpu::{GpuJoiner, SearchEnd};
 use tamis::matching::ItemHits;
-use tamis::matching::{Backend, Join, JoinMethod, JoinSettings, Pair, ResidentCodes};
-use tamis::pdq::Code;
+use tamis::matching::{Backend, Join, JoinMethod, JoinSettings, Pair, ResidentHashes};
+use tamis::pdq::PdqHash;
 
 /// Bands cut here and not by the product: `count` of them for `radius`, the thresholds' sum r − m + 1.
 fn passes(radius: u32, count: u32) -> Vec<BandPass> {
@@ -30,12 +30,12 @@ fn passes(radius: u32, count: u32) -> Vec<BandPass> {
 }
 
 /// Flips `distance` bits so that as few bands as possible hold the pair.
-fn spread(random: &mut StdRng, code: Code, passes: &[BandPass], distance: u32) -> Code {
+fn spread(random: &mut StdRng, hash: PdqHash, passes: &[BandPass], distance: u32) -> PdqHash {
     let chosen = random.random_range(0..passes.len());
     let mut order: Vec<usize> = (0..passes.len()).filter(|&index| index != chosen).collect();
     order.shuffle(random);
     order.push(chosen);
-    let (mut flipped, mut left) = (Code([0; 4]), distance);
+    let (mut flipped, mut left) = (PdqHash([0; 4]), distance);
     for index in order {
         let pass = &passes[index];
         let most = if index == chosen { pass.width } else { pass.threshold + 1 };
@@ -46,29 +46,29 @@ fn spread(random: &mut StdRng, code: Code, passes: &[BandPass], distance: u32) -
             left -= 1;
         }
     }
-    Code(std::array::from_fn(|word| code.0[word] ^ flipped.0[word]))
+    PdqHash(std::array::from_fn(|word| hash.0[word] ^ flipped.0[word]))
 }
 
 fn join(
     joiner: &GpuJoiner,
-    left: &[Code],
-    right: Option<&[Code]>,
+    left: &[PdqHash],
+    right: Option<&[PdqHash]>,
     passes: &[BandPass],
     radius: u32,
 ) -> Vec<Pair> {
-    let hits = joiner.join(left, right, &|code| code, passes, radius, &mut |_, _| Ok::<(), ()>(())).unwrap();
+    let hits = joiner.join(left, right, &|hash| hash, passes, radius, &mut |_, _| Ok::<(), ()>(())).unwrap();
     let mut pairs: Vec<Pair> = hits.iter().map(Pair::from).collect();
     pairs.sort_unstable();
     pairs
 }
 
-/// Codes and others near to them at every distance up to two beyond the radius.
-fn planted(seed: u64, count: usize, passes: &[BandPass], radius: u32) -> (Vec<Code>, Vec<Code>) {
+/// Hashes and others near to them at every distance up to two beyond the radius.
+fn planted(seed: u64, count: usize, passes: &[BandPass], radius: u32) -> (Vec<PdqHash>, Vec<PdqHash>) {
     let mut random = StdRng::seed_from_u64(seed);
-    let left: Vec<Code> = (0..count).map(|_| Code(random.random())).collect();
-    let mut right: Vec<Code> = (0..count / 3).map(|_| Code(random.random())).collect();
-    for (code, distance) in left.iter().zip((0..=radius + 2).cycle()) {
-        right.push(spread(&mut random, *code, passes, distance));
+    let left: Vec<PdqHash> = (0..count).map(|_| PdqHash(random.random())).collect();
+    let mut right: Vec<PdqHash> = (0..count / 3).map(|_| PdqHash(random.random())).collect();
+    for (hash, distance) in left.iter().zip((0..=radius + 2).cycle()) {
+        right.push(spread(&mut random, *hash, passes, distance));
     }
     right.shuffle(&mut random);
     (left, right)
@@ -88,7 +88,7 @@ fn every_pair_is_found_once_however_it_is_spread_over_the_bands() {
             assert!(expected.len() >= 100, "{radius} {count}: {}", expected.len());
             assert_eq!(join(&joiner, &left, Some(&right), &passes, radius), expected, "{radius} {count}");
             let both = [left, right].concat();
-            let expected = support::brute_force(&both, &both, radius, |code| code + 1);
+            let expected = support::brute_force(&both, &both, radius, |hash| hash + 1);
             assert_eq!(join(&joiner, &both, None, &passes, radius), expected, "{radius} {count} with itself");
             // The twin that must fail: a band that holds less than it must.
             if let Some(last) = passes.iter().position(|pass| pass.threshold > 0) {
@@ -107,22 +107,22 @@ fn chunks_items_and_full_buffers_lose_nothing() {
     let Some(context) = support::gpu() else { return };
     let passes = passes(31, 16);
     let (mut left, mut right) = planted(1, 700, &passes, 31);
-    // Crowds: buckets of many equal and nearly equal codes.
+    // Crowds: buckets of many equal and nearly equal hashes.
     for number in 0..200 {
-        left.push(Code([5, 6, 7, number % 7]));
-        right.push(Code([5, 6, 7, number % 11]));
+        left.push(PdqHash([5, 6, 7, number % 7]));
+        right.push(PdqHash([5, 6, 7, number % 11]));
     }
     let expected = support::brute_force(&left, &right, 31, |_| 0);
     let both = [&left[..], &right[..]].concat();
-    let with_itself = support::brute_force(&both, &both, 31, |code| code + 1);
+    let with_itself = support::brute_force(&both, &both, 31, |hash| hash + 1);
     assert!(expected.len() > 40_000, "{}", expected.len());
     let all = JoinLimits::default();
     for limits in [
         all,
-        JoinLimits { chunk_codes: 150, ..all },
-        JoinLimits { item_codes: 1, capacity: 1, ..all },
-        JoinLimits { item_codes: 7, items: 3, ..all },
-        JoinLimits { chunk_codes: 333, capacity: 100, item_codes: 64, items: 100 },
+        JoinLimits { chunk_hashes: 150, ..all },
+        JoinLimits { item_hashes: 1, capacity: 1, ..all },
+        JoinLimits { item_hashes: 7, items: 3, ..all },
+        JoinLimits { chunk_hashes: 333, capacity: 100, item_hashes: 64, items: 100 },
     ] {
         for carry_save in [false, true] {
             let joiner = GpuJoiner::with(&context, carry_save, limits).unwrap();
@@ -131,10 +131,10 @@ fn chunks_items_and_full_buffers_lose_nothing() {
         let joiner = GpuJoiner::with(&context, false, limits).unwrap();
         assert_eq!(join(&joiner, &both, None, &passes, 31), with_itself, "{limits:?} with itself");
     }
-    // The twin that must fail: one code that is not what it was.
+    // The twin that must fail: one hash that is not what it was.
     let joiner = GpuJoiner::new(&context).unwrap();
-    right[900] = Code([!0, 0, !0, 0]);
-    left.push(Code([!0, 0, !0, 1]));
+    right[900] = PdqHash([!0, 0, !0, 0]);
+    left.push(PdqHash([!0, 0, !0, 1]));
     assert_ne!(join(&joiner, &left, Some(&right), &passes, 31), expected);
 }
 
@@ -145,7 +145,7 @@ fn whoever_watches_can_end_it_and_a_lost_device_is_an_error() {
     let passes = passes(31, 16);
     let (left, right) = planted(2, 300, &passes, 31);
     let mut shares = Vec::new();
-    let ended = joiner.join(&left, Some(&right), &|code| code, &passes, 31, &mut |_, share| {
+    let ended = joiner.join(&left, Some(&right), &|hash| hash, &passes, 31, &mut |_, share| {
         shares.push(share);
         if shares.len() == 3 { Err("enough") } else { Ok(()) }
     });
@@ -153,7 +153,7 @@ fn whoever_watches_can_end_it_and_a_lost_device_is_an_error() {
     // After its items and at each band's end.
     assert_eq!(shares, [1.0 / 16.0, 1.0 / 16.0, 2.0 / 16.0]);
     context.simulate_loss();
-    let lost = joiner.join(&left, Some(&right), &|code| code, &passes, 31, &mut |_, _| Ok::<(), ()>(()));
+    let lost = joiner.join(&left, Some(&right), &|hash| hash, &passes, 31, &mut |_, _| Ok::<(), ()>(()));
     assert!(matches!(lost, Err(SearchEnd::Gpu(_))));
     assert!(join_empty(&joiner));
 }
@@ -166,14 +166,14 @@ fn all_hits(join: &Join<'_>) -> Vec<ItemHits> {
 #[test]
 fn joins_are_those_of_the_cpu() {
     let Some(backend) = support::gpu_backend() else { return };
-    let (left, right) = (support::clustered_codes(3, 600), support::clustered_codes(3, 800));
-    let pictures: Vec<[Code; 8]> = left
+    let (left, right) = (support::clustered_hashes(3, 600), support::clustered_hashes(3, 800));
+    let pictures: Vec<[PdqHash; 8]> = left
         .as_chunks::<3>()
         .0
         .iter()
         .map(|&[one, two, three]| [one, two, three, one, two, three, one, two])
         .collect();
-    let originals: Vec<Code> = pictures.iter().map(|codes| codes[0]).collect();
+    let originals: Vec<PdqHash> = pictures.iter().map(|hashes| hashes[0]).collect();
     let mut hits = 0;
     for radius in [0, 31, 79, 140] {
         for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
@@ -204,9 +204,9 @@ fn joins_are_those_of_the_cpu() {
 fn chunks_that_are_cut_are_not_mistaken_for_the_next() {
     let Some(backend) = support::gpu_backend() else { return };
     let mut random = StdRng::seed_from_u64(5);
-    let near = |count: u64| -> Vec<Code> { (0..count).map(|number| Code([number, 1, 2, 3])).collect() };
+    let near = |count: u64| -> Vec<PdqHash> { (0..count).map(|number| PdqHash([number, 1, 2, 3])).collect() };
     let (mut left, mut right) = (near(200), near(20));
-    left.extend((0..400).map(|_| Code(random.random())));
+    left.extend((0..400).map(|_| PdqHash(random.random())));
     right.extend(left[500..].iter().chain(&left[300..340]));
     for method in [JoinMethod::Flat, JoinMethod::Banded] {
         // The first quarter has 3,000 pairs and is cut again, after the second half was prepared.
@@ -222,12 +222,12 @@ fn a_gpu_lost_in_a_join_does_not_show_in_the_result() {
     for method in [JoinMethod::Banded, JoinMethod::Flat] {
         // Small chunks, so that there is a middle.
         let settings = JoinSettings { method, memory: 48 * 3000, ..JoinSettings::default() };
-        let codes = support::clustered_codes(4, 3000);
-        let expected = all_hits(&Join::with_itself(&codes, settings));
+        let hashes = support::clustered_hashes(4, 3000);
+        let expected = all_hits(&Join::with_itself(&hashes, settings));
         for batches in [0, 1, 3] {
             let Some(backend) = support::gpu_backend() else { return };
             backend.simulate_gpu_loss_after(batches);
-            let join = Join::with_itself(&codes, settings).with_backend(&backend);
+            let join = Join::with_itself(&hashes, settings).with_backend(&backend);
             assert!(all_hits(&join) == expected, "{method} after {batches}");
             let lost =
                 backend.notices().iter().filter(|notice| notice.contains("goes on on the CPU")).count();
@@ -238,18 +238,18 @@ fn a_gpu_lost_in_a_join_does_not_show_in_the_result() {
 
 /// Nothing is asked of a device for nothing.
 fn join_empty(joiner: &GpuJoiner) -> bool {
-    let joined = joiner.join(&[], Some(&[]), &|code| code, &passes(31, 16), 31, &mut |_, _| Ok::<(), ()>(()));
+    let joined = joiner.join(&[], Some(&[]), &|hash| hash, &passes(31, 16), 31, &mut |_, _| Ok::<(), ()>(()));
     joined.is_ok_and(|hits| hits.is_empty())
 }
 
-/// Codes that stay for batch after batch: on the GPU, flat, by bands and with too little memory the same hits.
+/// Hashes that stay for batch after batch: on the GPU, flat, by bands and with too little memory the same hits.
 #[test]
-fn resident_codes_give_the_same_hits_on_every_backend() {
+fn resident_hashes_give_the_same_hits_on_every_backend() {
     // Some are equal, and bands are for 200,000 distinct ones.
-    let known = support::clustered_codes(8, 220_000);
-    let items: Vec<[Code; 8]> =
-        support::clustered_codes(8, 8 * 600).chunks(8).map(|codes| codes.try_into().unwrap()).collect();
-    let joined = |resident: &ResidentCodes, most_hits, memory| {
+    let known = support::clustered_hashes(8, 220_000);
+    let items: Vec<[PdqHash; 8]> =
+        support::clustered_hashes(8, 8 * 600).chunks(8).map(|hashes| hashes.try_into().unwrap()).collect();
+    let joined = |resident: &ResidentHashes, most_hits, memory| {
         let mut all = Vec::new();
         let settings = JoinSettings { most_hits, memory, ..JoinSettings::default() };
         let sink = |item: &ItemHits| {
@@ -260,10 +260,10 @@ fn resident_codes_give_the_same_hits_on_every_backend() {
         all
     };
     let cpu = Backend::cpu("a test");
-    let flat = ResidentCodes::new(&cpu, &known, 31, 0);
-    let banded = ResidentCodes::new(&cpu, &known, 31, 1 << 30);
+    let flat = ResidentHashes::new(&cpu, &known, 31, 0);
+    let banded = ResidentHashes::new(&cpu, &known, 31, 1 << 30);
     assert!(flat.banded_bytes() == 0 && banded.banded_bytes() > 0);
-    let gpu = support::gpu_backend().map(|backend| ResidentCodes::new(&backend, &known, 31, 0));
+    let gpu = support::gpu_backend().map(|backend| ResidentHashes::new(&backend, &known, 31, 0));
     for most_hits in [None, Some(3)] {
         let expected = joined(&flat, most_hits, 1 << 30);
         assert!(expected.len() > 100);

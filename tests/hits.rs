@@ -1,4 +1,4 @@
-//! What counts as a hit: one by digest for a content and a set, one for each distinct code that is near; and nothing of what records
+//! What counts as a hit: one by digest for a content and a set, one for each distinct hash that is near; and nothing of what records
 //! say is lost where they are hit together.
 
 #![allow(
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use support::cli::{Cases, errors, expect, export, run, tamis, text};
 use support::made_case::{make_case, picture};
 use support::shared_data;
-use tamis::pdq::Code;
+use tamis::pdq::PdqHash;
 use tamis::source::digest::{hex, sha256_of};
 
 fn count(cases: &Cases, case: &str, table: &str) -> i64 {
@@ -73,7 +73,7 @@ fn many_records_with_one_digest_are_one_hit_and_none_of_what_they_say_is_lost() 
         .collect();
     let set = vics_set(&cases, "many", &records);
     let summary = cases.summary("case", &["triage", seizure.to_str().unwrap(), "--known", &set]);
-    let counts = &summary["known_sets"][0];
+    let counts = &summary["hash_sets"][0];
     assert_eq!(
         (&counts["digest_hits"], &counts["perceptual_hits"], &counts["items"]),
         (&json!(300), &json!(0), &json!(300))
@@ -174,7 +174,7 @@ fn trivial_content_is_not_matched_by_digest_and_is_counted() {
         [("case", vec!["triage", seizure, "--known", known]), ("later", vec!["match", "--known", known])]
     {
         let summary = cases.summary(case, &command);
-        let set = &summary["known_sets"][0];
+        let set = &summary["hash_sets"][0];
         assert_eq!((set["digest_hits"].as_u64(), set["items"].as_u64()), (Some(1), Some(1)), "{case}");
         // A set whose reader has set such digests aside already has none of them.
         let set_aside = set["trivial_items"].as_u64().unwrap();
@@ -220,52 +220,52 @@ fn the_digest_of_the_empty_file_is_no_hit() {
     assert_eq!((text(&rows[0], "path"), text(&rows[0], "category")), ("IMG_1.jpg", "child_abuse"));
 }
 
-/// Codes that differ from `code` in `bits` of its first words.
-fn moved(code: Code, bits: u64) -> Code {
-    Code([code.0[0] ^ bits, code.0[1], code.0[2], code.0[3]])
+/// Hashes that differ from `hash` in `bits` of its first words.
+fn moved(hash: PdqHash, bits: u64) -> PdqHash {
+    PdqHash([hash.0[0] ^ bits, hash.0[1], hash.0[2], hash.0[3]])
 }
 
-fn random_code(random: &mut StdRng) -> Code {
-    Code(random.random())
+fn random_hash(random: &mut StdRng) -> PdqHash {
+    PdqHash(random.random())
 }
 
-fn list_of_codes(path: &Path, records: &[(Code, &str)]) {
+fn list_of_hashes(path: &Path, records: &[(PdqHash, &str)]) {
     let mut rows = csv::Writer::from_path(path).unwrap();
     rows.write_record(["pdq", "quality", "sha256", "category"]).unwrap();
-    for (number, (code, category)) in records.iter().enumerate() {
+    for (number, (hash, category)) in records.iter().enumerate() {
         let digest = hex(&sha256_of(&(number as u64 + 1).to_le_bytes()));
-        rows.write_record([&code.to_string(), "100", &digest, *category]).unwrap();
+        rows.write_record([&hash.to_string(), "100", &digest, *category]).unwrap();
     }
     rows.flush().unwrap();
 }
 
-/// Records of one set with equal codes are one hit with a list, and what they say is all there.
+/// Records of one set with equal hashes are one hit with a list, and what they say is all there.
 #[test]
-fn records_with_equal_codes_are_one_perceptual_hit() {
+fn records_with_equal_hashes_are_one_perceptual_hit() {
     let cases = Cases::new();
     let mut random = StdRng::seed_from_u64(1);
-    let code = random_code(&mut random);
-    let turned = |code: Code, random: &mut StdRng| {
-        std::array::from_fn(|turn| if turn == 0 { code } else { random_code(random) })
+    let hash = random_hash(&mut random);
+    let turned = |hash: PdqHash, random: &mut StdRng| {
+        std::array::from_fn(|turn| if turn == 0 { hash } else { random_hash(random) })
     };
     let contents = [
-        picture(1, turned(code, &mut random), 90),
-        picture(2, turned(moved(code, 7), &mut random), 90),
+        picture(1, turned(hash, &mut random), 90),
+        picture(2, turned(moved(hash, 7), &mut random), 90),
         // Its bytes are those of the first record.
         {
-            let mut known = picture(3, turned(code, &mut random), 90);
+            let mut known = picture(3, turned(hash, &mut random), 90);
             known.digests.sha256 = sha256_of(&1_u64.to_le_bytes());
             known
         },
     ];
     make_case(&cases.path("case"), "1", &contents);
     let list = cases.path("list.csv");
-    let mut records = vec![(code, "harmless"); 40];
+    let mut records = vec![(hash, "harmless"); 40];
     records[30].1 = "abuse";
-    records.push((moved(code, 1 << 40), "near"));
-    list_of_codes(&list, &records);
+    records.push((moved(hash, 1 << 40), "near"));
+    list_of_hashes(&list, &records);
     let summary = cases.summary("case", &["match", "--known", list.to_str().unwrap()]);
-    let set = &summary["known_sets"][0];
+    let set = &summary["hash_sets"][0];
     assert_eq!((set["digest_hits"].as_u64(), set["perceptual_hits"].as_u64()), (Some(1), Some(6)));
     let rows = cases.rows("case", "hits");
     let said: Vec<(&str, u64, u64, u64, &str)> = rows
@@ -273,7 +273,7 @@ fn records_with_equal_codes_are_one_perceptual_hit() {
         .map(|row| {
             let number = |field: &str| row[field].as_u64().unwrap();
             (
-                text(row, "verdict"),
+                text(row, "confirmation"),
                 number("record"),
                 number("records"),
                 number("distance"),
@@ -288,7 +288,7 @@ fn records_with_equal_codes_are_one_perceptual_hit() {
             ("pixels", 41, 1, 1, "near"),
             ("pixels", 1, 40, 3, "harmless; abuse"),
             ("pixels", 41, 1, 4, "near"),
-            // The record that has its bytes is the hit by digest; the others with its code are near.
+            // The record that has its bytes is the hit by digest; the others with its hash are near.
             ("digest", 1, 1, 0, "harmless"),
             ("pixels", 2, 40, 0, "harmless; abuse"),
             ("pixels", 41, 1, 1, "near"),
@@ -299,7 +299,7 @@ fn records_with_equal_codes_are_one_perceptual_hit() {
     let connection = Connection::open(cases.path("case").join("case.sqlite")).unwrap();
     let (rows, distinct): (i64, i64) = connection
         .query_row(
-            "SELECT count(*), count(DISTINCT content || ' ' || known_set || ' ' || record) FROM hit_record",
+            "SELECT count(*), count(DISTINCT content || ' ' || hash_set || ' ' || record) FROM hit_record",
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
@@ -307,24 +307,24 @@ fn records_with_equal_codes_are_one_perceptual_hit() {
     assert_eq!((rows, distinct), (3 * 18, 3 * 18));
 }
 
-/// Of more near codes than are listed the nearest are, and the others are counted, whatever the memory.
+/// Of more near hashes than are listed the nearest are, and the others are counted, whatever the memory.
 #[test]
 fn saturated_contents_list_the_nearest_and_count_the_others() {
     let cases = Cases::new();
     let mut random = StdRng::seed_from_u64(2);
-    let code = random_code(&mut random);
+    let hash = random_hash(&mut random);
     let contents: Vec<_> = (0..200)
-        .map(|number| picture(number, std::array::from_fn(|_| moved(code, number % 50)), 90))
+        .map(|number| picture(number, std::array::from_fn(|_| moved(hash, number % 50)), 90))
         .collect();
-    let records: Vec<(Code, &str)> = (0..1500).map(|number| (moved(code, number << 6), "")).collect();
+    let records: Vec<(PdqHash, &str)> = (0..1500).map(|number| (moved(hash, number << 6), "")).collect();
     let list = cases.path("list.csv");
-    list_of_codes(&list, &records);
+    list_of_hashes(&list, &records);
     let mut exports = std::collections::BTreeSet::new();
     for (case, memory) in [("small", "64MiB"), ("large", "2GiB")] {
         make_case(&cases.path(case), "1", &contents);
         let summary =
             cases.summary(case, &["match", "--known", list.to_str().unwrap(), "--max-memory", memory]);
-        let set = &summary["known_sets"][0];
+        let set = &summary["hash_sets"][0];
         let number = |field: &str| set[field].as_u64().unwrap();
         assert_eq!(number("perceptual_hits"), 200_000);
         assert_eq!((number("saturated_items"), number("unlisted_hits")), (200, 200 * 500));
@@ -341,7 +341,7 @@ fn saturated_contents_list_the_nearest_and_count_the_others() {
     for (most, listed) in [("7", 7), ("1000", 1000)] {
         let known = ["match", "--known", list.to_str().unwrap(), "--max-hits-per-item", most];
         let summary = cases.summary("large", &known);
-        let set = &summary["known_sets"][0];
+        let set = &summary["hash_sets"][0];
         assert_eq!(
             (&set["perceptual_hits"], &set["unlisted_hits"]),
             (&json!(200 * listed), &json!(200 * (1500 - listed)))
@@ -359,7 +359,7 @@ fn saturated_contents_list_the_nearest_and_count_the_others() {
         .unwrap()
         .collect::<Result<_, _>>()
         .unwrap();
-    let own = contents[0].hash.unwrap().0.codes[0];
+    let own = contents[0].hash.unwrap().0.hashes[0];
     let mut expected: Vec<(u64, u32)> =
         (0..1500).map(|number| (number, own.distance(records[number as usize].0))).collect();
     expected.sort_unstable_by_key(|&(record, distance)| (distance, record));
@@ -368,7 +368,7 @@ fn saturated_contents_list_the_nearest_and_count_the_others() {
     assert_eq!(found, expected);
 }
 
-/// Candidates that were decoded for a batch that has more hits than there is room for are judged in smaller ones, and counted all the
+/// Candidates that were decoded for a batch that has more hits than there is room for are settled in smaller ones, and counted all the
 /// same.
 #[test]
 fn verdicts_of_a_batch_that_is_cut_for_memory_are_counted() {
@@ -382,13 +382,13 @@ fn verdicts_of_a_batch_that_is_cut_for_memory_are_counted() {
         scene.write_with_encoder(encoder).unwrap();
     }
     let seized = seized.to_str().unwrap();
-    let code: Code =
+    let hash: PdqHash =
         expect(0, &run(["hash", "--quiet", "--decode", "pixels", seized]))[..64].parse().unwrap();
-    let records: Vec<(Code, &str)> = (0..1500).map(|number| (moved(code, number << 6), "")).collect();
+    let records: Vec<(PdqHash, &str)> = (0..1500).map(|number| (moved(hash, number << 6), "")).collect();
     let list = cases.path("list.csv");
-    list_of_codes(&list, &records);
+    list_of_hashes(&list, &records);
     let contents: Vec<_> = (0..200)
-        .map(|number| picture(number, std::array::from_fn(|_| moved(code, number % 50)), 90))
+        .map(|number| picture(number, std::array::from_fn(|_| moved(hash, number % 50)), 90))
         .collect();
     let mut counts = Vec::new();
     for (case, memory) in [("small", "64MiB"), ("large", "2GiB")] {
@@ -397,7 +397,7 @@ fn verdicts_of_a_batch_that_is_cut_for_memory_are_counted() {
         let summary =
             cases.summary(case, &["match", "--known", list.to_str().unwrap(), "--max-memory", memory]);
         let count = |field: &str| summary["run"][field].as_u64().unwrap();
-        counts.push((count("confirmed"), count("refuted"), count("unjudged")));
+        counts.push((count("confirmed"), count("refuted"), count("unverified")));
     }
     assert_eq!(counts, [(5, 0, 0), (5, 0, 0)]);
 }

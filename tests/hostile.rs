@@ -25,7 +25,7 @@ fn examine(bytes: &[u8]) -> Result<String, Outcome> {
     }
     let picture = decode::coefficients(bytes, &probe)
         .or_else(|_| decode::pixels(bytes, &probe, Geometry::Full, &LIMITS));
-    picture.map(|picture| picture.hash.codes[0].to_string()).map_err(|failure| failure.outcome)
+    picture.map(|picture| picture.hash.hashes[0].to_string()).map_err(|failure| failure.outcome)
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn field_files_did_not_get_worse() {
         let bytes = fs::read(folder.join(name)).unwrap();
         let probe = decode::probe(&bytes, Geometry::Full, &LIMITS);
         let picture = decode::pixels(&bytes, &probe, Geometry::Full, &LIMITS).unwrap();
-        assert_eq!(picture.hash.codes[0].to_string(), hash, "{name}");
+        assert_eq!(picture.hash.hashes[0].to_string(), hash, "{name}");
         assert!(examine(&bytes).is_ok(), "{name}");
     }
     // Its sampling of three is beyond the pixel decoder.

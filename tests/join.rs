@@ -1,4 +1,4 @@
-//! Joins of lists of codes against brute force and faiss, on every path.
+//! Joins of lists of hashes against brute force and faiss, on every path.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,24 +19,24 @@ use tamis::matching::popcount::InstructionSet;
 use tamis::matching::{
     Backend, Join, JoinControl, JoinError, JoinMethod, JoinSettings, Pair, range_search, self_join,
 };
-use tamis::pdq::{Code, Orientation, hash_tile};
+use tamis::pdq::{Orientation, PdqHash, hash_tile};
 
 const FAISS: &str = "
 import sys, numpy, faiss
-count, needles, radius = map(int, sys.argv[1:])
+count, queries, radius = map(int, sys.argv[1:])
 read = lambda n: numpy.frombuffer(sys.stdin.buffer.read(n * 32), dtype=numpy.uint8).reshape(n, 32)
 index = faiss.IndexBinaryFlat(256)
 index.add(read(count))
 # faiss leaves the radius itself out.
-limits, distances, found = index.range_search(read(needles), radius + 1)
-for needle in range(needles):
-    for at in range(limits[needle], limits[needle + 1]):
-        print(needle, found[at], int(distances[at]))
+limits, distances, found = index.range_search(read(queries), radius + 1)
+for query in range(queries):
+    for at in range(limits[query], limits[query + 1]):
+        print(query, found[at], int(distances[at]))
 ";
 
 fn pairs(join: &Join<'_>) -> Vec<Pair> {
     let (items, report) = support::collect(join);
-    let pair = |left: u32, hit: &Hit| Pair { needle: left, haystack: hit.right, distance: hit.distance };
+    let pair = |left: u32, hit: &Hit| Pair { query: left, haystack: hit.right, distance: hit.distance };
     let pairs: Vec<Pair> =
         items.iter().flat_map(|item| item.hits.iter().map(|hit| pair(item.left, hit))).collect();
     assert_eq!((report.hits, report.more), (pairs.len() as u64, 0));
@@ -67,13 +67,13 @@ fn every_way_is_brute_force() {
         (5, 100, 200, 140),
         (6, 1, 1, 256),
     ] {
-        let left = support::clustered_codes(seed, left);
+        let left = support::clustered_hashes(seed, left);
         // Some of the left ones as they are, and some twice.
-        let mut right = [&support::clustered_codes(seed, right)[..], &left[left.len() / 2..]].concat();
+        let mut right = [&support::clustered_hashes(seed, right)[..], &left[left.len() / 2..]].concat();
         right.extend_from_within(..right.len() / 3);
-        right.extend([Code([0; 4]); 3]);
+        right.extend([PdqHash([0; 4]); 3]);
         let expected = brute_force(&left, &right, radius, |_| 0);
-        let with_itself = brute_force(&right, &right, radius, |needle| needle + 1);
+        let with_itself = brute_force(&right, &right, radius, |query| query + 1);
         for settings in every_way(radius) {
             assert_eq!(pairs(&Join::new(&left, &right, settings)), expected, "{settings:?}");
             assert_eq!(pairs(&Join::with_itself(&right, settings)), with_itself, "{settings:?}");
@@ -93,28 +93,28 @@ fn every_way_is_brute_force() {
 
 #[test]
 fn empty_sides_have_no_pairs() {
-    let codes = support::clustered_codes(1, 10);
+    let hashes = support::clustered_hashes(1, 10);
     for settings in every_way(31) {
-        assert_eq!(pairs(&Join::new(&[], &codes, settings)), []);
-        assert_eq!(pairs(&Join::new(&codes, &[], settings)), []);
-        assert_eq!(pairs(&Join::with_itself(&codes[..1], settings)), []);
+        assert_eq!(pairs(&Join::new(&[], &hashes, settings)), []);
+        assert_eq!(pairs(&Join::new(&hashes, &[], settings)), []);
+        assert_eq!(pairs(&Join::with_itself(&hashes[..1], settings)), []);
         assert_eq!(pairs(&Join::with_itself(&[], settings)), []);
     }
 }
 
 /// Items in all orientations: pictures, some of them turned or noisy copies of others.
-fn oriented(count: u64) -> Vec<[Code; 8]> {
+fn oriented(count: u64) -> Vec<[PdqHash; 8]> {
     let mut random = StdRng::seed_from_u64(9);
     (0..count)
         .map(|number| {
-            let mut codes = hash_tile(&support::tile(number % (count / 3))).codes;
+            let mut hashes = hash_tile(&support::tile(number % (count / 3))).hashes;
             let turn = random.random_range(0..8);
-            codes.rotate_left(turn);
-            for code in &mut codes {
+            hashes.rotate_left(turn);
+            for hash in &mut hashes {
                 (0..random.random_range(0..8))
-                    .for_each(|_| code.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64));
+                    .for_each(|_| hash.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64));
             }
-            codes
+            hashes
         })
         .collect()
 }
@@ -127,7 +127,7 @@ fn least(of: impl Iterator<Item = (u32, Orientation)>, radius: u32) -> Option<(u
 #[test]
 fn orientations_give_one_hit_a_pair() {
     let items = oriented(150);
-    let originals: Vec<Code> = items.iter().map(|codes| codes[0]).collect();
+    let originals: Vec<PdqHash> = items.iter().map(|hashes| hashes[0]).collect();
     let radius = 31;
     // The right picture, turned, is the left one; or the left one turned by the inverse is the right one.
     let left_turned = |left: usize, right: usize| {
@@ -165,11 +165,11 @@ fn orientations_give_one_hit_a_pair() {
     assert_ne!(found(&Join::with_itself(&originals, JoinSettings::default())), expected_itself);
 }
 
-fn complement(code: Code) -> Code {
-    Code(code.0.map(|word| !word))
+fn complement(hash: PdqHash) -> PdqHash {
+    PdqHash(hash.0.map(|word| !word))
 }
 
-/// What `--negatives` rests on: that the code of a negative is the complement, but for coefficients that are the median themselves.
+/// What `--negatives` rests on: that the hash of a negative is the complement, but for coefficients that are the median themselves.
 #[test]
 fn a_negative_has_the_complement() {
     let mut far = 0;
@@ -178,43 +178,44 @@ fn a_negative_has_the_complement() {
         let luma = |pixel: &image::Rgb<u8>| u32::from(pixel.0[1]) << 16;
         let mut tile = support::tile(0);
         tile.0.iter_mut().zip(scene.pixels()).for_each(|(sample, pixel)| *sample = luma(pixel));
-        let code = hash_tile(&tile).codes[0];
+        let hash = hash_tile(&tile).hashes[0];
         tile.0.iter_mut().for_each(|sample| *sample = (255 << 16) - *sample);
-        let negative = hash_tile(&tile).codes[0];
-        assert!(negative.distance(complement(code)) <= 4, "scene {number}");
-        far += u32::from(negative.distance(code) > 240);
+        let negative = hash_tile(&tile).hashes[0];
+        assert!(negative.distance(complement(hash)) <= 4, "scene {number}");
+        far += u32::from(negative.distance(hash) > 240);
     }
     assert_eq!(far, 200);
 }
 
 #[test]
 fn negatives_are_found_beside_what_is_as_it_was() {
-    let mut right = support::clustered_codes(6, 500);
-    let mut left: Vec<Code> = right[100..400].to_vec();
+    let mut right = support::clustered_hashes(6, 500);
+    let mut left: Vec<PdqHash> = right[100..400].to_vec();
     let mut random = StdRng::seed_from_u64(8);
-    for code in left.iter_mut().skip(50) {
-        *code = if random.random_bool(0.5) { complement(*code) } else { *code };
+    for hash in left.iter_mut().skip(50) {
+        *hash = if random.random_bool(0.5) { complement(*hash) } else { *hash };
         (0..random.random_range(0..40))
-            .for_each(|_| code.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64));
+            .for_each(|_| hash.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64));
     }
     // Within 128 of its own complement both ways qualify.
-    right.extend([Code([!0, !0, 0, 0]), Code([!0, 0, 0, !0])]);
+    right.extend([PdqHash([!0, !0, 0, 0]), PdqHash([!0, 0, 0, !0])]);
     let (all, turned) = (right.clone(), oriented(60));
-    let originals: Vec<Code> = turned.iter().map(|codes| codes[0]).collect();
+    let originals: Vec<PdqHash> = turned.iter().map(|hashes| hashes[0]).collect();
     let mut seen = 0;
     for radius in [31, 63, 130] {
-        let expected = |left: &[Code], right: &[Code], itself: bool| -> BTreeMap<(u32, u32), (u32, bool)> {
-            let mut pairs = BTreeMap::new();
-            for (needle, &one) in left.iter().enumerate() {
-                for (index, &other) in right.iter().enumerate().skip(if itself { needle + 1 } else { 0 }) {
-                    let ways = [(one.distance(other), false), (complement(one).distance(other), true)];
-                    if let Some(&hit) = ways.iter().filter(|(distance, _)| *distance <= radius).min() {
-                        pairs.insert((needle as u32, index as u32), hit);
+        let expected =
+            |left: &[PdqHash], right: &[PdqHash], itself: bool| -> BTreeMap<(u32, u32), (u32, bool)> {
+                let mut pairs = BTreeMap::new();
+                for (query, &one) in left.iter().enumerate() {
+                    for (index, &other) in right.iter().enumerate().skip(if itself { query + 1 } else { 0 }) {
+                        let ways = [(one.distance(other), false), (complement(one).distance(other), true)];
+                        if let Some(&hit) = ways.iter().filter(|(distance, _)| *distance <= radius).min() {
+                            pairs.insert((query as u32, index as u32), hit);
+                        }
                     }
                 }
-            }
-            pairs
-        };
+                pairs
+            };
         let found = |join: Join<'_>| -> BTreeMap<(u32, u32), (u32, bool)> {
             let (found, _) = support::collect(&join.with_negatives());
             let hits = found.iter().flat_map(|item| item.hits.iter().map(|hit| (item.left, hit)));
@@ -224,9 +225,9 @@ fn negatives_are_found_beside_what_is_as_it_was() {
         seen += to_right.values().filter(|(_, negative)| *negative).count();
         // With orientations: every way of the left picture, as it is and as its negative.
         let mut of_turned = BTreeMap::new();
-        for (left, codes) in turned.iter().enumerate() {
+        for (left, hashes) in turned.iter().enumerate() {
             for (right, &other) in originals.iter().enumerate() {
-                let ways = codes
+                let ways = hashes
                     .iter()
                     .flat_map(|&one| [(one.distance(other), false), (complement(one).distance(other), true)]);
                 if let Some(hit) = ways.filter(|(distance, _)| *distance <= radius).min() {
@@ -255,9 +256,9 @@ fn negatives_are_found_beside_what_is_as_it_was() {
 type Listed = (u32, Vec<(u32, u32)>, u64);
 
 /// What is left out of an item's hits is counted, and what is kept are the nearest.
-/// (distance, number) of what a needle is near to.
-fn hits_of(pairs: &[Pair], needle: u32) -> Vec<(u32, u32)> {
-    let pairs = pairs.iter().filter(|pair| pair.needle == needle);
+/// (distance, number) of what a query is near to.
+fn hits_of(pairs: &[Pair], query: u32) -> Vec<(u32, u32)> {
+    let pairs = pairs.iter().filter(|pair| pair.query == query);
     pairs.map(|pair| (pair.distance, pair.haystack)).collect()
 }
 
@@ -272,12 +273,12 @@ fn nearest(mut hits: Vec<(u32, u32)>, most: usize) -> (Vec<(u32, u32)>, u64) {
 
 #[test]
 fn the_nearest_are_kept_and_the_others_counted() {
-    let mut codes = support::clustered_codes(3, 600);
-    codes.extend_from_within(..200);
-    let all = brute_force(&codes, &codes, 40, |needle| needle + 1);
+    let mut hashes = support::clustered_hashes(3, 600);
+    hashes.extend_from_within(..200);
+    let all = brute_force(&hashes, &hashes, 40, |query| query + 1);
     for most in [0, 1, 3, 50, 10_000] {
         let mut expected: Vec<Listed> = Vec::new();
-        for left in 0..codes.len() as u32 {
+        for left in 0..hashes.len() as u32 {
             let (hits, more) = nearest(hits_of(&all, left), most);
             if hits.len() as u64 + more > 0 {
                 expected.push((left, hits, more));
@@ -285,7 +286,7 @@ fn the_nearest_are_kept_and_the_others_counted() {
         }
         for settings in every_way(40) {
             let settings = JoinSettings { most_hits: Some(most), ..settings };
-            let (found, report) = support::collect(&Join::with_itself(&codes, settings));
+            let (found, report) = support::collect(&Join::with_itself(&hashes, settings));
             let found: Vec<_> = found
                 .into_iter()
                 .map(|item| {
@@ -299,29 +300,29 @@ fn the_nearest_are_kept_and_the_others_counted() {
     }
 }
 
-/// The adversary's lists, small enough for brute force: equal codes, codes within three bits, codes with 200 bits in common.
+/// The adversary's lists, small enough for brute force: equal hashes, hashes within three bits, hashes with 200 bits in common.
 #[test]
 fn crowds_are_counted_to_the_last_pair() {
     let mut random = StdRng::seed_from_u64(4);
     let centre: [u64; 4] = random.random();
     let flipped = |random: &mut StdRng, bits: usize, from: usize| {
-        let mut code = Code(centre);
+        let mut hash = PdqHash(centre);
         for _ in 0..bits {
-            code.0[random.random_range(from..256) / 64] ^= 1 << random.random_range(0..64);
+            hash.0[random.random_range(from..256) / 64] ^= 1 << random.random_range(0..64);
         }
-        code
+        hash
     };
-    let lists: [Vec<Code>; 3] = [
-        vec![Code(centre); 3000],
+    let lists: [Vec<PdqHash>; 3] = [
+        vec![PdqHash(centre); 3000],
         (0..3000).map(|_| flipped(&mut random, 3, 0)).collect(),
         (0..3000).map(|_| flipped(&mut random, 28, 200)).collect(),
     ];
-    for codes in lists {
-        let expected = brute_force(&codes, &codes, 31, |needle| needle + 1);
+    for hashes in lists {
+        let expected = brute_force(&hashes, &hashes, 31, |query| query + 1);
         for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
             for memory in [1 << 30, 1 << 16] {
                 let settings = JoinSettings { method, memory, most_hits: Some(5), ..JoinSettings::default() };
-                let (found, report) = support::collect(&Join::with_itself(&codes, settings));
+                let (found, report) = support::collect(&Join::with_itself(&hashes, settings));
                 assert_eq!(report.hits + report.more, expected.len() as u64, "{settings:?}");
                 assert!(found.iter().all(|item| item.hits.len() <= 5));
                 // The nearest, and of equally near ones those with the lowest numbers.
@@ -331,7 +332,7 @@ fn crowds_are_counted_to_the_last_pair() {
                 assert_eq!((hits, found[0].more), nearest(hits_of(&expected, first), 5), "{settings:?}");
             }
             let settings = JoinSettings { method, ..JoinSettings::default() };
-            assert!(pairs(&Join::with_itself(&codes, settings)) == expected);
+            assert!(pairs(&Join::with_itself(&hashes, settings)) == expected);
         }
     }
 }
@@ -341,20 +342,20 @@ fn crowds_are_counted_to_the_last_pair() {
 fn crowds_of_many_blocks_are_counted_item_by_item() {
     let mut random = StdRng::seed_from_u64(6);
     let centre: [u64; 4] = random.random();
-    let mut near = |count: usize| -> Vec<Code> {
+    let mut near = |count: usize| -> Vec<PdqHash> {
         let mut flipped = || {
-            let mut code = Code(centre);
+            let mut hash = PdqHash(centre);
             for _ in 0..random.random_range(0..24) {
-                code.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64);
+                hash.0[random.random_range(0..4)] ^= 1 << random.random_range(0..64);
             }
-            code
+            hash
         };
         (0..count).map(|_| flipped()).collect()
     };
     let (left, right) = (near(400), near(3 * 4096 + 1));
-    let nearest_to = |needle: Code, first: usize, most: usize| {
+    let nearest_to = |query: PdqHash, first: usize, most: usize| {
         let hits = right.iter().enumerate().skip(first);
-        let hits = hits.map(|(number, code)| (code.distance(needle), number as u32));
+        let hits = hits.map(|(number, hash)| (hash.distance(query), number as u32));
         nearest(hits.filter(|hit| hit.0 <= 31).collect(), most)
     };
     for instructions in InstructionSet::available() {
@@ -386,23 +387,23 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
     }
 }
 
-/// Equal codes are one, however many there are: they are no crowd.
+/// Equal hashes are one, however many there are: they are no crowd.
 #[test]
-fn equal_codes_are_not_measured_one_by_one() {
-    let codes: Vec<Code> = (0..2100_u64).map(|number| Code([number, 0, 0, 0])).collect();
-    let many: Vec<Code> = codes.iter().flat_map(|code| [*code; 40]).collect();
-    let plan = |left: &[Code], right: &[Code]| {
+fn equal_hashes_are_not_measured_one_by_one() {
+    let hashes: Vec<PdqHash> = (0..2100_u64).map(|number| PdqHash([number, 0, 0, 0])).collect();
+    let many: Vec<PdqHash> = hashes.iter().flat_map(|hash| [*hash; 40]).collect();
+    let plan = |left: &[PdqHash], right: &[PdqHash]| {
         let settings = JoinSettings { most_hits: Some(0), ..JoinSettings::default() };
         support::collect(&Join::new(left, right, settings)).1.plan
     };
-    assert!(plan(&codes, &codes).contains("crowd"));
+    assert!(plan(&hashes, &hashes).contains("crowd"));
     assert!(!plan(&many, &many).contains("crowd"), "{}", plan(&many, &many));
 }
 
 #[test]
 fn a_join_ends_with_its_sink_and_when_it_is_told() {
-    let codes = support::clustered_codes(1, 500);
-    let join = Join::with_itself(&codes, JoinSettings::default());
+    let hashes = support::clustered_hashes(1, 500);
+    let join = Join::with_itself(&hashes, JoinSettings::default());
     let mut calls = 0;
     let ended = join.run(&JoinControl::default(), |_| {
         calls += 1;
@@ -417,11 +418,11 @@ fn a_join_ends_with_its_sink_and_when_it_is_told() {
 
 #[test]
 fn threads_do_not_show_in_the_result() {
-    let codes = support::clustered_codes(2, 20_000);
+    let hashes = support::clustered_hashes(2, 20_000);
     let with = |threads, method| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let settings = JoinSettings { method, ..JoinSettings::default() };
-        pool.install(|| support::collect(&Join::with_itself(&codes, settings)).0)
+        pool.install(|| support::collect(&Join::with_itself(&hashes, settings)).0)
     };
     let expected = with(1, JoinMethod::Flat);
     assert!(expected.len() > 5000);
@@ -432,53 +433,53 @@ fn threads_do_not_show_in_the_result() {
     }
 }
 
-/// A known set that is kept in bands answers as one that is not, at every radius up to the one it was made for and beyond.
+/// A hash set that is kept in bands answers as one that is not, at every radius up to the one it was made for and beyond.
 #[test]
 fn resident_bands_find_what_the_flat_search_finds() {
     let backend = Backend::cpu("a test");
-    let codes = support::clustered_codes(8, 200_000);
-    let needles = support::clustered_codes(8, 4096);
-    let (flat, banded) = (backend.haystack(&codes), backend.banded_haystack(&codes, 39, 1 << 30));
+    let hashes = support::clustered_hashes(8, 200_000);
+    let queries = support::clustered_hashes(8, 4096);
+    let (flat, banded) = (backend.haystack(&hashes), backend.banded_haystack(&hashes, 39, 1 << 30));
     assert!(banded.banded_bytes() > 0 && banded.banded_bytes() < 1 << 30 && flat.banded_bytes() == 0);
-    assert_eq!(backend.banded_haystack(&codes, 39, 1 << 20).banded_bytes(), 0, "there is no room");
-    assert_eq!(backend.banded_haystack(&codes[..100], 39, 1 << 30).banded_bytes(), 0, "it does not pay");
-    assert_eq!(banded.search(&needles[..100], 31), flat.search(&needles[..100], 31));
+    assert_eq!(backend.banded_haystack(&hashes, 39, 1 << 20).banded_bytes(), 0, "there is no room");
+    assert_eq!(backend.banded_haystack(&hashes[..100], 39, 1 << 30).banded_bytes(), 0, "it does not pay");
+    assert_eq!(banded.search(&queries[..100], 31), flat.search(&queries[..100], 31));
     for radius in [0, 31, 33, 34, 39, 40, 63] {
-        let expected = flat.search(&needles, radius);
-        assert_eq!(banded.search(&needles, radius), expected, "{radius}");
+        let expected = flat.search(&queries, radius);
+        assert_eq!(banded.search(&queries, radius), expected, "{radius}");
         assert_eq!(banded.search(&[], radius), []);
         // The twin that must fail.
         if let Some(farthest) =
             expected.iter().map(|pair| pair.distance).max().filter(|&distance| distance > 0)
         {
-            assert_ne!(banded.search(&needles, farthest - 1), expected);
+            assert_ne!(banded.search(&queries, farthest - 1), expected);
         }
     }
 }
 
 /// All pairs by faiss; `None` where it is not there.
-fn ask_faiss(haystack: &[Code], needles: &[Code], radius: u32) -> Option<Vec<Pair>> {
+fn ask_faiss(haystack: &[PdqHash], queries: &[PdqHash], radius: u32) -> Option<Vec<Pair>> {
     if !python::has("faiss, numpy") {
         return None;
     }
-    let sizes = [haystack.len(), needles.len(), radius as usize].map(|number| number.to_string());
+    let sizes = [haystack.len(), queries.len(), radius as usize].map(|number| number.to_string());
     let text = python::ask(FAISS, &sizes, |mut input| {
-        for code in haystack.iter().chain(needles) {
-            input.write_all(&code.to_bytes()).unwrap();
+        for hash in haystack.iter().chain(queries) {
+            input.write_all(&hash.to_bytes()).unwrap();
         }
     });
     let mut found: Vec<Pair> = text
         .lines()
         .map(|line| {
             let numbers: Vec<u32> = line.split(' ').map(|number| number.parse().unwrap()).collect();
-            Pair { needle: numbers[0], haystack: numbers[1], distance: numbers[2] }
+            Pair { query: numbers[0], haystack: numbers[1], distance: numbers[2] }
         })
         .collect();
     found.sort_unstable();
     Some(found)
 }
 
-fn shared(name: &str) -> Option<Vec<Code>> {
+fn shared(name: &str) -> Option<Vec<PdqHash>> {
     let folder = support::shared_data();
     let Ok(text) = std::fs::read_to_string(folder.join(name)) else {
         support::skip(&format!("no {name} in the shared data"));
@@ -489,22 +490,22 @@ fn shared(name: &str) -> Option<Vec<Code>> {
 
 #[test]
 fn faiss_finds_the_same() {
-    let mut cases = vec![(support::clustered_codes(7, 4000), support::clustered_codes(7, 1000))];
-    let public = ["haystack.txt", "needles.txt"].map(|name| shared(&format!("pdq/reg-test-input/{name}")));
-    if let [Some(haystack), Some(needles)] = public {
-        cases.push((haystack, needles));
+    let mut cases = vec![(support::clustered_hashes(7, 4000), support::clustered_hashes(7, 1000))];
+    let public = ["haystack.txt", "queries.txt"].map(|name| shared(&format!("pdq/reg-test-input/{name}")));
+    if let [Some(haystack), Some(queries)] = public {
+        cases.push((haystack, queries));
     }
-    for (haystack, needles) in cases {
+    for (haystack, queries) in cases {
         for radius in [31, 63] {
-            let Some(expected) = ask_faiss(&haystack, &needles, radius) else { return };
+            let Some(expected) = ask_faiss(&haystack, &queries, radius) else { return };
             assert!(expected.len() > 100, "{}", expected.len());
             for method in [JoinMethod::Flat, JoinMethod::Banded] {
                 let settings = JoinSettings { radius, method, ..JoinSettings::default() };
-                assert_eq!(pairs(&Join::new(&needles, &haystack, settings)), expected, "{method} {radius}");
+                assert_eq!(pairs(&Join::new(&queries, &haystack, settings)), expected, "{method} {radius}");
             }
             // The twin that must fail: less than the farthest pair.
             let farthest = expected.iter().map(|pair| pair.distance).max().unwrap();
-            assert_ne!(range_search(&haystack, &needles, farthest - 1), expected);
+            assert_ne!(range_search(&haystack, &queries, farthest - 1), expected);
         }
     }
 }
@@ -523,21 +524,20 @@ mod command {
         path.to_str().unwrap().to_string()
     }
 
-    fn text(codes: &[Code]) -> String {
-        codes.iter().map(|code| format!("{code}\n")).collect()
+    fn text(hashes: &[PdqHash]) -> String {
+        hashes.iter().map(|hash| format!("{hash}\n")).collect()
     }
 
     fn rows(pairs: &[Pair]) -> String {
-        let rows = pairs
-            .iter()
-            .map(|pair| format!("{},{},{},original\n", pair.needle, pair.haystack, pair.distance));
+        let rows =
+            pairs.iter().map(|pair| format!("{},{},{},original\n", pair.query, pair.haystack, pair.distance));
         format!("left,right,distance,orientation\n{}", rows.collect::<String>())
     }
 
     #[test]
     fn rows_are_all_pairs_in_order_whatever_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
-        let (left, right) = (support::clustered_codes(1, 800), support::clustered_codes(1, 900));
+        let (left, right) = (support::clustered_hashes(1, 800), support::clustered_hashes(1, 900));
         let (left_list, right_list) =
             (write(&folder, "left", &text(&left)), write(&folder, "right", &text(&right)));
         for radius in ["0", "31", "63"] {
@@ -553,9 +553,9 @@ mod command {
             }
         }
         let itself = expect(0, &run(["join", "--self", &right_list, "--quiet"]));
-        assert!(itself == rows(&brute_force(&right, &right, 31, |needle| needle + 1)));
+        assert!(itself == rows(&brute_force(&right, &right, 31, |query| query + 1)));
         // The twin that must fail.
-        assert!(itself != rows(&brute_force(&right, &right, 30, |needle| needle + 1)));
+        assert!(itself != rows(&brute_force(&right, &right, 30, |query| query + 1)));
         let json = expect(0, &run(["join", "--self", &right_list, "--format", "jsonl"]));
         let from_json: String = json
             .lines()
@@ -573,17 +573,17 @@ mod command {
         assert_eq!(format!("left,right,distance,orientation\n{from_json}"), itself);
     }
 
-    /// Numbers are those of the list's lines, whatever is set aside or no code.
+    /// Numbers are those of the list's lines, whatever is set aside or no hash.
     #[test]
     fn what_is_set_aside_keeps_its_number() {
         let folder = tempfile::tempdir().unwrap();
-        let code = Code([1, 2, 3, 4]);
-        let zero = Code([0; 4]);
+        let hash = PdqHash([1, 2, 3, 4]);
+        let zero = PdqHash([0; 4]);
         let list = write(
             &folder,
             "list",
             &format!(
-                "# geometry: full\n{code},100,a\n\n{code},49,poor\n{zero}\n# a comment\n{code}\r\n{code},50,b, c\n"
+                "# geometry: full\n{hash},100,a\n\n{hash},49,poor\n{zero}\n# a comment\n{hash}\r\n{hash},50,b, c\n"
             ),
         );
         let output = run(["join", "--self", &list]);
@@ -593,7 +593,7 @@ mod command {
         );
         assert!(
             errors(0, &output)
-                .contains("of 5 items 1 are set aside with a quality under 50 and 1 with a code")
+                .contains("of 5 items 1 are set aside with a quality under 50 and 1 with a hash")
         );
         let all = expect(
             0,
@@ -616,21 +616,21 @@ mod command {
     #[test]
     fn what_cannot_be_joined_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
-        let code = Code([7; 4]);
-        let full = write(&folder, "full", &format!("# geometry: full\n{code}\n"));
-        let other = write(&folder, "te512", &format!("# geometry: te512\n{code}\n"));
+        let hash = PdqHash([7; 4]);
+        let full = write(&folder, "full", &format!("# geometry: full\n{hash}\n"));
+        let other = write(&folder, "te512", &format!("# geometry: te512\n{hash}\n"));
         let empty = write(&folder, "empty", "");
-        let broken = write(&folder, "broken", &format!("{code}\n{}\n", "z".repeat(64)));
-        let eight = write(&folder, "eight", &format!("{code},100,original,a\n"));
-        let refuse = |code: i32, arguments: &[&str], what: &str| {
-            let told = errors(code, &run([&["join"], arguments].concat()));
+        let broken = write(&folder, "broken", &format!("{hash}\n{}\n", "z".repeat(64)));
+        let eight = write(&folder, "eight", &format!("{hash},100,original,a\n"));
+        let refuse = |hash: i32, arguments: &[&str], what: &str| {
+            let told = errors(hash, &run([&["join"], arguments].concat()));
             assert!(told.contains(what), "{arguments:?}: {told}");
         };
         refuse(1, &[&full, &other], "they cannot be compared");
-        refuse(1, &[&full, &broken], "line 2: a PDQ code: character 1 is not a hex digit");
-        refuse(1, &["--self", &eight, "--orientations"], "has 1 of 8 codes: is the list cut off?");
+        refuse(1, &[&full, &broken], "line 2: a PDQ hash: character 1 is not a hex digit");
+        refuse(1, &["--self", &eight, "--orientations"], "has 1 of 8 hashes: is the list cut off?");
         refuse(1, &["--self", &full, "--orientations"], "eight lines a picture");
-        refuse(1, &["--self", "tests/data/known.csv"], "a list of codes is expected");
+        refuse(1, &["--self", "tests/data/known.csv"], "a list of hashes is expected");
         refuse(2, &[&full], "two lists, or --self and one");
         refuse(2, &["--self", &full, &other], "--self takes one list");
         refuse(2, &["--self", &full, "--distance", "64"], "0..=63");
@@ -645,14 +645,14 @@ mod command {
     #[test]
     fn a_full_disk_is_an_error_and_ctrl_c_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let near = write(&folder, "near", &format!("{}\n", Code([7; 4])).repeat(2000));
+        let near = write(&folder, "near", &format!("{}\n", PdqHash([7; 4])).repeat(2000));
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let output = tamis().args(["join", "--self", &near]).stdout(full).output().unwrap();
         assert!(errors(1, &output).contains("No space left"));
-        // Random codes that take the flat search a minute.
+        // Random hashes that take the flat search a minute.
         let mut random = StdRng::seed_from_u64(1);
-        let codes: Vec<Code> = (0..300_000).map(|_| Code(random.random())).collect();
-        let list = write(&folder, "many", &text(&codes));
+        let hashes: Vec<PdqHash> = (0..300_000).map(|_| PdqHash(random.random())).collect();
+        let list = write(&folder, "many", &text(&hashes));
         let rows = folder.path().join("rows");
         let mut command = tamis();
         command
@@ -669,9 +669,9 @@ mod command {
     #[test]
     fn negatives_have_a_column() {
         let folder = tempfile::tempdir().unwrap();
-        let codes = support::clustered_codes(7, 20);
-        let left = write(&folder, "left", &text(&[codes[0], complement(codes[1])]));
-        let right = write(&folder, "right", &text(&codes[..2]));
+        let hashes = support::clustered_hashes(7, 20);
+        let left = write(&folder, "left", &text(&[hashes[0], complement(hashes[1])]));
+        let right = write(&folder, "right", &text(&hashes[..2]));
         let rows = expect(0, &run(["join", &left, &right, "--negatives", "--distance", "0"]));
         assert_eq!(
             rows,
@@ -695,7 +695,7 @@ mod command {
         expect(0, &tamis().args(hash).arg(&list).output().unwrap());
         let list = list.to_str().unwrap();
         let lines = fs::read_to_string(list).unwrap();
-        let items: Vec<[Code; 8]> = lines
+        let items: Vec<[PdqHash; 8]> = lines
             .lines()
             .collect::<Vec<_>>()
             .chunks(8)

@@ -14,14 +14,14 @@ use rand::prelude::*;
 use tamis::matching::ItemHits;
 use tamis::matching::join::JoinSink;
 use tamis::matching::{Join, JoinControl, JoinError, JoinReport, JoinSettings};
-use tamis::pdq::Code;
+use tamis::pdq::PdqHash;
 
 /// Distinct codes that are all near to each other.
-fn crowd(count: usize) -> Vec<Code> {
+fn crowd(count: usize) -> Vec<PdqHash> {
     let mut random = StdRng::seed_from_u64(11);
     let base: [u64; 4] = random.random();
     (0..count as u64)
-        .map(|number| Code([base[0] ^ number, base[1] ^ 1 << (number % 7), base[2], base[3]]))
+        .map(|number| PdqHash([base[0] ^ number, base[1] ^ 1 << (number % 7), base[2], base[3]]))
         .collect()
 }
 

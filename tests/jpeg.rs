@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use image::codecs::jpeg::JpegEncoder;
 use rand::prelude::*;
 use support::scene;
-use tamis::decode::{self, DecodePath, Limits, Picture, PixelsWanted, Probe, Reading};
+use tamis::decode::{self, DerivedFrom, Limits, Picture, PixelsWanted, Probe, Reading};
 use tamis::outcome::{Failure, Outcome};
-use tamis::pdq::{Code, Geometry, hash_tile};
+use tamis::pdq::{Geometry, PdqHash, hash_tile};
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 256 << 20 };
 
@@ -33,8 +33,8 @@ fn pixels(bytes: &[u8]) -> Result<Picture, Failure> {
     decode::pixels(bytes, &probe(bytes), Geometry::Full, &LIMITS)
 }
 
-fn code(picture: &Picture) -> Code {
-    hash_tile(&picture.tile).codes[0]
+fn hash(picture: &Picture) -> PdqHash {
+    hash_tile(&picture.tile).hashes[0]
 }
 
 /// Small files of every kind, by name: the seeds of the fuzz target.
@@ -64,20 +64,20 @@ fn every_kind_of_file_has_the_references_code_without_a_pixel() {
     let golden = golden();
     assert_eq!(golden.len(), seeds.len());
     for Golden { file, pdq, quality } in golden {
-        let expected: Code = pdq.parse().unwrap();
+        let expected: PdqHash = pdq.parse().unwrap();
         let read = coefficients(&seeds[&file], 64, true);
         if file == "cmyk.jpg" {
             assert_eq!(read.unwrap_err().to_string(), "four colour components");
             continue;
         }
         let picture = read.unwrap_or_else(|reason| panic!("{file}: {reason}"));
-        assert_eq!(picture.derivation.path, DecodePath::Coefficients);
-        let (hash, distance) = (hash_tile(&picture.tile), code(&picture).distance(expected));
+        assert_eq!(picture.derivation.path, DerivedFrom::Coefficients);
+        let (hashes, distance) = (hash_tile(&picture.tile), hash(&picture).distance(expected));
         assert!(distance <= 4, "{file}: {distance} bits");
         assert!(hash.quality.abs_diff(quality) <= 2, "{file}: {} {quality}", hash.quality);
         // The twin that must fail: the means alone are not enough for so small a picture.
         let coarse = coefficients(&seeds[&file], 1, false);
-        assert!(coarse.is_err() || code(&coarse.unwrap()).distance(expected) > 4, "{file}");
+        assert!(coarse.is_err() || hash(&coarse.unwrap()).distance(expected) > 4, "{file}");
     }
 }
 
@@ -86,7 +86,7 @@ fn every_kind_of_file_has_the_references_code_without_a_pixel() {
 fn pixels_of_every_kind_of_file_are_the_references() {
     let seeds = seeds();
     for Golden { file, pdq, .. } in golden() {
-        let distance = code(&pixels(&seeds[&file]).unwrap()).distance(pdq.parse().unwrap());
+        let distance = hash(&pixels(&seeds[&file]).unwrap()).distance(pdq.parse().unwrap());
         assert!(distance <= 2, "{file}: {distance} bits");
     }
 }
@@ -110,7 +110,7 @@ fn scenes_of_every_size_are_within_a_few_bits_of_their_pixels() {
         let probe = probe(&bytes);
         let picture = decode::coefficients(&bytes, &probe);
         let Ok(picture) = picture else { continue };
-        distances.push(code(&picture).distance(code(&pixels(&bytes).unwrap())));
+        distances.push(hash(&picture).distance(hash(&pixels(&bytes).unwrap())));
     }
     distances.sort_unstable();
     println!("{distances:?}");

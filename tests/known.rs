@@ -1,4 +1,4 @@
-//! Known sets: every form as its tools write it, every malformed line with its place.
+//! Hash sets: every form as its tools write it, every malformed line with its place.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,12 +14,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use sha2::{Digest, Sha256};
-use tamis::known::{KnownError, KnownSet, ListKind, ReadOptions};
-use tamis::pdq::{Code, Geometry};
+use tamis::known::{HashSet, KnownError, ListKind, ReadOptions};
+use tamis::pdq::{Geometry, PdqHash};
 use tamis::source::Digests;
 use tempfile::TempDir;
 
-const CODE: &str = "f70a83c8e821b34a229f82bfd66fd23e78882dbc504f2dbe88832da9738f2ca9";
+const HASH: &str = "f70a83c8e821b34a229f82bfd66fd23e78882dbc504f2dbe88832da9738f2ca9";
 const OTHER: &str = "200835730a0237f7641ab5732c20b1a35705f57f1860b5ff57d5bf752024b777";
 const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
 const SHA1: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
@@ -38,19 +38,19 @@ impl Lists {
         path
     }
 
-    fn read(&self, content: impl AsRef<[u8]>) -> Result<KnownSet, KnownError> {
-        KnownSet::read(&self.file(content), &options())
+    fn read(&self, content: impl AsRef<[u8]>) -> Result<HashSet, KnownError> {
+        HashSet::read(&self.file(content), &options())
     }
 
     /// The error's text without the path.
     fn error(&self, content: impl AsRef<[u8]>) -> String {
         let text = self.read(content).unwrap_err().to_string();
-        text.replace(&format!("known set {}", self.0.path().join("set.txt").display()), "SET")
+        text.replace(&format!("hash set {}", self.0.path().join("set.txt").display()), "SET")
     }
 }
 
 /// The columns of a record.
-fn columns(set: &KnownSet, record: u32) -> Vec<(&'static str, &'static str)> {
+fn columns(set: &HashSet, record: u32) -> Vec<(&'static str, &'static str)> {
     let details = set.details(record).unwrap();
     assert_eq!((details.facts, details.fields), (None, None), "a list has no facts");
     details.columns.into_iter().map(|(name, value)| (&*name.leak(), &*value.leak())).collect()
@@ -67,32 +67,32 @@ fn abc() -> Digests {
 }
 
 #[test]
-fn lists_of_codes() {
+fn lists_of_hashes() {
     let lists = Lists::new();
     let set = lists
         .read(format!(
-            "# from the lab\n{CODE}\n\n{OTHER},77\n{CODE},100,a, b and \"c\"\r\n{OTHER},,no quality\n"
+            "# from the lab\n{HASH}\n\n{OTHER},77\n{HASH},100,a, b and \"c\"\r\n{OTHER},,no quality\n"
         ))
         .unwrap();
-    let codes: Vec<(u32, Code, Option<u8>)> =
-        set.codes().iter().map(|known| (known.record, known.code, known.quality)).collect();
-    let (code, other) = (CODE.parse().unwrap(), OTHER.parse().unwrap());
-    assert_eq!(codes, [(0, code, None), (1, other, Some(77)), (2, code, Some(100)), (3, other, None)]);
+    let hashes: Vec<(u32, PdqHash, Option<u8>)> =
+        set.hashes().iter().map(|known| (known.record, known.hash, known.quality)).collect();
+    let (hash, other) = (HASH.parse().unwrap(), OTHER.parse().unwrap());
+    assert_eq!(hashes, [(0, hash, None), (1, other, Some(77)), (2, hash, Some(100)), (3, other, None)]);
     assert_eq!(columns(&set, 0), []);
     assert_eq!(columns(&set, 2), [("name", "a, b and \"c\"")]);
-    assert_eq!(set.counts().codes_without_quality, 2);
+    assert_eq!(set.counts().hashes_without_quality, 2);
     assert_eq!(set.geometry(), Geometry::Full);
     assert_eq!(set.name(), "set");
 }
 
 #[test]
-fn low_quality_and_zero_codes_are_set_aside_and_counted() {
+fn low_quality_and_zero_hashes_are_set_aside_and_counted() {
     let set =
-        Lists::new().read(format!("{CODE},49\n{OTHER},50\n{},100\n{},0\n", "0".repeat(64), "0".repeat(64)));
+        Lists::new().read(format!("{HASH},49\n{OTHER},50\n{},100\n{},0\n", "0".repeat(64), "0".repeat(64)));
     let set = set.unwrap();
-    assert_eq!(set.codes().len(), 1);
+    assert_eq!(set.hashes().len(), 1);
     let counts = set.counts();
-    assert_eq!((counts.records, counts.codes, counts.low_quality, counts.zero_codes), (4, 1, 1, 2));
+    assert_eq!((counts.records, counts.hashes, counts.low_quality, counts.null_hashes), (4, 1, 1, 2));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn tables_keep_their_free_columns() {
     let lists = Lists::new();
     let table = format!(
         "\u{feff}Name,PDQ,Quality,md5,SHA-1,sha256,Series,Name\r\n\
-         \"one, two\",{CODE},90,{MD5},{SHA1},{SHA256},A,again\r\n\
+         \"one, two\",{HASH},90,{MD5},{SHA1},{SHA256},A,again\r\n\
          three,,,{},,,,\r\n",
         MD5.to_uppercase()
     );
@@ -111,7 +111,7 @@ fn tables_keep_their_free_columns() {
     let shown: Vec<_> =
         found.iter().map(|found| (found.record, found.md5, found.sha1, found.sha256)).collect();
     assert_eq!(shown, [(0, true, true, true), (1, true, false, false)]);
-    assert_eq!(set.codes().len(), 1);
+    assert_eq!(set.hashes().len(), 1);
     assert_eq!(set.counts().with_digests, 2);
 }
 
@@ -137,7 +137,7 @@ fn checksum_lists_as_the_tools_write_them() {
         assert!(output.status.success(), "{command}");
         let set = lists.read(&output.stdout).unwrap_or_else(|error| panic!("{command}: {error}"));
         assert_eq!(set.find_digests(&abc()).len(), 5, "{command}");
-        assert_eq!(set.counts().codes, 0);
+        assert_eq!(set.counts().hashes, 0);
         let names: Vec<&str> = (0..5).map(|record| columns(&set, record)[0].1).collect();
         if arguments != "--tag" {
             assert_eq!(
@@ -155,17 +155,17 @@ fn malformed_lines_are_refused_with_their_place() {
     let skip = " (--skip-bad-lines counts such lines instead)";
     for (content, expected) in [
         (
-            format!("{CODE},90\n{MD5}\n"),
+            format!("{HASH},90\n{MD5}\n"),
             format!(
                 "SET, line 2: 32 hex digits are not a PDQ hash; MD5s belong in a list of their own{skip}"
             ),
         ),
         (
-            format!("{CODE},\n\n# comment\n{}g\n", &CODE[1..]),
-            format!("SET, line 4: a PDQ code: character 64 is not a hex digit{skip}"),
+            format!("{HASH},\n\n# comment\n{}g\n", &HASH[1..]),
+            format!("SET, line 4: a PDQ hash: character 64 is not a hex digit{skip}"),
         ),
         (
-            format!("{CODE},101\n"),
+            format!("{HASH},101\n"),
             format!("SET, line 1: the quality `101` is no whole number from 0 to 100{skip}"),
         ),
         (
@@ -177,12 +177,12 @@ fn malformed_lines_are_refused_with_their_place() {
             format!("SET, line 2: a SHA-256 has 64 hex digits, this has 32 characters: is it an MD5?{skip}"),
         ),
         (
-            format!("{MD5}  a\n{CODE}0  b\n"),
+            format!("{MD5}  a\n{HASH}0  b\n"),
             format!("SET, line 2: a digest has 32, 40 or 64 hex digits, this has 65 characters{skip}"),
         ),
         (
             "a word\n".into(),
-            format!("SET, line 1: a PDQ code has 64 hex digits, this has 6 characters{skip}"),
+            format!("SET, line 1: a PDQ hash has 64 hex digits, this has 6 characters{skip}"),
         ),
     ] {
         assert_eq!(lists.error(content), expected);
@@ -195,10 +195,10 @@ fn no_quote_swallows_a_record() {
     let lists = Lists::new();
     let count = |content: &str| {
         let set =
-            KnownSet::read(&lists.file(content), &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
+            HashSet::read(&lists.file(content), &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
         (set.counts().records, set.counts().bad_lines)
     };
-    let row = |name: &str| format!("{CODE},{name}\n");
+    let row = |name: &str| format!("{HASH},{name}\n");
     let skip = " (--skip-bad-lines counts such lines instead)";
     for (names, (records, bad_lines), line) in [
         (&["\"12 inch", "b", "c\"", "d"][..], (3, 1), 2),
@@ -220,13 +220,13 @@ fn no_quote_swallows_a_record() {
     let odd = lists.read(format!("pdq,name\n{}{}", row("\"b\" or \"c\""), row("d"))).unwrap();
     assert_eq!((odd.counts().records, odd.counts().odd_fields), (2, 1));
     assert_eq!(columns(&odd, 0), [("name", "b\" or \"c")]);
-    assert!(lists.error(format!("pdq,name\n{CODE},\"b\",\"c\"\n")).contains("3 fields"));
+    assert!(lists.error(format!("pdq,name\n{HASH},\"b\",\"c\"\n")).contains("3 fields"));
     // Carriage returns alone end no line here, and must hide none.
-    assert!(lists.error(format!("pdq,name\r{CODE},a\r")).contains("carriage returns alone"));
-    assert!(lists.error(format!("{CODE},90,a\r{CODE},90,b\n")).contains("carriage return within the line"));
-    let endless = format!("pdq,name\n{CODE},\"{}", "a".repeat(2 << 20));
+    assert!(lists.error(format!("pdq,name\r{HASH},a\r")).contains("carriage returns alone"));
+    assert!(lists.error(format!("{HASH},90,a\r{HASH},90,b\n")).contains("carriage return within the line"));
+    let endless = format!("pdq,name\n{HASH},\"{}", "a".repeat(2 << 20));
     assert!(lists.error(endless).contains("longer than 1048576 bytes"));
-    assert!(lists.error(format!("pdq,PDQ\n{CODE},{OTHER}\n")).contains("names `PDQ` twice"));
+    assert!(lists.error(format!("pdq,PDQ\n{HASH},{OTHER}\n")).contains("names `PDQ` twice"));
 }
 
 #[test]
@@ -234,12 +234,12 @@ fn what_is_wrong_with_a_header_is_said() {
     let lists = Lists::new();
     for (content, expected) in [
         (
-            format!("name,hash\na,{CODE}\n"),
+            format!("name,hash\na,{HASH}\n"),
             "no column is named pdq, md5, sha1 or sha256 (the columns: name, hash)",
         ),
-        (format!("pdq;quality\n{CODE};50\n"), "separated by semicolons: save it with commas"),
+        (format!("pdq;quality\n{HASH};50\n"), "separated by semicolons: save it with commas"),
         (format!("\"md5\"\t\"name\"\n{MD5}\ta\n"), "separated by tabs"),
-        (format!("{CODE};50;a\n"), "separated by semicolons"),
+        (format!("{HASH};50;a\n"), "separated by semicolons"),
         ("{\"pdq\":\"00\"}\n".into(), "this is JSON"),
     ] {
         let error = lists.error(&content);
@@ -254,38 +254,38 @@ fn what_is_wrong_with_a_header_is_said() {
 fn a_list_of_digits_alone_is_what_it_is_or_is_refused() {
     let lists = Lists::new();
     let with = |list| ReadOptions { list, ..options() };
-    let counts = |set: KnownSet| (set.counts().records, set.counts().codes, set.counts().with_digests);
+    let counts = |set: HashSet| (set.counts().records, set.counts().hashes, set.counts().with_digests);
     for digest in [MD5, SHA1] {
         let upper = digest.to_uppercase();
         let path = lists.file(format!("\u{feff}# ours\r\n{upper}  \r\n\n  {digest}\t\n"));
-        let set = KnownSet::read(&path, &with(None)).unwrap();
+        let set = HashSet::read(&path, &with(None)).unwrap();
         assert_eq!(set.find_digests(&abc()).len(), 2, "{digest}");
         assert_eq!(counts(set), (2, 0, 2));
     }
     let path = lists.file(format!("{SHA256}\n{}\n", SHA256.to_uppercase()));
-    let error = KnownSet::read(&path, &with(None)).unwrap_err().to_string();
+    let error = HashSet::read(&path, &with(None)).unwrap_err().to_string();
     for part in ["64 hex digits", "--list sha256", "--list pdq", "a first line `sha256` or `pdq`"] {
         assert!(error.contains(part), "{error}");
     }
-    let set = KnownSet::read(&path, &with(Some(ListKind::Sha256))).unwrap();
+    let set = HashSet::read(&path, &with(Some(ListKind::Sha256))).unwrap();
     assert_eq!(set.find_digests(&abc()).len(), 2);
     assert_eq!(counts(set), (2, 0, 2));
-    assert_eq!(counts(KnownSet::read(&path, &with(Some(ListKind::Pdq))).unwrap()), (2, 2, 0));
+    assert_eq!(counts(HashSet::read(&path, &with(Some(ListKind::Pdq))).unwrap()), (2, 2, 0));
     for list in [ListKind::Md5, ListKind::Sha1] {
-        let error = KnownSet::read(&path, &with(Some(list))).unwrap_err().to_string();
+        let error = HashSet::read(&path, &with(Some(list))).unwrap_err().to_string();
         assert!(error.contains(&format!("--list {} was given", list.name())), "{error}");
     }
     // What says itself what it is needs no option and heeds none: a header, a quality or a name, a geometry.
     for said in
-        [format!("pdq\n{CODE}\n"), format!("{CODE}\n{OTHER},50\n"), format!("# geometry: full\n{CODE}\n")]
+        [format!("pdq\n{HASH}\n"), format!("{HASH}\n{OTHER},50\n"), format!("# geometry: full\n{HASH}\n")]
     {
         for list in [None, Some(ListKind::Pdq)] {
-            let set = KnownSet::read(&lists.file(&said), &with(list)).unwrap();
-            assert!(set.counts().codes > 0 && set.counts().with_digests == 0, "{said}");
+            let set = HashSet::read(&lists.file(&said), &with(list)).unwrap();
+            assert!(set.counts().hashes > 0 && set.counts().with_digests == 0, "{said}");
         }
     }
     let said = lists.file(format!("sha256\n{SHA256}\n"));
-    assert_eq!(counts(KnownSet::read(&said, &with(Some(ListKind::Pdq))).unwrap()), (1, 0, 1));
+    assert_eq!(counts(HashSet::read(&said, &with(Some(ListKind::Pdq))).unwrap()), (1, 0, 1));
     // Lengths are not mixed, and a malformed first line does not hide what the rest is.
     let error = lists.error(format!("{MD5}\n{SHA1}\n"));
     assert!(
@@ -293,7 +293,7 @@ fn a_list_of_digits_alone_is_what_it_is_or_is_refused() {
         "{error}"
     );
     let path = lists.file(format!("nonsense\n{SHA256}\n"));
-    let error = KnownSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap_err();
+    let error = HashSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap_err();
     assert!(error.to_string().contains("--list sha256"), "{error}");
 }
 
@@ -307,7 +307,7 @@ fn odd_fields_of_tables_are_kept_and_counted() {
     // The quality of a hash decides whether it is matched; without one it decides nothing.
     let set = lists.read(format!("md5,pdq,quality\n{MD5},,fair\n")).unwrap();
     assert_eq!((set.counts().odd_fields, set.find_digests(&abc()).len()), (1, 1));
-    assert!(lists.error(format!("md5,pdq,quality\n{MD5},{CODE},fair\n")).contains("the quality `fair`"));
+    assert!(lists.error(format!("md5,pdq,quality\n{MD5},{HASH},fair\n")).contains("the quality `fair`"));
     let set = lists.read(format!("\\{MD5}  a\\qb\n")).unwrap();
     assert_eq!(columns(&set, 0), [("name", "a\\\\qb")]);
     assert_eq!(set.counts().odd_fields, 1);
@@ -316,12 +316,12 @@ fn odd_fields_of_tables_are_kept_and_counted() {
 #[test]
 fn malformed_lines_are_counted_where_that_was_asked_for() {
     let lists = Lists::new();
-    let path = lists.file(format!("nonsense\n{CODE}\n{MD5}\n{OTHER},x\n{OTHER},60\n"));
-    let set = KnownSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
-    assert_eq!((set.counts().records, set.counts().bad_lines, set.codes().len()), (2, 3, 2));
+    let path = lists.file(format!("nonsense\n{HASH}\n{MD5}\n{OTHER},x\n{OTHER},60\n"));
+    let set = HashSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
+    assert_eq!((set.counts().records, set.counts().bad_lines, set.hashes().len()), (2, 3, 2));
     // Nothing but malformed lines is no list, whatever was asked for.
     let path = lists.file("one\ntwo\n");
-    let error = KnownSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap_err();
+    let error = HashSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap_err();
     assert!(error.to_string().contains("no line of it is a record"), "{error}");
 }
 
@@ -338,30 +338,30 @@ fn what_is_no_list_is_refused_with_a_hint() {
     assert_eq!(lists.error(""), "SET: the file is empty");
     assert_eq!(lists.error("# only a comment\n"), "SET: it holds no records");
     assert!(lists.error(b"\0\0\x01binary").contains("this is no text"));
-    let folder = KnownSet::read(lists.0.path(), &options()).unwrap_err();
+    let folder = HashSet::read(lists.0.path(), &options()).unwrap_err();
     assert!(folder.to_string().contains("not a file"), "{folder}");
-    let gone = KnownSet::read(&lists.0.path().join("gone"), &options()).unwrap_err();
+    let gone = HashSet::read(&lists.0.path().join("gone"), &options()).unwrap_err();
     assert!(matches!(gone, KnownError::Read { .. }), "{gone}");
 }
 
 #[test]
 fn a_set_says_its_geometry() {
     let lists = Lists::new();
-    let stated = lists.file(format!("# geometry: te512\n{CODE}\n"));
-    assert_eq!(KnownSet::read(&stated, &options()).unwrap().geometry(), Geometry::Te512);
+    let stated = lists.file(format!("# geometry: te512\n{HASH}\n"));
+    assert_eq!(HashSet::read(&stated, &options()).unwrap().geometry(), Geometry::Te512);
     let told = ReadOptions { geometry: Some(Geometry::Full), ..options() };
-    let error = KnownSet::read(&stated, &told).unwrap_err().to_string();
+    let error = HashSet::read(&stated, &told).unwrap_err().to_string();
     assert!(error.contains("the file says its geometry is te512, the option says full"), "{error}");
-    let unstated = lists.file(format!("{CODE},\n"));
+    let unstated = lists.file(format!("{HASH},\n"));
     let told = ReadOptions { geometry: Some(Geometry::Te512), ..options() };
-    assert_eq!(KnownSet::read(&unstated, &told).unwrap().geometry(), Geometry::Te512);
-    assert!(lists.error(format!("# geometry: round\n{CODE}\n")).contains("neither full nor te512"));
+    assert_eq!(HashSet::read(&unstated, &told).unwrap().geometry(), Geometry::Te512);
+    assert!(lists.error(format!("# geometry: round\n{HASH}\n")).contains("neither full nor te512"));
 }
 
 #[test]
 fn a_set_is_known_by_the_digest_of_its_file() {
     let lists = Lists::new();
-    let content = format!("{CODE},60,a\n").repeat(60_000);
+    let content = format!("{HASH},60,a\n").repeat(60_000);
     let set = lists.read(&content).unwrap();
     let expected: [u8; 32] = Sha256::digest(content.as_bytes()).into();
     assert_eq!(set.file_sha256(), expected);
@@ -372,14 +372,14 @@ fn a_set_is_known_by_the_digest_of_its_file() {
 #[test]
 fn the_references_lists_are_read() {
     let shared = support::shared_data().join("pdq/reg-test-input");
-    for (name, least) in [("needles.txt", 1), ("haystack.txt", 1)] {
+    for (name, least) in [("queries.txt", 1), ("haystack.txt", 1)] {
         let path = shared.join(name);
         if !path.is_file() {
             support::skip(&format!("no {name} in the shared data"));
             continue;
         }
         let read = ReadOptions { list: Some(ListKind::Pdq), ..options() };
-        let set = KnownSet::read(&path, &read).unwrap_or_else(|error| panic!("{error}"));
-        assert!(set.codes().len() >= least);
+        let set = HashSet::read(&path, &read).unwrap_or_else(|error| panic!("{error}"));
+        assert!(set.hashes().len() >= least);
     }
 }

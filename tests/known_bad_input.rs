@@ -103,7 +103,7 @@ fn huge_records_are_counted_and_passed_over() {
     assert!(sets.import(&[path], &options("vic-us")).is_err());
 }
 
-/// A list of codes with a line that never ends, and XML with a text that never ends.
+/// A list of hashes with a line that never ends, and XML with a text that never ends.
 #[test]
 fn endless_lines_and_texts() {
     let sets = Sets::new();
@@ -264,7 +264,7 @@ fn digits_that_leave_open_what_they_are_are_refused() {
         let imported = sets.import(std::slice::from_ref(&path), &ImportOptions { list, ..options("known") });
         imported.map(|imported| {
             let counts = imported.manifest.counts;
-            (counts.md5, counts.sha1, counts.sha256, counts.codes)
+            (counts.md5, counts.sha1, counts.sha256, counts.hashes)
         })
     };
     let bare = format!("{digits}\n");

@@ -82,13 +82,13 @@ fn the_legacy_profile_swaps_zero_and_five() {
 fn vics_two_and_its_other_hashes() {
     let sets = Sets::new();
     let set = sets.set(&["vics-2.0.json"], &options("vic-us"));
-    let codes: Vec<_> = set
-        .codes()
+    let hashes: Vec<_> = set
+        .hashes()
         .unwrap()
         .into_iter()
-        .map(|known| (known.record, known.code.to_bytes(), known.quality))
+        .map(|known| (known.record, known.hash.to_bytes(), known.quality))
         .collect();
-    assert_eq!(codes, [(0, pdq(11), None)]);
+    assert_eq!(hashes, [(0, pdq(11), None)]);
     assert_eq!(set.find_sha256(&sha256(12)).unwrap(), [1]);
     assert_eq!(set.find_md5(&md5(1)).unwrap(), [2]);
 }
@@ -181,9 +181,9 @@ fn ncmec_entries_and_what_withdraws_them() {
     assert_eq!(set.find_sha1(&sha1(53)).unwrap(), [3]);
     assert_eq!(shown(&set, 0).0, some("A1"));
     assert_eq!(shown(&set, 1).0, some("B2"), "what was withdrawn is kept");
-    let codes: Vec<_> =
-        set.codes().unwrap().into_iter().map(|known| (known.record, known.code.to_bytes())).collect();
-    assert_eq!(codes, [(0, pdq(51))]);
+    let hashes: Vec<_> =
+        set.hashes().unwrap().into_iter().map(|known| (known.record, known.hash.to_bytes())).collect();
+    assert_eq!(hashes, [(0, pdq(51))]);
     let fields: serde_json::Value = serde_json::from_str(&set.record(0).unwrap().fields).unwrap();
     for (name, value) in [
         ("kind", "image"),
@@ -215,9 +215,9 @@ fn lists_and_tables() {
     assert!(set.record(2).unwrap().fields.contains(r#""d\\ne.jpg""#), "{}", set.record(2).unwrap().fields);
 
     let set = sets.set(&["pdq.txt"], &options("known"));
-    let codes: Vec<_> =
-        set.codes().unwrap().into_iter().map(|known| (known.code.to_bytes(), known.quality)).collect();
-    assert_eq!(codes, [(pdq(81), Some(77)), (pdq(82), None), ([0; 32], Some(0))]);
+    let hashes: Vec<_> =
+        set.hashes().unwrap().into_iter().map(|known| (known.hash.to_bytes(), known.quality)).collect();
+    assert_eq!(hashes, [(pdq(81), Some(77)), (pdq(82), None), ([0; 32], Some(0))]);
 
     let mut lab = options("caid");
     lab.columns = Some(ColumnMap::parse("md5=hash,category=Grade,size=SIZE").unwrap());
@@ -426,7 +426,7 @@ fn hits_of_a_set_file_are_those_of_the_list() {
     let alike = |row: &serde_json::Value| {
         let mut row = row.as_object().unwrap().clone();
         for own in [
-            "known_set_sha256",
+            "hash_set_sha256",
             "known",
             "category",
             "category_label",
@@ -478,7 +478,7 @@ fn facts_of_a_hit_in_new_and_old_cases() {
     check("case");
     let database = cases.path("case").join("case.sqlite");
     let connection = Connection::open(&database).unwrap();
-    let query = "SELECT fields, version, profile FROM known_record JOIN known_set ON known_set.id = known_set ORDER BY record";
+    let query = "SELECT fields, version, profile FROM known_record JOIN hash_set ON hash_set.id = hash_set ORDER BY record";
     let (fields, version, profile): (String, String, String) =
         connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     assert_eq!(
@@ -524,9 +524,9 @@ fn sets_as_labs_have_them() {
         ("NSRLFile-latin1.txt", "known", "", &[picture, note], "2 fields that nothing is matched by"),
         ("latin1.csv", "known", "", &[picture], "1 fields that nothing is matched by"),
         ("name-not-utf8.db", "known", "", &[picture], "1 fields that nothing is matched by"),
-        ("bare-md5.txt", "known", "", &[picture, note], "2 with digests, 0 PDQ codes"),
-        ("bare-sha1.txt", "known", "", &[picture], "1 with digests, 0 PDQ codes"),
-        ("bare-sha256.txt", "known", "sha256", &[picture], "1 with digests, 0 PDQ codes"),
+        ("bare-md5.txt", "known", "", &[picture, note], "2 with digests, 0 PDQ hashes"),
+        ("bare-sha1.txt", "known", "", &[picture], "1 with digests, 0 PDQ hashes"),
+        ("bare-sha256.txt", "known", "sha256", &[picture], "1 with digests, 0 PDQ hashes"),
     ] {
         let (source, set) = (folder.join(name), cases.path(&format!("{name}.set")));
         let option = if list.is_empty() { vec![] } else { vec!["--list", list] };

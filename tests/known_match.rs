@@ -36,7 +36,7 @@ struct Made {
     md5: Option<u8>,
     sha1: Option<u8>,
     sha256: Option<u8>,
-    code: Option<[u8; 32]>,
+    hash: Option<[u8; 32]>,
     photodna: Option<[u8; 144]>,
     more: Vec<(&'static str, Value)>,
 }
@@ -49,8 +49,8 @@ impl Made {
         record.extend(self.sha1.map(|number| ("SHA1".into(), digest(number, 20))));
         record.extend(self.sha256.map(|number| ("SHA256".into(), digest(number, 32))));
         record.extend(self.photodna.map(|value| ("PhotoDNA".into(), json!(hex(&value)))));
-        let code = |code| json!([{"HashName": "PDQ", "HashValue": hex(code)}]);
-        record.extend(self.code.as_ref().map(|bytes| ("AlternativeHashes".into(), code(bytes))));
+        let hash = |hash| json!([{"HashName": "PDQ", "HashValue": hex(hash)}]);
+        record.extend(self.hash.as_ref().map(|bytes| ("AlternativeHashes".into(), hash(bytes))));
         record.extend(self.more.iter().map(|(name, value)| ((*name).to_string(), value.clone())));
         Value::Object(record)
     }
@@ -98,7 +98,7 @@ fn expected_pair(
         equal: digests.map(|digest| digest == Some(true)),
         conflict,
         photodna: one.photodna.zip(other.photodna).map(squared).filter(|&squared| squared <= threshold),
-        pdq: one.code.zip(other.code).map(bits).filter(|&bits| bits <= radius),
+        pdq: one.hash.zip(other.hash).map(bits).filter(|&bits| bits <= radius),
     };
     (pair.equal.contains(&true) || pair.photodna.is_some() || pair.pdq.is_some()).then_some(pair)
 }
@@ -132,7 +132,7 @@ fn found(left: &Path, right: &Path, limits: (u32, u32), memory: u64) -> (Vec<Rec
 fn clustered(random: &mut StdRng, count: usize) -> Vec<Made> {
     let mut fixed = StdRng::seed_from_u64(99);
     let values: Vec<[u8; 144]> = (0..5).map(|_| std::array::from_fn(|_| fixed.random())).collect();
-    let codes: Vec<[u8; 32]> = (0..5).map(|_| fixed.random()).collect();
+    let hashes: Vec<[u8; 32]> = (0..5).map(|_| fixed.random()).collect();
     (0..count)
         .map(|_| {
             let few = |random: &mut StdRng| random.random_bool(0.4).then(|| random.random_range(1..25_u8));
@@ -145,12 +145,12 @@ fn clustered(random: &mut StdRng, count: usize) -> Vec<Made> {
                 made.photodna = Some(values[fixed.random_range(0..5)].map(near));
             }
             if random.random_bool(0.5) {
-                let mut code = codes[fixed.random_range(0..5)];
+                let mut hash = hashes[fixed.random_range(0..5)];
                 for _ in 0..random.random_range(0..40) {
                     let bit = random.random_range(0..256);
-                    code[bit / 8] ^= 1 << (bit % 8);
+                    hash[bit / 8] ^= 1 << (bit % 8);
                 }
-                made.code = Some(code);
+                made.hash = Some(hash);
             }
             made
         })
@@ -269,12 +269,12 @@ fn exactly_at_the_threshold_and_one_beyond() {
 #[test]
 fn a_row_says_what_both_sets_say() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, value) = ([0x5a; 32], [33; 144]);
-    let mut near = code;
+    let (hash, value) = ([0x5a; 32], [33; 144]);
+    let mut near = hash;
     near[7] ^= 0x0f;
     let one = Made {
         md5: Some(1),
-        code: Some(code),
+        hash: Some(hash),
         photodna: Some(value),
         more: vec![
             ("MediaID", json!(77)),
@@ -286,7 +286,7 @@ fn a_row_says_what_both_sets_say() {
     };
     let other = Made {
         md5: Some(1),
-        code: Some(near),
+        hash: Some(near),
         photodna: Some(value),
         more: vec![
             ("MediaID", json!("B-1\u{202e}")),
@@ -297,9 +297,9 @@ fn a_row_says_what_both_sets_say() {
         ],
         ..Made::default()
     };
-    let by_code = Made { code: Some(code), ..Made::default() };
-    let left = import_set(&folder, "left", &[by_code.clone(), one]);
-    let right = import_set(&folder, "right", &[other, by_code]);
+    let by_hash = Made { hash: Some(hash), ..Made::default() };
+    let left = import_set(&folder, "left", &[by_hash.clone(), one]);
+    let right = import_set(&folder, "right", &[other, by_hash]);
     let out = folder.path().join("rows.csv");
     let output = tamis().args(["known", "match", "-o"]).args([&out, &left, &right]).output().unwrap();
     let told = errors(0, &output);
@@ -372,11 +372,11 @@ fn a_stronger_digest_that_differs_undoes_a_weaker_one() {
     );
 }
 
-/// Values that are all zero and codes that are all zero are in no pair.
+/// Values that are all zero and hashes that are all zero are in no pair.
 #[test]
 fn what_says_nothing_takes_no_part() {
     let folder = tempfile::tempdir().unwrap();
-    let nothing = Made { photodna: Some([0; 144]), code: Some([0; 32]), ..Made::default() };
+    let nothing = Made { photodna: Some([0; 144]), hash: Some([0; 32]), ..Made::default() };
     let mut least = [0; 144];
     least[143] = 1;
     let left = import_set(&folder, "left", &[nothing.clone(), photodna(least)]);
@@ -385,7 +385,9 @@ fn what_says_nothing_takes_no_part() {
     assert_eq!(expect(0, &output).lines().count(), 2, "the header and one pair");
     let told = errors(0, &output);
     assert!(
-        told.contains("right: set aside are 0 PDQ codes with a quality under 50, 2 PDQ codes and 2 PhotoDNA"),
+        told.contains(
+            "right: set aside are 0 PDQ hashes with a quality under 50, 2 PDQ hashes and 2 PhotoDNA"
+        ),
         "{told}"
     );
 }
@@ -396,8 +398,8 @@ fn sets_that_cannot_be_compared_are_refused() {
     let mut random = StdRng::seed_from_u64(23);
     let (left, right) = (clustered(&mut random, 30), clustered(&mut random, 30));
     let (left, right) = (import_set(&folder, "left", &left), import_set(&folder, "right", &right));
-    let refuse = |code: i32, sets: [&Path; 2], more: &[&Path], what: &str| {
-        let told = errors(code, &tamis().args(["known", "match"]).args(sets).args(more).output().unwrap());
+    let refuse = |hash: i32, sets: [&Path; 2], more: &[&Path], what: &str| {
+        let told = errors(hash, &tamis().args(["known", "match"]).args(sets).args(more).output().unwrap());
         assert!(told.contains(what), "{told}");
     };
     refuse(2, [&left, &left], &[], "are the same set: give two");
@@ -406,7 +408,7 @@ fn sets_that_cannot_be_compared_are_refused() {
     let te512 = ImportOptions { geometry: Geometry::Te512, ..options("vic-us") };
     let other = import_as(&folder, "other", &clustered(&mut random, 30), &te512);
     refuse(1, [&left, &other], &[], "they cannot be compared");
-    // Without codes there is nothing of a geometry.
+    // Without hashes there is nothing of a geometry.
     let bare = import_as(&folder, "bare", &[Made { md5: Some(3), ..Made::default() }], &te512);
     rows([&left, &bare], &[]);
     // Damage anywhere but between the sections: the whole result is refused.

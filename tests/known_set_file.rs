@@ -18,7 +18,7 @@ use support::known::options;
 use tamis::case::{CaseIdentity, CaseStore, HashSpec};
 use tamis::decode::DecodeMode;
 use tamis::known::{
-    ColumnMap, ImportControl, ImportOptions, KnownSet, ReadOptions, SetError, SetFault, SetFile, import,
+    ColumnMap, HashSet, ImportControl, ImportOptions, ReadOptions, SetError, SetFault, SetFile, import,
 };
 use tamis::matching::Backend;
 use tamis::pdq::Geometry;
@@ -33,7 +33,7 @@ struct Made {
     md5: Option<[u8; 16]>,
     sha1: Option<[u8; 20]>,
     sha256: Option<[u8; 32]>,
-    code: Option<[u8; 32]>,
+    hash: Option<[u8; 32]>,
     photodna: Option<Vec<u8>>,
     category: Option<u8>,
     victim: Option<bool>,
@@ -75,11 +75,11 @@ fn make(random: &mut StdRng) -> Made {
         members.push(format!("\"SHA256\":\"{}\"", hex(&digest)));
     }
     if random.random_bool(0.3) {
-        let code: [u8; 32] = random.random();
-        made.code = Some(code);
+        let hash: [u8; 32] = random.random();
+        made.hash = Some(hash);
         members.push(format!(
             "\"AlternativeHashes\":[{{\"HashName\":\"pdq\",\"HashValue\":\"{}\"}}]",
-            hex(&code)
+            hex(&hash)
         ));
     }
     if random.random_bool(0.2) {
@@ -169,12 +169,12 @@ fn what_goes_in_comes_out() {
             assert_eq!(set.find_md5(&digest).unwrap(), expected, "also what is not there");
             assert!(set.find_sha1(&random.random()).unwrap().is_empty());
         }
-        let codes: Vec<(u32, [u8; 32])> =
-            set.codes().unwrap().into_iter().map(|code| (code.record, code.code.to_bytes())).collect();
+        let hashes: Vec<(u32, [u8; 32])> =
+            set.hashes().unwrap().into_iter().map(|hash| (hash.record, hash.hash.to_bytes())).collect();
         let numbered = || records.iter().enumerate().map(|(number, made)| (number as u32, made));
         assert_eq!(
-            codes,
-            numbered().filter_map(|(number, made)| Some((number, made.code?))).collect::<Vec<_>>()
+            hashes,
+            numbered().filter_map(|(number, made)| Some((number, made.hash?))).collect::<Vec<_>>()
         );
         let values: Vec<(u32, Vec<u8>)> = set
             .photodna()
@@ -214,16 +214,16 @@ fn a_set_file_answers_as_a_list_does() {
         );
         let (sha256, pdq) = (
             shown(made.sha256.as_ref().map(|digest| &digest[..])),
-            shown(made.code.as_ref().map(|digest| &digest[..])),
+            shown(made.hash.as_ref().map(|digest| &digest[..])),
         );
         writeln!(table, "{md5},{sha1},{sha256},{pdq},n").unwrap();
     }
     let list = folder.path().join("list.csv");
     fs::write(&list, table).unwrap();
     let read = ReadOptions { min_quality: 50, ..ReadOptions::default() };
-    let (list, set) = (KnownSet::read(&list, &read).unwrap(), KnownSet::read(file.path(), &read).unwrap());
-    assert_eq!(list.codes(), set.codes());
-    assert_eq!(list.counts().codes, set.counts().codes);
+    let (list, set) = (HashSet::read(&list, &read).unwrap(), HashSet::read(file.path(), &read).unwrap());
+    assert_eq!(list.hashes(), set.hashes());
+    assert_eq!(list.counts().hashes, set.counts().hashes);
     assert_eq!(list.counts().with_digests, set.counts().with_digests);
     assert_eq!(set.file_sha256(), file.identity());
     let mut found = 0;
@@ -275,9 +275,9 @@ fn no_changed_byte_goes_unnoticed() {
                 assert_eq!(record.fields, made.json, "byte {at}");
             }
         }
-        if let Ok(codes) = set.codes() {
-            let expected = records.iter().filter(|made| made.code.is_some()).count();
-            assert_eq!(codes.len(), expected);
+        if let Ok(hashes) = set.hashes() {
+            let expected = records.iter().filter(|made| made.hash.is_some()).count();
+            assert_eq!(hashes.len(), expected);
         }
         assert!(set.verify(&ImportControl::default()).is_err(), "byte {at} went unnoticed");
     }
@@ -386,7 +386,7 @@ fn a_set_that_is_written_to_while_it_is_open_is_noticed() {
     for (what, same, change) in cases {
         let _ = fs::remove_file(&path);
         fs::write(&path, &sound).unwrap();
-        let set = KnownSet::read(&path, &read).unwrap();
+        let set = HashSet::read(&path, &read).unwrap();
         let checked = SetFile::open(&path).unwrap();
         assert!(set.check(&|| false).is_ok(), "{what}");
         change();
@@ -416,7 +416,7 @@ fn a_set_that_is_written_to_while_it_is_open_is_noticed() {
 fn the_reading_of_a_set_whose_times_changed_can_be_ended() {
     let folder = tempfile::tempdir().unwrap();
     let set = import_set(&folder, &numbered(20_000));
-    let set = KnownSet::read(set.path(), &ReadOptions::default()).unwrap();
+    let set = HashSet::read(set.path(), &ReadOptions::default()).unwrap();
     set.check(&|| panic!("nothing is read")).unwrap();
     fs::File::options()
         .write(true)
@@ -460,13 +460,12 @@ fn a_run_with_a_set_that_changed_records_nothing() {
     let path = set.path().to_path_buf();
     let sound = fs::read(&path).unwrap();
     drop(set);
-    let read =
-        || [KnownSet::read(&path, &ReadOptions { min_quality: 50, ..ReadOptions::default() }).unwrap()];
+    let read = || [HashSet::read(&path, &ReadOptions { min_quality: 50, ..ReadOptions::default() }).unwrap()];
     let spec = HashSpec {
         algorithm: "pdq".into(),
         version: HashSpec::VERSION,
         geometry: Geometry::Full,
-        decode_path: DecodeMode::Auto,
+        derived_from: DecodeMode::Auto,
     };
     let settings = IngestSettings::new(2, 2, 64 << 20);
     let backend = Backend::cpu("a test");
@@ -476,7 +475,7 @@ fn a_run_with_a_set_that_changed_records_nothing() {
         let database = rusqlite::Connection::open(case(name).join("case.sqlite")).unwrap();
         database.query_row("SELECT count(*) FROM hit", [], |row| row.get::<_, i64>(0)).unwrap()
     };
-    let run = |name: &str, known: &[KnownSet], stored: bool| {
+    let run = |name: &str, known: &[HashSet], stored: bool| {
         let (mut store, progress, cancel) = (open(name), Progress::default(), CancelToken::default());
         if stored {
             match_stored(&mut store, known, &backend, &settings, &progress, &cancel)
@@ -515,7 +514,7 @@ fn a_set_of_digits_that_nobody_said_what_they_are_is_not_matched() {
     let path = folder.path().join("set");
     let options = ImportOptions { columns: Some(columns), ..options("known") };
     import(&[list], &path, &options, &ImportControl::default()).unwrap();
-    let read = || KnownSet::read(&path, &ReadOptions::default());
+    let read = || HashSet::read(&path, &ReadOptions::default());
     read().unwrap();
     // As such a version wrote it: the manifest, and the digests that cover it.
     let mut bytes = fs::read(&path).unwrap();

@@ -20,38 +20,38 @@ use support::cli::{Cases, errors, expect, tamis};
 use support::made_case::{Made, digests, make_case, picture};
 use tamis::case::CaseReader;
 use tamis::matching::{Backend, BackendRequest, JoinControl, JoinSettings};
-use tamis::pdq::{Code, Orientation};
+use tamis::pdq::{Orientation, PdqHash};
 use tamis::share::holder::Holder;
 use tamis::share::link::{HolderCounts, LinkTools, link};
 use tamis::source::digest::{Digester, hex};
 
-/// Contents of a holder that have much in common with those of the others: of `numbers`, with codes that are drawn from a few
+/// Contents of a holder that have much in common with those of the others: of `numbers`, with hashes that are drawn from a few
 /// centres and shaken.
 fn contents(seed: u64, numbers: &[u64]) -> Vec<Made> {
     let mut centres = StdRng::seed_from_u64(1);
-    let centres: Vec<Code> = (0..12).map(|_| Code(centres.random())).collect();
+    let centres: Vec<PdqHash> = (0..12).map(|_| PdqHash(centres.random())).collect();
     let mut shaken = StdRng::seed_from_u64(seed);
     numbers
         .iter()
         .map(|&number| {
-            // A content's codes are its own, whoever holds it.
+            // A content's hashes are its own, whoever holds it.
             let mut random = StdRng::seed_from_u64(number + 77);
-            let codes = std::array::from_fn(|_| {
+            let hashes = std::array::from_fn(|_| {
                 if random.random_bool(0.6) {
-                    return Code(random.random());
+                    return PdqHash(random.random());
                 }
-                let mut code = *centres.choose(&mut random).unwrap();
+                let mut hash = *centres.choose(&mut random).unwrap();
                 for _ in 0..random.random_range(0..24) {
                     let bit = random.random_range(0..256);
-                    code.0[bit / 64] ^= 1 << (bit % 64);
+                    hash.0[bit / 64] ^= 1 << (bit % 64);
                 }
-                code
+                hash
             });
-            let mut made = picture(number, codes, 80);
+            let mut made = picture(number, hashes, 80);
             let hash = made.hash.as_mut().unwrap();
             match number % 17 {
                 3 => hash.0.quality = 49,
-                5 => hash.0.codes[0] = Code::default(),
+                5 => hash.0.hashes[0] = PdqHash::default(),
                 7 => made.hash = None,
                 11 => made.size = 0,
                 1 | 2 => hash.1 = true,
@@ -94,7 +94,8 @@ fn definition(holders: &[Vec<Made>], distance: u32) -> Vec<Row> {
         made
     };
     let holders: Vec<Vec<Made>> = holders.iter().map(|made| sorted(made)).collect();
-    let compared = |made: &Made| made.hash.filter(|(hash, _)| hash.quality >= 50 && !hash.codes[0].is_zero());
+    let compared =
+        |made: &Made| made.hash.filter(|(hash, _)| hash.quality >= 50 && !hash.hashes[0].is_zero());
     let mut rows = Vec::new();
     for (a, of_a) in holders.iter().enumerate() {
         for one in of_a {
@@ -120,8 +121,8 @@ fn definition(holders: &[Vec<Made>], distance: u32) -> Vec<Row> {
                     };
                     let ways = Orientation::ALL.into_iter().enumerate().flat_map(|(index, orientation)| {
                         [
-                            (left.codes[index].distance(right.codes[0]), orientation.inverse()),
-                            (left.codes[0].distance(right.codes[index]), orientation),
+                            (left.hashes[index].distance(right.hashes[0]), orientation.inverse()),
+                            (left.hashes[0].distance(right.hashes[index]), orientation),
                         ]
                     });
                     let (least, orientation) = ways.min().unwrap();
@@ -196,10 +197,10 @@ impl Desk {
         let of_row = |row: &Value| {
             let confirmed = match &*text(row, "kind") {
                 "same" => "digest",
-                _ if row["unconfirmed_because"].is_null() => "pixels",
+                _ if row["unconfirmed_reason"].is_null() => "pixels",
                 _ => "unconfirmed",
             };
-            assert_eq!(row["verdict"], confirmed);
+            assert_eq!(row["confirmation"], confirmed);
             let distance = row["distance"].as_u64().map(|distance| distance as u32);
             (
                 holder(row, "holder_a"),
@@ -207,7 +208,7 @@ impl Desk {
                 holder(row, "holder_b"),
                 text(row, "sha256_b"),
                 text(row, "kind"),
-                text(row, "unconfirmed_because"),
+                text(row, "unconfirmed_reason"),
                 distance,
                 text(row, "orientation"),
             )
@@ -288,7 +289,7 @@ fn two_runs_give_the_same_bytes() {
     assert_eq!(digest(), before);
 }
 
-/// What the known sets of either side say, where a content is, and the counts.
+/// What the hash sets of either side say, where a content is, and the counts.
 #[test]
 fn what_is_solved_is_said() {
     let holders = holders();
@@ -306,7 +307,7 @@ fn what_is_solved_is_said() {
             let victim = made.known.as_ref().map(|columns| columns[0].1.as_str());
             assert_eq!(row[format!("victim_identified_{side}")].as_str(), victim);
             assert_eq!(row[format!("distributed_{side}")].as_str(), victim.map(|_| "1"));
-            assert_eq!(row[format!("known_sets_{side}")].is_null(), victim.is_none());
+            assert_eq!(row[format!("hash_sets_{side}")].is_null(), victim.is_none());
             let path = row[format!("path_{side}")].as_str();
             assert_eq!(
                 path.is_some_and(|path| path.ends_with(&format!("made-seizure/{}", made.paths[0]))),
@@ -401,7 +402,7 @@ fn counts(told: &str, label: &str) -> Vec<u64> {
     line.split_whitespace().map_while(|word| word.parse().ok()).collect()
 }
 
-/// What two known sets say in different words comes through a package, its list and a match.
+/// What two hash sets say in different words comes through a package, its list and a match.
 #[test]
 fn what_is_solved_comes_through_a_package() {
     let desk = Desk { cases: Cases::new() };
@@ -469,7 +470,7 @@ fn what_set_files_say_is_solved() {
 fn what_cannot_be_linked_is_refused() {
     let desk = Desk::new(&holders());
     let (one, two, package) = (desk.path("ONE"), desk.path("TWO"), desk.path("three.tar"));
-    for (arguments, code, word) in [
+    for (arguments, hash, word) in [
         (&["link"][..], 2, "two cases"),
         (&["link", &one], 2, "two cases"),
         (&["link", "--package", &package], 2, "two cases"),
@@ -481,7 +482,7 @@ fn what_cannot_be_linked_is_refused() {
         (&["link", &one, "--package", &package, "-o", &package], 2, "replace"),
         (&["link", &one, &two, "--distance", "64"], 2, "64"),
     ] {
-        let told = errors(code, &desk.run(arguments));
+        let told = errors(hash, &desk.run(arguments));
         assert!(told.contains(word), "{arguments:?}: {told}");
     }
     // A package of a signer whom nobody trusts.
@@ -494,7 +495,7 @@ fn what_cannot_be_linked_is_refused() {
     fs::write(&package, &bytes[..bytes.len() - 1]).unwrap();
     let output = desk.run(&["link", &one, "--package", &package]);
     assert!(output.stdout.is_empty() && errors(1, &output).contains("is truncated"));
-    // Codes of another geometry.
+    // Hashes of another geometry.
     let source = "tests/data/seizure/laptop";
     let other = desk.path("OTHER");
     expect(0, &desk.run(&["scan", source, "--case", &other, "--geometry", "te512", "--quiet"]));

@@ -95,7 +95,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |state: u32, &byte| state >> 8 ^ table[(state as u8 ^ byte) as usize])
 }
 
-/// 400 MiB of zeros as a zlib stream: a deflate block of fixed codes whose every symbol repeats 258 zeros.
+/// 400 MiB of zeros as a zlib stream: a deflate block of fixed hashes whose every symbol repeats 258 zeros.
 fn deflated_zeros(bytes: usize) -> Vec<u8> {
     let mut stream = vec![0x78, 0x9c];
     let (mut bits, mut count) = (0_u64, 0);
@@ -108,7 +108,7 @@ fn deflated_zeros(bytes: usize) -> Vec<u8> {
             count -= 8;
         }
     };
-    // Last block, fixed codes; a literal zero (00110000, the first bit first).
+    // Last block, fixed hashes; a literal zero (00110000, the first bit first).
     push(0b011, 3, &mut stream);
     push(0b0000_1100, 8, &mut stream);
     for _ in 0..bytes / 258 {
@@ -234,8 +234,8 @@ fn crafted_files_take_what_was_granted() {
         ("5,000 strips that are all of the file", again.tiff(&stream), 64, Corrupt),
         ("lists of strips that are not there", lists, 512, Corrupt),
         ("a fax that goes back and forth", faxed.tiff(&fax), 64, Corrupt),
-        ("200 groups of codes", crafted::many_groups(200), 64, Corrupt),
-        ("20,000 groups of codes", crafted::many_groups(20_000), 64, OverLimit),
+        ("200 groups of hashes", crafted::many_groups(200), 64, Corrupt),
+        ("20,000 groups of hashes", crafted::many_groups(20_000), 64, OverLimit),
         ("a lossy frame larger than its canvas", crafted::webp_frame(16_383), 1024, Corrupt),
         ("the same in less memory", crafted::webp_frame(16_383), 64, OverLimit),
         ("a frame larger than its screen", crafted::gif_frame(10, 3000), 64, Corrupt),

@@ -15,11 +15,11 @@ use rand::prelude::*;
 use support::python;
 use support::waves::Waves;
 use tamis::pdq::naive::{Definition, definition};
-use tamis::pdq::{Code, Geometry, PixelLayout, Reducer, TileHash, hash_tile};
+use tamis::pdq::{Geometry, PdqHash, PixelLayout, Reducer, TileHash, hash_tile};
 
 const PICTURES: u64 = 300;
 
-/// Reads `width height`, then the bytes, picture after picture; answers `code quality` lines.
+/// Reads `width height`, then the bytes, picture after picture; answers `hash quality` lines.
 const ORACLE: &str = "
 import sys, numpy, pdqhash
 read = sys.stdin.buffer
@@ -55,7 +55,7 @@ fn pictures() -> Vec<Picture> {
         .collect()
 }
 
-fn ask_pdqhash(pictures: &[Picture]) -> Option<Vec<(Code, u8)>> {
+fn ask_pdqhash(pictures: &[Picture]) -> Option<Vec<(PdqHash, u8)>> {
     if !python::has("pdqhash, numpy") {
         return None;
     }
@@ -66,14 +66,14 @@ fn ask_pdqhash(pictures: &[Picture]) -> Option<Vec<(Code, u8)>> {
         }
     });
     let answer = |line: &str| {
-        let (code, quality) = line.split_once(' ').unwrap();
-        (code.parse().unwrap(), quality.parse().unwrap())
+        let (hash, quality) = line.split_once(' ').unwrap();
+        (hash.parse().unwrap(), quality.parse().unwrap())
     };
     Some(text.lines().map(answer).collect())
 }
 
 #[test]
-fn random_pictures_have_the_codes_of_pdqhash() {
+fn random_pictures_have_the_hashes_of_pdqhash() {
     let pictures = pictures();
     let Some(answers) = ask_pdqhash(&pictures) else { return };
     assert_eq!(answers.len(), pictures.len());
@@ -90,10 +90,10 @@ fn random_pictures_have_the_codes_of_pdqhash() {
         let what = format!("picture {number}, {width}×{height}, gap {}: {ours:?} {answer:?}", exact.gap);
         assert!(agrees(&ours, answer, &exact), "{what}");
         clear += u64::from(exact.gap > CLEAR_GAP);
-        // The twins that must fail: the next picture's answer, and a code of ours with three bits turned.
+        // The twins that must fail: the next picture's answer, and a hash of ours with three bits turned.
         assert!(!agrees(&ours, other, &exact), "{what}");
         let mut turned = ours;
-        turned.codes[0].0[number % 4] ^= 7 << (number % 60);
+        turned.hashes[0].0[number % 4] ^= 7 << (number % 60);
         assert!(!agrees(&turned, answer, &exact), "{what}");
     }
     println!("{clear} of {PICTURES} have a clear median");
@@ -111,13 +111,13 @@ fn hash(picture: &Picture) -> TileHash {
 }
 
 /// Equal, or within what the reference's rounding may do where the definition itself is undecided.
-fn agrees(ours: &TileHash, (code, quality): &(Code, u8), exact: &Definition) -> bool {
+fn agrees(ours: &TileHash, (hash, quality): &(PdqHash, u8), exact: &Definition) -> bool {
     let bits = if exact.gap > CLEAR_GAP { 0 } else { 2 };
     let steps = if exact.quality_margin > 1e-4 { 0 } else { 1 };
-    ours.codes[0].distance(*code) <= bits && ours.quality.abs_diff(*quality) <= steps
+    ours.hashes[0].distance(*hash) <= bits && ours.quality.abs_diff(*quality) <= steps
 }
 
-/// Under five pixels the reference answers zeros and quality 0: no code of a picture, and ours have none.
+/// Under five pixels the reference answers zeros and quality 0: no hash of a picture, and ours have none.
 #[test]
 fn pdqhash_gives_zeros_under_five_pixels() {
     let small = [(4, 100), (100, 4)].map(|(width, height)| Picture {
@@ -126,7 +126,7 @@ fn pdqhash_gives_zeros_under_five_pixels() {
         pixels: Waves::new(1).rgb(width, height),
     });
     let Some(answers) = ask_pdqhash(&small) else { return };
-    assert_eq!(answers, [(Code([0; 4]), 0); 2]);
+    assert_eq!(answers, [(PdqHash([0; 4]), 0); 2]);
     for Picture { width, height, .. } in small {
         assert!(Reducer::new(width, height, PixelLayout::Rgb, Geometry::Full).is_none());
     }

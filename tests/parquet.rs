@@ -31,12 +31,12 @@ mod with_the_feature {
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use parquet::record::{Field, Row};
     use serde_json::Value;
-    use tamis::pdq::Code;
+    use tamis::pdq::PdqHash;
     use tamis::report::columns::{Cell, Column, Kind};
     use tamis::report::parquet::ParquetRows;
 
     use super::support::cli::{Cases, expect, export, tamis};
-    use super::support::{clustered_codes, python};
+    use super::support::{clustered_hashes, python};
     use super::{errors, run};
 
     const PHOTO_1: &[u8] = include_bytes!("data/seizure/phone/DCIM/IMG_0001.jpg");
@@ -128,9 +128,9 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
         String::from_utf8(writer.into_inner().unwrap()).unwrap()
     }
 
-    fn list(folder: &Path, name: &str, codes: &[Code]) -> String {
+    fn list(folder: &Path, name: &str, hashes: &[PdqHash]) -> String {
         let path = folder.join(name);
-        fs::write(&path, codes.iter().map(|code| format!("{code}\n")).collect::<String>()).unwrap();
+        fs::write(&path, hashes.iter().map(|hash| format!("{hash}\n")).collect::<String>()).unwrap();
         path.to_str().unwrap().to_string()
     }
 
@@ -140,15 +140,15 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rows.parquet");
         let output = file.to_str().unwrap();
-        let near = |count| vec![Code([7, 1, 2, 3]); count];
-        // 256 × 256 rows are exactly a group; 400 codes with each other are a group and 14,264 rows.
+        let near = |count| vec![PdqHash([7, 1, 2, 3]); count];
+        // 256 × 256 rows are exactly a group; 400 hashes with each other are a group and 14,264 rows.
         for (name, left, right, groups) in [
             ("nothing", near(0), None, vec![]),
             ("alone", near(1), None, vec![]),
             ("one", near(2), None, vec![1]),
             ("group", near(256), Some(near(256)), vec![GROUP]),
             ("more", near(400), None, vec![GROUP, 400 * 399 / 2 - GROUP]),
-            ("random", clustered_codes(1, 800), Some(clustered_codes(1, 700)), vec![]),
+            ("random", clustered_hashes(1, 800), Some(clustered_hashes(1, 700)), vec![]),
         ] {
             let left = list(folder.path(), name, &left);
             let right = right.map(|right| list(folder.path(), &format!("{name}-right"), &right));
@@ -183,7 +183,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
     fn hits_beyond_the_most_are_told_and_are_no_rows() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rows.parquet");
-        let near = list(folder.path(), "near", &vec![Code([7, 1, 2, 3]); 20]);
+        let near = list(folder.path(), "near", &vec![PdqHash([7, 1, 2, 3]); 20]);
         let join = ["join", "--self", &near, "--max-hits-per-item", "3"];
         let mut command = tamis();
         command.args(join).args(["--format", "parquet", "--output"]).arg(&file);
@@ -207,7 +207,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
         Vec::new()
     }
 
-    /// A folder whose names and files are awkward, and a known set whose columns are.
+    /// A folder whose names and files are awkward, and a hash set whose columns are.
     fn odd_case(cases: &Cases) -> String {
         let folder = cases.path("seized");
         fs::create_dir(&folder).unwrap();
@@ -229,11 +229,12 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
             .replace("series-a/002.jpg", "");
         fs::write(&table, odd).unwrap();
         // Records without these columns.
-        let codes = cases.path("codes.txt");
-        let code = KNOWN.lines().nth(1).unwrap().split(',').next().unwrap();
-        fs::write(&codes, format!("{code},90,one\n{code}\n")).unwrap();
-        let [seized, table, codes] = [&folder, &table, &codes].map(|path| path.to_str().unwrap().to_string());
-        cases.summary("CASE", &["triage", &seized, "--known", &table, &codes, "--quiet"]);
+        let hashes = cases.path("hashes.txt");
+        let hash = KNOWN.lines().nth(1).unwrap().split(',').next().unwrap();
+        fs::write(&hashes, format!("{hash},90,one\n{hash}\n")).unwrap();
+        let [seized, table, hashes] =
+            [&folder, &table, &hashes].map(|path| path.to_str().unwrap().to_string());
+        cases.summary("CASE", &["triage", &seized, "--known", &table, &hashes, "--quiet"]);
         cases.summary("CASE", &["stack", "--quiet"]);
         cases.path("CASE").to_str().unwrap().to_string()
     }
@@ -275,7 +276,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
             assert!(table.rows == expected, "{what}: {:#?}\n{expected:#?}", table.rows);
             if what == "hits" {
                 // Of two columns that would have one name the second has a number.
-                assert_eq!(names.iter().filter(|name| name.starts_with("known_set")).count(), 3);
+                assert_eq!(names.iter().filter(|name| name.starts_with("hash_set")).count(), 3);
                 assert!(names.contains(&"known_set_2".to_string()));
                 // What a record does not have, or has empty, is no text.
                 for (name, value) in [
@@ -344,7 +345,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
         let full = || File::options().write(true).open("/dev/full").unwrap();
         // A footer alone; and more than one group.
         for count in [1, 600] {
-            let near = list(cases.0.path(), "near", &vec![Code([7, 1, 2, 3]); count]);
+            let near = list(cases.0.path(), "near", &vec![PdqHash([7, 1, 2, 3]); count]);
             let join = ["join", "--self", &near, "--format", "parquet"];
             for output in [
                 tamis().args(join).stdout(full()).output().unwrap(),
@@ -373,7 +374,7 @@ status = pty.spawn(sys.argv[1:])
 print('exit code', os.waitstatus_to_exitcode(status))
 ";
         let folder = tempfile::tempdir().unwrap();
-        let near = list(folder.path(), "near", &[Code([7, 1, 2, 3]); 3]);
+        let near = list(folder.path(), "near", &[PdqHash([7, 1, 2, 3]); 3]);
         let told = |format: &str| {
             let join = ["join", "--self", &near, "--format", format];
             let arguments = [&[env!("CARGO_BIN_EXE_tamis")], &join[..]].concat();

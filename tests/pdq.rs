@@ -1,4 +1,4 @@
-//! The hash against its definition, its reference's codes, and itself in other words.
+//! The hash against its definition, its reference's hashes, and itself in other words.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ use rand::prelude::*;
 use support::waves::Waves;
 use tamis::pdq::naive::definition;
 use tamis::pdq::{
-    Code, Geometry, Orientation, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile, TileHash,
+    Geometry, Orientation, PdqHash, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile, TileHash,
     hash_tile,
 };
 
@@ -32,8 +32,8 @@ fn golden() -> Vec<(u32, u32, u64, TileHash)> {
     let number = |text: &str| text.parse().unwrap();
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
-        let code: Code = fields[3].parse().unwrap();
-        let hash = TileHash { codes: [code; 8], quality: number(fields[4]) as u8 };
+        let hash: PdqHash = fields[3].parse().unwrap();
+        let hash = TileHash { hashes: [hash; 8], quality: number(fields[4]) as u8 };
         (number(fields[0]) as u32, number(fields[1]) as u32, number(fields[2]), hash)
     };
     text.lines().skip(1).map(row).collect()
@@ -41,26 +41,26 @@ fn golden() -> Vec<(u32, u32, u64, TileHash)> {
 
 /// Computed with `pdqhash` by `tests/golden/make_golden.py`, which also says how the pictures were chosen.
 #[test]
-fn golden_codes_are_those_of_the_reference() {
+fn golden_hashes_are_those_of_the_reference() {
     let golden = golden();
     assert_eq!(golden.len(), 12);
     for (width, height, seed, expected) in golden {
         let pixels = Waves::new(seed).rgb(width, height);
         let hash = hash_tile(&rgb_tile(width, height, &pixels));
-        assert_eq!(hash.codes[0], expected.codes[0], "{width}×{height}");
+        assert_eq!(hash.hashes[0], expected.hashes[0], "{width}×{height}");
         assert_eq!(hash.quality, expected.quality, "{width}×{height}");
         // The twin that must fail: the same picture, one sixteenth of it black.
         let mut damaged = pixels;
         let sixteenth = damaged.len() / 16;
         damaged[..sixteenth].fill(0);
-        assert_ne!(hash_tile(&rgb_tile(width, height, &damaged)).codes[0], expected.codes[0]);
+        assert_ne!(hash_tile(&rgb_tile(width, height, &damaged)).hashes[0], expected.hashes[0]);
     }
 }
 
-/// Of these the reference gives zeros and quality 0, which `make_golden.py` asserts; a zero code would match the
-/// zero codes of broken tools, so ours give none.
+/// Of these the reference gives zeros and quality 0, which `make_golden.py` asserts; a zero hash would match the
+/// zero hashes of broken tools, so ours give none.
 #[test]
-fn a_side_under_five_has_no_code() {
+fn a_side_under_five_has_no_hash() {
     for (width, height) in [(4, 100), (100, 4), (1, 1), (0, 50)] {
         assert!(Reducer::new(width, height, PixelLayout::Rgb, Geometry::Full).is_none(), "{width}×{height}");
         assert!(definition(width, height, |_, _| [0; 3]).is_none());
@@ -103,7 +103,7 @@ fn the_fused_form_is_the_definition() {
         ours.0[number as usize % ours.0.len()] += (1 << TILE_FRACTION_BITS) / 20;
         assert!(!is_defined_tile(&ours, &expected.tile[..]), "{width}×{height}");
         if expected.gap > 0.05 {
-            assert_eq!(hash.codes[0], expected.code, "{width}×{height}");
+            assert_eq!(hash.hashes[0], expected.hash, "{width}×{height}");
         }
         if expected.quality_margin > 1e-3 {
             assert_eq!(hash.quality, expected.quality, "{width}×{height}");
@@ -197,20 +197,20 @@ fn an_inverted_picture_has_the_complement() {
     let (width, height, seed, _) = golden()[3];
     let pixels = Waves::new(seed).rgb(width, height);
     let inverted: Vec<u8> = pixels.iter().map(|&byte| 255 - byte).collect();
-    let (code, other) =
+    let (hash, other) =
         (hash_tile(&rgb_tile(width, height, &pixels)), hash_tile(&rgb_tile(width, height, &inverted)));
-    assert_eq!(other.codes[0], code.codes[0].complement());
-    assert_eq!(other.codes[0].distance(code.codes[0]), 256);
+    assert_eq!(other.hashes[0], hash.hashes[0].complement());
+    assert_eq!(other.hashes[0].distance(hash.hashes[0]), 256);
 }
 
-/// A tile that is turned has for its own code the first tile's code of that orientation.
+/// A tile that is turned has for its own hash the first tile's hash of that orientation.
 #[test]
-fn codes_of_orientations_are_codes_of_turned_tiles() {
+fn hashes_of_orientations_are_hashes_of_turned_tiles() {
     let last = TILE_SIDE - 1;
     for number in (0..50).map(|number| number * 10) {
         let tile = support::tile(number);
         let hash = hash_tile(&tile);
-        for (orientation, code) in Orientation::ALL.into_iter().zip(hash.codes) {
+        for (orientation, expected) in Orientation::ALL.into_iter().zip(hash.hashes) {
             // Where the sample at (row, column) of the turned tile was.
             let from = |row: usize, column: usize| match orientation {
                 Orientation::Original => (row, column),
@@ -227,30 +227,30 @@ fn codes_of_orientations_are_codes_of_turned_tiles() {
                 let (row, column) = from(index / TILE_SIDE, index % TILE_SIDE);
                 *value = tile.0[row * TILE_SIDE + column];
             }
-            assert_eq!(hash_tile(&turned).codes[0], code, "{orientation:?} of tile {number}");
-            // The twin that must fail: the next orientation's code.
-            let next = hash.codes[(orientation as usize + 1) % 8];
-            assert_ne!(hash_tile(&turned).codes[0], next, "{orientation:?} of tile {number}");
+            assert_eq!(hash_tile(&turned).hashes[0], expected, "{orientation:?} of tile {number}");
+            // The twin that must fail: the next orientation's hash.
+            let next = hash.hashes[(orientation as usize + 1) % 8];
+            assert_ne!(hash_tile(&turned).hashes[0], next, "{orientation:?} of tile {number}");
             assert_eq!(hash_tile(&turned).quality, hash.quality);
         }
     }
 }
 
 #[test]
-fn codes_are_written_and_read() {
-    let code: Code = golden()[1].3.codes[0];
-    let text = code.to_string();
+fn hashes_are_written_and_read() {
+    let hash: PdqHash = golden()[1].3.hashes[0];
+    let text = hash.to_string();
     assert_eq!(text, "f70a83c8e821b34a229f82bfd66fd23e78882dbc504f2dbe88832da9738f2ca9");
-    assert_eq!(Code::from_bytes(code.to_bytes()), code);
-    assert_eq!(text.to_uppercase().parse(), Ok(code));
+    assert_eq!(PdqHash::from_bytes(hash.to_bytes()), hash);
+    assert_eq!(text.to_uppercase().parse(), Ok(hash));
     // The first digit's top bit is bit 255.
-    assert_eq!(Code([0, 0, 0, 1 << 63]).to_string(), format!("8{}", "0".repeat(63)));
+    assert_eq!(PdqHash([0, 0, 0, 1 << 63]).to_string(), format!("8{}", "0".repeat(63)));
     for (wrong, reason) in [
-        ("00ff", "a PDQ code has 64 hex digits, this has 4 characters"),
+        ("00ff", "a PDQ hash has 64 hex digits, this has 4 characters"),
         (&"g".repeat(64), "character 1 is not a hex digit"),
-        (&"é".repeat(32), "a PDQ code has 64 hex digits, this has 32 characters"),
+        (&"é".repeat(32), "a PDQ hash has 64 hex digits, this has 32 characters"),
     ] {
-        assert_eq!(wrong.parse::<Code>().unwrap_err().to_string(), reason);
+        assert_eq!(wrong.parse::<PdqHash>().unwrap_err().to_string(), reason);
     }
 }
 

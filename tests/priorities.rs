@@ -275,7 +275,7 @@ fn without_priorities_the_export_says_what_sets_them() {
 #[test]
 fn what_cannot_be_stacked_is_recorded() {
     let cases = Cases::new();
-    let alike = |number: u64| std::array::from_fn(|_| tamis::pdq::Code([number, 2, 3, 4]));
+    let alike = |number: u64| std::array::from_fn(|_| tamis::pdq::PdqHash([number, 2, 3, 4]));
     let contents: Vec<_> =
         (0..2500).map(|number| support::made_case::picture(number, alike(number), 90)).collect();
     support::made_case::make_case(&cases.path("CASE"), "1", &contents);

@@ -64,14 +64,14 @@ impl Condition {
             None => {}
         }
         if let Some(sets) = &known.set {
-            self.one_of("known_set.name", sets);
+            self.one_of("hash_set.name", sets);
         }
     }
 }
 
 /// Hits with all that rules ask of them.
-const HITS: &str = "hit_record AS hit JOIN known_set ON known_set.id = hit.known_set
-    LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record";
+const HITS: &str = "hit_record AS hit JOIN hash_set ON hash_set.id = hit.hash_set
+    LEFT JOIN known_record ON known_record.hash_set = hit.hash_set AND known_record.record = hit.record";
 
 /// The stacks as they are without the contents that no item has.
 const MEMBERS: &str = "(SELECT stack_member.stack AS stack, content.id AS content FROM stack_member
@@ -147,7 +147,7 @@ fn stored(case: &Connection) -> BTreeMap<i64, i64> {
 }
 
 const CATEGORIES: [&str; 4] = ["child_abuse", "child_exploitation", "known", "other"];
-const OUTCOMES: [&str; 4] = ["hashed", "corrupt", "not_a_picture", "unsupported"];
+const OUTCOMES: [&str; 4] = ["hashed", "corrupt", "other", "unsupported"];
 const UNREAD: [&str; 3] = ["unreadable", "vanished", "not_followed"];
 
 /// A case in which anything may be next to anything: contents without items, items without contents, hits without records.
@@ -183,7 +183,7 @@ fn make_up(folder: &Path, random: &mut StdRng) -> Connection {
     }
     for set in 1..=2 {
         case.execute(
-            "INSERT INTO known_set VALUES (?1, ?2, ?2, '', 'full', 31, 50, 'auto', 1000, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)",
+            "INSERT INTO hash_set VALUES (?1, ?2, ?2, '', 'full', 31, 50, 'auto', 1000, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)",
             params![set, ["one", "two"][set as usize - 1]],
         )
         .unwrap();
@@ -196,7 +196,7 @@ fn make_up(folder: &Path, random: &mut StdRng) -> Connection {
             let facts = [fact(random), fact(random), fact(random)];
             let series = random.random_bool(0.3).then_some("series");
             case.execute(
-                "INSERT INTO known_record (known_set, record, columns, category, victim_identified, offender_identified,
+                "INSERT INTO known_record (hash_set, record, columns, category, victim_identified, offender_identified,
                      distributed, series) VALUES (?1, ?2, '{}', ?3, ?4, ?5, ?6, ?7)",
                 params![set, record, category, facts[0], facts[1], facts[2], series],
             )
@@ -217,7 +217,7 @@ fn make_up(folder: &Path, random: &mut StdRng) -> Connection {
                 .unwrap();
             }
             case.execute(
-                "INSERT OR IGNORE INTO hit (content, known_set, record, records, list, md5, sha1, sha256, verdict)
+                "INSERT OR IGNORE INTO hit (content, hash_set, record, records, list, md5, sha1, sha256, confirmation)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, iif(?6, 'digest', 'pixels'))",
                 params![
                     random.random_range(1..=contents),
@@ -296,7 +296,7 @@ fn priorities_are_those_of_the_rules_read_one_by_one() {
                 .for_each(|&rank| ranks_seen[rank as usize] += 1);
             // Hits and outcomes that came later; and what is gone.
             case.execute(
-                "UPDATE hit SET md5 = NOT md5, verdict = iif(md5, 'pixels', 'digest') WHERE record = 3",
+                "UPDATE hit SET md5 = NOT md5, confirmation = iif(md5, 'pixels', 'digest') WHERE record = 3",
                 [],
             )
             .unwrap();

@@ -112,7 +112,7 @@ fn the_page_has_what_the_case_has() {
     ] {
         assert!(page.contains(part), "{part}");
     }
-    let sha256 = summary["known_sets"][0]["file_sha256"].as_str().unwrap();
+    let sha256 = summary["hash_sets"][0]["file_sha256"].as_str().unwrap();
     assert!(page.contains(sha256));
     // The rows are those of the exports: hits in the order in which their items are to be looked at.
     let hits = rows(&page, "hits-table-rows");
@@ -242,9 +242,7 @@ fn every_language_has_the_same_sections() {
         }
     }
     assert!(
-        !pages[1].contains("Known sets")
-            && !pages[2].contains("Known sets")
-            && !pages[3].contains("Known sets")
+        !pages[1].contains("Hash sets") && !pages[2].contains("Hash sets") && !pages[3].contains("Hash sets")
     );
     let shaped = pages[3].matches("<bdi dir=\"ltr\">").count();
     assert!(shaped > 50, "paths, digests and numbers go from left to right: {shaped}");
@@ -271,12 +269,12 @@ fn evidence_text_is_never_markup() {
     }
     fs::write(source.join("<i>broken.jpg"), &PHOTO_2[..PHOTO_2.len() / 2]).unwrap();
     let known = cases.path("<b>known.csv");
-    let code = expect(0, &tamis().args(["hash", SEIZURE, "--format", "csv", "--quiet"]).output().unwrap());
-    let code = code.lines().find(|line| line.contains("phone/DCIM/IMG_0001.jpg")).unwrap();
-    let code = code.split(',').find(|field| field.len() == 64).unwrap();
+    let hash = expect(0, &tamis().args(["hash", SEIZURE, "--format", "csv", "--quiet"]).output().unwrap());
+    let hash = hash.lines().find(|line| line.contains("phone/DCIM/IMG_0001.jpg")).unwrap();
+    let hash = hash.split(',').find(|field| field.len() == 64).unwrap();
     fs::write(
         &known,
-        format!("pdq,note,<u>name\n{code},</script><img src=x onerror=alert(1)>,<!-- \u{202e}abc\n"),
+        format!("pdq,note,<u>name\n{hash},</script><img src=x onerror=alert(1)>,<!-- \u{202e}abc\n"),
     )
     .unwrap();
     let arguments = [
@@ -590,7 +588,7 @@ fn a_hundred_thousand_rows_are_filtered_and_sorted_in_a_browser() {
     assert!(texts(&seen["distances"]).iter().all(|distance| *distance == "3"));
     assert_eq!(seen["last"], (near - 1).to_string());
     let fields = seen["fields"].as_str().unwrap();
-    assert!(fields.contains("Known set · series") && fields.contains("SHA-256"), "{fields}");
+    assert!(fields.contains("Hash set · series") && fields.contains("SHA-256"), "{fields}");
     assert_eq!(seen["closed"], true);
     let columns = |name: &str| seen[name].as_u64().unwrap();
     assert_eq!(columns("more columns"), columns("columns") + 1);

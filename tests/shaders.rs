@@ -14,7 +14,7 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Module, TypeInner};
 use tamis::gpu::layout::{
-    BandItem, BandParameters, CodeParameters, FlatHit, FlatParameters, GpuTileHash, ReachParameters,
+    BandItem, BandParameters, FlatHit, FlatParameters, GpuTileHash, HashParameters, ReachParameters,
     SortParameters,
 };
 
@@ -73,7 +73,7 @@ fn every_shader_is_valid_and_has_its_entry_points() {
     };
     let shaders: Vec<String> = shaders().into_iter().map(entries).collect();
     let expected =
-        ["bands: meet_neighbours", "code: hash_tiles", "flat: search", "reach: reach", "sort: count, place"];
+        ["bands: meet_neighbours", "hash: hash_tiles", "flat: search", "reach: reach", "sort: count, place"];
     assert_eq!(shaders, expected);
     let benches: Vec<String> = shaders_in("benches").into_iter().map(entries).collect();
     assert_eq!(benches.len(), 1);
@@ -90,36 +90,36 @@ fn an_invalid_shader_is_refused() {
 #[test]
 fn structures_lie_as_they_are_mirrored() {
     let shaders = shaders();
-    let code = parse("code", &shaders["code"]).unwrap();
-    assert_eq!(layout(&code, "Parameters"), mirror!(CodeParameters, tile_count, grid_width));
-    assert_eq!(layout(&code, "TileHash"), mirror!(GpuTileHash, codes, quality));
+    let hash = parse("code", &shaders["code"]).unwrap();
+    assert_eq!(layout(&hash, "Parameters"), mirror!(HashParameters, tile_count, grid_width));
+    assert_eq!(layout(&hash, "TileHash"), mirror!(GpuTileHash, hashes, quality));
     let flat = parse("flat", &shaders["flat"]).unwrap();
-    assert_eq!(layout(&flat, "Hit"), mirror!(FlatHit, needle, haystack, distance));
+    assert_eq!(layout(&flat, "Hit"), mirror!(FlatHit, query, haystack, distance));
     // The count before the hits, which `gpu::flat` reads apart.
     let found = [("count", 0), ("hits", 4)].map(|(name, offset)| (name.to_string(), offset));
     assert_eq!(layout(&flat, "Found").0, found);
     let parameters = mirror!(
         FlatParameters,
-        needle_count,
+        query_count,
         first_four,
         end_four,
-        code_end,
+        hash_end,
         plane_stride,
         radius,
         capacity,
-        code_offset
+        hash_offset
     );
     assert_eq!(layout(&flat, "Parameters"), parameters);
     let sort = parse("sort", &shaders["sort"]).unwrap();
     assert_eq!(
         layout(&sort, "Parameters"),
-        mirror!(SortParameters, code_count, grid_width, start, width, words)
+        mirror!(SortParameters, hash_count, grid_width, start, width, words)
     );
     let reach = parse("reach", &shaders["reach"]).unwrap();
     let reach_parameters = mirror!(ReachParameters, value_count, grid_width, neighbour_count, itself);
     assert_eq!(layout(&reach, "Parameters"), reach_parameters);
     let bands = parse("bands", &shaders["bands"]).unwrap();
-    assert_eq!(layout(&bands, "Hit"), mirror!(FlatHit, needle, haystack, distance));
+    assert_eq!(layout(&bands, "Hit"), mirror!(FlatHit, query, haystack, distance));
     assert_eq!(layout(&bands, "Found").0, found);
     let item = mirror!(BandItem, value, left_start, left_count, right_start, right_end);
     assert_eq!(layout(&bands, "Item"), item);
@@ -164,9 +164,9 @@ fn bindings_are_in_the_order_of_the_dispatchers() {
         (0..).zip(names).map(|(binding, name)| (0, binding, name.to_string())).collect()
     };
     assert_eq!(bindings("code", &shaders["code"]), expected(&["parameters", "cosines", "tiles", "hashes"]));
-    let flat = expected(&["parameters", "haystack", "needles", "found"]);
+    let flat = expected(&["parameters", "haystack", "queries", "found"]);
     assert_eq!(bindings("flat", &shaders["flat"]), flat);
-    let sort = expected(&["parameters", "codes", "values", "placed", "numbers"]);
+    let sort = expected(&["parameters", "hashes", "values", "placed", "numbers"]);
     assert_eq!(bindings("sort", &shaders["sort"]), sort);
     let reach = expected(&["parameters", "left_offsets", "right_offsets", "differences", "reaches"]);
     assert_eq!(bindings("reach", &shaders["reach"]), reach);

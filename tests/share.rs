@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use support::cli::{Cases, KNOWN, SEIZURE, errors, expect, export, tamis, text};
 use support::made_case::{Made, digests, make_case, picture, turned};
 use tamis::case::{CaseReader, ContentRow, HashSpec};
-use tamis::pdq::Code;
+use tamis::pdq::PdqHash;
 use tamis::share::container::{END, header, padding};
 use tamis::share::keys::{PrivateKey, PublicKey};
 use tamis::share::known_list::write_known_list;
@@ -76,7 +76,7 @@ fn fault(package: &[u8], key: Option<&PrivateKey>) -> (FaultKind, Option<&'stati
 fn small_contents() -> Vec<Made> {
     let mut random = StdRng::seed_from_u64(9);
     let mut contents: Vec<Made> =
-        (0..3).map(|number| picture(number, turned(Code(random.random()), &mut random), 90)).collect();
+        (0..3).map(|number| picture(number, turned(PdqHash(random.random()), &mut random), 90)).collect();
     contents[1].hash.as_mut().unwrap().1 = true;
     contents[0].known =
         Some(vec![("victim identified".into(), "yes".into()), ("series".into(), "Müller, \"A\"".into())]);
@@ -195,7 +195,7 @@ fn what_is_written_is_read() {
                 (item.digests, item.size, item.files),
                 (made.digests, made.size, made.paths.len() as u64)
             );
-            let hash = item.hash.map(|hash| (hash.hash, hash.decode_path.name() == "coefficients"));
+            let hash = item.hash.map(|hash| (hash.hash, hash.derived_from.name() == "coefficients"));
             assert_eq!(hash, made.hash);
         }
         assert_eq!(content.hits.len(), 1);
@@ -329,7 +329,7 @@ fn what_was_signed_wrongly_is_refused() {
         ("items.jsonl", "\"quality\":90", "\"quality\":null", "without the others"),
         ("items.jsonl", "\"unstable_bits\":3", "\"unstable_bits\":257", "unstable"),
         ("items.jsonl", "\"pdq\":\"", "\"pdq\":\"0", "64"),
-        ("items.jsonl", "\"decode_path\":\"pixels\"", "\"decode_path\":\"guess\"", "guess"),
+        ("items.jsonl", "\"derived_from\":\"pixels\"", "\"derived_from\":\"guess\"", "guess"),
         ("items.jsonl", "\"files\":1", "\"files\":0", "no file"),
         ("items.jsonl", "\"files\":1", "\"files\":-1", "-1"),
         ("items.jsonl", "\"size\":", "\"size\":1e999,\"s\":", "number"),
@@ -338,12 +338,12 @@ fn what_was_signed_wrongly_is_refused() {
         ("items.jsonl", "\"format\":null", "\"format\":\"a\\u0007\"", "do not show"),
         ("items.jsonl", "}\n", "} x\n", "trailing"),
         ("items.jsonl", "}\n", "}\n\n", "EOF"),
-        ("hits.jsonl", "\"verdict\":\"digest\"", "\"verdict\":\"pixels\"", "do not fit"),
+        ("hits.jsonl", "\"confirmation\":\"digest\"", "\"confirmation\":\"pixels\"", "do not fit"),
         ("hits.jsonl", "\"digests\":\"sha256\"", "\"digests\":\"crc\"", "crc"),
         ("hits.jsonl", "\"record\":1", "\"record\":0", "do not fit"),
         ("hits.jsonl", "\"distance\":null", "\"distance\":3", "do not fit"),
         ("hits.jsonl", "\"columns\":{", "\"columns\":null,\"x\":{", "x"),
-        ("hits.jsonl", "\"known_set\":\"", "\"known_set\":\"\\u202e", "do not show"),
+        ("hits.jsonl", "\"hash_set\":\"", "\"hash_set\":\"\\u202e", "do not show"),
         ("names.jsonl", "\"path\":\"", "\"path\":\"\\n", "do not show"),
     ];
     for (part, from, to, word) in rows {
@@ -645,18 +645,18 @@ fn secrets_of_everybody_are_refused() {
     write_secret(&pass, b"pass of jo\n");
     let export = ["share", "export", "--case", &case, "-o", &package, "--passphrase-file", &pass];
     let run = || desk.command("jo", &export).output().unwrap();
-    for (path, code) in [(&pass, 2), (&private, 1)] {
+    for (path, hash) in [(&pass, 2), (&private, 1)] {
         for open in [0o644, 0o640, 0o604, 0o620, 0o601] {
             set_mode(path, open);
-            let told = errors(code, &run());
+            let told = errors(hash, &run());
             assert!(told.contains(&format!("{path}: ")) && told.contains("chmod 600"), "{told}");
         }
         set_mode(path, 0o400);
     }
     // Of another user it is no secret, whatever its mode. Only root can give a file away; who may own one is tested without.
-    for (path, code) in [(&pass, 2), (&private, 1)] {
+    for (path, hash) in [(&pass, 2), (&private, 1)] {
         if std::os::unix::fs::chown(path, Some(54_321), None).is_ok() {
-            let told = errors(code, &run());
+            let told = errors(hash, &run());
             assert!(told.contains(&format!("{path}: it belongs to another user (uid 54321)")), "{told}");
             std::os::unix::fs::chown(path, Some(0), None).unwrap();
         }
@@ -817,7 +817,7 @@ fn from_one_agency_to_another() {
     // And all of the case is a hit in it.
     let summary = desk.cases.summary("CASE", &["match", "--known", &list, "--quiet"]);
     assert_eq!(
-        summary["known_sets"].as_array().unwrap().iter().find(|set| set["name"] == "list").unwrap()["digest_hits"],
+        summary["hash_sets"].as_array().unwrap().iter().find(|set| set["name"] == "list").unwrap()["digest_hits"],
         21
     );
     // The twin that must fail: a list with the digests of one content changed.
@@ -828,7 +828,7 @@ fn from_one_agency_to_another() {
     assert_ne!(changed, table);
     fs::write(desk.path("twin.csv"), changed).unwrap();
     let summary = desk.cases.summary("CASE", &["match", "--known", &desk.path("twin.csv"), "--quiet"]);
-    let sets = summary["known_sets"].as_array().unwrap();
+    let sets = summary["hash_sets"].as_array().unwrap();
     let hits = sets.iter().find(|set| set["name"] == "twin").unwrap()["digest_hits"].as_u64().unwrap();
     assert!((1..21).contains(&hits), "{hits}");
 }
@@ -1164,7 +1164,7 @@ fn no_field_is_left_out() {
             );
         }
     }
-    for field in ["/purpose", "/case/number", "/case/exhibit", "/case/as_of", "/hash_spec/decode_path"] {
+    for field in ["/purpose", "/case/number", "/case/exhibit", "/case/as_of", "/hash_spec/derived_from"] {
         let forgery = forged(&package, &key, |manifest, _| {
             let (parent, name) = field.rsplit_once('/').unwrap();
             manifest.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
@@ -1188,7 +1188,7 @@ fn a_list_has_no_endless_lines() {
         let package = forged(&package, &key, |_, parts| {
             let hits = String::from_utf8(parts["hits.jsonl"].clone()).unwrap();
             let changed =
-                hits.replacen("\"known_set\":\"", &format!("\"known_set\":\"{}", "\\\"".repeat(length)), 1);
+                hits.replacen("\"hash_set\":\"", &format!("\"hash_set\":\"{}", "\\\"".repeat(length)), 1);
             assert_ne!(hits, changed);
             parts.insert("hits.jsonl".into(), changed.into_bytes());
             false
@@ -1207,16 +1207,16 @@ fn a_list_has_no_endless_lines() {
     );
 }
 
-/// Distances to codes of another version mean nothing: neither a list nor links are made of them.
+/// Distances to hashes of another version mean nothing: neither a list nor links are made of them.
 #[test]
-fn codes_of_another_version_are_refused() {
+fn hashes_of_another_version_are_refused() {
     let desk = Desk::new();
     let case = desk.path("CASE");
     make_case(Path::new(&case), "1", &small_contents());
     let package = desk.path("p.tar");
     let key = key(1);
     let own = package_of(Path::new(&case), &PackageOptions::default(), &key, &[]);
-    for (version, code) in [(HashSpec::VERSION, 0), (1, 1), (HashSpec::VERSION + 1, 1)] {
+    for (version, hash) in [(HashSpec::VERSION, 0), (1, 1), (HashSpec::VERSION + 1, 1)] {
         let changed = forged(&own, &key, |manifest, _| {
             manifest["hash_spec"]["version"] = version.into();
             true
@@ -1227,10 +1227,10 @@ fn codes_of_another_version_are_refused() {
             &["share", "import", &package, "-o", &list, "--allow-untrusted"][..],
             &["link", &case, "--package", &package, "--allow-untrusted"],
         ] {
-            let told = errors(code, &desk.run("jo", arguments));
-            assert_eq!(told.contains("is of other codes"), code == 1, "{told}");
+            let told = errors(hash, &desk.run("jo", arguments));
+            assert_eq!(told.contains("is of other hashes"), hash == 1, "{told}");
         }
-        assert_eq!(Path::new(&list).exists(), code == 0);
+        assert_eq!(Path::new(&list).exists(), hash == 0);
     }
 }
 

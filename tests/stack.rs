@@ -11,34 +11,34 @@ mod support;
 use rand::prelude::*;
 use tamis::matching::stack::{Stack, StackError, stacks, stacks_with_more, stacks_within};
 use tamis::matching::{Backend, JoinControl, JoinMethod, JoinSettings};
-use tamis::pdq::Code;
+use tamis::pdq::PdqHash;
 
-/// The definition, word by word, over all codes and all pairs.
-fn definition(codes: &[Code], radius: u32) -> Vec<Stack> {
-    let mut free: Vec<usize> = (0..codes.len()).collect();
+/// The definition, word by word, over all hashes and all pairs.
+fn definition(hashes: &[PdqHash], radius: u32) -> Vec<Stack> {
+    let mut free: Vec<usize> = (0..hashes.len()).collect();
     let mut found = Vec::new();
     loop {
-        let near = |code: usize| -> Vec<(u32, u32)> {
-            let pairs = free.iter().map(|&other| (other as u32, codes[code].distance(codes[other])));
+        let near = |hash: usize| -> Vec<(u32, u32)> {
+            let pairs = free.iter().map(|&other| (other as u32, hashes[hash].distance(hashes[other])));
             pairs.filter(|(_, distance)| *distance <= radius).collect()
         };
-        let quality = |code: usize| {
-            let near = near(code);
+        let quality = |hash: usize| {
+            let near = near(hash);
             let sum: u32 = near.iter().map(|(_, distance)| distance).sum();
-            (near.len(), std::cmp::Reverse(sum), std::cmp::Reverse(code))
+            (near.len(), std::cmp::Reverse(sum), std::cmp::Reverse(hash))
         };
-        let Some(medoid) = free.iter().copied().max_by_key(|&code| quality(code)) else { break };
+        let Some(medoid) = free.iter().copied().max_by_key(|&hash| quality(hash)) else { break };
         let mut members = near(medoid);
         if members.len() < 2 {
             break;
         }
         members.sort_unstable_by_key(|&(member, distance)| (distance, member));
-        let codes_of = |members: &[(u32, u32)]| {
-            members.iter().map(|&(member, _)| codes[member as usize]).collect::<Vec<_>>()
+        let hashes_of = |members: &[(u32, u32)]| {
+            members.iter().map(|&(member, _)| hashes[member as usize]).collect::<Vec<_>>()
         };
-        let all = codes_of(&members);
+        let all = hashes_of(&members);
         let diameter = all.iter().flat_map(|one| all.iter().map(|other| one.distance(*other))).max().unwrap();
-        free.retain(|&code| !members.iter().any(|&(member, _)| member as usize == code));
+        free.retain(|&hash| !members.iter().any(|&(member, _)| member as usize == hash));
         found.push(Stack { medoid: medoid as u32, members, diameter });
     }
     found.sort_by_key(|stack| (std::cmp::Reverse(stack.members.len()), stack.medoid));
@@ -48,15 +48,15 @@ fn definition(codes: &[Code], radius: u32) -> Vec<Stack> {
 #[test]
 fn stacks_are_those_of_the_definition() {
     for (seed, count) in [(1, 0), (2, 1), (3, 2), (4, 150), (5, 400)] {
-        let mut codes = support::clustered_codes(seed, count);
-        codes.extend_from_within(..count / 4);
+        let mut hashes = support::clustered_hashes(seed, count);
+        hashes.extend_from_within(..count / 4);
         for radius in [0, 10, 31, 50] {
-            let expected = definition(&codes, radius);
-            assert_eq!(stacks_within(&codes, radius), expected, "{seed} {radius}");
+            let expected = definition(&hashes, radius);
+            assert_eq!(stacks_within(&hashes, radius), expected, "{seed} {radius}");
             if count >= 150 && radius >= 31 {
                 assert!(expected.len() > 5 && expected[0].members.len() > 3);
                 // The twin that must fail.
-                assert_ne!(stacks_within(&codes, radius - 6), expected);
+                assert_ne!(stacks_within(&hashes, radius - 6), expected);
             }
         }
     }
@@ -66,23 +66,23 @@ fn stacks_are_those_of_the_definition() {
 #[test]
 fn a_chain_is_not_one_stack() {
     let link = |number: u32| {
-        let mut code = Code([5, 6, 7, 8]);
-        (0..number * 25).for_each(|bit| code.0[(bit / 64) as usize] ^= 1 << (bit % 64));
-        code
+        let mut hash = PdqHash([5, 6, 7, 8]);
+        (0..number * 25).for_each(|bit| hash.0[(bit / 64) as usize] ^= 1 << (bit % 64));
+        hash
     };
-    let chain: Vec<Code> = (0..9).map(link).collect();
+    let chain: Vec<PdqHash> = (0..9).map(link).collect();
     let found = stacks_within(&chain, 31);
     assert!(found.iter().all(|stack| stack.diameter <= 62 && stack.members.len() <= 3), "{found:?}");
     assert_eq!(found.iter().map(|stack| stack.members.len()).sum::<usize>(), 9);
     assert_eq!(found, definition(&chain, 31));
 }
 
-/// 10⁵ equal codes are one stack at once; 5·10⁹ pairs would not be.
+/// 10⁵ equal hashes are one stack at once; 5·10⁹ pairs would not be.
 #[test]
-fn equal_codes_are_one_stack() {
-    let mut codes = vec![Code([1, 2, 3, 4]); 100_000];
-    codes.push(Code([1, 2, 3, 5]));
-    let found = stacks_within(&codes, 31);
+fn equal_hashes_are_one_stack() {
+    let mut hashes = vec![PdqHash([1, 2, 3, 4]); 100_000];
+    hashes.push(PdqHash([1, 2, 3, 5]));
+    let found = stacks_within(&hashes, 31);
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].medoid, found[0].members.len(), found[0].diameter), (0, 100_001, 1));
     assert_eq!(found[0].members[100_000], (100_000, 1));
@@ -91,32 +91,32 @@ fn equal_codes_are_one_stack() {
 #[test]
 fn crowds_are_refused_and_a_cancelled_run_has_none() {
     let mut random = StdRng::seed_from_u64(1);
-    let codes: Vec<Code> = (0..3000)
-        .map(|_| Code([1 << random.random_range(0..64), random.random::<u64>() & 7, 0, 0]))
+    let hashes: Vec<PdqHash> = (0..3000)
+        .map(|_| PdqHash([1 << random.random_range(0..64), random.random::<u64>() & 7, 0, 0]))
         .collect();
     let cpu = Backend::cpu("a test");
     let settings = JoinSettings { memory: 1 << 16, ..JoinSettings::default() };
-    let refused = stacks(&codes, settings, &cpu, &JoinControl::default());
+    let refused = stacks(&hashes, settings, &cpu, &JoinControl::default());
     assert!(matches!(refused, Err(StackError::TooMany(_))), "{refused:?}");
     let control = JoinControl::default();
     control.cancel();
-    assert_eq!(stacks(&codes, JoinSettings::default(), &cpu, &control), Err(StackError::Cancelled));
+    assert_eq!(stacks(&hashes, JoinSettings::default(), &cpu, &control), Err(StackError::Cancelled));
 }
 
 #[test]
 fn stacks_on_a_gpu_are_the_same() {
     let Some(backend) = support::gpu_backend() else { return };
-    let codes = support::clustered_codes(7, 2000);
+    let hashes = support::clustered_hashes(7, 2000);
     for method in [JoinMethod::Flat, JoinMethod::Banded] {
         let settings = JoinSettings { method, ..JoinSettings::default() };
-        let on_gpu = stacks(&codes, settings, &backend, &JoinControl::default()).unwrap();
+        let on_gpu = stacks(&hashes, settings, &backend, &JoinControl::default()).unwrap();
         assert!(on_gpu.len() > 5, "{} stacks", on_gpu.len());
-        assert_eq!(on_gpu, stacks_within(&codes, settings.radius), "{method}");
+        assert_eq!(on_gpu, stacks_within(&hashes, settings.radius), "{method}");
     }
     // The twin that must fail: another distance.
     let settings = JoinSettings { radius: 3, ..JoinSettings::default() };
-    let nearer = stacks(&codes, settings, &backend, &JoinControl::default()).unwrap();
-    assert_ne!(nearer, stacks_within(&codes, JoinSettings::default().radius));
+    let nearer = stacks(&hashes, settings, &backend, &JoinControl::default()).unwrap();
+    assert_ne!(nearer, stacks_within(&hashes, JoinSettings::default().radius));
 }
 
 /// What is stacked on top of what is there is what is stacked at once.
@@ -129,29 +129,29 @@ fn stacks_with_more_are_those_of_all() {
         [(1, 200, 0.5), (2, 400, 0.05), (3, 400, 0.005), (4, 600, 0.02), (5, 300, 0.0), (6, 0, 1.0)]
     {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut codes = support::clustered_codes(seed, count);
-        codes.extend_from_within(..count / 4);
+        let mut hashes = support::clustered_hashes(seed, count);
+        hashes.extend_from_within(..count / 4);
         // Most near to nothing, as in a case.
-        codes.extend((0..2 * count).map(|_| Code(random.random())));
-        codes.shuffle(&mut random);
+        hashes.extend((0..2 * count).map(|_| PdqHash(random.random())));
+        hashes.shuffle(&mut random);
         let settings = JoinSettings::default();
-        let more: Vec<u32> = (0..codes.len() as u32).filter(|_| random.random_bool(share)).collect();
+        let more: Vec<u32> = (0..hashes.len() as u32).filter(|_| random.random_bool(share)).collect();
         // The others, by their numbers in all.
-        let others: Vec<u32> = (0..codes.len() as u32).filter(|number| !more.contains(number)).collect();
-        let of_others: Vec<Code> = others.iter().map(|&number| codes[number as usize]).collect();
+        let others: Vec<u32> = (0..hashes.len() as u32).filter(|number| !more.contains(number)).collect();
+        let of_others: Vec<PdqHash> = others.iter().map(|&number| hashes[number as usize]).collect();
         let mut before = stacks(&of_others, settings, &cpu, &control).unwrap();
         for stack in &mut before {
             stack.medoid = others[stack.medoid as usize];
             stack.members.iter_mut().for_each(|(member, _)| *member = others[*member as usize]);
         }
-        let expected = stacks(&codes, settings, &cpu, &control).unwrap();
-        let found = stacks_with_more(&codes, &more, before.clone(), settings, &cpu, &control).unwrap();
+        let expected = stacks(&hashes, settings, &cpu, &control).unwrap();
+        let found = stacks_with_more(&hashes, &more, before.clone(), settings, &cpu, &control).unwrap();
         assert_eq!(found, expected, "{seed}");
         kept += before.iter().filter(|stack| expected.contains(stack)).count();
         if share >= 0.05 && count > 0 {
             // The twin that must fail: nothing is stacked anew.
             assert_ne!(
-                stacks_with_more(&codes, &[], before.clone(), settings, &cpu, &control).unwrap(),
+                stacks_with_more(&hashes, &[], before.clone(), settings, &cpu, &control).unwrap(),
                 expected
             );
         }
@@ -159,8 +159,8 @@ fn stacks_with_more_are_those_of_all() {
     assert!(kept > 20, "{kept}");
     let cancelled = JoinControl::default();
     cancelled.cancel();
-    let codes = support::clustered_codes(1, 500);
-    let found = stacks_with_more(&codes, &[3], Vec::new(), JoinSettings::default(), &cpu, &cancelled);
+    let hashes = support::clustered_hashes(1, 500);
+    let found = stacks_with_more(&hashes, &[3], Vec::new(), JoinSettings::default(), &cpu, &cancelled);
     assert_eq!(found, Err(StackError::Cancelled));
 }
 
@@ -181,12 +181,12 @@ mod command {
     /// The stacks of a case from its items, by the definition; contents by SHA-256.
     fn expected(cases: &Cases, case: &str, distance: u32) -> Vec<Stacked> {
         let items = cases.rows(case, "items");
-        let coded = items.iter().filter(|row| row["quality"].as_u64().is_some_and(|quality| quality >= 50));
-        let contents: BTreeMap<&str, Code> =
-            coded.map(|row| (text(row, "sha256"), text(row, "pdq").parse().unwrap())).collect();
-        let (names, codes): (Vec<&str>, Vec<Code>) = contents.into_iter().unzip();
+        let hashed = items.iter().filter(|row| row["quality"].as_u64().is_some_and(|quality| quality >= 50));
+        let contents: BTreeMap<&str, PdqHash> =
+            hashed.map(|row| (text(row, "sha256"), text(row, "pdq").parse().unwrap())).collect();
+        let (names, hashes): (Vec<&str>, Vec<PdqHash>) = contents.into_iter().unzip();
         let name = |member: u32| names[member as usize].to_string();
-        definition(&codes, distance)
+        definition(&hashes, distance)
             .into_iter()
             .map(|stack| {
                 let mut members: Vec<(String, u32)> =
@@ -260,7 +260,7 @@ mod command {
         // Every file of a content is in the rows; two runs give the same bytes.
         let rows = export(&case, "stacks", "csv");
         assert!(rows.starts_with(
-            "stack,stack_contents,diameter,distance,medoid,source,path,sha256,pdq,quality,decode_path\n"
+            "stack,stack_contents,diameter,distance,medoid,source,path,sha256,pdq,quality,derived_from\n"
         ));
         assert!(rows.contains("3-0 again.png") && rows.contains("3-0.png"));
         cases.summary("CASE", &["stack", "--quiet", "-j", "1"]);

@@ -17,9 +17,9 @@ use support::cli::{Cases, KNOWN, SEIZURE, errors, expect, outcomes, run, tamis, 
 use tamis::case::{CaseIdentity, CaseStore, HashSpec};
 use tamis::decode::DecodeMode;
 use tamis::gpu::{AdapterSelector, GpuContext};
-use tamis::known::{KnownSet, ReadOptions};
+use tamis::known::{HashSet, ReadOptions};
 use tamis::matching::Backend;
-use tamis::pdq::{Code, Geometry, Orientation};
+use tamis::pdq::{Geometry, Orientation, PdqHash};
 use tamis::pipeline::{CancelToken, IngestSettings, Progress, ingest};
 
 // Tests that want the bytes themselves have them from here: another program's reading would change the time of last access,
@@ -43,14 +43,14 @@ fn the_sample_shows_something_of_everything() {
         ("hashed", 16),
         ("duplicate", 1),
         ("too_small", 1),
-        ("not_a_picture", 1),
+        ("other", 1),
         ("unsupported", 1),
         ("corrupt", 1),
         ("empty", 1),
     ];
     assert_eq!(outcomes(&summary), expected.map(|(name, items)| (name.to_string(), items)));
     assert_eq!(summary["discovered"], 22);
-    let set = &summary["known_sets"][0];
+    let set = &summary["hash_sets"][0];
     assert_eq!(
         (&set["digest_hits"], &set["perceptual_hits"], &set["items"]),
         (&3.into(), &5.into(), &8.into())
@@ -99,14 +99,14 @@ fn every_file_is_an_item() {
     assert!(text(first, "duplicate_of").ends_with("backup/IMG_0001 (copy).jpg"));
 }
 
-type CodeHit = (String, String, u32, &'static str);
+type HashHit = (String, String, u32, &'static str);
 
 /// All pairs of `known.csv` and `hash --orientations` within the distance, compared here one by one.
-fn expected_hits(distance: u32) -> BTreeSet<CodeHit> {
+fn expected_hits(distance: u32) -> BTreeSet<HashHit> {
     let hash = ["hash", SEIZURE, "--orientations", "--format", "jsonl", "--quiet", "--decode", "pixels"];
     let hashed = expect(0, &run(hash));
     let mut known = csv::Reader::from_path(KNOWN).unwrap();
-    let known: Vec<(String, Option<Code>)> = known
+    let known: Vec<(String, Option<PdqHash>)> = known
         .records()
         .map(|record| record.unwrap())
         .map(|record| (record[5].to_string(), record[0].parse().ok()))
@@ -118,11 +118,11 @@ fn expected_hits(distance: u32) -> BTreeSet<CodeHit> {
             continue;
         }
         let path = text(&row, "path").strip_prefix("tests/data/seizure/").unwrap();
-        for (name, code) in &known {
-            let Some(code) = code else { continue };
+        for (name, hash) in &known {
+            let Some(hash) = hash else { continue };
             let distances = Orientation::ALL.map(|orientation| {
                 let field = if orientation == Orientation::Original { "pdq" } else { orientation.name() };
-                (text(&row, field).parse::<Code>().unwrap().distance(*code), orientation.inverse())
+                (text(&row, field).parse::<PdqHash>().unwrap().distance(*hash), orientation.inverse())
             });
             let (least, _) = *distances.iter().min_by_key(|(distance, _)| *distance).unwrap();
             let first = distances
@@ -139,16 +139,16 @@ fn expected_hits(distance: u32) -> BTreeSet<CodeHit> {
     expected
 }
 
-/// The hits by code of a case.
-fn found_hits(cases: &Cases, case: &str) -> BTreeSet<CodeHit> {
+/// The hits by hash of a case.
+fn found_hits(cases: &Cases, case: &str) -> BTreeSet<HashHit> {
     let rows = cases.rows(case, "hits");
-    let by_code = rows.iter().filter(|row| !row["distance"].is_null());
+    let by_hash = rows.iter().filter(|row| !row["distance"].is_null());
     let hit = |row: &Value| {
         let name = row["known"]["name"].as_str().unwrap().to_string();
         let orientation = Orientation::from_name(text(row, "orientation")).unwrap().name();
         (text(row, "path").to_string(), name, row["distance"].as_u64().unwrap() as u32, orientation)
     };
-    by_code.map(hit).collect()
+    by_hash.map(hit).collect()
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_copy_of_a_failure_is_a_failure() {
         }
     }
     let summary = cases.summary("CASE", &["scan", folder.to_str().unwrap(), "--quiet"]);
-    let expected = [("hashed", 1), ("duplicate", 4), ("not_a_picture", 1), ("corrupt", 3), ("empty", 3)];
+    let expected = [("hashed", 1), ("duplicate", 4), ("other", 1), ("corrupt", 3), ("empty", 3)];
     assert_eq!(outcomes(&summary), expected.map(|(name, items)| (name.to_string(), items)));
     assert_eq!(summary["discovered"], 12);
     let items = cases.rows("CASE", "items");
@@ -263,7 +263,7 @@ fn sets_of_one_name_are_told_apart() {
     cases.summary("CASE", &["triage", SEIZURE, "--known", &paths[0], &paths[1], "--quiet"]);
     let hits = cases.rows("CASE", "hits");
     let sets: BTreeSet<(&str, &str)> =
-        hits.iter().map(|row| (text(row, "known_set"), text(row, "known_set_sha256"))).collect();
+        hits.iter().map(|row| (text(row, "hash_set"), text(row, "hash_set_sha256"))).collect();
     assert_eq!(sets.len(), 2, "{sets:?}");
     assert!(sets.iter().all(|(name, sha256)| *name == "known" && sha256.len() == 64));
     let case = cases.path("CASE");
@@ -317,7 +317,7 @@ fn sets_and_files_that_come_later_meet_all_the_others() {
 fn what_a_set_was_not_matched_with_is_said() {
     let cases = Cases::new();
     let phone = format!("{SEIZURE}/phone");
-    let unmatched = |summary: &Value| summary["known_sets"][0]["unmatched"].as_u64().unwrap();
+    let unmatched = |summary: &Value| summary["hash_sets"][0]["unmatched"].as_u64().unwrap();
     let first = cases.summary("CASE", &["triage", &phone, "--known", KNOWN, "--quiet"]);
     assert_eq!(unmatched(&first), 0);
     let laptop = format!("{SEIZURE}/laptop");
@@ -336,7 +336,7 @@ fn our_own_output_is_a_known_set_in_every_form() {
         expect(0, &run(["hash", SEIZURE, "--quiet", "--format", format, "--output", list.to_str().unwrap()]));
         let summary =
             cases.summary(format, &["triage", SEIZURE, "--known", list.to_str().unwrap(), "--quiet"]);
-        let set = &summary["known_sets"][0];
+        let set = &summary["hash_sets"][0];
         // Every picture of some quality finds itself; the blank one is set aside.
         assert_eq!(set["items"], 16, "{format}: {set}");
         assert_eq!(set["digest_hits"], 0);
@@ -356,7 +356,7 @@ fn checksum_lists_find_files_of_any_kind() {
     let list = cases.path("SUMS");
     fs::write(&list, output.stdout).unwrap();
     let summary = cases.summary("CASE", &["triage", SEIZURE, "--known", list.to_str().unwrap(), "--quiet"]);
-    assert_eq!(summary["known_sets"][0]["digest_hits"], 1);
+    assert_eq!(summary["hash_sets"][0]["digest_hits"], 1);
     let hits = cases.rows("CASE", "hits");
     assert_eq!((text(&hits[0], "path"), text(&hits[0], "digests")), ("laptop/notes.txt", "sha256"));
 }
@@ -431,16 +431,16 @@ fn a_lost_gpu_is_said_and_does_not_show_in_the_result() {
     if support::gpu().is_none() {
         return;
     }
-    let codes = support::clustered_codes(1, 3000);
+    let hashes = support::clustered_hashes(1, 3000);
     let tiles: Vec<_> = (0..100).map(support::tile).collect();
     let cpu = Backend::cpu("a test");
     let backend = Backend::gpu(GpuContext::open(&AdapterSelector::Any).unwrap(), "a test").unwrap();
     let _software_adapter = backend.take_notices();
-    let haystack = backend.haystack(&codes);
-    let expected = (cpu.hash_tiles(&tiles), cpu.haystack(&codes).search(&codes[..50], 31));
+    let haystack = backend.haystack(&hashes);
+    let expected = (cpu.hash_tiles(&tiles), cpu.haystack(&hashes).search(&hashes[..50], 31));
     for round in 0..5 {
         assert_eq!(backend.hash_tiles(&tiles), expected.0, "round {round}");
-        assert_eq!(haystack.search(&codes[..50], 31), expected.1, "round {round}");
+        assert_eq!(haystack.search(&hashes[..50], 31), expected.1, "round {round}");
         if round == 1 {
             assert_eq!(backend.take_notices(), Vec::<String>::new());
             backend.simulate_gpu_loss();
@@ -451,26 +451,26 @@ fn a_lost_gpu_is_said_and_does_not_show_in_the_result() {
     assert!(notices[0].contains("goes on on the CPU"), "{notices:?}");
 }
 
-/// The hasher and the judges use the GPU beside each other: one of them finds the loss while the other reads what came
+/// The hasher and the matchers use the GPU beside each other: one of them finds the loss while the other reads what came
 /// back before it.
 #[test]
 fn a_gpu_lost_under_two_threads_does_not_show_in_the_result() {
     if support::gpu().is_none() {
         return;
     }
-    let codes = support::clustered_codes(1, 3000);
+    let hashes = support::clustered_hashes(1, 3000);
     let tiles: Vec<_> = (0..300).map(support::tile).collect();
     let cpu = Backend::cpu("a test");
-    let expected = (cpu.hash_tiles(&tiles), cpu.haystack(&codes).search(&codes[..50], 31));
+    let expected = (cpu.hash_tiles(&tiles), cpu.haystack(&hashes).search(&hashes[..50], 31));
     for round in 0..8 {
         let backend = Backend::gpu(GpuContext::open(&AdapterSelector::Any).unwrap(), "a test").unwrap();
-        let haystack = backend.haystack(&codes);
+        let haystack = backend.haystack(&hashes);
         backend.simulate_gpu_loss_after(12 + round);
         std::thread::scope(|threads| {
             threads
                 .spawn(|| (0..12).for_each(|_| assert!(backend.hash_tiles(&tiles) == expected.0, "{round}")));
             for _ in 0..2 {
-                let search = || assert!(haystack.search(&codes[..50], 31) == expected.1, "{round}");
+                let search = || assert!(haystack.search(&hashes[..50], 31) == expected.1, "{round}");
                 threads.spawn(move || (0..12).for_each(|_| search()));
             }
         });
@@ -479,17 +479,17 @@ fn a_gpu_lost_under_two_threads_does_not_show_in_the_result() {
     }
 }
 
-/// A whole run on a GPU that is lost after so many batches of tiles or needles; returns the notices.
+/// A whole run on a GPU that is lost after so many batches of tiles or queries; returns the notices.
 fn run_on_a_dying_gpu(cases: &Cases, case: &str, batches: u32, distance: u32) -> Vec<String> {
     let spec = HashSpec {
         algorithm: "pdq".into(),
         version: HashSpec::VERSION,
         geometry: Geometry::Full,
-        decode_path: DecodeMode::Auto,
+        derived_from: DecodeMode::Auto,
     };
     let mut store = CaseStore::open_or_create(&cases.path(case), &CaseIdentity::default(), &spec).unwrap();
     let known =
-        [KnownSet::read(Path::new(KNOWN), &ReadOptions { min_quality: 50, ..ReadOptions::default() })
+        [HashSet::read(Path::new(KNOWN), &ReadOptions { min_quality: 50, ..ReadOptions::default() })
             .unwrap()];
     let backend = Backend::gpu(GpuContext::open(&AdapterSelector::Any).unwrap(), "a test").unwrap();
     let _software_adapter = backend.take_notices();
@@ -505,7 +505,7 @@ fn run_on_a_dying_gpu(cases: &Cases, case: &str, batches: u32, distance: u32) ->
     new
 }
 
-/// The known sets are resident on the GPU in all of these; it is lost before the first tiles are hashed, between
+/// The hash sets are resident on the GPU in all of these; it is lost before the first tiles are hashed, between
 /// them and the first search, and never.
 #[test]
 fn a_run_survives_its_gpu() {
@@ -515,7 +515,7 @@ fn a_run_survives_its_gpu() {
     let cases = Cases::new();
     triage(&cases, "CPU", &[]);
     let expected = cases.exports("CPU");
-    for (case, batches) in [("tiles", 0), ("needles", 1), ("never", 1000)] {
+    for (case, batches) in [("tiles", 0), ("queries", 1), ("never", 1000)] {
         let notices = run_on_a_dying_gpu(&cases, case, batches, 31);
         assert_eq!(notices.len(), usize::from(batches < 1000), "{case}: {notices:?}");
         assert!(notices.iter().all(|notice| notice.contains("goes on on the CPU")), "{notices:?}");

@@ -1,4 +1,4 @@
-//! Verdicts from pixels: whatever the codes from coefficients say, hits are those of decoded pixels, or are marked.
+//! Verifications from pixels: whatever the hashes from coefficients say, hits are those of decoded pixels, or are marked.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use serde_json::Value;
 use support::cli::{Cases, errors, expect, run, tamis, text};
 use support::scene;
 use tamis::matching::{DEFAULT_DISTANCE, DELTA};
-use tamis::pdq::Code;
+use tamis::pdq::PdqHash;
 use tempfile::TempDir;
 
 /// Scenes of the corpus; each is there as two files.
@@ -59,8 +59,8 @@ fn jpeg(picture: &RgbImage, quality: u8) -> Vec<u8> {
     bytes
 }
 
-/// (file name, code) of every picture of a folder, from pixels.
-fn exact_codes(folder: &Path) -> Vec<(String, Code)> {
+/// (file name, hash) of every picture of a folder, from pixels.
+fn exact_hashes(folder: &Path) -> Vec<(String, PdqHash)> {
     let arguments = ["hash", folder.to_str().unwrap(), "--decode", "pixels", "--format", "jsonl", "--quiet"];
     let rows = expect(0, &run(arguments));
     let row = |line: &str| {
@@ -71,24 +71,24 @@ fn exact_codes(folder: &Path) -> Vec<(String, Code)> {
     rows.lines().map(row).collect()
 }
 
-/// The code with `distance` of its bits flipped.
-fn planted(code: Code, distance: usize, random: &mut StdRng) -> Code {
-    let mut words = code.0;
+/// The hash with `distance` of its bits flipped.
+fn planted(hash: PdqHash, distance: usize, random: &mut StdRng) -> PdqHash {
+    let mut words = hash.0;
     for bit in rand::seq::index::sample(random, 256, distance) {
         words[bit / 64] ^= 1 << (bit % 64);
     }
-    let planted = Code(words);
-    assert_eq!(planted.distance(code), distance as u32);
+    let planted = PdqHash(words);
+    assert_eq!(planted.distance(hash), distance as u32);
     planted
 }
 
-/// Writes a known set of codes, one for each picture of the list, all at distances round the customary radius.
-fn plant(cases: &Cases, name: &str, codes: &[(String, Code)], seed: u64) -> String {
+/// Writes a hash set of hashes, one for each picture of the list, all at distances round the customary radius.
+fn plant(cases: &Cases, name: &str, hashes: &[(String, PdqHash)], seed: u64) -> String {
     let mut random = StdRng::seed_from_u64(seed);
     let mut list = String::new();
-    for (picture, code) in codes {
+    for (picture, hash) in hashes {
         let distance = random.random_range(DEFAULT_DISTANCE as usize - 10..=DEFAULT_DISTANCE as usize + 10);
-        writeln!(list, "{},100,{picture}", planted(*code, distance, &mut random)).unwrap();
+        writeln!(list, "{},100,{picture}", planted(*hash, distance, &mut random)).unwrap();
     }
     let path = cases.path(name);
     fs::write(&path, list).unwrap();
@@ -105,15 +105,15 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A small source of the first pictures of the corpus.
-fn some(cases: &Cases, pictures: usize) -> (PathBuf, Vec<(String, Code)>) {
+fn some(cases: &Cases, pictures: usize) -> (PathBuf, Vec<(String, PdqHash)>) {
     let source = cases.path("source");
     fs::create_dir(&source).unwrap();
     for seed in 0..pictures {
         let name = format!("{seed:03}.jpg");
         fs::copy(corpus().join(&name), source.join(&name)).unwrap();
     }
-    let codes = exact_codes(&source);
-    (source, codes)
+    let hashes = exact_hashes(&source);
+    (source, hashes)
 }
 
 /// (path, record) of hits.
@@ -121,64 +121,66 @@ fn pairs(rows: &[Value]) -> BTreeSet<(String, u64)> {
     rows.iter().map(|row| (text(row, "path").to_string(), row["record"].as_u64().unwrap())).collect()
 }
 
-fn verdicts(rows: &[Value]) -> BTreeSet<(&str, &str)> {
-    rows.iter().map(|row| (text(row, "verdict"), text(row, "unconfirmed_because"))).collect()
+fn verifications(rows: &[Value]) -> BTreeSet<(&str, &str)> {
+    rows.iter().map(|row| (text(row, "confirmation"), text(row, "unconfirmed_reason"))).collect()
 }
 
 fn paths_taken(rows: &[Value]) -> Vec<&str> {
-    rows.iter().map(|row| text(row, "decode_path")).collect()
+    rows.iter().map(|row| text(row, "derived_from")).collect()
 }
 
 fn run_count(summary: &Value, name: &str) -> u64 {
     summary["run"][name].as_u64().unwrap()
 }
 
-/// Each set has one code for each picture, so that whether a pair is found hangs on that pair alone.
+/// Each set has one hash for each picture, so that whether a pair is found hangs on that pair alone.
 #[test]
 fn hits_are_those_of_decoded_pixels() {
     let cases = Cases::new();
     let source = corpus().to_str().unwrap();
-    let codes = exact_codes(corpus());
-    assert_eq!(codes.len() as u64, 2 * SCENES);
+    let hashes = exact_hashes(corpus());
+    assert_eq!(hashes.len() as u64, 2 * SCENES);
     cases.summary("auto", &["scan", source, "--quiet"]);
     cases.summary("pixels", &["scan", source, "--decode", "pixels", "--quiet"]);
     let from_coefficients =
         paths_taken(&cases.rows("auto", "items")).iter().filter(|path| **path == "coefficients").count();
-    assert!(from_coefficients > 200, "{from_coefficients} of {} by coefficients", codes.len());
+    assert!(from_coefficients > 200, "{from_coefficients} of {} by coefficients", hashes.len());
     assert!(paths_taken(&cases.rows("pixels", "items")).iter().all(|path| *path == "pixels"));
     let (mut planted, mut hits, mut refuted, mut differing) = (0, 0, 0, 0);
     for number in 0..10 {
-        let known = plant(&cases, &format!("known-{number}.txt"), &codes, number);
-        planted += codes.len();
+        let known = plant(&cases, &format!("known-{number}.txt"), &hashes, number);
+        planted += hashes.len();
         let matching = ["match", "--known", &known, "--quiet"];
         cases.summary("pixels", &matching);
-        // A verdict leaves an exact code behind, so each set meets the case as it was scanned.
+        // A confirmation leaves an exact hash behind, so each set meets the case as it was scanned.
         let (auto, off) = (format!("auto-{number}"), format!("off-{number}"));
         copy(&cases.path("auto"), &cases.path(&auto));
         copy(&cases.path("auto"), &cases.path(&off));
         let summary = cases.summary(&auto, &matching);
         let of_set = |rows: Vec<Value>| -> Vec<Value> {
-            rows.into_iter().filter(|row| text(row, "known_set") == format!("known-{number}")).collect()
+            rows.into_iter().filter(|row| text(row, "hash_set") == format!("known-{number}")).collect()
         };
         let expected = of_set(cases.rows("pixels", "hits"));
         let found = cases.rows(&auto, "hits");
         assert_eq!(found, expected, "set {number}");
-        assert_eq!(verdicts(&found), BTreeSet::from([("pixels", "")]));
+        assert_eq!(verifications(&found), BTreeSet::from([("pixels", "")]));
         assert_eq!(summary["unconfirmed"], serde_json::json!([]));
         hits += found.len();
         refuted += run_count(&summary, "refuted");
         assert!(run_count(&summary, "confirmed") <= found.len() as u64);
-        // The twin that must fail: what the codes from coefficients alone say.
+        // The twin that must fail: what the hashes from coefficients alone say.
         cases.summary(&off, &["match", "--known", &known, "--verify", "off", "--quiet"]);
         let unverified = cases.rows(&off, "hits");
         differing += pairs(&unverified).symmetric_difference(&pairs(&expected)).count();
     }
-    println!("{planted} planted pairs, {hits} hits, {refuted} refuted, {differing} wrong without verdicts");
+    println!(
+        "{planted} planted pairs, {hits} hits, {refuted} refuted, {differing} wrong without verifications"
+    );
     assert!(planted >= 2000);
     // A picture is near the record of its copy too.
     assert!((1200..2 * planted).contains(&hits), "{hits}");
     assert!(refuted > 100, "{refuted}");
-    assert!(differing > 0, "without verdicts the hits would be the same: this test shows nothing");
+    assert!(differing > 0, "without verifications the hits would be the same: this test shows nothing");
 }
 
 /// Scanning and matching in one pass gives the same, on any number of threads, twice.
@@ -186,17 +188,17 @@ fn hits_are_those_of_decoded_pixels() {
 fn triage_gives_the_same_verdicts() {
     let cases = Cases::new();
     let source = corpus().to_str().unwrap();
-    let known = plant(&cases, "known.txt", &exact_codes(corpus()), 100);
+    let known = plant(&cases, "known.txt", &exact_hashes(corpus()), 100);
     let triage = ["triage", source, "--known", &known, "--quiet"];
     let with = |more: &[&'static str]| triage.iter().copied().chain(more.iter().copied()).collect::<Vec<_>>();
     cases.summary("pixels", &with(&["--decode", "pixels"]));
     let summary = cases.summary("auto", &with(&["--jobs", "1"]));
     let checked = run_count(&summary, "confirmed") + run_count(&summary, "refuted");
-    assert!(checked > 50 && run_count(&summary, "unjudged") == 0, "{summary}");
+    assert!(checked > 50 && run_count(&summary, "unverified") == 0, "{summary}");
     assert_eq!(cases.rows("auto", "hits"), cases.rows("pixels", "hits"));
     let decoded = |case: &str| {
         let rows = cases.rows(case, "items");
-        rows.iter().filter(|row| text(row, "pixels_because") == "verified").count() as u64
+        rows.iter().filter(|row| text(row, "fallback_reason") == "verified").count() as u64
     };
     assert_eq!(decoded("auto"), checked);
     let expected = cases.exports("auto");
@@ -217,8 +219,8 @@ fn triage_gives_the_same_verdicts() {
 #[test]
 fn a_source_that_is_gone_leaves_its_hits_unconfirmed() {
     let cases = Cases::new();
-    let (source, codes) = some(&cases, 30);
-    let known = plant(&cases, "known.txt", &codes, 1);
+    let (source, hashes) = some(&cases, 30);
+    let known = plant(&cases, "known.txt", &hashes, 1);
     let source_text = source.to_str().unwrap();
     let matching = ["match", "--known", &known, "--quiet"];
     cases.summary("pixels", &["triage", source_text, "--decode", "pixels", "--known", &known, "--quiet"]);
@@ -232,13 +234,13 @@ fn a_source_that_is_gone_leaves_its_hits_unconfirmed() {
     let summary = cases.summary("CASE", &matching);
     let rows = cases.rows("CASE", "hits");
     let by_coefficients: Vec<&Value> =
-        rows.iter().filter(|row| text(row, "decode_path") == "coefficients").collect();
+        rows.iter().filter(|row| text(row, "derived_from") == "coefficients").collect();
     assert!(by_coefficients.len() > 15, "{}", by_coefficients.len());
     for row in &rows {
-        let (verdict, because) = (text(row, "verdict"), text(row, "unconfirmed_because"));
-        match text(row, "decode_path") {
-            "coefficients" => assert_eq!((verdict, because), ("unconfirmed", "source_gone"), "{row}"),
-            _ => assert_eq!((verdict, because), ("pixels", ""), "{row}"),
+        let (confirmation, because) = (text(row, "confirmation"), text(row, "unconfirmed_reason"));
+        match text(row, "derived_from") {
+            "coefficients" => assert_eq!((confirmation, because), ("unconfirmed", "source_gone"), "{row}"),
+            _ => assert_eq!((confirmation, because), ("pixels", ""), "{row}"),
         }
         assert!(row["distance"].as_u64().unwrap() <= u64::from(DEFAULT_DISTANCE + DELTA));
     }
@@ -255,7 +257,7 @@ fn a_source_that_is_gone_leaves_its_hits_unconfirmed() {
     // Trying again without it changes nothing.
     let exports = cases.exports("CASE");
     let again = cases.summary("CASE", &matching);
-    assert_eq!(run_count(&again, "unjudged"), run_count(&summary, "unjudged"));
+    assert_eq!(run_count(&again, "unverified"), run_count(&summary, "unverified"));
     assert_eq!(cases.exports("CASE"), exports);
     let case = cases.path("CASE");
     let said = expect(0, &tamis().args(matching).arg("--case").arg(&case).output().unwrap());
@@ -274,7 +276,7 @@ fn a_source_that_is_gone_leaves_its_hits_unconfirmed() {
     let rows = cases.rows("CASE", "hits");
     let unconfirmed: BTreeSet<&str> = rows
         .iter()
-        .filter(|row| text(row, "verdict") == "unconfirmed")
+        .filter(|row| text(row, "confirmation") == "unconfirmed")
         .map(|row| text(row, "path"))
         .collect();
     assert!(unconfirmed.is_subset(&BTreeSet::from(["001.jpg", "002.jpg"])), "{unconfirmed:?}");
@@ -292,42 +294,42 @@ fn a_source_that_is_gone_leaves_its_hits_unconfirmed() {
 #[test]
 fn what_a_digest_identifies_is_not_decoded_again() {
     let cases = Cases::new();
-    let (source, codes) = some(&cases, 20);
+    let (source, hashes) = some(&cases, 20);
     let source = source.to_str().unwrap();
     let mut random = StdRng::seed_from_u64(5);
     cases.summary("scan", &["scan", source, "--quiet"]);
     let items = cases.rows("scan", "items");
-    // Each picture's digest with its code; and another record near by.
+    // Each picture's digest with its hash; and another record near by.
     let mut table = String::from("sha256,pdq,name\n");
-    for (row, (name, code)) in items.iter().zip(&codes) {
+    for (row, (name, hash)) in items.iter().zip(&hashes) {
         assert_eq!(text(row, "path"), name);
-        writeln!(table, "{},{},{name}", text(row, "sha256"), planted(*code, 3, &mut random)).unwrap();
-        writeln!(table, ",{},near {name}", planted(*code, 12, &mut random)).unwrap();
-        writeln!(table, ",{},hardly {name}", planted(*code, 60, &mut random)).unwrap();
+        writeln!(table, "{},{},{name}", text(row, "sha256"), planted(*hash, 3, &mut random)).unwrap();
+        writeln!(table, ",{},near {name}", planted(*hash, 12, &mut random)).unwrap();
+        writeln!(table, ",{},hardly {name}", planted(*hash, 60, &mut random)).unwrap();
     }
     let known = cases.path("known.csv");
     fs::write(&known, table).unwrap();
     let known = known.to_str().unwrap();
     let triage = ["triage", source, "--known", known, "--quiet"];
     let summary = cases.summary("auto", &triage);
-    assert_eq!(["confirmed", "refuted", "unjudged"].map(|name| run_count(&summary, name)), [0, 0, 0]);
+    assert_eq!(["confirmed", "refuted", "unverified"].map(|name| run_count(&summary, name)), [0, 0, 0]);
     let rows = cases.rows("auto", "hits");
     assert_eq!(rows.len(), 40);
-    let coefficients = rows.iter().filter(|row| text(row, "decode_path") == "coefficients");
+    let coefficients = rows.iter().filter(|row| text(row, "derived_from") == "coefficients");
     for row in coefficients.clone() {
         if text(row, "kind") == "digest" {
-            assert_eq!((text(row, "verdict"), &row["distance"]), ("digest", &Value::Null), "{row}");
+            assert_eq!((text(row, "confirmation"), &row["distance"]), ("digest", &Value::Null), "{row}");
             assert_eq!(row["orientation"], Value::Null);
         } else {
             assert_eq!(
-                (text(row, "verdict"), text(row, "unconfirmed_because")),
+                (text(row, "confirmation"), text(row, "unconfirmed_reason")),
                 ("unconfirmed", "digest_hit")
             );
         }
     }
     assert!(coefficients.count() >= 36);
     // A digest that another set of the run knows is as good.
-    let near = plant(&cases, "near.txt", &codes, 6);
+    let near = plant(&cases, "near.txt", &hashes, 6);
     let summary = cases.summary("both", &["triage", source, "--known", &near, known, "--quiet"]);
     assert_eq!(run_count(&summary, "confirmed") + run_count(&summary, "refuted"), 0);
     let mut parts = vec!["match", "--known", &near, known, "--quiet"];
@@ -345,18 +347,18 @@ fn what_a_digest_identifies_is_not_decoded_again() {
 #[test]
 fn without_verdicts_hits_are_marked_and_can_be_confirmed_later() {
     let cases = Cases::new();
-    let (source, codes) = some(&cases, 30);
+    let (source, hashes) = some(&cases, 30);
     let source = source.to_str().unwrap();
-    let (known, other) = (plant(&cases, "known.txt", &codes, 7), plant(&cases, "other.txt", &codes, 8));
+    let (known, other) = (plant(&cases, "known.txt", &hashes, 7), plant(&cases, "other.txt", &hashes, 8));
     let off = ["--verify", "off", "--quiet"];
     let mut triage = vec!["triage", source, "--known", &known];
     triage.extend(off);
     let summary = cases.summary("CASE", &triage);
-    assert_eq!(["confirmed", "refuted", "unjudged"].map(|name| run_count(&summary, name)), [0, 0, 0]);
+    assert_eq!(["confirmed", "refuted", "unverified"].map(|name| run_count(&summary, name)), [0, 0, 0]);
     let unverified = cases.rows("CASE", "hits");
-    assert!(verdicts(&unverified).contains(&("unconfirmed", "verify_off")));
+    assert!(verifications(&unverified).contains(&("unconfirmed", "verify_off")));
     assert!(unverified.iter().all(|row| row["distance"].as_u64().unwrap() <= u64::from(DEFAULT_DISTANCE)));
-    assert_eq!(summary["known_sets"][0]["verify"], "off");
+    assert_eq!(summary["hash_sets"][0]["verify"], "off");
     let settings: String = Connection::open(cases.path("CASE/case.sqlite"))
         .unwrap()
         .query_row("SELECT settings FROM run", [], |row| row.get(0))
@@ -364,7 +366,7 @@ fn without_verdicts_hits_are_marked_and_can_be_confirmed_later() {
     let settings: Value = serde_json::from_str(&settings).unwrap();
     assert_eq!((&settings["matching"]["verify"], &settings["decode"]), (&"off".into(), &"auto".into()));
 
-    // Verdicts for another set replace codes, and leave the hits of this set alone.
+    // Verifications for another set replace hashes, and leave the hits of this set alone.
     let ids = || -> Vec<(i64, Vec<u8>)> {
         let case = Connection::open(cases.path("CASE/case.sqlite")).unwrap();
         let mut statement = case.prepare("SELECT id, sha256 FROM content ORDER BY id").unwrap();
@@ -376,17 +378,17 @@ fn without_verdicts_hits_are_marked_and_can_be_confirmed_later() {
     assert_eq!(ids(), before);
     let of = |set: &str| -> Vec<Value> {
         let rows = cases.rows("CASE", "hits");
-        rows.into_iter().filter(|row| text(row, "known_set") == set).collect()
+        rows.into_iter().filter(|row| text(row, "hash_set") == set).collect()
     };
     let kept = of("known");
     let essence = |rows: &[Value]| -> Vec<String> {
-        let fields = ["path", "record", "verdict", "unconfirmed_because", "distance", "orientation"];
+        let fields = ["path", "record", "confirmation", "unconfirmed_reason", "distance", "orientation"];
         rows.iter().map(|row| fields.map(|field| row[field].to_string()).join(" ")).collect()
     };
     assert_eq!(essence(&kept), essence(&unverified));
-    assert_ne!(kept, unverified, "their codes are from pixels now");
+    assert_ne!(kept, unverified, "their hashes are from pixels now");
 
-    // Asked for verdicts, the set is matched anew.
+    // Asked for verifications, the set is matched anew.
     let summary = cases.summary("CASE", &["match", "--known", &known, "--quiet"]);
     assert!(run_count(&summary, "matched") > 0);
     cases.summary(
@@ -396,29 +398,29 @@ fn without_verdicts_hits_are_marked_and_can_be_confirmed_later() {
     assert_eq!(cases.rows("CASE", "hits"), cases.rows("pixels", "hits"));
 }
 
-/// Hits that were left alone when their contents' codes were replaced are judged by these as soon as their set is
+/// Hits that were left alone when their contents' hashes were replaced are settled by these as soon as their set is
 /// matched again, without decoding.
 #[test]
-fn codes_that_are_exact_by_now_settle_what_was_unconfirmed() {
+fn hashes_that_are_exact_by_now_settle_what_was_unconfirmed() {
     let cases = Cases::new();
-    let (source, codes) = some(&cases, 20);
+    let (source, hashes) = some(&cases, 20);
     let source_text = source.to_str().unwrap();
-    let known = plant(&cases, "known.txt", &codes, 9);
+    let known = plant(&cases, "known.txt", &hashes, 9);
     let off = ["match", "--known", &known, "--verify", "off", "--quiet"];
     cases.summary("CASE", &["scan", source_text, "--quiet"]);
     cases.summary("CASE", &off);
-    // Another set makes all codes exact.
+    // Another set makes all hashes exact.
     let mut list = String::new();
     writeln!(list, "pdq").unwrap();
-    codes.iter().for_each(|(_, code)| writeln!(list, "{code}").unwrap());
+    hashes.iter().for_each(|(_, hash)| writeln!(list, "{hash}").unwrap());
     let all = cases.path("all.txt");
     fs::write(&all, list).unwrap();
     cases.summary("CASE", &["match", "--known", all.to_str().unwrap(), "--quiet"]);
-    assert!(cases.rows("CASE", "items").iter().all(|row| text(row, "decode_path") == "pixels"));
+    assert!(cases.rows("CASE", "items").iter().all(|row| text(row, "derived_from") == "pixels"));
     fs::remove_dir_all(&source).unwrap();
     let summary = cases.summary("CASE", &off);
     assert_eq!(summary["unconfirmed"], serde_json::json!([]));
-    assert_eq!(verdicts(&cases.rows("CASE", "hits")), BTreeSet::from([("pixels", "")]));
+    assert_eq!(verifications(&cases.rows("CASE", "hits")), BTreeSet::from([("pixels", "")]));
 }
 
 #[test]
@@ -430,17 +432,17 @@ fn pixels_that_do_not_fit_leave_hits_unconfirmed_until_they_do() {
     let large = image::imageops::resize(&small, 5000, 4000, image::imageops::FilterType::Triangle);
     fs::write(source.join("large.jpg"), jpeg(&large, 60)).unwrap();
     let source = source.to_str().unwrap();
-    let codes = exact_codes(Path::new(source));
+    let hashes = exact_hashes(Path::new(source));
     let known = cases.path("known.txt");
-    fs::write(&known, format!("{},100,it\n", planted(codes[0].1, 20, &mut StdRng::seed_from_u64(1))))
+    fs::write(&known, format!("{},100,it\n", planted(hashes[0].1, 20, &mut StdRng::seed_from_u64(1))))
         .unwrap();
     let known = known.to_str().unwrap();
     let summary =
         cases.summary("CASE", &["triage", source, "--known", known, "--max-memory", "64MiB", "--quiet"]);
-    assert_eq!((run_count(&summary, "pictures"), run_count(&summary, "unjudged")), (1, 1));
+    assert_eq!((run_count(&summary, "pictures"), run_count(&summary, "unverified")), (1, 1));
     let rows = cases.rows("CASE", "hits");
     assert_eq!(
-        (text(&rows[0], "verdict"), text(&rows[0], "unconfirmed_because")),
+        (text(&rows[0], "confirmation"), text(&rows[0], "unconfirmed_reason")),
         ("unconfirmed", "over_limit")
     );
     let text_form = expect(
@@ -455,23 +457,23 @@ fn pixels_that_do_not_fit_leave_hits_unconfirmed_until_they_do() {
     let summary = cases.summary("CASE", &["match", "--known", known, "--max-memory", "1GiB", "--quiet"]);
     assert_eq!(run_count(&summary, "confirmed"), 1);
     let rows = cases.rows("CASE", "hits");
-    assert_eq!((text(&rows[0], "verdict"), &rows[0]["distance"]), ("pixels", &20.into()));
+    assert_eq!((text(&rows[0], "confirmation"), &rows[0]["distance"]), ("pixels", &20.into()));
 }
 
-/// No JPEG is known whose coefficients can be read and whose pixels cannot; a truncated one is given a code here.
+/// No JPEG is known whose coefficients can be read and whose pixels cannot; a truncated one is given a hash here.
 #[test]
 fn a_decoder_that_fails_leaves_hits_unconfirmed() {
     let cases = Cases::new();
-    let (source, codes) = some(&cases, 2);
-    let known = plant(&cases, "known.txt", &codes, 13);
+    let (source, hashes) = some(&cases, 2);
+    let known = plant(&cases, "known.txt", &hashes, 13);
     let whole = fs::read(source.join("000.jpg")).unwrap();
     fs::write(source.join("cut.jpg"), &whole[..whole.len() / 2]).unwrap();
     cases.summary("CASE", &["scan", source.to_str().unwrap(), "--quiet"]);
     let case = Connection::open(cases.path("CASE/case.sqlite")).unwrap();
     let changed = case
         .execute(
-            "UPDATE content SET outcome = 'hashed', decode_path = 'coefficients', (codes, quality) =
-                 (SELECT codes, quality FROM content JOIN item USING (sha256) WHERE path = '000.jpg')
+            "UPDATE content SET outcome = 'hashed', derived_from = 'coefficients', (hashes, quality) =
+                 (SELECT hashes, quality FROM content JOIN item USING (sha256) WHERE path = '000.jpg')
              WHERE sha256 = (SELECT sha256 FROM item WHERE path = 'cut.jpg')",
             [],
         )
@@ -479,12 +481,12 @@ fn a_decoder_that_fails_leaves_hits_unconfirmed() {
     assert_eq!(changed, 1);
     drop(case);
     let summary = cases.summary("CASE", &["match", "--known", &known, "--distance", "45", "--quiet"]);
-    assert_eq!(run_count(&summary, "unjudged"), 1);
+    assert_eq!(run_count(&summary, "unverified"), 1);
     let rows = cases.rows("CASE", "hits");
     for row in &rows {
         let expected =
             if text(row, "path") == "cut.jpg" { ("unconfirmed", "decoder_failed") } else { ("pixels", "") };
-        assert_eq!((text(row, "verdict"), text(row, "unconfirmed_because")), expected);
+        assert_eq!((text(row, "confirmation"), text(row, "unconfirmed_reason")), expected);
     }
     assert!(rows.iter().any(|row| text(row, "path") == "cut.jpg"));
 }
@@ -492,8 +494,8 @@ fn a_decoder_that_fails_leaves_hits_unconfirmed() {
 #[test]
 fn a_case_keeps_its_way_of_decoding() {
     let cases = Cases::new();
-    let (source, codes) = some(&cases, 4);
-    let (source, known) = (source.to_str().unwrap(), plant(&cases, "known.txt", &codes, 11));
+    let (source, hashes) = some(&cases, 4);
+    let (source, known) = (source.to_str().unwrap(), plant(&cases, "known.txt", &hashes, 11));
     for (case, own, other) in [("auto", "auto", "pixels"), ("pixels", "pixels", "auto")] {
         let first = cases.summary(case, &["scan", source, "--decode", own, "--quiet"]);
         assert_eq!(first["decode"], own);
@@ -526,9 +528,9 @@ fn a_case_keeps_its_way_of_decoding() {
 }
 
 #[test]
-fn hash_says_what_codes_are_from() {
+fn hash_says_what_hashes_are_from() {
     let cases = Cases::new();
-    let (source, codes) = some(&cases, 6);
+    let (source, hashes) = some(&cases, 6);
     let source = source.to_str().unwrap();
     let hash = |more: &[&str]| {
         let mut arguments = vec!["hash", source, "--format", "csv", "--quiet"];
@@ -549,15 +551,15 @@ fn hash_says_what_codes_are_from() {
         "width",
         "height",
         "format",
-        "decode_path",
+        "derived_from",
         "unstable_bits",
     ];
     assert_eq!(header.iter().collect::<Vec<_>>(), fields);
     assert!(rows.iter().filter(|row| &row[8] == "coefficients").count() >= 4);
     let (_, pixels) = hash(&["--decode", "pixels"]);
-    for ((row, exact), (_, code)) in rows.iter().zip(&pixels).zip(&codes) {
-        assert_eq!((&exact[8], &exact[3]), ("pixels", code.to_string().as_str()));
-        assert!(row[3].parse::<Code>().unwrap().distance(*code) <= DELTA);
+    for ((row, exact), (_, hash)) in rows.iter().zip(&pixels).zip(&hashes) {
+        assert_eq!((&exact[8], &exact[3]), ("pixels", hash.to_string().as_str()));
+        assert!(row[3].parse::<PdqHash>().unwrap().distance(*hash) <= DELTA);
         assert!(row[9].parse::<u16>().unwrap() <= 256);
     }
     let (header, _) = hash(&["--orientations"]);
@@ -591,7 +593,7 @@ fn a_case_of_another_version_is_refused_with_a_way_out() {
 fn verdicts_that_were_interrupted_are_gone_on_with() {
     let cases = Cases::new();
     let source = corpus().to_str().unwrap();
-    let known = plant(&cases, "known.txt", &exact_codes(corpus()), 12);
+    let known = plant(&cases, "known.txt", &exact_hashes(corpus()), 12);
     cases.summary("scan", &["scan", source, "--quiet"]);
     copy(&cases.path("scan"), &cases.path("whole"));
     let matching = ["match", "--known", &known, "--quiet"];

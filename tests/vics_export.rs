@@ -80,7 +80,7 @@ fn records_come_back_field_by_field() {
 }
 
 #[test]
-fn pictures_have_their_codes_and_what_they_are_near_to() {
+fn pictures_have_their_hashes_and_what_they_are_near_to() {
     let cases = Cases::new();
     let seizure = cases.path("seizure");
     fs::create_dir(&seizure).unwrap();
@@ -89,7 +89,7 @@ fn pictures_have_their_codes_and_what_they_are_near_to() {
     }
     fs::copy(seizure.join("new.png"), seizure.join("copy.png")).unwrap();
     fs::write(seizure.join("letter.txt"), "no media").unwrap();
-    let code = |name: &str| expect(0, &run(["hash", "--quiet", text(&seizure.join(name))]))[..64].to_string();
+    let hash = |name: &str| expect(0, &run(["hash", "--quiet", text(&seizure.join(name))]))[..64].to_string();
     let md5 = |name: &str| -> String {
         Md5::digest(fs::read(seizure.join(name)).unwrap()).iter().map(|byte| format!("{byte:02X}")).collect()
     };
@@ -97,7 +97,7 @@ fn pictures_have_their_codes_and_what_they_are_near_to() {
         "AlternativeHashes": [{ "HashName": "Other", "HashValue": "x" }],
         "MediaFiles": [{ "FileName": "theirs.jpg" }] });
     let near = json!({ "MediaID": 900, "Category": 2, "MD5": "00000000000000000000000000000001", "Series": "S",
-        "AlternativeHashes": [{ "HashName": "PDQ", "HashValue": code("near.png") }] });
+        "AlternativeHashes": [{ "HashName": "PDQ", "HashValue": hash("near.png") }] });
     let records = json!({ "value": [known, near] });
     fs::write(cases.path("set.json"), records.to_string()).unwrap();
     let (json, set, case) = (cases.path("set.json"), cases.path("set.set"), cases.path("case"));
@@ -110,12 +110,12 @@ fn pictures_have_their_codes_and_what_they_are_near_to() {
 
     let media = by_md5(&media_of(&export(&case, "vics")));
     assert_eq!(media.len(), 3, "distinct media; a letter is none");
-    // The record as it was, and our code behind its own hashes.
+    // The record as it was, and our hash behind its own hashes.
     let mut expected = known.clone();
     expected["AlternativeHashes"]
         .as_array_mut()
         .unwrap()
-        .push(json!({ "HashName": "PDQ", "HashValue": code("known.png") }));
+        .push(json!({ "HashName": "PDQ", "HashValue": hash("known.png") }));
     assert_eq!(media[&md5("known.png").to_lowercase()], expected);
     let found = &media[&md5("near.png").to_lowercase()];
     assert!(
@@ -126,7 +126,7 @@ fn pictures_have_their_codes_and_what_they_are_near_to() {
     );
     assert!(found.get("Category").is_none() && found.get("Series").is_none(), "{found}");
     let new = &media[&md5("new.png").to_lowercase()];
-    assert_eq!(new["AlternativeHashes"][0], json!({ "HashName": "PDQ", "HashValue": code("new.png") }));
+    assert_eq!(new["AlternativeHashes"][0], json!({ "HashName": "PDQ", "HashValue": hash("new.png") }));
     assert!(new.get("MediaFiles").is_none() && new.get("Comments").is_none());
     // Numbers of our own do not meet those of records, and are different.
     let mut numbers: Vec<u64> = media.values().map(|media| media["MediaID"].as_u64().unwrap()).collect();
@@ -154,10 +154,10 @@ fn pictures_have_their_codes_and_what_they_are_near_to() {
     assert_eq!(files("known.png"), ["known.png"], "files of another case are not this one's");
     assert_eq!(export(&case, "vics-case"), export(&case, "vics-case"));
 
-    // The list of codes is read as a known set.
+    // The list of hashes is read as a hash set.
     let list = export(&case, "pdq");
     assert_eq!(list.lines().count(), 4);
-    let path = cases.path("codes.txt");
+    let path = cases.path("hashes.txt");
     fs::write(&path, &list).unwrap();
     let summary = cases.summary("other", &["triage", text(&seizure), "--known", text(&path)]);
     assert_eq!(summary["items_with_hits"].as_u64(), Some(4));

@@ -1,4 +1,4 @@
-//! Contents of a case as they are shared and linked: what the bytes are, what known sets say of them, and what
+//! Contents of a case as they are shared and linked: what the bytes are, what hash sets say of them, and what
 //! they were called. All in the order of their SHA-256, which no path shows in.
 
 use std::collections::BTreeMap;
@@ -7,9 +7,9 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 
 use super::{CaseError, CaseReader};
-use crate::decode::DecodePath;
+use crate::decode::DerivedFrom;
 use crate::outcome::Outcome;
-use crate::pdq::{Code, TileHash};
+use crate::pdq::{PdqHash, TileHash};
 use crate::source::Digests;
 
 /// Distinct bytes that at least one item of the case has.
@@ -27,7 +27,7 @@ pub struct ContentRow {
     pub width: Option<u32>,
     /// Pixels, as stored.
     pub height: Option<u32>,
-    /// The picture's codes, where it has any.
+    /// The picture's hashes, where it has any.
     pub hash: Option<ContentHash>,
     /// Items with these bytes, 1 or more.
     pub files: u64,
@@ -35,13 +35,13 @@ pub struct ContentRow {
     pub hits: u64,
 }
 
-/// Codes of a content.
+/// Hashes of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentHash {
-    /// Codes in all orientations, and the quality.
+    /// Hashes in all orientations, and the quality.
     pub hash: TileHash,
     /// What they were made from.
-    pub decode_path: DecodePath,
+    pub derived_from: DerivedFrom,
     /// How many bits hang on next to nothing.
     pub unstable_bits: u16,
 }
@@ -52,21 +52,21 @@ pub struct ContentHash {
 pub struct ContentHitRow {
     /// The content.
     pub sha256: [u8; 32],
-    /// The known set's name, escaped.
-    pub known_set: String,
+    /// The hash set's name, escaped.
+    pub hash_set: String,
     /// SHA-256 of its file.
-    pub known_set_sha256: [u8; 32],
+    pub hash_set_sha256: [u8; 32],
     /// The record's number in it, from 1.
     pub record: u64,
     /// Which digests are equal: "md5", "sha1", "sha256", separated by blanks.
     pub digests: String,
     /// "digest", "pixels" or "unconfirmed", as in `docs/case-schema.md`.
-    pub verdict: String,
+    pub confirmation: String,
     /// Why it is not confirmed from pixels.
-    pub unconfirmed_because: Option<String>,
-    /// Differing bits of 256, where the codes are near.
+    pub unconfirmed_reason: Option<String>,
+    /// Differing bits of 256, where the hashes are near.
     pub distance: Option<u32>,
-    /// What was done to the known picture, where the codes are near.
+    /// What was done to the known picture, where the hashes are near.
     pub orientation: Option<String>,
     /// The known record's own columns, escaped.
     pub columns: BTreeMap<String, String>,
@@ -157,7 +157,7 @@ impl CaseReader {
         mut visit: impl FnMut(ContentRow) -> Result<(), E>,
     ) -> Result<(), E> {
         self.for_each_row(
-            "SELECT content.sha256, sha1, md5, size, outcome, format, width, height, codes, quality, decode_path,
+            "SELECT content.sha256, sha1, md5, size, outcome, format, width, height, hashes, quality, derived_from,
                  unstable_bits, (SELECT count(*) FROM item WHERE item.sha256 = content.sha256) AS files,
                  (SELECT count(*) FROM hit_record WHERE hit_record.content = content.id)
              FROM content WHERE files > 0 ORDER BY content.sha256",
@@ -166,7 +166,7 @@ impl CaseReader {
         )
     }
 
-    /// Every hit of a content that an item has, by SHA-256 of the content, SHA-256 of the known set, and record.
+    /// Every hit of a content that an item has, by SHA-256 of the content, SHA-256 of the hash set, and record.
     ///
     /// # Errors
     /// The database said no, the case is damaged, or `visit` said no.
@@ -175,17 +175,17 @@ impl CaseReader {
         mut visit: impl FnMut(ContentHitRow) -> Result<(), E>,
     ) -> Result<(), E> {
         self.for_each_row(
-            "SELECT content.sha256, known_set.name, known_set.file_sha256, hit.record + 1,
+            "SELECT content.sha256, hash_set.name, hash_set.file_sha256, hit.record + 1,
                  ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
                      || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END),
-                 hit.verdict, hit.unconfirmed_because, hit.distance, hit.orientation, known_record.columns,
+                 hit.confirmation, hit.unconfirmed_reason, hit.distance, hit.orientation, known_record.columns,
                  known_record.victim_identified, known_record.offender_identified, known_record.distributed
              FROM content
              JOIN hit_record AS hit ON hit.content = content.id
-             JOIN known_set ON known_set.id = hit.known_set
-             LEFT JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record
+             JOIN hash_set ON hash_set.id = hit.hash_set
+             LEFT JOIN known_record ON known_record.hash_set = hit.hash_set AND known_record.record = hit.record
              WHERE EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)
-             ORDER BY content.sha256, known_set.file_sha256, hit.record",
+             ORDER BY content.sha256, hash_set.file_sha256, hit.record",
             hit_row,
             &mut visit,
         )
@@ -268,14 +268,14 @@ fn content_hash(row: &Row<'_>) -> Result<Option<ContentHash>, CaseError> {
         return Ok(None);
     }
     let bytes: [u8; 256] = blob(row, 8)?;
-    let mut codes = [Code::default(); 8];
-    for (code, bytes) in codes.iter_mut().zip(bytes.as_chunks::<32>().0) {
-        *code = Code::from_bytes(*bytes);
+    let mut hashes = [PdqHash::default(); 8];
+    for (hash, bytes) in hashes.iter_mut().zip(bytes.as_chunks::<32>().0) {
+        *hash = PdqHash::from_bytes(*bytes);
     }
     let path: String = row.get(10)?;
     Ok(Some(ContentHash {
-        hash: TileHash { codes, quality: row.get(9)? },
-        decode_path: DecodePath::from_name(&path).ok_or_else(|| damaged("a code from nowhere"))?,
+        hash: TileHash { hashes, quality: row.get(9)? },
+        derived_from: DerivedFrom::from_name(&path).ok_or_else(|| damaged("a hash from nowhere"))?,
         unstable_bits: number(row, 11)?.unwrap_or(0),
     }))
 }
@@ -293,12 +293,12 @@ fn hit_row(row: &Row<'_>) -> Result<ContentHitRow, CaseError> {
     }
     Ok(ContentHitRow {
         sha256: blob(row, 0)?,
-        known_set: row.get(1)?,
-        known_set_sha256: blob(row, 2)?,
+        hash_set: row.get(1)?,
+        hash_set_sha256: blob(row, 2)?,
         record: number(row, 3)?.unwrap_or(0),
         digests: row.get(4)?,
-        verdict: row.get(5)?,
-        unconfirmed_because: row.get(6)?,
+        confirmation: row.get(5)?,
+        unconfirmed_reason: row.get(6)?,
         distance: number(row, 7)?,
         orientation: row.get(8)?,
         columns,

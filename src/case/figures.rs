@@ -74,9 +74,9 @@ pub struct StackHead {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownRecordRow {
     /// Its set's name.
-    pub known_set: String,
+    pub hash_set: String,
     /// SHA-256 of the set's file, hex.
-    pub known_set_sha256: String,
+    pub hash_set_sha256: String,
     /// Its number in the set, from 1.
     pub record: i64,
     /// Its own columns.
@@ -151,10 +151,10 @@ impl CaseReader {
                      SELECT content.format AS format, content.outcome AS outcome, count(*) AS items
                      FROM content CROSS JOIN item ON item.sha256 = content.sha256 GROUP BY content.id)
                  GROUP BY format, outcome)
-             SELECT format, outcome, contents + CASE WHEN outcome IN ('hashed', 'not_a_picture') THEN 0 ELSE copies END FROM found
+             SELECT format, outcome, contents + CASE WHEN outcome IN ('hashed', 'other') THEN 0 ELSE copies END FROM found
              UNION ALL
              SELECT format, 'duplicate', sum(copies) AS all_copies FROM found
-             WHERE outcome IN ('hashed', 'not_a_picture') GROUP BY format HAVING all_copies > 0
+             WHERE outcome IN ('hashed', 'other') GROUP BY format HAVING all_copies > 0
              UNION ALL
              SELECT NULL, outcome, count(*) FROM item WHERE sha256 IS NULL GROUP BY outcome
              ) ORDER BY format IS NULL, format, outcome",
@@ -162,14 +162,14 @@ impl CaseReader {
         )
     }
 
-    /// Distinct pictures with a code by quality (0…100), sorted, without zeros.
+    /// Distinct pictures with a hash by quality (0…100), sorted, without zeros.
     ///
     /// # Errors
     /// The database said no.
     pub fn quality_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
         self.rows(
             concat!(
-                "SELECT quality, count(*) FROM content WHERE codes IS NOT NULL AND quality IS NOT NULL AND ",
+                "SELECT quality, count(*) FROM content WHERE hashes IS NOT NULL AND quality IS NOT NULL AND ",
                 has_item!(),
                 " GROUP BY quality ORDER BY quality"
             ),
@@ -177,16 +177,16 @@ impl CaseReader {
         )
     }
 
-    /// Distinct pictures with a code by what it is from, sorted.
+    /// Distinct pictures with a hash by what it is from, sorted.
     ///
     /// # Errors
     /// The database said no.
-    pub fn decode_path_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
+    pub fn derived_from_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         self.rows(
             concat!(
-                "SELECT decode_path, count(*) FROM content WHERE codes IS NOT NULL AND decode_path IS NOT NULL AND ",
+                "SELECT derived_from, count(*) FROM content WHERE hashes IS NOT NULL AND derived_from IS NOT NULL AND ",
                 has_item!(),
-                " GROUP BY decode_path ORDER BY decode_path"
+                " GROUP BY derived_from ORDER BY derived_from"
             ),
             |row| Ok((row.get(0)?, count(row, 1)?)),
         )
@@ -205,14 +205,14 @@ impl CaseReader {
         )
     }
 
-    /// Hits by verdict, sorted by its name.
+    /// Hits by confirmation, sorted by its name.
     ///
     /// # Errors
     /// The database said no.
-    pub fn verdict_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
+    pub fn verification_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         self.rows(
-            "SELECT hit.verdict, count(*) FROM hit JOIN content ON content.id = hit.content
-             JOIN item ON item.sha256 = content.sha256 GROUP BY hit.verdict ORDER BY hit.verdict",
+            "SELECT hit.confirmation, count(*) FROM hit JOIN content ON content.id = hit.content
+             JOIN item ON item.sha256 = content.sha256 GROUP BY hit.confirmation ORDER BY hit.confirmation",
             |row| Ok((row.get(0)?, count(row, 1)?)),
         )
     }
@@ -272,20 +272,20 @@ impl CaseReader {
     ) -> Result<(), E> {
         self.for_each_row(
             concat!(
-                "SELECT known_set.name, lower(hex(known_set.file_sha256)), found.record + 1, coalesce(known_record.columns, '{}')
-             FROM (SELECT DISTINCT hit.known_set, hit.record FROM hit_record AS hit JOIN content ON content.id = hit.content WHERE ",
+                "SELECT hash_set.name, lower(hex(hash_set.file_sha256)), found.record + 1, coalesce(known_record.columns, '{}')
+             FROM (SELECT DISTINCT hit.hash_set, hit.record FROM hit_record AS hit JOIN content ON content.id = hit.content WHERE ",
                 has_item!(),
                 ") AS found
-             JOIN known_set ON known_set.id = found.known_set
-             LEFT JOIN known_record ON known_record.known_set = found.known_set AND known_record.record = found.record
-             ORDER BY known_set.file_sha256, found.record"
+             JOIN hash_set ON hash_set.id = found.hash_set
+             LEFT JOIN known_record ON known_record.hash_set = found.hash_set AND known_record.record = found.record
+             ORDER BY hash_set.file_sha256, found.record"
             ),
             |row| {
                 let columns: String = row.get(3)?;
                 let columns = serde_json::from_str(&columns).map_err(|error| {
                     CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
                 })?;
-                Ok(KnownRecordRow { known_set: row.get(0)?, known_set_sha256: row.get(1)?, record: row.get(2)?, columns })
+                Ok(KnownRecordRow { hash_set: row.get(0)?, hash_set_sha256: row.get(1)?, record: row.get(2)?, columns })
             },
             &mut visit,
         )
@@ -298,7 +298,7 @@ impl CaseReader {
     pub fn pictured_contents(&self, limit: u64) -> Result<(Vec<PicturedContent>, u64), CaseError> {
         let hits = concat!(
             "SELECT content.sha256 AS sha256, content.size AS size, 1 AS is_hit, NULL AS medoid_of FROM content
-             WHERE content.codes IS NOT NULL AND EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id) AND ",
+             WHERE content.hashes IS NOT NULL AND EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id) AND ",
             has_item!()
         );
         let medoids = concat!(
@@ -306,7 +306,7 @@ impl CaseReader {
              FROM (WITH ",
             stack_members!(),
             " SELECT * FROM member WHERE place = 1 AND contents > 1) AS member
-             JOIN content ON content.id = member.content WHERE content.codes IS NOT NULL"
+             JOIN content ON content.id = member.content WHERE content.hashes IS NOT NULL"
         );
         let medoids = if self.stack_counts()?.is_some() { medoids } else { "" };
         let query = format!(

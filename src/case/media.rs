@@ -7,7 +7,7 @@ use super::schema::iso;
 use super::{CaseError, CaseReader};
 use crate::pdq::MIN_QUALITY;
 
-/// A content that is media, or that a known set knows.
+/// A content that is media, or that a hash set knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaRow {
     /// MD5, in hex.
@@ -18,16 +18,16 @@ pub struct MediaRow {
     pub sha256: String,
     /// Bytes.
     pub size: i64,
-    /// The picture's code, in hex, where it is evidence of anything: not all zero, and of a quality from [`MIN_QUALITY`] on.
+    /// The picture's hash, in hex, where it is evidence of anything: not all zero, and of a quality from [`MIN_QUALITY`] on.
     pub pdq: Option<String>,
-    /// Whether the code is from pixels, and PDQ's own to the bit.
+    /// Whether the hash is from pixels, and PDQ's own to the bit.
     pub from_pixels: bool,
     /// All fields of the known records with the same bytes that the case keeps, as JSON objects: by the set's name and the record's
     /// number.
     pub records: Vec<String>,
     /// Known records that the picture is near to without having their bytes.
     pub near: Vec<NearRecord>,
-    /// How many codes of sets it is near to beside those: the nearest are listed.
+    /// How many hashes of sets it is near to beside those: the nearest are listed.
     pub more_near: i64,
     /// Where it was found, by name.
     pub files: Vec<MediaFile>,
@@ -37,17 +37,17 @@ pub struct MediaRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NearRecord {
     /// The set's name, escaped.
-    pub known_set: String,
-    /// The record's number in it, from 1: the lowest that has its code.
+    pub hash_set: String,
+    /// The record's number in it, from 1: the lowest that has its hash.
     pub record: i64,
-    /// Records with the same code.
+    /// Records with the same hash.
     pub records: i64,
     /// Differing bits of 256.
     pub distance: i64,
     /// What was done to the known picture.
     pub orientation: String,
     /// "pixels", or "unconfirmed".
-    pub verdict: String,
+    pub confirmation: String,
 }
 
 /// One of the files that have a content.
@@ -97,24 +97,24 @@ impl CaseReader {
         let prepare = |query: &str| self.connection.prepare(query).map_err(CaseError::from);
         let mut contents = prepare(
             "SELECT id, lower(hex(md5)), lower(hex(sha1)), lower(hex(sha256)), size,
-                 CASE WHEN quality >= ?1 AND substr(codes, 1, 32) <> zeroblob(32) THEN lower(hex(substr(codes, 1, 32))) END,
-                 sha256, coalesce(decode_path = 'pixels', 0)
+                 CASE WHEN quality >= ?1 AND substr(hashes, 1, 32) <> zeroblob(32) THEN lower(hex(substr(hashes, 1, 32))) END,
+                 sha256, coalesce(derived_from = 'pixels', 0)
              FROM content
-             WHERE (outcome NOT IN ('not_a_picture', 'empty') OR EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id))
+             WHERE (outcome NOT IN ('other', 'empty') OR EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id))
                  AND EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)
              ORDER BY content.sha256",
         )?;
         let mut records = prepare(
-            "SELECT known_record.fields FROM hit_record AS hit JOIN known_set ON known_set.id = hit.known_set
-             JOIN known_record ON known_record.known_set = hit.known_set AND known_record.record = hit.record
-             WHERE hit.content = ?1 AND hit.verdict = 'digest' AND known_record.fields IS NOT NULL
-             ORDER BY known_set.name, known_set.file_sha256, hit.record",
+            "SELECT known_record.fields FROM hit_record AS hit JOIN hash_set ON hash_set.id = hit.hash_set
+             JOIN known_record ON known_record.hash_set = hit.hash_set AND known_record.record = hit.record
+             WHERE hit.content = ?1 AND hit.confirmation = 'digest' AND known_record.fields IS NOT NULL
+             ORDER BY hash_set.name, hash_set.file_sha256, hit.record",
         )?;
         let mut near = prepare(
-            "SELECT known_set.name, hit.record + 1, hit.records, hit.distance, hit.orientation, hit.verdict
-             FROM hit JOIN known_set ON known_set.id = hit.known_set
-             WHERE hit.content = ?1 AND hit.verdict <> 'digest'
-             ORDER BY hit.distance, known_set.name, known_set.file_sha256, hit.record",
+            "SELECT hash_set.name, hit.record + 1, hit.records, hit.distance, hit.orientation, hit.confirmation
+             FROM hit JOIN hash_set ON hash_set.id = hit.hash_set
+             WHERE hit.content = ?1 AND hit.confirmation <> 'digest'
+             ORDER BY hit.distance, hash_set.name, hash_set.file_sha256, hit.record",
         )?;
         let mut unlisted = prepare("SELECT coalesce(sum(more), 0) FROM saturated WHERE content = ?1")?;
         let mut files = prepare(concat!(
@@ -169,12 +169,12 @@ fn content(row: &Row<'_>) -> rusqlite::Result<MediaRow> {
 
 fn near_record(row: &Row<'_>) -> rusqlite::Result<NearRecord> {
     Ok(NearRecord {
-        known_set: row.get(0)?,
+        hash_set: row.get(0)?,
         record: row.get(1)?,
         records: row.get(2)?,
         distance: row.get(3)?,
         orientation: row.get(4)?,
-        verdict: row.get(5)?,
+        confirmation: row.get(5)?,
     })
 }
 

@@ -26,7 +26,7 @@ mod write;
 
 use std::sync::Arc;
 
-use crate::decode::{DecodeMode, DecodePath, Facts, PictureHash};
+use crate::decode::{DecodeMode, DerivedFrom, Facts, PictureHash};
 use crate::known::DigestMatch;
 use crate::matching::VerifyMode;
 use crate::outcome::Failure;
@@ -46,20 +46,20 @@ pub use store::{CaseStore, item_path};
 pub(crate) use traced::statements;
 pub use write::RecordSource;
 
-/// What decides which hits a known set has.
+/// What decides which hits a hash set has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HitSettings {
-    /// Differing bits up to which a code is a hit.
+    /// Differing bits up to which a hash is a hit.
     pub distance: u32,
-    /// Codes of a lower quality are not matched.
+    /// Hashes of a lower quality are not matched.
     pub min_quality: u8,
-    /// Which candidates are decoded for a verdict.
+    /// Which candidates are decoded for a confirmation.
     pub verify: VerifyMode,
-    /// Codes of a set that are listed as near to a content: the nearest, and the others are counted.
+    /// Hashes of a set that are listed as near to a content: the nearest, and the others are counted.
     pub max_hits: u32,
 }
 
-/// All that decides a code. Codes of different specs are not comparable.
+/// All that decides a hash. Hashes of different specs are not comparable.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HashSpec {
     /// "pdq".
@@ -69,11 +69,11 @@ pub struct HashSpec {
     /// Which reduction.
     pub geometry: Geometry,
     /// Which ways a picture may become a tile. Of each picture the case keeps which it was.
-    pub decode_path: DecodeMode,
+    pub derived_from: DecodeMode,
 }
 
 impl HashSpec {
-    /// Changes if a code could change. Version 2 makes samples of small JPEGs, and of those that overshoot white; version 3 of JPEGs
+    /// Changes if a hash could change. Version 2 makes samples of small JPEGs, and of those that overshoot white; version 3 of JPEGs
     /// up to 900 pixels, and compares the others with pixels.
     pub const VERSION: u32 = 3;
 }
@@ -161,7 +161,7 @@ pub struct SourceId(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RunId(pub i64);
 
-/// Row id of a known set of the case.
+/// Row id of a hash set of the case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SetId(pub i64);
 
@@ -191,13 +191,13 @@ pub struct ContentRecord {
     pub size: u64,
     /// What the file says of itself.
     pub facts: Facts,
-    /// Codes and quality, or why there are none.
+    /// Hashes and quality, or why there are none.
     pub hash: Result<PictureHash, Failure>,
     /// Whether they are no bytes, or one repeated (`source::trivial`).
     pub trivial: bool,
 }
 
-/// What a known set says of one content, for the writer.
+/// What a hash set says of one content, for the writer.
 #[derive(Clone, Debug)]
 pub struct ContentHits {
     /// The set.
@@ -206,9 +206,9 @@ pub struct ContentHits {
     pub sha256: [u8; 32],
     /// Its hit by digest.
     pub by_digest: Option<DigestHit>,
-    /// By code, one a distinct code of the set.
-    pub by_code: Vec<CodeMatch>,
-    /// Distinct codes of the set that it is near to and that are not in `by_code`: the nearest are.
+    /// By hash, one a distinct hash of the set.
+    pub by_hash: Vec<HashMatch>,
+    /// Distinct hashes of the set that it is near to and that are not in `by_hash`: the nearest are.
     pub more: u64,
     /// Records that have its digest and were not matched, because the content is trivial.
     pub set_aside: u64,
@@ -218,7 +218,7 @@ impl ContentHits {
     /// Hits of the content, one a row of the table `hit`.
     #[must_use]
     pub fn count(&self) -> u64 {
-        u64::from(self.by_digest.is_some()) + self.by_code.len() as u64
+        u64::from(self.by_digest.is_some()) + self.by_hash.len() as u64
     }
 
     /// Whether there is nothing to be written.
@@ -239,8 +239,8 @@ pub struct DigestHit {
     pub sha1: bool,
     /// The SHA-256s are equal.
     pub sha256: bool,
-    /// The nearest code of its records, where the content's code is from pixels and near.
-    pub near: Option<NearCode>,
+    /// The nearest hash of its records, where the content's hash is from pixels and near.
+    pub near: Option<NearHash>,
 }
 
 impl DigestHit {
@@ -258,14 +258,14 @@ impl DigestHit {
     }
 }
 
-/// How near a code is.
+/// How near a hash is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct NearCode {
+pub struct NearHash {
     /// Differing bits of 256.
     pub distance: u16,
     /// What was done to the known picture.
     pub orientation: Orientation,
-    /// The known code's quality, where the set gives one.
+    /// The known hash's quality, where the set gives one.
     pub known_quality: Option<u8>,
 }
 
@@ -300,20 +300,20 @@ impl RecordList {
     }
 }
 
-/// A distinct code of a set that a content's code is near to.
+/// A distinct hash of a set that a content's hash is near to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CodeMatch {
+pub struct HashMatch {
     /// The lowest of its records that does not have the content's digest.
     pub record: u32,
-    /// All records that have this code; `None` where that is the only one.
+    /// All records that have this hash; `None` where that is the only one.
     pub list: Option<Arc<RecordList>>,
     /// How near it is; the quality is that of the lowest of its records.
-    pub near: NearCode,
-    /// Why this is no verdict; `None` where distance and orientation are of the code from pixels.
+    pub near: NearHash,
+    /// Why this is no confirmation; `None` where distance and orientation are of the hash from pixels.
     pub unconfirmed: Option<Unconfirmed>,
 }
 
-/// Why a hit by code is not confirmed from pixels: its distance is that of a code from coefficients.
+/// Why a hit by hash is not confirmed from pixels: its distance is that of a hash from coefficients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unconfirmed {
     /// The content is a hit by digest already, and was not decoded again.
@@ -342,12 +342,12 @@ impl Unconfirmed {
     }
 }
 
-/// The code from pixels of a content that had one from coefficients.
+/// The hash from pixels of a content that had one from coefficients.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExactCode {
+pub struct ExactHash {
     /// The content.
     pub sha256: [u8; 32],
-    /// What takes the other code's place.
+    /// What takes the other hash's place.
     pub picture: PictureHash,
 }
 
@@ -356,8 +356,8 @@ pub struct ExactCode {
 pub struct Batch {
     /// New contents, and ones that an earlier run put over its limit and this one looked at again.
     pub contents: Vec<ContentRecord>,
-    /// Codes from pixels, for contents of earlier batches.
-    pub exact: Vec<ExactCode>,
+    /// Hashes from pixels, for contents of earlier batches.
+    pub exact: Vec<ExactHash>,
     /// Contents of earlier batches whose hits in a set are deleted before those of this batch are added.
     pub forget: Vec<(SetId, [u8; 32])>,
     /// Items; each one's content is in this batch or was in an earlier one, or comes later (the
@@ -393,14 +393,14 @@ pub struct StoredContent {
     pub digests: Digests,
     /// Bytes.
     pub size: u64,
-    /// Its codes, where it has any, and what they were made from.
-    pub hash: Option<(TileHash, DecodePath)>,
+    /// Its hashes, where it has any, and what they were made from.
+    pub hash: Option<(TileHash, DerivedFrom)>,
     /// Whether it is no bytes, or one repeated.
     pub trivial: bool,
 }
 
-/// Bytes of codes in the database: eight codes in the order of `Orientation::ALL`, each in the order of
+/// Bytes of hashes in the database: eight hashes in the order of `Orientation::ALL`, each in the order of
 /// its text.
-fn codes_to_bytes(hash: &TileHash) -> Vec<u8> {
-    hash.codes.iter().flat_map(|code| code.to_bytes()).collect()
+fn hashes_to_bytes(hash: &TileHash) -> Vec<u8> {
+    hash.hashes.iter().flat_map(|hash| hash.to_bytes()).collect()
 }

@@ -201,7 +201,7 @@ fn create(path: &Path, spec: &HashSpec) -> Result<(), CaseError> {
         ("hash_algorithm", &spec.algorithm),
         ("hash_version", &version),
         ("hash_geometry", spec.geometry.name()),
-        ("hash_decode_path", spec.decode_path.name()),
+        ("hash_decode", spec.derived_from.name()),
     ] {
         write_info(&transaction, key, value)?;
     }

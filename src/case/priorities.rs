@@ -373,9 +373,9 @@ impl CaseReader {
                 " SELECT priority.rank, priority_rule.name, source.path, item.path, coalesce(content.outcome, item.outcome),
                  lower(hex(item.sha256)), member.stack, member.contents, count(hit.content) AS hits,
                  coalesce(max(hit.md5 OR hit.sha1 OR hit.sha256), 0) AS by_digest, min(hit.distance) AS nearest,
-                 (SELECT group_concat(category, '; ') FROM (SELECT DISTINCT category FROM hit_record AS hit JOIN known_record USING (known_set, record)
+                 (SELECT group_concat(category, '; ') FROM (SELECT DISTINCT category FROM hit_record AS hit JOIN known_record USING (hash_set, record)
                   WHERE hit.content = content.id AND category IS NOT NULL ORDER BY category)),
-                 (SELECT group_concat(series, '; ') FROM (SELECT DISTINCT series FROM hit_record AS hit JOIN known_record USING (known_set, record)
+                 (SELECT group_concat(series, '; ') FROM (SELECT DISTINCT series FROM hit_record AS hit JOIN known_record USING (hash_set, record)
                   WHERE hit.content = content.id AND series IS NOT NULL ORDER BY series))
              FROM item
              LEFT JOIN priority ON priority.item = item.id

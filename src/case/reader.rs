@@ -60,13 +60,13 @@ pub struct ItemRow {
     pub pdq: Option<String>,
     /// 0…100.
     pub quality: Option<i64>,
-    /// What the code was made from: "pixels" or "coefficients".
-    pub decode_path: Option<String>,
-    /// How many of the code's bits hang on next to nothing.
+    /// What the hash was made from: "pixels" or "coefficients".
+    pub derived_from: Option<String>,
+    /// How many of the hash's bits hang on next to nothing.
     pub unstable_bits: Option<i64>,
-    /// Why a JPEG's code is from pixels where it might have been from coefficients; "verified" where a candidate
-    /// was decoded for its verdict.
-    pub pixels_because: Option<String>,
+    /// Why a JPEG's hash is from pixels where it might have been from coefficients; "verified" where a candidate
+    /// was decoded for its confirmation.
+    pub fallback_reason: Option<String>,
     /// EXIF time.
     pub taken: Option<String>,
     /// EXIF make.
@@ -77,7 +77,7 @@ pub struct ItemRow {
     pub exif_orientation: Option<i64>,
 }
 
-/// One item against the records of a set that have its digest, or that have a code which is near to its own; as the view `hits`
+/// One item against the records of a set that have its digest, or that have a hash which is near to its own; as the view `hits`
 /// has it. What several records say is all there, sorted and separated by semicolons.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HitRow {
@@ -85,10 +85,10 @@ pub struct HitRow {
     pub source: String,
     /// The item's path below it.
     pub path: String,
-    /// The known set's name: its file's, which two sets may share.
-    pub known_set: String,
+    /// The hash set's name: its file's, which two sets may share.
+    pub hash_set: String,
     /// SHA-256 of its file, which is its identity.
-    pub known_set_sha256: String,
+    pub hash_set_sha256: String,
     /// The number of the lowest record in it, from 1.
     pub record: i64,
     /// How many records there are.
@@ -99,26 +99,26 @@ pub struct HitRow {
     pub kind: String,
     /// Which digests are equal: "md5", "sha1", "sha256", separated by blanks.
     pub digests: String,
-    /// What the hit rests on: "digest", "pixels", or "unconfirmed" where it is a code from coefficients alone.
-    pub verdict: String,
+    /// What the hit rests on: "digest", "pixels", or "unconfirmed" where it is a hash from coefficients alone.
+    pub confirmation: String,
     /// Why it is not confirmed from pixels.
-    pub unconfirmed_because: Option<String>,
-    /// Differing bits of 256, where the codes are near.
+    pub unconfirmed_reason: Option<String>,
+    /// Differing bits of 256, where the hashes are near.
     pub distance: Option<i64>,
-    /// What was done to the known picture, where the codes are near.
+    /// What was done to the known picture, where the hashes are near.
     pub orientation: Option<String>,
     /// The item's quality.
     pub quality: Option<i64>,
-    /// The known code's quality, where the set gives one.
+    /// The known hash's quality, where the set gives one.
     pub known_quality: Option<i64>,
-    /// Codes of the set that the item is near to beside those that are listed, which are the nearest.
+    /// Hashes of the set that the item is near to beside those that are listed, which are the nearest.
     pub more: i64,
     /// The item's SHA-256.
     pub sha256: String,
-    /// The item's code.
+    /// The item's hash.
     pub pdq: Option<String>,
     /// What it was made from.
-    pub decode_path: Option<String>,
+    pub derived_from: Option<String>,
     /// What the known record's category means in its set's profile, as `known::profile::Meaning` names it; of a set
     /// file only, as all that follows.
     pub category: Option<String>,
@@ -138,7 +138,7 @@ pub struct HitRow {
     pub known: BTreeMap<String, String>,
 }
 
-/// A known set of the case and its hits; a hit is an item against the records with its digest, or against a code that is near.
+/// A hash set of the case and its hits; a hit is an item against the records with its digest, or against a hash that is near.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SetCounts {
     /// Its name.
@@ -149,25 +149,25 @@ pub struct SetCounts {
     pub file_sha256: String,
     /// Records in it.
     pub records: u64,
-    /// Codes that took part.
-    pub codes: u64,
-    /// Of these, codes without a quality.
-    pub codes_without_quality: u64,
-    /// Codes that were set aside because of their quality.
+    /// Hashes that took part.
+    pub hashes: u64,
+    /// Of these, hashes without a quality.
+    pub hashes_without_quality: u64,
+    /// Hashes that were set aside because of their quality.
     pub low_quality: u64,
-    /// Codes that were set aside because they are all zero.
-    pub zero_codes: u64,
+    /// Hashes that were set aside because they are all zero.
+    pub null_hashes: u64,
     /// Malformed lines that were skipped.
     pub bad_lines: u64,
     /// Largest distance of a hit.
     pub distance: u64,
-    /// Least quality of a code that took part.
+    /// Least quality of a hash that took part.
     pub min_quality: u64,
-    /// Which candidates were decoded for a verdict.
+    /// Which candidates were decoded for a confirmation.
     pub verify: String,
     /// Hits by digest.
     pub digest_hits: u64,
-    /// Hits by code alone.
+    /// Hits by hash alone.
     pub perceptual_hits: u64,
     /// Of these, hits that are not confirmed from pixels.
     pub unconfirmed_hits: u64,
@@ -175,7 +175,7 @@ pub struct SetCounts {
     pub items: u64,
     /// Distinct contents that the set was not matched with yet.
     pub unmatched: u64,
-    /// Items that are near to more codes of the set than are listed.
+    /// Items that are near to more hashes of the set than are listed.
     pub saturated_items: u64,
     /// Their hits that are counted and not listed.
     pub unlisted_hits: u64,
@@ -218,7 +218,7 @@ impl CaseReader {
         })
     }
 
-    /// What decides its codes.
+    /// What decides its hashes.
     ///
     /// # Errors
     /// The database said no.
@@ -297,7 +297,7 @@ impl CaseReader {
             })?;
             let (first, copies) = (unsigned(row, 1)?, unsigned(row, 2)?);
             let copy = match outcome {
-                Outcome::Hashed | Outcome::NotAPicture => Outcome::Duplicate,
+                Outcome::Hashed | Outcome::Other => Outcome::Duplicate,
                 failed => failed,
             };
             *counts.entry(outcome).or_insert(0) += first;
@@ -310,32 +310,32 @@ impl CaseReader {
             .collect())
     }
 
-    /// The known sets and their hits, by name and file.
+    /// The hash sets and their hits, by name and file.
     ///
     /// # Errors
     /// The database said no.
     pub fn set_counts(&self) -> Result<Vec<SetCounts>, CaseError> {
         let mut statement = self.connection.prepare(concat!(
-            "SELECT known_set.name, known_set.path, lower(hex(known_set.file_sha256)), known_set.records, known_set.codes,
-                 known_set.distance, known_set.min_quality, known_set.verify,
+            "SELECT hash_set.name, hash_set.path, lower(hex(hash_set.file_sha256)), hash_set.records, hash_set.hashes,
+                 hash_set.distance, hash_set.min_quality, hash_set.verify,
                  coalesce(sum(hit.md5 OR hit.sha1 OR hit.sha256), 0),
                  coalesce(sum(NOT (hit.md5 OR hit.sha1 OR hit.sha256)), 0),
-                 coalesce(sum(hit.verdict = 'unconfirmed'), 0),
+                 coalesce(sum(hit.confirmation = 'unconfirmed'), 0),
                  count(DISTINCT item.id),
-                 (SELECT count(*) FROM content WHERE content.id > known_set.matched_through AND ",
+                 (SELECT count(*) FROM content WHERE content.id > hash_set.matched_through AND ",
             has_item!(),
             "),
-                 known_set.codes_without_quality, known_set.low_quality, known_set.zero_codes, known_set.bad_lines,
+                 hash_set.hashes_without_quality, hash_set.low_quality, hash_set.null_hashes, hash_set.bad_lines,
                  (SELECT count(*) FROM saturated JOIN content ON content.id = saturated.content
-                      JOIN item ON item.sha256 = content.sha256 WHERE saturated.known_set = known_set.id),
+                      JOIN item ON item.sha256 = content.sha256 WHERE saturated.hash_set = hash_set.id),
                  (SELECT coalesce(sum(saturated.more), 0) FROM saturated JOIN content ON content.id = saturated.content
-                      JOIN item ON item.sha256 = content.sha256 WHERE saturated.known_set = known_set.id),
+                      JOIN item ON item.sha256 = content.sha256 WHERE saturated.hash_set = hash_set.id),
                  (SELECT count(*) FROM set_aside JOIN content ON content.id = set_aside.content
-                      JOIN item ON item.sha256 = content.sha256 WHERE set_aside.known_set = known_set.id)
-             FROM known_set
+                      JOIN item ON item.sha256 = content.sha256 WHERE set_aside.hash_set = hash_set.id)
+             FROM hash_set
              LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256)
-                 ON hit.known_set = known_set.id
-             GROUP BY known_set.id ORDER BY known_set.name, known_set.file_sha256",
+                 ON hit.hash_set = hash_set.id
+             GROUP BY hash_set.id ORDER BY hash_set.name, hash_set.file_sha256",
         ))?;
         let rows = statement.query_map([], |row| {
             Ok(SetCounts {
@@ -343,7 +343,7 @@ impl CaseReader {
                 path: row.get(1)?,
                 file_sha256: row.get(2)?,
                 records: unsigned(row, 3)?,
-                codes: unsigned(row, 4)?,
+                hashes: unsigned(row, 4)?,
                 distance: unsigned(row, 5)?,
                 min_quality: unsigned(row, 6)?,
                 verify: row.get(7)?,
@@ -352,9 +352,9 @@ impl CaseReader {
                 unconfirmed_hits: unsigned(row, 10)?,
                 items: unsigned(row, 11)?,
                 unmatched: unsigned(row, 12)?,
-                codes_without_quality: unsigned(row, 13)?,
+                hashes_without_quality: unsigned(row, 13)?,
                 low_quality: unsigned(row, 14)?,
-                zero_codes: unsigned(row, 15)?,
+                null_hashes: unsigned(row, 15)?,
                 bad_lines: unsigned(row, 16)?,
                 saturated_items: unsigned(row, 17)?,
                 unlisted_hits: unsigned(row, 18)?,
@@ -378,14 +378,14 @@ impl CaseReader {
         Ok(count)
     }
 
-    /// Items that are pictures with a code, duplicates included, and have no hit in any set.
+    /// Items that are pictures with a hash, duplicates included, and have no hit in any set.
     ///
     /// # Errors
     /// The database said no.
     pub fn pictures_without_hits(&self) -> Result<u64, CaseError> {
         let count = self.connection.query_row(
             "SELECT count(*) FROM content CROSS JOIN item ON item.sha256 = content.sha256
-             WHERE content.codes IS NOT NULL AND NOT EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id)",
+             WHERE content.hashes IS NOT NULL AND NOT EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id)",
             [],
             |row| unsigned(row, 0),
         )?;
@@ -398,9 +398,9 @@ impl CaseReader {
     /// The database said no.
     pub fn unconfirmed_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         let mut statement = self.connection.prepare(
-            "SELECT hit.unconfirmed_because, count(*) FROM hit
+            "SELECT hit.unconfirmed_reason, count(*) FROM hit
              JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256
-             WHERE hit.verdict = 'unconfirmed' GROUP BY hit.unconfirmed_because ORDER BY hit.unconfirmed_because",
+             WHERE hit.confirmation = 'unconfirmed' GROUP BY hit.unconfirmed_reason ORDER BY hit.unconfirmed_reason",
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -414,7 +414,7 @@ impl CaseReader {
         let mut statement = self.connection.prepare(
             "SELECT hit.distance, count(*) FROM hit
              JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256
-             WHERE hit.verdict = 'pixels' GROUP BY hit.distance ORDER BY hit.distance",
+             WHERE hit.confirmation = 'pixels' GROUP BY hit.distance ORDER BY hit.distance",
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -430,7 +430,7 @@ impl CaseReader {
     ) -> Result<(), E> {
         self.for_each_row(
             "SELECT source, path, outcome, stage, reason, duplicate_of, size, modified, created, md5, sha1, sha256,
-                     format, width, height, nullif(pdq, ''), quality, decode_path, unstable_bits, pixels_because, taken, camera_make,
+                     format, width, height, nullif(pdq, ''), quality, derived_from, unstable_bits, fallback_reason, taken, camera_make,
                      camera_model, exif_orientation, accessed
                  FROM items ORDER BY source_path_raw, path_raw",
             |row| Ok(item_row(row)?),
@@ -446,12 +446,12 @@ impl CaseReader {
         &self,
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let order = "ORDER BY source_path_raw, path_raw, known_set, file_sha256, record";
+        let order = "ORDER BY source_path_raw, path_raw, hash_set, file_sha256, record";
         self.hits_in_order(order, &mut visit)
     }
 
     /// Every hit in the order in which items are to be looked at: by the rule that decided the item where rules did, by digest before by
-    /// code, confirmed before unconfirmed, then nearer ones, then as [`Self::for_each_hit`].
+    /// hash, confirmed before unconfirmed, then nearer ones, then as [`Self::for_each_hit`].
     ///
     /// # Errors
     /// The database said no, or `visit` did.
@@ -460,8 +460,8 @@ impl CaseReader {
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let order = "LEFT JOIN priority ON priority.item = hits.item
-            ORDER BY priority.rank IS NULL, priority.rank, kind, verdict = 'unconfirmed', coalesce(distance, 257), source_path_raw,
-                path_raw, known_set, file_sha256, record";
+            ORDER BY priority.rank IS NULL, priority.rank, kind, confirmation = 'unconfirmed', coalesce(distance, 257), source_path_raw,
+                path_raw, hash_set, file_sha256, record";
         self.hits_in_order(order, &mut visit)
     }
 
@@ -498,8 +498,8 @@ impl CaseReader {
             // Records whose hits were all refuted later are left out.
             concat!(
                 "SELECT DISTINCT field.key FROM known_record, json_each(known_record.columns) AS field
-             WHERE (known_record.known_set, known_record.record) IN
-                 (SELECT hit.known_set, hit.record FROM hit_record AS hit JOIN content ON content.id = hit.content WHERE ",
+             WHERE (known_record.hash_set, known_record.record) IN
+                 (SELECT hit.hash_set, hit.record FROM hit_record AS hit JOIN content ON content.id = hit.content WHERE ",
                 has_item!(),
                 ") ORDER BY field.key"
             ),
@@ -510,10 +510,10 @@ impl CaseReader {
 }
 
 /// All that a [`HitRow`] has.
-const HITS: &str = "SELECT source, path, known_set, record, kind, digests, verdict, unconfirmed_because, distance,
-        orientation, quality, known_quality, sha256, nullif(pdq, ''), decode_path, columns, lower(hex(file_sha256)), category,
+const HITS: &str = "SELECT source, path, hash_set, record, kind, digests, confirmation, unconfirmed_reason, distance,
+        orientation, quality, known_quality, sha256, nullif(pdq, ''), derived_from, columns, lower(hex(file_sha256)), category,
         category_label, category_raw, victim_identified, offender_identified, distributed, series, records, listed, more,
-        known_set_id, list
+        hash_set_id, list
     FROM hits";
 
 /// Lists whose columns are kept.
@@ -529,8 +529,8 @@ struct ListColumns<'a> {
 impl<'a> ListColumns<'a> {
     fn new(connection: &'a Connection) -> Result<Self, CaseError> {
         let statement = connection.prepare(
-            "SELECT columns FROM listed_record JOIN known_record USING (known_set, record)
-             WHERE listed_record.known_set = ?1 AND listed_record.list = ?2 ORDER BY record",
+            "SELECT columns FROM listed_record JOIN known_record USING (hash_set, record)
+             WHERE listed_record.hash_set = ?1 AND listed_record.list = ?2 ORDER BY record",
         )?;
         Ok(Self { statement, kept: HashMap::new() })
     }
@@ -603,9 +603,9 @@ fn item_row(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
         height: row.get(14)?,
         pdq: row.get(15)?,
         quality: row.get(16)?,
-        decode_path: row.get(17)?,
+        derived_from: row.get(17)?,
         unstable_bits: row.get(18)?,
-        pixels_because: row.get(19)?,
+        fallback_reason: row.get(19)?,
         taken: row.get(20)?,
         camera_make: row.get(21)?,
         camera_model: row.get(22)?,
@@ -623,20 +623,20 @@ fn hit_row(row: &Row<'_>, lists: &mut ListColumns<'_>) -> Result<HitRow, CaseErr
     Ok(HitRow {
         source: row.get(0)?,
         path: row.get(1)?,
-        known_set: row.get(2)?,
-        known_set_sha256: row.get(16)?,
+        hash_set: row.get(2)?,
+        hash_set_sha256: row.get(16)?,
         record: row.get(3)?,
         kind: row.get(4)?,
         digests: row.get(5)?,
-        verdict: row.get(6)?,
-        unconfirmed_because: row.get(7)?,
+        confirmation: row.get(6)?,
+        unconfirmed_reason: row.get(7)?,
         distance: row.get(8)?,
         orientation: row.get(9)?,
         quality: row.get(10)?,
         known_quality: row.get(11)?,
         sha256: row.get(12)?,
         pdq: row.get(13)?,
-        decode_path: row.get(14)?,
+        derived_from: row.get(14)?,
         category: row.get(17)?,
         category_label: row.get(18)?,
         category_raw: row.get(19)?,

@@ -63,7 +63,7 @@ pub struct KnownCondition {
     pub distributed: Option<Vec<Said>>,
     /// Whether it belongs to a series.
     pub series: Option<bool>,
-    /// Names of known sets.
+    /// Names of hash sets.
     pub set: Option<Vec<String>>,
 }
 

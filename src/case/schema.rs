@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS stack_settings (
     min_quality INTEGER NOT NULL,
     contents    INTEGER NOT NULL,
     low_quality INTEGER NOT NULL,
-    zero_codes  INTEGER NOT NULL,
+    null_hashes  INTEGER NOT NULL,
     last_content INTEGER NOT NULL,
     made        TEXT NOT NULL
 );
@@ -104,8 +104,8 @@ macro_rules! said {
             $of,
             ", (SELECT group_concat(value, '; ') FROM (SELECT DISTINCT known_record.",
             $of,
-            " AS value FROM listed_record JOIN known_record USING (known_set, record)
-          WHERE listed_record.known_set = hit.known_set AND listed_record.list = hit.list AND known_record.",
+            " AS value FROM listed_record JOIN known_record USING (hash_set, record)
+          WHERE listed_record.hash_set = hit.hash_set AND listed_record.list = hit.list AND known_record.",
             $of,
             " IS NOT NULL ORDER BY value)))"
         )
@@ -121,8 +121,8 @@ macro_rules! said_yes {
             " WHEN 1 THEN 'yes' WHEN 0 THEN 'no' END, (SELECT group_concat(value, '; ') FROM (
           SELECT DISTINCT iif(known_record.",
             $of,
-            ", 'yes', 'no') AS value FROM listed_record JOIN known_record USING (known_set, record)
-          WHERE listed_record.known_set = hit.known_set AND listed_record.list = hit.list AND known_record.",
+            ", 'yes', 'no') AS value FROM listed_record JOIN known_record USING (hash_set, record)
+          WHERE listed_record.hash_set = hit.hash_set AND listed_record.list = hit.list AND known_record.",
             $of,
             " IS NOT NULL ORDER BY value)))"
         )
@@ -154,7 +154,7 @@ CREATE TABLE source (
     complete INTEGER NOT NULL DEFAULT 0
 );
 
--- AUTOINCREMENT: a number is never used again, so that known_set.matched_through keeps its meaning.
+-- AUTOINCREMENT: a number is never used again, so that hash_set.matched_through keeps its meaning.
 CREATE TABLE content (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
     sha256           BLOB NOT NULL UNIQUE,
@@ -172,11 +172,11 @@ CREATE TABLE content (
     camera_make      TEXT,
     camera_model     TEXT,
     exif_orientation INTEGER,
-    codes            BLOB,
+    hashes            BLOB,
     quality          INTEGER,
-    decode_path      TEXT,
+    derived_from      TEXT,
     unstable_bits    INTEGER,
-    pixels_because   TEXT,
+    fallback_reason   TEXT,
     trivial          INTEGER NOT NULL DEFAULT 0
 );
 
@@ -198,7 +198,7 @@ CREATE TABLE item (
 );
 CREATE INDEX item_sha256 ON item(sha256) WHERE sha256 IS NOT NULL;
 
-CREATE TABLE known_set (
+CREATE TABLE hash_set (
     id                    INTEGER PRIMARY KEY,
     file_sha256           BLOB NOT NULL UNIQUE,
     name                  TEXT NOT NULL,
@@ -209,11 +209,11 @@ CREATE TABLE known_set (
     verify                TEXT NOT NULL,
     max_hits              INTEGER NOT NULL,
     records               INTEGER NOT NULL,
-    codes                 INTEGER NOT NULL,
-    codes_without_quality INTEGER NOT NULL,
+    hashes                 INTEGER NOT NULL,
+    hashes_without_quality INTEGER NOT NULL,
     with_digests          INTEGER NOT NULL,
     low_quality           INTEGER NOT NULL,
-    zero_codes            INTEGER NOT NULL,
+    null_hashes            INTEGER NOT NULL,
     bad_lines             INTEGER NOT NULL,
     matched_through       INTEGER NOT NULL DEFAULT 0,
     version               TEXT,
@@ -221,7 +221,7 @@ CREATE TABLE known_set (
 );
 
 CREATE TABLE known_record (
-    known_set INTEGER NOT NULL REFERENCES known_set(id),
+    hash_set INTEGER NOT NULL REFERENCES hash_set(id),
     record    INTEGER NOT NULL,
     columns   TEXT NOT NULL,
     category           TEXT,
@@ -233,7 +233,7 @@ CREATE TABLE known_record (
     precategorized     INTEGER,
     series             TEXT,
     fields             TEXT,
-    PRIMARY KEY (known_set, record)
+    PRIMARY KEY (hash_set, record)
 ) WITHOUT ROWID;
 
 -- One row for a content and a set by digest, with all records that have one of its digests; and one for a content and a
@@ -241,62 +241,62 @@ CREATE TABLE known_record (
 -- content and set has, `records` how many there are, `list` names them.
 CREATE TABLE hit (
     content             INTEGER NOT NULL REFERENCES content(id),
-    known_set           INTEGER NOT NULL REFERENCES known_set(id),
+    hash_set           INTEGER NOT NULL REFERENCES hash_set(id),
     record              INTEGER NOT NULL,
     records             INTEGER NOT NULL CHECK (records > 0),
     list                BLOB NOT NULL,
     md5                 INTEGER NOT NULL,
     sha1                INTEGER NOT NULL,
     sha256              INTEGER NOT NULL,
-    verdict             TEXT NOT NULL,
-    unconfirmed_because TEXT,
+    confirmation             TEXT NOT NULL,
+    unconfirmed_reason TEXT,
     distance            INTEGER,
     orientation         TEXT,
     known_quality       INTEGER,
-    PRIMARY KEY (content, known_set, record),
-    CHECK ((verdict = 'digest') = (md5 OR sha1 OR sha256)),
-    CHECK ((verdict = 'unconfirmed') = (unconfirmed_because IS NOT NULL))
+    PRIMARY KEY (content, hash_set, record),
+    CHECK ((confirmation = 'digest') = (md5 OR sha1 OR sha256)),
+    CHECK ((confirmation = 'unconfirmed') = (unconfirmed_reason IS NOT NULL))
 ) WITHOUT ROWID;
-CREATE INDEX hit_unconfirmed ON hit(known_set, content) WHERE verdict = 'unconfirmed';
-CREATE INDEX hit_digest ON hit(content, known_set) WHERE verdict = 'digest';
+CREATE INDEX hit_unconfirmed ON hit(hash_set, content) WHERE confirmation = 'unconfirmed';
+CREATE INDEX hit_digest ON hit(content, hash_set) WHERE confirmation = 'digest';
 
 -- The records of a list that the case keeps: the first of it, and the first of each that says something else.
 CREATE TABLE listed_record (
-    known_set INTEGER NOT NULL REFERENCES known_set(id),
+    hash_set INTEGER NOT NULL REFERENCES hash_set(id),
     list      BLOB NOT NULL,
     record    INTEGER NOT NULL,
-    PRIMARY KEY (known_set, list, record)
+    PRIMARY KEY (hash_set, list, record)
 ) WITHOUT ROWID;
 
--- Contents that are near to more hashes of a set than are listed (known_set.max_hits): how many more.
+-- Contents that are near to more hashes of a set than are listed (hash_set.max_hits): how many more.
 CREATE TABLE saturated (
     content   INTEGER NOT NULL REFERENCES content(id),
-    known_set INTEGER NOT NULL REFERENCES known_set(id),
+    hash_set INTEGER NOT NULL REFERENCES hash_set(id),
     more      INTEGER NOT NULL CHECK (more > 0),
-    PRIMARY KEY (content, known_set)
+    PRIMARY KEY (content, hash_set)
 ) WITHOUT ROWID;
-CREATE INDEX saturated_set ON saturated(known_set, content);
+CREATE INDEX saturated_set ON saturated(hash_set, content);
 
 -- Trivial contents whose digest a set has, which says nothing of them: they are no hits.
 CREATE TABLE set_aside (
     content   INTEGER NOT NULL REFERENCES content(id),
-    known_set INTEGER NOT NULL REFERENCES known_set(id),
+    hash_set INTEGER NOT NULL REFERENCES hash_set(id),
     records   INTEGER NOT NULL CHECK (records > 0),
-    PRIMARY KEY (content, known_set)
+    PRIMARY KEY (content, hash_set)
 ) WITHOUT ROWID;
-CREATE INDEX set_aside_set ON set_aside(known_set, content);
+CREATE INDEX set_aside_set ON set_aside(hash_set, content);
 
 -- Every record that the hits of a content list, once: one that is hit by digest is not listed again as near.
 CREATE VIEW hit_record AS
-SELECT hit.content AS content, hit.known_set AS known_set, listed_record.record AS record, hit.record AS hit,
-    hit.md5 AS md5, hit.sha1 AS sha1, hit.sha256 AS sha256, hit.verdict AS verdict,
-    hit.unconfirmed_because AS unconfirmed_because, hit.distance AS distance, hit.orientation AS orientation,
+SELECT hit.content AS content, hit.hash_set AS hash_set, listed_record.record AS record, hit.record AS hit,
+    hit.md5 AS md5, hit.sha1 AS sha1, hit.sha256 AS sha256, hit.confirmation AS confirmation,
+    hit.unconfirmed_reason AS unconfirmed_reason, hit.distance AS distance, hit.orientation AS orientation,
     hit.known_quality AS known_quality
-FROM hit JOIN listed_record ON listed_record.known_set = hit.known_set AND listed_record.list = hit.list
-WHERE hit.verdict = 'digest' OR listed_record.record = hit.record OR NOT EXISTS (
+FROM hit JOIN listed_record ON listed_record.hash_set = hit.hash_set AND listed_record.list = hit.list
+WHERE hit.confirmation = 'digest' OR listed_record.record = hit.record OR NOT EXISTS (
     SELECT 1 FROM hit AS certain INDEXED BY hit_digest JOIN listed_record AS own
-        ON own.known_set = certain.known_set AND own.list = certain.list
-    WHERE certain.content = hit.content AND certain.known_set = hit.known_set AND certain.verdict = 'digest'
+        ON own.hash_set = certain.hash_set AND own.list = certain.list
+    WHERE certain.content = hit.content AND certain.hash_set = hit.hash_set AND certain.confirmation = 'digest'
         AND own.record = listed_record.record);
 
 -- The first item of each content, by the bytes of its source's path and its own, has rank 1; the others are its
@@ -313,7 +313,7 @@ CREATE VIEW items AS
 SELECT ranked.source_path_raw, ranked.path_raw, ranked.source_path AS source, ranked.path AS path,
     CASE WHEN ranked.sha256 IS NULL THEN ranked.outcome
          -- What failed is shown for every copy: each is a file that somebody may have to look at.
-         WHEN ranked.rank > 1 AND content.outcome IN ('hashed', 'not_a_picture') THEN 'duplicate'
+         WHEN ranked.rank > 1 AND content.outcome IN ('hashed', 'other') THEN 'duplicate'
          ELSE content.outcome END AS outcome,
     coalesce(ranked.stage, content.stage) AS stage,
     coalesce(ranked.reason, content.reason) AS reason,
@@ -332,9 +332,9 @@ SELECT ranked.source_path_raw, ranked.path_raw, ranked.source_path AS source, ra
     lower(hex(content.sha1)) AS sha1,
     lower(hex(content.sha256)) AS sha256,
     content.format AS format, content.width AS width, content.height AS height,
-    lower(hex(substr(content.codes, 1, 32))) AS pdq, content.quality AS quality,
-    content.decode_path AS decode_path, content.unstable_bits AS unstable_bits,
-    content.pixels_because AS pixels_because,
+    lower(hex(substr(content.hashes, 1, 32))) AS pdq, content.quality AS quality,
+    content.derived_from AS derived_from, content.unstable_bits AS unstable_bits,
+    content.fallback_reason AS fallback_reason,
     content.taken AS taken, content.camera_make AS camera_make, content.camera_model AS camera_model,
     content.exif_orientation AS exif_orientation
 FROM ranked_item AS ranked LEFT JOIN content ON content.sha256 = ranked.sha256
@@ -343,20 +343,20 @@ WHERE ranked.sha256 IS NULL OR content.id IS NOT NULL;
 
 CREATE VIEW hits AS
 SELECT source.path_raw AS source_path_raw, item.path_raw AS path_raw,
-    known_set.file_sha256 AS file_sha256, source.path AS source, item.path AS path,
-    known_set.name AS known_set, hit.record + 1 AS record, hit.records AS records,
+    hash_set.file_sha256 AS file_sha256, source.path AS source, item.path AS path,
+    hash_set.name AS hash_set, hit.record + 1 AS record, hit.records AS records,
     iif(hit.records = 1, (hit.record + 1) || '', (SELECT group_concat(record + 1, '; ') FROM (SELECT record FROM listed_record
-        WHERE listed_record.known_set = hit.known_set AND listed_record.list = hit.list ORDER BY record))) AS listed,
-    CASE WHEN hit.verdict = 'digest' THEN 'digest' ELSE 'perceptual' END AS kind,
+        WHERE listed_record.hash_set = hit.hash_set AND listed_record.list = hit.list ORDER BY record))) AS listed,
+    CASE WHEN hit.confirmation = 'digest' THEN 'digest' ELSE 'perceptual' END AS kind,
     ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
         || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END) AS digests,
-    hit.verdict AS verdict, hit.unconfirmed_because AS unconfirmed_because,
+    hit.confirmation AS confirmation, hit.unconfirmed_reason AS unconfirmed_reason,
     hit.distance AS distance, hit.orientation AS orientation, content.quality AS quality,
     hit.known_quality AS known_quality,
     coalesce((SELECT more FROM saturated WHERE saturated.content = hit.content
-        AND saturated.known_set = hit.known_set), 0) AS more,
-    lower(hex(content.sha256)) AS sha256, lower(hex(substr(content.codes, 1, 32))) AS pdq,
-    content.decode_path AS decode_path,
+        AND saturated.hash_set = hit.hash_set), 0) AS more,
+    lower(hex(content.sha256)) AS sha256, lower(hex(substr(content.hashes, 1, 32))) AS pdq,
+    content.derived_from AS derived_from,
     first.columns AS columns,
     ",
     said!("category"),
@@ -382,12 +382,12 @@ SELECT source.path_raw AS source_path_raw, item.path_raw AS path_raw,
     ",
     said!("series"),
     " AS series,
-    first.fields AS fields, item.id AS item, hit.known_set AS known_set_id, hit.list AS list
+    first.fields AS fields, item.id AS item, hit.hash_set AS hash_set_id, hit.list AS list
 FROM hit
 JOIN content ON content.id = hit.content
 JOIN item ON item.sha256 = content.sha256
 JOIN source ON source.id = item.source
-JOIN known_set ON known_set.id = hit.known_set
-LEFT JOIN known_record AS first ON first.known_set = hit.known_set AND first.record = hit.record;
+JOIN hash_set ON hash_set.id = hit.hash_set
+LEFT JOIN known_record AS first ON first.hash_set = hit.hash_set AND first.record = hit.record;
 "
 );

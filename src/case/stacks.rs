@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 use super::info::{read_info, set_info};
 use super::schema::{has_item, stack_members};
 use super::{CaseError, CaseReader, CaseStore, ContentId};
-use crate::decode::DecodePath;
+use crate::decode::DerivedFrom;
 use crate::matching::stack::Stack;
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
 /// Where `case_info` keeps a digest of the contents that were stacked last.
 const STACKED_KEY: &str = "stacked_contents";
@@ -19,10 +19,10 @@ const STACKED_KEY: &str = "stacked_contents";
 pub struct StackContent {
     /// Its row.
     pub id: ContentId,
-    /// Its picture's code.
-    pub code: Code,
-    /// What the code is from.
-    pub decode_path: DecodePath,
+    /// Its picture's hash.
+    pub hash: PdqHash,
+    /// What the hash is from.
+    pub derived_from: DerivedFrom,
 }
 
 /// The contents of a case that are stacked, and those that are not.
@@ -33,7 +33,7 @@ pub struct Stackable {
     /// Pictures set aside because of their quality.
     pub low_quality: u64,
     /// Pictures set aside because their code is all zero.
-    pub zero_codes: u64,
+    pub null_hashes: u64,
     /// What of them the case's stacks know already.
     pub known: Stacked,
     /// The last content that was there.
@@ -71,12 +71,12 @@ pub struct StackCounts {
     /// Pictures set aside because of their quality.
     pub low_quality: u64,
     /// Pictures set aside because their code is all zero.
-    pub zero_codes: u64,
+    pub null_hashes: u64,
     /// Stacks.
     pub stacks: u64,
     /// Contents in stacks.
     pub stacked: u64,
-    /// Of these, contents whose code is from coefficients, which may be some bits off.
+    /// Of these, contents whose hash is from coefficients, which may be some bits off.
     pub from_coefficients: u64,
     /// Contents of the largest stack.
     pub largest: u64,
@@ -105,12 +105,12 @@ pub struct StackRow {
     pub path: String,
     /// Digest of the content.
     pub sha256: String,
-    /// The content's code.
+    /// The content's hash.
     pub pdq: String,
     /// The picture's quality.
     pub quality: i64,
-    /// What the code is from.
-    pub decode_path: String,
+    /// What the hash is from.
+    pub derived_from: String,
 }
 
 impl CaseStore {
@@ -128,7 +128,7 @@ impl CaseStore {
         let Some(with_items) = with_items(&self.connection, go_on)? else { return Ok(None) };
         // In the order of rows, which is how they lie in the file; and sorted here.
         let mut statement = self.connection.prepare(
-            "SELECT id, sha256, substr(codes, 1, 32), quality, decode_path FROM content NOT INDEXED WHERE codes IS NOT NULL ORDER BY id",
+            "SELECT id, sha256, substr(hashes, 1, 32), quality, derived_from FROM content NOT INDEXED WHERE hashes IS NOT NULL ORDER BY id",
         )?;
         let mut contents: Vec<([u8; 32], StackContent)> = Vec::new();
         let mut rows = statement.query([])?;
@@ -139,17 +139,17 @@ impl CaseStore {
             if with_items.binary_search(&row.get(0)?).is_err() {
                 continue;
             }
-            let (code, path): (Vec<u8>, String) = (row.get(2)?, row.get(4)?);
-            let (Some(code), Some(decode_path)) = (code.first_chunk(), DecodePath::from_name(&path)) else {
-                return Err(CaseError::Refused("the case is damaged: a content has no whole code".into()));
+            let (hash, path): (Vec<u8>, String) = (row.get(2)?, row.get(4)?);
+            let (Some(hash), Some(derived_from)) = (hash.first_chunk(), DerivedFrom::from_name(&path)) else {
+                return Err(CaseError::Refused("the case is damaged: a content has no whole hash".into()));
             };
-            let code = Code::from_bytes(*code);
-            if code.is_zero() {
-                found.zero_codes += 1;
+            let hash = PdqHash::from_bytes(*hash);
+            if hash.is_zero() {
+                found.null_hashes += 1;
             } else if row.get::<_, u8>(3)? < settings.min_quality {
                 found.low_quality += 1;
             } else {
-                let content = StackContent { id: ContentId(row.get(0)?), code, decode_path };
+                let content = StackContent { id: ContentId(row.get(0)?), hash, derived_from };
                 contents.push((row.get(1)?, content));
             }
         }
@@ -205,7 +205,7 @@ impl CaseStore {
         let number = |content: i64| match numbers.binary_search_by_key(&content, |(id, _)| *id) {
             Ok(place) => Ok(numbers[place].1),
             Err(_) => {
-                Err(CaseError::Refused("the case is damaged: a stack has a content without a code".into()))
+                Err(CaseError::Refused("the case is damaged: a stack has a content without a hash".into()))
             }
         };
         let mut heads =
@@ -307,7 +307,7 @@ fn digest(contents: &[StackContent], settings: StackSettings, last: ContentId) -
     hasher.update([settings.min_quality]);
     for content in contents.iter().filter(|content| content.id <= last) {
         hasher.update(content.id.0.to_le_bytes());
-        hasher.update(content.code.to_bytes());
+        hasher.update(content.hash.to_bytes());
     }
     crate::source::digest::hex(&hasher.finalize())
 }
@@ -318,14 +318,14 @@ fn write_settings(transaction: &Transaction<'_>, stackable: &Stackable) -> Resul
     let last = stackable.last.unwrap_or(ContentId(0));
     transaction.execute("DELETE FROM stack_settings", [])?;
     transaction.execute(
-        "INSERT INTO stack_settings (id, distance, min_quality, contents, low_quality, zero_codes, last_content, made)
+        "INSERT INTO stack_settings (id, distance, min_quality, contents, low_quality, null_hashes, last_content, made)
          VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
         params![
             settings.distance,
             settings.min_quality,
             contents.len() as i64,
             stackable.low_quality.cast_signed(),
-            stackable.zero_codes.cast_signed(),
+            stackable.null_hashes.cast_signed(),
             last.0,
         ],
     )?;
@@ -346,16 +346,16 @@ impl CaseReader {
         };
         let counts = self.connection.query_row(
             concat!(
-                "SELECT distance, min_quality, stack_settings.contents, low_quality, zero_codes,
+                "SELECT distance, min_quality, stack_settings.contents, low_quality, null_hashes,
                  count(whole.contents), coalesce(sum(whole.contents), 0), coalesce(sum(whole.coefficients), 0),
                  coalesce(max(whole.contents), 0),
-                 (SELECT count(*) FROM content WHERE codes IS NOT NULL AND id > last_content AND ",
+                 (SELECT count(*) FROM content WHERE hashes IS NOT NULL AND id > last_content AND ",
                 has_item!(),
                 "), (SELECT count(*) FROM stack_member JOIN content ON content.id = stack_member.content WHERE NOT ",
                 has_item!(),
                 ")
              FROM stack_settings LEFT JOIN (
-                 SELECT count(*) AS contents, sum(content.decode_path = 'coefficients') AS coefficients
+                 SELECT count(*) AS contents, sum(content.derived_from = 'coefficients') AS coefficients
                  FROM stack_member JOIN content ON content.id = stack_member.content WHERE ",
                 has_item!(),
                 " GROUP BY stack_member.stack HAVING count(*) > 1) AS whole
@@ -367,7 +367,7 @@ impl CaseReader {
                     settings: StackSettings { distance: row.get(0)?, min_quality: row.get(1)? },
                     contents: count(row, 2)?,
                     low_quality: count(row, 3)?,
-                    zero_codes: count(row, 4)?,
+                    null_hashes: count(row, 4)?,
                     stacks: count(row, 5)?,
                     stacked: count(row, 6)?,
                     from_coefficients: count(row, 7)?,
@@ -406,8 +406,8 @@ impl CaseReader {
                 "WITH ",
                 stack_members!(),
                 " SELECT member.stack, member.contents, stack.diameter, member.distance, member.place = 1,
-                 source.path, item.path, lower(hex(content.sha256)), lower(hex(substr(content.codes, 1, 32))),
-                 content.quality, content.decode_path
+                 source.path, item.path, lower(hex(content.sha256)), lower(hex(substr(content.hashes, 1, 32))),
+                 content.quality, content.derived_from
              FROM member
              JOIN stack ON stack.number = member.stack
              JOIN content ON content.id = member.content
@@ -434,6 +434,6 @@ fn stack_row(row: &Row<'_>) -> rusqlite::Result<StackRow> {
         sha256: row.get(7)?,
         pdq: row.get(8)?,
         quality: row.get(9)?,
-        decode_path: row.get(10)?,
+        derived_from: row.get(10)?,
     })
 }

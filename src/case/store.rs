@@ -1,4 +1,4 @@
-//! Opening and making cases; runs, sources and known sets.
+//! Opening and making cases; runs, sources and hash sets.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -16,9 +16,9 @@ use super::schema::has_item;
 use super::{
     CaseError, CaseIdentity, ContentId, HashSpec, HitSettings, RunId, SetId, SourceId, StoredContent,
 };
-use crate::decode::{DecodeMode, DecodePath};
-use crate::known::KnownSet;
-use crate::pdq::{Code, Geometry, TileHash};
+use crate::decode::{DecodeMode, DerivedFrom};
+use crate::known;
+use crate::pdq::{Geometry, PdqHash, TileHash};
 use crate::source::Digests;
 use crate::source::database::distrust;
 use crate::source::identity::{FileId, real_path};
@@ -32,9 +32,9 @@ macro_rules! unconfirmed_contents {
     () => {
         concat!(
             "(SELECT hit.content FROM hit JOIN content ON content.id = hit.content
-          WHERE hit.known_set = ?1 AND hit.verdict = 'unconfirmed'
-              AND (hit.unconfirmed_because IN ('source_gone', 'over_limit', 'decoder_failed')
-                   OR content.decode_path = 'pixels') AND ",
+          WHERE hit.hash_set = ?1 AND hit.confirmation = 'unconfirmed'
+              AND (hit.unconfirmed_reason IN ('source_gone', 'over_limit', 'decoder_failed')
+                   OR content.derived_from = 'pixels') AND ",
             has_item!(),
             ")"
         )
@@ -90,7 +90,7 @@ impl CaseStore {
         Ok(Self { connection, database, place, spec, _lock: lock })
     }
 
-    /// What decides the codes of the case in `folder`, `None` where there is no case yet.
+    /// What decides the hashes of the case in `folder`, `None` where there is no case yet.
     ///
     /// # Errors
     /// There is a case that cannot be read.
@@ -102,7 +102,7 @@ impl CaseStore {
         Ok(Some(read_spec(&connection)?))
     }
 
-    /// What decides the codes of this case.
+    /// What decides the hashes of this case.
     #[must_use]
     pub const fn spec(&self) -> &HashSpec {
         &self.spec
@@ -222,36 +222,36 @@ impl CaseStore {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Refuses a known set that cannot be matched with this case.
+    /// Refuses a hash set that cannot be matched with this case.
     ///
     /// # Errors
-    /// The set's codes were made with another geometry than the case's.
-    pub fn check_set(&self, set: &KnownSet) -> Result<(), CaseError> {
-        if set.geometry() != self.spec.geometry && set.counts().codes > 0 {
+    /// The set's hashes were made with another geometry than the case's.
+    pub fn check_set(&self, set: &known::HashSet) -> Result<(), CaseError> {
+        if set.geometry() != self.spec.geometry && set.counts().hashes > 0 {
             return Err(contradicting_set(set, self.spec.geometry));
         }
         Ok(())
     }
 
-    /// Registers a known set (identified by the SHA-256 of its file) with the matching settings. If
+    /// Registers a hash set (identified by the SHA-256 of its file) with the matching settings. If
     /// the case has its hits under other settings they are deleted, to be found again, and `true` is
     /// returned beside.
     ///
     /// # Errors
-    /// The set's codes were made with another geometry than the case's.
-    pub fn known_set(&mut self, set: &KnownSet, hits: HitSettings) -> Result<(SetId, bool), CaseError> {
+    /// The set's hashes were made with another geometry than the case's.
+    pub fn hash_set(&mut self, set: &known::HashSet, hits: HitSettings) -> Result<(SetId, bool), CaseError> {
         self.check_set(set)?;
         let transaction = self.connection.transaction()?;
         let HitSettings { distance, min_quality, verify, max_hits } = hits;
         let (geometry, verify) = (set.geometry().name().to_string(), verify.name().to_string());
         let counts = set.counts();
-        // A list of digits may be read as digests once and as codes another time, so that its file alone does not say it.
-        let read = [counts.bad_lines, counts.codes, counts.with_digests].map(|count| count as i64);
+        // A list of digits may be read as digests once and as hashes another time, so that its file alone does not say it.
+        let read = [counts.bad_lines, counts.hashes, counts.with_digests].map(|count| count as i64);
         let settings = (geometry, distance, min_quality, verify, max_hits, read);
         let known: Option<(i64, StoredSettings)> = transaction
             .query_row(
-                "SELECT id, geometry, distance, min_quality, verify, max_hits, bad_lines, codes, with_digests
-                 FROM known_set WHERE file_sha256 = ?1",
+                "SELECT id, geometry, distance, min_quality, verify, max_hits, bad_lines, hashes, with_digests
+                 FROM hash_set WHERE file_sha256 = ?1",
                 [set.file_sha256()],
                 |row| {
                     let read = [row.get(6)?, row.get(7)?, row.get(8)?];
@@ -264,9 +264,9 @@ impl CaseStore {
             Some((id, stored)) if stored == settings => (SetId(id), false),
             Some((id, _)) => {
                 for table in ["hit", "saturated", "set_aside", "listed_record", "known_record"] {
-                    transaction.execute(&format!("DELETE FROM {table} WHERE known_set = ?1"), [id])?;
+                    transaction.execute(&format!("DELETE FROM {table} WHERE hash_set = ?1"), [id])?;
                 }
-                transaction.execute("DELETE FROM known_set WHERE id = ?1", [id])?;
+                transaction.execute("DELETE FROM hash_set WHERE id = ?1", [id])?;
                 insert_set(&transaction, Some(id), set, hits)?;
                 (SetId(id), true)
             }
@@ -281,7 +281,7 @@ impl CaseStore {
     /// # Errors
     /// The database said no.
     pub fn matched_through(&self, set: SetId) -> Result<ContentId, CaseError> {
-        let through = "SELECT matched_through FROM known_set WHERE id = ?1";
+        let through = "SELECT matched_through FROM hash_set WHERE id = ?1";
         let row = self.connection.prepare_cached(through)?.query_row([set.0], |row| row.get(0));
         Ok(ContentId(row?))
     }
@@ -297,7 +297,7 @@ impl CaseStore {
         limit: usize,
     ) -> Result<Vec<StoredContent>, CaseError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, md5, sha1, sha256, size, codes, quality, decode_path, trivial FROM content
+            "SELECT id, md5, sha1, sha256, size, hashes, quality, derived_from, trivial FROM content
              WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
         )?;
         let through = through.map_or(i64::MAX, |id| id.0);
@@ -306,7 +306,7 @@ impl CaseStore {
     }
 
     /// Up to `limit` contents after `after`, in row order, with hits in `set` that are not confirmed and may be
-    /// now: the file or the memory was missing, or the code is from pixels by now.
+    /// now: the file or the memory was missing, or the hash is from pixels by now.
     ///
     /// # Errors
     /// The database said no.
@@ -317,7 +317,7 @@ impl CaseStore {
         limit: usize,
     ) -> Result<Vec<StoredContent>, CaseError> {
         let mut statement = self.connection.prepare_cached(concat!(
-            "SELECT content.id, md5, sha1, sha256, size, codes, quality, decode_path, trivial FROM content WHERE id IN ",
+            "SELECT content.id, md5, sha1, sha256, size, hashes, quality, derived_from, trivial FROM content WHERE id IN ",
             unconfirmed_contents!(),
             " AND id > ?2 ORDER BY id LIMIT ?3"
         ))?;
@@ -360,7 +360,7 @@ impl CaseStore {
     /// The database said no.
     pub fn unmatched_count(&self, set: SetId) -> Result<u64, CaseError> {
         let count: i64 = self.connection.query_row(
-            "SELECT count(*) FROM content WHERE id > (SELECT matched_through FROM known_set WHERE id = ?1)",
+            "SELECT count(*) FROM content WHERE id > (SELECT matched_through FROM hash_set WHERE id = ?1)",
             [set.0],
             |row| row.get(0),
         )?;
@@ -455,38 +455,38 @@ pub fn item_path(source: &Path, relative: &[u8]) -> PathBuf {
     if relative.is_empty() { source.to_path_buf() } else { source.join(path_from_bytes(relative)) }
 }
 
-/// The columns id, md5, sha1, sha256, size, codes, quality, decode_path, trivial.
+/// The columns id, md5, sha1, sha256, size, hashes, quality, derived_from, trivial.
 fn stored_content(row: &Row<'_>) -> rusqlite::Result<StoredContent> {
-    let codes: Option<Vec<u8>> = row.get(5)?;
+    let hashes: Option<Vec<u8>> = row.get(5)?;
     let quality: Option<u8> = row.get(6)?;
     let path: Option<String> = row.get(7)?;
-    let hash = codes.zip(quality).and_then(|(codes, quality)| stored_hash(&codes, quality));
+    let hash = hashes.zip(quality).and_then(|(hashes, quality)| stored_hash(&hashes, quality));
     Ok(StoredContent {
         id: ContentId(row.get(0)?),
         digests: Digests { md5: row.get(1)?, sha1: row.get(2)?, sha256: row.get(3)? },
         size: row.get::<_, i64>(4)?.max(0).cast_unsigned(),
-        hash: hash.zip(path.as_deref().and_then(DecodePath::from_name)),
+        hash: hash.zip(path.as_deref().and_then(DerivedFrom::from_name)),
         trivial: row.get(8)?,
     })
 }
 
-fn stored_hash(codes: &[u8], quality: u8) -> Option<TileHash> {
-    let (codes, rest) = codes.as_chunks::<32>();
-    let codes: [Code; 8] =
-        codes.iter().map(|bytes| Code::from_bytes(*bytes)).collect::<Vec<_>>().try_into().ok()?;
-    rest.is_empty().then_some(TileHash { codes, quality })
+fn stored_hash(hashes: &[u8], quality: u8) -> Option<TileHash> {
+    let (hashes, rest) = hashes.as_chunks::<32>();
+    let hashes: [PdqHash; 8] =
+        hashes.iter().map(|bytes| PdqHash::from_bytes(*bytes)).collect::<Vec<_>>().try_into().ok()?;
+    rest.is_empty().then_some(TileHash { hashes, quality })
 }
 
 fn insert_set(
     connection: &Connection,
     id: Option<i64>,
-    set: &KnownSet,
+    set: &known::HashSet,
     hits: HitSettings,
 ) -> Result<i64, CaseError> {
     let counts = set.counts();
     connection.execute(
-        "INSERT INTO known_set (id, file_sha256, name, path, geometry, distance, min_quality, verify, max_hits,
-             records, codes, codes_without_quality, with_digests, low_quality, zero_codes, bad_lines, version, profile)
+        "INSERT INTO hash_set (id, file_sha256, name, path, geometry, distance, min_quality, verify, max_hits,
+             records, hashes, hashes_without_quality, with_digests, low_quality, null_hashes, bad_lines, version, profile)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         params![
             id,
@@ -499,11 +499,11 @@ fn insert_set(
             hits.verify.name(),
             hits.max_hits,
             counts.records as i64,
-            counts.codes as i64,
-            counts.codes_without_quality as i64,
+            counts.hashes as i64,
+            counts.hashes_without_quality as i64,
             counts.with_digests as i64,
             counts.low_quality as i64,
-            counts.zero_codes as i64,
+            counts.null_hashes as i64,
             counts.bad_lines as i64,
             set.manifest().map(|manifest| escape(manifest.version.as_bytes())),
             set.manifest().map(|manifest| escape(manifest.profile.name.as_bytes())),
@@ -518,18 +518,18 @@ pub(super) fn read_spec(connection: &Connection) -> Result<HashSpec, CaseError> 
             .ok_or_else(|| CaseError::Refused(format!("the case is damaged: case_info has no {key}")))
     };
     let geometry = field("hash_geometry")?;
-    let decode_path = field("hash_decode_path")?;
+    let derived_from = field("hash_decode")?;
     let damaged = |key: &str| CaseError::Refused(format!("the case is damaged: case_info has a bad {key}"));
     Ok(HashSpec {
         algorithm: field("hash_algorithm")?,
         version: field("hash_version")?.parse().map_err(|_| damaged("hash_version"))?,
         geometry: Geometry::from_name(&geometry).ok_or_else(|| damaged("hash_geometry"))?,
-        decode_path: DecodeMode::from_name(&decode_path).ok_or_else(|| damaged("hash_decode_path"))?,
+        derived_from: DecodeMode::from_name(&derived_from).ok_or_else(|| damaged("hash_decode"))?,
     })
 }
 
 impl HashSpec {
-    /// Refuses options that ask for other codes than the case in `folder` keeps.
+    /// Refuses options that ask for other hashes than the case in `folder` keeps.
     ///
     /// # Errors
     /// The options contradict the case; the text says the way out.
@@ -538,17 +538,17 @@ impl HashSpec {
             return Ok(());
         }
         let shown = |spec: &Self| {
-            let (geometry, mode) = (spec.geometry.name(), spec.decode_path.name());
+            let (geometry, mode) = (spec.geometry.name(), spec.derived_from.name());
             format!("{} version {}, {geometry}, --decode {mode}", spec.algorithm, spec.version)
         };
-        let out = match (self.geometry == asked.geometry, self.decode_path == asked.decode_path) {
+        let out = match (self.geometry == asked.geometry, self.derived_from == asked.derived_from) {
             (false, true) => "leave --geometry out, or use",
             (true, false) => "leave --decode out, or use",
             (false, false) => "leave --geometry and --decode out, or use",
             (true, true) => "use the version of tamis that made it, or",
         };
         Err(CaseError::Refused(format!(
-            "the case {} keeps codes of {}, which are not to be mixed with {}: {out} another case folder",
+            "the case {} keeps hashes of {}, which are not to be mixed with {}: {out} another case folder",
             escape_path(folder),
             shown(self),
             shown(asked)
@@ -556,11 +556,11 @@ impl HashSpec {
     }
 }
 
-fn contradicting_set(set: &KnownSet, geometry: Geometry) -> CaseError {
+fn contradicting_set(set: &known::HashSet, geometry: Geometry) -> CaseError {
     let (theirs, ours) = (set.geometry().name(), geometry.name());
     CaseError::Refused(format!(
-        "known set {}: its codes are of geometry {theirs}, this case's are {ours}, and the two cannot be compared. Use a \
-         case made with --geometry {theirs}, or, if the set's codes are {ours} after all, --known-geometry {ours}",
+        "hash set {}: its hashes are of geometry {theirs}, this case's are {ours}, and the two cannot be compared. Use a \
+         case made with --geometry {theirs}, or, if the set's hashes are {ours} after all, --known-geometry {ours}",
         escape_path(set.path())
     ))
 }

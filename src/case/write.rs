@@ -7,8 +7,8 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::info::clamped;
 use super::{
-    Batch, CaseError, CaseStore, CodeMatch, ContentHits, ContentRecord, DigestHit, ExactCode, ItemRecord,
-    KnownFacts, NearCode, RecordList, SetId, Unconfirmed, codes_to_bytes,
+    Batch, CaseError, CaseStore, ContentHits, ContentRecord, DigestHit, ExactHash, HashMatch, ItemRecord,
+    KnownFacts, NearHash, RecordList, SetId, Unconfirmed, hashes_to_bytes,
 };
 use crate::decode::{Derivation, PictureHash};
 use crate::known::RecordDetails;
@@ -76,14 +76,14 @@ fn write_batch(
         last_content = Some(id.max(last_content.unwrap_or(0)));
     }
     for exact in &batch.exact {
-        replace_code(transaction, exact)?;
+        replace_hash(transaction, exact)?;
     }
     for (set, sha256) in &batch.forget {
         let content = content_id(transaction, sha256)?;
         for delete in [
-            "DELETE FROM hit WHERE known_set = ?1 AND content = ?2",
-            "DELETE FROM saturated WHERE known_set = ?1 AND content = ?2",
-            "DELETE FROM set_aside WHERE known_set = ?1 AND content = ?2",
+            "DELETE FROM hit WHERE hash_set = ?1 AND content = ?2",
+            "DELETE FROM saturated WHERE hash_set = ?1 AND content = ?2",
+            "DELETE FROM set_aside WHERE hash_set = ?1 AND content = ?2",
         ] {
             transaction.prepare_cached(delete)?.execute([set.0, content])?;
         }
@@ -98,7 +98,7 @@ fn write_batch(
         for set in &batch.sets {
             transaction
                 .prepare_cached(
-                    "UPDATE known_set SET matched_through = max(matched_through, ?2) WHERE id = ?1",
+                    "UPDATE hash_set SET matched_through = max(matched_through, ?2) WHERE id = ?1",
                 )?
                 .execute([set.0, last])?;
         }
@@ -153,8 +153,8 @@ fn insert_content(
     let inserted = connection
         .prepare_cached(
             "INSERT INTO content (sha256, sha1, md5, size, outcome, stage, reason, memory_limit, format, width, height,
-                 taken, camera_make, camera_model, exif_orientation, codes, quality, decode_path, unstable_bits,
-                 pixels_because, trivial)
+                 taken, camera_make, camera_model, exif_orientation, hashes, quality, derived_from, unstable_bits,
+                 fallback_reason, trivial)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
              ON CONFLICT (sha256) DO NOTHING",
         )?
@@ -174,37 +174,37 @@ fn insert_content(
             text(&exif.camera_make),
             text(&exif.camera_model),
             exif.orientation,
-            hash.map(codes_to_bytes),
+            hash.map(hashes_to_bytes),
             hash.map(|hash| hash.quality),
             derivation.map(|derivation| derivation.path.name()),
             derivation.map(|derivation| derivation.unstable_bits),
-            derivation.and_then(pixels_because),
+            derivation.and_then(fallback_reason),
             content.trivial,
         ])?;
     Ok(inserted > 0)
 }
 
-/// The code from pixels takes the other's place; the content keeps its row.
-fn replace_code(connection: &Transaction<'_>, exact: &ExactCode) -> Result<(), CaseError> {
+/// The hash from pixels takes the other's place; the content keeps its row.
+fn replace_hash(connection: &Transaction<'_>, exact: &ExactHash) -> Result<(), CaseError> {
     let PictureHash { hash, derivation } = &exact.picture;
     connection
         .prepare_cached(
-            "UPDATE content SET codes = ?2, quality = ?3, decode_path = ?4, unstable_bits = ?5, pixels_because = ?6
+            "UPDATE content SET hashes = ?2, quality = ?3, derived_from = ?4, unstable_bits = ?5, fallback_reason = ?6
              WHERE sha256 = ?1",
         )?
         .execute(params![
             exact.sha256,
-            codes_to_bytes(hash),
+            hashes_to_bytes(hash),
             hash.quality,
             derivation.path.name(),
             derivation.unstable_bits,
-            pixels_because(derivation),
+            fallback_reason(derivation),
         ])?;
     Ok(())
 }
 
-fn pixels_because(derivation: &Derivation) -> Option<String> {
-    derivation.pixels_because.as_ref().map(|reason| escape(reason.0.as_bytes()))
+fn fallback_reason(derivation: &Derivation) -> Option<String> {
+    derivation.fallback_reason.as_ref().map(|reason| escape(reason.0.as_bytes()))
 }
 
 fn reason(failure: &Failure) -> String {
@@ -248,7 +248,7 @@ fn content_id(connection: &Connection, sha256: &[u8; 32]) -> Result<i64, CaseErr
     }
 }
 
-/// What a set says of a content: one row by digest, and one for each distinct code that is near.
+/// What a set says of a content: one row by digest, and one for each distinct hash that is near.
 fn insert_hits(
     connection: &Transaction<'_>,
     hits: &ContentHits,
@@ -262,7 +262,7 @@ fn insert_hits(
         found.insert(connection, near.as_ref())?;
         lists.keep(set, list, record)?;
     }
-    for CodeMatch { record, list, near, unconfirmed } in &hits.by_code {
+    for HashMatch { record, list, near, unconfirmed } in &hits.by_hash {
         let alone = || RecordList::new([*record]).map(Arc::new);
         let Some(list) = list.clone().or_else(alone) else { continue };
         let list = &*list;
@@ -272,11 +272,8 @@ fn insert_hits(
         lists.keep(set, list, *record)?;
     }
     for (insert, count) in [
-        ("INSERT OR REPLACE INTO saturated (content, known_set, more) VALUES (?1, ?2, ?3)", hits.more),
-        (
-            "INSERT OR REPLACE INTO set_aside (content, known_set, records) VALUES (?1, ?2, ?3)",
-            hits.set_aside,
-        ),
+        ("INSERT OR REPLACE INTO saturated (content, hash_set, more) VALUES (?1, ?2, ?3)", hits.more),
+        ("INSERT OR REPLACE INTO set_aside (content, hash_set, records) VALUES (?1, ?2, ?3)", hits.set_aside),
     ] {
         if count > 0 {
             connection.prepare_cached(insert)?.execute([content, set.0, clamped(count)])?;
@@ -296,21 +293,21 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn insert(&self, connection: &Connection, near: Option<&NearCode>) -> Result<(), CaseError> {
+    fn insert(&self, connection: &Connection, near: Option<&NearHash>) -> Result<(), CaseError> {
         let [md5, sha1, sha256] = self.digests;
-        let verdict = match (md5 || sha1 || sha256, self.unconfirmed) {
+        let confirmation = match (md5 || sha1 || sha256, self.unconfirmed) {
             (true, _) => "digest",
             (false, Some(_)) => "unconfirmed",
             (false, None) => "pixels",
         };
         connection
             .prepare_cached(
-                "INSERT INTO hit (content, known_set, record, records, list, md5, sha1, sha256, verdict,
-                     unconfirmed_because, distance, orientation, known_quality)
+                "INSERT INTO hit (content, hash_set, record, records, list, md5, sha1, sha256, confirmation,
+                     unconfirmed_reason, distance, orientation, known_quality)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-                 ON CONFLICT (content, known_set, record) DO UPDATE SET records = excluded.records, list = excluded.list,
-                     md5 = excluded.md5, sha1 = excluded.sha1, sha256 = excluded.sha256, verdict = excluded.verdict,
-                     unconfirmed_because = excluded.unconfirmed_because,
+                 ON CONFLICT (content, hash_set, record) DO UPDATE SET records = excluded.records, list = excluded.list,
+                     md5 = excluded.md5, sha1 = excluded.sha1, sha256 = excluded.sha256, confirmation = excluded.confirmation,
+                     unconfirmed_reason = excluded.unconfirmed_reason,
                      distance = coalesce(excluded.distance, distance),
                      orientation = coalesce(excluded.orientation, orientation),
                      known_quality = coalesce(excluded.known_quality, known_quality)",
@@ -324,7 +321,7 @@ impl Row<'_> {
                 md5,
                 sha1,
                 sha256,
-                verdict,
+                confirmation,
                 self.unconfirmed.map(Unconfirmed::name),
                 near.map(|near| near.distance),
                 near.map(|near| near.orientation.name()),
@@ -376,7 +373,7 @@ impl Lists<'_> {
     /// Whether the case keeps a list, or this record of it.
     fn has(&self, set: SetId, list: &RecordList, record: Option<u32>) -> Result<bool, CaseError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM listed_record WHERE known_set = ?1 AND list = ?2 AND record BETWEEN ?3 AND ?4)",
+            "SELECT EXISTS (SELECT 1 FROM listed_record WHERE hash_set = ?1 AND list = ?2 AND record BETWEEN ?3 AND ?4)",
         )?;
         let (first, last) = record.map_or((0, u32::MAX), |record| (record, record));
         Ok(statement.query_row(params![set.0, list.id(), first, last], |row| row.get(0))?)
@@ -406,7 +403,7 @@ fn list_record(
     details: RecordDetails,
 ) -> Result<(), CaseError> {
     connection
-        .prepare_cached("INSERT OR IGNORE INTO listed_record (known_set, list, record) VALUES (?1, ?2, ?3)")?
+        .prepare_cached("INSERT OR IGNORE INTO listed_record (hash_set, list, record) VALUES (?1, ?2, ?3)")?
         .execute(params![set.0, list.id(), record])?;
     let RecordDetails { columns, facts, category_label, fields } = details;
     let columns: BTreeMap<String, String> = columns.into_iter().collect();
@@ -415,7 +412,7 @@ fn list_record(
     let shown = |text: Option<&str>| text.map(|text| escape(text.as_bytes()));
     connection
         .prepare_cached(
-            "INSERT OR IGNORE INTO known_record (known_set, record, columns, category, category_label, category_raw,
+            "INSERT OR IGNORE INTO known_record (hash_set, record, columns, category, category_label, category_raw,
                  victim_identified, offender_identified, distributed, precategorized, series, fields)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?

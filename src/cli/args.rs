@@ -31,7 +31,7 @@ pub use share::{
     ShareImport, ShareShow, TrustOptions,
 };
 
-/// Sifts seizures: hashes every picture once, matches the hashes exactly against known sets, and
+/// Sifts seizures: hashes every picture once, matches the hashes exactly against hash sets, and
 /// shows no picture unless a report is asked for them.
 #[derive(Debug, Parser)]
 #[command(name = "tamis", version, after_help = EXIT_CODES, after_long_help = LONG_EXIT_CODES)]
@@ -80,7 +80,7 @@ Begin with:
   tamis report --case CASE                            the case as one page for people
 
 Tamis opens sources for reading only, needs no network and no GPU, and gives the same
-codes, hits and exports on every machine. Names are escaped on output the same way everywhere.
+hashes, hits and exports on every machine. Names are escaped on output the same way everywhere.
 
 Exit codes: 0 done (whatever was found or unreadable), 1 failed, 2 wrong usage,
 130 interrupted and resumable: the same command goes on where it stopped.";
@@ -88,11 +88,11 @@ Exit codes: 0 done (whatever was found or unreadable), 1 failed, 2 wrong usage,
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The main job: scan a seizure and match it against known sets in one pass, then summarise
+    /// The main job: scan a seizure and match it against hash sets in one pass, then summarise
     Triage(Triage),
     /// Walk, read, digest, decode and hash; store in a case
     Scan(Scan),
-    /// Match a scanned case against known sets
+    /// Match a scanned case against hash sets
     Match(Match),
     /// Group a case's pictures into stacks of near-duplicates, each around one that stands for it
     Stack(Stack),
@@ -102,7 +102,7 @@ pub enum Command {
     Export(Export),
     /// Write a case as one page for people, in English, French, Spanish or Arabic, without pictures
     Report(Report),
-    /// Print the codes of pictures, without a case
+    /// Print the hashes of pictures, without a case
     Hash(Hash),
     /// What cases and packages of other agencies have in common: who holds what, what is solved, what is only in one
     Link(Link),
@@ -110,9 +110,9 @@ pub enum Command {
     Share(Share),
     /// Your key for packages, and the keys of partners that you trust
     Key(Key),
-    /// Every pair of codes of two lists, or of one with itself, within a distance; without a case
+    /// Every pair of hashes of two lists, or of one with itself, within a distance; without a case
     Join(Join),
-    /// Import published known sets into set files, and show and verify these
+    /// Import published hash sets into set files, and show and verify these
     Known(known::Known),
     /// Show the adapters of this machine and which backend `auto` takes, with the measurement
     Devices(Devices),
@@ -124,7 +124,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// Where codes are computed and searched: auto, cpu, gpu, or gpu:NAME (part of an adapter's
+    /// Where hashes are computed and searched: auto, cpu, gpu, or gpu:NAME (part of an adapter's
     /// name). The answers are the same on all; `auto` takes what measures faster
     #[arg(long, global = true, value_name = "BACKEND", default_value_t)]
     pub backend: BackendRequest,
@@ -137,7 +137,7 @@ pub struct Common {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub io_jobs: Option<u16>,
     /// Memory for files and pictures in flight, such as 512MiB or 8G; a picture that needs more is
-    /// counted as `over_limit`. Large known sets are sorted for the search in as much again at most, and a join
+    /// counted as `over_limit`. Large hash sets are sorted for the search in as much again at most, and a join
     /// holds its pairs in it [default: a quarter of the machine's]
     #[arg(long, global = true, value_name = "SIZE")]
     pub max_memory: Option<MemorySize>,
@@ -165,7 +165,7 @@ pub enum ProgressStyle {
     None,
 }
 
-/// The geometry of codes, and how it is typed.
+/// The geometry of hashes, and how it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GeometryName {
     /// Every pixel counts, as pdqhash, HMA and most sets do it
@@ -183,7 +183,7 @@ impl From<GeometryName> for Geometry {
     }
 }
 
-/// How pictures become codes, and how it is typed.
+/// How pictures become hashes, and how it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DecodeName {
     /// JPEG from its coefficients where that is exact enough, all else from pixels
@@ -230,14 +230,14 @@ pub struct CaseOptions {
     pub decode: Option<DecodeName>,
 }
 
-/// Which candidates are decoded for a verdict, and how it is typed.
+/// Which candidates are decoded for a confirmation, and how it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum VerifyName {
-    /// All but pictures that a known set has by digest
+    /// All but pictures that a hash set has by digest
     Auto,
     /// All
     All,
-    /// None: hits by such codes are marked `unconfirmed`
+    /// None: hits by such hashes are marked `unconfirmed`
     Off,
 }
 
@@ -275,35 +275,35 @@ impl From<ListName> for ListKind {
     }
 }
 
-/// Known sets and how they are matched.
+/// Hash sets and how they are matched.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Matching options")]
 pub struct MatchOptions {
-    /// Known sets: set files of `tamis known import`; lists of PDQ hashes (`hex,quality,name`) or digests, CSV
+    /// Hash sets: set files of `tamis known import`; lists of PDQ hashes (`hex,quality,name`) or digests, CSV
     /// with a header naming pdq, md5, sha1 or sha256, and md5sum or sha256sum lists; see docs/known-sets.md
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub known: Vec<PathBuf>,
-    /// Differing bits of 256 up to which a code is a hit
+    /// Differing bits of 256 up to which a hash is a hit
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
-    /// Codes of a lower quality (0…100) are not matched, on either side
+    /// Hashes of a lower quality (0…100) are not matched, on either side
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
-    /// Which pictures that seem to be hits by a code from coefficients are decoded to pixels before they count as hits:
+    /// Which pictures that seem to be hits by a hash from coefficients are decoded to pixels before they count as hits:
     /// all but those that a digest identifies; all; or none, for speed alone
     #[arg(long, value_name = "WHICH", default_value = "auto")]
     pub verify: VerifyName,
     /// Hashes of one set that are hits of a content at most, the nearest; how many more there are is counted and reported
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_HITS, value_parser = clap::value_parser!(u32).range(1..=i64::from(LARGEST_MAX_HITS)))]
     pub max_hits_per_item: u32,
-    /// The geometry of the known sets' codes, where the files do not say it [default: full]
+    /// The geometry of the hash sets' hashes, where the files do not say it [default: full]
     #[arg(long, value_name = "GEOMETRY")]
     pub known_geometry: Option<GeometryName>,
     /// What the lines of a plain list are that has hex digits and nothing else. 32 and 40 digits say it themselves, 64 may be
     /// SHA-256s or PDQ hashes
     #[arg(long, value_name = "KIND")]
     pub list: Option<ListName>,
-    /// Count malformed lines of known sets instead of refusing the set
+    /// Count malformed lines of hash sets instead of refusing the set
     #[arg(long)]
     pub skip_bad_lines: bool,
     /// Rules of priority, as `tamis rules` prints them [default: those of the case's last run, else the program's own]
@@ -312,7 +312,7 @@ pub struct MatchOptions {
 }
 
 impl MatchOptions {
-    /// Files that are read: known sets and rules.
+    /// Files that are read: hash sets and rules.
     #[must_use]
     pub fn read_files(&self) -> Vec<PathBuf> {
         self.known.iter().chain(&self.rules).cloned().collect()
@@ -341,7 +341,7 @@ pub struct Triage {
     /// The case.
     #[command(flatten)]
     pub case: CaseOptions,
-    /// Known sets.
+    /// Hash sets.
     #[command(flatten)]
     pub matching: MatchOptions,
     /// How files are read.
@@ -384,7 +384,7 @@ pub struct Match {
     /// How the case's pictures are decoded: another way than the case's own is refused
     #[arg(long, value_name = "HOW", help_heading = "Case options")]
     pub decode: Option<DecodeName>,
-    /// Known sets.
+    /// Hash sets.
     #[command(flatten)]
     pub matching: MatchOptions,
     /// The summary's form and place.
@@ -449,9 +449,9 @@ pub struct Export {
 /// Which rows to export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportWhat {
-    /// One row an item: path, outcome, digests, code, quality, metadata
+    /// One row an item: path, outcome, digests, hash, quality, metadata
     Items,
-    /// One row a hit: path, known set, the known record's columns, kind, distance, orientation
+    /// One row a hit: path, hash set, the known record's columns, kind, distance, orientation
     Hits,
     /// One row an item that failed, copies included, with stage and reason
     Errors,
@@ -463,7 +463,7 @@ pub enum ExportWhat {
     Vics,
     /// The case as JSON of the VICS data model 2.0, with the files of each of its media
     VicsCase,
-    /// The codes of the case's pictures, one a line: `<64 hex>,<quality>,<SHA-256>`
+    /// The hashes of the case's pictures, one a line: `<64 hex>,<quality>,<SHA-256>`
     Pdq,
     /// The whole case as a CASE/UCO graph, JSON-LD whatever --format says; see docs/case-uco.md
     CaseUco,
@@ -494,11 +494,11 @@ pub struct Hash {
     /// How pictures are reduced
     #[arg(long, value_name = "GEOMETRY", default_value = "full")]
     pub geometry: GeometryName,
-    /// How pictures are decoded. With `auto` codes of JPEGs may be a few bits away from the reference's (the
-    /// column `decode_path` of csv and jsonl says which); `pixels` gives the reference's codes
+    /// How pictures are decoded. With `auto` hashes of JPEGs may be a few bits away from the reference's (the
+    /// column `derived_from` of csv and jsonl says which); `pixels` gives the reference's hashes
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub decode: DecodeName,
-    /// Give the codes of all eight orientations: in csv and jsonl as fields of their names; in text as eight
+    /// Give the hashes of all eight orientations: in csv and jsonl as fields of their names; in text as eight
     /// lines a picture, `<64 hex>,<quality>,<orientation>,<path>`
     #[arg(long)]
     pub orientations: bool,
@@ -548,33 +548,33 @@ pub struct Stack {
 #[command(
     override_usage = "tamis join [OPTIONS] <LEFT> <RIGHT>\n       tamis join [OPTIONS] --self <LIST>",
     after_help = "A list is what `tamis hash` writes: 64 hex digits a line, with a quality and a name behind commas if it likes. \
-Codes have the numbers 0, 1, 2... of their lines, without empty ones and comments (#). Rows are sorted by left, then right. \
+Hashes have the numbers 0, 1, 2... of their lines, without empty ones and comments (#). Rows are sorted by left, then right. \
 A result in a csv or jsonl file whose run was ended is gone on with by the same command. \
 Of hits beyond --max-hits-per-item jsonl tells in rows of their own how many an item has; with csv and parquet they are only counted, on standard error."
 )]
 pub struct Join {
-    /// Two lists of codes; with --self one
+    /// Two lists of hashes; with --self one
     #[arg(value_name = "LIST", required = true, num_args = 1..=2)]
     pub lists: Vec<PathBuf>,
     /// Join the list with itself: each pair once, the smaller number left
     #[arg(long = "self")]
     pub with_itself: bool,
-    /// Differing bits of 256 up to which two codes are a pair
+    /// Differing bits of 256 up to which two hashes are a pair
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
-    /// The left list has eight codes a picture, as `tamis hash --orientations` writes them: one row a pair of
+    /// The left list has eight hashes a picture, as `tamis hash --orientations` writes them: one row a pair of
     /// pictures, of the least distance. Numbers are then those of pictures; a right list of that form is taken by
     /// its pictures as they are
     #[arg(long)]
     pub orientations: bool,
-    /// Seek the negatives of the left list's pictures too (their codes are the complements); rows have a column
+    /// Seek the negatives of the left list's pictures too (their hashes are the complements); rows have a column
     /// more, `negative`
     #[arg(long)]
     pub negatives: bool,
-    /// Codes of a lower quality (0...100) are set aside, where the list gives one
+    /// Hashes of a lower quality (0...100) are set aside, where the list gives one
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
-    /// Every code against every other (flat), by bands that most pairs never meet in (banded), or what
+    /// Every hash against every other (flat), by bands that most pairs never meet in (banded), or what
     /// costs less (auto). The rows are the same
     #[arg(long, value_name = "HOW", default_value_t)]
     pub join: JoinMethod,
@@ -647,5 +647,5 @@ How hours per terabyte follow (1 TB = 10^12 bytes, the sample's kinds of files i
   decoding              seconds a byte of each kind x its bytes in a terabyte, added / threads
   hashing               pictures in a terabyte / pictures a second
   Stages on threads share them, so their hours add up; storage works beside them. The longer of the two is the
-  prediction, and the largest stage of it is what limits. The case's database, known sets and verdicts from
+  prediction, and the largest stage of it is what limits. The case's database, hash sets and verifications from
   pixels are not in it: see docs/benchmarks/ingest.md.";

@@ -14,7 +14,7 @@ pub(super) struct CompareProgress<'a> {
     pub control: &'a CompareControl,
     /// Ctrl-C.
     pub cancel: &'a CancelToken,
-    /// PhotoDNA values and codes of the left side.
+    /// PhotoDNA values and hashes of the left side.
     pub values: u64,
 }
 
@@ -40,7 +40,7 @@ impl CountProgress for CompareProgress<'_> {
     }
 
     fn in_words(&self, done: u64) -> String {
-        format!("{done}/{} PhotoDNA values and PDQ codes compared", self.values)
+        format!("{done}/{} PhotoDNA values and PDQ hashes compared", self.values)
     }
 
     fn end_on_interrupt(&self) {

@@ -53,12 +53,12 @@ impl Resources {
         }
     }
 
-    /// Starts the backend for a run that searches among so many codes, and says which it is and why.
+    /// Starts the backend for a run that searches among so many hashes, and says which it is and why.
     ///
     /// # Errors
     /// A GPU was asked for that is not there.
-    pub fn start_backend(&self, codes: u64, console: &Console) -> Result<Backend, CliError> {
-        let backend = Backend::choose(&self.request, codes).map_err(CliError::failed)?;
+    pub fn start_backend(&self, hashes: u64, console: &Console) -> Result<Backend, CliError> {
+        let backend = Backend::choose(&self.request, hashes).map_err(CliError::failed)?;
         console.warnings(backend.take_notices());
         console.detail(format!("backend: {}", backend.description()));
         Ok(backend)
@@ -79,18 +79,18 @@ fn total_memory() -> u64 {
     system.cgroup_limits().map_or(total, |limits| limits.total_memory.min(total))
 }
 
-/// How codes are matched, as resolved.
+/// How hashes are matched, as resolved.
 #[derive(Clone, Debug, Serialize)]
 pub struct Matching {
-    /// Known sets as typed, escaped.
+    /// Hash sets as typed, escaped.
     pub known: Vec<String>,
-    /// Differing bits up to which a code is a hit.
+    /// Differing bits up to which a hash is a hit.
     pub distance: u32,
-    /// Codes of a lower quality are not matched.
+    /// Hashes of a lower quality are not matched.
     pub min_quality: u8,
-    /// Which candidates are decoded for a verdict.
+    /// Which candidates are decoded for a confirmation.
     pub verify: VerifyMode,
-    /// Codes of a set that are listed as hits of a content, at most.
+    /// Hashes of a set that are listed as hits of a content, at most.
     pub max_hits_per_item: u32,
     /// Geometry of sets that do not say it, as told; `full` otherwise.
     pub known_geometry: Option<Geometry>,
@@ -133,7 +133,7 @@ pub struct RunSettings<'a> {
     pub geometry: Geometry,
     /// Which ways a picture may become a tile.
     pub decode: DecodeMode,
-    /// How codes are matched; absent for a scan.
+    /// How hashes are matched; absent for a scan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matching: Option<Matching>,
     /// Patterns of `--exclude`.
@@ -170,7 +170,7 @@ pub fn identity(options: &CaseOptions) -> CaseIdentity {
     }
 }
 
-/// All that decides a code of this program: what is asked for, else as the case has it, else the defaults.
+/// All that decides a hash of this program: what is asked for, else as the case has it, else the defaults.
 #[must_use]
 pub fn hash_spec(
     geometry: Option<Geometry>,
@@ -181,7 +181,7 @@ pub fn hash_spec(
         algorithm: "pdq".into(),
         version: HashSpec::VERSION,
         geometry: geometry.or(case.map(|spec| spec.geometry)).unwrap_or_default(),
-        decode_path: decode.or(case.map(|spec| spec.decode_path)).unwrap_or_default(),
+        derived_from: decode.or(case.map(|spec| spec.derived_from)).unwrap_or_default(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a command may never write to: the evidence it reads, the known sets it reads, databases of cases, and the user's keys.
+//! What a command may never write to: the evidence it reads, the hash sets it reads, databases of cases, and the user's keys.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -18,7 +18,7 @@ pub struct Protected<'a> {
     sources: &'a [PathBuf],
     /// Sources of earlier runs of the case.
     case_sources: Vec<PathBuf>,
-    /// Known sets of this run.
+    /// Hash sets of this run.
     known: &'a [PathBuf],
     case: Option<&'a Path>,
     /// The folder of the user's keys.
@@ -27,7 +27,7 @@ pub struct Protected<'a> {
 }
 
 impl<'a> Protected<'a> {
-    /// Sources and known sets as they were typed.
+    /// Sources and hash sets as they were typed.
     #[must_use]
     pub fn new(sources: &'a [PathBuf], known: &'a [PathBuf]) -> Self {
         Self { sources, known, ..Self::default() }

@@ -3,24 +3,24 @@
 
 mod bounds;
 mod decoder;
+mod derivation;
 mod exif;
 pub mod facts;
 pub mod format;
 mod icon;
 mod jpeg;
 mod panic_guard;
-mod path;
 mod pixels;
 mod png_parts;
 mod stated;
 mod thumbnail;
 mod tiff_tags;
 
+pub use derivation::{DecodeMode, Derivation, DerivedFrom, Picture, PictureHash, PixelsWanted};
 pub use facts::{ExifFacts, Facts};
 pub use format::Format;
 pub use jpeg::Reading;
 pub use panic_guard::silence_decoder_panics;
-pub use path::{DecodeMode, DecodePath, Derivation, Picture, PictureHash, PixelsWanted};
 pub use thumbnail::{THUMBNAIL_SIDE, Thumbnail, ThumbnailStyle, thumbnail};
 
 use image::ImageFormat;
@@ -115,7 +115,7 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) ->
     }
     let head = &bytes[..bytes.len().min(SNIFF_BYTES)];
     let Some(format) = Format::recognise(head) else {
-        return Err(Failure::new(Outcome::NotAPicture, Stage::Sniff, "not a picture by its content"));
+        return Err(Failure::new(Outcome::Other, Stage::Sniff, "not a picture by its content"));
     };
     probe.facts.format = Some(format);
     panic_guard::passing(Place::Exif);
@@ -136,7 +136,7 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) ->
         return Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason));
     }
     if !Reducer::is_defined(width, height, geometry) {
-        let reason = format!("{width}×{height} pixels; a code needs {MIN_SIDE} on each side");
+        let reason = format!("{width}×{height} pixels; a hash needs {MIN_SIDE} on each side");
         return Err(Failure::new(Outcome::TooSmall, Stage::Limits, reason));
     }
     if let Some(refusal) = header.refusal {
@@ -191,18 +191,18 @@ pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted
         if is_parted(stable) {
             return Err("pixels cut off at black or white".into());
         }
-        Ok(Picture::hashed(read.tile, hash, DecodePath::Coefficients, stable))
+        Ok(Picture::hashed(read.tile, hash, DerivedFrom::Coefficients, stable))
     })
 }
 
-/// [`coefficients`] by a given reading, whatever the picture's size and its code's worth: for measuring that.
+/// [`coefficients`] by a given reading, whatever the picture's size and its hash's worth: for measuring that.
 ///
 /// # Errors
 /// The file cannot be read so.
 pub fn coefficients_with(bytes: &[u8], probe: &Probe, reading: Reading) -> Result<Picture, PixelsWanted> {
     let frame = probe.frame.as_ref().ok_or("not a JPEG")?;
     let read = || jpeg::read(bytes, frame, reading);
-    read_coefficients(|| Ok(Picture::new(read()?.tile, DecodePath::Coefficients)))
+    read_coefficients(|| Ok(Picture::new(read()?.tile, DerivedFrom::Coefficients)))
 }
 
 /// Runs the reader of coefficients; its panic is a reason to decode pixels.
@@ -216,19 +216,19 @@ fn read_coefficients(read: impl FnOnce() -> Result<Picture, PixelsWanted>) -> Re
 
 impl Picture {
     /// A tile, hashed with the transform that also tells how stable its bits are.
-    fn new(tile: Box<Tile>, path: DecodePath) -> Self {
+    fn new(tile: Box<Tile>, path: DerivedFrom) -> Self {
         let (hash, stable) = hash_and_stability(&tile, 0);
         Self::hashed(tile, hash, path, stable)
     }
 
-    const fn hashed(tile: Box<Tile>, hash: TileHash, path: DecodePath, stable: Stability) -> Self {
+    const fn hashed(tile: Box<Tile>, hash: TileHash, path: DerivedFrom, stable: Stability) -> Self {
         let unstable_bits = stable.unstable_bits;
-        Self { tile, hash, derivation: Derivation { path, pixels_because: None, unstable_bits } }
+        Self { tile, hash, derivation: Derivation { path, fallback_reason: None, unstable_bits } }
     }
 }
 
 /// Decodes the pixels of a picture that [`probe`] accepted and reduces them to its tile, within `probe.pixel_bytes`, which the caller takes
-/// from its budget. A decoder's panic is caught and becomes the outcome `crashed_decoder`.
+/// from its budget. A decoder's panic is caught and becomes the outcome `crashed`.
 ///
 /// # Errors
 /// The named outcome, its stage and its reason; `over_limit` where the pixels need more than
@@ -256,6 +256,6 @@ pub fn pixels(bytes: &[u8], probe: &Probe, geometry: Geometry, limits: &Limits) 
         panic_guard::passing(Place::Pixels);
         let (bytes, decoder) = picture_of(bytes, decoder);
         let tile = pixels::decode(bytes, decoder, geometry, &probe.grant())?;
-        Ok(Picture::new(tile, DecodePath::Pixels))
+        Ok(Picture::new(tile, DerivedFrom::Pixels))
     })
 }

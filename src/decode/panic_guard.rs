@@ -25,7 +25,7 @@ pub fn silence_decoder_panics() {
     });
 }
 
-/// Runs what parses a file; its panic becomes `crashed_decoder` with the panic's message. Every function of this module that others
+/// Runs what parses a file; its panic becomes `crashed` with the panic's message. Every function of this module that others
 /// can call and that looks at a file's bytes does so in here, which a test holds it to.
 pub(super) fn caught<T>(decoder: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let outside = IN_DECODER.replace(true);
@@ -38,7 +38,7 @@ pub(super) fn caught<T>(decoder: impl FnOnce() -> Result<T, Failure>) -> Result<
             .map(ToString::to_string)
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "no message".to_string());
-        Err(Failure::new(Outcome::CrashedDecoder, Stage::Decode, format!("the decoder panicked: {message}")))
+        Err(Failure::new(Outcome::Crashed, Stage::Decode, format!("the decoder panicked: {message}")))
     })
 }
 
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(probe.failure, None);
         let crashed = |failure: Option<&Failure>, place: Place| {
             let failure = failure.unwrap_or_else(|| panic!("{place:?} did not fail"));
-            assert_eq!(failure.outcome, Outcome::CrashedDecoder, "{place:?}");
+            assert_eq!(failure.outcome, Outcome::Crashed, "{place:?}");
             assert!(failure.reason.ends_with(&format!("{place:?}")), "{}", failure.reason);
         };
         for place in [Place::Sniff, Place::Exif, Place::Icon, Place::Header] {
@@ -129,7 +129,7 @@ mod tests {
     fn a_panic_is_an_outcome() {
         silence_decoder_panics();
         let failure = caught::<()>(|| panic!("index {} out of range", 7)).unwrap_err();
-        assert_eq!(failure.outcome, Outcome::CrashedDecoder);
+        assert_eq!(failure.outcome, Outcome::Crashed);
         assert_eq!(failure.reason, "the decoder panicked: index 7 out of range");
         assert_eq!(caught(|| Ok(5)), Ok(5));
     }

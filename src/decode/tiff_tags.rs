@@ -12,7 +12,7 @@ const REDUCED_RESOLUTION: u64 = 1;
 /// reduced picture beside sub-directories with the full one.
 ///
 /// RAW files are TIFFs whose first directory often holds a thumbnail. Hashing that instead of the
-/// picture would be a wrong code, so such files are `unsupported` by name.
+/// picture would be a wrong hash, so such files are `unsupported` by name.
 pub(super) fn is_camera_raw(head: &[u8]) -> bool {
     let Some(directory) = Directory::first(head).filter(|directory| !directory.big) else { return false };
     let reduced = || {

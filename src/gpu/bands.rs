@@ -1,8 +1,8 @@
 //! Dispatches `shaders/sort.wgsl`, `shaders/reach.wgsl` and `shaders/bands.wgsl`: the banded join. CPU twin: `crate::matching::banded`.
 //!
-//! Codes are copied to the GPU once and sorted there for each band. The CPU only sums up how many codes each value has, is told how many
-//! all its neighbours have (`shaders/reach.wgsl`), and makes of that a list of items of about equal size: some codes of a bucket of the left side
-//! against a run of the codes of all neighbouring buckets.
+//! Hashes are copied to the GPU once and sorted there for each band. The CPU only sums up how many hashes each value has, is told how many
+//! all its neighbours have (`shaders/reach.wgsl`), and makes of that a list of items of about equal size: some hashes of a bucket of the left side
+//! against a run of the hashes of all neighbouring buckets.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,16 +18,16 @@ use super::found::{Found, SearchEnd};
 use super::layout::{BandItem, BandParameters, FlatHit, MOST_BANDS, ReachParameters, SortParameters};
 use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
 use super::slots::{Readback, Upload, device_buffer};
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
-/// Invocations of a sorting workgroup, a code each, and of one that sums up what values reach, a value each.
+/// Invocations of a sorting workgroup, a hash each, and of one that sums up what values reach, a value each.
 const SORT_WORKGROUP: u32 = 256;
 /// Invocations of a meeting workgroup, which takes four times as many neighbours at a time. Of 32, 64 and 128 the fastest on an H100 for
 /// large sides, by little.
 const MEET_WORKGROUP: u32 = 128;
-/// Left codes of an item.
+/// Left hashes of an item.
 const LEFT: u32 = 32;
-/// Right codes of an item: some microseconds' work.
+/// Right hashes of an item: some microseconds' work.
 const RIGHT: u32 = 1 << 14;
 /// Items of one dispatch.
 const ITEMS: usize = 1 << 16;
@@ -35,13 +35,13 @@ const ITEMS: usize = 1 << 16;
 const GRID_WIDTH: u32 = 1 << 15;
 /// Pairs of one dispatch: under a second on the slowest cards, where drivers give up after two.
 const DISPATCH_PAIRS: u64 = 1 << 33;
-/// Codes of a side at a time: 1.1 GiB with their order.
-const CHUNK_CODES: usize = 1 << 24;
+/// Hashes of a side at a time: 1.1 GiB with their order.
+const CHUNK_HASHES: usize = 1 << 24;
 /// Hits that a dispatch stores; where there are more it is split and done again.
 const CAPACITY: usize = 1 << 19;
 /// Bytes that are carried to or from the GPU at a time.
 const TRANSFER_BYTES: u64 = 16 << 20;
-const CODE_BYTES: u64 = 32;
+const HASH_BYTES: u64 = 32;
 /// The widest band whose values the GPU counts.
 pub const WIDEST_BAND: u32 = 22;
 
@@ -58,25 +58,25 @@ pub struct BandPass {
     pub differences: Vec<u32>,
 }
 
-/// How bits are moved before codes are cut into bands.
-pub type Arrange<'a> = &'a (dyn Fn(Code) -> Code + Sync);
+/// How bits are moved before hashes are cut into bands.
+pub type Arrange<'a> = &'a (dyn Fn(PdqHash) -> PdqHash + Sync);
 
 /// How much is done at once; tests use small numbers to reach every path.
 #[derive(Clone, Copy, Debug)]
 pub struct JoinLimits {
-    /// Codes of a side.
-    pub chunk_codes: usize,
+    /// Hashes of a side.
+    pub chunk_hashes: usize,
     /// Hits that one dispatch stores.
     pub capacity: usize,
-    /// Right codes of an item.
-    pub item_codes: u32,
+    /// Right hashes of an item.
+    pub item_hashes: u32,
     /// Items of a dispatch.
     pub items: usize,
 }
 
 impl Default for JoinLimits {
     fn default() -> Self {
-        Self { chunk_codes: CHUNK_CODES, capacity: CAPACITY, item_codes: RIGHT, items: ITEMS }
+        Self { chunk_hashes: CHUNK_HASHES, capacity: CAPACITY, item_hashes: RIGHT, items: ITEMS }
     }
 }
 
@@ -142,9 +142,9 @@ impl GpuJoiner {
         let shader = Shader { label: "bands", source, entry: "meet_neighbours" };
         let overrides = [("WORKGROUP", f64::from(MEET_WORKGROUP)), ("LEFT", f64::from(LEFT))];
         let meet = BoundPipelines::new(shader, &overrides, carry_save);
-        let bytes = (context.max_storage_bytes() / CODE_BYTES) as usize;
-        limits.chunk_codes = limits.chunk_codes.min(bytes).max(1);
-        // An item of one right code must fit: it is not split further.
+        let bytes = (context.max_storage_bytes() / HASH_BYTES) as usize;
+        limits.chunk_hashes = limits.chunk_hashes.min(bytes).max(1);
+        // An item of one right hash must fit: it is not split further.
         limits.capacity = limits.capacity.max(LEFT as usize);
         limits.items = limits.items.clamp(1, ITEMS);
         let parameters = |label, bytes| device_buffer(context, label, bytes, BufferUsages::UNIFORM);
@@ -164,8 +164,8 @@ impl GpuJoiner {
         Ok(Self { context, count, place, reach, meet, limits, shared })
     }
 
-    /// Every pair of a code of `left` and one of `right` within `radius` (inclusive), once, in no particular order. Without `right`
-    /// every two codes of `left` once, the smaller number as the needle. The `passes` must hold every such pair once codes are moved by
+    /// Every pair of a hash of `left` and one of `right` within `radius` (inclusive), once, in no particular order. Without `right`
+    /// every two hashes of `left` once, the smaller number as the query. The `passes` must hold every such pair once hashes are moved by
     /// `arrange`, which must not change distances.
     /// `watch` is told how many pairs came since, and the share of the work that is done.
     ///
@@ -176,8 +176,8 @@ impl GpuJoiner {
     /// More than [`MOST_BANDS`] passes, or a band wider than [`WIDEST_BAND`].
     pub fn join<E>(
         &self,
-        left: &[Code],
-        right: Option<&[Code]>,
+        left: &[PdqHash],
+        right: Option<&[PdqHash]>,
         arrange: Arrange<'_>,
         passes: &[BandPass],
         radius: u32,
@@ -186,14 +186,14 @@ impl GpuJoiner {
         assert!(passes.len() <= MOST_BANDS && passes.iter().all(|pass| pass.width <= WIDEST_BAND));
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hits = Vec::new();
-        let step = self.limits.chunk_codes;
+        let step = self.limits.chunk_hashes;
         let right_chunks = || right.unwrap_or(left).chunks(step).enumerate();
         let work = left.chunks(step).len() * right_chunks().len() * passes.len();
         let widest = passes.iter().map(|pass| pass.width).max().unwrap_or(0);
         let mut done = 0;
-        for (right_index, right_codes) in right_chunks() {
-            let right_side = Side::new(self, &shared, right_codes, arrange, widest)?;
-            for (left_index, left_codes) in left.chunks(step).enumerate() {
+        for (right_index, right_hashes) in right_chunks() {
+            let right_side = Side::new(self, &shared, right_hashes, arrange, widest)?;
+            for (left_index, left_hashes) in left.chunks(step).enumerate() {
                 let itself = right.is_none() && left_index == right_index;
                 if right.is_none() && left_index > right_index {
                     // The other way round they met.
@@ -201,7 +201,7 @@ impl GpuJoiner {
                     continue;
                 }
                 let other =
-                    if itself { None } else { Some(Side::new(self, &shared, left_codes, arrange, widest)?) };
+                    if itself { None } else { Some(Side::new(self, &shared, left_hashes, arrange, widest)?) };
                 let meeting = Meeting {
                     joiner: self,
                     shared: &shared,
@@ -254,10 +254,10 @@ impl GpuJoiner {
     }
 }
 
-/// Codes of one side on the GPU.
+/// Hashes of one side on the GPU.
 struct Side {
     count: u32,
-    codes: Buffer,
+    hashes: Buffer,
     /// As a band orders them, and their numbers.
     placed: Buffer,
     numbers: Buffer,
@@ -268,44 +268,44 @@ struct Side {
 }
 
 impl Side {
-    /// Codes for bands of at most `widest` bits.
+    /// Hashes for bands of at most `widest` bits.
     fn new(
         joiner: &GpuJoiner,
         shared: &Shared,
-        codes: &[Code],
+        hashes: &[PdqHash],
         arrange: Arrange<'_>,
         widest: u32,
     ) -> Result<Self, GpuError> {
-        let count = codes.len() as u64;
+        let count = hashes.len() as u64;
         let buffer = |label, bytes| device_buffer(&joiner.context, label, bytes, BufferUsages::STORAGE);
         let side = Self {
             count: count as u32,
-            codes: buffer("codes", CODE_BYTES * count),
-            placed: buffer("placed codes", CODE_BYTES * count),
+            hashes: buffer("hashes", HASH_BYTES * count),
+            placed: buffer("placed hashes", HASH_BYTES * count),
             numbers: buffer("numbers", 4 * count),
             values: buffer("values", 4 * ((1 << widest) + 1)),
             reaches: buffer("reaches", 4 << widest),
         };
-        let piece = (TRANSFER_BYTES / CODE_BYTES) as usize;
-        let mut arranged = Vec::with_capacity(piece.min(codes.len()));
-        for (index, codes) in codes.chunks(piece).enumerate() {
-            codes.par_iter().map(|&code| words(arrange(code))).collect_into_vec(&mut arranged);
+        let piece = (TRANSFER_BYTES / HASH_BYTES) as usize;
+        let mut arranged = Vec::with_capacity(piece.min(hashes.len()));
+        for (index, hashes) in hashes.chunks(piece).enumerate() {
+            hashes.par_iter().map(|&hash| words(arrange(hash))).collect_into_vec(&mut arranged);
             joiner.carry(
                 shared,
                 bytemuck::cast_slice(&arranged),
-                &side.codes,
+                &side.hashes,
                 index as u64 * TRANSFER_BYTES,
             )?;
         }
         Ok(side)
     }
 
-    /// Brings the codes into the order of a band; returns where each value begins, and behind the last where it ends.
+    /// Brings the hashes into the order of a band; returns where each value begins, and behind the last where it ends.
     fn sort(&self, joiner: &GpuJoiner, shared: &Shared, pass: &BandPass) -> Result<Vec<u32>, GpuError> {
         let context = &joiner.context;
         let workgroups = self.count.div_ceil(SORT_WORKGROUP);
         let parameters = SortParameters {
-            code_count: self.count,
+            hash_count: self.count,
             grid_width: GRID_WIDTH.min(workgroups),
             start: pass.start,
             width: pass.width,
@@ -323,7 +323,7 @@ impl Side {
             dispatch(&mut encoder, pipeline, &bindings, grid_width, workgroups.div_ceil(grid_width));
             context.queue.submit([encoder.finish()]);
         };
-        run(&joiner.count, &[&shared.sort_parameters, &self.codes, &self.values], true);
+        run(&joiner.count, &[&shared.sort_parameters, &self.hashes, &self.values], true);
         let mut offsets = joiner.bring(shared, &self.values, bytes)?;
         // Each value's count becomes where it begins; `place` moves that on to where it ends.
         let mut sum = 0;
@@ -331,7 +331,7 @@ impl Side {
             sum += std::mem::replace(offset, sum);
         }
         joiner.carry(shared, bytemuck::cast_slice(&offsets), &self.values, 0)?;
-        let target = [&shared.sort_parameters, &self.codes, &self.values, &self.placed, &self.numbers];
+        let target = [&shared.sort_parameters, &self.hashes, &self.values, &self.placed, &self.numbers];
         run(&joiner.place, &target, false);
         offsets.remove(0);
         offsets.push(sum);
@@ -345,10 +345,10 @@ struct Meeting<'a> {
     shared: &'a Shared,
     left: &'a Side,
     right: &'a Side,
-    /// The numbers of their first codes.
+    /// The numbers of their first hashes.
     starts: (u32, u32),
     itself: bool,
-    /// Whether a pair's smaller number is its needle.
+    /// Whether a pair's smaller number is its query.
     ordered: bool,
     passes: &'a [BandPass],
     radius: u32,
@@ -404,7 +404,7 @@ impl Meeting<'_> {
         watch(0, 1.0).map_err(SearchEnd::Watcher)
     }
 
-    /// How many codes of the right side all neighbours of each value of the left side have.
+    /// How many hashes of the right side all neighbours of each value of the left side have.
     fn reaches(&self, pass: &BandPass, differences: &Buffer) -> Result<Vec<u32>, GpuError> {
         let Self { joiner, shared, left, right, .. } = self;
         let context = &joiner.context;
@@ -426,9 +426,9 @@ impl Meeting<'_> {
         joiner.bring(shared, &right.reaches, 4 * u64::from(values))
     }
 
-    /// Every code of the left side and the codes of all its neighbours, cut into items.
+    /// Every hash of the left side and the hashes of all its neighbours, cut into items.
     fn items(&self, left: &[u32], reaches: &[u32]) -> Vec<BandItem> {
-        let step = self.joiner.limits.item_codes.max(1);
+        let step = self.joiner.limits.item_hashes.max(1);
         let of_value = |(value, &reach): (usize, &u32)| {
             let (start, end) = (left[value], left[value + 1]);
             (start..end).step_by(LEFT as usize).flat_map(move |left_start| {
@@ -509,16 +509,16 @@ impl Meeting<'_> {
         shared.found.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
         shared.found.take(context, submission, |hit| {
-            let (mut needle, mut haystack) = (hit.needle + self.starts.0, hit.haystack + self.starts.1);
-            if self.ordered && needle > haystack {
-                (needle, haystack) = (haystack, needle);
+            let (mut query, mut haystack) = (hit.query + self.starts.0, hit.haystack + self.starts.1);
+            if self.ordered && query > haystack {
+                (query, haystack) = (haystack, query);
             }
-            hits.push(FlatHit { needle, haystack, ..*hit });
+            hits.push(FlatHit { query, haystack, ..*hit });
         })
     }
 }
 
-/// Two runs with half the items each; of one item with half its right codes.
+/// Two runs with half the items each; of one item with half its right hashes.
 fn halves(mut run: Vec<BandItem>) -> [Vec<BandItem>; 2] {
     if let [item] = run[..] {
         let middle = item.right_start + (item.right_end - item.right_start) / 2;
@@ -529,7 +529,7 @@ fn halves(mut run: Vec<BandItem>) -> [Vec<BandItem>; 2] {
     [second, run]
 }
 
-/// The words of a code, those that the band does not touch first: in the band's own bits neighbours hardly differ, and a bound that
+/// The words of a hash, those that the band does not touch first: in the band's own bits neighbours hardly differ, and a bound that
 /// counts them rejects less.
 fn word_order(pass: &BandPass) -> [u32; 8] {
     let touched = pass.start / 32..=(pass.start + pass.width - 1) / 32;

@@ -13,9 +13,9 @@ use super::found::{Found, SearchEnd};
 use super::layout::{FlatHit, FlatParameters};
 use super::pipeline::{Shader, bind, dispatch};
 use super::slots::{Upload, device_buffer};
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
-/// Needles of one dispatch.
+/// Queries of one dispatch.
 const NEEDLES: usize = 8192;
 /// Pairs of one dispatch: under a second on the slowest cards, where drivers give up after two.
 const DISPATCH_PAIRS: u64 = 1 << 33;
@@ -25,7 +25,7 @@ const CHUNK_BYTES: u64 = 1 << 30;
 const MOST_WORKGROUPS: u32 = 65_535;
 /// Hits that a dispatch stores; where there are more it is split and done again.
 const CAPACITY: usize = 1 << 19;
-const CODE_BYTES: u64 = 32;
+const HASH_BYTES: u64 = 32;
 const PARAMETER_BYTES: u64 = size_of::<FlatParameters>() as u64;
 const COUNT_BYTES: u64 = Found::COUNT_BYTES;
 
@@ -34,9 +34,9 @@ const COUNT_BYTES: u64 = Found::COUNT_BYTES;
 pub struct FlatKernel {
     /// Invocations of a workgroup: 64, 128 or 256.
     pub workgroup: u32,
-    /// Needles in workgroup memory, 32 bytes each: 256 at most.
-    pub needle_group: u32,
-    /// Fours of codes of an invocation: 1 or 2.
+    /// Queries in workgroup memory, 32 bytes each: 256 at most.
+    pub query_group: u32,
+    /// Fours of hashes of an invocation: 1 or 2.
     pub fours: u32,
     /// Whether logical operations stand in for population counts; see `shaders/pairs.wgsl`.
     pub carry_save: bool,
@@ -44,7 +44,7 @@ pub struct FlatKernel {
 
 impl Default for FlatKernel {
     fn default() -> Self {
-        Self { workgroup: 256, needle_group: 128, fours: 1, carry_save: false }
+        Self { workgroup: 256, query_group: 128, fours: 1, carry_save: false }
     }
 }
 
@@ -59,23 +59,23 @@ impl FlatKernel {
     pub const RESPECTS: [fn(Self) -> Vec<Self>; 4] = [
         |kernel| [1, 2].map(|fours| Self { fours, ..kernel }).into(),
         |kernel| [64, 128, 256].map(|workgroup| Self { workgroup, ..kernel }).into(),
-        |kernel| [64, 128, 256].map(|needle_group| Self { needle_group, ..kernel }).into(),
+        |kernel| [64, 128, 256].map(|query_group| Self { query_group, ..kernel }).into(),
         |kernel| [false, true].map(|carry_save| Self { carry_save, ..kernel }).into(),
     ];
 }
 
-/// Codes on the GPU.
+/// Hashes on the GPU.
 #[derive(Debug)]
 pub struct GpuHaystack {
     chunks: Vec<Chunk>,
 }
 
-/// A run of codes in one buffer.
+/// A run of hashes in one buffer.
 #[derive(Debug)]
 struct Chunk {
-    /// Index of its first code.
+    /// Index of its first hash.
     first: u32,
-    /// Codes in it.
+    /// Hashes in it.
     count: u32,
     planes: Buffer,
 }
@@ -86,8 +86,8 @@ pub struct GpuSearcher {
     context: Arc<GpuContext>,
     kernel: FlatKernel,
     pipelines: BoundPipelines,
-    /// Most codes of a haystack buffer.
-    chunk_codes: usize,
+    /// Most hashes of a haystack buffer.
+    chunk_hashes: usize,
     buffers: Mutex<Buffers>,
 }
 
@@ -96,30 +96,30 @@ pub struct GpuSearcher {
 struct Buffers {
     upload: Upload,
     parameters: Buffer,
-    needles: Buffer,
+    queries: Buffer,
     found: Found,
 }
 
 /// What one dispatch searches.
 #[derive(Clone, Debug)]
 struct Part {
-    needles: Range<usize>,
-    /// Fours of codes of the chunk.
+    queries: Range<usize>,
+    /// Fours of hashes of the chunk.
     fours: Range<u32>,
 }
 
 /// How much is done at once; tests use small numbers to reach every path.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchLimits {
-    /// Codes of a haystack buffer.
-    pub chunk_codes: usize,
+    /// Hashes of a haystack buffer.
+    pub chunk_hashes: usize,
     /// Hits that one dispatch stores.
     pub capacity: usize,
 }
 
 impl Default for SearchLimits {
     fn default() -> Self {
-        Self { chunk_codes: usize::MAX, capacity: CAPACITY }
+        Self { chunk_hashes: usize::MAX, capacity: CAPACITY }
     }
 }
 
@@ -145,51 +145,51 @@ impl GpuSearcher {
             concat!(include_str!("../../shaders/pairs.wgsl"), include_str!("../../shaders/flat.wgsl"));
         let overrides = [
             ("WORKGROUP", f64::from(kernel.workgroup)),
-            ("NEEDLE_GROUP", f64::from(kernel.needle_group)),
+            ("NEEDLE_GROUP", f64::from(kernel.query_group)),
             ("FOURS", f64::from(kernel.fours)),
         ];
         let shader = Shader { label: "flat", source, entry: "search" };
         let pipelines = BoundPipelines::new(shader, &overrides, kernel.carry_save);
-        // One needle and one four of codes must fit: a part is not split further.
+        // One query and one four of hashes must fit: a part is not split further.
         let capacity = limits.capacity.max(4);
         let buffers = Buffers {
-            upload: Upload::new(context, PARAMETER_BYTES + CODE_BYTES * NEEDLES as u64 + COUNT_BYTES),
+            upload: Upload::new(context, PARAMETER_BYTES + HASH_BYTES * NEEDLES as u64 + COUNT_BYTES),
             parameters: device_buffer(context, "flat parameters", PARAMETER_BYTES, BufferUsages::UNIFORM),
-            needles: device_buffer(context, "needles", CODE_BYTES * NEEDLES as u64, BufferUsages::STORAGE),
+            queries: device_buffer(context, "queries", HASH_BYTES * NEEDLES as u64, BufferUsages::STORAGE),
             found: Found::new(context, capacity),
         };
         context.wait(None)?;
         let bytes = context.max_storage_bytes().min(CHUNK_BYTES);
-        let codes =
-            (bytes / CODE_BYTES).min(u64::from(MOST_WORKGROUPS * kernel.workgroup * kernel.fours * 4));
-        let chunk_codes = limits.chunk_codes.min(codes as usize / 4 * 4).max(4);
+        let hashes =
+            (bytes / HASH_BYTES).min(u64::from(MOST_WORKGROUPS * kernel.workgroup * kernel.fours * 4));
+        let chunk_hashes = limits.chunk_hashes.min(hashes as usize / 4 * 4).max(4);
         let (context, buffers) = (Arc::clone(context), Mutex::new(buffers));
-        Ok(Self { context, kernel, pipelines, chunk_codes, buffers })
+        Ok(Self { context, kernel, pipelines, chunk_hashes, buffers })
     }
 
-    /// Makes codes resident, in as many buffers as the limits ask for.
+    /// Makes hashes resident, in as many buffers as the limits ask for.
     ///
     /// # Errors
     /// The device was lost, or has not enough memory.
-    pub fn haystack(&self, codes: &[Code]) -> Result<GpuHaystack, GpuError> {
+    pub fn haystack(&self, hashes: &[PdqHash]) -> Result<GpuHaystack, GpuError> {
         let mut chunks = Vec::new();
         let mut first = 0;
-        for part in codes.chunks(self.chunk_codes) {
+        for part in hashes.chunks(self.chunk_hashes) {
             chunks.push(Chunk { first, count: part.len() as u32, planes: self.upload_planes(part)? });
             first += part.len() as u32;
         }
         Ok(GpuHaystack { chunks })
     }
 
-    /// Lays codes out in planes of fours and copies them to the GPU, plane by plane.
-    fn upload_planes(&self, codes: &[Code]) -> Result<Buffer, GpuError> {
-        let plane_bytes = (codes.len().div_ceil(4) * 16) as u64;
+    /// Lays hashes out in planes of fours and copies them to the GPU, plane by plane.
+    fn upload_planes(&self, hashes: &[PdqHash]) -> Result<Buffer, GpuError> {
+        let plane_bytes = (hashes.len().div_ceil(4) * 16) as u64;
         let planes = device_buffer(&self.context, "haystack", plane_bytes * 8, BufferUsages::STORAGE);
         let upload = Upload::new(&self.context, plane_bytes);
-        let mut plane = vec![0_u32; codes.len().div_ceil(4) * 4];
+        let mut plane = vec![0_u32; hashes.len().div_ceil(4) * 4];
         for word in 0..8 {
-            for (slot, code) in plane.iter_mut().zip(codes) {
-                *slot = (code.0[word / 2] >> (word % 2 * 32)) as u32;
+            for (slot, hash) in plane.iter_mut().zip(hashes) {
+                *slot = (hash.0[word / 2] >> (word % 2 * 32)) as u32;
             }
             upload.fill(&self.context, [bytemuck::cast_slice::<u32, u8>(&plane)])?;
             let mut encoder = self.context.encoder();
@@ -207,10 +207,10 @@ impl GpuSearcher {
     pub fn search(
         &self,
         haystack: &GpuHaystack,
-        needles: &[Code],
+        queries: &[PdqHash],
         radius: u32,
     ) -> Result<Vec<FlatHit>, GpuError> {
-        match self.search_watched(haystack, needles, radius, &mut |_, _| Ok::<(), Infallible>(())) {
+        match self.search_watched(haystack, queries, radius, &mut |_, _| Ok::<(), Infallible>(())) {
             Ok(hits) => Ok(hits),
             Err(SearchEnd::Gpu(error)) => Err(error),
             Err(SearchEnd::Watcher(never)) => match never {},
@@ -224,32 +224,32 @@ impl GpuSearcher {
     pub fn search_watched<E>(
         &self,
         haystack: &GpuHaystack,
-        needles: &[Code],
+        queries: &[PdqHash],
         radius: u32,
         watch: &mut dyn FnMut(usize, f64) -> Result<(), E>,
     ) -> Result<Vec<FlatHit>, SearchEnd<E>> {
         let buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let pipeline = self.pipelines.for_radius(&self.context, radius);
-        let group = self.kernel.needle_group as usize;
+        let group = self.kernel.query_group as usize;
         let mut hits = Vec::new();
-        let pairs = |part: &Part| part.needles.len() as f64 * f64::from(part.fours.end - part.fours.start);
+        let pairs = |part: &Part| part.queries.len() as f64 * f64::from(part.fours.end - part.fours.start);
         let fours: u32 = haystack.chunks.iter().map(|chunk| chunk.count.div_ceil(4)).sum();
-        let (mut done, all) = (0.0, (needles.len() as f64 * f64::from(fours)).max(1.0));
+        let (mut done, all) = (0.0, (queries.len() as f64 * f64::from(fours)).max(1.0));
         for chunk in &haystack.chunks {
-            let bindings = [&buffers.parameters, &chunk.planes, &buffers.needles, &buffers.found.buffer];
+            let bindings = [&buffers.parameters, &chunk.planes, &buffers.queries, &buffers.found.buffer];
             let bindings = bind(&self.context, pipeline, &bindings);
-            let codes = u64::from(chunk.count);
-            let most = ((DISPATCH_PAIRS / codes.max(1)) as usize).next_multiple_of(group).min(NEEDLES);
+            let hashes = u64::from(chunk.count);
+            let most = ((DISPATCH_PAIRS / hashes.max(1)) as usize).next_multiple_of(group).min(NEEDLES);
             let fours = 0..chunk.count.div_ceil(4);
-            let mut parts: Vec<Part> = (0..needles.len())
+            let mut parts: Vec<Part> = (0..queries.len())
                 .step_by(most)
-                .map(|start| Part { needles: start..needles.len().min(start + most), fours: fours.clone() })
+                .map(|start| Part { queries: start..queries.len().min(start + most), fours: fours.clone() })
                 .collect();
             while let Some(part) = parts.pop() {
                 let dispatch =
                     Dispatch { searcher: self, buffers: &buffers, pipeline, bindings: &bindings, chunk };
                 let before = hits.len();
-                if dispatch.run(needles, &part, radius, &mut hits)? {
+                if dispatch.run(queries, &part, radius, &mut hits)? {
                     done += pairs(&part);
                     watch(hits.len() - before, done / all).map_err(SearchEnd::Watcher)?;
                 } else {
@@ -262,16 +262,16 @@ impl GpuSearcher {
 }
 
 impl Part {
-    /// Two parts with half the pairs each: by needles, or by codes where there is one needle.
+    /// Two parts with half the pairs each: by queries, or by hashes where there is one query.
     fn halves(&self) -> [Self; 2] {
-        let Self { needles, fours } = self;
-        if needles.len() > 1 {
-            let middle = needles.start + needles.len() / 2;
-            let half = |needles| Self { needles, fours: fours.clone() };
-            return [half(needles.start..middle), half(middle..needles.end)];
+        let Self { queries, fours } = self;
+        if queries.len() > 1 {
+            let middle = queries.start + queries.len() / 2;
+            let half = |queries| Self { queries, fours: fours.clone() };
+            return [half(queries.start..middle), half(middle..queries.end)];
         }
         let middle = fours.start + (fours.end - fours.start) / 2;
-        let half = |fours| Self { needles: needles.clone(), fours };
+        let half = |fours| Self { queries: queries.clone(), fours };
         [half(fours.start..middle), half(middle..fours.end)]
     }
 }
@@ -289,25 +289,25 @@ impl Dispatch<'_> {
     /// Searches a part. `false` where it had more hits than fit: nothing was taken then.
     fn run(
         &self,
-        needles: &[Code],
+        queries: &[PdqHash],
         part: &Part,
         radius: u32,
         hits: &mut Vec<FlatHit>,
     ) -> Result<bool, GpuError> {
         let context = &self.searcher.context;
-        let wanted = &needles[part.needles.clone()];
+        let wanted = &queries[part.queries.clone()];
         let parameters = FlatParameters {
-            needle_count: wanted.len() as u32,
+            query_count: wanted.len() as u32,
             first_four: part.fours.start,
             end_four: part.fours.end,
-            code_end: self.chunk.count,
+            hash_end: self.chunk.count,
             plane_stride: self.chunk.count.div_ceil(4),
             radius,
             capacity: self.buffers.found.capacity as u32,
-            code_offset: self.chunk.first,
+            hash_offset: self.chunk.first,
         };
-        let words: Vec<[u32; 8]> = wanted.iter().map(|code| words(*code)).collect();
-        let needle_bytes = CODE_BYTES * wanted.len() as u64;
+        let words: Vec<[u32; 8]> = wanted.iter().map(|hash| words(*hash)).collect();
+        let query_bytes = HASH_BYTES * wanted.len() as u64;
         let pieces: [&[u8]; 3] =
             [bytemuck::bytes_of(&parameters), &[0; COUNT_BYTES as usize], bytemuck::cast_slice(&words)];
         self.buffers.upload.fill(context, pieces)?;
@@ -316,21 +316,21 @@ impl Dispatch<'_> {
         let upload = &self.buffers.upload;
         upload.copy_to(&mut encoder, 0..PARAMETER_BYTES, &self.buffers.parameters, 0);
         self.buffers.found.reset(&mut encoder, upload, PARAMETER_BYTES);
-        upload.copy_to(&mut encoder, count_end..count_end + needle_bytes, &self.buffers.needles, 0);
+        upload.copy_to(&mut encoder, count_end..count_end + query_bytes, &self.buffers.queries, 0);
         let kernel = &self.searcher.kernel;
         let blocks = (part.fours.end - part.fours.start).div_ceil(kernel.workgroup * kernel.fours);
-        let groups = (wanted.len() as u32).div_ceil(kernel.needle_group);
+        let groups = (wanted.len() as u32).div_ceil(kernel.query_group);
         dispatch(&mut encoder, self.pipeline, self.bindings, blocks, groups);
         self.buffers.found.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
-        let first_needle = part.needles.start as u32;
+        let first_query = part.queries.start as u32;
         self.buffers.found.take(context, submission, |hit| {
-            hits.push(FlatHit { needle: hit.needle + first_needle, ..*hit });
+            hits.push(FlatHit { query: hit.query + first_query, ..*hit });
         })
     }
 }
 
-/// A code as the shaders have it.
-pub(super) fn words(code: Code) -> [u32; 8] {
-    std::array::from_fn(|word| (code.0[word / 2] >> (word % 2 * 32)) as u32)
+/// A hash as the shaders have it.
+pub(super) fn words(hash: PdqHash) -> [u32; 8] {
+    std::array::from_fn(|word| (hash.0[word / 2] >> (word % 2 * 32)) as u32)
 }

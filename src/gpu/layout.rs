@@ -2,22 +2,22 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// `Parameters` of `shaders/code.wgsl`.
+/// `Parameters` of `shaders/hash.wgsl`.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
-pub struct CodeParameters {
+pub struct HashParameters {
     /// Tiles of the dispatch.
     pub tile_count: u32,
     /// Workgroups in a row of it.
     pub grid_width: u32,
 }
 
-/// `TileHash` of `shaders/code.wgsl`.
+/// `TileHash` of `shaders/hash.wgsl`.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct GpuTileHash {
-    /// Eight codes of eight words, in the order of `Orientation::ALL`.
-    pub codes: [u32; 64],
+    /// Eight hashes of eight words, in the order of `Orientation::ALL`.
+    pub hashes: [u32; 64],
     /// 0…100.
     pub quality: u32,
 }
@@ -26,22 +26,22 @@ pub struct GpuTileHash {
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct FlatParameters {
-    /// Needles of the dispatch.
-    pub needle_count: u32,
-    /// First four of codes.
+    /// Queries of the dispatch.
+    pub query_count: u32,
+    /// First four of hashes.
     pub first_four: u32,
     /// One beyond the last four.
     pub end_four: u32,
-    /// One beyond the last code that is not filling.
-    pub code_end: u32,
+    /// One beyond the last hash that is not filling.
+    pub hash_end: u32,
     /// Fours in a plane.
     pub plane_stride: u32,
     /// Largest distance of a hit.
     pub radius: u32,
     /// Hits that the buffer holds.
     pub capacity: u32,
-    /// Index of the buffer's first code in the whole haystack.
-    pub code_offset: u32,
+    /// Index of the buffer's first hash in the whole haystack.
+    pub hash_offset: u32,
 }
 
 /// `Hit` of `shaders/pairs.wgsl`.
@@ -49,7 +49,7 @@ pub struct FlatParameters {
 #[repr(C)]
 pub struct FlatHit {
     /// Index in the dispatch.
-    pub needle: u32,
+    pub query: u32,
     /// Index in the whole haystack.
     pub haystack: u32,
     /// Differing bits.
@@ -60,15 +60,15 @@ pub struct FlatHit {
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct SortParameters {
-    /// Codes of the side.
-    pub code_count: u32,
+    /// Hashes of the side.
+    pub hash_count: u32,
     /// Workgroups in a row of the dispatch.
     pub grid_width: u32,
     /// The band's lowest bit.
     pub start: u32,
     /// Its bits.
     pub width: u32,
-    /// The word of a code in each place.
+    /// The word of a hash in each place.
     pub words: [u32; 8],
 }
 
@@ -93,9 +93,9 @@ pub const MOST_BANDS: usize = 32;
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct BandParameters {
-    /// Codes of the left side.
+    /// Hashes of the left side.
     pub left_count: u32,
-    /// Codes of the right side.
+    /// Hashes of the right side.
     pub right_count: u32,
     /// Items of the dispatch.
     pub item_count: u32,
@@ -113,7 +113,7 @@ pub struct BandParameters {
     pub itself: u32,
     /// Nothing.
     pub padding: [u32; 3],
-    /// The place of each word of a code.
+    /// The place of each word of a hash.
     pub places: [u32; 8],
     /// Lowest bit, bits and threshold of every band, and nothing.
     pub bands: [[u32; 4]; MOST_BANDS],
@@ -125,11 +125,11 @@ pub struct BandParameters {
 pub struct BandItem {
     /// The bucket.
     pub value: u32,
-    /// First of its codes that are met.
+    /// First of its hashes that are met.
     pub left_start: u32,
     /// How many.
     pub left_count: u32,
-    /// In the neighbours' codes laid end to end: the first.
+    /// In the neighbours' hashes laid end to end: the first.
     pub right_start: u32,
     /// One beyond the last.
     pub right_end: u32,

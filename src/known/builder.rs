@@ -1,14 +1,14 @@
 //! Records as they are read, in compact storage.
 
-use super::codes::{KnownCode, KnownCounts};
+use super::hashes::{KnownCounts, KnownHash};
 use super::record::Telling;
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 use crate::source::name::escape;
 
 /// One record of a list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Record<'a> {
-    pub code: Option<Code>,
+    pub hash: Option<PdqHash>,
     pub quality: Option<u8>,
     pub md5: Option<[u8; 16]>,
     pub sha1: Option<[u8; 20]>,
@@ -55,7 +55,7 @@ impl Columns {
 pub(super) struct Builder {
     min_quality: u8,
     pub counts: KnownCounts,
-    pub codes: Vec<KnownCode>,
+    pub hashes: Vec<KnownHash>,
     pub md5: Vec<([u8; 16], u32)>,
     pub sha1: Vec<([u8; 20], u32)>,
     pub sha256: Vec<([u8; 32], u32)>,
@@ -93,8 +93,8 @@ impl Builder {
         self.columns.push(&record.columns);
         let odd = record.columns.iter().filter(|value| std::str::from_utf8(value).is_err()).count();
         self.counts.odd_fields += odd as u64 + record.odd_fields;
-        if let Some(code) = record.code {
-            self.push_code(KnownCode { record: number, code, quality: record.quality });
+        if let Some(hash) = record.hash {
+            self.push_hash(KnownHash { record: number, hash, quality: record.quality });
         }
         let mut digests = Telling { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
         self.counts.trivial += u64::from(digests.set_trivial_aside());
@@ -105,9 +105,9 @@ impl Builder {
         Ok(())
     }
 
-    fn push_code(&mut self, code: KnownCode) {
-        if self.counts.takes(&code, self.min_quality) {
-            self.codes.push(code);
+    fn push_hash(&mut self, hash: KnownHash) {
+        if self.counts.takes(&hash, self.min_quality) {
+            self.hashes.push(hash);
         }
     }
 }
@@ -131,7 +131,7 @@ pub(super) fn parse_hex<const N: usize>(text: &[u8], what: &str) -> Result<[u8; 
         let hint = match count {
             32 => ": is it an MD5?",
             40 => ": is it a SHA-1?",
-            64 => ": is it a SHA-256 or a PDQ code?",
+            64 => ": is it a SHA-256 or a PDQ hash?",
             _ => "",
         };
         return Err(format!("{what} has {} hex digits, this has {count} characters{hint}", 2 * N));
@@ -148,9 +148,9 @@ pub(super) fn parse_hex<const N: usize>(text: &[u8], what: &str) -> Result<[u8; 
     Ok(bytes)
 }
 
-/// A code of 64 hex digits.
-pub(super) fn parse_code(text: &[u8]) -> Result<Code, String> {
-    parse_hex::<32>(text, "a PDQ code").map(Code::from_bytes)
+/// A hash of 64 hex digits.
+pub(super) fn parse_hash(text: &[u8]) -> Result<PdqHash, String> {
+    parse_hex::<32>(text, "a PDQ hash").map(PdqHash::from_bytes)
 }
 
 /// A quality 0…100; `None` for an empty field.

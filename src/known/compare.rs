@@ -14,7 +14,7 @@ use super::photodna_search::{PhotoDnaSearch, SearchStop, SearchWatch};
 use super::set_file::DigestTable;
 use super::{KnownCounts, PhotoDna, SetError, SetFile};
 use crate::matching::{Backend, ItemHits, Join, JoinControl, JoinError, JoinSettings};
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 use crate::source::name::escape_path;
 
 /// Memory that something found takes until it is handed out: itself, in a part and in the whole that grows.
@@ -30,7 +30,7 @@ pub enum Way {
     Digest,
     /// PhotoDNA values within the threshold.
     PhotoDna,
-    /// PDQ codes within the distance.
+    /// PDQ hashes within the distance.
     Pdq,
 }
 
@@ -62,7 +62,7 @@ pub struct RecordPair {
     pub conflict: bool,
     /// The square of the distance of their PhotoDNA values, where that is within the threshold.
     pub photodna: Option<u32>,
-    /// The distance of their codes, where that is within the distance asked for.
+    /// The distance of their hashes, where that is within the distance asked for.
     pub pdq: Option<u32>,
 }
 
@@ -85,7 +85,7 @@ impl RecordPair {
 pub struct CompareSettings {
     /// The largest squared distance of two PhotoDNA values.
     pub photodna: u32,
-    /// The largest distance of two codes, and the memory for pairs.
+    /// The largest distance of two hashes, and the memory for pairs.
     pub join: JoinSettings,
 }
 
@@ -94,7 +94,7 @@ pub struct CompareSettings {
 pub struct CompareTools<'a> {
     /// Threads.
     pub pool: &'a rayon::ThreadPool,
-    /// Where pairs of codes are sought.
+    /// Where pairs of hashes are sought.
     pub backend: &'a Backend,
     /// How far it is, and whether it is to end.
     pub control: &'a CompareControl,
@@ -115,7 +115,7 @@ impl CompareControl {
         self.join.cancel();
     }
 
-    /// PhotoDNA values and codes of the left side that are done.
+    /// PhotoDNA values and hashes of the left side that are done.
     #[must_use]
     pub fn done(&self) -> u64 {
         self.photodna.load(Relaxed) + self.join.items() as u64
@@ -128,7 +128,7 @@ pub enum CompareError<E> {
     /// A set is damaged, or cannot be read.
     #[error(transparent)]
     Set(#[from] SetError),
-    /// Their codes cannot be compared.
+    /// Their hashes cannot be compared.
     #[error("{0}")]
     Refused(String),
     /// [`CompareControl::cancel`] was called.
@@ -172,13 +172,13 @@ impl CompareCounts {
 #[derive(Debug)]
 pub struct ComparedSet<'a> {
     set: &'a SetFile,
-    codes: Vec<Code>,
-    /// The record of each code.
-    code_records: Vec<u32>,
+    hashes: Vec<PdqHash>,
+    /// The record of each hash.
+    hash_records: Vec<u32>,
     values: Vec<PhotoDna>,
     /// The record of each value.
     value_records: Vec<u32>,
-    /// Codes that take part and those set aside.
+    /// Hashes that take part and those set aside.
     pub counts: KnownCounts,
     /// PhotoDNA values set aside because they are all zero, which a picture without anything in it has.
     pub zero_values: u64,
@@ -187,7 +187,7 @@ pub struct ComparedSet<'a> {
 }
 
 impl<'a> ComparedSet<'a> {
-    /// Checks the tables of a set, and takes its codes and values into memory.
+    /// Checks the tables of a set, and takes its hashes and values into memory.
     ///
     /// # Errors
     /// The set is damaged, or `is_cancelled` ended the reading.
@@ -198,27 +198,27 @@ impl<'a> ComparedSet<'a> {
     ) -> Result<Self, SetError> {
         set.verify_tables(is_cancelled)?;
         let mut counts = KnownCounts::default();
-        let codes = set.codes()?.into_iter().filter(|code| counts.takes(code, min_quality));
-        let (code_records, codes) = codes.map(|code| (code.record, code.code)).unzip();
+        let hashes = set.hashes()?.into_iter().filter(|hash| counts.takes(hash, min_quality));
+        let (hash_records, hashes) = hashes.map(|hash| (hash.record, hash.hash)).unzip();
         let all = set.photodna()?;
         let before = all.len();
         let values = all.into_iter().filter(|(_, value)| value.bytes.iter().any(|&byte| byte != 0));
         let (value_records, values): (Vec<u32>, Vec<PhotoDna>) = values.unzip();
         let zero_values = (before - values.len()) as u64;
         let has = [Bits::of(set, set.sha256_table()?)?, Bits::of(set, set.sha1_table()?)?];
-        Ok(Self { set, codes, code_records, values, value_records, counts, zero_values, has })
+        Ok(Self { set, hashes, hash_records, values, value_records, counts, zero_values, has })
     }
 
-    /// How many of its codes take part.
+    /// How many of its hashes take part.
     #[must_use]
-    pub const fn codes(&self) -> u64 {
-        self.codes.len() as u64
+    pub const fn hashes(&self) -> u64 {
+        self.hashes.len() as u64
     }
 
-    /// Values and codes: the measure of the work for a left side.
+    /// Values and hashes: the measure of the work for a left side.
     #[must_use]
     pub const fn work(&self) -> u64 {
-        (self.codes.len() + self.values.len()) as u64
+        (self.hashes.len() + self.values.len()) as u64
     }
 }
 
@@ -259,7 +259,7 @@ const PDQ: u8 = PHOTODNA + 1;
 /// Hands every pair to `sink`, in order, and counts.
 ///
 /// # Errors
-/// The sink's, sets whose codes cannot be compared, a damaged set, or being cancelled.
+/// The sink's, sets whose hashes cannot be compared, a damaged set, or being cancelled.
 pub fn compare<E>(
     left: &ComparedSet<'_>,
     right: &ComparedSet<'_>,
@@ -268,9 +268,9 @@ pub fn compare<E>(
     sink: &mut dyn FnMut(&RecordPair) -> Result<(), E>,
 ) -> Result<CompareCounts, CompareError<E>> {
     let geometries = [left, right].map(|side| side.set.manifest().geometry);
-    if geometries[0] != geometries[1] && !left.codes.is_empty() && !right.codes.is_empty() {
+    if geometries[0] != geometries[1] && !left.hashes.is_empty() && !right.hashes.is_empty() {
         return Err(CompareError::Refused(format!(
-            "the codes of {} have the geometry {}, those of {} have {}: they cannot be compared. Import one of them again, from codes of \
+            "the hashes of {} have the geometry {}, those of {} have {}: they cannot be compared. Import one of them again, from hashes of \
              the other geometry or from a source without any",
             escape_path(left.set.path()),
             geometries[0].name(),
@@ -278,7 +278,7 @@ pub fn compare<E>(
             geometries[1].name()
         )));
     }
-    // Half of the memory for the pairs of codes within the join, and half for all that was found.
+    // Half of the memory for the pairs of hashes within the join, and half for all that was found.
     let memory = settings.join.memory / 2;
     let settings = CompareSettings { join: JoinSettings { memory, ..settings.join }, ..settings };
     let search = tools.pool.install(|| PhotoDnaSearch::new(&right.values));
@@ -365,7 +365,7 @@ impl Comparison<'_> {
         self.equal((left.sha1_table()?, right.sha1_table()?), 1, range, &mut finds)?;
         self.equal((left.md5_table()?, right.md5_table()?), 2, range, &mut finds)?;
         self.near_values(range, &mut finds)?;
-        self.near_codes(range, &mut finds)?;
+        self.near_hashes(range, &mut finds)?;
         Ok(finds.found)
     }
 
@@ -421,19 +421,19 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Codes within the distance.
-    fn near_codes(&self, range: &Range<u64>, finds: &mut Finds) -> Result<(), Stop> {
-        let places = places(&self.left.code_records, range);
-        let codes = &self.left.codes[places.clone()];
-        if codes.is_empty() || self.right.codes.is_empty() {
+    /// Hashes within the distance.
+    fn near_hashes(&self, range: &Range<u64>, finds: &mut Finds) -> Result<(), Stop> {
+        let places = places(&self.left.hash_records, range);
+        let hashes = &self.left.hashes[places.clone()];
+        if hashes.is_empty() || self.right.hashes.is_empty() {
             return Ok(());
         }
         let CompareTools { pool, backend, control } = self.tools;
-        let join = pool.install(|| Join::new(codes, &self.right.codes, self.settings.join));
+        let join = pool.install(|| Join::new(hashes, &self.right.hashes, self.settings.join));
         let sink = |item: &ItemHits| {
-            let left = self.left.code_records[places.start + item.left as usize];
+            let left = self.left.hash_records[places.start + item.left as usize];
             item.hits.iter().try_for_each(|hit| {
-                let right = self.right.code_records[hit.right as usize];
+                let right = self.right.hash_records[hit.right as usize];
                 finds.push(Found { left, right, what: PDQ, distance: hit.distance })
             })
         };

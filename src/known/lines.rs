@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::builder::{Builder, Record, parse_code, parse_hex, parse_quality};
-use crate::pdq::Code;
+use super::builder::{Builder, Record, parse_hash, parse_hex, parse_quality};
+use crate::pdq::PdqHash;
 
 /// What the lines of a list are that has hex digits and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl ListKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineFormat {
     /// `<64 hex>` or `<64 hex>,<quality>[,<name>]`.
-    Codes,
+    Hashes,
     /// `<hex>` and nothing else: digests of one kind.
     Bare(ListKind),
     /// `<hex>  <name>` or `<hex> *<name>`, as coreutils print it.
@@ -55,8 +55,8 @@ pub(super) enum LineFormat {
 
 impl LineFormat {
     /// The format of a list, from the beginning of its text, without comments: the first line that is a record of any
-    /// kind decides, so that a malformed line before it does not. Without such a line it is read as codes, whose
-    /// reader says what is wrong. `list` is what the user says of lines that are digits and nothing else; `codes` says
+    /// kind decides, so that a malformed line before it does not. Without such a line it is read as hashes, whose
+    /// reader says what is wrong. `list` is what the user says of lines that are digits and nothing else; `hashes` says
     /// that 64 digits are PDQ hashes, whatever the user says.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl LineFormat {
     pub fn of<'a>(
         lines: impl Iterator<Item = &'a [u8]> + Clone,
         list: Option<ListKind>,
-        codes: bool,
+        hashes: bool,
     ) -> Result<Self, String> {
         for line in lines.clone() {
             if split_tagged(line).is_some() {
@@ -74,24 +74,24 @@ impl LineFormat {
                 return Ok(Self::DigestFirst);
             }
             if is_code_with_more(line) {
-                return Ok(Self::Codes);
+                return Ok(Self::Hashes);
             }
             if let Some(digits) = bare_digits(line) {
                 let mut lines = lines;
                 return match digits {
-                    64 if codes => Ok(Self::Codes),
+                    64 if hashes => Ok(Self::Hashes),
                     _ => Self::of_digits(digits, list, || lines.any(is_code_with_more)),
                 };
             }
         }
-        Ok(Self::Codes)
+        Ok(Self::Hashes)
     }
 
-    /// The format of lines of so many digits; `has_codes` asks whether a line further down is certainly a PDQ hash.
+    /// The format of lines of so many digits; `has_hashes` asks whether a line further down is certainly a PDQ hash.
     fn of_digits(
         digits: usize,
         list: Option<ListKind>,
-        has_codes: impl FnOnce() -> bool,
+        has_hashes: impl FnOnce() -> bool,
     ) -> Result<Self, String> {
         match (digits, list) {
             (_, Some(kind)) if kind.digits() != digits => Err(format!(
@@ -104,11 +104,11 @@ impl LineFormat {
                     _ => "sha256` or `pdq",
                 }
             )),
-            (_, Some(ListKind::Pdq)) => Ok(Self::Codes),
+            (_, Some(ListKind::Pdq)) => Ok(Self::Hashes),
             (_, Some(kind)) => Ok(Self::Bare(kind)),
             (32, None) => Ok(Self::Bare(ListKind::Md5)),
             (40, None) => Ok(Self::Bare(ListKind::Sha1)),
-            (_, None) if has_codes() => Ok(Self::Codes),
+            (_, None) if has_hashes() => Ok(Self::Hashes),
             (_, None) => Err("its lines are 64 hex digits and nothing else, which SHA-256s and PDQ hashes both are: say which \
                               with --list sha256 or --list pdq, or with a first line `sha256` or `pdq` in the file"
                 .into()),
@@ -120,9 +120,9 @@ impl LineFormat {
     /// # Errors
     /// What is wrong with the line.
     pub fn read_line(self, line: &[u8], builder: &mut Builder) -> Result<(), String> {
-        let LineRecord { code, quality, md5, sha1, sha256, name, odd_name, .. } = self.parse(line)?;
+        let LineRecord { hash, quality, md5, sha1, sha256, name, odd_name, .. } = self.parse(line)?;
         let odd_fields = u64::from(odd_name);
-        builder.push(&Record { code, quality, md5, sha1, sha256, columns: vec![&name], odd_fields })
+        builder.push(&Record { hash, quality, md5, sha1, sha256, columns: vec![&name], odd_fields })
     }
 
     /// Reads one line, without its line end.
@@ -131,7 +131,7 @@ impl LineFormat {
     /// What is wrong with the line.
     pub fn parse(self, line: &[u8]) -> Result<LineRecord<'_>, String> {
         match self {
-            Self::Codes => parse_code_line(line),
+            Self::Hashes => parse_hash_line(line),
             Self::Bare(kind) => parse_bare(line.trim_ascii(), kind),
             Self::DigestFirst => {
                 let (digest, name) = split_digest_first(line)
@@ -149,7 +149,7 @@ impl LineFormat {
 /// What a line holds.
 #[derive(Debug, Default)]
 pub(super) struct LineRecord<'a> {
-    pub code: Option<Code>,
+    pub hash: Option<PdqHash>,
     pub quality: Option<u8>,
     pub md5: Option<[u8; 16]>,
     pub sha1: Option<[u8; 20]>,
@@ -158,23 +158,23 @@ pub(super) struct LineRecord<'a> {
     pub name: Cow<'a, [u8]>,
     /// The name is not escaped as it should be, and is kept as it is written.
     pub odd_name: bool,
-    /// The code or digest as it is written.
+    /// The hash or digest as it is written.
     pub spelled: &'a [u8],
 }
 
-fn parse_code_line(line: &[u8]) -> Result<LineRecord<'_>, String> {
+fn parse_hash_line(line: &[u8]) -> Result<LineRecord<'_>, String> {
     let mut fields = line.splitn(3, |&byte| byte == b',').map(<[u8]>::trim_ascii);
     let spelled = fields.next().unwrap_or_default();
     if spelled.len() == 32 && spelled.iter().all(u8::is_ascii_hexdigit) {
         return Err("32 hex digits are not a PDQ hash; MD5s belong in a list of their own".into());
     }
-    let code = parse_code(spelled)?;
+    let hash = parse_hash(spelled)?;
     let quality = fields.next().map_or(Ok(None), parse_quality)?;
     let name = Cow::Borrowed(fields.next().unwrap_or_default());
-    Ok(LineRecord { code: Some(code), quality, name, spelled, ..LineRecord::default() })
+    Ok(LineRecord { hash: Some(hash), quality, name, spelled, ..LineRecord::default() })
 }
 
-/// Whether a line is a code with its quality, or with a name: what no list of digests has.
+/// Whether a line is a hash with its quality, or with a name: what no list of digests has.
 fn is_code_with_more(line: &[u8]) -> bool {
     let Some(comma) = memchr::memchr(b',', line) else { return false };
     bare_digits(&line[..comma]) == Some(64)
@@ -198,7 +198,7 @@ fn parse_bare(spelled: &[u8], kind: ListKind) -> Result<LineRecord<'_>, String> 
         ListKind::Md5 => record.md5 = Some(parse_hex(spelled, "an MD5")?),
         ListKind::Sha1 => record.sha1 = Some(parse_hex(spelled, "a SHA-1")?),
         ListKind::Sha256 => record.sha256 = Some(parse_hex(spelled, "a SHA-256")?),
-        ListKind::Pdq => record.code = Some(parse_code(spelled)?),
+        ListKind::Pdq => record.hash = Some(parse_hash(spelled)?),
     }
     Ok(record)
 }

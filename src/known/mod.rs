@@ -1,12 +1,12 @@
-//! Known sets: lists of digests and codes, with what is known about each. `docs/known-sets.md` is the
+//! Hash sets: lists of digests and hashes, with what is known about each. `docs/known-sets.md` is the
 //! description for users.
 
 mod builder;
-mod code_list;
-mod codes;
 pub mod compare;
 mod control;
 mod digest_index;
+mod hash_list;
+mod hashes;
 mod import;
 mod lines;
 mod malformed;
@@ -28,37 +28,37 @@ use crate::source::Digests;
 use crate::source::name::{escape, escape_path};
 use crate::source::trivial::is_trivial_digest;
 
-pub use code_list::{CodeList, ListError, names_orientations};
 pub use control::ImportControl;
+pub use hash_list::{HashList, ListError, names_orientations};
 pub use import::{ColumnMap, ImportError, ImportFormat, ImportOptions, Imported, import};
 pub use lines::ListKind;
 pub use record::{Facts, KnownRecord, PhotoDna, Spelling};
 pub use set_file::{Manifest, SetCounts, SetError, SetFile, SourceFile, StoredRecord};
 
 use builder::Columns;
-pub use codes::{KnownCode, KnownCounts};
 use digest_index::DigestIndex;
+pub use hashes::{KnownCounts, KnownHash};
 use members::Members;
 
-/// How a known set is to be read.
+/// How a hash set is to be read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
-    /// The geometry its codes were made with, if the file does not say it: `full` unless told. A file
+    /// The geometry its hashes were made with, if the file does not say it: `full` unless told. A file
     /// that says another is refused.
     pub geometry: Option<Geometry>,
     /// Count malformed lines instead of refusing the set.
     pub skip_bad_lines: bool,
-    /// Codes of a quality below this are set aside.
+    /// Hashes of a quality below this are set aside.
     pub min_quality: u8,
     /// What the lines of a list are that has hex digits and nothing else; 64 digits leave it open.
     pub list: Option<ListKind>,
 }
 
-/// Why a known set was refused.
+/// Why a hash set was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum KnownError {
     /// The file cannot be read.
-    #[error("known set {}: {source}", escape_path(path))]
+    #[error("hash set {}: {source}", escape_path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -66,7 +66,7 @@ pub enum KnownError {
         source: std::io::Error,
     },
     /// The file is no list at all, or contradicts the options.
-    #[error("known set {}: {reason}", escape_path(path))]
+    #[error("hash set {}: {reason}", escape_path(path))]
     Refused {
         /// The file.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum KnownError {
     },
     /// A malformed line.
     #[error(
-        "known set {}, line {line}: {reason} (--skip-bad-lines counts such lines instead)",
+        "hash set {}, line {line}: {reason} (--skip-bad-lines counts such lines instead)",
         escape_path(path)
     )]
     Line {
@@ -102,15 +102,15 @@ pub enum SetFault {
     Unchecked,
 }
 
-/// A known set that is matched: a plain list, read into memory, or a set file. Records are numbered from 0 in file order.
+/// A hash set that is matched: a plain list, read into memory, or a set file. Records are numbered from 0 in file order.
 #[derive(Debug)]
-pub struct KnownSet {
+pub struct HashSet {
     path: PathBuf,
     name: String,
     file_sha256: [u8; 32],
     geometry: Geometry,
     counts: KnownCounts,
-    codes: Vec<KnownCode>,
+    hashes: Vec<KnownHash>,
     records: Records,
     /// What went wrong with a look-up in a set file that changed after it was opened.
     fault: OnceLock<String>,
@@ -159,7 +159,7 @@ pub struct DigestMatch {
     pub sha256: bool,
 }
 
-impl KnownSet {
+impl HashSet {
     /// Reads a set in one pass.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ impl KnownSet {
         self.file_sha256
     }
 
-    /// The geometry of its codes.
+    /// The geometry of its hashes.
     #[must_use]
     pub const fn geometry(&self) -> Geometry {
         self.geometry
@@ -198,10 +198,10 @@ impl KnownSet {
         self.counts
     }
 
-    /// The codes that take part in matching, in record order.
+    /// The hashes that take part in matching, in record order.
     #[must_use]
-    pub fn codes(&self) -> &[KnownCode] {
-        &self.codes
+    pub fn hashes(&self) -> &[KnownHash] {
+        &self.hashes
     }
 
     /// What a set file says of itself; `None` of a plain list.
@@ -214,7 +214,7 @@ impl KnownSet {
     }
 
     /// Records with one of these digests, in record order. A set file that is damaged by now has none, and says so in
-    /// [`KnownSet::check`], which is to be asked before anything is made of the answer. Trivial content has none.
+    /// [`HashSet::check`], which is to be asked before anything is made of the answer. Trivial content has none.
     #[must_use]
     pub fn find_digests(&self, digests: &Digests) -> Vec<DigestMatch> {
         // Set files of older versions have such digests in their tables.
@@ -251,7 +251,7 @@ impl KnownSet {
         matches
     }
 
-    /// Refuses a set whose answers by [`KnownSet::find_digests`] cannot be relied on, and with which nothing may be recorded as matched:
+    /// Refuses a set whose answers by [`HashSet::find_digests`] cannot be relied on, and with which nothing may be recorded as matched:
     /// its set file was written to since it was opened. Of a plain list all is in memory, so that it has no such fault: the
     /// set is what was read, which its SHA-256 says.
     ///

@@ -1,6 +1,6 @@
 //! PhotoDNA values: reading their two spellings, and the published rule by which two are compared.
 //!
-//! Values are never computed here. The rule is of use where both sides have values, as two known sets do; items of a
+//! Values are never computed here. The rule is of use where both sides have values, as two hash sets do; items of a
 //! seizure have none. [`super::photodna_search`] applies it to whole sets.
 
 use super::record::{PHOTODNA_BYTES, PhotoDna, Spelling};

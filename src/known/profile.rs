@@ -26,7 +26,7 @@ pub enum Meaning {
     Comparison,
     /// Of no interest to such an investigation.
     NonPertinent,
-    /// Nobody judged it yet.
+    /// Nobody settled it yet.
     Uncategorised,
     /// Known, and nothing more: neither good nor bad.
     Known,

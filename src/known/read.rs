@@ -1,4 +1,4 @@
-//! Opening a known set: what it is, and reading it in one pass with its SHA-256.
+//! Opening a hash set: what it is, and reading it in one pass with its SHA-256.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,7 +13,7 @@ use super::lines::{LineFormat, ListKind};
 use super::malformed::{KnownFault, Malformed, for_each_line, one_line};
 use super::set_file::SetFile;
 use super::table::{fault_of_header, is_header, read_table};
-use super::{KnownCode, KnownCounts, KnownError, KnownSet, ListRecords, ReadOptions, Records};
+use super::{HashSet, KnownCounts, KnownError, KnownHash, ListRecords, ReadOptions, Records};
 use crate::decode::Format;
 use crate::pdq::Geometry;
 use crate::source::name::escape;
@@ -23,7 +23,7 @@ pub(super) const BLOCK: usize = 1 << 20;
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a set.
-pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownError> {
+pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownError> {
     let refused = |reason: String| KnownError::Refused { path: path.to_path_buf(), reason };
     let system = |source: io::Error| KnownError::Read { path: path.to_path_buf(), source };
     let file = File::open(path).map_err(system)?;
@@ -68,13 +68,13 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
             None => "it holds no records".into(),
         }));
     }
-    Ok(KnownSet {
+    Ok(HashSet {
         path: path.to_path_buf(),
         name: escape(path.file_stem().unwrap_or_default().as_encoded_bytes()),
         file_sha256: source.into_inner().sha256.finalize().into(),
         geometry,
         counts: builder.counts,
-        codes: builder.codes,
+        hashes: builder.hashes,
         fault: OnceLock::new(),
         records: Records::List(Box::new(ListRecords {
             md5: DigestIndex::new(builder.md5),
@@ -85,8 +85,8 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<KnownSet, Known
     })
 }
 
-/// Opens a set file, checks what matching reads of it, and takes its codes into memory.
-fn read_set_file(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownError> {
+/// Opens a set file, checks what matching reads of it, and takes its hashes into memory.
+fn read_set_file(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownError> {
     let file = SetFile::open(path)?;
     // Nothing is begun yet that Ctrl-C could not just end.
     file.verify_tables(&|| false)?;
@@ -97,7 +97,7 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownEr
         return Err(KnownError::Refused { path: path.to_path_buf(), reason: reason.into() });
     }
     let geometry = manifest.geometry;
-    if options.geometry.is_some_and(|told| told != geometry) && manifest.counts.codes > 0 {
+    if options.geometry.is_some_and(|told| told != geometry) && manifest.counts.hashes > 0 {
         return Err(KnownError::Refused {
             path: path.to_path_buf(),
             reason: format!(
@@ -114,31 +114,31 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<KnownSet, KnownEr
         trivial: manifest.counts.trivial,
         ..KnownCounts::default()
     };
-    let mut codes = file.codes()?;
-    codes.retain(|code| counts.takes(code, options.min_quality));
+    let mut hashes = file.hashes()?;
+    hashes.retain(|hash| counts.takes(hash, options.min_quality));
     let name = escape(manifest.name.as_bytes());
-    Ok(KnownSet {
+    Ok(HashSet {
         path: path.to_path_buf(),
         name,
         file_sha256: file.identity(),
         geometry,
         counts,
-        codes,
+        hashes,
         fault: OnceLock::new(),
         records: Records::File(Box::new(file)),
     })
 }
 
 impl KnownCounts {
-    /// Counts a code, and says whether it takes part in matching.
-    pub(super) fn takes(&mut self, code: &KnownCode, min_quality: u8) -> bool {
-        if code.code.is_zero() {
-            self.zero_codes += 1;
-        } else if code.quality.is_some_and(|quality| quality < min_quality) {
+    /// Counts a hash, and says whether it takes part in matching.
+    pub(super) fn takes(&mut self, hash: &KnownHash, min_quality: u8) -> bool {
+        if hash.hash.is_zero() {
+            self.null_hashes += 1;
+        } else if hash.quality.is_some_and(|quality| quality < min_quality) {
             self.low_quality += 1;
         } else {
-            self.codes += 1;
-            self.codes_without_quality += u64::from(code.quality.is_none());
+            self.hashes += 1;
+            self.hashes_without_quality += u64::from(hash.quality.is_none());
             return true;
         }
         false
@@ -181,16 +181,16 @@ impl Opening {
     ///
     /// # Errors
     /// It is not a list.
-    pub fn of_codes(head: &[u8]) -> Result<Self, String> {
+    pub fn of_hashes(head: &[u8]) -> Result<Self, String> {
         Self::read(head, None, true)
     }
 
-    fn read(head: &[u8], list: Option<ListKind>, codes: bool) -> Result<Self, String> {
+    fn read(head: &[u8], list: Option<ListKind>, hashes: bool) -> Result<Self, String> {
         if head.is_empty() {
             return Err("the file is empty".into());
         }
         if SetFile::is_one(head) {
-            return Err("this is a set file of `tamis known import`; a list of codes is expected".into());
+            return Err("this is a set file of `tamis known import`; a list of hashes is expected".into());
         }
         if let Some(format) = Format::sniff(head) {
             let name = format.name();
@@ -203,7 +203,7 @@ impl Opening {
         }
         if head.contains(&0) {
             return Err(
-                "this is no text: a list of codes or digests is expected (see docs/known-sets.md); text in \
+                "this is no text: a list of hashes or digests is expected (see docs/known-sets.md); text in \
                         UTF-16 is to be saved as UTF-8"
                     .into(),
             );
@@ -225,8 +225,8 @@ impl Opening {
         let records = lines.filter(is_record);
         let first = records.clone().next().ok_or("it holds no records")?;
         // Only PDQ hashes have a geometry.
-        let codes = codes || geometry.is_some();
-        let format = if is_header(first) { None } else { Some(LineFormat::of(records, list, codes)?) };
+        let hashes = hashes || geometry.is_some();
+        let format = if is_header(first) { None } else { Some(LineFormat::of(records, list, hashes)?) };
         Ok(Self { byte_order_mark, geometry, format })
     }
 }

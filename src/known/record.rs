@@ -1,9 +1,9 @@
-//! One record of a known set, as every importer gives it and as a set file gives it back.
+//! One record of a hash set, as every importer gives it and as a set file gives it back.
 
 use std::borrow::Cow;
 
 use super::profile::Meaning;
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 use crate::source::trivial::is_trivial_digest;
 
 /// Bytes of a PhotoDNA value.
@@ -75,9 +75,9 @@ pub struct KnownRecord<'a> {
     pub sha1: Option<[u8; 20]>,
     /// SHA-256 of the file.
     pub sha256: Option<[u8; 32]>,
-    /// Its PDQ code.
-    pub code: Option<Code>,
-    /// The code's quality, 0…100, where the source gives one.
+    /// Its PDQ hash.
+    pub hash: Option<PdqHash>,
+    /// The hash's quality, 0…100, where the source gives one.
     pub quality: Option<u8>,
     /// Its PhotoDNA value.
     pub photodna: Option<PhotoDna>,

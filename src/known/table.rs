@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::io::BufRead;
 
-use super::builder::{Builder, Record, parse_code, parse_hex, parse_quality};
+use super::builder::{Builder, Record, parse_hash, parse_hex, parse_quality};
 use super::malformed::{KnownFault, Malformed, for_each_line, one_line};
 use crate::source::name::escape;
 
@@ -40,7 +40,7 @@ impl Column {
     }
 }
 
-/// Whether a first line is a header of ours: one of its columns names a code or a digest.
+/// Whether a first line is a header of ours: one of its columns names a hash or a digest.
 pub(super) fn is_header(line: &[u8]) -> bool {
     let mut fields = Vec::new();
     split(line, b',', &mut fields).is_ok() && fields.iter().any(|name| Column::of(name).is_matched())
@@ -148,7 +148,7 @@ fn read_row(
         match column {
             Column::Free => record.columns.push(field),
             _ if value.is_empty() => {}
-            Column::Pdq => record.code = Some(parse_code(value)?),
+            Column::Pdq => record.hash = Some(parse_hash(value)?),
             Column::Quality => quality = parse_quality(value),
             Column::Md5 => record.md5 = Some(parse_hex(value, "an MD5")?),
             Column::Sha1 => record.sha1 = Some(parse_hex(value, "a SHA-1")?),
@@ -158,7 +158,7 @@ fn read_row(
     record.quality = match quality {
         Ok(quality) => quality,
         // It decides whether a hash is matched, so that it matters where there is one.
-        Err(reason) if record.code.is_some() => return Err(reason),
+        Err(reason) if record.hash.is_some() => return Err(reason),
         Err(_) => {
             record.odd_fields += 1;
             None

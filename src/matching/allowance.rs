@@ -19,7 +19,7 @@ pub(super) struct Allowance<'a> {
     /// Pairs at most; `None` for any number.
     pub pairs: Option<u64>,
     pub cancelled: Option<&'a AtomicBool>,
-    /// Codes of the left side that were met by all of the right one, once for each pass.
+    /// Hashes of the left side that were met by all of the right one, once for each pass.
     pub done: Option<&'a AtomicU64>,
     /// Pairs so far.
     pub found: AtomicU64,
@@ -41,14 +41,14 @@ impl Allowance<'_> {
         if before + pairs as u64 > most { Err(Stop::TooMany) } else { Ok(()) }
     }
 
-    /// Counts codes that are done.
-    pub fn did(&self, codes: f64) {
+    /// Counts hashes that are done.
+    pub fn did(&self, hashes: f64) {
         if let Some(done) = self.done {
-            done.fetch_add(codes as u64, Ordering::Relaxed);
+            done.fetch_add(hashes as u64, Ordering::Relaxed);
         }
     }
 
-    /// Counts for a search on the GPU, which tells the pairs that came since and the share that is done of `work` codes.
+    /// Counts for a search on the GPU, which tells the pairs that came since and the share that is done of `work` hashes.
     pub fn watch(&self, work: f64) -> impl FnMut(usize, f64) -> Result<(), Stop> {
         let mut before = 0.0;
         move |pairs, share| {

@@ -17,18 +17,18 @@ use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
 use crate::decode::Picture;
 use crate::gpu::bands::BandPass;
-use crate::gpu::code::TILE_BATCH;
+use crate::gpu::hash::TILE_BATCH;
 use crate::gpu::layout::{FlatHit, MOST_BANDS};
 use crate::gpu::{AdapterSelector, FlatKernel, GpuContext, GpuError, GpuHaystack, SearchEnd};
-use crate::pdq::{Code, Tile, TileHash, hash_tile};
+use crate::pdq::{PdqHash, Tile, TileHash, hash_tile};
 
-/// With fewer known codes `auto` takes the CPU unmeasured: eight needles a picture against 200,000 codes are
+/// With fewer known hashes `auto` takes the CPU unmeasured: eight queries a picture against 200,000 hashes are
 /// about 0.3 ms on one core, against tens of milliseconds of decoding.
 const SMALL_SET: u64 = 200_000;
-/// With fewer codes bands save too little.
+/// With fewer hashes bands save too little.
 const LEAST_BANDED: usize = 200_000;
-/// With fewer needles bands do not pay: whatever their number, a batch visits nearly every bucket of a band once, and fetching
-/// them takes as long as comparing so many needles with everything (measured by `benches/flat.rs`).
+/// With fewer queries bands do not pay: whatever their number, a batch visits nearly every bucket of a band once, and fetching
+/// them takes as long as comparing so many queries with everything (measured by `benches/flat.rs`).
 const BANDED_NEEDLES: usize = 4096;
 /// Tiles of one batch on the CPU: a few milliseconds' work.
 const CPU_TILE_BATCH: usize = 64;
@@ -139,31 +139,32 @@ impl Backend {
         Self::new(format!("gpu ({adapter}): {reason}"), Some(gpu), notices)
     }
 
-    /// Resolves a request for a run that matches with `known_codes` codes.
+    /// Resolves a request for a run that matches with `known_hashes` hashes.
     ///
     /// # Errors
     /// A GPU was asked for by name or by `gpu` and there is none, or it does not work.
-    pub fn choose(request: &BackendRequest, known_codes: u64) -> Result<Self, BackendError> {
+    pub fn choose(request: &BackendRequest, known_hashes: u64) -> Result<Self, BackendError> {
         let selector = match request {
             BackendRequest::Cpu => return Ok(Self::cpu("asked for")),
-            BackendRequest::Auto => return Ok(Self::choose_by_measurement(known_codes)),
+            BackendRequest::Auto => return Ok(Self::choose_by_measurement(known_hashes)),
             BackendRequest::Gpu(None) => AdapterSelector::Any,
             BackendRequest::Gpu(Some(name)) => AdapterSelector::Named(name.clone()),
         };
-        let opened = GpuContext::open(&selector).and_then(|context| tuned(context, known_codes >= SMALL_SET));
+        let opened =
+            GpuContext::open(&selector).and_then(|context| tuned(context, known_hashes >= SMALL_SET));
         opened
             .map(|gpu| Self::on(gpu, "asked for"))
             .map_err(|error| BackendError::Unavailable(error.to_string()))
     }
 
     /// `auto`: never an error, because the CPU always works.
-    fn choose_by_measurement(known_codes: u64) -> Self {
-        if known_codes < SMALL_SET {
-            return Self::cpu(&format!("{known_codes} codes to search are too few for a GPU to pay"));
+    fn choose_by_measurement(known_hashes: u64) -> Self {
+        if known_hashes < SMALL_SET {
+            return Self::cpu(&format!("{known_hashes} hashes to search are too few for a GPU to pay"));
         }
         match measure_cached(false) {
             Err(reason) => Self::cpu(&reason),
-            Ok((gpu, measurement)) => match measurement.verdict() {
+            Ok((gpu, measurement)) => match measurement.confirmation() {
                 (Winner::Gpu, reason) => Self::on(gpu, &reason),
                 (Winner::Cpu, reason) => Self::cpu(&reason),
             },
@@ -208,7 +209,7 @@ impl Backend {
         self.hash_tiles(&tiles)
     }
 
-    /// Codes of all orientations and quality of each tile, in order.
+    /// Hashes of all orientations and quality of each tile, in order.
     #[must_use]
     pub fn hash_tiles(&self, tiles: &[Box<Tile>]) -> Vec<TileHash> {
         if let Some(gpu) = self.current_gpu().filter(|_| !tiles.is_empty()) {
@@ -221,25 +222,25 @@ impl Backend {
         tiles.par_iter().map(|tile| hash_tile(tile)).collect()
     }
 
-    /// Makes codes resident for searches: in memory always, so that the CPU can take over, and on the GPU
+    /// Makes hashes resident for searches: in memory always, so that the CPU can take over, and on the GPU
     /// where there is one.
     #[must_use]
-    pub fn haystack(&self, codes: &[Code]) -> Haystack {
+    pub fn haystack(&self, hashes: &[PdqHash]) -> Haystack {
         let resident = self.current_gpu().and_then(|gpu| {
-            let resident = gpu.searcher.haystack(codes);
+            let resident = gpu.searcher.haystack(hashes);
             resident.map_err(|error| self.give_up_gpu(&error)).ok()
         });
-        Haystack { backend: self.clone(), flat: FlatIndex::new(codes), bands: None, resident }
+        Haystack { backend: self.clone(), flat: FlatIndex::new(hashes), bands: None, resident }
     }
 
     /// [`Backend::haystack`], which on the CPU brings large sets into bands as well when a large batch is searched for, if they take no
     /// more than `memory` bytes; for searches within `radius` at most. The pairs are the same.
     #[must_use]
-    pub fn banded_haystack(&self, codes: &[Code], radius: u32, memory: u64) -> Haystack {
-        let mut haystack = self.haystack(codes);
-        if haystack.resident.is_none() && codes.len() >= LEAST_BANDED {
-            let bands = JoinPlan::resident(codes, BANDED_NEEDLES, radius);
-            let bands = bands.filter(|bands| Resident::bytes(codes.len(), bands, radius) <= memory);
+    pub fn banded_haystack(&self, hashes: &[PdqHash], radius: u32, memory: u64) -> Haystack {
+        let mut haystack = self.haystack(hashes);
+        if haystack.resident.is_none() && hashes.len() >= LEAST_BANDED {
+            let bands = JoinPlan::resident(hashes, BANDED_NEEDLES, radius);
+            let bands = bands.filter(|bands| Resident::bytes(hashes.len(), bands, radius) <= memory);
             haystack.bands = bands.map(|bands| LazyBands { bands, radius, resident: OnceLock::new() });
         }
         haystack
@@ -254,8 +255,8 @@ impl Backend {
     /// GPU, where it failed (nothing is lost then, and the CPU does it), or with more bands than its shader takes.
     pub(super) fn banded_join(
         &self,
-        left: &[Code],
-        right: Option<&[Code]>,
+        left: &[PdqHash],
+        right: Option<&[PdqHash]>,
         bands: &Bands,
         radius: u32,
         allowance: &Allowance<'_>,
@@ -291,7 +292,7 @@ impl Backend {
         }
     }
 
-    /// Makes the GPU fail after `batches` more batches of tiles or needles. For tests of a loss in the middle.
+    /// Makes the GPU fail after `batches` more batches of tiles or queries. For tests of a loss in the middle.
     pub fn simulate_gpu_loss_after(&self, batches: u32) {
         *lock(&self.shared.until_loss) = Some(batches);
     }
@@ -322,7 +323,7 @@ impl Backend {
     }
 }
 
-/// Codes that stay resident and are searched with batch after batch.
+/// Hashes that stay resident and are searched with batch after batch.
 #[derive(Debug)]
 pub struct Haystack {
     backend: Backend,
@@ -332,15 +333,15 @@ pub struct Haystack {
 }
 
 impl Haystack {
-    /// Every pair within `radius` (inclusive), sorted by (needle, haystack); nothing is dropped. On the CPU
+    /// Every pair within `radius` (inclusive), sorted by (query, haystack); nothing is dropped. On the CPU
     /// it runs on the threads of the current rayon pool.
     #[must_use]
-    pub fn search(&self, needles: &[Code], radius: u32) -> Vec<Pair> {
-        if needles.is_empty() || self.flat.is_empty() {
+    pub fn search(&self, queries: &[PdqHash], radius: u32) -> Vec<Pair> {
+        if queries.is_empty() || self.flat.is_empty() {
             return Vec::new();
         }
         // Nothing ends it early.
-        let mut pairs = self.search_within(needles, radius, &Allowance::everything()).unwrap_or_default();
+        let mut pairs = self.search_within(queries, radius, &Allowance::everything()).unwrap_or_default();
         pairs.par_sort_unstable();
         pairs
     }
@@ -348,27 +349,27 @@ impl Haystack {
     /// The same as far as `allowance` goes, in no particular order.
     pub(super) fn search_within(
         &self,
-        needles: &[Code],
+        queries: &[PdqHash],
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Result<Vec<Pair>, Stop> {
-        let by_bands = || self.bands.as_ref()?.search(&self.flat, needles, radius, allowance);
-        self.search_on_gpu(needles, radius, allowance)
+        let by_bands = || self.bands.as_ref()?.search(&self.flat, queries, radius, allowance);
+        self.search_on_gpu(queries, radius, allowance)
             .or_else(by_bands)
-            .unwrap_or_else(|| self.flat.search_within(InstructionSet::best(), needles, radius, allowance))
+            .unwrap_or_else(|| self.flat.search_within(InstructionSet::best(), queries, radius, allowance))
     }
 
     /// `None` where the CPU is to do it.
     fn search_on_gpu(
         &self,
-        needles: &[Code],
+        queries: &[PdqHash],
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Option<Result<Vec<Pair>, Stop>> {
         let (gpu, resident) = (self.backend.current_gpu()?, self.resident.as_ref()?);
         self.backend.count_down();
-        let mut watch = allowance.watch(needles.len() as f64);
-        self.backend.found_on_gpu(gpu.searcher.search_watched(resident, needles, radius, &mut watch))
+        let mut watch = allowance.watch(queries.len() as f64);
+        self.backend.found_on_gpu(gpu.searcher.search_watched(resident, queries, radius, &mut watch))
     }
 
     /// Bytes that its bands take when they are made, 0 where they never are.
@@ -392,15 +393,15 @@ impl LazyBands {
     fn search(
         &self,
         flat: &FlatIndex,
-        needles: &[Code],
+        queries: &[PdqHash],
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Option<Result<Vec<Pair>, Stop>> {
-        if needles.len() < BANDED_NEEDLES || radius > self.radius {
+        if queries.len() < BANDED_NEEDLES || radius > self.radius {
             return None;
         }
-        let make = || Resident::new(&flat.codes(), self.bands.clone(), self.radius);
-        self.resident.get_or_init(make).search(InstructionSet::best(), needles, radius, allowance)
+        let make = || Resident::new(&flat.hashes(), self.bands.clone(), self.radius);
+        self.resident.get_or_init(make).search(InstructionSet::best(), queries, radius, allowance)
     }
 }
 
@@ -413,7 +414,7 @@ impl From<&Band> for BandPass {
 
 impl From<&FlatHit> for Pair {
     fn from(hit: &FlatHit) -> Self {
-        Self { needle: hit.needle, haystack: hit.haystack, distance: hit.distance }
+        Self { query: hit.query, haystack: hit.haystack, distance: hit.distance }
     }
 }
 

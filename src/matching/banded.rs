@@ -1,12 +1,12 @@
 //! The banded join on CPU vectors: every pair within the radius, without looking at most of the others.
 //!
-//! For each band ([`super::bands`]) both sides are brought into the order of the band's value by a counting sort. Then the codes
+//! For each band ([`super::bands`]) both sides are brought into the order of the band's value by a counting sort. Then the hashes
 //! of one value, a *bucket*, and its neighbours are runs of memory, and every run meets every neighbouring run as a dense
 //! tile ([`super::tile`]). A pair is reported in the first band in which it qualifies, so nothing has to be
 //! remembered or made unique.
 //!
-//! Time: m sorts of both sides, and |left| · |right| · (share of pairs that the bands keep). Memory: 32 bytes a code of each
-//! side for the permuted codes, 20 to 36 for a side in a band's order, 4 a bucket, 12 a pair found.
+//! Time: m sorts of both sides, and |left| · |right| · (share of pairs that the bands keep). Memory: 32 bytes a hash of each
+//! side for the permuted hashes, 20 to 36 for a side in a band's order, 4 a bucket, 12 a pair found.
 
 use std::ops::Range;
 
@@ -17,21 +17,21 @@ use super::allowance::{Allowance, Stop};
 use super::bands::{Band, Bands, diagonals};
 use super::popcount::{Bound, InstructionSet};
 use super::tile::{PADDING, Tiles, words_of};
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
 /// Pieces of a band's buckets for each thread, so that they end together.
 const PIECES_PER_THREAD: usize = 32;
 
-/// Codes ready for banded joins. Takes 32 bytes a code.
+/// Hashes ready for banded joins. Takes 32 bytes a hash.
 #[derive(Clone, Debug)]
-pub(super) struct Permuted(Vec<Code>);
+pub(super) struct Permuted(Vec<PdqHash>);
 
 impl Permuted {
-    pub fn new(codes: &[Code]) -> Self {
-        Self(codes.par_iter().with_min_len(4096).map(|&code| diagonals(code)).collect())
+    pub fn new(hashes: &[PdqHash]) -> Self {
+        Self(hashes.par_iter().with_min_len(4096).map(|&hash| diagonals(hash)).collect())
     }
 
-    pub fn codes(&self) -> &[Code] {
+    pub fn hashes(&self) -> &[PdqHash] {
         &self.0
     }
 }
@@ -41,17 +41,17 @@ impl Permuted {
 struct SortedSide {
     /// Where each bucket begins, and behind the last where it ends.
     offsets: Vec<u32>,
-    /// Numbers of the codes.
+    /// Numbers of the hashes.
     order: Vec<u32>,
-    /// Words of the codes, those that the bound looks at.
+    /// Words of the hashes, those that the bound looks at.
     planes: [Vec<u64>; 4],
 }
 
 impl SortedSide {
-    fn new(codes: &[Code], band: &Band, bound: Bound) -> Self {
+    fn new(hashes: &[PdqHash], band: &Band, bound: Bound) -> Self {
         let mut offsets = vec![0_u32; band.buckets() + 2];
-        for code in codes {
-            offsets[band.value(code) as usize + 2] += 1;
+        for hash in hashes {
+            offsets[band.value(hash) as usize + 2] += 1;
         }
         let mut sum = 0;
         for offset in &mut offsets {
@@ -60,18 +60,18 @@ impl SortedSide {
         }
         // Where bucket b begins is at b + 1 now, and moves to where it ends while it is filled.
         let words = layout(band);
-        let mut order = vec![0; codes.len()];
+        let mut order = vec![0; hashes.len()];
         let mut planes = [const { Vec::new() }; 4];
         for &plane in words_of(bound) {
-            planes[plane] = vec![0; codes.len() + PADDING];
+            planes[plane] = vec![0; hashes.len() + PADDING];
         }
-        for (number, code) in codes.iter().enumerate() {
-            let next = &mut offsets[band.value(code) as usize + 1];
+        for (number, hash) in hashes.iter().enumerate() {
+            let next = &mut offsets[band.value(hash) as usize + 1];
             let place = *next as usize;
             *next += 1;
             order[place] = number as u32;
             for &plane in words_of(bound) {
-                planes[plane][place] = code.0[words[plane]];
+                planes[plane][place] = hash.0[words[plane]];
             }
         }
         offsets.pop();
@@ -87,7 +87,7 @@ impl SortedSide {
     }
 }
 
-/// Which word of a code goes to which plane: those that the band does not touch first (planes 1 and 3, then 2), because in the
+/// Which word of a hash goes to which plane: those that the band does not touch first (planes 1 and 3, then 2), because in the
 /// band's own bits neighbours hardly differ, and a bound that counts them rejects less.
 fn layout(band: &Band) -> [usize; 4] {
     let (first, last) = ((band.start / 64) as usize, ((band.start + band.width - 1) / 64) as usize);
@@ -99,12 +99,12 @@ fn layout(band: &Band) -> [usize; 4] {
     [words[3], words[0], words[2], words[1]]
 }
 
-/// Codes in the order of every band, once for many searches.
+/// Hashes in the order of every band, once for many searches.
 ///
-/// Takes 32 bytes a code, and for each band 4 a bucket and 20 (radius up to 33), 28 (43) or 36 a code.
+/// Takes 32 bytes a hash, and for each band 4 a bucket and 20 (radius up to 33), 28 (43) or 36 a hash.
 #[derive(Debug)]
 pub(super) struct Resident {
-    codes: Permuted,
+    hashes: Permuted,
     bands: Bands,
     sides: Vec<SortedSide>,
     radius: u32,
@@ -112,35 +112,35 @@ pub(super) struct Resident {
 
 impl Resident {
     /// Bytes that it takes.
-    pub fn bytes(codes: usize, bands: &Bands, radius: u32) -> u64 {
-        let code = 4 + 8 * words_of(Bound::for_radius(radius)).len() as u64;
-        let band = |band: &Band| 4 * band.buckets() as u64 + code * codes as u64;
-        32 * codes as u64 + bands.0.iter().map(band).sum::<u64>()
+    pub fn bytes(hashes: usize, bands: &Bands, radius: u32) -> u64 {
+        let hash = 4 + 8 * words_of(Bound::for_radius(radius)).len() as u64;
+        let band = |band: &Band| 4 * band.buckets() as u64 + hash * hashes as u64;
+        32 * hashes as u64 + bands.0.iter().map(band).sum::<u64>()
     }
 
-    /// Codes to be searched within `radius` at most.
-    pub fn new(codes: &[Code], bands: Bands, radius: u32) -> Self {
-        let codes = Permuted::new(codes);
+    /// Hashes to be searched within `radius` at most.
+    pub fn new(hashes: &[PdqHash], bands: Bands, radius: u32) -> Self {
+        let hashes = Permuted::new(hashes);
         let bound = Bound::for_radius(radius);
-        let sides = bands.0.par_iter().map(|band| SortedSide::new(codes.codes(), band, bound)).collect();
-        Self { codes, bands, sides, radius }
+        let sides = bands.0.par_iter().map(|band| SortedSide::new(hashes.hashes(), band, bound)).collect();
+        Self { hashes, bands, sides, radius }
     }
 
-    /// Every pair of a needle and a resident code within `radius` (inclusive), as far as the allowance goes, in no particular order;
+    /// Every pair of a query and a resident hash within `radius` (inclusive), as far as the allowance goes, in no particular order;
     /// `None` where the radius is more than the bands were made for.
     pub fn search(
         &self,
         instructions: InstructionSet,
-        needles: &[Code],
+        queries: &[PdqHash],
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Option<Result<Vec<Pair>, Stop>> {
         if radius > self.radius {
             return None;
         }
-        let needles = Permuted::new(needles);
+        let queries = Permuted::new(queries);
         let join = BandedJoin {
-            left: &needles,
+            left: &queries,
             right: Right::Resident(self),
             bands: &self.bands,
             radius,
@@ -153,9 +153,9 @@ impl Resident {
 /// The right side of a join.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Right<'a> {
-    /// The left one: each unordered pair once, the smaller number as the needle, no code with itself.
+    /// The left one: each unordered pair once, the smaller number as the query, no hash with itself.
     Itself,
-    Codes(&'a Permuted),
+    Hashes(&'a Permuted),
     Resident(&'a Resident),
 }
 
@@ -175,19 +175,19 @@ impl BandedJoin<'_> {
         let mut pairs = Vec::new();
         let bound = Bound::for_radius(self.radius);
         for (index, band) in self.bands.0.iter().enumerate() {
-            let sort = |side: &Permuted| SortedSide::new(side.codes(), band, bound);
+            let sort = |side: &Permuted| SortedSide::new(side.hashes(), band, bound);
             let (left, right) = rayon::join(
                 || sort(self.left),
                 || match self.right {
-                    Right::Codes(right) => Some(sort(right)),
+                    Right::Hashes(right) => Some(sort(right)),
                     Right::Itself | Right::Resident(_) => None,
                 },
             );
             allowance.count(0)?;
-            let (right, right_codes) = match (self.right, &right) {
-                (Right::Resident(resident), _) => (&resident.sides[index], &resident.codes),
-                (Right::Codes(codes), Some(right)) => (right, codes),
-                (Right::Codes(_), None) | (Right::Itself, _) => (&left, self.left),
+            let (right, right_hashes) = match (self.right, &right) {
+                (Right::Resident(resident), _) => (&resident.sides[index], &resident.hashes),
+                (Right::Hashes(hashes), Some(right)) => (right, hashes),
+                (Right::Hashes(_), None) | (Right::Itself, _) => (&left, self.left),
             };
             let pass = Pass {
                 join: self,
@@ -197,7 +197,7 @@ impl BandedJoin<'_> {
                 differences: band.differences(),
                 left: &left,
                 right,
-                right_codes: right_codes.codes(),
+                right_hashes: right_hashes.hashes(),
                 itself: matches!(self.right, Right::Itself),
             };
             pass.run(allowance, &mut pairs)?;
@@ -215,7 +215,7 @@ struct Pass<'a> {
     differences: Vec<u32>,
     left: &'a SortedSide,
     right: &'a SortedSide,
-    right_codes: &'a [Code],
+    right_hashes: &'a [PdqHash],
     /// Whether the sides are the same.
     itself: bool,
 }
@@ -236,14 +236,14 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Runs of buckets with about as many codes of the left side each.
+    /// Runs of buckets with about as many hashes of the left side each.
     fn pieces(&self, count: usize) -> Vec<Range<usize>> {
-        let codes = self.join.left.codes().len().div_ceil(count).max(1) as u32;
+        let hashes = self.join.left.hashes().len().div_ceil(count).max(1) as u32;
         let mut pieces = Vec::with_capacity(count);
         let mut start = 0;
         for value in 0..self.band.buckets() {
             let end = value + 1;
-            if self.left.offsets[end] - self.left.offsets[start] >= codes || end == self.band.buckets() {
+            if self.left.offsets[end] - self.left.offsets[start] >= hashes || end == self.band.buckets() {
                 pieces.push(start..end);
                 start = end;
             }
@@ -280,24 +280,24 @@ impl Pass<'_> {
             passed.clear();
             self.join.instructions.sieve(&tiles, &mut passed);
             let before = found.len();
-            found.extend(passed.iter().filter_map(|&(left, right)| self.verdict(left, right)));
+            found.extend(passed.iter().filter_map(|&(left, right)| self.confirmation(left, right)));
             allowance.count(found.len() - before)?;
         }
         Ok(found)
     }
 
     /// The pair at these places of the two orders, if it is one to be reported here.
-    fn verdict(&self, left: u32, right: u32) -> Option<Pair> {
-        // In a self-join a bucket that meets itself has each pair twice, and each code with itself.
+    fn confirmation(&self, left: u32, right: u32) -> Option<Pair> {
+        // In a self-join a bucket that meets itself has each pair twice, and each hash with itself.
         if self.itself && left >= right {
             return None;
         }
         let (left, right) = (self.left.order[left as usize], self.right.order[right as usize]);
         let (left, right) = if self.itself { (left.min(right), left.max(right)) } else { (left, right) };
-        let (one, other) = (&self.join.left.codes()[left as usize], &self.right_codes[right as usize]);
+        let (one, other) = (&self.join.left.hashes()[left as usize], &self.right_hashes[right as usize]);
         let distance = one.distance(*other);
         (distance <= self.join.radius && self.join.bands.is_first(self.index, one, other)).then_some(Pair {
-            needle: left,
+            query: left,
             haystack: right,
             distance,
         })
@@ -311,10 +311,10 @@ mod tests {
 
     /// Flips bits so that a pair is hard to find: up to the most bits that a band may have without qualifying in
     /// every band but one, in which it has as many as it may have; what `distance` asks for beyond goes there too.
-    fn spread(random: &mut StdRng, code: Code, bands: &Bands, distance: u32) -> Code {
+    fn spread(random: &mut StdRng, hash: PdqHash, bands: &Bands, distance: u32) -> PdqHash {
         let chosen = random.random_range(0..bands.0.len());
         let mut left = distance;
-        let mut flipped = Code([0; 4]);
+        let mut flipped = PdqHash([0; 4]);
         let mut flip = |random: &mut StdRng, band: &Band, count: u32| {
             let mut bits: Vec<u32> = (band.start..band.start + band.width).collect();
             bits.shuffle(random);
@@ -330,17 +330,17 @@ mod tests {
             left -= flip(random, band, left.min(band.threshold + 1));
         }
         flip(random, &bands.0[chosen], left);
-        Code(std::array::from_fn(|word| code.0[word] ^ flipped.0[word]))
+        PdqHash(std::array::from_fn(|word| hash.0[word] ^ flipped.0[word]))
     }
 
-    fn brute_force(left: &[Code], right: Option<&[Code]>, radius: u32) -> Vec<Pair> {
+    fn brute_force(left: &[PdqHash], right: Option<&[PdqHash]>, radius: u32) -> Vec<Pair> {
         let mut pairs = Vec::new();
-        for (needle, code) in left.iter().enumerate() {
-            let start = if right.is_some() { 0 } else { needle + 1 };
+        for (query, hash) in left.iter().enumerate() {
+            let start = if right.is_some() { 0 } else { query + 1 };
             for (haystack, other) in right.unwrap_or(left).iter().enumerate().skip(start) {
-                let distance = code.distance(*other);
+                let distance = hash.distance(*other);
                 if distance <= radius {
-                    pairs.push(Pair { needle: needle as u32, haystack: haystack as u32, distance });
+                    pairs.push(Pair { query: query as u32, haystack: haystack as u32, distance });
                 }
             }
         }
@@ -360,10 +360,10 @@ mod tests {
                 if bands.0.iter().any(|band| band.neighbours() > 2000.0) {
                     continue;
                 }
-                let left: Vec<Code> = (0..150).map(|_| Code(random.random())).collect();
-                let mut right: Vec<Code> = (0..50).map(|_| Code(random.random())).collect();
-                for (code, distance) in left.iter().zip((0..=radius + 2).cycle()) {
-                    right.push(spread(&mut random, *code, &bands, distance));
+                let left: Vec<PdqHash> = (0..150).map(|_| PdqHash(random.random())).collect();
+                let mut right: Vec<PdqHash> = (0..50).map(|_| PdqHash(random.random())).collect();
+                for (hash, distance) in left.iter().zip((0..=radius + 2).cycle()) {
+                    right.push(spread(&mut random, *hash, &bands, distance));
                 }
                 right.shuffle(&mut random);
                 let expected = brute_force(&left, Some(&right), radius);
@@ -377,26 +377,26 @@ mod tests {
                         pairs
                     };
                     assert_eq!(
-                        run(&permuted_left, Right::Codes(&permuted_right)),
+                        run(&permuted_left, Right::Hashes(&permuted_right)),
                         expected,
                         "{radius} {count} {instructions}"
                     );
-                    // With itself: the same codes in one list.
+                    // With itself: the same hashes in one list.
                     let both = Permuted([&permuted_left.0[..], &permuted_right.0[..]].concat());
                     assert_eq!(
                         run(&both, Right::Itself),
                         brute_force(&both.0, None, radius),
                         "{radius} {count} {instructions}"
                     );
-                    // The twin that must fail: one bit of one code that is in a pair within the radius at its edge.
+                    // The twin that must fail: one bit of one hash that is in a pair within the radius at its edge.
                     let edge = expected.iter().find(|pair| pair.distance == radius).unwrap();
-                    let (needle, other) = (edge.needle as usize, permuted_right.0[edge.haystack as usize]);
-                    let before = permuted_left.0[needle];
+                    let (query, other) = (edge.query as usize, permuted_right.0[edge.haystack as usize]);
+                    let before = permuted_left.0[query];
                     let same =
                         (0..256).find(|bit| (before.0[bit / 64] ^ other.0[bit / 64]) >> (bit % 64) & 1 == 0);
-                    permuted_left.0[needle].0[same.unwrap() / 64] ^= 1 << (same.unwrap() % 64);
-                    assert_ne!(run(&permuted_left, Right::Codes(&permuted_right)), expected);
-                    permuted_left.0[needle] = before;
+                    permuted_left.0[query].0[same.unwrap() / 64] ^= 1 << (same.unwrap() % 64);
+                    assert_ne!(run(&permuted_left, Right::Hashes(&permuted_right)), expected);
+                    permuted_left.0[query] = before;
                 }
             }
         }
@@ -404,10 +404,10 @@ mod tests {
 
     #[test]
     fn too_many_pairs_end_it() {
-        let codes = Permuted(vec![Code([7; 4]); 100]);
+        let hashes = Permuted(vec![PdqHash([7; 4]); 100]);
         let bands = Bands::new(31, 16);
         let join = BandedJoin {
-            left: &codes,
+            left: &hashes,
             right: Right::Itself,
             bands: &bands,
             radius: 31,

@@ -1,24 +1,24 @@
-//! How codes are cut into bands, so that every pair within the radius agrees nearly in one of them.
+//! How hashes are cut into bands, so that every pair within the radius agrees nearly in one of them.
 //!
-//! Cut a code into m bands with thresholds t₁…t_m whose sum is r − m + 1. If two codes differ in at most r bits, then in
+//! Cut a hash into m bands with thresholds t₁…t_m whose sum is r − m + 1. If two hashes differ in at most r bits, then in
 //! some band they differ in at most its threshold: if every band differed in more, that would be Σ (tᵢ + 1) = r + 1 bits at
 //! least. So only pairs need to be measured whose values in some band are *neighbours*, within the threshold of each other.
 
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
 /// The widest band: 2²² buckets, whose table of offsets (16 MiB) still fits a cache or two.
 const WIDEST: u32 = 22;
 
-/// Moves the bits of a code so that bands are diagonals of the 16×16 coefficients.
+/// Moves the bits of a hash so that bands are diagonals of the 16×16 coefficients.
 ///
 /// Bits of a row or column of coefficients go together in real pictures, and a band of such bits takes few values. On
-/// `real-codes.txt` 16 diagonals keep 1 pair in 205, 16 rows 1 in 130, and 1 in 241 is what independent bits would give.
+/// `real-hashes.txt` 16 diagonals keep 1 pair in 205, 16 rows 1 in 130, and 1 in 241 is what independent bits would give.
 /// Distances stay the same.
 #[must_use]
-pub(super) fn diagonals(code: Code) -> Code {
+pub(super) fn diagonals(hash: PdqHash) -> PdqHash {
     // Row i turned by i, so that its bit b is coefficient (i, b + i); then the transpose.
     let mut rows: [u16; 16] =
-        std::array::from_fn(|row| ((code.0[row / 4] >> (row % 4 * 16)) as u16).rotate_right(row as u32));
+        std::array::from_fn(|row| ((hash.0[row / 4] >> (row % 4 * 16)) as u16).rotate_right(row as u32));
     for (half, mask) in [(8, 0x00ff), (4, 0x0f0f), (2, 0x3333), (1, 0x5555)] {
         for row in (0..16).filter(|row| row & half == 0) {
             let swapped = (rows[row] >> half ^ rows[row + half]) & mask;
@@ -26,12 +26,12 @@ pub(super) fn diagonals(code: Code) -> Code {
             rows[row + half] ^= swapped;
         }
     }
-    Code(std::array::from_fn(|word| {
+    PdqHash(std::array::from_fn(|word| {
         (0..4).fold(0, |bits, part| bits | u64::from(rows[word * 4 + part]) << (part * 16))
     }))
 }
 
-/// Bits of a code in which near codes are sought.
+/// Bits of a hash in which near hashes are sought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Band {
     /// The lowest bit.
@@ -43,13 +43,13 @@ pub(super) struct Band {
 }
 
 impl Band {
-    /// The band's bits of a code.
+    /// The band's bits of a hash.
     #[inline]
-    pub const fn value(&self, code: &Code) -> u32 {
+    pub const fn value(&self, hash: &PdqHash) -> u32 {
         let (word, shift) = ((self.start / 64) as usize, self.start % 64);
-        let mut bits = code.0[word] >> shift;
+        let mut bits = hash.0[word] >> shift;
         if shift + self.width > 64 {
-            bits |= code.0[word + 1] << (64 - shift);
+            bits |= hash.0[word + 1] << (64 - shift);
         }
         (bits & ((1 << self.width) - 1)) as u32
     }
@@ -59,9 +59,9 @@ impl Band {
         1 << self.width
     }
 
-    /// Whether two codes are neighbours in it.
+    /// Whether two hashes are neighbours in it.
     #[inline]
-    pub const fn holds(&self, left: &Code, right: &Code) -> bool {
+    pub const fn holds(&self, left: &PdqHash, right: &PdqHash) -> bool {
         (self.value(left) ^ self.value(right)).count_ones() <= self.threshold
     }
 
@@ -120,7 +120,7 @@ impl Bands {
     /// Whether a pair is to be reported in band `index`: in the first in which it qualifies, so that it is reported
     /// once.
     #[inline]
-    pub fn is_first(&self, index: usize, left: &Code, right: &Code) -> bool {
+    pub fn is_first(&self, index: usize, left: &PdqHash, right: &PdqHash) -> bool {
         !self.0[..index].iter().any(|band| band.holds(left, right))
     }
 }
@@ -131,18 +131,18 @@ mod tests {
 
     #[test]
     fn diagonals_are_a_permutation_and_go_where_they_should() {
-        let mut seen = Code([0; 4]);
+        let mut seen = PdqHash([0; 4]);
         for bit in 0..256_usize {
-            let mut code = Code([0; 4]);
-            code.0[bit / 64] = 1 << (bit % 64);
-            let moved = diagonals(code);
+            let mut hash = PdqHash([0; 4]);
+            hash.0[bit / 64] = 1 << (bit % 64);
+            let moved = diagonals(hash);
             let (row, column) = (bit / 16, bit % 16);
             let target = (column + 16 - row) % 16 * 16 + row;
             assert_eq!(moved.0[target / 64], 1 << (target % 64), "bit {bit}");
-            assert_eq!(moved.distance(Code([0; 4])), 1);
+            assert_eq!(moved.distance(PdqHash([0; 4])), 1);
             seen.0.iter_mut().zip(moved.0).for_each(|(seen, word)| *seen |= word);
         }
-        assert_eq!(seen, Code([u64::MAX; 4]));
+        assert_eq!(seen, PdqHash([u64::MAX; 4]));
     }
 
     #[test]
@@ -163,11 +163,12 @@ mod tests {
 
     #[test]
     fn values_are_the_bits_and_differences_all_of_them() {
-        let code = Code(std::array::from_fn(|word| 0x0123_4567_89ab_cdef_u64.rotate_left(word as u32 * 7)));
-        let bit = |index: u32| (code.0[(index / 64) as usize] >> (index % 64) & 1) as u32;
+        let hash =
+            PdqHash(std::array::from_fn(|word| 0x0123_4567_89ab_cdef_u64.rotate_left(word as u32 * 7)));
+        let bit = |index: u32| (hash.0[(index / 64) as usize] >> (index % 64) & 1) as u32;
         for (start, width) in [(0, 16), (60, 8), (60, 22), (50, 14), (64, 1), (234, 22)] {
             let expected = (0..width).fold(0, |value, index| value | bit(start + index) << index);
-            assert_eq!(Band { start, width, threshold: 0 }.value(&code), expected, "{start} {width}");
+            assert_eq!(Band { start, width, threshold: 0 }.value(&hash), expected, "{start} {width}");
         }
         for (width, threshold) in [(1, 0), (1, 3), (5, 2), (10, 3), (12, 12)] {
             let band = Band { start: 0, width, threshold };

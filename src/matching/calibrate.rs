@@ -19,19 +19,19 @@ use super::popcount::InstructionSet;
 use crate::gpu::flat::SearchLimits;
 use crate::gpu::{AdapterSelector, FlatKernel, GpuContext, GpuError, GpuSearcher};
 use crate::partial::Partial;
-use crate::pdq::{Code, TILE_SIDE, Tile, hash_tile};
+use crate::pdq::{PdqHash, TILE_SIDE, Tile, hash_tile};
 
-/// Codes that are searched in a measurement.
+/// Hashes that are searched in a measurement.
 const HAYSTACK: usize = 1 << 20;
-/// Codes that are searched for: the needles of 128 pictures.
+/// Hashes that are searched for: the queries of 128 pictures.
 const NEEDLES: usize = 1024;
 /// Tiles that are hashed.
 const TILES: usize = 2048;
 /// Times that each is done; the best counts.
 const ROUNDS: usize = 3;
-/// Seconds that a kernel's trial takes at least, so that starting it does not count, as far as needles allow.
+/// Seconds that a kernel's trial takes at least, so that starting it does not count, as far as queries allow.
 const TRIAL_SECONDS: f64 = 0.02;
-/// Needles of a trial at most.
+/// Queries of a trial at most.
 const TRIAL_NEEDLES: usize = 8192;
 /// A kernel is taken instead of another if it is faster by this factor: less is noise.
 const FASTER: f64 = 1.02;
@@ -45,9 +45,9 @@ pub struct Measurement {
     pub threads: usize,
     /// The CPU's vectors.
     pub instructions: InstructionSet,
-    /// Pairs of codes a second on all threads.
+    /// Pairs of hashes a second on all threads.
     pub cpu_pairs_per_second: f64,
-    /// Pairs of codes a second on the GPU, transfers included.
+    /// Pairs of hashes a second on the GPU, transfers included.
     pub gpu_pairs_per_second: f64,
     /// The kernel of that search: the fastest on this adapter.
     pub gpu_kernel: FlatKernel,
@@ -71,7 +71,7 @@ impl Measurement {
     /// Which is faster, and why in words. Searching decides: at the sizes where a GPU is considered it is
     /// nearly all of the work that is not decoding.
     #[must_use]
-    pub fn verdict(&self) -> (Winner, String) {
+    pub fn confirmation(&self) -> (Winner, String) {
         let (cpu, gpu) = (self.cpu_pairs_per_second, self.gpu_pairs_per_second);
         let winner = if gpu > cpu { Winner::Gpu } else { Winner::Cpu };
         let reason = format!("measured {gpu:.1e} pairs/s on the GPU, {cpu:.1e} on {} threads", self.threads);
@@ -145,13 +145,13 @@ pub fn measure_adapter(selector: &AdapterSelector) -> Result<Measurement, GpuErr
 
 fn measure(context: GpuContext) -> Result<(Gpu, Measurement), GpuError> {
     let context = Arc::new(context);
-    let haystack = random_codes(1, HAYSTACK);
+    let haystack = random_hashes(1, HAYSTACK);
     // On a software adapter, which nobody asks for its speed, trials take minutes.
     let tuned = !context.description().is_software();
     let kernel = if tuned { fastest_kernel(&context, &haystack)? } else { FlatKernel::default() };
     let gpu = Gpu::on(Arc::clone(&context), kernel)?;
-    let needles = random_codes(2, NEEDLES);
-    let tiles: Vec<Box<Tile>> = random_codes(3, TILES).iter().map(textured_tile).collect();
+    let queries = random_hashes(2, NEEDLES);
+    let tiles: Vec<Box<Tile>> = random_hashes(3, TILES).iter().map(textured_tile).collect();
     let index = FlatIndex::new(&haystack);
     let resident = gpu.searcher.haystack(&haystack)?;
     let pairs = (HAYSTACK * NEEDLES) as f64;
@@ -161,11 +161,11 @@ fn measure(context: GpuContext) -> Result<(Gpu, Measurement), GpuError> {
         instructions: InstructionSet::best(),
         cpu_pairs_per_second: pairs
             / best_seconds(|| {
-                drop(index.search(&needles, 31));
+                drop(index.search(&queries, 31));
                 Ok(())
             })?,
         gpu_pairs_per_second: pairs
-            / best_seconds(|| gpu.searcher.search(&resident, &needles, 31).map(drop))?,
+            / best_seconds(|| gpu.searcher.search(&resident, &queries, 31).map(drop))?,
         gpu_kernel: kernel,
         cpu_tiles_per_second: TILES as f64
             / best_seconds(|| {
@@ -181,24 +181,24 @@ fn measure(context: GpuContext) -> Result<(Gpu, Measurement), GpuError> {
 ///
 /// # Errors
 /// The device was lost.
-pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[Code]) -> Result<FlatKernel, GpuError> {
-    let mut needles = random_codes(2, NEEDLES);
-    let trial = |kernel, needles: &[Code]| {
+pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[PdqHash]) -> Result<FlatKernel, GpuError> {
+    let mut queries = random_hashes(2, NEEDLES);
+    let trial = |kernel, queries: &[PdqHash]| {
         let searcher = GpuSearcher::with(context, kernel, SearchLimits::default())?;
         let resident = searcher.haystack(haystack)?;
-        best_seconds(|| searcher.search(&resident, needles, 31).map(drop))
+        best_seconds(|| searcher.search(&resident, queries, 31).map(drop))
     };
     let mut fastest = FlatKernel::default();
-    let mut seconds = trial(fastest, &needles)?;
+    let mut seconds = trial(fastest, &queries)?;
     let wanted = (NEEDLES as f64 * TRIAL_SECONDS / seconds) as usize;
     if wanted > NEEDLES {
-        needles = random_codes(2, wanted.min(TRIAL_NEEDLES));
-        seconds = trial(fastest, &needles)?;
+        queries = random_hashes(2, wanted.min(TRIAL_NEEDLES));
+        seconds = trial(fastest, &queries)?;
     }
     for respect in FlatKernel::RESPECTS {
         let tried = fastest;
         for kernel in respect(tried).into_iter().filter(|&kernel| kernel != tried) {
-            let other = trial(kernel, &needles)?;
+            let other = trial(kernel, &queries)?;
             if other * FASTER < seconds {
                 (fastest, seconds) = (kernel, other);
             }
@@ -222,8 +222,8 @@ fn threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Codes of random bits (SplitMix64).
-fn random_codes(seed: u64, count: usize) -> Vec<Code> {
+/// Hashes of random bits (SplitMix64).
+fn random_hashes(seed: u64, count: usize) -> Vec<PdqHash> {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -232,14 +232,14 @@ fn random_codes(seed: u64, count: usize) -> Vec<Code> {
         value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         value ^ (value >> 31)
     };
-    (0..count).map(|_| Code([next(), next(), next(), next()])).collect()
+    (0..count).map(|_| PdqHash([next(), next(), next(), next()])).collect()
 }
 
 /// A tile with some texture; what it shows does not change the time it takes.
-fn textured_tile(code: &Code) -> Box<Tile> {
+fn textured_tile(hash: &PdqHash) -> Box<Tile> {
     let mut tile = Box::new(Tile([0; TILE_SIDE * TILE_SIDE]));
     for (index, value) in tile.0.iter_mut().enumerate() {
-        *value = (code.0[index % 4] >> (index % 41)) as u32 & 0x00ff_0000;
+        *value = (hash.0[index % 4] >> (index % 41)) as u32 & 0x00ff_0000;
     }
     tile
 }
@@ -289,7 +289,7 @@ mod tests {
         assert!(kernel.is_possible() && FlatKernel { carry_save: true, fours: 2, ..kernel }.is_possible());
         for kernel in [
             FlatKernel { workgroup: 0, ..kernel },
-            FlatKernel { needle_group: 1 << 20, ..kernel },
+            FlatKernel { query_group: 1 << 20, ..kernel },
             FlatKernel { fours: 3, ..kernel },
         ] {
             assert!(!kernel.is_possible(), "{kernel:?}");
@@ -308,8 +308,8 @@ mod tests {
             cpu_tiles_per_second: 1e5,
             gpu_tiles_per_second: 1e4,
         };
-        assert_eq!(measurement(1e10, 1e11).verdict().0, Winner::Gpu);
-        let (winner, reason) = measurement(1e10, 1e9).verdict();
+        assert_eq!(measurement(1e10, 1e11).confirmation().0, Winner::Gpu);
+        let (winner, reason) = measurement(1e10, 1e9).confirmation();
         assert_eq!(winner, Winner::Cpu);
         assert_eq!(reason, "measured 1.0e9 pairs/s on the GPU, 1.0e10 on 8 threads");
     }

@@ -10,7 +10,7 @@ pub struct JoinControl {
     pub(super) cancelled: AtomicBool,
     /// Items that are done.
     items: AtomicU64,
-    /// Items of the chunk in hand, and how much of the work for it is done, in codes and passes over them.
+    /// Items of the chunk in hand, and how much of the work for it is done, in hashes and passes over them.
     chunk: AtomicU64,
     pub(super) done: AtomicU64,
     of: AtomicU64,

@@ -10,7 +10,7 @@ use super::nearest::Nearest;
 use super::settings::JoinSettings;
 use crate::pdq::Orientation;
 
-/// Codes of the right side at a time: 128 KiB, which a core's own cache holds.
+/// Hashes of the right side at a time: 128 KiB, which a core's own cache holds.
 const BLOCK: usize = 4096;
 
 /// A join whose items are measured.
@@ -35,7 +35,7 @@ impl Crowd<'_> {
         if self.with_itself { item + 1 } else { 0 }
     }
 
-    /// Items of one code, each against all codes.
+    /// Items of one hash, each against all hashes.
     fn measure_plain(&self, leg: &Leg<'_>, items: &Range<usize>) -> Vec<Option<ItemHits>> {
         let most = self.settings.most_hits.unwrap_or(usize::MAX);
         let mut nearest: Vec<Nearest> = items.clone().map(|_| Nearest::new(most)).collect();
@@ -45,14 +45,14 @@ impl Crowd<'_> {
             let start = index * BLOCK;
             for (item, nearest) in items.clone().zip(&mut nearest) {
                 let skipped = self.first(item).saturating_sub(start).min(block.len());
-                let (needle, codes) = (leg.codes(&(item..item + 1))[0], &block[skipped..]);
-                // In a crowd most codes are hits, and few of them among the nearest.
-                let survey = instructions.survey(needle, codes, radius, nearest.enough());
+                let (query, hashes) = (leg.hashes(&(item..item + 1))[0], &block[skipped..]);
+                // In a crowd most hashes are hits, and few of them among the nearest.
+                let survey = instructions.survey(query, hashes, radius, nearest.enough());
                 if survey.within == 0 || !survey.any_nearer {
                     nearest.count(survey.within);
                     continue;
                 }
-                instructions.distances(needle, codes, &mut distances);
+                instructions.distances(query, hashes, &mut distances);
                 for (right, &distance) in ((start + skipped) as u32..).zip(&distances) {
                     let distance = u32::from(distance);
                     if distance <= radius {
@@ -69,7 +69,7 @@ impl Crowd<'_> {
         items.clone().zip(nearest).map(|(item, nearest)| nearest.finish(item)).collect()
     }
 
-    /// An item of several codes, or against such: the least distance of each right item counts. Block by block too, so that what is held does
+    /// An item of several hashes, or against such: the least distance of each right item counts. Block by block too, so that what is held does
     /// not grow with the right side.
     fn measure_turned(&self, item: usize) -> Option<ItemHits> {
         let JoinSettings { instructions, radius, most_hits, .. } = self.settings;
@@ -85,12 +85,12 @@ impl Crowd<'_> {
             best.resize(block.len(), None);
             for leg in self.legs {
                 let per_item = leg.right_per_item();
-                let codes = &leg.right()[block.start * per_item..block.end * per_item];
-                for (code, &needle) in leg.codes(&(item..item + 1)).iter().enumerate() {
-                    instructions.distances(needle, codes, &mut distances);
+                let hashes = &leg.right()[block.start * per_item..block.end * per_item];
+                for (hash, &query) in leg.hashes(&(item..item + 1)).iter().enumerate() {
+                    instructions.distances(query, hashes, &mut distances);
                     for (right, &distance) in distances.iter().enumerate() {
                         if u32::from(distance) <= radius {
-                            let (_, negative, orientation) = leg.meaning(code, right as u32);
+                            let (_, negative, orientation) = leg.meaning(hash, right as u32);
                             let hit = Some((distance, negative, orientation));
                             let best = &mut best[right / per_item];
                             *best = if best.is_none() { hit } else { hit.min(*best) };

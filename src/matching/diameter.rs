@@ -1,8 +1,8 @@
-//! The largest distance of any two of a list of codes, exactly.
+//! The largest distance of any two of a list of hashes, exactly.
 //!
-//! No two codes differ in more than their distances from a third, the centre, together. So codes are taken from the farthest from the centre on, and each is
-//! measured against those only with which it could have a larger distance than the largest found so far. Codes that
-//! were made from one by turning random bits need few distances a code; where nothing can be left out it is all pairs, at some 10⁹ a second and core, on all threads.
+//! No two hashes differ in more than their distances from a third, the centre, together. So hashes are taken from the farthest from the centre on, and each is
+//! measured against those only with which it could have a larger distance than the largest found so far. Hashes that
+//! were made from one by turning random bits need few distances a hash; where nothing can be left out it is all pairs, at some 10⁹ a second and core, on all threads.
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,35 +11,39 @@ use rayon::prelude::*;
 
 use super::control::JoinControl;
 use super::popcount::InstructionSet;
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
-/// Codes that a thread takes at a time; fewer are measured where they are.
+/// Hashes that a thread takes at a time; fewer are measured where they are.
 const AT_ONCE: usize = 64;
 
-/// The largest distance of any two of `codes`, 0 of fewer than two; `None` where it was cancelled.
-pub(super) fn diameter(codes: &[Code], instructions: InstructionSet, control: &JoinControl) -> Option<u32> {
-    let centre = centre(codes);
-    let mut order: Vec<(u32, Code)> = codes.iter().map(|&code| (code.distance(centre), code)).collect();
+/// The largest distance of any two of `hashes`, 0 of fewer than two; `None` where it was cancelled.
+pub(super) fn diameter(
+    hashes: &[PdqHash],
+    instructions: InstructionSet,
+    control: &JoinControl,
+) -> Option<u32> {
+    let centre = centre(hashes);
+    let mut order: Vec<(u32, PdqHash)> = hashes.iter().map(|&hash| (hash.distance(centre), hash)).collect();
     order.sort_unstable_by_key(|&entry| Reverse(entry));
-    let (from_centre, codes): (Vec<u32>, Vec<Code>) = order.into_iter().unzip();
+    let (from_centre, hashes): (Vec<u32>, Vec<PdqHash>) = order.into_iter().unzip();
     let largest = AtomicU32::new(0);
     let measure = |distances: &mut Vec<u16>, place: usize| {
         let found = largest.load(Ordering::Relaxed);
         let is_farther = |&other: &u32| from_centre[place] + other > found;
         let others = &from_centre[place + 1..];
         let end = place + 1 + others.partition_point(is_farther);
-        instructions.distances(codes[place], &codes[place + 1..end], distances);
+        instructions.distances(hashes[place], &hashes[place + 1..end], distances);
         let farthest = distances.iter().copied().max().unwrap_or(0);
         largest.fetch_max(farthest.into(), Ordering::Relaxed);
         if control.is_cancelled() { None } else { Some(()) }
     };
-    if codes.len() <= AT_ONCE {
+    if hashes.len() <= AT_ONCE {
         let mut distances = Vec::new();
-        (0..codes.len()).try_for_each(|place| measure(&mut distances, place))?;
+        (0..hashes.len()).try_for_each(|place| measure(&mut distances, place))?;
     } else {
         // The first has the largest bound, and tells the others what they can leave out.
         measure(&mut Vec::new(), 0)?;
-        (1..codes.len())
+        (1..hashes.len())
             .into_par_iter()
             .with_min_len(AT_ONCE)
             .try_for_each_init(Vec::new, |distances, place| measure(distances, place))?;
@@ -47,18 +51,18 @@ pub(super) fn diameter(codes: &[Code], instructions: InstructionSet, control: &J
     Some(largest.into_inner())
 }
 
-/// The code that has of each bit what most of `codes` have: it is near to all of them.
-fn centre(codes: &[Code]) -> Code {
+/// The hash that has of each bit what most of `hashes` have: it is near to all of them.
+fn centre(hashes: &[PdqHash]) -> PdqHash {
     let mut counts = [[0_u32; 64]; 4];
-    for code in codes {
-        for (word, counts) in code.0.iter().zip(&mut counts) {
+    for hash in hashes {
+        for (word, counts) in hash.0.iter().zip(&mut counts) {
             for (bit, count) in counts.iter_mut().enumerate() {
                 *count += (word >> bit & 1) as u32;
             }
         }
     }
-    let most = |count: u32| u64::from(count as usize * 2 > codes.len());
-    Code(
+    let most = |count: u32| u64::from(count as usize * 2 > hashes.len());
+    PdqHash(
         counts
             .map(|counts| counts.iter().enumerate().fold(0, |word, (bit, &count)| word | most(count) << bit)),
     )
@@ -70,20 +74,21 @@ mod tests {
 
     use super::*;
 
-    fn all_pairs(codes: &[Code]) -> u32 {
-        let of = |(index, one): (usize, &Code)| codes[index..].iter().map(|other| one.distance(*other)).max();
-        codes.iter().enumerate().filter_map(of).max().unwrap_or(0)
+    fn all_pairs(hashes: &[PdqHash]) -> u32 {
+        let of =
+            |(index, one): (usize, &PdqHash)| hashes[index..].iter().map(|other| one.distance(*other)).max();
+        hashes.iter().enumerate().filter_map(of).max().unwrap_or(0)
     }
 
-    /// `count` codes, each `bits` bits or fewer from `middle`.
-    fn around(middle: Code, count: usize, bits: usize, random: &mut StdRng) -> Vec<Code> {
+    /// `count` hashes, each `bits` bits or fewer from `middle`.
+    fn around(middle: PdqHash, count: usize, bits: usize, random: &mut StdRng) -> Vec<PdqHash> {
         let turned = |_| {
-            let mut code = middle;
+            let mut hash = middle;
             for _ in 0..bits {
                 let bit = random.random_range(0..256);
-                code.0[bit / 64] ^= 1 << (bit % 64);
+                hash.0[bit / 64] ^= 1 << (bit % 64);
             }
-            code
+            hash
         };
         (0..count).map(turned).collect()
     }
@@ -94,18 +99,18 @@ mod tests {
         for (count, bits) in
             [(0, 0), (1, 3), (2, 9), (3, 1), (60, 31), (65, 5), (400, 1), (400, 12), (1500, 31)]
         {
-            let codes = around(Code(random.random()), count, bits, &mut random);
+            let hashes = around(PdqHash(random.random()), count, bits, &mut random);
             for instructions in InstructionSet::available() {
-                let found = diameter(&codes, instructions, &JoinControl::default());
-                assert_eq!(found, Some(all_pairs(&codes)), "{count} {bits}");
+                let found = diameter(&hashes, instructions, &JoinControl::default());
+                assert_eq!(found, Some(all_pairs(&hashes)), "{count} {bits}");
             }
         }
-        // One code that lies on one side of all others, so that the farthest from the centre is not an end of the largest distance.
-        let mut codes = vec![Code([0; 4]); 100];
-        (0..100).for_each(|index| codes[index].0[index / 50] = 0xff << (index % 50));
+        // One hash that lies on one side of all others, so that the farthest from the centre is not an end of the largest distance.
+        let mut hashes = vec![PdqHash([0; 4]); 100];
+        (0..100).for_each(|index| hashes[index].0[index / 50] = 0xff << (index % 50));
         assert_eq!(
-            diameter(&codes, InstructionSet::best(), &JoinControl::default()),
-            Some(all_pairs(&codes))
+            diameter(&hashes, InstructionSet::best(), &JoinControl::default()),
+            Some(all_pairs(&hashes))
         );
     }
 
@@ -115,8 +120,8 @@ mod tests {
         let control = JoinControl::default();
         control.cancel();
         for count in [2, 1000] {
-            let codes = around(Code([7; 4]), count, 9, &mut random);
-            assert_eq!(diameter(&codes, InstructionSet::best(), &control), None);
+            let hashes = around(PdqHash([7; 4]), count, 9, &mut random);
+            assert_eq!(diameter(&hashes, InstructionSet::best(), &control), None);
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Joins of lists of codes: every pair within the radius, each once, in order, in bounded memory.
+//! Joins of lists of hashes: every pair within the radius, each once, in order, in bounded memory.
 //!
 //! * [`range_search`] and [`self_join`] return all pairs at once.
 //! * [`Join`] streams: items of the left side in ascending order, each with its hits in ascending order. It takes lists of any size,
-//!   with one code an item or the codes of all eight orientations, and lists in which nearly everything is near to
+//!   with one hash an item or the hashes of all eight orientations, and lists in which nearly everything is near to
 //!   nearly everything else.
 //!
-//! What is searched are the *distinct* codes of both sides; equal ones are put in at the end. The left side is taken in chunks. A
+//! What is searched are the *distinct* hashes of both sides; equal ones are put in at the end. The left side is taken in chunks. A
 //! chunk that has more pairs than the memory allows is cut in two and begun again. A small one, and one in which a sample finds more than one
 //! pair in 64 near, is done item by item, with all distances of some items at a time. So nothing overflows, and nothing of
 //! this shows in the result.
 //!
 //! Time: flat, |left| · |right| pairs, some 10¹⁰ a second and core with AVX-512; by bands, a few sorts of both sides and a small part of the pairs
-//! (1 in 241 at radius 31 with 16 bands). Which of them is chosen by what they would cost. Memory: 40 bytes a code of the right side and of a
-//! chunk of the left one (2²⁴ codes; of two chunks with a GPU), 32 more in a flat search, 52 to 68 by bands, and what [`JoinSettings::memory`] allows for pairs.
+//! (1 in 241 at radius 31 with 16 bands). Which of them is chosen by what they would cost. Memory: 40 bytes a hash of the right side and of a
+//! chunk of the left one (2²⁴ hashes; of two chunks with a GPU), 32 more in a flat search, 52 to 68 by bands, and what [`JoinSettings::memory`] allows for pairs.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -31,16 +31,16 @@ use super::leg::{Engine, Leg, RightSide};
 use super::nearest::{Nearest, finish};
 use super::planner::{Costs, JoinPlan, density};
 use super::settings::JoinSettings;
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
-/// Codes of a chunk of the left side at most.
-const CHUNK_CODES: usize = 1 << 24;
+/// Hashes of a chunk of the left side at most.
+const CHUNK_HASHES: usize = 1 << 24;
 /// A chunk that is estimated to take longer is cut, so that a join that is ended has little to do again: seconds of all threads.
 const CHUNK_SECONDS: f64 = 600.0;
 /// The same for a list that is joined with itself: as a whole it needs each pair once, in chunks twice.
 const WHOLE_SECONDS: f64 = 3600.0;
 /// A chunk is not cut into less for its time alone.
-const LEAST_CODES: usize = 1 << 16;
+const LEAST_HASHES: usize = 1 << 16;
 /// Memory that a pair takes until it is handed out: itself, in a thread's list and in the whole, and its place in the sorted one.
 const PAIR_BYTES: u64 = 48;
 /// Keeping and sorting a pair takes as long as measuring about so many: where more than one pair in so many is near, all are measured.
@@ -51,7 +51,7 @@ const CROWD_PAIRS: f64 = 4e6;
 const FEW_ITEMS: usize = 64;
 /// Times that the sink of a crowd is told how far it is.
 const PLACES_IN_A_CROWD: usize = 64;
-/// Items that a thread measures together, so that each code of the right side that is fetched is met by so many.
+/// Items that a thread measures together, so that each hash of the right side that is fetched is met by so many.
 const TOGETHER: usize = 32;
 
 /// What a join did.
@@ -114,18 +114,18 @@ pub enum JoinError<E> {
     Sink(E),
 }
 
-/// The pairs of distinct codes of a chunk.
+/// The pairs of distinct hashes of a chunk.
 #[derive(Debug)]
 struct Found {
-    /// The codes of the chunk that have pairs, by their place in it, ascending.
-    codes: Vec<FoundCode>,
-    /// Distance and distinct code of the right side, nearest first.
+    /// The hashes of the chunk that have pairs, by their place in it, ascending.
+    hashes: Vec<FoundHash>,
+    /// Distance and distinct hash of the right side, nearest first.
     pairs: Vec<(u32, u32)>,
 }
 
-/// A code that has pairs.
+/// A hash that has pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct FoundCode {
+struct FoundHash {
     /// Its place in the chunk.
     place: u32,
     /// Where its pairs begin and end.
@@ -133,11 +133,11 @@ struct FoundCode {
     end: usize,
 }
 
-/// Distinct codes of a chunk, for each leg that has a left side of its own.
+/// Distinct hashes of a chunk, for each leg that has a left side of its own.
 type Prepared = Vec<Option<Distinct>>;
 
-/// A join of a list of items with another or with itself. Items have one code, or the eight of
-/// [`Orientation::ALL`](crate::pdq::Orientation::ALL) one after the other, as [`crate::pdq::TileHash::codes`] has them.
+/// A join of a list of items with another or with itself. Items have one hash, or the eight of
+/// [`Orientation::ALL`](crate::pdq::Orientation::ALL) one after the other, as [`crate::pdq::TileHash::hashes`] has them.
 #[derive(Debug)]
 pub struct Join<'a> {
     legs: Vec<Leg<'a>>,
@@ -153,43 +153,43 @@ impl<'a> Join<'a> {
         Self { legs, items, with_itself, settings, pool: None, backend: None }
     }
 
-    /// Each code of `left` with each of `right`.
+    /// Each hash of `left` with each of `right`.
     #[must_use]
-    pub fn new(left: &'a [Code], right: &'a [Code], settings: JoinSettings) -> Self {
+    pub fn new(left: &'a [PdqHash], right: &'a [PdqHash], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(left, 1, right, 1)];
         Self::of(legs, left.len(), false, settings)
     }
 
-    /// Each item of `left`, in all orientations, with each code of `right`: one hit a pair of items, of the least distance,
+    /// Each item of `left`, in all orientations, with each hash of `right`: one hit a pair of items, of the least distance,
     /// then of the first orientation.
     #[must_use]
-    pub fn with_orientations(left: &'a [[Code; 8]], right: &'a [Code], settings: JoinSettings) -> Self {
+    pub fn with_orientations(left: &'a [[PdqHash; 8]], right: &'a [PdqHash], settings: JoinSettings) -> Self {
         let legs = vec![Leg::new(left.as_flattened(), 8, right, 1)];
         Self::of(legs, left.len(), false, settings)
     }
 
-    /// Each item of `left`, in all orientations, with codes that stay.
+    /// Each item of `left`, in all orientations, with hashes that stay.
     pub(super) fn with_resident(
-        left: &'a [[Code; 8]],
+        left: &'a [[PdqHash; 8]],
         right: &'a RightSide<'static>,
         settings: JoinSettings,
     ) -> Self {
         Self::of(vec![Leg::resident(left.as_flattened(), 8, right)], left.len(), false, settings)
     }
 
-    /// Each two codes of a list, once: a hit's item has the smaller number.
+    /// Each two hashes of a list, once: a hit's item has the smaller number.
     #[must_use]
-    pub fn with_itself(codes: &'a [Code], settings: JoinSettings) -> Self {
-        let legs = vec![Leg::new(codes, 1, codes, 1)];
-        Self::of(legs, codes.len(), true, settings)
+    pub fn with_itself(hashes: &'a [PdqHash], settings: JoinSettings) -> Self {
+        let legs = vec![Leg::new(hashes, 1, hashes, 1)];
+        Self::of(legs, hashes.len(), true, settings)
     }
 
-    /// Each two items of a list, once, in all orientations. `originals` are the first codes of `items`. Either may be turned: the code of a
-    /// turned picture is not quite the turned code, so the distance is the least of both ways.
+    /// Each two items of a list, once, in all orientations. `originals` are the first hashes of `items`. Either may be turned: the hash of a
+    /// turned picture is not quite the turned hash, so the distance is the least of both ways.
     #[must_use]
     pub fn with_itself_oriented(
-        items: &'a [[Code; 8]],
-        originals: &'a [Code],
+        items: &'a [[PdqHash; 8]],
+        originals: &'a [PdqHash],
         settings: JoinSettings,
     ) -> Self {
         let turned = items.as_flattened();
@@ -197,12 +197,12 @@ impl<'a> Join<'a> {
         Self::of(legs, items.len(), true, settings)
     }
 
-    /// Each item of `left` with each of `right`, both in all orientations; the originals are the first codes of the items. Either may be turned, as in
+    /// Each item of `left` with each of `right`, both in all orientations; the originals are the first hashes of the items. Either may be turned, as in
     /// [`Self::with_itself_oriented`].
     #[must_use]
     pub fn between_oriented(
-        left: (&'a [[Code; 8]], &'a [Code]),
-        right: (&'a [[Code; 8]], &'a [Code]),
+        left: (&'a [[PdqHash; 8]], &'a [PdqHash]),
+        right: (&'a [[PdqHash; 8]], &'a [PdqHash]),
         settings: JoinSettings,
     ) -> Self {
         let ((left, left_originals), (right, right_originals)) = (left, right);
@@ -213,7 +213,7 @@ impl<'a> Join<'a> {
         Self::of(legs, left.len(), false, settings)
     }
 
-    /// Seeks the negatives of the left side's pictures as well: their codes are the complements. One hit a pair of items, of the least
+    /// Seeks the negatives of the left side's pictures as well: their hashes are the complements. One hit a pair of items, of the least
     /// distance, then of the picture as it is.
     #[must_use]
     pub fn with_negatives(self) -> Self {
@@ -232,7 +232,7 @@ impl<'a> Join<'a> {
         Self { backend: Some(backend), ..self }
     }
 
-    /// The only leg, where each pair of its codes is a pair of items.
+    /// The only leg, where each pair of its hashes is a pair of items.
     fn plain(&self) -> Option<&Leg<'a>> {
         match &self.legs[..] {
             [leg] if leg.is_plain() => Some(leg),
@@ -263,7 +263,7 @@ impl<'a> Join<'a> {
     /// The sink's, which ends the join, and being cancelled.
     ///
     /// # Panics
-    /// More than 2³² − 1 codes on a side, which a hit could not name.
+    /// More than 2³² − 1 hashes on a side, which a hit could not name.
     pub fn run<E>(
         &self,
         control: &JoinControl,
@@ -279,7 +279,7 @@ impl<'a> Join<'a> {
     /// The sink's, which ends the join, and being cancelled.
     ///
     /// # Panics
-    /// More than 2³² − 1 codes on a side, which a hit could not name.
+    /// More than 2³² − 1 hashes on a side, which a hit could not name.
     pub fn run_from<S: JoinSink>(
         &self,
         first: usize,
@@ -335,16 +335,16 @@ impl<'a> Join<'a> {
         Ok(report)
     }
 
-    /// Items of a chunk at most: what [`CHUNK_CODES`] and [`CHUNK_SECONDS`] allow.
+    /// Items of a chunk at most: what [`CHUNK_HASHES`] and [`CHUNK_SECONDS`] allow.
     fn chunk_items(&self) -> usize {
         let per_item = self.legs.iter().map(Leg::left_per_item).max().unwrap_or(1);
-        let most = (CHUNK_CODES / per_item).min(self.items.max(1));
+        let most = (CHUNK_HASHES / per_item).min(self.items.max(1));
         let costs = if self.gpu().is_some() { Costs::GPU } else { Costs::CPU };
         let seconds: f64 = self
             .legs
             .iter()
             .map(|leg| {
-                let (left, right) = (leg.codes(&(0..most.min(self.items))), leg.distinct().codes());
+                let (left, right) = (leg.hashes(&(0..most.min(self.items))), leg.distinct().hashes());
                 JoinPlan::new(self.settings.method, costs, left, right, self.settings.radius).seconds()
             })
             .sum();
@@ -355,7 +355,7 @@ impl<'a> Join<'a> {
             return most;
         }
         let items = (most as f64 * CHUNK_SECONDS / seconds) as usize;
-        items.max(LEAST_CODES / per_item).min(most)
+        items.max(LEAST_HASHES / per_item).min(most)
     }
 
     /// A list that is joined with itself whole needs each pair once.
@@ -364,11 +364,11 @@ impl<'a> Join<'a> {
     }
 
     fn prepare(&self, chunk: &Range<usize>) -> Prepared {
-        let distinct = |leg: &Leg<'_>| (!self.is_symmetric(chunk)).then(|| Distinct::new(leg.codes(chunk)));
+        let distinct = |leg: &Leg<'_>| (!self.is_symmetric(chunk)).then(|| Distinct::new(leg.hashes(chunk)));
         self.legs.iter().map(distinct).collect()
     }
 
-    /// The pairs of distinct codes of every leg of a chunk.
+    /// The pairs of distinct hashes of every leg of a chunk.
     fn search_legs(
         &self,
         chunk: &Range<usize>,
@@ -380,7 +380,7 @@ impl<'a> Join<'a> {
         legs.map(|(leg, own)| self.search(leg, own.as_ref(), chunk, control, report)).collect()
     }
 
-    /// The pairs of distinct codes of one leg of a chunk, whose left side is the right one where it has none of its own.
+    /// The pairs of distinct hashes of one leg of a chunk, whose left side is the right one where it has none of its own.
     fn search(
         &self,
         leg: &Leg<'_>,
@@ -392,19 +392,19 @@ impl<'a> Join<'a> {
         control.check()?;
         let left = own.unwrap_or(leg.distinct());
         let JoinSettings { radius, method, instructions, .. } = self.settings;
-        if is_crowded(leg, left, leg.codes(chunk).len(), radius) {
+        if is_crowded(leg, left, leg.hashes(chunk).len(), radius) {
             if report.plan.is_empty() {
-                report.plan = "by measuring every pair: a sample of the codes is a crowd".to_string();
+                report.plan = "by measuring every pair: a sample of the hashes is a crowd".to_string();
             }
             return Err(Stop::Crowded);
         }
         let engine = Engine { radius, instructions, gpu: self.gpu() };
         let costs = if engine.gpu.is_some() { Costs::GPU } else { Costs::CPU };
-        let plan = JoinPlan::new(method, costs, left.codes(), leg.distinct().codes(), radius);
+        let plan = JoinPlan::new(method, costs, left.hashes(), leg.distinct().hashes(), radius);
         if report.plan.is_empty() {
             report.plan = plan.to_string();
         }
-        control.begin(chunk.len(), left.codes().len() as u64 * plan.passes());
+        control.begin(chunk.len(), left.hashes().len() as u64 * plan.passes());
         let allowance = Allowance {
             pairs: Some(self.settings.memory / PAIR_BYTES),
             cancelled: Some(&control.cancelled),
@@ -423,7 +423,7 @@ impl<'a> Join<'a> {
     fn items_with_pairs(&self, found: &[Found]) -> Vec<usize> {
         let of_leg = |(leg, found): (&Leg<'_>, &Found)| -> Vec<usize> {
             let mut items: Vec<usize> =
-                found.codes.iter().map(|code| code.place as usize / leg.left_per_item()).collect();
+                found.hashes.iter().map(|hash| hash.place as usize / leg.left_per_item()).collect();
             items.dedup();
             items
         };
@@ -433,7 +433,7 @@ impl<'a> Join<'a> {
         items
     }
 
-    /// The hits of the item at a place of the chunk that begins with item `first_item`, from the pairs of its distinct codes.
+    /// The hits of the item at a place of the chunk that begins with item `first_item`, from the pairs of its distinct hashes.
     fn collect(&self, first_item: usize, at: usize, found: &[Found]) -> Option<ItemHits> {
         let item = first_item + at;
         let first = if self.with_itself { item as u32 + 1 } else { 0 };
@@ -441,9 +441,9 @@ impl<'a> Join<'a> {
         let mut hits = Vec::new();
         let mut total = 0;
         for (leg, found) in self.legs.iter().zip(found) {
-            for code in found.of_places(at * leg.left_per_item()..(at + 1) * leg.left_per_item()) {
+            for hash in found.of_places(at * leg.left_per_item()..(at + 1) * leg.left_per_item()) {
                 let mut last = 0;
-                for &(distance, right) in &found.pairs[code.start..code.end] {
+                for &(distance, right) in &found.pairs[hash.start..hash.end] {
                     let members = leg.distinct().members(right);
                     let members = &members
                         [members.partition_point(|&member| member / (leg.right_per_item() as u32) < first)..];
@@ -457,7 +457,7 @@ impl<'a> Join<'a> {
                     last = distance;
                     let wanted = if counts { members.len().min(most) } else { members.len() };
                     hits.extend(members[..wanted].iter().map(|&member| {
-                        let (right, negative, orientation) = leg.meaning(code.place as usize, member);
+                        let (right, negative, orientation) = leg.meaning(hash.place as usize, member);
                         Hit { right, distance, negative, orientation }
                     }));
                 }
@@ -512,32 +512,32 @@ impl<'a> Join<'a> {
 }
 
 impl Found {
-    /// Puts pairs of distinct codes in order. `halves`: each stands for its mirror image too, and a code has itself, whose
+    /// Puts pairs of distinct hashes in order. `halves`: each stands for its mirror image too, and a hash has itself, whose
     /// copies are at distance 0.
     fn new(left: &Distinct, mut pairs: Vec<Pair>, halves: bool) -> Self {
         if halves {
-            let mirrored = |pair: &Pair| Pair { needle: pair.haystack, haystack: pair.needle, ..*pair };
+            let mirrored = |pair: &Pair| Pair { query: pair.haystack, haystack: pair.query, ..*pair };
             pairs.par_extend(pairs.clone().par_iter().map(mirrored));
-            let own = |code| Pair { needle: code, haystack: code, distance: 0 };
-            pairs.par_extend((0..left.codes().len() as u32).into_par_iter().map(own));
+            let own = |hash| Pair { query: hash, haystack: hash, distance: 0 };
+            pairs.par_extend((0..left.hashes().len() as u32).into_par_iter().map(own));
         }
-        pairs.par_sort_unstable_by_key(|pair| (pair.needle, pair.distance, pair.haystack));
-        let mut codes = Vec::new();
+        pairs.par_sort_unstable_by_key(|pair| (pair.query, pair.distance, pair.haystack));
+        let mut hashes = Vec::new();
         let mut end = 0;
-        for of_one in pairs.chunk_by(|one, other| one.needle == other.needle) {
+        for of_one in pairs.chunk_by(|one, other| one.query == other.query) {
             let start = end;
             end += of_one.len();
-            let members = left.members(of_one[0].needle).iter();
-            codes.extend(members.map(|&place| FoundCode { place, start, end }));
+            let members = left.members(of_one[0].query).iter();
+            hashes.extend(members.map(|&place| FoundHash { place, start, end }));
         }
-        codes.par_sort_unstable();
-        Self { codes, pairs: pairs.iter().map(|pair| (pair.distance, pair.haystack)).collect() }
+        hashes.par_sort_unstable();
+        Self { hashes, pairs: pairs.iter().map(|pair| (pair.distance, pair.haystack)).collect() }
     }
 
-    /// The codes at some places that have pairs.
-    fn of_places(&self, places: Range<usize>) -> &[FoundCode] {
-        let before = |end: usize| self.codes.partition_point(|code| (code.place as usize) < end);
-        &self.codes[before(places.start)..before(places.end)]
+    /// The hashes at some places that have pairs.
+    fn of_places(&self, places: Range<usize>) -> &[FoundHash] {
+        let before = |end: usize| self.hashes.partition_point(|hash| (hash.place as usize) < end);
+        &self.hashes[before(places.start)..before(places.end)]
     }
 }
 
@@ -553,41 +553,41 @@ fn hand_out<S: JoinSink>(
     sink.item(hits).map_err(JoinError::Sink)
 }
 
-/// Whether measuring every pair of all codes, equal ones too, takes less than keeping the pairs of distinct ones that are near.
-fn is_crowded(leg: &Leg<'_>, left: &Distinct, codes: usize, radius: u32) -> bool {
-    let right = leg.distinct().codes();
-    let pairs = left.codes().len() as f64 * right.len() as f64;
-    let measured = codes as f64 * leg.right().len() as f64;
-    // Where most codes are equal it could not pay if all were near, and no sample is taken.
+/// Whether measuring every pair of all hashes, equal ones too, takes less than keeping the pairs of distinct ones that are near.
+fn is_crowded(leg: &Leg<'_>, left: &Distinct, hashes: usize, radius: u32) -> bool {
+    let right = leg.distinct().hashes();
+    let pairs = left.hashes().len() as f64 * right.len() as f64;
+    let measured = hashes as f64 * leg.right().len() as f64;
+    // Where most hashes are equal it could not pay if all were near, and no sample is taken.
     pairs > CROWD_PAIRS
         && pairs > CROWD_DENSITY * measured
-        && density(left.codes(), right, radius) * pairs > CROWD_DENSITY * measured
+        && density(left.hashes(), right, radius) * pairs > CROWD_DENSITY * measured
 }
 
-/// Every pair of a code of `needles` and one of `haystack` within `radius` (inclusive), sorted by (needle, haystack), on the threads of
+/// Every pair of a hash of `queries` and one of `haystack` within `radius` (inclusive), sorted by (query, haystack), on the threads of
 /// the current rayon pool.
 ///
 /// # Panics
-/// More than 2³² − 1 codes on a side.
+/// More than 2³² − 1 hashes on a side.
 #[must_use]
-pub fn range_search(haystack: &[Code], needles: &[Code], radius: u32) -> Vec<Pair> {
-    all_pairs(&Join::new(needles, haystack, JoinSettings { radius, ..JoinSettings::default() }))
+pub fn range_search(haystack: &[PdqHash], queries: &[PdqHash], radius: u32) -> Vec<Pair> {
+    all_pairs(&Join::new(queries, haystack, JoinSettings { radius, ..JoinSettings::default() }))
 }
 
-/// Every two codes of a list within `radius` of each other, once, the one with the smaller number as the needle, sorted, on the
+/// Every two hashes of a list within `radius` of each other, once, the one with the smaller number as the query, sorted, on the
 /// threads of the current rayon pool.
 ///
 /// # Panics
-/// More than 2³² − 1 codes.
+/// More than 2³² − 1 hashes.
 #[must_use]
-pub fn self_join(codes: &[Code], radius: u32) -> Vec<Pair> {
-    all_pairs(&Join::with_itself(codes, JoinSettings { radius, ..JoinSettings::default() }))
+pub fn self_join(hashes: &[PdqHash], radius: u32) -> Vec<Pair> {
+    all_pairs(&Join::with_itself(hashes, JoinSettings { radius, ..JoinSettings::default() }))
 }
 
 fn all_pairs(join: &Join<'_>) -> Vec<Pair> {
     let mut pairs = Vec::new();
     let sink = |item: &ItemHits| {
-        let pair = |hit: &Hit| Pair { needle: item.left, haystack: hit.right, distance: hit.distance };
+        let pair = |hit: &Hit| Pair { query: item.left, haystack: hit.right, distance: hit.distance };
         pairs.extend(item.hits.iter().map(pair));
         Ok::<(), Infallible>(())
     };

@@ -1,4 +1,4 @@
-//! One direction of a join: which codes meet which, and what a pair of codes says of its items.
+//! One direction of a join: which hashes meet which, and what a pair of hashes says of its items.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,31 +12,31 @@ use super::bands::Bands;
 use super::distinct::Distinct;
 use super::flat::FlatIndex;
 use super::popcount::InstructionSet;
-use crate::pdq::{Code, Orientation};
+use crate::pdq::{Orientation, PdqHash};
 
-/// Codes of the left side, some an item, against codes of the right one.
+/// Hashes of the left side, some an item, against hashes of the right one.
 #[derive(Debug)]
 pub(super) struct Leg<'a> {
-    left: Cow<'a, [Code]>,
+    left: Cow<'a, [PdqHash]>,
     left_per_item: usize,
-    /// Whether the second half of an item's codes are those of its picture's negative.
+    /// Whether the second half of an item's hashes are those of its picture's negative.
     negatives: bool,
     right: Right<'a>,
     right_per_item: usize,
 }
 
-/// Codes of the right side: those of one join, or such as stay for many.
+/// Hashes of the right side: those of one join, or such as stay for many.
 #[derive(Debug)]
 enum Right<'a> {
     Own(Box<RightSide<'a>>),
     Resident(&'a RightSide<'static>),
 }
 
-/// Codes of a right side, and what they are searched with.
+/// Hashes of a right side, and what they are searched with.
 #[derive(Debug)]
 pub(super) struct RightSide<'a> {
-    /// All codes; `None` where they are the distinct ones.
-    codes: Option<&'a [Code]>,
+    /// All hashes; `None` where they are the distinct ones.
+    hashes: Option<&'a [PdqHash]>,
     distinct: Distinct,
     // Made when they are first wanted; the last on the GPU, or for a side that stays.
     flat: OnceLock<FlatIndex>,
@@ -45,16 +45,16 @@ pub(super) struct RightSide<'a> {
 }
 
 impl<'a> RightSide<'a> {
-    fn new(codes: Option<&'a [Code]>, distinct: Distinct) -> Self {
+    fn new(hashes: Option<&'a [PdqHash]>, distinct: Distinct) -> Self {
         let (flat, permuted, haystack) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { codes, distinct, flat, permuted, haystack }
+        Self { hashes, distinct, flat, permuted, haystack }
     }
 }
 
 impl RightSide<'static> {
-    /// Codes of which no two are equal, which stay in `haystack` for many joins.
-    pub fn resident(codes: Vec<Code>, haystack: Haystack) -> Self {
-        let side = Self::new(None, Distinct::of_distinct(codes));
+    /// Hashes of which no two are equal, which stay in `haystack` for many joins.
+    pub fn resident(hashes: Vec<PdqHash>, haystack: Haystack) -> Self {
+        let side = Self::new(None, Distinct::of_distinct(hashes));
         side.haystack.get_or_init(|| haystack);
         side
     }
@@ -65,7 +65,7 @@ impl RightSide<'static> {
     }
 }
 
-/// What pairs of codes are searched with.
+/// What pairs of hashes are searched with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Engine<'a> {
     pub radius: u32,
@@ -75,13 +75,18 @@ pub(super) struct Engine<'a> {
 }
 
 impl<'a> Leg<'a> {
-    pub fn new(left: &'a [Code], left_per_item: usize, right: &'a [Code], right_per_item: usize) -> Self {
+    pub fn new(
+        left: &'a [PdqHash],
+        left_per_item: usize,
+        right: &'a [PdqHash],
+        right_per_item: usize,
+    ) -> Self {
         let right = Right::Own(Box::new(RightSide::new(Some(right), Distinct::new(right))));
         Self { left: Cow::Borrowed(left), left_per_item, negatives: false, right, right_per_item }
     }
 
-    /// Codes against such as stay.
-    pub const fn resident(left: &'a [Code], left_per_item: usize, right: &'a RightSide<'static>) -> Self {
+    /// Hashes against such as stay.
+    pub const fn resident(left: &'a [PdqHash], left_per_item: usize, right: &'a RightSide<'static>) -> Self {
         let (left, right) = (Cow::Borrowed(left), Right::Resident(right));
         Self { left, left_per_item, negatives: false, right, right_per_item: 1 }
     }
@@ -93,14 +98,14 @@ impl<'a> Leg<'a> {
         }
     }
 
-    /// The same with the complement of each left code behind the item's codes: the code of a picture's negative, in which all
+    /// The same with the complement of each left hash behind the item's hashes: the hash of a picture's negative, in which all
     /// coefficients have the other sign.
     pub fn with_negatives(self) -> Self {
-        let complement = |code: &Code| Code(code.0.map(|word| !word));
+        let complement = |hash: &PdqHash| PdqHash(hash.0.map(|word| !word));
         let mut left = Vec::with_capacity(2 * self.left.len());
-        for codes in self.left.chunks(self.left_per_item) {
-            left.extend_from_slice(codes);
-            left.extend(codes.iter().map(complement));
+        for hashes in self.left.chunks(self.left_per_item) {
+            left.extend_from_slice(hashes);
+            left.extend(hashes.iter().map(complement));
         }
         Self { left: Cow::Owned(left), left_per_item: 2 * self.left_per_item, negatives: true, ..self }
     }
@@ -113,27 +118,27 @@ impl<'a> Leg<'a> {
         self.right_per_item
     }
 
-    /// Whether each item has one code on either side, so that each pair of codes is a pair of items.
+    /// Whether each item has one hash on either side, so that each pair of hashes is a pair of items.
     pub const fn is_plain(&self) -> bool {
         self.left_per_item == 1 && self.right_per_item == 1
     }
 
-    pub fn right(&self) -> &[Code] {
+    pub fn right(&self) -> &[PdqHash] {
         let side = self.side();
-        side.codes.unwrap_or_else(|| side.distinct.codes())
+        side.hashes.unwrap_or_else(|| side.distinct.hashes())
     }
 
-    /// The right side's distinct codes.
+    /// The right side's distinct hashes.
     pub fn distinct(&self) -> &Distinct {
         &self.side().distinct
     }
 
-    /// The left codes of a run of items.
-    pub fn codes(&self, items: &Range<usize>) -> &[Code] {
+    /// The left hashes of a run of items.
+    pub fn hashes(&self, items: &Range<usize>) -> &[PdqHash] {
         &self.left[items.start * self.left_per_item..items.end * self.left_per_item]
     }
 
-    /// What a pair of codes says of its items: the right one's number, whether either is the other's negative, and the orientation.
+    /// What a pair of hashes says of its items: the right one's number, whether either is the other's negative, and the orientation.
     pub fn meaning(&self, left: usize, right: u32) -> (u32, bool, Orientation) {
         let pictures = self.left_per_item >> u32::from(self.negatives);
         let of_item = left % self.left_per_item;
@@ -148,20 +153,20 @@ impl<'a> Leg<'a> {
         (item, negative, orientation)
     }
 
-    /// Every distinct code of the left side against every distinct one of the right side, as far as the allowance goes.
+    /// Every distinct hash of the left side against every distinct one of the right side, as far as the allowance goes.
     pub fn flat_pairs(
         &self,
         engine: Engine<'_>,
         left: &Distinct,
         allowance: &Allowance<'_>,
     ) -> Result<Vec<Pair>, Stop> {
-        let (side, codes) = (self.side(), self.distinct().codes());
-        let on_gpu = |backend: &Backend| side.haystack.get_or_init(|| backend.haystack(codes));
+        let (side, hashes) = (self.side(), self.distinct().hashes());
+        let on_gpu = |backend: &Backend| side.haystack.get_or_init(|| backend.haystack(hashes));
         if let Some(haystack) = side.haystack.get().or_else(|| engine.gpu.map(on_gpu)) {
-            return haystack.search_within(left.codes(), engine.radius, allowance);
+            return haystack.search_within(left.hashes(), engine.radius, allowance);
         }
-        let flat = side.flat.get_or_init(|| FlatIndex::new(codes));
-        flat.search_within(engine.instructions, left.codes(), engine.radius, allowance)
+        let flat = side.flat.get_or_init(|| FlatIndex::new(hashes));
+        flat.search_within(engine.instructions, left.hashes(), engine.radius, allowance)
     }
 
     /// The same by bands; without a left side of its own the right side with itself, each pair once.
@@ -173,14 +178,14 @@ impl<'a> Leg<'a> {
         allowance: &Allowance<'_>,
     ) -> Result<Vec<Pair>, Stop> {
         let Engine { radius, instructions, gpu } = engine;
-        let codes = self.distinct().codes();
-        let (left, right) = own.map_or((codes, None), |own| (own.codes(), Some(codes)));
+        let hashes = self.distinct().hashes();
+        let (left, right) = own.map_or((hashes, None), |own| (own.hashes(), Some(hashes)));
         let on_gpu = gpu.and_then(|backend| backend.banded_join(left, right, bands, radius, allowance));
         on_gpu.unwrap_or_else(|| {
-            let own = own.map(|own| Permuted::new(own.codes()));
-            let permuted = self.side().permuted.get_or_init(|| Permuted::new(codes));
+            let own = own.map(|own| Permuted::new(own.hashes()));
+            let permuted = self.side().permuted.get_or_init(|| Permuted::new(hashes));
             let (left, right) = match &own {
-                Some(own) => (own, banded::Right::Codes(permuted)),
+                Some(own) => (own, banded::Right::Hashes(permuted)),
                 None => (permuted, banded::Right::Itself),
             };
             BandedJoin { left, right, bands, radius, instructions }.run(allowance)

@@ -1,4 +1,4 @@
-//! Range search: all pairs of codes within a radius, nothing dropped, on CPU vectors or the GPU.
+//! Range search: all pairs of hashes within a radius, nothing dropped, on CPU vectors or the GPU.
 
 pub mod backend;
 pub mod calibrate;
@@ -31,27 +31,27 @@ pub use hits::{Hit, ItemHits};
 pub use join::{Join, JoinError, JoinReport, range_search, self_join};
 pub use orient::{OrientedPair, least_over_orientations};
 pub use planner::JoinMethod;
-pub use resident::ResidentCodes;
+pub use resident::ResidentHashes;
 pub use settings::JoinSettings;
 
 /// The field's standard radius.
 pub const DEFAULT_DISTANCE: u32 = 31;
-/// The largest radius for verdicts.
+/// The largest radius for verifications.
 pub const MAX_DISTANCE: u32 = 63;
 
-/// Distinct codes of a known set that are listed as hits of one content, unless another number is asked for: the nearest, of equally near
+/// Distinct hashes of a hash set that are listed as hits of one content, unless another number is asked for: the nearest, of equally near
 /// ones those whose record comes first. The others are counted.
 pub const DEFAULT_MAX_HITS: u32 = 1000;
 /// The most that may be asked for: hits are held together for some dozens of contents, whatever the memory.
 pub const LARGEST_MAX_HITS: u32 = 10_000;
 
-/// How far a code from a JPEG's coefficients may lie from the one from its pixels, in bits: candidates for
-/// verdicts are sought at the radius plus this. What lies farther is measured in `docs/accuracy.md`.
+/// How far a hash from a JPEG's coefficients may lie from the one from its pixels, in bits: candidates for
+/// verifications are sought at the radius plus this. What lies farther is measured in `docs/accuracy.md`.
 pub const DELTA: u32 = 8;
 /// The same for the quality: candidates are sought down to the least quality minus this.
 pub const QUALITY_DELTA: u8 = 3;
 
-/// Which candidates found by a code from coefficients are decoded to pixels for a verdict; `--verify`.
+/// Which candidates found by a hash from coefficients are decoded to pixels for a confirmation; `--verify`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerifyMode {
@@ -80,9 +80,9 @@ impl VerifyMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Pair {
-    /// Index of the needle.
-    pub needle: u32,
-    /// Index of the haystack code.
+    /// Index of the query.
+    pub query: u32,
+    /// Index of the haystack hash.
     pub haystack: u32,
     /// Differing bits, at most the radius.
     pub distance: u32,

@@ -1,14 +1,14 @@
-//! One row per (item, known code): the least distance over the eight orientations of the item.
+//! One row per (item, known hash): the least distance over the eight orientations of the item.
 
 use super::Pair;
 use crate::pdq::Orientation;
 
-/// One query item against one haystack code.
+/// One query item against one haystack hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrientedPair {
     /// Index of the item.
     pub item: u32,
-    /// Index of the haystack code.
+    /// Index of the haystack hash.
     pub haystack: u32,
     /// Least distance over the orientations.
     pub distance: u32,
@@ -17,9 +17,9 @@ pub struct OrientedPair {
     pub orientation: Orientation,
 }
 
-/// Folds the pairs of needles that were laid out eight an item (needle `8 i + k` is item `i`'s code
-/// of `Orientation::ALL[k]`, as in [`crate::pdq::TileHash::codes`]) into one row per (item, known
-/// code), sorted.
+/// Folds the pairs of queries that were laid out eight an item (query `8 i + k` is item `i`'s hash
+/// of `Orientation::ALL[k]`, as in [`crate::pdq::TileHash::hashes`]) into one row per (item, known
+/// hash), sorted.
 ///
 /// That the item turned by `k` is the known picture means that the known picture turned by the inverse of
 /// `k` is the item.
@@ -28,10 +28,10 @@ pub fn least_over_orientations(pairs: &[Pair]) -> Vec<OrientedPair> {
     let mut oriented: Vec<OrientedPair> = pairs
         .iter()
         .map(|pair| OrientedPair {
-            item: pair.needle / 8,
+            item: pair.query / 8,
             haystack: pair.haystack,
             distance: pair.distance,
-            orientation: Orientation::ALL[pair.needle as usize % 8].inverse(),
+            orientation: Orientation::ALL[pair.query as usize % 8].inverse(),
         })
         .collect();
     // Least distance first, then the first orientation.
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn the_least_distance_wins_then_the_first_orientation() {
-        let pair = |needle, haystack, distance| Pair { needle, haystack, distance };
+        let pair = |query, haystack, distance| Pair { query, haystack, distance };
         let pairs = [
             pair(8 + 1, 5, 20),
             pair(8 + 4, 5, 12),
@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(
             least_over_orientations(&pairs),
             [
-                // Needles 1 and 3 are the item turned by 90° and 270°: the known one turned by 270° and 90°.
+                // Queries 1 and 3 are the item turned by 90° and 270°: the known one turned by 270° and 90°.
                 row(0, 5, 31, Orientation::Rotate90),
                 row(1, 5, 12, Orientation::FlipX),
                 row(1, 6, 4, Orientation::Rotate90),

@@ -1,8 +1,8 @@
 //! Flat or banded, and with how many bands: chosen by what each would cost.
 //!
 //! The costs are counted, not timed, so that the same lists are joined the same way in every run: pairs to measure, tiles to
-//! visit and codes to sort, times what each takes. What the bands keep of real codes depends on the
-//! codes (they are less independent than bits of a coin), so it is counted on a sample of pairs, and taken as what independent bits
+//! visit and hashes to sort, times what each takes. What the bands keep of real hashes depends on the
+//! hashes (they are less independent than bits of a coin), so it is counted on a sample of pairs, and taken as what independent bits
 //! would give where that is more than the sample shows.
 //!
 //! The choice decides how long a join takes, never what it finds.
@@ -13,9 +13,9 @@ use std::str::FromStr;
 use rayon::prelude::*;
 
 use super::bands::Bands;
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
-/// Codes of each side in the sample: 65,536 pairs.
+/// Hashes of each side in the sample: 65,536 pairs.
 const SAMPLE: usize = 256;
 /// A join that takes less, in nanoseconds of what joins it, is not worth planning, which takes some 60 ms of one core.
 const SMALL: f64 = 200e6;
@@ -31,11 +31,11 @@ pub(super) struct Costs {
     on: &'static str,
     /// A pair of the flat search.
     flat_pair: f64,
-    /// Codes of the right side against one of the left one in a tile: 8.
+    /// Hashes of the right side against one of the left one in a tile: 8.
     tile_vector: f64,
-    /// A neighbour of a bucket that is looked up, and its first codes fetched where it is not empty.
+    /// A neighbour of a bucket that is looked up, and its first hashes fetched where it is not empty.
     tile_visit: f64,
-    /// A code that is brought into a band's order.
+    /// A hash that is brought into a band's order.
     sort: f64,
     /// A bucket of a band: its offset is counted, summed and read.
     bucket: f64,
@@ -73,7 +73,7 @@ pub enum JoinMethod {
     /// What costs less.
     #[default]
     Auto,
-    /// Every code against every other.
+    /// Every hash against every other.
     Flat,
     /// By bands, as many as cost least.
     Banded,
@@ -115,8 +115,14 @@ pub struct JoinPlan {
 }
 
 impl JoinPlan {
-    /// Plans a join of distinct codes.
-    pub(super) fn new(method: JoinMethod, costs: Costs, left: &[Code], right: &[Code], radius: u32) -> Self {
+    /// Plans a join of distinct hashes.
+    pub(super) fn new(
+        method: JoinMethod,
+        costs: Costs,
+        left: &[PdqHash],
+        right: &[PdqHash],
+        radius: u32,
+    ) -> Self {
         let flat = left.len() as f64 * right.len() as f64 * costs.flat_pair;
         if method == JoinMethod::Flat || (method == JoinMethod::Auto && flat < SMALL) {
             return Self { bands: None, on: costs.on, flat: flat * 1e-9, banded: None };
@@ -132,17 +138,17 @@ impl JoinPlan {
         Self { bands, on: costs.on, flat: flat * 1e-9, banded: Some(banded * 1e-9) }
     }
 
-    /// The bands in which codes are kept for searches with batches of `needles` codes, if that costs less than
+    /// The bands in which hashes are kept for searches with batches of `queries` hashes, if that costs less than
     /// searching them flat.
-    pub(super) fn resident(codes: &[Code], needles: usize, radius: u32) -> Option<Bands> {
+    pub(super) fn resident(hashes: &[PdqHash], queries: usize, radius: u32) -> Option<Bands> {
         // Batches are of the same kind as what they are searched in; what they cost beside it is sorting them.
-        let sample = sample(codes);
+        let sample = sample(hashes);
         let samples = (sample.clone(), sample);
-        let (needles, count) = (needles as f64, codes.len() as f64);
+        let (queries, count) = (queries as f64, hashes.len() as f64);
         let costs = Costs::CPU;
         let sorting = |bands: &Bands| bands.0.len() as f64 * count * costs.sort;
-        let best = cheapest(radius, |bands| costs.of(bands, needles, count, &samples) - sorting(bands));
-        best.filter(|(cost, _)| *cost < needles * count * costs.flat_pair).map(|(_, bands)| bands)
+        let best = cheapest(radius, |bands| costs.of(bands, queries, count, &samples) - sorting(bands));
+        best.filter(|(cost, _)| *cost < queries * count * costs.flat_pair).map(|(_, bands)| bands)
     }
 
     /// What it is estimated to take, in seconds of what takes it: one thread, or a GPU.
@@ -184,23 +190,23 @@ fn cheapest(radius: u32, cost: impl Fn(&Bands) -> f64 + Sync) -> Option<(f64, Ba
     all.into_iter().min_by(|one, other| one.0.total_cmp(&other.0))
 }
 
-/// The share of pairs within the radius, by a sample of them; codes that are equal do not count.
-pub(super) fn density(left: &[Code], right: &[Code], radius: u32) -> f64 {
+/// The share of pairs within the radius, by a sample of them; hashes that are equal do not count.
+pub(super) fn density(left: &[PdqHash], right: &[PdqHash], radius: u32) -> f64 {
     let (left, right) = (sample(left), sample(right));
     let pairs = left.iter().flat_map(|one| right.iter().map(move |other| (one, other)));
     let near = pairs.filter(|(one, other)| one != other && one.distance(**other) <= radius).count();
     near as f64 / (left.len() * right.len()).max(1) as f64
 }
 
-/// Codes at even distances, moved as the bands want them.
-fn sample(codes: &[Code]) -> Vec<Code> {
-    let count = codes.len().min(SAMPLE);
-    (0..count).map(|index| super::bands::diagonals(codes[index * codes.len() / count])).collect()
+/// Hashes at even distances, moved as the bands want them.
+fn sample(hashes: &[PdqHash]) -> Vec<PdqHash> {
+    let count = hashes.len().min(SAMPLE);
+    (0..count).map(|index| super::bands::diagonals(hashes[index * hashes.len() / count])).collect()
 }
 
 impl Costs {
     /// What a banded join costs, in nanoseconds.
-    fn of(&self, bands: &Bands, left: f64, right: f64, samples: &(Vec<Code>, Vec<Code>)) -> f64 {
+    fn of(&self, bands: &Bands, left: f64, right: f64, samples: &(Vec<PdqHash>, Vec<PdqHash>)) -> f64 {
         let mut cost = 0.0;
         for band in &bands.0 {
             let (buckets, neighbours) = (band.buckets() as f64, band.neighbours());
@@ -209,10 +215,10 @@ impl Costs {
             let sampled = near / (samples.0.len() * samples.1.len()).max(1) as f64;
             let kept = (neighbours / buckets).max(sampled);
             // Buckets of the left side that are not empty, and the share of the right side's.
-            let full = |codes: f64| buckets * -f64::exp_m1(-codes / buckets);
+            let full = |hashes: f64| buckets * -f64::exp_m1(-hashes / buckets);
             let visits = full(left) * neighbours;
             let tiles = visits * (full(right) / buckets);
-            // A run of n codes takes n / 8 vectors, and most of one more.
+            // A run of n hashes takes n / 8 vectors, and most of one more.
             let vectors = left * right * kept / 8.0 + tiles * (left / full(left).max(1.0)) * 0.6;
             cost += vectors * self.tile_vector
                 + visits * self.tile_visit
@@ -229,22 +235,22 @@ mod tests {
     use super::*;
     use rand::prelude::*;
 
-    fn random(count: usize) -> Vec<Code> {
+    fn random(count: usize) -> Vec<PdqHash> {
         let mut random = StdRng::seed_from_u64(3);
-        (0..count).map(|_| Code(random.random())).collect()
+        (0..count).map(|_| PdqHash(random.random())).collect()
     }
 
     #[test]
     fn large_sides_are_banded_and_small_or_crowded_ones_are_not() {
         let (few, many) = (random(100), random(200_000));
-        let plan = |left: &[Code], right: &[Code], radius| {
+        let plan = |left: &[PdqHash], right: &[PdqHash], radius| {
             JoinPlan::new(JoinMethod::Auto, Costs::CPU, left, right, radius)
         };
         assert!(plan(&many, &many, 31).bands.is_some());
         assert!(plan(&few, &few, 31).bands.is_none());
         assert!(plan(&many, &many, 128).bands.is_none(), "bands keep nearly everything out of nothing");
         // All within a few bits: every band keeps every pair.
-        let crowd: Vec<Code> = (0..200_000).map(|number| Code([number, 0, 0, 0])).collect();
+        let crowd: Vec<PdqHash> = (0..200_000).map(|number| PdqHash([number, 0, 0, 0])).collect();
         assert!(plan(&crowd, &crowd, 31).bands.is_none());
         assert!(JoinPlan::new(JoinMethod::Banded, Costs::CPU, &few, &few, 31).bands.is_some());
         assert!(JoinPlan::new(JoinMethod::Flat, Costs::CPU, &many, &many, 31).bands.is_none());

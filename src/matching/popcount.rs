@@ -1,14 +1,14 @@
 //! The inner loop of range search, per instruction set.
 //!
-//! A stripe of haystack codes is loaded once and met by a group of needles. Nearly every pair is
+//! A stripe of haystack hashes is loaded once and met by a group of queries. Nearly every pair is
 //! far beyond the radius, so the loop computes only a *lower bound* of each distance, keeps the
-//! least bound of the stripe, and looks at single codes where that is within the radius; these are
+//! least bound of the stripe, and looks at single hashes where that is within the radius; these are
 //! measured exactly. The bound decides how long the search takes, never what it finds.
 //!
-//! **The bound.** With x₀…x₃ the four words of `needle ^ code`, the distance is the sum of their
+//! **The bound.** With x₀…x₃ the four words of `query ^ hash`, the distance is the sum of their
 //! population counts. A union of words cannot have more bits than the words together, so
 //! `count(x₁ | x₃)` is a lower bound, and it costs one population count where the sum of two words
-//! costs two. It is also sharper: two bits of unrelated codes differ in either word with
+//! costs two. It is also sharper: two bits of unrelated hashes differ in either word with
 //! probability ¾, so the union of two words has 48 ± 3.5 bits, against 32 ± 4 in one word and
 //! 48 ± 4.9 in a sum over 96 bits. See `Bound` for the choice by radius.
 //!
@@ -25,9 +25,9 @@ use super::Pair;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2Lanes, Avx512Lanes};
 use super::lanes::{Lanes, NO_BOUND, PortableLanes};
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
-/// Codes per stripe: one pass of the inner loop, after which the least bound is looked at.
+/// Hashes per stripe: one pass of the inner loop, after which the least bound is looked at.
 pub(crate) const STRIPE: usize = 64;
 
 /// The vector instructions a search runs on. All give the same pairs.
@@ -107,12 +107,12 @@ impl fmt::Display for InstructionSet {
     }
 }
 
-/// One word of each code of a stripe, aligned to the widest vector and the cache line.
+/// One word of each hash of a stripe, aligned to the widest vector and the cache line.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 pub(crate) struct StripeWords([u64; STRIPE]);
 
-/// Haystack codes as four planes: plane w holds word w of every code, in stripes.
+/// Haystack hashes as four planes: plane w holds word w of every hash, in stripes.
 #[derive(Clone, Debug)]
 pub(crate) struct Planes {
     words: [Vec<StripeWords>; 4],
@@ -120,31 +120,31 @@ pub(crate) struct Planes {
 }
 
 impl Planes {
-    /// Lays out `codes`. The last stripe is filled up with zeros, which `len` keeps out of results.
-    pub(crate) fn new(codes: &[Code]) -> Self {
+    /// Lays out `hashes`. The last stripe is filled up with zeros, which `len` keeps out of results.
+    pub(crate) fn new(hashes: &[PdqHash]) -> Self {
         let plane = |word: usize| {
-            codes
+            hashes
                 .chunks(STRIPE)
                 .map(|chunk| {
                     let mut stripe = StripeWords([0; STRIPE]);
-                    for (slot, code) in stripe.0.iter_mut().zip(chunk) {
-                        *slot = code.0[word];
+                    for (slot, hash) in stripe.0.iter_mut().zip(chunk) {
+                        *slot = hash.0[word];
                     }
                     stripe
                 })
                 .collect()
         };
-        Self { words: [plane(0), plane(1), plane(2), plane(3)], len: codes.len() }
+        Self { words: [plane(0), plane(1), plane(2), plane(3)], len: hashes.len() }
     }
 
-    /// Codes, without the filling.
+    /// Hashes, without the filling.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    /// One code.
-    pub(crate) fn code(&self, index: usize) -> Code {
-        Code(std::array::from_fn(|word| self.words[word][index / STRIPE].0[index % STRIPE]))
+    /// One hash.
+    pub(crate) fn hash(&self, index: usize) -> PdqHash {
+        PdqHash(std::array::from_fn(|word| self.words[word][index / STRIPE].0[index % STRIPE]))
     }
 
     /// Stripes, the last one perhaps filled up.
@@ -153,25 +153,25 @@ impl Planes {
     }
 }
 
-/// What one call of a kernel searches: a run of stripes against a run of needles.
+/// What one call of a kernel searches: a run of stripes against a run of queries.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan<'a> {
     /// The haystack.
     pub(crate) planes: &'a Planes,
-    /// Which stripes of it; small enough to stay in the cache while the needles pass.
+    /// Which stripes of it; small enough to stay in the cache while the queries pass.
     pub(crate) stripes: Range<usize>,
-    /// The needles.
-    pub(crate) needles: &'a [Code],
+    /// The queries.
+    pub(crate) queries: &'a [PdqHash],
     /// Index of the first of them in the pairs reported.
-    pub(crate) first_needle: u32,
+    pub(crate) first_query: u32,
     /// Largest distance reported.
     pub(crate) radius: u32,
 }
 
 /// Which lower bound the inner loop computes: the cheapest that still rejects nearly everything.
 ///
-/// Share of pairs whose bound is within the radius, on unrelated codes of real pictures (4·10⁶
-/// random pairs of `real-codes.txt`, of which 2·10⁻⁵ are true hits at 31) and on random bits:
+/// Share of pairs whose bound is within the radius, on unrelated hashes of real pictures (4·10⁶
+/// random pairs of `real-hashes.txt`, of which 2·10⁻⁵ are true hits at 31) and on random bits:
 ///
 /// | bound | steps per vector | r = 31 | 39 | 47 | 63 | 79 |
 /// |---|---|---|---|---|---|---|
@@ -221,42 +221,42 @@ unsafe fn scan_with<L: Lanes, const GROUP: usize>(scan: &Scan<'_>, hits: &mut Ve
     }
 }
 
-/// Takes the needles in groups of `GROUP`, and what is left one by one.
+/// Takes the queries in groups of `GROUP`, and what is left one by one.
 ///
 /// # Safety
 /// This machine has the instructions of `L`.
 #[inline(always)]
 unsafe fn in_groups<L: Lanes, const GROUP: usize, const BOUND: u8>(scan: &Scan<'_>, hits: &mut Vec<Pair>) {
-    let (groups, rest) = scan.needles.as_chunks::<GROUP>();
-    let mut first = scan.first_needle;
+    let (groups, rest) = scan.queries.as_chunks::<GROUP>();
+    let mut first = scan.first_query;
     for group in groups {
         // SAFETY: what is asked of the caller is the same.
         unsafe { sweep::<L, GROUP, BOUND>(scan, group, first, hits) };
         first += GROUP as u32;
     }
-    for needle in rest {
+    for query in rest {
         // SAFETY: what is asked of the caller is the same.
-        unsafe { sweep::<L, 1, BOUND>(scan, &[*needle], first, hits) };
+        unsafe { sweep::<L, 1, BOUND>(scan, &[*query], first, hits) };
         first += 1;
     }
 }
 
-/// One group of needles over all stripes of a scan.
+/// One group of queries over all stripes of a scan.
 ///
 /// # Safety
 /// This machine has the instructions of `L`.
 #[inline(always)]
 unsafe fn sweep<L: Lanes, const GROUP: usize, const BOUND: u8>(
     scan: &Scan<'_>,
-    needles: &[Code; GROUP],
-    first_needle: u32,
+    queries: &[PdqHash; GROUP],
+    first_query: u32,
     hits: &mut Vec<Pair>,
 ) {
     // SAFETY: what is asked of the caller is what `splat` asks.
     let (zero, no_bound) = unsafe { (L::splat(0), L::splat(NO_BOUND)) };
     let mut wanted = [[zero; 4]; GROUP];
-    for (words, needle) in wanted.iter_mut().zip(needles) {
-        for (lanes, &word) in words.iter_mut().zip(&needle.0) {
+    for (words, query) in wanted.iter_mut().zip(queries) {
+        for (lanes, &word) in words.iter_mut().zip(&query.0) {
             // SAFETY: as above.
             *lanes = unsafe { L::splat(word) };
         }
@@ -272,8 +272,8 @@ unsafe fn sweep<L: Lanes, const GROUP: usize, const BOUND: u8>(
             // SAFETY: as above. Words that the bound does not use are never loaded once inlined.
             let found =
                 unsafe { [L::load(&w0.0, at), L::load(&w1.0, at), L::load(&w2.0, at), L::load(&w3.0, at)] };
-            for (least, needle) in least.iter_mut().zip(&wanted) {
-                *least = least.min(lower_bound::<L, BOUND>(found, *needle));
+            for (least, query) in least.iter_mut().zip(&wanted) {
+                *least = least.min(lower_bound::<L, BOUND>(found, *query));
             }
             at += L::COUNT;
         }
@@ -285,7 +285,7 @@ unsafe fn sweep<L: Lanes, const GROUP: usize, const BOUND: u8>(
             for (position, lanes) in least.iter().enumerate() {
                 if lanes.any_at_most(scan.radius) {
                     let stripe = scan.stripes.start + index;
-                    measure(scan, stripe, needles[position], first_needle + position as u32, hits);
+                    measure(scan, stripe, queries[position], first_query + position as u32, hits);
                 }
             }
         }
@@ -294,38 +294,38 @@ unsafe fn sweep<L: Lanes, const GROUP: usize, const BOUND: u8>(
 
 /// A lower bound of the distance in each lane; see [`Bound`].
 #[inline(always)]
-pub(super) fn lower_bound<L: Lanes, const BOUND: u8>(found: [L; 4], needle: [L; 4]) -> L {
+pub(super) fn lower_bound<L: Lanes, const BOUND: u8>(found: [L; 4], query: [L; 4]) -> L {
     match BOUND {
-        TWO_WORDS => found[1].xor(needle[1]).or_xor(found[3], needle[3]).count_ones(),
+        TWO_WORDS => found[1].xor(query[1]).or_xor(found[3], query[3]).count_ones(),
         THREE_WORDS => {
-            let two = found[1].xor(needle[1]).or_xor(found[3], needle[3]);
-            two.or_xor(found[2], needle[2]).count_ones()
+            let two = found[1].xor(query[1]).or_xor(found[3], query[3]);
+            two.or_xor(found[2], query[2]).count_ones()
         }
         TWO_PAIRS => {
-            let odd = found[1].xor(needle[1]).or_xor(found[3], needle[3]);
-            let even = found[0].xor(needle[0]).or_xor(found[2], needle[2]);
+            let odd = found[1].xor(query[1]).or_xor(found[3], query[3]);
+            let even = found[0].xor(query[0]).or_xor(found[2], query[2]);
             odd.count_ones().add(even.count_ones())
         }
         _ => {
-            let low = found[0].xor(needle[0]).count_ones().add(found[1].xor(needle[1]).count_ones());
-            let high = found[2].xor(needle[2]).count_ones().add(found[3].xor(needle[3]).count_ones());
+            let low = found[0].xor(query[0]).count_ones().add(found[1].xor(query[1]).count_ones());
+            let high = found[2].xor(query[2]).count_ones().add(found[3].xor(query[3]).count_ones());
             low.add(high)
         }
     }
 }
 
-/// Measures one needle against every code of a stripe. Inlined so that `count_ones` is the machine's
+/// Measures one query against every hash of a stripe. Inlined so that `count_ones` is the machine's
 /// own instruction where it has one.
 #[inline(always)]
-fn measure(scan: &Scan<'_>, stripe: usize, needle: Code, needle_index: u32, hits: &mut Vec<Pair>) {
+fn measure(scan: &Scan<'_>, stripe: usize, query: PdqHash, query_index: u32, hits: &mut Vec<Pair>) {
     let start = stripe * STRIPE;
     let present = STRIPE.min(scan.planes.len - start);
     let [w0, w1, w2, w3] = &scan.planes.words;
     let (w0, w1, w2, w3) = (&w0[stripe].0, &w1[stripe].0, &w2[stripe].0, &w3[stripe].0);
     for slot in 0..present {
-        let distance = Code([w0[slot], w1[slot], w2[slot], w3[slot]]).distance(needle);
+        let distance = PdqHash([w0[slot], w1[slot], w2[slot], w3[slot]]).distance(query);
         if distance <= scan.radius {
-            hits.push(Pair { needle: needle_index, haystack: (start + slot) as u32, distance });
+            hits.push(Pair { query: query_index, haystack: (start + slot) as u32, distance });
         }
     }
 }

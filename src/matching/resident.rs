@@ -1,6 +1,6 @@
-//! Codes of a known set that stay: batch after batch of pictures is joined with them.
+//! Hashes of a hash set that stay: batch after batch of pictures is joined with them.
 //!
-//! Equal codes are one here, as in every join, so that what is searched, and what a picture is near to, are distinct codes. They are numbered
+//! Equal hashes are one here, as in every join, so that what is searched, and what a picture is near to, are distinct hashes. They are numbered
 //! in the order in which each comes first, so that of equally near ones those that come first are kept.
 
 use std::collections::HashMap;
@@ -13,47 +13,47 @@ use super::join::{Join, JoinError, JoinReport};
 use super::leg::RightSide;
 use super::planner::JoinMethod;
 use super::settings::JoinSettings;
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
-/// Distinct codes of a list, resident in memory and on the GPU where there is one.
+/// Distinct hashes of a list, resident in memory and on the GPU where there is one.
 #[derive(Debug)]
-pub struct ResidentCodes {
+pub struct ResidentHashes {
     side: RightSide<'static>,
-    /// Where in the list each code comes first.
+    /// Where in the list each hash comes first.
     firsts: Vec<u32>,
-    /// All places of the codes that come more than once.
+    /// All places of the hashes that come more than once.
     repeated: HashMap<u32, Box<[u32]>>,
 }
 
-impl ResidentCodes {
-    /// Makes codes resident, for joins within `radius` at most; on the CPU large lists also in bands, if these take no more
+impl ResidentHashes {
+    /// Makes hashes resident, for joins within `radius` at most; on the CPU large lists also in bands, if these take no more
     /// than `memory` bytes.
     ///
     /// # Panics
-    /// More than 2³² − 1 codes.
+    /// More than 2³² − 1 hashes.
     #[must_use]
-    pub fn new(backend: &Backend, codes: &[Code], radius: u32, memory: u64) -> Self {
-        let distinct = Distinct::new(codes);
-        let count = distinct.codes().len() as u32;
-        // The distinct code that comes first at each place of the list.
-        let mut first_at = vec![None; codes.len()];
-        for code in 0..count {
-            first_at[distinct.members(code)[0] as usize] = Some(code);
+    pub fn new(backend: &Backend, hashes: &[PdqHash], radius: u32, memory: u64) -> Self {
+        let distinct = Distinct::new(hashes);
+        let count = distinct.hashes().len() as u32;
+        // The distinct hash that comes first at each place of the list.
+        let mut first_at = vec![None; hashes.len()];
+        for hash in 0..count {
+            first_at[distinct.members(hash)[0] as usize] = Some(hash);
         }
         let order: Vec<u32> = first_at.into_iter().flatten().collect();
-        let firsts = order.iter().map(|&code| distinct.members(code)[0]).collect();
+        let firsts = order.iter().map(|&hash| distinct.members(hash)[0]).collect();
         let repeated = (0..)
-            .zip(order.iter().map(|&code| distinct.members(code)))
+            .zip(order.iter().map(|&hash| distinct.members(hash)))
             .filter(|(_, places)| places.len() > 1)
             .map(|(number, places)| (number, places.into()))
             .collect();
-        let codes: Vec<Code> = order.iter().map(|&code| distinct.codes()[code as usize]).collect();
+        let hashes: Vec<PdqHash> = order.iter().map(|&hash| distinct.hashes()[hash as usize]).collect();
         drop(distinct);
-        let haystack = backend.banded_haystack(&codes, radius, memory);
-        Self { side: RightSide::resident(codes, haystack), firsts, repeated }
+        let haystack = backend.banded_haystack(&hashes, radius, memory);
+        Self { side: RightSide::resident(hashes, haystack), firsts, repeated }
     }
 
-    /// The places in the list of distinct code `number`, ascending.
+    /// The places in the list of distinct hash `number`, ascending.
     ///
     /// # Panics
     /// There is no such number.
@@ -65,7 +65,7 @@ impl ResidentCodes {
         }
     }
 
-    /// The numbers of codes that come more than once, and their places in the list.
+    /// The numbers of hashes that come more than once, and their places in the list.
     pub fn repeated(&self) -> impl Iterator<Item = (u32, &[u32])> {
         self.repeated.iter().map(|(&number, places)| (number, &**places))
     }
@@ -76,21 +76,21 @@ impl ResidentCodes {
         self.side.banded_bytes()
     }
 
-    /// Hands every item that is near to a code in any orientation to `sink`, in order; its hits name distinct codes by number. It runs on
+    /// Hands every item that is near to a hash in any orientation to `sink`, in order; its hits name distinct hashes by number. It runs on
     /// the threads of the current rayon pool, and pairs are held in as much memory as `settings` says.
     ///
     /// # Errors
     /// The sink's, which ends the join.
     pub fn join<E>(
         &self,
-        items: &[[Code; 8]],
+        items: &[[PdqHash; 8]],
         settings: JoinSettings,
         sink: impl FnMut(&ItemHits) -> Result<(), E>,
     ) -> Result<JoinReport, JoinError<E>> {
         if self.firsts.is_empty() {
             return Ok(JoinReport { items: items.len() as u64, ..JoinReport::default() });
         }
-        // Whether bands are worth it was decided when the codes became resident.
+        // Whether bands are worth it was decided when the hashes became resident.
         let settings = JoinSettings { method: JoinMethod::Flat, ..settings };
         Join::with_resident(items, &self.side, settings).run(&JoinControl::default(), sink)
     }
@@ -104,22 +104,22 @@ mod tests {
     use rand::prelude::*;
     use std::convert::Infallible;
 
-    /// Codes in `clusters` of near ones, some of them equal.
-    fn codes(seed: u64, count: usize, clusters: usize) -> Vec<Code> {
+    /// Hashes in `clusters` of near ones, some of them equal.
+    fn hashes(seed: u64, count: usize, clusters: usize) -> Vec<PdqHash> {
         let mut random = StdRng::seed_from_u64(seed);
         let centres: Vec<[u64; 4]> = (0..clusters).map(|_| random.random()).collect();
         (0..count)
             .map(|_| {
-                let mut code = centres[random.random_range(0..clusters)];
+                let mut hash = centres[random.random_range(0..clusters)];
                 for _ in 0..random.random_range(0..12) {
-                    code[random.random_range(0..4)] ^= 1 << random.random_range(0..64);
+                    hash[random.random_range(0..4)] ^= 1 << random.random_range(0..64);
                 }
-                Code(code)
+                PdqHash(hash)
             })
             .collect()
     }
 
-    fn joined(resident: &ResidentCodes, items: &[[Code; 8]], settings: JoinSettings) -> Vec<ItemHits> {
+    fn joined(resident: &ResidentHashes, items: &[[PdqHash; 8]], settings: JoinSettings) -> Vec<ItemHits> {
         let mut all = Vec::new();
         let sink = |hits: &ItemHits| {
             all.push(hits.clone());
@@ -132,18 +132,18 @@ mod tests {
     #[test]
     fn hits_are_those_of_the_flat_search_whatever_the_memory() {
         let backend = Backend::cpu("test");
-        let known = codes(1, 3000, 40);
-        let items: Vec<[Code; 8]> =
-            codes(1, 320, 40).chunks(8).map(|codes| codes.try_into().unwrap()).collect();
-        let needles: Vec<Code> = items.as_flattened().to_vec();
+        let known = hashes(1, 3000, 40);
+        let items: Vec<[PdqHash; 8]> =
+            hashes(1, 320, 40).chunks(8).map(|hashes| hashes.try_into().unwrap()).collect();
+        let queries: Vec<PdqHash> = items.as_flattened().to_vec();
         let mut expected: Vec<(u32, u32, u32)> =
-            least_over_orientations(&FlatIndex::new(&known).search(&needles, 20))
+            least_over_orientations(&FlatIndex::new(&known).search(&queries, 20))
                 .into_iter()
                 .map(|pair| (pair.item, pair.haystack, pair.distance))
                 .collect();
         expected.sort_unstable();
         assert!(expected.len() > 3000);
-        let resident = ResidentCodes::new(&backend, &known, 20, 0);
+        let resident = ResidentHashes::new(&backend, &known, 20, 0);
         assert!(resident.repeated().count() > 10);
         for memory in [1 << 30, 10_000, 0] {
             let settings = JoinSettings { radius: 20, memory, ..JoinSettings::default() };
@@ -162,10 +162,10 @@ mod tests {
     #[test]
     fn of_too_many_hits_the_nearest_are_listed_and_the_others_counted() {
         let backend = Backend::cpu("test");
-        let known = codes(2, 2000, 1);
-        let items: Vec<[Code; 8]> =
-            codes(2, 80, 1).chunks(8).map(|codes| codes.try_into().unwrap()).collect();
-        let resident = ResidentCodes::new(&backend, &known, 31, 0);
+        let known = hashes(2, 2000, 1);
+        let items: Vec<[PdqHash; 8]> =
+            hashes(2, 80, 1).chunks(8).map(|hashes| hashes.try_into().unwrap()).collect();
+        let resident = ResidentHashes::new(&backend, &known, 31, 0);
         let all = joined(&resident, &items, JoinSettings::default());
         for memory in [1 << 30, 0] {
             let settings = JoinSettings { most_hits: Some(7), memory, ..JoinSettings::default() };

@@ -4,7 +4,7 @@ use super::DEFAULT_DISTANCE;
 use super::planner::JoinMethod;
 use super::popcount::InstructionSet;
 
-/// How codes are joined.
+/// How hashes are joined.
 #[derive(Clone, Copy, Debug)]
 pub struct JoinSettings {
     /// Largest distance of a pair, 0…256.

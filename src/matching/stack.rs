@@ -1,14 +1,14 @@
-//! Stacks: groups of codes around a medoid, so that one picture stands for many that look nearly the same.
+//! Stacks: groups of hashes around a medoid, so that one picture stands for many that look nearly the same.
 //!
 //! Joining all pairs within the radius into groups would fuse unrelated pictures: a chain of look-alikes, each near to the next, leads anywhere. So
 //! every stack has a *medoid*, and all of its members are within the radius of that; no two of them differ in more than twice the radius. Medoids are taken
-//! in turn: the code with the most others within the radius that are in no stack yet, of several the one with the
+//! in turn: the hash with the most others within the radius that are in no stack yet, of several the one with the
 //! least sum of distances to them, then the lowest number. It takes all of those. What is near to nothing that is left is in no stack.
 //!
-//! What a code is stacked with hangs on nothing but the codes that it is connected with through pairs within the radius. So codes that come later leave
+//! What a hash is stacked with hangs on nothing but the hashes that it is connected with through pairs within the radius. So hashes that come later leave
 //! every stack as it is that they are not connected with ([`stacks_with_more`]).
 //!
-//! Time: a self-join ([`super::join`]), then E log E for E pairs of distinct codes, and the stacks' diameters
+//! Time: a self-join ([`super::join`]), then E log E for E pairs of distinct hashes, and the stacks' diameters
 //! (`diameter`). Memory: 24 bytes a pair.
 
 use std::cmp::Reverse;
@@ -22,19 +22,19 @@ use super::diameter::diameter;
 use super::distinct::Distinct;
 use super::join::{Join, JoinError};
 use super::settings::JoinSettings;
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
 /// Bytes that a pair takes while stacks are made.
 const PAIR_BYTES: u64 = 24;
-/// Where more than one code in so many is to be stacked anew, all are: looking for what is connected takes several joins.
+/// Where more than one hash in so many is to be stacked anew, all are: looking for what is connected takes several joins.
 const MOST_ANEW: usize = 4;
 
-/// A group of near codes.
+/// A group of near hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
-    /// Number of the code that stands for the others.
+    /// Number of the hash that stands for the others.
     pub medoid: u32,
-    /// Numbers of all codes of the stack and their distances from the medoid, which is one of them; by distance, then number.
+    /// Numbers of all hashes of the stack and their distances from the medoid, which is one of them; by distance, then number.
     pub members: Vec<(u32, u32)>,
     /// The largest distance of any two members.
     pub diameter: u32,
@@ -53,20 +53,20 @@ pub enum StackError {
     TooMany(u64),
 }
 
-/// The stacks of a list of codes: the largest first, of equally large ones that with the lower medoid. The self-join runs on the GPU of
+/// The stacks of a list of hashes: the largest first, of equally large ones that with the lower medoid. The self-join runs on the GPU of
 /// `backend`, where it has one; the stacks are the same.
 ///
 /// # Errors
 /// Too many pairs for [`JoinSettings::memory`], and being cancelled.
 pub fn stacks(
-    codes: &[Code],
+    hashes: &[PdqHash],
     settings: JoinSettings,
     backend: &Backend,
     control: &JoinControl,
 ) -> Result<Vec<Stack>, StackError> {
-    let distinct = Distinct::new(codes);
+    let distinct = Distinct::new(hashes);
     let neighbours = Neighbours::find(&distinct, settings, backend, control)?;
-    let all: Vec<u32> = (0..distinct.codes().len() as u32).collect();
+    let all: Vec<u32> = (0..distinct.hashes().len() as u32).collect();
     let mut stacks = neighbours.stacks(&all, &distinct, settings, control)?;
     sort(&mut stacks);
     Ok(stacks)
@@ -78,21 +78,21 @@ pub fn stacks(
 /// # Errors
 /// As of [`stacks`]. The memory is only for pairs of what is stacked anew.
 pub fn stacks_with_more(
-    codes: &[Code],
+    hashes: &[PdqHash],
     more: &[u32],
     before: Vec<Stack>,
     settings: JoinSettings,
     backend: &Backend,
     control: &JoinControl,
 ) -> Result<Vec<Stack>, StackError> {
-    let distinct = Distinct::new(codes);
+    let distinct = Distinct::new(hashes);
     let Some((neighbours, connected)) =
         Neighbours::connected_with(more, &distinct, settings, backend, control)?
     else {
-        return stacks(codes, settings, backend, control);
+        return stacks(hashes, settings, backend, control);
     };
-    let mut anew = vec![false; codes.len()];
-    for &member in connected.iter().flat_map(|&code| distinct.members(code)) {
+    let mut anew = vec![false; hashes.len()];
+    for &member in connected.iter().flat_map(|&hash| distinct.members(hash)) {
         anew[member as usize] = true;
     }
     let mut stacks = neighbours.stacks(&connected, &distinct, settings, control)?;
@@ -106,17 +106,17 @@ fn sort(stacks: &mut [Stack]) {
     stacks.par_sort_unstable_by_key(|stack| (Reverse(stack.members.len()), stack.medoid));
 }
 
-/// The distinct codes within the radius of each, both ways.
+/// The distinct hashes within the radius of each, both ways.
 struct Neighbours {
     starts: Vec<usize>,
-    /// (distinct code, distance)
+    /// (distinct hash, distance)
     near: Vec<(u32, u32)>,
 }
 
-/// Members of a stack as distinct codes with their distances, the medoid first.
+/// Members of a stack as distinct hashes with their distances, the medoid first.
 type Group = Vec<(u32, u32)>;
 
-/// How good a medoid a code is, the best greatest: codes that it would stand for, sum of distances, lowest number, distinct code.
+/// How good a medoid a hash is, the best greatest: hashes that it would stand for, sum of distances, lowest number, distinct hash.
 type Candidate = (u64, Reverse<u64>, Reverse<u32>, u32);
 
 impl Neighbours {
@@ -127,12 +127,12 @@ impl Neighbours {
         control: &JoinControl,
     ) -> Result<Self, StackError> {
         let mut pairs = Pairs::new(settings);
-        let join = Join::with_itself(distinct.codes(), pairs.settings).with_backend(backend);
+        let join = Join::with_itself(distinct.hashes(), pairs.settings).with_backend(backend);
         pairs.add(&join, control, |left, right| [Some((left, right)), Some((right, left))])?;
         Ok(Self::new(distinct, pairs.pairs))
     }
 
-    /// The neighbours of all codes that are connected with one of the numbers `more`, and these codes, ascending. `None` where they are so many
+    /// The neighbours of all hashes that are connected with one of the numbers `more`, and these hashes, ascending. `None` where they are so many
     /// that it is quicker to look for all.
     fn connected_with(
         more: &[u32],
@@ -141,22 +141,22 @@ impl Neighbours {
         backend: &Backend,
         control: &JoinControl,
     ) -> Result<Option<(Self, Vec<u32>)>, StackError> {
-        let codes = distinct.codes();
+        let hashes = distinct.hashes();
         let mut is_new = vec![false; distinct.count()];
         more.iter().for_each(|&number| is_new[number as usize] = true);
-        let has_new = |&code: &u32| distinct.members(code).iter().any(|&member| is_new[member as usize]);
+        let has_new = |&hash: &u32| distinct.members(hash).iter().any(|&member| is_new[member as usize]);
         let mut pairs = Pairs::new(settings);
-        let mut reached = vec![false; codes.len()];
+        let mut reached = vec![false; hashes.len()];
         let mut connected: Vec<u32> = Vec::new();
-        let mut next: Vec<u32> = (0..codes.len() as u32).filter(has_new).collect();
+        let mut next: Vec<u32> = (0..hashes.len() as u32).filter(has_new).collect();
         while !next.is_empty() {
-            next.iter().for_each(|&code| reached[code as usize] = true);
+            next.iter().for_each(|&hash| reached[hash as usize] = true);
             connected.extend(&next);
-            if connected.len() > codes.len() / MOST_ANEW {
+            if connected.len() > hashes.len() / MOST_ANEW {
                 return Ok(None);
             }
-            let left: Vec<Code> = next.iter().map(|&code| codes[code as usize]).collect();
-            let join = Join::new(&left, codes, pairs.settings).with_backend(backend);
+            let left: Vec<PdqHash> = next.iter().map(|&hash| hashes[hash as usize]).collect();
+            let join = Join::new(&left, hashes, pairs.settings).with_backend(backend);
             let before = pairs.pairs.len();
             pairs.add(&join, control, |left, right| {
                 let left = next[left as usize];
@@ -173,50 +173,50 @@ impl Neighbours {
     /// Of pairs in no order.
     fn new(distinct: &Distinct, mut pairs: Vec<(u32, u32, u32)>) -> Self {
         pairs.par_sort_unstable();
-        let count = distinct.codes().len();
-        let starts = (0..=count).map(|code| pairs.partition_point(|pair| (pair.0 as usize) < code)).collect();
+        let count = distinct.hashes().len();
+        let starts = (0..=count).map(|hash| pairs.partition_point(|pair| (pair.0 as usize) < hash)).collect();
         Self { starts, near: pairs.into_iter().map(|(_, other, distance)| (other, distance)).collect() }
     }
 
-    /// The stacks of these codes, ascending, which are near to no others; in no order.
+    /// The stacks of these hashes, ascending, which are near to no others; in no order.
     fn stacks(
         &self,
-        codes: &[u32],
+        hashes: &[u32],
         distinct: &Distinct,
         settings: JoinSettings,
         control: &JoinControl,
     ) -> Result<Vec<Stack>, StackError> {
-        let groups = self.groups(codes, distinct, control)?;
+        let groups = self.groups(hashes, distinct, control)?;
         let stack = |group: Group| stack(distinct, &group, settings, control);
         groups.into_par_iter().map(stack).collect()
     }
 
-    fn of(&self, code: u32) -> &[(u32, u32)] {
-        &self.near[self.starts[code as usize]..self.starts[code as usize + 1]]
+    fn of(&self, hash: u32) -> &[(u32, u32)] {
+        &self.near[self.starts[hash as usize]..self.starts[hash as usize + 1]]
     }
 
-    /// Takes medoids in turn. What a code would stand for only ever becomes less, so that a candidate that has become worse
+    /// Takes medoids in turn. What a hash would stand for only ever becomes less, so that a candidate that has become worse
     /// since it was queued is queued again as what it is now.
     fn groups(
         &self,
-        codes: &[u32],
+        hashes: &[u32],
         distinct: &Distinct,
         control: &JoinControl,
     ) -> Result<Vec<Group>, StackError> {
-        let count = distinct.codes().len() as u32;
-        let weight = |code: u32| distinct.members(code).len() as u64;
+        let count = distinct.hashes().len() as u32;
+        let weight = |hash: u32| distinct.members(hash).len() as u64;
         let mut size: Vec<u64> = Vec::with_capacity(count as usize);
         let mut sum: Vec<u64> = Vec::with_capacity(count as usize);
-        for code in 0..count {
-            let near = self.of(code);
-            size.push(weight(code) + near.iter().map(|&(other, _)| weight(other)).sum::<u64>());
+        for hash in 0..count {
+            let near = self.of(hash);
+            size.push(weight(hash) + near.iter().map(|&(other, _)| weight(other)).sum::<u64>());
             sum.push(near.iter().map(|&(other, distance)| u64::from(distance) * weight(other)).sum());
         }
-        let candidate = |code: u32, size: &[u64], sum: &[u64]| -> Candidate {
-            (size[code as usize], Reverse(sum[code as usize]), Reverse(distinct.members(code)[0]), code)
+        let candidate = |hash: u32, size: &[u64], sum: &[u64]| -> Candidate {
+            (size[hash as usize], Reverse(sum[hash as usize]), Reverse(distinct.members(hash)[0]), hash)
         };
         let mut queue: BinaryHeap<Candidate> =
-            codes.iter().map(|&code| candidate(code, &size, &sum)).collect();
+            hashes.iter().map(|&hash| candidate(hash, &size, &sum)).collect();
         let mut placed = vec![false; count as usize];
         let mut groups = Vec::new();
         while let Some(best) = queue.pop() {
@@ -250,10 +250,10 @@ impl Neighbours {
     }
 }
 
-/// The pairs of distinct codes that joins find, as far as there is memory for them.
+/// The pairs of distinct hashes that joins find, as far as there is memory for them.
 struct Pairs {
     settings: JoinSettings,
-    /// (code, other code, distance), each pair both ways once its other code is looked for as well.
+    /// (hash, other hash, distance), each pair both ways once its other hash is looked for as well.
     pairs: Vec<(u32, u32, u32)>,
 }
 
@@ -294,18 +294,18 @@ fn stack(
 ) -> Result<Stack, StackError> {
     let mut members: Vec<(u32, u32)> = group
         .iter()
-        .flat_map(|&(code, distance)| distinct.members(code).iter().map(move |&member| (member, distance)))
+        .flat_map(|&(hash, distance)| distinct.members(hash).iter().map(move |&member| (member, distance)))
         .collect();
     members.sort_unstable_by_key(|&(member, distance)| (distance, member));
-    let codes: Vec<Code> = group.iter().map(|&(code, _)| distinct.codes()[code as usize]).collect();
-    let diameter = diameter(&codes, settings.instructions, control).ok_or(StackError::Cancelled)?;
+    let hashes: Vec<PdqHash> = group.iter().map(|&(hash, _)| distinct.hashes()[hash as usize]).collect();
+    let diameter = diameter(&hashes, settings.instructions, control).ok_or(StackError::Cancelled)?;
     Ok(Stack { medoid: members.first().map_or(0, |member| member.0), members, diameter })
 }
 
 /// [`stacks`] of a small list, without limits.
 #[must_use]
-pub fn stacks_within(codes: &[Code], radius: u32) -> Vec<Stack> {
+pub fn stacks_within(hashes: &[PdqHash], radius: u32) -> Vec<Stack> {
     let settings = JoinSettings { radius, memory: u64::MAX / 2, ..JoinSettings::default() };
     // Nobody cancels it, and there is memory.
-    stacks(codes, settings, &Backend::cpu("asked for"), &JoinControl::default()).unwrap_or_default()
+    stacks(hashes, settings, &Backend::cpu("asked for"), &JoinControl::default()).unwrap_or_default()
 }

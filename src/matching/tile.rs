@@ -11,12 +11,12 @@ use std::ops::Range;
 use super::lanes::{Avx2Lanes, Avx512Lanes};
 use super::lanes::{Lanes, NO_BOUND, PortableLanes};
 use super::popcount::{Bound, EXACT, InstructionSet, THREE_WORDS, TWO_PAIRS, TWO_WORDS, lower_bound};
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
 /// Words that must follow the last of a plane of the right side: a vector that begins with the last reads so far.
 pub(super) const PADDING: usize = 8;
 
-/// The words that the bound of a radius looks at, of the four of a code as they are laid out for it.
+/// The words that the bound of a radius looks at, of the four of a hash as they are laid out for it.
 pub(super) const fn words_of(bound: Bound) -> &'static [usize] {
     match bound {
         Bound::TwoWords => &[1, 3],
@@ -28,7 +28,7 @@ pub(super) const fn words_of(bound: Bound) -> &'static [usize] {
 /// A run of one side against runs of the other.
 #[derive(Clone, Debug)]
 pub(super) struct Tiles<'a> {
-    /// Word w of every code; those of [`words_of`] the bound, the others may be empty.
+    /// Word w of every hash; those of [`words_of`] the bound, the others may be empty.
     pub left: [&'a [u64]; 4],
     pub left_range: Range<usize>,
     /// The same, each with [`PADDING`] words more.
@@ -54,37 +54,37 @@ impl InstructionSet {
         }
     }
 
-    /// Counts the codes within `radius` of `needle`, and looks for one nearer than `nearer`.
-    pub(super) fn survey(self, needle: Code, codes: &[Code], radius: u32, nearer: u32) -> Survey {
+    /// Counts the hashes within `radius` of `query`, and looks for one nearer than `nearer`.
+    pub(super) fn survey(self, query: PdqHash, hashes: &[PdqHash], radius: u32, nearer: u32) -> Survey {
         match self {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the guard has just established every feature the function is compiled with.
             Self::Avx512 if self.is_available() => unsafe {
-                x86::survey_avx512(needle, codes, radius, nearer)
+                x86::survey_avx512(query, hashes, radius, nearer)
             },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Self::Avx2 if self.is_available() => unsafe { x86::survey_avx2(needle, codes, radius, nearer) },
-            _ => survey(needle, codes, radius, nearer),
+            Self::Avx2 if self.is_available() => unsafe { x86::survey_avx2(query, hashes, radius, nearer) },
+            _ => survey(query, hashes, radius, nearer),
         }
     }
 
-    /// The distances of `codes` from `needle`, in place of what `distances` held.
-    pub(super) fn distances(self, needle: Code, codes: &[Code], distances: &mut Vec<u16>) {
+    /// The distances of `hashes` from `query`, in place of what `distances` held.
+    pub(super) fn distances(self, query: PdqHash, hashes: &[PdqHash], distances: &mut Vec<u16>) {
         distances.clear();
         match self {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the guard has just established every feature the function is compiled with.
-            Self::Avx512 if self.is_available() => unsafe { x86::distances_avx512(needle, codes, distances) },
+            Self::Avx512 if self.is_available() => unsafe { x86::distances_avx512(query, hashes, distances) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Self::Avx2 if self.is_available() => unsafe { x86::distances_avx2(needle, codes, distances) },
-            _ => measure(needle, codes, distances),
+            Self::Avx2 if self.is_available() => unsafe { x86::distances_avx2(query, hashes, distances) },
+            _ => measure(query, hashes, distances),
         }
     }
 }
 
-/// How many of some codes are within a radius of a needle, and whether any is nearer than something.
+/// How many of some hashes are within a radius of a query, and whether any is nearer than something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Survey {
     pub within: u32,
@@ -92,10 +92,10 @@ pub(super) struct Survey {
 }
 
 #[inline(always)]
-fn survey(needle: Code, codes: &[Code], radius: u32, nearer: u32) -> Survey {
+fn survey(query: PdqHash, hashes: &[PdqHash], radius: u32, nearer: u32) -> Survey {
     let (mut within, mut any_nearer) = (0, 0);
-    for code in codes {
-        let distance = distance(needle, code);
+    for hash in hashes {
+        let distance = distance(query, hash);
         within += u32::from(distance <= radius);
         any_nearer |= u32::from(distance < nearer);
     }
@@ -103,18 +103,18 @@ fn survey(needle: Code, codes: &[Code], radius: u32, nearer: u32) -> Survey {
 }
 
 #[inline(always)]
-fn measure(needle: Code, codes: &[Code], distances: &mut Vec<u16>) {
-    distances.resize(codes.len(), 0);
+fn measure(query: PdqHash, hashes: &[PdqHash], distances: &mut Vec<u16>) {
+    distances.resize(hashes.len(), 0);
     // A plain loop, which is compiled as part of its caller: a closure would be compiled apart, without the caller's instructions.
-    for (distance_of, code) in distances.iter_mut().zip(codes) {
-        *distance_of = distance(needle, code) as u16;
+    for (distance_of, hash) in distances.iter_mut().zip(hashes) {
+        *distance_of = distance(query, hash) as u16;
     }
 }
 
-/// [`Code::distance`], compiled as part of its caller, with the caller's instructions.
+/// [`PdqHash::distance`], compiled as part of its caller, with the caller's instructions.
 #[inline(always)]
-const fn distance(needle: Code, code: &Code) -> u32 {
-    let ([a, b, c, d], [e, f, g, h]) = (code.0, needle.0);
+const fn distance(query: PdqHash, hash: &PdqHash) -> u32 {
+    let ([a, b, c, d], [e, f, g, h]) = (hash.0, query.0);
     (a ^ e).count_ones() + (b ^ f).count_ones() + (c ^ g).count_ones() + (d ^ h).count_ones()
 }
 
@@ -184,7 +184,7 @@ unsafe fn single_out<L: Lanes, const BOUND: u8>(
     }
 }
 
-/// The words of a vector of codes of the right side that the bound looks at.
+/// The words of a vector of hashes of the right side that the bound looks at.
 ///
 /// # Safety
 /// This machine has the instructions of `L`.
@@ -205,7 +205,7 @@ unsafe fn right_words<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, at: usize) -
     }
 }
 
-/// The words of one code of the left side, in every lane.
+/// The words of one hash of the left side, in every lane.
 ///
 /// # Safety
 /// This machine has the instructions of `L`.
@@ -228,7 +228,7 @@ unsafe fn left_words<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, at: usize) ->
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Avx2Lanes, Avx512Lanes, Code, Survey, Tiles, measure, sieve_with, survey};
+    use super::{Avx2Lanes, Avx512Lanes, PdqHash, Survey, Tiles, measure, sieve_with, survey};
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
     pub(super) fn sieve_avx512(tiles: &Tiles<'_>, passed: &mut Vec<(u32, u32)>) {
@@ -243,22 +243,22 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
-    pub(super) fn survey_avx512(needle: Code, codes: &[Code], radius: u32, nearer: u32) -> Survey {
-        survey(needle, codes, radius, nearer)
+    pub(super) fn survey_avx512(query: PdqHash, hashes: &[PdqHash], radius: u32, nearer: u32) -> Survey {
+        survey(query, hashes, radius, nearer)
     }
 
     #[target_feature(enable = "avx2,popcnt")]
-    pub(super) fn survey_avx2(needle: Code, codes: &[Code], radius: u32, nearer: u32) -> Survey {
-        survey(needle, codes, radius, nearer)
+    pub(super) fn survey_avx2(query: PdqHash, hashes: &[PdqHash], radius: u32, nearer: u32) -> Survey {
+        survey(query, hashes, radius, nearer)
     }
 
     #[target_feature(enable = "avx512f,avx512vpopcntdq,popcnt")]
-    pub(super) fn distances_avx512(needle: Code, codes: &[Code], distances: &mut Vec<u16>) {
-        measure(needle, codes, distances);
+    pub(super) fn distances_avx512(query: PdqHash, hashes: &[PdqHash], distances: &mut Vec<u16>) {
+        measure(query, hashes, distances);
     }
 
     #[target_feature(enable = "avx2,popcnt")]
-    pub(super) fn distances_avx2(needle: Code, codes: &[Code], distances: &mut Vec<u16>) {
-        measure(needle, codes, distances);
+    pub(super) fn distances_avx2(query: PdqHash, hashes: &[PdqHash], distances: &mut Vec<u16>) {
+        measure(query, hashes, distances);
     }
 }

@@ -1,6 +1,6 @@
 //! The cosine transform of a tile, in integers.
 //!
-//! `D[i][j] = √(2/64) · cos(π/128 · (i + 1)(2j + 1))`, `i < 16`, `j < 64`, and `C = D · tile · Dᵀ`. A code is
+//! `D[i][j] = √(2/64) · cos(π/128 · (i + 1)(2j + 1))`, `i < 16`, `j < 64`, and `C = D · tile · Dᵀ`. A hash is
 //! decided by the order of the 256 values of `C` alone, so the positive factor is left out and the cosines
 //! are whole numbers with [`COSINE_FRACTION_BITS`] fractional bits.
 

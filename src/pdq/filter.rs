@@ -20,7 +20,7 @@ pub enum Geometry {
 }
 
 impl Geometry {
-    /// The name on the command line, in the database and in known sets.
+    /// The name on the command line, in the database and in hash sets.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

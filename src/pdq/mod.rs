@@ -1,12 +1,12 @@
 //! PDQ, the perceptual hash: 256 bits and a quality from a 64×64 luminance tile.
 //!
-//! [`filter`] reduces a picture to a [`Tile`], [`dct`] transforms it, [`code`] thresholds it into
-//! [`Code`]s for all eight orientations, [`quality`] measures its gradient. [`naive`] is the
+//! [`filter`] reduces a picture to a [`Tile`], [`dct`] transforms it, [`hash`] thresholds it into
+//! [`PdqHash`]s for all eight orientations, [`quality`] measures its gradient. [`naive`] is the
 //! definition, never optimised, that the rest is tested against.
 
-pub mod code;
 pub mod dct;
 pub mod filter;
+pub mod hash;
 pub mod naive;
 pub mod orientation;
 pub mod quality;
@@ -15,16 +15,16 @@ mod tile;
 mod vector;
 pub(crate) mod weights;
 
-pub(crate) use code::hash_and_stability;
-pub use code::{Code, ParseCodeError, TileHash, hash_tile};
 pub(crate) use filter::to_fixed_point;
 pub use filter::{Geometry, PixelLayout, Reducer};
+pub(crate) use hash::hash_and_stability;
+pub use hash::{ParseHashError, PdqHash, TileHash, hash_tile};
 pub use orientation::Orientation;
 pub(crate) use stability::Stability;
 pub use stability::unstable_bits;
 pub use tile::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
 
-/// Sides under this many pixels have no code.
+/// Sides under this many pixels have no hash.
 pub const MIN_SIDE: u32 = 5;
-/// Codes under this quality are not evidence of anything.
+/// Hashes under this quality are not evidence of anything.
 pub const MIN_QUALITY: u8 = 50;

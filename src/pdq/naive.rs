@@ -2,18 +2,18 @@
 //! transform term by term. Never optimised, and used by nothing but tests, which compare everything else
 //! with it.
 
-use super::{Code, MIN_SIDE, TILE_SIDE};
+use super::{MIN_SIDE, PdqHash, TILE_SIDE};
 
 /// What the definition gives, with what it is decided by.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    /// The code.
-    pub code: Code,
+    /// The hash.
+    pub hash: PdqHash,
     /// 0…100.
     pub quality: u8,
     /// 64×64, row-major, luminance 0…255.
     pub tile: Vec<f64>,
-    /// Distance between the 128th and the 129th smallest coefficient. Where it is tiny the code is a matter
+    /// Distance between the 128th and the 129th smallest coefficient. Where it is tiny the hash is a matter
     /// of rounding, in any implementation.
     pub gap: f64,
     /// Least distance of any neighbours' difference from a whole part of the quality.
@@ -58,7 +58,7 @@ pub fn definition(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) 
         words[index / 64] |= u64::from(coefficient > median) << (index % 64);
     }
     let (quality, quality_margin) = quality(&tile);
-    Some(Definition { code: Code(words), quality, tile, gap: next - median, quality_margin })
+    Some(Definition { hash: PdqHash(words), quality, tile, gap: next - median, quality_margin })
 }
 
 /// The mean over inputs `o − (w − h) … o + h − 1` for every `o`, clipped at the borders and divided by the

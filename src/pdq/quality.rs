@@ -1,4 +1,4 @@
-//! How much gradient a tile has: PDQ's measure of whether its code means anything.
+//! How much gradient a tile has: PDQ's measure of whether its hash means anything.
 
 use super::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
 

@@ -1,4 +1,4 @@
-//! How many bits of a code hang on next to nothing.
+//! How many bits of a hash hang on next to nothing.
 //!
 //! A bit says on which side of the median its coefficient lies. Coefficients close to the median change sides when the
 //! picture is saved again, by rounding alone. In pictures that are symmetric or nearly empty there are many of them.
@@ -16,7 +16,7 @@ pub fn unstable_bits(tile: &Tile) -> u16 {
     Threshold::of(&coefficients(tile)).near(ONE / 2)
 }
 
-/// How many bits of a code hang on little.
+/// How many bits of a hash hang on little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stability {
     /// [`unstable_bits`].

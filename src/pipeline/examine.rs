@@ -19,7 +19,7 @@ pub(super) struct Examiner<'a> {
     mode: DecodeMode,
     limits: Limits,
     decode_bytes: ByteBudget,
-    verdict_bytes: ByteBudget,
+    verification_bytes: ByteBudget,
     profile: &'a Profile,
     in_hand: &'a InHand,
 }
@@ -29,8 +29,8 @@ pub(super) struct Examiner<'a> {
 pub(super) struct Shares {
     /// For files that are read ahead: pictures are compressed.
     pub reading: u64,
-    /// For files that are read again for a verdict.
-    pub verdicts: u64,
+    /// For files that are read again for a confirmation.
+    pub verifications: u64,
     /// For decoders.
     pub decoding: u64,
     /// For the pairs of a search, and for the hits that come of a batch of stored contents.
@@ -47,13 +47,13 @@ impl Shares {
         let shared = memory - if eighth < Self::KEPT_BACK { eighth } else { Self::KEPT_BACK };
         let eighth = shared / 8;
         let searching = eighth / 4;
-        Self { reading: eighth, verdicts: eighth, decoding: shared - 2 * eighth - searching, searching }
+        Self { reading: eighth, verifications: eighth, decoding: shared - 2 * eighth - searching, searching }
     }
 
-    /// The same for a run without verdicts: a picture that one decodes the other does too.
-    pub const fn without_verdicts(memory: u64) -> Self {
-        let Self { reading, verdicts, decoding, searching } = Self::of(memory);
-        Self { reading: reading + verdicts + searching, verdicts: 0, decoding, searching: 0 }
+    /// The same for a run without verifications: a picture that one decodes the other does too.
+    pub const fn without_verification(memory: u64) -> Self {
+        let Self { reading, verifications, decoding, searching } = Self::of(memory);
+        Self { reading: reading + verifications + searching, verifications: 0, decoding, searching: 0 }
     }
 }
 
@@ -72,16 +72,16 @@ impl<'a> Examiner<'a> {
             mode,
             limits: Limits { max_side, max_decode_bytes: shares.decoding },
             decode_bytes: ByteBudget::new(shares.decoding),
-            verdict_bytes: ByteBudget::new(shares.verdicts),
+            verification_bytes: ByteBudget::new(shares.verifications),
             profile,
             in_hand,
         }
     }
 
-    /// The most memory that decoders and verdicts took at once: an upper bound, since the two peaks may have come at
+    /// The most memory that decoders and verifications took at once: an upper bound, since the two peaks may have come at
     /// different moments.
     pub fn peak(&self) -> u64 {
-        self.decode_bytes.peak() + self.verdict_bytes.peak()
+        self.decode_bytes.peak() + self.verification_bytes.peak()
     }
 
     /// Digests a file that is held whole.
@@ -134,22 +134,27 @@ impl<'a> Examiner<'a> {
         }
     }
 
-    /// Decodes the pixels of the file at `path` whatever the run's mode, for a verdict; `None` where there is no file with this
+    /// Decodes the pixels of the file at `path` whatever the run's mode, for a confirmation; `None` where there is no file with this
     /// size and SHA-256.
     ///
     /// Its bytes are taken from a budget of their own, and then memory for the decoder, whose holders wait for nothing. The
-    /// readers' budget is left alone: what it would give could be held by files that wait for this verdict.
-    pub fn verdict(&self, path: &Path, size: u64, sha256: &[u8; 32]) -> Option<Result<Picture, Failure>> {
+    /// readers' budget is left alone: what it would give could be held by files that wait for this confirmation.
+    pub fn confirmation(
+        &self,
+        path: &Path,
+        size: u64,
+        sha256: &[u8; 32],
+    ) -> Option<Result<Picture, Failure>> {
         // As the walk saw it: a link that took the file's place is not followed, and another size is other bytes.
         let mut file = SourceFile::open(path).ok()?;
         if file.size() != size {
             return None;
         }
-        let Some(_permit) = self.verdict_bytes.take(size) else {
+        let Some(_permit) = self.verification_bytes.take(size) else {
             let reason = format!(
-                "a file of {} MiB; {} MiB are allowed for verdicts (raise --max-memory)",
+                "a file of {} MiB; {} MiB are allowed for verifications (raise --max-memory)",
                 size.div_ceil(1 << 20),
-                self.verdict_bytes.total() >> 20
+                self.verification_bytes.total() >> 20
             );
             return Some(Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason)));
         };
@@ -180,7 +185,7 @@ impl<'a> Examiner<'a> {
             let take = || self.decode_bytes.take(needed);
             held.map_or_else(take, |held| held.waiting(take))
         };
-        let mut pixels_because = None;
+        let mut fallback_reason = None;
         if self.mode == DecodeMode::Auto
             && let Some(needed) = probe.coefficient_bytes
         {
@@ -191,10 +196,10 @@ impl<'a> Examiner<'a> {
                     watch.stop(1, bytes.len() as u64);
                     match result {
                         Ok(picture) => return Ok(picture),
-                        Err(reason) => pixels_because = Some(reason),
+                        Err(reason) => fallback_reason = Some(reason),
                     }
                 }
-                None => pixels_because = Some("its coefficients need more memory than is allowed".into()),
+                None => fallback_reason = Some("its coefficients need more memory than is allowed".into()),
             }
         }
         // What the budget could never give is refused by the decoder.
@@ -203,7 +208,7 @@ impl<'a> Examiner<'a> {
         let picture = decode::pixels(bytes, probe, self.geometry, &self.limits);
         watch.stop(1, bytes.len() as u64);
         let mut picture = picture?;
-        picture.derivation.pixels_because = pixels_because;
+        picture.derivation.fallback_reason = fallback_reason;
         Ok(picture)
     }
 }
@@ -220,9 +225,9 @@ mod tests {
     #[test]
     fn shares_leave_room_for_the_program_and_never_add_up_to_more_than_there_is() {
         for memory in [64 << 20, 256 << 20, (1 << 30) + 7, 64 << 30] {
-            let (with, without) = (Shares::of(memory), Shares::without_verdicts(memory));
-            for Shares { reading, verdicts, decoding, searching } in [with, without] {
-                let kept_back = memory - (reading + verdicts + decoding + searching);
+            let (with, without) = (Shares::of(memory), Shares::without_verification(memory));
+            for Shares { reading, verifications, decoding, searching } in [with, without] {
+                let kept_back = memory - (reading + verifications + decoding + searching);
                 assert!(kept_back >= memory / 8 || kept_back >= Shares::KEPT_BACK, "{memory}: {kept_back}");
             }
             assert_eq!(with.decoding, without.decoding);

@@ -1,5 +1,5 @@
 //! The finisher: hashes tiles in batches, matches, and hands whole batches to the writer. Batches are matched beside
-//! each other, so that a large picture that is decoded for its verdict holds up none but its own.
+//! each other, so that a large picture that is decoded for its confirmation holds up none but its own.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +23,7 @@ const BATCH_WAIT: Duration = Duration::from_millis(200);
 const BATCH_FINDINGS: usize = 4096;
 
 /// Batches that are matched at a time.
-pub(super) const JUDGES: usize = 4;
+pub(super) const MATCHERS: usize = 4;
 
 /// What a worker found out about a file.
 pub(super) struct Finding {
@@ -69,11 +69,11 @@ impl Finisher<'_> {
         }
     }
 
-    /// Finds the hits of hashed batches. [`JUDGES`] threads do this, each with a batch of its own; the writer does not
+    /// Finds the hits of hashed batches. [`MATCHERS`] threads do this, each with a batch of its own; the writer does not
     /// mind the order.
-    pub fn judge(&self, hashed: &Receiver<Batch>, batches: &Sender<Batch>) {
+    pub fn settle(&self, hashed: &Receiver<Batch>, batches: &Sender<Batch>) {
         for mut batch in hashed {
-            self.judge_batch(&mut batch);
+            self.match_batch(&mut batch);
             if batches.send(batch).is_err() {
                 return;
             }
@@ -108,18 +108,18 @@ impl Finisher<'_> {
     }
 
     /// Finds the hits of a batch; its candidates are decoded from pixels.
-    fn judge_batch(&self, batch: &mut Batch) {
+    fn match_batch(&self, batch: &mut Batch) {
         if batch.sets.is_empty() {
             return;
         }
-        let coded = |picture: &PictureHash| (picture.hash, picture.derivation.path);
+        let hashed = |picture: &PictureHash| (picture.hash, picture.derivation.path);
         let subjects: Vec<Subject> = batch
             .contents
             .iter()
             .map(|content| Subject {
                 digests: content.digests,
                 size: content.size,
-                hash: content.hash.as_ref().ok().map(coded),
+                hash: content.hash.as_ref().ok().map(hashed),
                 trivial: content.trivial,
             })
             .collect();
@@ -134,10 +134,10 @@ impl Finisher<'_> {
             .map(|&subject| self.paths(&batch.items, &subjects[subject].digests))
             .collect();
         let decoded = self.pool.install(|| trial.decode(&paths, &self.verifier));
-        let judged = self.search(0, || trial.judge(decoded));
-        self.progress.add_verdicts(judged.counts);
-        batch.hits = judged.hits;
-        for (subject, picture) in judged.exact {
+        let settled = self.search(0, || trial.settle(decoded));
+        self.progress.add_verifications(settled.counts);
+        batch.hits = settled.hits;
+        for (subject, picture) in settled.exact {
             batch.contents[subject].hash = Ok(picture);
         }
     }
@@ -166,7 +166,7 @@ impl Finisher<'_> {
 /// A backend returns a hash for every tile; should it ever not, the item says so.
 pub(super) fn missing_hash() -> Failure {
     use crate::outcome::{Outcome, Stage};
-    Failure::new(Outcome::CrashedDecoder, Stage::Hash, "the backend returned no code")
+    Failure::new(Outcome::Crashed, Stage::Hash, "the backend returned no hash")
 }
 
 /// Findings until there are enough tiles or findings, or the first has waited long enough; `None` when the

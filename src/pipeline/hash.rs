@@ -1,4 +1,4 @@
-//! `hash`: the codes of files in the order they were given, without a case.
+//! `hash`: the hashes of files in the order they were given, without a case.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -47,7 +47,7 @@ pub struct HashSettings {
     pub exclude: Excludes,
 }
 
-/// One file and its codes.
+/// One file and its hashes.
 #[derive(Clone, Debug)]
 pub struct HashedFile {
     /// As given, or below a folder that was given.
@@ -56,7 +56,7 @@ pub struct HashedFile {
     pub size: u64,
     /// What the file says of itself.
     pub facts: Facts,
-    /// Codes and quality, or why there are none.
+    /// Hashes and quality, or why there are none.
     pub result: Result<PictureHash, Failure>,
 }
 
@@ -93,7 +93,7 @@ pub fn hash_files(
     let HashSettings { jobs, io_jobs, max_memory, geometry, decode, max_side, .. } = *settings;
     // Nobody looks at the profile of this command; the stages count all the same.
     let profile = Profile::default();
-    let shares = Shares::without_verdicts(max_memory);
+    let shares = Shares::without_verification(max_memory);
     let stages = Stages::new(cancel);
     let readers = Readers::new(shares.reading, Wanted::Pictures, &stages.cancel, &profile, &progress.in_hand);
     let examiner = Examiner::new(geometry, decode, max_side, shares, &profile, &progress.in_hand);

@@ -144,7 +144,7 @@ impl InHand {
                     let then = match work {
                         Work::Verifying => "it is not verified, and its hits stay unconfirmed",
                         Work::Decoding | Work::Reading => {
-                            "it is left out as crashed_decoder, and digested all the same"
+                            "it is left out as crashed, and digested all the same"
                         }
                     };
                     notices.push(format!(
@@ -386,7 +386,7 @@ impl Busy {
 fn left_out() -> Failure {
     let reason =
         "the program died three times with this file in hand, twice with nothing else: it is not decoded";
-    Failure::new(Outcome::CrashedDecoder, Stage::Decode, reason)
+    Failure::new(Outcome::Crashed, Stage::Decode, reason)
 }
 
 #[cfg(test)]
@@ -470,7 +470,7 @@ mod tests {
             "{notices:?}"
         );
         let failure = third.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap_err();
-        assert_eq!(failure.outcome, Outcome::CrashedDecoder);
+        assert_eq!(failure.outcome, Outcome::Crashed);
         drop(third.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
         third.end(|_, _| true);
         // For ever, without being told of again.

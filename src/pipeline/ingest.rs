@@ -10,7 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::examine::Shares;
-use super::finish::{Finisher, JUDGES};
+use super::finish::{Finisher, MATCHERS};
 use super::in_hand::Work;
 use super::known::count_hits;
 use super::pass::{Pass, Run, source_error};
@@ -25,7 +25,7 @@ use super::walkers::{Walker, Walkers};
 use super::workers::Workers;
 use super::{CancelToken, PipelineError, pool};
 use crate::case::{Batch, CaseStore, ProgressReader, SourceId};
-use crate::known::KnownSet;
+use crate::known;
 use crate::matching::Backend;
 use crate::source::identity::real_path;
 use crate::source::name::path_bytes;
@@ -39,14 +39,14 @@ const BATCHES_AT_ONCE: usize = 32;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Walks sources, reads every file that the case does not have yet, stores what it is, and matches it with
-/// the known sets. Contents of earlier runs are matched first.
+/// the hash sets. Contents of earlier runs are matched first.
 ///
 /// # Errors
 /// The case store failed, or a source cannot be looked at; what was stored before stays.
 pub fn ingest(
     store: &mut CaseStore,
     sources: &[PathBuf],
-    known: &[KnownSet],
+    known: &[known::HashSet],
     backend: &Backend,
     settings: &IngestSettings,
     progress: &Progress,
@@ -198,7 +198,7 @@ impl Run<'_> {
         let finisher = Finisher {
             backend: self.backend,
             sets: self.sets,
-            // What is in flight when the run is cancelled is judged all the same, and stored.
+            // What is in flight when the run is cancelled is settled all the same, and stored.
             verifier: Verifier { examiner: self.examiner, cancel: None },
             roots,
             progress: self.progress,
@@ -230,13 +230,13 @@ impl Run<'_> {
                     .broadcast(|_| stages.run_through("decoding", || workers.run(&read_out, &findings_in)));
             });
             scope.spawn(move || stages.run_through("hashing", || finisher.hash(&findings_out, &hashed_in)));
-            for _ in 0..JUDGES {
+            for _ in 0..MATCHERS {
                 let (hashed_out, batches_in) = (hashed_out.clone(), batches_in.clone());
                 scope.spawn(move || {
-                    stages.run_through("matching", || finisher.judge(&hashed_out, &batches_in));
+                    stages.run_through("matching", || finisher.settle(&hashed_out, &batches_in));
                 });
             }
-            // The judges' own are left, so that the channels close when the last of them ends.
+            // The matchers' own are left, so that the channels close when the last of them ends.
             drop((hashed_out, batches_in));
             // The receiver goes into the writer and ends with it. The scope waits for every stage: one that waited to
             // send to a writer that had failed would wait for ever.

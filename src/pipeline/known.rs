@@ -1,4 +1,4 @@
-//! Matching contents with the known sets of a run.
+//! Matching contents with the hash sets of a run.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use super::profile::{Crew, Stage};
 use super::progress::Progress;
 use super::resident::{ResidentSet, ResidentSets, Room};
 use super::stages::unpanicked;
-use super::verify::{Judged, Subject, Trial, Verifier};
+use super::verify::{Settled, Subject, Trial, Verifier};
 use super::{CancelToken, IngestSettings, PipelineError, pool};
-use crate::case::{Batch, CaseStore, ContentHits, ContentId, ExactCode, StoredContent};
+use crate::case::{Batch, CaseStore, ContentHits, ContentId, ExactHash, StoredContent};
 use crate::decode::PictureHash;
-use crate::known::KnownSet;
+use crate::known;
 use crate::matching::Backend;
 
 /// Contents of a case that are matched at once with a set that came later.
@@ -67,7 +67,7 @@ impl ResidentSets<'_> {
                 matched_through: Some(through),
                 ..Batch::default()
             };
-            match stored.judge(store, among, &contents, batch)? {
+            match stored.settle(store, among, &contents, batch)? {
                 Step::Done(hits) => {
                     Progress::add(&progress.hits, hits);
                     batch_size = (2 * batch_size).min(STORED_BATCH);
@@ -94,9 +94,9 @@ impl ResidentSets<'_> {
 
 /// What became of a batch of stored contents.
 enum Step {
-    /// It is judged, and has so many hits.
+    /// It is settled, and has so many hits.
     Done(u64),
-    /// It has more hits than there is room for: fewer contents are to be judged at a time.
+    /// It has more hits than there is room for: fewer contents are to be settled at a time.
     TooMany,
     /// The run was cancelled.
     Cancelled,
@@ -110,13 +110,13 @@ struct Stored<'a> {
     cancel: &'a CancelToken,
     search_pool: rayon::ThreadPool,
     progress: &'a Progress,
-    /// SHA-256 of contents that were decoded for batches that were cut before their verdicts: their code is from pixels by now, and they
+    /// SHA-256 of contents that were decoded for batches that were cut before their verifications: their code is from pixels by now, and they
     /// are no candidates of the smaller batches.
     decoded: HashSet<[u8; 32]>,
 }
 
 impl Stored<'_> {
-    /// Judges contents anew whose hits in a set could not be confirmed. Returns whether it came to the end.
+    /// Matchers contents anew whose hits in a set could not be confirmed. Returns whether it came to the end.
     fn try_again(
         &mut self,
         store: &mut CaseStore,
@@ -133,7 +133,7 @@ impl Stored<'_> {
             let forget = contents.iter().map(|content| (resident.id, content.digests.sha256)).collect();
             let batch = Batch { forget, ..Batch::default() };
             // Their hits were counted when they were found.
-            match self.judge(store, vec![resident], &contents, batch)? {
+            match self.settle(store, vec![resident], &contents, batch)? {
                 Step::Done(_) => (after, batch_size) = (last.id, (2 * batch_size).min(STORED_BATCH)),
                 Step::TooMany => batch_size = (contents.len() / 2).max(FEW_CONTENTS),
                 Step::Cancelled => return Ok(false),
@@ -141,9 +141,9 @@ impl Stored<'_> {
         }
     }
 
-    /// Judges contents, and writes the verdicts in `batch`. Where the run is cancelled, or there is not the room for the hits of so many
+    /// Matchers contents, and writes the verifications in `batch`. Where the run is cancelled, or there is not the room for the hits of so many
     /// contents, what was decoded until then is kept, so that it is not decoded again.
-    fn judge(
+    fn settle(
         &mut self,
         store: &mut CaseStore,
         among: Vec<&ResidentSet<'_>>,
@@ -165,15 +165,15 @@ impl Stored<'_> {
             .iter()
             .map(|&subject| store.paths_of(&subjects[subject].digests.sha256))
             .collect::<Result<_, _>>()?;
-        let judged = self.search_pool.install(|| {
+        let settled = self.search_pool.install(|| {
             let decoded = trial.decode(&paths, &self.verifier);
-            trial.judge(decoded)
+            trial.settle(decoded)
         });
-        let Judged { hits, exact, mut counts, complete, too_many } = judged;
+        let Settled { hits, exact, mut counts, complete, too_many } = settled;
         if !complete || too_many {
             batch = Batch::default();
         }
-        let by_content = |(subject, picture): (usize, PictureHash)| ExactCode {
+        let by_content = |(subject, picture): (usize, PictureHash)| ExactHash {
             sha256: contents[subject].digests.sha256,
             picture,
         };
@@ -194,7 +194,7 @@ impl Stored<'_> {
             let before = contents.iter().map(|content| content.digests.sha256);
             counts.add(&batch.hits, before.filter(|sha256| self.decoded.remove(sha256)));
         }
-        self.progress.add_verdicts(counts);
+        self.progress.add_verifications(counts);
         if !complete {
             return Ok(Step::Cancelled);
         }
@@ -209,20 +209,20 @@ impl From<&StoredContent> for Subject {
     }
 }
 
-/// Rows that these hits make: one by digest for a content and a set, and one for each distinct code that is near.
+/// Rows that these hits make: one by digest for a content and a set, and one for each distinct hash that is near.
 pub(super) fn count_hits(hits: &[ContentHits]) -> u64 {
     hits.iter().map(ContentHits::count).sum()
 }
 
-/// Matches a stored case with known sets. Of the sources only candidates are read again, for their verdicts
-/// (`docs/decisions/verdicts-from-pixels.md`). Contents that were matched with a set under the same settings are not matched again, unless
+/// Matches a stored case with hash sets. Of the sources only candidates are read again, for their verifications
+/// (`docs/decisions/verifications-from-pixels.md`). Contents that were matched with a set under the same settings are not matched again, unless
 /// they could not be confirmed.
 ///
 /// # Errors
 /// The case refuses a set, or the store failed.
 pub fn match_stored(
     store: &mut CaseStore,
-    known: &[KnownSet],
+    known: &[known::HashSet],
     backend: &Backend,
     settings: &IngestSettings,
     progress: &Progress,

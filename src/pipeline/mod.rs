@@ -1,8 +1,8 @@
 //! The stages of a run, joined by bounded channels:
 //!
 //! ```text
-//! walkers ─→ readers: each file ─→ workers: digest, drop    ─→ finisher: hash tiles ─→ judges: match, decode ─→ writer
-//!            once, ahead of need   duplicates, decode, reduce  in batches              candidates for verdicts   (the caller's thread)
+//! walkers ─→ readers: each file ─→ workers: digest, drop    ─→ finisher: hash tiles ─→ matchers: match, decode ─→ writer
+//!            once, ahead of need   duplicates, decode, reduce  in batches              candidates for verifications   (the caller's thread)
 //! ```
 //!
 //! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s, in the order
@@ -30,7 +30,7 @@ mod stacking;
 mod stages;
 #[cfg(test)]
 mod tests;
-mod verdict;
+mod verification_counts;
 mod verify;
 mod walkers;
 mod workers;
@@ -66,7 +66,7 @@ pub enum PipelineError {
         /// What the system said.
         error: io::Error,
     },
-    /// A known set changed while it was matched.
+    /// A hash set changed while it was matched.
     #[error("{0}")]
     Known(String),
     /// A stage panicked: a fault of this program.

@@ -22,11 +22,11 @@ pub enum Stage {
     EntropyDecoding,
     /// Files to pixels to a tile.
     PixelDecoding,
-    /// Tiles to codes.
+    /// Tiles to hashes.
     Hashing,
-    /// Codes and digests against known sets.
+    /// Hashes and digests against hash sets.
     Searching,
-    /// Candidates decoded once more, for the verdict.
+    /// Candidates decoded once more, for the confirmation.
     Verifying,
     /// Rows into the case.
     Writing,

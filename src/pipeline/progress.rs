@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use super::in_hand::InHand;
 use super::profile::Profile;
-use super::verdict::VerdictCounts;
+use super::verification_counts::VerificationCounts;
 use crate::case::CaseError;
 use crate::source::name::escape_path;
 use crate::source::size::Bytes;
@@ -43,7 +43,7 @@ pub struct Progress {
     pub(super) matched: AtomicU64,
     pub(super) confirmed: AtomicU64,
     pub(super) refuted: AtomicU64,
-    pub(super) unjudged: AtomicU64,
+    pub(super) unverified: AtomicU64,
 }
 
 /// What a person should know while a run works.
@@ -76,7 +76,7 @@ impl Default for Progress {
             matched: AtomicU64::new(0),
             confirmed: AtomicU64::new(0),
             refuted: AtomicU64::new(0),
-            unjudged: AtomicU64::new(0),
+            unverified: AtomicU64::new(0),
         }
     }
 }
@@ -98,19 +98,19 @@ pub struct ProgressSnapshot {
     pub pictures: u64,
     /// Distinct hits that were stored: a content against a known record, however many items have the content.
     pub hits: u64,
-    /// Contents of earlier runs that known sets have to be matched with, once a set.
+    /// Contents of earlier runs that hash sets have to be matched with, once a set.
     pub to_match: u64,
     /// Of these, contents that are matched.
     pub matched: u64,
-    /// Candidates that were decoded for a verdict and are hits.
+    /// Candidates that were decoded for a confirmation and are hits.
     pub confirmed: u64,
-    /// Candidates that were decoded for a verdict and are none.
+    /// Candidates that were decoded for a confirmation and are none.
     pub refuted: u64,
-    /// Candidates that could not be decoded for a verdict.
-    pub unjudged: u64,
+    /// Candidates that could not be decoded for a confirmation.
+    pub unverified: u64,
     /// Whether more files may be found.
     pub walking: bool,
-    /// Whether there are known sets.
+    /// Whether there are hash sets.
     pub matching: bool,
     /// Since the start of the run.
     pub elapsed: Duration,
@@ -133,7 +133,7 @@ impl Progress {
             matched: read(&self.matched),
             confirmed: read(&self.confirmed),
             refuted: read(&self.refuted),
-            unjudged: read(&self.unjudged),
+            unverified: read(&self.unverified),
             walking: self.walking.load(Ordering::Relaxed),
             matching: self.matching.load(Ordering::Relaxed),
             elapsed: self.started.elapsed(),
@@ -216,10 +216,10 @@ impl Progress {
         self.walking.store(false, Ordering::Relaxed);
     }
 
-    pub(super) fn add_verdicts(&self, counts: VerdictCounts) {
+    pub(super) fn add_verifications(&self, counts: VerificationCounts) {
         Self::add(&self.confirmed, counts.confirmed);
         Self::add(&self.refuted, counts.refuted);
-        Self::add(&self.unjudged, counts.unjudged);
+        Self::add(&self.unverified, counts.unverified);
     }
 
     pub(super) fn matches(&self) {

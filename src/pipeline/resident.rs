@@ -1,4 +1,4 @@
-//! The known sets of a run, ready to be searched.
+//! The hash sets of a run, ready to be searched.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use super::examine::Shares;
 use super::settings::IngestSettings;
 use super::{CancelToken, PipelineError};
 use crate::case::{
-    CaseError, CaseStore, CodeMatch, HitSettings, NearCode, RecordList, RecordSource, SetId, Unconfirmed,
+    CaseError, CaseStore, HashMatch, HitSettings, NearHash, RecordList, RecordSource, SetId, Unconfirmed,
 };
-use crate::known::{DigestMatch, KnownSet, RecordDetails, SetFault};
-use crate::matching::{Backend, DELTA, ItemHits, JoinSettings, ResidentCodes, VerifyMode};
-use crate::pdq::{Code, Orientation, TileHash};
+use crate::known::{DigestMatch, HashSet, RecordDetails, SetFault};
+use crate::matching::{Backend, DELTA, ItemHits, JoinSettings, ResidentHashes, VerifyMode};
+use crate::pdq::{Orientation, PdqHash, TileHash};
 use crate::source::Digests;
 
-/// The known sets of a run, resident in memory (and on the GPU), with the settings of their matching.
+/// The hash sets of a run, resident in memory (and on the GPU), with the settings of their matching.
 #[derive(Debug)]
 pub(super) struct ResidentSets<'a> {
     pub sets: Vec<ResidentSet<'a>>,
@@ -28,9 +28,9 @@ pub(super) struct ResidentSets<'a> {
 #[derive(Debug)]
 pub(super) struct ResidentSet<'a> {
     pub id: SetId,
-    set: &'a KnownSet,
-    codes: ResidentCodes,
-    /// The records of codes that several have.
+    set: &'a HashSet,
+    hashes: ResidentHashes,
+    /// The records of hashes that several have.
     lists: HashMap<u32, Arc<RecordList>>,
     max_hits: usize,
 }
@@ -44,36 +44,36 @@ pub(super) struct Room {
     pub hits: usize,
 }
 
-/// Codes of a set that are near to those of a batch.
+/// Hashes of a set that are near to those of a batch.
 #[derive(Debug, Default)]
-pub(super) struct NearCodes {
+pub(super) struct NearHashes {
     /// The nearest of each subject.
-    pub codes: Vec<Near>,
+    pub hashes: Vec<Near>,
     /// Subjects that are near to more, and to how many more.
     pub more: Vec<(usize, u64)>,
 }
 
-/// A distinct code of a set that is near to a subject's.
+/// A distinct hash of a set that is near to a subject's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Near {
     subject: u32,
-    /// Its number among the set's distinct codes.
-    code: u32,
+    /// Its number among the set's distinct hashes.
+    hash: u32,
     distance: u16,
     orientation: Orientation,
 }
 
 impl Near {
-    /// The number that the subject's code was given with.
+    /// The number that the subject's hash was given with.
     pub const fn subject(&self) -> usize {
         self.subject as usize
     }
 }
 
-impl NearCodes {
+impl NearHashes {
     /// Subjects that are near to any.
     pub fn subjects(&self) -> impl Iterator<Item = usize> {
-        self.codes.iter().map(Near::subject)
+        self.hashes.iter().map(Near::subject)
     }
 }
 
@@ -83,14 +83,14 @@ impl ResidentSet<'_> {
         self.set.find_digests(digests)
     }
 
-    /// Every distinct code within `radius` of a code in any of its eight orientations, once, at its least distance: the
+    /// Every distinct hash within `radius` of a hash in any of its eight orientations, once, at its least distance: the
     /// nearest of each subject that are listed, and how many more. `None` where there is not the room for those.
-    pub fn near(&self, codes: &[(usize, TileHash)], radius: u32, room: Room) -> Option<NearCodes> {
-        let mut found = NearCodes::default();
-        if codes.is_empty() {
+    pub fn near(&self, hashes: &[(usize, TileHash)], radius: u32, room: Room) -> Option<NearHashes> {
+        let mut found = NearHashes::default();
+        if hashes.is_empty() {
             return Some(found);
         }
-        let items: Vec<[Code; 8]> = codes.iter().map(|(_, hash)| hash.codes).collect();
+        let items: Vec<[PdqHash; 8]> = hashes.iter().map(|(_, hash)| hash.hashes).collect();
         let settings = JoinSettings {
             radius,
             most_hits: Some(self.max_hits),
@@ -98,29 +98,29 @@ impl ResidentSet<'_> {
             ..JoinSettings::default()
         };
         let sink = |item: &ItemHits| {
-            let (subject, _) = codes[item.left as usize];
-            found.codes.extend(item.hits.iter().map(|hit| Near {
+            let (subject, _) = hashes[item.left as usize];
+            found.hashes.extend(item.hits.iter().map(|hit| Near {
                 subject: subject as u32,
-                code: hit.right,
+                hash: hit.right,
                 distance: hit.distance as u16,
                 orientation: hit.orientation,
             }));
             if item.more > 0 {
                 found.more.push((subject, item.more));
             }
-            if found.codes.len() > room.hits { Err(()) } else { Ok(()) }
+            if found.hashes.len() > room.hits { Err(()) } else { Ok(()) }
         };
-        self.codes.join(&items, settings, sink).ok()?;
+        self.hashes.join(&items, settings, sink).ok()?;
         Some(found)
     }
 
-    /// A code that is near as a hit.
-    pub fn code_match(&self, near: &Near, unconfirmed: Option<Unconfirmed>) -> CodeMatch {
-        let known = self.set.codes()[self.codes.places(near.code)[0] as usize];
-        CodeMatch {
+    /// A hash that is near as a hit.
+    pub fn hash_match(&self, near: &Near, unconfirmed: Option<Unconfirmed>) -> HashMatch {
+        let known = self.set.hashes()[self.hashes.places(near.hash)[0] as usize];
+        HashMatch {
             record: known.record,
-            list: self.lists.get(&near.code).cloned(),
-            near: NearCode {
+            list: self.lists.get(&near.hash).cloned(),
+            near: NearHash {
                 distance: near.distance,
                 orientation: near.orientation,
                 known_quality: known.quality,
@@ -131,13 +131,13 @@ impl ResidentSet<'_> {
 }
 
 impl<'a> ResidentSets<'a> {
-    /// Registers the sets with the case and makes their codes resident.
+    /// Registers the sets with the case and makes their hashes resident.
     ///
     /// # Errors
     /// The case refuses a set.
     pub fn load(
         store: &mut CaseStore,
-        known: &'a [KnownSet],
+        known: &'a [HashSet],
         backend: &Backend,
         settings: &IngestSettings,
     ) -> Result<(Self, Vec<String>), PipelineError> {
@@ -149,24 +149,24 @@ impl<'a> ResidentSets<'a> {
         // Bands are kept in as much memory as files and pictures have, beside it.
         let mut memory = settings.max_memory;
         for set in known {
-            let (id, forgotten) = store.known_set(set, hits)?;
+            let (id, forgotten) = store.hash_set(set, hits)?;
             if forgotten {
                 notices.push(format!(
-                    "known set {}: the settings of its matching changed, so its hits are found anew",
+                    "hash set {}: the settings of its matching changed, so its hits are found anew",
                     set.name()
                 ));
             }
-            let codes: Vec<Code> = set.codes().iter().map(|known| known.code).collect();
-            let codes = ResidentCodes::new(backend, &codes, hits.distance + DELTA, memory);
-            memory -= codes.banded_bytes();
+            let hashes: Vec<PdqHash> = set.hashes().iter().map(|known| known.hash).collect();
+            let hashes = ResidentHashes::new(backend, &hashes, hits.distance + DELTA, memory);
+            memory -= hashes.banded_bytes();
             let records = |places: &[u32]| -> Vec<u32> {
-                places.iter().map(|&place| set.codes()[place as usize].record).collect()
+                places.iter().map(|&place| set.hashes()[place as usize].record).collect()
             };
-            let lists = codes
+            let lists = hashes
                 .repeated()
-                .filter_map(|(code, places)| Some((code, Arc::new(RecordList::new(records(places))?))))
+                .filter_map(|(hash, places)| Some((hash, Arc::new(RecordList::new(records(places))?))))
                 .collect();
-            sets.push(ResidentSet { id, set, codes, lists, max_hits: hits.max_hits as usize });
+            sets.push(ResidentSet { id, set, hashes, lists, max_hits: hits.max_hits as usize });
         }
         let pair_memory = Shares::of(settings.max_memory).searching;
         let HitSettings { distance, min_quality, verify, .. } = hits;

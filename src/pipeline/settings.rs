@@ -26,13 +26,13 @@ pub struct IngestSettings {
     pub decode: DecodeMode,
     /// Pixels on a side, at most.
     pub max_side: u32,
-    /// Differing bits up to which a code is a hit.
+    /// Differing bits up to which a hash is a hit.
     pub distance: u32,
-    /// Codes of a lower quality are not matched.
+    /// Hashes of a lower quality are not matched.
     pub min_quality: u8,
-    /// Which candidates are decoded for a verdict.
+    /// Which candidates are decoded for a confirmation.
     pub verify: VerifyMode,
-    /// Codes of a known set that are listed as near to a content, at most [`LARGEST_MAX_HITS`](crate::matching::LARGEST_MAX_HITS): the nearest.
+    /// Hashes of a hash set that are listed as near to a content, at most [`LARGEST_MAX_HITS`](crate::matching::LARGEST_MAX_HITS): the nearest.
     pub max_hits: u32,
     /// Which files of the sources are left out.
     pub exclude: Excludes,
@@ -60,7 +60,7 @@ impl IngestSettings {
         }
     }
 
-    /// What decides the hits of a known set.
+    /// What decides the hits of a hash set.
     pub(super) fn hits(&self) -> HitSettings {
         let &Self { distance, min_quality, verify, max_hits, .. } = self;
         HitSettings { distance, min_quality, verify, max_hits: max_hits.clamp(1, LARGEST_MAX_HITS) }

@@ -1,21 +1,21 @@
-//! Stacks of a case: of all of its codes, from what it has stacks of already.
+//! Stacks of a case: of all of its hashes, from what it has stacks of already.
 
 use super::PipelineError;
 use crate::case::{CaseStore, StackSettings, Stackable, Stacked};
 use crate::matching::stack::{StackError, stacks, stacks_with_more};
 use crate::matching::{Backend, JoinControl, JoinSettings};
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
 /// What is to be stacked, before it is.
 #[derive(Debug)]
 pub struct Stacking {
     stackable: Stackable,
-    codes: Vec<Code>,
+    hashes: Vec<PdqHash>,
     distance: u32,
 }
 
 impl Stacking {
-    /// Reads the codes of a case. `go_on` is called with how many contents more were read; `None` where it said no.
+    /// Reads the hashes of a case. `go_on` is called with how many contents more were read; `None` where it said no.
     ///
     /// # Errors
     /// The case store failed.
@@ -25,21 +25,21 @@ impl Stacking {
         go_on: &dyn Fn(u64) -> bool,
     ) -> Result<Option<Self>, PipelineError> {
         let Some(stackable) = store.stackable(settings, go_on)? else { return Ok(None) };
-        let codes = stackable.contents.iter().map(|content| content.code).collect();
-        Ok(Some(Self { stackable, codes, distance: settings.distance }))
+        let hashes = stackable.contents.iter().map(|content| content.hash).collect();
+        Ok(Some(Self { stackable, hashes, distance: settings.distance }))
     }
 
     /// Pictures that take part.
     #[must_use]
     pub fn pictures(&self) -> usize {
-        self.codes.len()
+        self.hashes.len()
     }
 
     /// Pictures that the case's stacks do not know.
     #[must_use]
     pub fn new_pictures(&self) -> usize {
         match &self.stackable.known {
-            Stacked::Nothing => self.codes.len(),
+            Stacked::Nothing => self.hashes.len(),
             Stacked::AllBut(later) => later.len(),
         }
     }
@@ -62,14 +62,14 @@ impl Stacking {
         super::tests::stack();
         let join = JoinSettings { radius: self.distance, memory, ..JoinSettings::default() };
         let made = match &self.stackable.known {
-            Stacked::Nothing => pool.install(|| stacks(&self.codes, join, backend, control)),
+            Stacked::Nothing => pool.install(|| stacks(&self.hashes, join, backend, control)),
             Stacked::AllBut(later) if later.is_empty() => {
                 store.keep_stacks(&self.stackable)?;
                 return Ok(Ok(()));
             }
             Stacked::AllBut(later) => {
                 let before = store.stacks(&self.stackable)?;
-                pool.install(|| stacks_with_more(&self.codes, later, before, join, backend, control))
+                pool.install(|| stacks_with_more(&self.hashes, later, before, join, backend, control))
             }
         };
         let stacks = match made {

@@ -23,7 +23,7 @@ use super::{CancelToken, IngestReport, IngestSettings, PipelineError, Progress, 
 use crate::case::{CaseError, CaseIdentity, CaseStore, HashSpec};
 use crate::cli::args::Arguments;
 use crate::decode::DecodeMode;
-use crate::known::{KnownSet, ReadOptions};
+use crate::known::{HashSet, ReadOptions};
 use crate::matching::Backend;
 use crate::pdq::Geometry;
 
@@ -142,7 +142,7 @@ impl Made {
             algorithm: "pdq".into(),
             version: HashSpec::VERSION,
             geometry: Geometry::Full,
-            decode_path: DecodeMode::Auto,
+            derived_from: DecodeMode::Auto,
         };
         CaseStore::open_or_create(&self.path(case), &CaseIdentity::default(), &spec).unwrap()
     }
@@ -165,7 +165,7 @@ impl Made {
     }
 
     /// The digests of every third picture are known.
-    fn known(&self) -> Vec<KnownSet> {
+    fn known(&self) -> Vec<HashSet> {
         let path = self.path("known.txt");
         if !path.exists() {
             let files = fs::read_dir(self.path("source")).unwrap().map(|entry| entry.unwrap().path());
@@ -179,7 +179,7 @@ impl Made {
             fs::write(&path, format!("sha256\n{lines}")).unwrap();
         }
         let options = ReadOptions { geometry: None, skip_bad_lines: false, min_quality: 50, list: None };
-        vec![KnownSet::read(&path, &options).unwrap()]
+        vec![HashSet::read(&path, &options).unwrap()]
     }
 
     #[cfg(unix)]
@@ -195,7 +195,7 @@ impl Made {
         for query in [
             "SELECT path || ' ' || outcome || ' ' || ifnull(reason, '') || ' ' || ifnull(sha256, '') || ' ' || ifnull(pdq, '')
              FROM items ORDER BY path",
-            "SELECT path || ' ' || record || ' ' || verdict FROM hits ORDER BY path, record",
+            "SELECT path || ' ' || record || ' ' || confirmation FROM hits ORDER BY path, record",
         ] {
             let mut statement = connection.prepare(query).unwrap();
             rows.extend(statement.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap));
@@ -300,7 +300,7 @@ fn what_is_refused_changes_nothing_of_the_others() {
     fs::create_dir(made.path("source/below")).unwrap();
     let mut store = made.store("CASE");
     let (backend, cancel) = (Backend::cpu("a test"), CancelToken::default());
-    let mut run = |sources: &[&str], known: &[KnownSet], settings: &IngestSettings| {
+    let mut run = |sources: &[&str], known: &[HashSet], settings: &IngestSettings| {
         let sources: Vec<PathBuf> = sources.iter().map(|source| made.path(source)).collect();
         ingest(&mut store, &sources, known, &backend, settings, &Progress::default(), &cancel)
             .map(drop)
@@ -323,7 +323,7 @@ fn what_is_refused_changes_nothing_of_the_others() {
     fs::write(&codes, format!("pdq,geometry\n{},te512\n", "0f".repeat(32))).unwrap();
     let options = ReadOptions { geometry: Some(Geometry::Te512), ..ReadOptions::default() };
     let mut sets = made.known();
-    sets.push(KnownSet::read(&codes, &options).unwrap());
+    sets.push(HashSet::read(&codes, &options).unwrap());
     let error = run(&["source"], &sets, &IngestSettings { distance: 20, ..settings() }).unwrap_err();
     assert!(error.contains("codes.csv") && error.contains("geometry"), "{error}");
     assert_eq!(standing(), before);
@@ -394,7 +394,7 @@ mod dying {
         assert_eq!(code, Some(0), "{errors}");
         assert!(errors.contains("bad.png: the program died three times with it in hand"), "{errors}");
         let rows = made.rows("CASE");
-        let crashed: Vec<&String> = rows.iter().filter(|row| row.contains(" crashed_decoder ")).collect();
+        let crashed: Vec<&String> = rows.iter().filter(|row| row.contains(" crashed ")).collect();
         assert_eq!(crashed.len(), 2, "{crashed:?}");
         assert!(
             crashed.iter().all(|row| row.contains("the program died three times with this file in hand"))
@@ -439,7 +439,7 @@ mod dying {
         assert!(!made.path("CASE/in-hand").exists());
     }
 
-    /// The same for a picture that only its verdict kills: it keeps its code from coefficients, and its hit stays unconfirmed.
+    /// The same for a picture that only its confirmation kills: it keeps its code from coefficients, and its hit stays unconfirmed.
     #[test]
     fn what_a_verdict_dies_with_alone_stays_unconfirmed() {
         let made = Made::new(20);

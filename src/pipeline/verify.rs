@@ -1,28 +1,28 @@
-//! Verdicts from pixels: the rule by which a content becomes a hit of a known set.
+//! Verifications from pixels: the rule by which a content becomes a hit of a hash set.
 //!
-//! A code from pixels is PDQ's own, and what lies within the radius of it is a hit. A code from a JPEG's
+//! A hash from pixels is PDQ's own, and what lies within the radius of it is a hit. A hash from a JPEG's
 //! coefficients is a few bits away from it, so nothing is decided by it. It only finds candidates:
 //!
 //! 1. Records are sought within the radius plus [`DELTA`], down to the least quality minus [`QUALITY_DELTA`].
 //! 2. A content with a candidate is read again, its SHA-256 compared, and its pixels are decoded.
-//! 3. The code from pixels replaces the other in the case, and hits are what lies within the radius of it,
-//!    whatever the other code had found.
+//! 3. The hash from pixels replaces the other in the case, and hits are what lies within the radius of it,
+//!    whatever the other hash had found.
 //!
-//! A content that cannot be judged so keeps its candidates, all of them, as `unconfirmed` hits with the reason: no file
+//! A content that cannot be settled so keeps its candidates, all of them, as `unconfirmed` hits with the reason: no file
 //! with these bytes is there any more, its pixels do not fit the memory of the run, or the decoder fails on them. Later
 //! runs with the set try again.
 //!
 //! [`VerifyMode::Auto`] leaves out contents that any set of the run knows by digest: what they are is known, and
-//! seizures are full of them. Records that lie within the radius of such a content's coefficient code are `unconfirmed` hits
+//! seizures are full of them. Records that lie within the radius of such a content's coefficient hash are `unconfirmed` hits
 //! (`digest_hit`), and the hit by digest has no distance. [`VerifyMode::Off`] leaves out all: hits are what lies within the
-//! radius of the coefficient code, `unconfirmed` (`verify_off`).
+//! radius of the coefficient hash, `unconfirmed` (`verify_off`).
 //!
 //! What can be lost, against decoding everything: a content all of whose records within the radius are more than
-//! [`DELTA`] bits farther from its coefficient code than from the one from pixels. How often codes are that far off is
+//! [`DELTA`] bits farther from its coefficient hash than from the one from pixels. How often hashes are that far off is
 //! measured in `docs/accuracy.md`.
 //!
-//! A replaced code leaves the content's hits in sets outside the run as they are. Unconfirmed ones among them are
-//! judged by it when their set takes part in a run again.
+//! A replaced hash leaves the content's hits in sets outside the run as they are. Unconfirmed ones among them are
+//! settled by it when their set takes part in a run again.
 
 use std::path::PathBuf;
 
@@ -30,10 +30,10 @@ use rayon::prelude::*;
 
 use super::CancelToken;
 use super::examine::Examiner;
-use super::resident::{NearCodes, ResidentSet, ResidentSets, Room};
-use super::verdict::VerdictCounts;
-use crate::case::{CodeMatch, ContentHits, DigestHit, Unconfirmed};
-use crate::decode::{DecodePath, PictureHash};
+use super::resident::{NearHashes, ResidentSet, ResidentSets, Room};
+use super::verification_counts::VerificationCounts;
+use crate::case::{ContentHits, DigestHit, HashMatch, Unconfirmed};
+use crate::decode::{DerivedFrom, PictureHash};
 use crate::matching::{DELTA, QUALITY_DELTA, VerifyMode};
 use crate::outcome::Outcome;
 use crate::pdq::TileHash;
@@ -44,38 +44,38 @@ use crate::source::Digests;
 pub(super) struct Subject {
     pub digests: Digests,
     pub size: u64,
-    pub hash: Option<(TileHash, DecodePath)>,
+    pub hash: Option<(TileHash, DerivedFrom)>,
     /// Whether its bytes are none, or one repeated: its digests say nothing.
     pub trivial: bool,
 }
 
-/// What a content's code is good for.
+/// What a content's hash is good for.
 #[derive(Clone, Copy, Debug)]
 enum Basis {
     /// There is none.
-    NoCode,
+    NoHash,
     /// It is from pixels: what is near is a hit.
     Exact(TileHash),
     /// It is from coefficients and stays so: what is near is an unconfirmed hit.
     Kept(TileHash, Unconfirmed),
     /// It is from coefficients: what is near, or nearly so, is a candidate.
     Doubtful(TileHash),
-    /// It was a candidate and could not be judged: its candidates are unconfirmed hits.
-    Unjudged(Unconfirmed),
+    /// It was a candidate and could not be settled: its candidates are unconfirmed hits.
+    Unverified(Unconfirmed),
 }
 
-/// What became of a candidate: its code from pixels, or why there is none; `None` where the run was cancelled first.
+/// What became of a candidate: its hash from pixels, or why there is none; `None` where the run was cancelled first.
 pub(super) type Decoded = Option<Result<PictureHash, Unconfirmed>>;
 
-/// Contents on their way to a verdict: their candidates are found, and not yet decoded.
+/// Contents on their way to a confirmation: their candidates are found, and not yet decoded.
 pub(super) struct Trial<'a> {
     sets: &'a ResidentSets<'a>,
     /// The sets that hits are wanted of; `sets` are all of the run.
     among: Vec<&'a ResidentSet<'a>>,
     subjects: &'a [Subject],
     bases: Vec<Basis>,
-    /// Of each set of `among`: what is near to subjects' coefficient codes.
-    candidates: Vec<NearCodes>,
+    /// Of each set of `among`: what is near to subjects' coefficient hashes.
+    candidates: Vec<NearHashes>,
     /// What the hits may take.
     room: Room,
     /// Subjects with a candidate, in order.
@@ -84,12 +84,12 @@ pub(super) struct Trial<'a> {
 
 /// What became of the contents.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+pub(super) struct Settled {
     pub hits: Vec<ContentHits>,
-    /// Codes from pixels, with the number of their subject.
+    /// Hashes from pixels, with the number of their subject.
     pub exact: Vec<(usize, PictureHash)>,
-    /// None where the contents are to be judged again.
-    pub counts: VerdictCounts,
+    /// None where the contents are to be settled again.
+    pub counts: VerificationCounts,
     /// Whether every candidate was looked at; `hits` is empty where not.
     pub complete: bool,
     /// Whether there are more hits than there is room for; `hits` is empty then.
@@ -118,11 +118,11 @@ impl<'a> Trial<'a> {
             Basis::Doubtful(hash) => Some(*hash),
             _ => None,
         });
-        let candidates: Vec<NearCodes> = among
+        let candidates: Vec<NearHashes> = among
             .iter()
             .map(|set| set.near(&doubtful, sets.distance + DELTA, room))
             .collect::<Option<_>>()?;
-        let mut wanted: Vec<usize> = candidates.iter().flat_map(NearCodes::subjects).collect();
+        let mut wanted: Vec<usize> = candidates.iter().flat_map(NearHashes::subjects).collect();
         wanted.sort_unstable();
         wanted.dedup();
         Some(Self { sets, among, subjects, bases, candidates, room, wanted })
@@ -146,36 +146,36 @@ impl<'a> Trial<'a> {
             .collect()
     }
 
-    /// Judges all subjects, on the threads of the current pool, by what became of their candidates.
-    pub fn judge(mut self, decoded: Vec<Decoded>) -> Judged {
-        let mut judged = Judged { complete: decoded.iter().all(Option::is_some), ..Judged::default() };
+    /// Matchers all subjects, on the threads of the current pool, by what became of their candidates.
+    pub fn settle(mut self, decoded: Vec<Decoded>) -> Settled {
+        let mut settled = Settled { complete: decoded.iter().all(Option::is_some), ..Settled::default() };
         for (&subject, decoded) in self.wanted.iter().zip(decoded) {
             match decoded {
                 Some(Ok(picture)) => {
                     self.bases[subject] = Basis::Exact(picture.hash);
-                    judged.exact.push((subject, picture));
+                    settled.exact.push((subject, picture));
                 }
                 Some(Err(reason)) => {
-                    self.bases[subject] = Basis::Unjudged(reason);
-                    judged.counts.unjudged += 1;
+                    self.bases[subject] = Basis::Unverified(reason);
+                    settled.counts.unverified += 1;
                 }
                 None => {}
             }
         }
-        if judged.complete {
+        if settled.complete {
             match self.hits() {
-                Some(hits) => judged.hits = hits,
-                None => judged.too_many = true,
+                Some(hits) => settled.hits = hits,
+                None => settled.too_many = true,
             }
         }
-        if judged.complete && !judged.too_many {
-            let decoded = judged.exact.iter().map(|&(subject, _)| self.subjects[subject].digests.sha256);
-            judged.counts.add(&judged.hits, decoded);
+        if settled.complete && !settled.too_many {
+            let decoded = settled.exact.iter().map(|&(subject, _)| self.subjects[subject].digests.sha256);
+            settled.counts.add(&settled.hits, decoded);
         } else {
-            // Of a batch that is cut for memory they are counted when its contents are judged again.
-            judged.counts = VerdictCounts::default();
+            // Of a batch that is cut for memory they are counted when its contents are settled again.
+            settled.counts = VerificationCounts::default();
         }
-        judged
+        settled
     }
 
     /// Hits of all subjects, by set; `None` where there is not the room for them.
@@ -190,18 +190,18 @@ impl<'a> Trial<'a> {
                 self.subjects.iter().map(|subject| hits_by_digest(set, subject)).collect();
             let near = set.near(&settled, self.sets.distance, self.room)?;
             // Candidates that were decoded count no more: what their code from pixels is near to does.
-            let unjudged = |subject: usize| matches!(self.bases[subject], Basis::Unjudged(_));
+            let unverified = |subject: usize| matches!(self.bases[subject], Basis::Unverified(_));
             let found =
-                near.codes.iter().chain(candidates.codes.iter().filter(|near| unjudged(near.subject())));
+                near.hashes.iter().chain(candidates.hashes.iter().filter(|near| unverified(near.subject())));
             for near in found {
                 let subject = near.subject();
                 let unconfirmed = match self.bases[subject] {
-                    Basis::Kept(_, reason) | Basis::Unjudged(reason) => Some(reason),
-                    Basis::Exact(_) | Basis::NoCode | Basis::Doubtful(_) => None,
+                    Basis::Kept(_, reason) | Basis::Unverified(reason) => Some(reason),
+                    Basis::Exact(_) | Basis::NoHash | Basis::Doubtful(_) => None,
                 };
-                add_code(&mut hits[subject], set.code_match(near, unconfirmed));
+                add_hash(&mut hits[subject], set.hash_match(near, unconfirmed));
             }
-            let more = near.more.iter().chain(candidates.more.iter().filter(|more| unjudged(more.0)));
+            let more = near.more.iter().chain(candidates.more.iter().filter(|more| unverified(more.0)));
             for &(subject, more) in more {
                 hits[subject].more = more;
             }
@@ -220,15 +220,15 @@ fn hits_by_digest(set: &ResidentSet<'_>, subject: &Subject) -> ContentHits {
         set: set.id,
         sha256: subject.digests.sha256,
         by_digest,
-        by_code: Vec::new(),
+        by_hash: Vec::new(),
         more: 0,
         set_aside,
     }
 }
 
-/// Adds a code that is near. Of its records those that are hit by digest are certain: a confirmed distance is told of the hit by
+/// Adds a hash that is near. Of its records those that are hit by digest are certain: a confirmed distance is told of the hit by
 /// digest, an unconfirmed one adds nothing to it, and the others are a hit of their own.
-fn add_code(hits: &mut ContentHits, mut found: CodeMatch) {
+fn add_hash(hits: &mut ContentHits, mut found: HashMatch) {
     if let Some(digest) = &mut hits.by_digest {
         let certain = digest.list.records();
         let records = found.list.as_ref().map_or(std::slice::from_ref(&found.record), |list| list.records());
@@ -244,14 +244,14 @@ fn add_code(hits: &mut ContentHits, mut found: CodeMatch) {
         let Some(rest) = rest else { return };
         found.record = rest;
     }
-    hits.by_code.push(found);
+    hits.by_hash.push(found);
 }
 
 fn basis(sets: &ResidentSets<'_>, subject: &Subject) -> Basis {
     match subject.hash {
-        None => Basis::NoCode,
-        Some((hash, DecodePath::Pixels)) => Basis::Exact(hash),
-        Some((hash, DecodePath::Coefficients)) => match sets.verify {
+        None => Basis::NoHash,
+        Some((hash, DerivedFrom::Pixels)) => Basis::Exact(hash),
+        Some((hash, DerivedFrom::Coefficients)) => match sets.verify {
             VerifyMode::Off => Basis::Kept(hash, Unconfirmed::VerifyOff),
             VerifyMode::Auto if !subject.trivial && sets.know(&subject.digests) => {
                 Basis::Kept(hash, Unconfirmed::DigestHit)
@@ -261,25 +261,26 @@ fn basis(sets: &ResidentSets<'_>, subject: &Subject) -> Basis {
     }
 }
 
-/// The codes that `chosen` takes and that mean something, with the number of their subject.
+/// The hashes that `chosen` takes and that mean something, with the number of their subject.
 fn meaningful(
     bases: &[Basis],
     least_quality: u8,
     chosen: impl Fn(&Basis) -> Option<TileHash>,
 ) -> Vec<(usize, TileHash)> {
-    let codes = bases.iter().enumerate().filter_map(|(subject, basis)| Some((subject, chosen(basis)?)));
-    codes.filter(|(_, hash)| hash.quality >= least_quality && !hash.codes[0].is_zero()).collect()
+    let hashes = bases.iter().enumerate().filter_map(|(subject, basis)| Some((subject, chosen(basis)?)));
+    hashes.filter(|(_, hash)| hash.quality >= least_quality && !hash.hashes[0].is_zero()).collect()
 }
 
 impl Verifier<'_> {
-    /// The code from the pixels of the first of `paths` that still holds the subject's bytes; `None` where the run is
+    /// The hash from the pixels of the first of `paths` that still holds the subject's bytes; `None` where the run is
     /// cancelled.
     fn pixels(&self, subject: &Subject, paths: &[PathBuf]) -> Decoded {
         for path in paths {
             if self.cancel.is_some_and(CancelToken::is_cancelled) {
                 return None;
             }
-            let Some(picture) = self.examiner.verdict(path, subject.size, &subject.digests.sha256) else {
+            let Some(picture) = self.examiner.confirmation(path, subject.size, &subject.digests.sha256)
+            else {
                 continue;
             };
             let picture = picture.map_err(|failure| match failure.outcome {
@@ -287,7 +288,7 @@ impl Verifier<'_> {
                 _ => Unconfirmed::DecoderFailed,
             });
             return Some(picture.map(|mut picture| {
-                picture.derivation.pixels_because = Some("verified".into());
+                picture.derivation.fallback_reason = Some("verified".into());
                 PictureHash { hash: picture.hash, derivation: picture.derivation }
             }));
         }

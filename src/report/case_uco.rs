@@ -96,7 +96,7 @@ impl<'a> Graph<'a> {
         identifier(kind, &parts)
     }
 
-    /// The investigation, the tool, the sources, the known sets, and who examined them.
+    /// The investigation, the tool, the sources, the hash sets, and who examined them.
     fn frame(&mut self, case: &CaseReader) -> Result<(), ExportError> {
         let (identity, spec) = (escaped(case.identity()?), case.spec()?);
         let sources = case.sources()?;
@@ -124,7 +124,7 @@ impl<'a> Graph<'a> {
             "uco-core:name": "Tamis",
             "uco-core:description": format!(
                 "{} {}, geometry {}, decoding {}",
-                spec.algorithm, spec.version, spec.geometry.name(), spec.decode_path.name()
+                spec.algorithm, spec.version, spec.geometry.name(), spec.derived_from.name()
             ),
             "uco-tool:toolType": "perceptual hashing and matching",
             "uco-tool:version": env!("CARGO_PKG_VERSION"),
@@ -266,7 +266,7 @@ impl<'a> Graph<'a> {
             ("tamis:stage", item.stage.as_deref().map(Value::from)),
             ("tamis:reason", item.reason.as_deref().map(Value::from)),
             ("tamis:quality", item.quality.map(Value::from)),
-            ("tamis:decodePath", item.decode_path.as_deref().map(Value::from)),
+            ("tamis:derivedFrom", item.derived_from.as_deref().map(Value::from)),
             ("tamis:unstableBits", item.unstable_bits.map(Value::from)),
         ] {
             if let Some(value) = value {
@@ -286,7 +286,7 @@ impl<'a> Graph<'a> {
 
     /// A known record that has a hit, with its own columns.
     fn known_record(&mut self, record: &KnownRecordRow) -> Result<(), ExportError> {
-        let id = known_record(&record.known_set_sha256, record.record);
+        let id = known_record(&record.hash_set_sha256, record.record);
         let entries: Vec<Value> = record
             .columns
             .iter()
@@ -302,8 +302,8 @@ impl<'a> Graph<'a> {
         let mut node = json!({
             "@id": id,
             "@type": "uco-observable:ObservableObject",
-            "uco-core:name": format!("{} {}", record.known_set, record.record),
-            "tamis:knownSet": link(&identifier("known-set", &[&record.known_set_sha256])),
+            "uco-core:name": format!("{} {}", record.hash_set, record.record),
+            "tamis:hashSet": link(&identifier("known-set", &[&record.hash_set_sha256])),
             "tamis:record": record.record,
         });
         if !entries.is_empty() {
@@ -319,18 +319,18 @@ impl<'a> Graph<'a> {
         let record = hit.record.to_string();
         let item = self.own("item", &[&hit.source, &hit.path]);
         let mut node = json!({
-            "@id": self.own("hit", &[&hit.source, &hit.path, &hit.known_set_sha256, &record]),
+            "@id": self.own("hit", &[&hit.source, &hit.path, &hit.hash_set_sha256, &record]),
             "@type": "uco-observable:ObservableRelationship",
             "uco-core:source": link(&item),
-            "uco-core:target": link(&known_record(&hit.known_set_sha256, hit.record)),
+            "uco-core:target": link(&known_record(&hit.hash_set_sha256, hit.record)),
             "uco-core:kindOfRelationship": if hit.kind == "digest" { "Equal_Digest" } else { "Perceptually_Near" },
             "uco-core:isDirectional": hit.kind != "digest",
-            "tamis:verdict": hit.verdict,
+            "tamis:confirmation": hit.confirmation,
         });
         for (name, value) in [
             ("tamis:distance", hit.distance.map(Value::from)),
             ("tamis:orientation", hit.orientation.as_deref().map(Value::from)),
-            ("tamis:unconfirmedBecause", hit.unconfirmed_because.as_deref().map(Value::from)),
+            ("tamis:unconfirmedReason", hit.unconfirmed_reason.as_deref().map(Value::from)),
             ("tamis:knownQuality", hit.known_quality.map(Value::from)),
             ("tamis:records", Some(hit.records).filter(|records| *records > 1).map(Value::from)),
             ("tamis:listedRecords", listed(hit)),
@@ -348,8 +348,7 @@ impl<'a> Graph<'a> {
 /// The records that a hit of several lists; `None` of one.
 fn listed(hit: &HitRow) -> Option<Value> {
     let numbers = hit.listed.split("; ").filter_map(|number| number.parse().ok());
-    let links: Vec<Value> =
-        numbers.map(|record| link(&known_record(&hit.known_set_sha256, record))).collect();
+    let links: Vec<Value> = numbers.map(|record| link(&known_record(&hit.hash_set_sha256, record))).collect();
     (hit.records > 1).then(|| links.into())
 }
 
@@ -394,7 +393,7 @@ fn file_facet(id: &str, item: &ItemRow) -> Value {
     facet
 }
 
-/// Digests, and the code of a picture.
+/// Digests, and the hash of a picture.
 fn content_facet(id: &str, item: &ItemRow) -> Value {
     let hashes: Vec<Value> =
         [("MD5", &item.md5), ("SHA1", &item.sha1), ("SHA256", &item.sha256), ("PDQ", &item.pdq)]

@@ -116,13 +116,13 @@ fn for_each_row(
     }
 }
 
-/// Items of an export; an export of errors leaves out what has a code, its duplicates, and what is no picture.
+/// Items of an export; an export of errors leaves out what has a hash, its duplicates, and what is no picture.
 pub(super) fn for_each_wanted(
     case: &CaseReader,
     kind: ExportKind,
     mut visit: impl FnMut(ItemRow) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
-    let fine = [Outcome::Hashed, Outcome::Duplicate, Outcome::NotAPicture].map(Outcome::name);
+    let fine = [Outcome::Hashed, Outcome::Duplicate, Outcome::Other].map(Outcome::name);
     case.for_each_item(|item| {
         if kind == ExportKind::Errors && fine.contains(&item.outcome.as_str()) { Ok(()) } else { visit(item) }
     })

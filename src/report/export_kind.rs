@@ -5,9 +5,9 @@
 pub enum ExportKind {
     /// One row an item.
     Items,
-    /// One row a hit: an item against the known records with its digest, or against a known code that is near.
+    /// One row a hit: an item against the known records with its digest, or against a known hash that is near.
     Hits,
-    /// One row an item that has no code although it is or may be a picture, with stage and reason.
+    /// One row an item that has no hash although it is or may be a picture, with stage and reason.
     Errors,
     /// One row an item in the order in which they are to be looked at.
     Priorities,

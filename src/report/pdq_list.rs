@@ -1,14 +1,14 @@
-//! The codes of a case as a plain list, as `tamis hash` writes it and `--known` reads it.
+//! The hashes of a case as a plain list, as `tamis hash` writes it and `--known` reads it.
 
 use std::io::Write;
 
 use super::export::ExportError;
 use crate::case::{CaseReader, ContentRow};
-use crate::decode::DecodePath;
+use crate::decode::DerivedFrom;
 
 /// Writes `<64 hex>,<quality>,<SHA-256>` lines, with `from coefficients` behind those that may be some bits off, in the order of the contents' SHA-256, and returns how many.
 ///
-/// Codes of low quality are written too: readers set them aside by what the line says.
+/// Hashes of low quality are written too: readers set them aside by what the line says.
 ///
 /// # Errors
 /// The case cannot be read, or the sink failed.
@@ -20,9 +20,10 @@ pub fn write(case: &CaseReader, out: &mut dyn Write) -> Result<u64, ExportError>
         if let Some(found) = content.hash {
             count += 1;
             let sha256 = crate::source::digest::hex(&content.digests.sha256);
-            let (code, quality) = (found.hash.codes[0], found.hash.quality);
-            let from = if found.decode_path == DecodePath::Coefficients { " from coefficients" } else { "" };
-            writeln!(out, "{code},{quality},{sha256}{from}")?;
+            let (hash, quality) = (found.hash.hashes[0], found.hash.quality);
+            let from =
+                if found.derived_from == DerivedFrom::Coefficients { " from coefficients" } else { "" };
+            writeln!(out, "{hash},{quality},{sha256}{from}")?;
         }
         Ok::<(), ExportError>(())
     })?;

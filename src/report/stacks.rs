@@ -16,7 +16,7 @@ pub fn write_text(counts: &StackCounts, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  {:>7}  pictures near to no other", counts.contents.saturating_sub(counts.stacked))?;
     let aside = [
         (counts.low_quality, format!("pictures left out, of a quality under {min_quality}")),
-        (counts.zero_codes, "pictures left out, with a code that is all zero".into()),
+        (counts.null_hashes, "pictures left out, with a hash that is all zero".into()),
     ];
     for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "  {count:>7}  {what}")?;
@@ -24,7 +24,7 @@ pub fn write_text(counts: &StackCounts, out: &mut dyn Write) -> io::Result<()> {
     if counts.from_coefficients > 0 {
         writeln!(
             out,
-            "  {} of the stacked have codes from JPEG coefficients, which may be a few bits off (column decode_path)",
+            "  {} of the stacked have hashes from JPEG coefficients, which may be a few bits off (column derived_from)",
             counts.from_coefficients
         )?;
     }

@@ -12,7 +12,7 @@ use crate::source::name::{escape, escape_path};
 /// What one run did, for its throughput.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFigures {
-    /// Wall time of the command, known sets and summary included.
+    /// Wall time of the command, hash sets and summary included.
     pub took: Duration,
     /// Files that this run finished.
     pub files: u64,
@@ -20,14 +20,14 @@ pub struct RunFigures {
     pub bytes: u64,
     /// Pictures that this run decoded and hashed.
     pub pictures: u64,
-    /// Contents of earlier runs that this run matched with known sets, once a set.
+    /// Contents of earlier runs that this run matched with hash sets, once a set.
     pub matched: u64,
-    /// Candidates of this run that were decoded for a verdict and are hits.
+    /// Candidates of this run that were decoded for a confirmation and are hits.
     pub confirmed: u64,
-    /// Candidates of this run that were decoded for a verdict and are none.
+    /// Candidates of this run that were decoded for a confirmation and are none.
     pub refuted: u64,
-    /// Candidates of this run that could not be decoded for a verdict.
-    pub unjudged: u64,
+    /// Candidates of this run that could not be decoded for a confirmation.
+    pub unverified: u64,
     /// Where its time went.
     pub profile: ProfileReport,
     /// Whether all of that is to be told, not only the bottleneck.
@@ -59,11 +59,11 @@ pub struct Summary {
     pub unfinished: u64,
     /// Items by outcome.
     pub outcomes: Vec<OutcomeCount>,
-    /// Known sets and their hits.
-    pub known_sets: Vec<SetCounts>,
+    /// Hash sets and their hits.
+    pub hash_sets: Vec<SetCounts>,
     /// Items with a hit in any set.
     pub items_with_hits: u64,
-    /// Pictures with a code and without a hit, copies included: what no set knows.
+    /// Pictures with a hash and without a hit, copies included: what no set knows.
     pub pictures_without_hits: u64,
     /// Perceptual hits that are not confirmed from pixels, by reason.
     pub unconfirmed: Vec<UnconfirmedCount>,
@@ -113,14 +113,14 @@ pub struct RunSummary {
     pub bytes: u64,
     /// Pictures that this run hashed.
     pub pictures: u64,
-    /// Contents of earlier runs that this run matched with known sets, once a set.
+    /// Contents of earlier runs that this run matched with hash sets, once a set.
     pub matched: u64,
-    /// Candidates of this run that were decoded for a verdict and are hits.
+    /// Candidates of this run that were decoded for a confirmation and are hits.
     pub confirmed: u64,
-    /// Candidates of this run that were decoded for a verdict and are none.
+    /// Candidates of this run that were decoded for a confirmation and are none.
     pub refuted: u64,
-    /// Candidates of this run that could not be decoded for a verdict.
-    pub unjudged: u64,
+    /// Candidates of this run that could not be decoded for a confirmation.
+    pub unverified: u64,
     /// What the rest of the run waited for.
     pub limited_by: Option<Limit>,
     /// Where the time went, where it is asked for.
@@ -143,14 +143,14 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
         case: escape_path(case.folder()),
         identity: escaped(case.identity()?),
         geometry: spec.geometry.name(),
-        decode: spec.decode_path.name(),
+        decode: spec.derived_from.name(),
         sources: case.sources()?,
         incomplete_sources: case.incomplete_sources()?,
         discovered: counts.items,
         bytes: counts.bytes,
         unfinished: counts.unfinished,
         outcomes: outcomes.map(|(outcome, items)| OutcomeCount { outcome, items }).collect(),
-        known_sets: case.set_counts()?,
+        hash_sets: case.set_counts()?,
         items_with_hits: case.items_with_hits()?,
         pictures_without_hits: case.pictures_without_hits()?,
         unconfirmed: unconfirmed.map(|(because, hits)| UnconfirmedCount { because, hits }).collect(),
@@ -164,7 +164,7 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
             matched: run.matched,
             confirmed: run.confirmed,
             refuted: run.refuted,
-            unjudged: run.unjudged,
+            unverified: run.unverified,
             limited_by: run.profile.limited_by,
             profile: run.profile_stages.then_some(run.profile),
             notices: run.notices,

@@ -12,15 +12,15 @@ use crate::source::size::Bytes;
 /// What an outcome means, in the words of the summary.
 const fn meaning(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Hashed => "pictures with a code",
+        Outcome::Hashed => "pictures with a hash",
         Outcome::Duplicate => "same bytes as another item of the case, which carries the result",
         Outcome::TooSmall => "pictures with a side under 5 px: digest only",
-        Outcome::NotAPicture => "other files: digest only",
+        Outcome::Other => "other files: digest only",
         Outcome::Unsupported => "picture formats without a decoder here: digest only",
         Outcome::Corrupt => "damaged or truncated pictures: digest only",
         Outcome::Empty => "files of no bytes",
         Outcome::OverLimit => "over the limits of the run: digest only",
-        Outcome::CrashedDecoder => "crashed their decoder: digest only",
+        Outcome::Crashed => "crashed their decoder: digest only",
         Outcome::Unreadable => "the system refused to read them",
         Outcome::Vanished => "gone when they were to be read",
         Outcome::NotFollowed => "links, not followed",
@@ -75,30 +75,30 @@ fn render_items(text: &mut String, summary: &Summary) -> std::fmt::Result {
 }
 
 fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
-    if summary.known_sets.is_empty() {
+    if summary.hash_sets.is_empty() {
         return Ok(());
     }
     writeln!(text, "\nHits")?;
     let most =
-        summary.known_sets.iter().map(|set| set.digest_hits.max(set.perceptual_hits).max(set.items)).max();
+        summary.hash_sets.iter().map(|set| set.digest_hits.max(set.perceptual_hits).max(set.items)).max();
     let width = digits(most.unwrap_or(0)).max(6);
-    writeln!(text, "  {:>width$}  {:>10}  {:>width$}  known set", "digest", "perceptual", "items")?;
-    for set in &summary.known_sets {
+    writeln!(text, "  {:>width$}  {:>10}  {:>width$}  hash set", "digest", "perceptual", "items")?;
+    for set in &summary.hash_sets {
         writeln!(
             text,
             "  {:>width$}  {:>10}  {:>width$}  {} ({} records, distance up to {})",
             grouped(set.digest_hits),
             grouped(set.perceptual_hits),
             grouped(set.items),
-            shown_name(set, &summary.known_sets),
+            shown_name(set, &summary.hash_sets),
             grouped(set.records),
             set.distance
         )?;
         let aside: Vec<String> = [
-            (set.low_quality, "codes of low quality set aside"),
-            (set.zero_codes, "all-zero codes set aside"),
+            (set.low_quality, "hashes of low quality set aside"),
+            (set.null_hashes, "null hashes set aside"),
             (set.bad_lines, "malformed lines skipped"),
-            (set.codes_without_quality, "codes without a quality (matched)"),
+            (set.hashes_without_quality, "hashes without a quality (matched)"),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
@@ -107,7 +107,7 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
         if !aside.is_empty() {
             writeln!(text, "  {:>1$}  of it: {2}", "", 2 * width + 14, aside.join("; "))?;
         }
-        let name = shown_name(set, &summary.known_sets);
+        let name = shown_name(set, &summary.hash_sets);
         if set.trivial_items > 0 {
             let items = grouped(set.trivial_items);
             writeln!(
@@ -119,7 +119,7 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
             let (items, more) = (grouped(set.saturated_items), grouped(set.unlisted_hits));
             writeln!(
                 text,
-                "  {items} items are near to more codes of {name} than are listed: beside the nearest, {more} hits are counted"
+                "  {items} items are near to more hashes of {name} than are listed: beside the nearest, {more} hits are counted"
             )?;
         }
         if set.unmatched > 0 {
@@ -127,7 +127,7 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
                 text,
                 "  {} files, copies left out, were not met with {} yet: tamis match does it",
                 grouped(set.unmatched),
-                shown_name(set, &summary.known_sets)
+                shown_name(set, &summary.hash_sets)
             )?;
         }
     }
@@ -138,7 +138,7 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
         grouped(summary.discovered),
         grouped(summary.pictures_without_hits)
     )?;
-    render_verdicts(text, summary)?;
+    render_confirmations(text, summary)?;
     if !summary.distances.is_empty() {
         writeln!(text, "\nPerceptual hits by distance, from pixels")?;
         render_histogram(text, &summary.distances)?;
@@ -160,7 +160,7 @@ fn render_priorities(text: &mut String, summary: &Summary) -> std::fmt::Result {
 }
 
 /// What the perceptual hits rest on.
-fn render_verdicts(text: &mut String, summary: &Summary) -> std::fmt::Result {
+fn render_confirmations(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let run = &summary.run;
     let checked = run.confirmed + run.refuted;
     if checked > 0 {
@@ -172,7 +172,7 @@ fn render_verdicts(text: &mut String, summary: &Summary) -> std::fmt::Result {
             grouped(run.refuted)
         )?;
     }
-    let perceptual: u64 = summary.known_sets.iter().map(|set| set.perceptual_hits).sum();
+    let perceptual: u64 = summary.hash_sets.iter().map(|set| set.perceptual_hits).sum();
     let unconfirmed: u64 = summary.unconfirmed.iter().map(|count| count.hits).sum();
     if perceptual > 0 && unconfirmed == 0 {
         writeln!(text, "  every perceptual hit and its distance is from pixels")?;

@@ -1,7 +1,7 @@
 //! A case as JSON of the VICS data model 2.0: its media as a set, or as a case with the files that they were found in.
 //!
 //! What a known record of the same bytes says comes out as it went in, field by field and digit by digit: the record is copied, and only a
-//! PDQ code is added to its `AlternativeHashes` where it has none. Nothing is said of a category that no record gives, because the same
+//! PDQ hash is added to its `AlternativeHashes` where it has none. Nothing is said of a category that no record gives, because the same
 //! number means different things in different regions. A record that is merely near is told in `Comments`; what
 //! it says of its own bytes is not said of others.
 
@@ -169,10 +169,10 @@ pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<V
     Ok(counts)
 }
 
-/// The name of a code from JPEG coefficients, which may be some bits off: readers of PDQ codes pass over it.
+/// The name of a hash from JPEG coefficients, which may be some bits off: readers of PDQ hashes pass over it.
 const APPROXIMATE: &str = "PDQ-approximate";
 
-/// The picture's code, where it is PDQ's own to the bit.
+/// The picture's hash, where it is PDQ's own to the bit.
 fn exact(media: &MediaRow) -> Option<&str> {
     media.pdq.as_deref().filter(|_| media.from_pixels)
 }
@@ -187,7 +187,7 @@ fn write_media(
     let mut object = Object { out, begun: false };
     match &record {
         Some(record) => {
-            let mut coded = false;
+            let mut hashed = false;
             for field in &record.0 {
                 let (name, value) = (field.name(), field.value);
                 let taken =
@@ -196,7 +196,7 @@ fn write_media(
                     let own = numbers.own();
                     object.value(&name, &own)?;
                 } else if name.eq_ignore_ascii_case("AlternativeHashes") {
-                    coded = true;
+                    hashed = true;
                     object.written(field.key)?;
                     write_hashes(value, media, object.out)?;
                 } else if form == VicsForm::Case && name.eq_ignore_ascii_case("MediaFiles") {
@@ -206,7 +206,7 @@ fn write_media(
                     object.out.write_all(value.get().as_bytes())?;
                 }
             }
-            if let (false, Some(pdq)) = (coded, &media.pdq) {
+            if let (false, Some(pdq)) = (hashed, &media.pdq) {
                 object
                     .value("AlternativeHashes", &[AlternativeHash { hash_name: "PDQ", hash_value: pdq }])?;
             }
@@ -249,24 +249,24 @@ fn write_media(
 /// What a picture is near to, for a person.
 fn near_in_words(media: &MediaRow) -> String {
     let near = media.near.iter().map(|near| {
-        let unconfirmed = if near.verdict == "pixels" { "" } else { ", not confirmed from pixels" };
+        let unconfirmed = if near.confirmation == "pixels" { "" } else { ", not confirmed from pixels" };
         let same = match near.records {
             ..=1 => String::new(),
-            records => format!(" (one of {records} with that code)"),
+            records => format!(" (one of {records} with that hash)"),
         };
         format!(
             "record {} of {}{same}: distance {} of 256, orientation {}{unconfirmed}",
-            near.record, near.known_set, near.distance, near.orientation
+            near.record, near.hash_set, near.distance, near.orientation
         )
     });
     let more = match media.more_near {
         0 => String::new(),
-        more => format!("; and to {more} more codes, not nearer than these"),
+        more => format!("; and to {more} more hashes, not nearer than these"),
     };
     format!("Tamis, PDQ: near to {}{more}", near.collect::<Vec<_>>().join("; "))
 }
 
-/// A record's own hashes, and the picture's code behind them where they have none.
+/// A record's own hashes, and the picture's hash behind them where they have none.
 fn write_hashes(hashes: &RawValue, media: &MediaRow, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Deserialize)]
     struct Named {
@@ -275,10 +275,10 @@ fn write_hashes(hashes: &RawValue, media: &MediaRow, out: &mut dyn Write) -> io:
     }
     let text = hashes.get().trim();
     let own: Option<Vec<Named>> = serde_json::from_str(text).ok();
-    let code = exact(media).filter(|_| {
+    let hash = exact(media).filter(|_| {
         own.as_ref().is_some_and(|own| !own.iter().any(|hash| hash.name.eq_ignore_ascii_case("PDQ")))
     });
-    let Some(pdq) = code else { return out.write_all(text.as_bytes()) };
+    let Some(pdq) = hash else { return out.write_all(text.as_bytes()) };
     let more = serde_json::to_string(&AlternativeHash { hash_name: "PDQ", hash_value: pdq })?;
     let inner = text.strip_suffix(']').unwrap_or(text).trim_end();
     let comma = if inner.ends_with('[') { "" } else { "," };

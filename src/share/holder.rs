@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::ShareError;
-use super::package::Verdict;
+use super::package::Confirmation;
 use super::read::PackageReader;
 use super::said::Said;
 use crate::case::{CaseReader, ContentRow, HashSpec, KnownFacts};
-use crate::decode::DecodePath;
-use crate::pdq::Code;
+use crate::decode::DerivedFrom;
+use crate::pdq::PdqHash;
 
 /// The contents of a case or a package. Memory: some 40 bytes a content, and 270 more a picture that is compared; comparing takes
 /// as much again and more.
@@ -21,9 +21,9 @@ pub struct Holder {
     pub(super) spec: HashSpec,
     /// In ascending order, each once.
     pub(super) contents: Vec<[u8; 32]>,
-    /// Of each picture that is compared: its content, its codes, and whether they are from coefficients.
+    /// Of each picture that is compared: its content, its hashes, and whether they are from coefficients.
     pub(super) pictures: Vec<Picture>,
-    pub(super) codes: Vec<[Code; 8]>,
+    pub(super) hashes: Vec<[PdqHash; 8]>,
     said: HashMap<u32, Said>,
     paths: Paths,
     pub(super) aside: Aside,
@@ -34,17 +34,17 @@ pub struct Holder {
 pub(super) struct Picture {
     /// Index of its content.
     pub content: u32,
-    /// Whether its code is from JPEG coefficients.
+    /// Whether its hash is from JPEG coefficients.
     pub from_coefficients: bool,
 }
 
-/// What takes no part in the comparison of codes, or in any.
+/// What takes no part in the comparison of hashes, or in any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Aside {
     /// Pictures of a low quality.
     pub low_quality: u64,
-    /// Pictures with a code that is all zero.
-    pub zero_codes: u64,
+    /// Pictures with a hash that is all zero.
+    pub null_hashes: u64,
     /// Contents without bytes, which say nothing about who holds them.
     pub empty: u64,
 }
@@ -59,7 +59,7 @@ enum Paths {
 }
 
 impl Holder {
-    /// Pictures whose codes are compared.
+    /// Pictures whose hashes are compared.
     #[must_use]
     pub const fn pictures(&self) -> u64 {
         self.pictures.len() as u64
@@ -77,7 +77,7 @@ impl Holder {
         let mut holder = Self::new(label, title, case.spec()?, Paths::Known(HashMap::new()));
         case.for_each_content(|content| holder.add(&content, min_quality))?;
         case.for_each_content_hit(|hit| {
-            holder.say(&hit.sha256, &hit.known_set, hit.verdict == "unconfirmed", &hit.facts);
+            holder.say(&hit.sha256, &hit.hash_set, hit.confirmation == "unconfirmed", &hit.facts);
             Ok::<(), ShareError>(())
         })?;
         holder.paths = Paths::Case(Box::new(case));
@@ -89,7 +89,7 @@ impl Holder {
     /// # Errors
     /// A fault of the package, or it has more contents than can be compared.
     pub fn of_package(mut package: PackageReader, label: &str, min_quality: u8) -> Result<Self, ShareError> {
-        package.refuse_other_codes()?;
+        package.refuse_other_hashes()?;
         let manifest = package.manifest();
         let (title, spec) = (manifest.title(), manifest.hash_spec.clone());
         let mut holder = Self::new(label, title, spec, Paths::Known(HashMap::new()));
@@ -97,7 +97,7 @@ impl Holder {
             holder.add(&content, min_quality)?;
         }
         while let Some((sha256, hit)) = package.next_hit()? {
-            holder.say(&sha256, &hit.known_set, hit.verdict == Verdict::Unconfirmed, &hit.facts());
+            holder.say(&sha256, &hit.hash_set, hit.confirmation == Confirmation::Unconfirmed, &hit.facts());
         }
         let mut names = HashMap::new();
         while let Some((sha256, name)) = package.next_name()? {
@@ -111,9 +111,9 @@ impl Holder {
     }
 
     fn new(label: &str, title: String, spec: HashSpec, paths: Paths) -> Self {
-        let (contents, pictures, codes) = Default::default();
+        let (contents, pictures, hashes) = Default::default();
         let (said, aside) = Default::default();
-        Self { label: label.into(), title, spec, contents, pictures, codes, said, paths, aside }
+        Self { label: label.into(), title, spec, contents, pictures, hashes, said, paths, aside }
     }
 
     fn add(&mut self, content: &ContentRow, min_quality: u8) -> Result<(), ShareError> {
@@ -125,14 +125,14 @@ impl Holder {
             .map_err(|_| ShareError::Refused(format!("{} has more than 2³² contents", self.label)))?;
         self.contents.push(content.digests.sha256);
         let Some(hash) = &content.hash else { return Ok(()) };
-        if hash.hash.codes[0].is_zero() {
-            self.aside.zero_codes += 1;
+        if hash.hash.hashes[0].is_zero() {
+            self.aside.null_hashes += 1;
         } else if hash.hash.quality < min_quality {
             self.aside.low_quality += 1;
         } else {
-            let from_coefficients = hash.decode_path == DecodePath::Coefficients;
+            let from_coefficients = hash.derived_from == DerivedFrom::Coefficients;
             self.pictures.push(Picture { content: index, from_coefficients });
-            self.codes.push(hash.hash.codes);
+            self.hashes.push(hash.hash.hashes);
         }
         Ok(())
     }
@@ -148,7 +148,7 @@ impl Holder {
         self.contents.binary_search(sha256).ok().map(|index| index as u32)
     }
 
-    /// What known sets say of a content, as cells.
+    /// What hash sets say of a content, as cells.
     pub(super) fn said(&self, content: u32) -> [String; 4] {
         self.said.get(&content).map(Said::cells).unwrap_or_default()
     }

@@ -1,12 +1,12 @@
 //! A list for `--known` of a package: a table as `docs/known-sets.md` has it, one record a content that has bytes.
 //!
-//! This is the one place that knows the form of the list; another form of known sets is to be written here.
+//! This is the one place that knows the form of the list; another form of hash sets is to be written here.
 
 use std::borrow::Cow;
 use std::io::Write;
 
 use super::ShareError;
-use super::package::{HitLine, Verdict};
+use super::package::{Confirmation, HitLine};
 use super::read::PackageReader;
 use super::said::{SAID_COLUMNS, Said};
 use super::write::Watch;
@@ -18,7 +18,7 @@ use crate::source::name::guarded;
 /// the 1 MiB that a line of a list may have.
 const LONGEST_SAID: usize = 256 << 10;
 
-/// Writes the list. The package is read by two readers at once, because what known sets say of a content stands behind
+/// Writes the list. The package is read by two readers at once, because what hash sets say of a content stands behind
 /// all contents; both verify it to its end. Returns how many records it has.
 ///
 /// # Errors
@@ -29,7 +29,7 @@ pub fn write_known_list(
     watch: &Watch,
     out: &mut dyn Write,
 ) -> Result<u64, ShareError> {
-    items.refuse_other_codes()?;
+    items.refuse_other_hashes()?;
     let manifest = items.manifest().clone();
     if *hits.manifest() != manifest {
         return Err(items.fault(super::FaultKind::Altered, "it was replaced while it was read"));
@@ -37,7 +37,7 @@ pub fn write_known_list(
     writeln!(out, "# geometry: {}", manifest.hash_spec.geometry.name()).map_err(ShareError::Sink)?;
     let mut rows = csv::Writer::from_writer(out);
     let sink = |error: csv::Error| ShareError::Sink(error.into());
-    let own = ["sha256", "sha1", "md5", "pdq", "quality", "decode_path"];
+    let own = ["sha256", "sha1", "md5", "pdq", "quality", "derived_from"];
     let facts = ["package_agency", "package_case", "package_exhibit", "package_contact", "package_signer"];
     rows.write_record(own.iter().chain(&facts).chain(&SAID_COLUMNS)).map_err(sink)?;
     let of_package = [
@@ -88,7 +88,7 @@ fn said_of(
         }
         // A hit of no content is a fault, which the end of the reading tells.
         if sha256 == content.digests.sha256 {
-            said.add(&hit.known_set, hit.verdict == Verdict::Unconfirmed, &hit.facts());
+            said.add(&hit.hash_set, hit.confirmation == Confirmation::Unconfirmed, &hit.facts());
             if said.length() > LONGEST_SAID {
                 let content = hex(&sha256);
                 return Err(hits.fault(
@@ -109,8 +109,8 @@ fn own_cells(content: &ContentRow) -> [String; 6] {
         hex(&content.digests.sha256),
         hex(&content.digests.sha1),
         hex(&content.digests.md5),
-        of_hash(&|hash| hash.hash.codes[0].to_string()),
+        of_hash(&|hash| hash.hash.hashes[0].to_string()),
         of_hash(&|hash| hash.hash.quality.to_string()),
-        of_hash(&|hash| hash.decode_path.name().to_string()),
+        of_hash(&|hash| hash.derived_from.name().to_string()),
     ]
 }

@@ -1,5 +1,5 @@
 //! What several holders, cases and packages, have in common: every content of one beside every content of another
-//! that has the same bytes, or is near to it by its code.
+//! that has the same bytes, or is near to it by its hash.
 //!
 //! Rows come in the order of the first holder, its contents' SHA-256, the second holder, the same bytes before what is near,
 //! and the second one's SHA-256: the same bytes in every run.
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::ShareError;
 use super::holder::{Holder, Picture};
 use crate::matching::{Backend, Hit, ItemHits, Join, JoinControl, JoinError, JoinSettings};
-use crate::pdq::{Code, Orientation};
+use crate::pdq::{Orientation, PdqHash};
 
 /// One content of one holder beside one of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Side<'a> {
     pub sha256: [u8; 32],
     /// Where it is first, escaped, as far as that is known.
     pub path: Option<String>,
-    /// What known sets say of it: the cells of [`super::said::SAID_COLUMNS`].
+    /// What hash sets say of it: the cells of [`super::said::SAID_COLUMNS`].
     pub said: [String; 4],
 }
 
@@ -42,7 +42,7 @@ pub struct Near {
     pub distance: u32,
     /// What was done to the second picture to get the first.
     pub orientation: Orientation,
-    /// Whether the first code is from JPEG coefficients.
+    /// Whether the first hash is from JPEG coefficients.
     pub a_from_coefficients: bool,
     /// Whether the second one is.
     pub b_from_coefficients: bool,
@@ -57,9 +57,9 @@ pub struct HolderCounts {
     pub title: String,
     /// Its contents.
     pub contents: u64,
-    /// Of these, pictures whose codes were compared.
+    /// Of these, pictures whose hashes were compared.
     pub pictures: u64,
-    /// Pictures compared by their bytes alone, because of their quality or a code that is all zero.
+    /// Pictures compared by their bytes alone, because of their quality or a hash that is all zero.
     pub bytes_alone: u64,
     /// Contents that another holder has too.
     pub same: u64,
@@ -67,11 +67,11 @@ pub struct HolderCounts {
     pub near_only: u64,
     /// Contents that no other holder has anything near to.
     pub only_here: u64,
-    /// Contents of which the holder's own known sets say that the victim is identified.
+    /// Contents of which the holder's own hash sets say that the victim is identified.
     pub solved: u64,
     /// Contents of which they do not, but those of another holder that has the same bytes do.
     pub solved_elsewhere: u64,
-    /// Contents of which nobody's known sets say it of the same bytes, but of a picture near to it.
+    /// Contents of which nobody's hash sets say it of the same bytes, but of a picture near to it.
     pub solved_near: u64,
 }
 
@@ -94,7 +94,7 @@ pub struct LinkTools<'a> {
     pub control: &'a JoinControl,
 }
 
-/// Refuses holders whose codes cannot be compared.
+/// Refuses holders whose hashes cannot be compared.
 ///
 /// # Errors
 /// Which they are.
@@ -111,7 +111,7 @@ pub fn refuse_incomparable(holders: &[Holder]) -> Result<(), ShareError> {
         };
         if decides(one) != decides(other) {
             return Err(ShareError::Refused(format!(
-                "the codes of {} and of {} were made in different ways and cannot be compared: scan the sources of one again as the other's \
+                "the hashes of {} and of {} were made in different ways and cannot be compared: scan the sources of one again as the other's \
                  were (--geometry)",
                 shown(one),
                 shown(other)
@@ -130,15 +130,15 @@ pub fn link(
     tools: LinkTools<'_>,
     sink: &mut dyn FnMut(&LinkRow<'_>) -> Result<(), ShareError>,
 ) -> Result<Vec<HolderCounts>, ShareError> {
-    // All codes in one list, so that those of a holder's successors are its end.
-    let mut codes = Vec::with_capacity(holders.iter().map(|holder| holder.codes.len()).sum());
+    // All hashes in one list, so that those of a holder's successors are its end.
+    let mut hashes = Vec::with_capacity(holders.iter().map(|holder| holder.hashes.len()).sum());
     let mut starts = vec![0];
     for holder in holders.iter_mut() {
-        codes.append(&mut holder.codes);
-        holder.codes = Vec::new();
-        starts.push(codes.len());
+        hashes.append(&mut holder.hashes);
+        holder.hashes = Vec::new();
+        starts.push(hashes.len());
     }
-    let originals: Vec<Code> = codes.iter().map(|codes| codes[0]).collect();
+    let originals: Vec<PdqHash> = hashes.iter().map(|hashes| hashes[0]).collect();
     let holders = &*holders;
     let mut linking = Linking {
         holders,
@@ -146,11 +146,11 @@ pub fn link(
         sink,
     };
     for (first, holder) in holders.iter().enumerate().take(holders.len().saturating_sub(1)) {
-        let (own, others) = (starts[first]..starts[first + 1], starts[first + 1]..codes.len());
+        let (own, others) = (starts[first]..starts[first + 1], starts[first + 1]..hashes.len());
         let mut next = 0;
         if !own.is_empty() && !others.is_empty() {
-            let left = (&codes[own.clone()], &originals[own]);
-            let right = (&codes[others.clone()], &originals[others.clone()]);
+            let left = (&hashes[own.clone()], &originals[own]);
+            let right = (&hashes[others.clone()], &originals[others.clone()]);
             // Sorting the right side out is work of the pool's threads too.
             let join = tools.pool.install(|| Join::between_oriented(left, right, tools.join));
             let joined =
@@ -246,7 +246,7 @@ fn counted(holder: &Holder, seen: &[u8]) -> HolderCounts {
         title: holder.title.clone(),
         contents: holder.contents.len() as u64,
         pictures: holder.pictures.len() as u64,
-        bytes_alone: holder.aside.low_quality + holder.aside.zero_codes,
+        bytes_alone: holder.aside.low_quality + holder.aside.null_hashes,
         ..HolderCounts::default()
     };
     for (content, &seen) in (0..).zip(seen) {

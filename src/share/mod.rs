@@ -4,7 +4,7 @@
 //! * [`keys`] and [`store`]: who signs, who is trusted, who can open what is encrypted; [`received`]: what came already.
 //! * [`package`] is the format, [`container`] the archive it comes in; [`mod@write`] makes packages and [`read`] verifies
 //!   them while it reads. `docs/share-package.md` describes both for somebody without this program.
-//! * [`known_list`] makes a list for `--known` of a package; [`link`] compares cases and packages ([`holder`]). What known sets
+//! * [`known_list`] makes a list for `--known` of a package; [`link`] compares cases and packages ([`holder`]). What hash sets
 //!   say of a content is summed up in [`said`].
 
 pub mod container;
@@ -47,8 +47,8 @@ pub enum FaultKind {
     Malformed,
     /// What was signed contradicts itself.
     Contradicting,
-    /// Its codes are of another version of Tamis's, which those of this program are not compared with.
-    OtherCodes,
+    /// Its hashes are of another version of Tamis's, which those of this program are not compared with.
+    OtherHashes,
     /// What its hits say of one content does not fit into a line of a list.
     TooLongForAList,
 }
@@ -66,7 +66,7 @@ impl FaultKind {
             Self::NotForThisKey => "not encrypted to this key",
             Self::Malformed => "malformed",
             Self::Contradicting => "contradicting itself",
-            Self::OtherCodes => "of other codes",
+            Self::OtherHashes => "of other hashes",
             Self::TooLongForAList => "too long for a list",
         }
     }
@@ -85,8 +85,8 @@ impl FaultKind {
                 "send your key file (`tamis key show`) to its sender and have it encrypted to that; or name another key with --keys"
             }
             Self::Malformed | Self::Contradicting => "its signer's program is at fault: tell its sender",
-            Self::OtherCodes => {
-                "use the tamis whose codes have that version, or have the sources scanned again by one like yours"
+            Self::OtherHashes => {
+                "use the tamis whose hashes have that version, or have the sources scanned again by one like yours"
             }
             Self::TooLongForAList => "compare it as it is: `tamis link CASE --package FILE`",
         }

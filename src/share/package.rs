@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::keys::{PublicKey, parse_hex};
 use super::{escaped, is_printable};
 use crate::case::{ContentHash, ContentHitRow, ContentRow, HashSpec, KnownFacts};
-use crate::decode::{DecodeMode, DecodePath};
+use crate::decode::{DecodeMode, DerivedFrom};
 use crate::outcome::Outcome;
-use crate::pdq::{Code, Geometry, Orientation, TileHash};
+use crate::pdq::{Geometry, Orientation, PdqHash, TileHash};
 use crate::source::Digests;
 use crate::source::digest::hex;
 
@@ -75,7 +75,7 @@ pub struct Manifest {
     pub purpose: Option<String>,
     /// Who signed it.
     pub signer: PublicKey,
-    /// What decided its codes.
+    /// What decided its hashes.
     #[serde(with = "StrictSpec")]
     pub hash_spec: HashSpec,
     /// Whether it says what files are called.
@@ -95,7 +95,7 @@ struct StrictSpec {
     algorithm: String,
     version: u32,
     geometry: Geometry,
-    decode_path: DecodeMode,
+    derived_from: DecodeMode,
 }
 
 /// The case that a package is of. Texts are escaped.
@@ -119,9 +119,9 @@ pub struct SharedCase {
 pub struct Counts {
     /// Distinct contents: rows of [`Part::Items`].
     pub contents: u64,
-    /// Of these, pictures with codes.
+    /// Of these, pictures with hashes.
     pub pictures: u64,
-    /// Of these, pictures whose code is from JPEG coefficients, a few bits away from PDQ's own.
+    /// Of these, pictures whose hash is from JPEG coefficients, a few bits away from PDQ's own.
     pub from_coefficients: u64,
     /// Files of the case that have these contents.
     pub files: u64,
@@ -165,7 +165,7 @@ impl Manifest {
             return Err("one of its texts holds characters that do not show".into());
         }
         if spec.algorithm != "pdq" {
-            return Err(format!("its codes are of `{}`; this program knows pdq", spec.algorithm));
+            return Err(format!("its hashes are of `{}`; this program knows pdq", spec.algorithm));
         }
         let expected = Part::all(self.names_included);
         let names = self.parts.iter().map(|part| &*part.name);
@@ -209,50 +209,50 @@ pub struct ItemLine {
     /// Pixels, as stored.
     #[serde(deserialize_with = "Option::deserialize")]
     pub height: Option<u32>,
-    /// Its code, 64 hex digits.
+    /// Its hash, 64 hex digits.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub pdq: Option<Code64>,
+    pub pdq: Option<Hash64>,
     /// Its quality.
     #[serde(deserialize_with = "Option::deserialize")]
     pub quality: Option<u8>,
-    /// What the code is from.
+    /// What the hash is from.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub decode_path: Option<DecodePath>,
-    /// How many bits of the code hang on next to nothing.
+    pub derived_from: Option<DerivedFrom>,
+    /// How many bits of the hash hang on next to nothing.
     #[serde(deserialize_with = "Option::deserialize")]
     pub unstable_bits: Option<u16>,
-    /// Codes of the picture turned and mirrored, in the order of [`Orientation::ALL`] behind the original.
+    /// Hashes of the picture turned and mirrored, in the order of [`Orientation::ALL`] behind the original.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub turned: Option<[Code64; 7]>,
+    pub turned: Option<[Hash64; 7]>,
     /// Files of the case with these bytes: rows of [`Part::Names`], where they are included.
     pub files: u64,
     /// Rows of [`Part::Hits`].
     pub hits: u64,
 }
 
-/// A row of [`Part::Hits`], as it is written. Rows are sorted by `sha256`, `known_set_sha256` and `record`.
+/// A row of [`Part::Hits`], as it is written. Rows are sorted by `sha256`, `hash_set_sha256` and `record`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HitLine {
     /// The content, hex.
     pub sha256: String,
-    /// The known set's name.
-    pub known_set: String,
+    /// The hash set's name.
+    pub hash_set: String,
     /// SHA-256 of its file, hex.
-    pub known_set_sha256: String,
+    pub hash_set_sha256: String,
     /// The record's number in it, from 1.
     pub record: u64,
     /// Which digests are equal, separated by blanks.
     pub digests: String,
     /// What the hit rests on.
-    pub verdict: Verdict,
+    pub confirmation: Confirmation,
     /// Why it is not confirmed from pixels.
     #[serde(deserialize_with = "Option::deserialize")]
-    pub unconfirmed_because: Option<String>,
-    /// Differing bits of 256, where the codes are near.
+    pub unconfirmed_reason: Option<String>,
+    /// Differing bits of 256, where the hashes are near.
     #[serde(deserialize_with = "Option::deserialize")]
     pub distance: Option<u32>,
-    /// What was done to the known picture, where the codes are near.
+    /// What was done to the known picture, where the hashes are near.
     #[serde(deserialize_with = "Option::deserialize")]
     pub orientation: Option<String>,
     /// Whether the known record's victim is identified, in the set's words.
@@ -274,8 +274,8 @@ pub struct HitLine {
 pub struct HitPlace {
     /// The content.
     pub sha256: [u8; 32],
-    /// The known set.
-    pub known_set_sha256: [u8; 32],
+    /// The hash set.
+    pub hash_set_sha256: [u8; 32],
     /// The record.
     pub record: u64,
 }
@@ -283,12 +283,12 @@ pub struct HitPlace {
 /// What a hit rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Confirmation {
     /// An equal digest.
     Digest,
-    /// A code from pixels.
+    /// A hash from pixels.
     Pixels,
-    /// A code from JPEG coefficients alone: it may be no hit.
+    /// A hash from JPEG coefficients alone: it may be no hit.
     Unconfirmed,
 }
 
@@ -302,22 +302,22 @@ pub struct NameLine {
     pub path: String,
 }
 
-/// A code in its text.
+/// A hash in its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Code64(pub Code);
+pub struct Hash64(pub PdqHash);
 
-impl Serialize for Code64 {
+impl Serialize for Hash64 {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for Code64 {
+impl<'de> Deserialize<'de> for Hash64 {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         let bytes = parse_hex::<32>(&text)
-            .ok_or_else(|| serde::de::Error::custom("a PDQ code has 64 lower-case hex digits"))?;
-        Ok(Self(Code::from_bytes(bytes)))
+            .ok_or_else(|| serde::de::Error::custom("a PDQ hash has 64 lower-case hex digits"))?;
+        Ok(Self(PdqHash::from_bytes(bytes)))
     }
 }
 
@@ -335,11 +335,11 @@ impl ItemLine {
             format: content.format.clone(),
             width: content.width,
             height: content.height,
-            pdq: hash.map(|hash| Code64(hash.hash.codes[0])),
+            pdq: hash.map(|hash| Hash64(hash.hash.hashes[0])),
             quality: hash.map(|hash| hash.hash.quality),
-            decode_path: hash.map(|hash| hash.decode_path),
+            derived_from: hash.map(|hash| hash.derived_from),
             unstable_bits: hash.map(|hash| hash.unstable_bits),
-            turned: hash.map(|hash| std::array::from_fn(|index| Code64(hash.hash.codes[index + 1]))),
+            turned: hash.map(|hash| std::array::from_fn(|index| Hash64(hash.hash.hashes[index + 1]))),
             files: content.files,
             hits: content.hits,
         }
@@ -355,21 +355,21 @@ impl ItemLine {
             sha1: digest(&self.sha1, "sha1")?,
             md5: digest(&self.md5, "md5")?,
         };
-        let hash = match (self.pdq, self.quality, self.decode_path, self.unstable_bits, self.turned) {
-            (Some(pdq), Some(quality), Some(decode_path), Some(unstable_bits), Some(turned)) => {
+        let hash = match (self.pdq, self.quality, self.derived_from, self.unstable_bits, self.turned) {
+            (Some(pdq), Some(quality), Some(derived_from), Some(unstable_bits), Some(turned)) => {
                 if quality > 100 || unstable_bits > 256 {
-                    return Err("a quality over 100, or more unstable bits than a code has".into());
+                    return Err("a quality over 100, or more unstable bits than a hash has".into());
                 }
-                let codes = std::array::from_fn(|index| match index {
+                let hashes = std::array::from_fn(|index| match index {
                     0 => pdq.0,
                     turn => turned[turn - 1].0,
                 });
-                Some(ContentHash { hash: TileHash { codes, quality }, decode_path, unstable_bits })
+                Some(ContentHash { hash: TileHash { hashes, quality }, derived_from, unstable_bits })
             }
             (None, None, None, None, None) => None,
             _ => {
                 return Err(
-                    "some of pdq, quality, decode_path, unstable_bits and turned without the others".into()
+                    "some of pdq, quality, derived_from, unstable_bits and turned without the others".into(),
                 );
             }
         };
@@ -401,21 +401,21 @@ impl HitLine {
     /// # Errors
     /// In words, what no program wrote.
     pub fn of(hit: &ContentHitRow, wanted: bool) -> Result<Self, String> {
-        let verdict = match &*hit.verdict {
-            "digest" => Verdict::Digest,
-            "pixels" => Verdict::Pixels,
-            "unconfirmed" => Verdict::Unconfirmed,
-            other => return Err(format!("a hit has the verdict `{}`", escaped(&other))),
+        let confirmation = match &*hit.confirmation {
+            "digest" => Confirmation::Digest,
+            "pixels" => Confirmation::Pixels,
+            "unconfirmed" => Confirmation::Unconfirmed,
+            other => return Err(format!("a hit has the confirmation `{}`", escaped(&other))),
         };
         let KnownFacts { victim_identified, offender_identified, distributed } = hit.facts.clone();
         Ok(Self {
             sha256: hex(&hit.sha256),
-            known_set: hit.known_set.clone(),
-            known_set_sha256: hex(&hit.known_set_sha256),
+            hash_set: hit.hash_set.clone(),
+            hash_set_sha256: hex(&hit.hash_set_sha256),
             record: hit.record,
             digests: hit.digests.clone(),
-            verdict,
-            unconfirmed_because: hit.unconfirmed_because.clone(),
+            confirmation,
+            unconfirmed_reason: hit.unconfirmed_reason.clone(),
             distance: hit.distance,
             orientation: hit.orientation.clone(),
             victim_identified,
@@ -430,14 +430,10 @@ impl HitLine {
     /// # Errors
     /// In words, what no hit can be.
     pub fn check(&self, columns: bool) -> Result<HitPlace, String> {
-        let known_set_sha256 = digest(&self.known_set_sha256, "known_set_sha256")?;
-        let facts = [
-            &self.victim_identified,
-            &self.offender_identified,
-            &self.distributed,
-            &self.unconfirmed_because,
-        ];
-        let texts = facts.into_iter().flatten().chain([&self.known_set, &self.digests]);
+        let hash_set_sha256 = digest(&self.hash_set_sha256, "hash_set_sha256")?;
+        let facts =
+            [&self.victim_identified, &self.offender_identified, &self.distributed, &self.unconfirmed_reason];
+        let texts = facts.into_iter().flatten().chain([&self.hash_set, &self.digests]);
         let free = self.columns.iter().flatten().flat_map(|(name, value)| [name, value]);
         if !texts.chain(free).all(|text| is_printable(text)) {
             return Err("one of its texts holds characters that do not show".into());
@@ -447,10 +443,10 @@ impl HitLine {
             return Err(format!("`{}` are no digests", self.digests));
         }
         let by_digest = digests.count() > 0;
-        let unconfirmed = self.verdict == Verdict::Unconfirmed;
+        let unconfirmed = self.confirmation == Confirmation::Unconfirmed;
         if self.record == 0
-            || by_digest != (self.verdict == Verdict::Digest)
-            || unconfirmed != self.unconfirmed_because.is_some()
+            || by_digest != (self.confirmation == Confirmation::Digest)
+            || unconfirmed != self.unconfirmed_reason.is_some()
             || self.distance.is_some() != self.orientation.is_some()
             || self.distance.is_none() && !by_digest
             || self.distance.is_some_and(|distance| distance > 256)
@@ -458,11 +454,11 @@ impl HitLine {
             || self.columns.is_some() != columns
         {
             return Err(
-                "its record, digests, verdict, distance, orientation and columns do not fit each other"
+                "its record, digests, confirmation, distance, orientation and columns do not fit each other"
                     .into(),
             );
         }
-        Ok(HitPlace { sha256: digest(&self.sha256, "sha256")?, known_set_sha256, record: self.record })
+        Ok(HitPlace { sha256: digest(&self.sha256, "sha256")?, hash_set_sha256, record: self.record })
     }
 
     /// What the known record says of its picture's investigation.

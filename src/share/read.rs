@@ -20,7 +20,7 @@ use super::package::{
 use super::place::{AGE, Place, decrypted, member_in, read_header, read_padding, small_member};
 use super::{FaultKind, ShareError, escaped, is_printable};
 use crate::case::{ContentRow, HashSpec};
-use crate::decode::DecodePath;
+use crate::decode::DerivedFrom;
 use crate::source::digest::hex;
 use crate::source::name::{escape, escape_path};
 
@@ -145,18 +145,18 @@ impl PackageReader {
         self.place.encrypted
     }
 
-    /// Refuses codes of another version than this program makes: distances to them would mean nothing.
+    /// Refuses hashes of another version than this program makes: distances to them would mean nothing.
     ///
     /// # Errors
     /// They are.
-    pub fn refuse_other_codes(&self) -> Result<(), ShareError> {
+    pub fn refuse_other_hashes(&self) -> Result<(), ShareError> {
         let version = self.manifest.hash_spec.version;
         if version == HashSpec::VERSION {
             return Ok(());
         }
         Err(self.fault(
-            FaultKind::OtherCodes,
-            format!("its codes have version {version}, those of this program {}", HashSpec::VERSION),
+            FaultKind::OtherHashes,
+            format!("its hashes have version {version}, those of this program {}", HashSpec::VERSION),
         ))
     }
 
@@ -180,14 +180,14 @@ impl PackageReader {
         self.counts.files = self.counts.files.saturating_add(content.files);
         if let Some(hash) = &content.hash {
             self.counts.pictures += 1;
-            self.counts.from_coefficients += u64::from(hash.decode_path == DecodePath::Coefficients);
+            self.counts.from_coefficients += u64::from(hash.derived_from == DerivedFrom::Coefficients);
         }
         self.promised[0].add(sha256, content.hits);
         self.promised[1].add(sha256, content.files);
         Ok(Some(content))
     }
 
-    /// The next hit, by content, known set and record; items that were not asked for are passed over.
+    /// The next hit, by content, hash set and record; items that were not asked for are passed over.
     ///
     /// # Errors
     /// The source's, and the first fault.
@@ -195,9 +195,9 @@ impl PackageReader {
         self.pass_items()?;
         let Some(row) = self.next_row::<HitLine>(Part::Hits)? else { return Ok(None) };
         let malformed = |reason| self.place.fault(FaultKind::Malformed, reason);
-        let HitPlace { sha256, known_set_sha256, record } =
+        let HitPlace { sha256, hash_set_sha256, record } =
             row.check(self.manifest.columns_included).map_err(malformed)?;
-        let order = [&known_set_sha256[..], &record.to_be_bytes()].concat();
+        let order = [&hash_set_sha256[..], &record.to_be_bytes()].concat();
         self.ascending(sha256, order, true)?;
         self.counts.hits += 1;
         self.found[0].add(sha256, 1);

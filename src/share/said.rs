@@ -1,4 +1,4 @@
-//! What known sets say of a content, summed up over its hits.
+//! What hash sets say of a content, summed up over its hits.
 
 use std::collections::BTreeSet;
 
@@ -15,16 +15,16 @@ pub struct Said {
 }
 
 /// The columns that [`Said::cells`] fills, in that order.
-pub const SAID_COLUMNS: [&str; 4] = ["known_sets", "victim_identified", "offender_identified", "distributed"];
+pub const SAID_COLUMNS: [&str; 4] = ["hash_sets", "victim_identified", "offender_identified", "distributed"];
 
 impl Said {
     /// Adds a hit. One that is not confirmed from pixels may be none: its set is named and marked, and its facts are left out.
-    pub fn add(&mut self, known_set: &str, unconfirmed: bool, facts: &KnownFacts) {
+    pub fn add(&mut self, hash_set: &str, unconfirmed: bool, facts: &KnownFacts) {
         if unconfirmed {
-            insert(&mut self.sets, &mut self.length, &format!("{known_set} (unconfirmed)"));
+            insert(&mut self.sets, &mut self.length, &format!("{hash_set} (unconfirmed)"));
             return;
         }
-        insert(&mut self.sets, &mut self.length, known_set);
+        insert(&mut self.sets, &mut self.length, hash_set);
         let KnownFacts { victim_identified, offender_identified, distributed } = facts;
         for (values, value) in [
             (&mut self.victim_identified, victim_identified),
@@ -49,7 +49,7 @@ impl Said {
         self.victim_identified.iter().any(|value| KnownFacts::is_yes(value))
     }
 
-    /// The known sets and what their records say, each sorted and separated by semicolons; empty where nothing is said.
+    /// The hash sets and what their records say, each sorted and separated by semicolons; empty where nothing is said.
     #[must_use]
     pub fn cells(&self) -> [String; 4] {
         let Self { sets, victim_identified, offender_identified, distributed, .. } = self;

@@ -341,7 +341,7 @@ mod access {
         let user = rustix::process::geteuid().as_raw();
         // Only who is root already can make it say what is not so.
         let sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
-        judge((metadata.uid(), metadata.mode() & 0o777), (user, sudo), refused)
+        settle((metadata.uid(), metadata.mode() & 0o777), (user, sudo), refused)
     }
 
     #[cfg(not(unix))]
@@ -351,7 +351,7 @@ mod access {
 
     /// Root can read and change everything, so that what is root's is nobody else's; and who called `sudo` is who root is.
     #[cfg(unix)]
-    fn judge((owner, mode): (u32, u32), (user, sudo): (u32, Option<u32>), refused: u32) -> Option<Others> {
+    fn settle((owner, mode): (u32, u32), (user, sudo): (u32, Option<u32>), refused: u32) -> Option<Others> {
         let is_own = owner == user || owner == 0 || user == 0 && sudo == Some(owner);
         if !is_own {
             Some(Others::Owner(owner, user))
@@ -369,7 +369,7 @@ mod access {
         #[test]
         fn what_another_user_owns_is_not_ones_own_whatever_its_mode() {
             let (jo, eve) = (1000, 1001);
-            let secret = |owner, mode, user, sudo| judge((owner, mode), (user, sudo), 0o077);
+            let secret = |owner, mode, user, sudo| settle((owner, mode), (user, sudo), 0o077);
             assert_eq!(secret(jo, 0o600, jo, None), None);
             assert_eq!(secret(jo, 0o640, jo, None), Some(Others::Mode(0o640)));
             assert_eq!(secret(eve, 0o600, jo, None), Some(Others::Owner(eve, jo)));
@@ -379,8 +379,8 @@ mod access {
             assert_eq!(secret(eve, 0o600, 0, Some(jo)), Some(Others::Owner(eve, 0)));
             assert_eq!(secret(eve, 0o600, jo, Some(eve)), Some(Others::Owner(eve, jo)));
             assert_eq!(secret(0, 0o600, jo, None), None);
-            assert_eq!(judge((jo, 0o755), (jo, None), 0o022), None);
-            assert_eq!(judge((jo, 0o775), (jo, None), 0o022), Some(Others::Mode(0o775)));
+            assert_eq!(settle((jo, 0o755), (jo, None), 0o022), None);
+            assert_eq!(settle((jo, 0o775), (jo, None), 0o022), Some(Others::Mode(0o775)));
         }
     }
 }

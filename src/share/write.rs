@@ -16,7 +16,7 @@ use super::package::{
     PartEntry, SIGNATURE, SharedCase, VERSION,
 };
 use crate::case::{CaseError, CaseReader};
-use crate::decode::DecodePath;
+use crate::decode::DerivedFrom;
 use crate::pipeline::CancelToken;
 use crate::source::digest::hex;
 use crate::source::name::escape;
@@ -225,7 +225,7 @@ fn write_rows(
             counts.files += content.files;
             if let Some(hash) = &content.hash {
                 counts.pictures += 1;
-                counts.from_coefficients += u64::from(hash.decode_path == DecodePath::Coefficients);
+                counts.from_coefficients += u64::from(hash.derived_from == DerivedFrom::Coefficients);
             }
             write_line(&ItemLine::of(&content))
         }),

@@ -114,7 +114,7 @@ fn unescape_one<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {
 
 /// A text as CSV has it: with an apostrophe before it where a spreadsheet would take it for a formula.
 ///
-/// Names of files and texts of known sets are chosen by strangers, and a formula may send what stands beside it to somebody. Other
+/// Names of files and texts of hash sets are chosen by strangers, and a formula may send what stands beside it to somebody. Other
 /// forms have the text as it is.
 #[must_use]
 pub fn guarded(text: &str) -> Cow<'_, str> {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes known.csv for the sample seizure: codes from the reference implementation, not from Tamis.
+"""Writes known.csv for the sample seizure: hashes from the reference implementation, not from Tamis.
 
 usage: make_known.py FOLDER > tests/data/known.csv     (FOLDER as written by the example render_seizure)
 needs: pip install pdqhash pillow numpy
@@ -27,11 +27,11 @@ writer = csv.writer(sys.stdout, lineterminator="\n")
 writer.writerow(["pdq", "quality", "md5", "sha1", "sha256", "name", "category", "series", "victim_identified"])
 for number, columns in enumerate(facts, start=1):
     path = folder / "known" / f"{number}.jpg"
-    code, quality = pdqhash.compute(numpy.asarray(Image.open(path).convert("RGB")))
+    bits, quality = pdqhash.compute(numpy.asarray(Image.open(path).convert("RGB")))
     data = path.read_bytes()
     digests = [hashlib.new(name, data).hexdigest() for name in ("md5", "sha1", "sha256")]
     # The reference's vector holds bit 255 first, as the text does.
-    text = f"{int(''.join(map(str, code)), 2):064x}"
+    text = f"{int(''.join(map(str, bits)), 2):064x}"
     writer.writerow([text, quality, *digests, *columns])
 notes = (folder / "seizure/laptop/notes.txt").read_bytes()
 writer.writerow(["", "", hashlib.md5(notes).hexdigest(), "", "", "letter.txt", "0", "", ""])

@@ -96,7 +96,7 @@ class Page:
     def key(self, key, text=None):
         for kind in ["keyDown", "keyUp"]:
             more = {"text": text} if text and kind == "keyDown" else {}
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, **more)
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, hash=key, **more)
 
     def type(self, text):
         self.call("Input.insertText", text=text)

@@ -1,4 +1,4 @@
-//! Cases that no scan made: contents with codes of the test's choice.
+//! Cases that no scan made: contents with hashes of the test's choice.
 
 use std::fs;
 use std::path::Path;
@@ -8,11 +8,11 @@ use tamis::case::{
     Batch, CaseError, CaseIdentity, CaseStore, ContentHits, ContentRecord, DigestHit, HashSpec, HitSettings,
     ItemRecord, RecordSource, SetId,
 };
-use tamis::decode::{DecodeMode, DecodePath, Derivation, Facts, PictureHash};
-use tamis::known::{KnownSet, ReadOptions, RecordDetails};
+use tamis::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash};
+use tamis::known::{HashSet, ReadOptions, RecordDetails};
 use tamis::matching::{DEFAULT_MAX_HITS, VerifyMode};
 use tamis::outcome::{Failure, Outcome, Stage};
-use tamis::pdq::{Code, Geometry, TileHash};
+use tamis::pdq::{Geometry, PdqHash, TileHash};
 use tamis::source::{Digests, FileStamp};
 
 /// A content of a made case.
@@ -20,7 +20,7 @@ use tamis::source::{Digests, FileStamp};
 pub struct Made {
     pub digests: Digests,
     pub size: u64,
-    /// Codes, quality, and whether they are from coefficients.
+    /// Hashes, quality, and whether they are from coefficients.
     pub hash: Option<(TileHash, bool)>,
     /// Paths below the source.
     pub paths: Vec<String>,
@@ -34,23 +34,23 @@ pub fn digests(number: u64) -> Digests {
     Digests { md5: random.random(), sha1: random.random(), sha256: random.random() }
 }
 
-/// A picture with these eight codes.
-pub fn picture(number: u64, codes: [Code; 8], quality: u8) -> Made {
+/// A picture with these eight hashes.
+pub fn picture(number: u64, hashes: [PdqHash; 8], quality: u8) -> Made {
     Made {
         digests: digests(number),
         size: 1000 + number,
-        hash: Some((TileHash { codes, quality }, false)),
+        hash: Some((TileHash { hashes, quality }, false)),
         paths: vec![format!("folder/{number}.jpg")],
         known: None,
     }
 }
 
-/// Eight codes, the first as given and the others near to each other in no way.
-pub fn turned(code: Code, random: &mut StdRng) -> [Code; 8] {
-    std::array::from_fn(|index| if index == 0 { code } else { Code(random.random()) })
+/// Eight hashes, the first as given and the others near to each other in no way.
+pub fn turned(hash: PdqHash, random: &mut StdRng) -> [PdqHash; 8] {
+    std::array::from_fn(|index| if index == 0 { hash } else { PdqHash(random.random()) })
 }
 
-struct Columns<'a>(&'a KnownSet);
+struct Columns<'a>(&'a HashSet);
 
 impl RecordSource for Columns<'_> {
     fn details(&self, _: SetId, record: u32) -> Result<RecordDetails, CaseError> {
@@ -58,13 +58,13 @@ impl RecordSource for Columns<'_> {
     }
 }
 
-/// Makes a case of these contents in a new folder, with one source, and one known set where contents have a record.
+/// Makes a case of these contents in a new folder, with one source, and one hash set where contents have a record.
 pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
     let spec = HashSpec {
         algorithm: "pdq".into(),
         version: HashSpec::VERSION,
         geometry: Geometry::Full,
-        decode_path: DecodeMode::Auto,
+        derived_from: DecodeMode::Auto,
     };
     let identity = CaseIdentity { case_number: Some(number.into()), ..CaseIdentity::default() };
     let mut store = CaseStore::open_or_create(folder, &identity, &spec).unwrap();
@@ -76,13 +76,13 @@ pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
             Some((hash, coefficients)) => Ok(PictureHash {
                 hash: *hash,
                 derivation: Derivation {
-                    path: if *coefficients { DecodePath::Coefficients } else { DecodePath::Pixels },
-                    pixels_because: None,
+                    path: if *coefficients { DerivedFrom::Coefficients } else { DerivedFrom::Pixels },
+                    fallback_reason: None,
                     unstable_bits: 3,
                 },
             }),
             None if made.size == 0 => Err(Failure::new(Outcome::Empty, Stage::Read, "no bytes")),
-            None => Err(Failure::new(Outcome::NotAPicture, Stage::Sniff, "not a picture")),
+            None => Err(Failure::new(Outcome::Other, Stage::Sniff, "not a picture")),
         };
         batch.contents.push(ContentRecord {
             digests: made.digests,
@@ -115,21 +115,21 @@ pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
             rows.write_record([sha256].into_iter().chain(names.iter().map(|name| value(name)))).unwrap();
         }
         rows.flush().unwrap();
-        let read = KnownSet::read(&list, &ReadOptions::default()).unwrap();
+        let read = HashSet::read(&list, &ReadOptions::default()).unwrap();
         let hits = HitSettings {
             distance: 31,
             min_quality: 50,
             verify: VerifyMode::Auto,
             max_hits: DEFAULT_MAX_HITS,
         };
-        let (id, _) = store.known_set(&read, hits).unwrap();
+        let (id, _) = store.hash_set(&read, hits).unwrap();
         batch.hits = known
             .iter()
             .map(|made| ContentHits {
                 set: id,
                 sha256: made.digests.sha256,
                 by_digest: DigestHit::of(&read.find_digests(&made.digests)),
-                by_code: Vec::new(),
+                by_hash: Vec::new(),
                 more: 0,
                 set_aside: 0,
             })

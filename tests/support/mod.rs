@@ -24,7 +24,7 @@ use rand::prelude::*;
 use tamis::gpu::{AdapterSelector, GpuContext};
 use tamis::matching::ItemHits;
 use tamis::matching::{Backend, Join, JoinControl, JoinReport, Pair};
-use tamis::pdq::{Code, TILE_SIDE, Tile};
+use tamis::pdq::{PdqHash, TILE_SIDE, Tile};
 
 /// A GPU of any kind, as `TAMIS_GPU_TESTS` (`require`, `auto`, `off`) asks; `None` says that it was skipped.
 pub fn gpu() -> Option<Arc<GpuContext>> {
@@ -63,27 +63,27 @@ pub fn shared_data() -> PathBuf {
     named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"))
 }
 
-/// All pairs within `radius`, compared one by one: each needle with the codes of the haystack from number `first(needle)` on.
+/// All pairs within `radius`, compared one by one: each query with the hashes of the haystack from number `first(query)` on.
 pub fn brute_force(
-    needles: &[Code],
-    haystack: &[Code],
+    queries: &[PdqHash],
+    haystack: &[PdqHash],
     radius: u32,
     first: impl Fn(usize) -> usize,
 ) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for (needle, code) in needles.iter().enumerate() {
-        for (index, other) in haystack.iter().enumerate().skip(first(needle)) {
-            let distance = code.distance(*other);
+    for (query, hash) in queries.iter().enumerate() {
+        for (index, other) in haystack.iter().enumerate().skip(first(query)) {
+            let distance = hash.distance(*other);
             if distance <= radius {
-                pairs.push(Pair { needle: needle as u32, haystack: index as u32, distance });
+                pairs.push(Pair { query: query as u32, haystack: index as u32, distance });
             }
         }
     }
     pairs
 }
 
-/// Codes of which many are near each other: `distinct` random ones, each with copies that differ in up to 40 bits.
-pub fn clustered_codes(seed: u64, count: usize) -> Vec<Code> {
+/// Hashes of which many are near each other: `distinct` random ones, each with copies that differ in up to 40 bits.
+pub fn clustered_hashes(seed: u64, count: usize) -> Vec<PdqHash> {
     let mut random = StdRng::seed_from_u64(seed);
     let centres: Vec<[u64; 4]> = (0..count.div_ceil(5).min(60)).map(|_| random.random()).collect();
     (0..count)
@@ -94,7 +94,7 @@ pub fn clustered_codes(seed: u64, count: usize) -> Vec<Code> {
                 let bit = random.random_range(0..256);
                 words[bit / 64] ^= 1 << (bit % 64);
             }
-            Code(words)
+            PdqHash(words)
         })
         .collect()
 }

@@ -65,7 +65,7 @@ pub struct KnownImport {
     /// SHA-256s or PDQ hashes
     #[arg(long, value_name = "KIND")]
     pub list: Option<ListName>,
-    /// The geometry that the set's PDQ codes were made with
+    /// The geometry that the set's PDQ hashes were made with
     #[arg(long, value_name = "GEOMETRY", default_value = "full")]
     pub geometry: GeometryName,
     /// Count malformed records instead of refusing the import
@@ -111,17 +111,17 @@ pub struct KnownMatch {
     /// The set file to compare it with
     #[arg(value_name = "RIGHT")]
     pub right: PathBuf,
-    /// Differing bits of 256 up to which two PDQ codes are a pair
+    /// Differing bits of 256 up to which two PDQ hashes are a pair
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
     /// Sum of the squared differences of their 144 numbers up to which two PhotoDNA values are a pair: the square of the
     /// Euclidean distance
     #[arg(long, value_name = "SQUARED", default_value_t = DEFAULT_SQUARED_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_SQUARED_DISTANCE)))]
     pub photodna_distance: u32,
-    /// PDQ codes of a lower quality (0...100) are set aside, where the set gives one
+    /// PDQ hashes of a lower quality (0...100) are set aside, where the set gives one
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
-    /// How PDQ codes are joined, as in `tamis join`. The rows are the same
+    /// How PDQ hashes are joined, as in `tamis join`. The rows are the same
     #[arg(long, value_name = "HOW", default_value_t)]
     pub join: JoinMethod,
     /// Form of the rows

@@ -174,8 +174,8 @@ pub struct TrustOptions {
 /// `tamis link`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Rows: each content of one holder beside each of another that has the same bytes (`same`) or a code within --distance in any orientation (`near`). \
-Codes from JPEG coefficients may be some bits off, and link reads no file again: such rows have the verdict `unconfirmed`. Cases are opened for reading only."
+    after_help = "Rows: each content of one holder beside each of another that has the same bytes (`same`) or a hash within --distance in any orientation (`near`). \
+Hashes from JPEG coefficients may be some bits off, and link reads no file again: such rows have the confirmation `unconfirmed`. Cases are opened for reading only."
 )]
 pub struct Link {
     /// Cases

@@ -41,7 +41,7 @@ pub fn run(command: &Devices, common: &Common, console: &Console) -> Result<Fini
     }
     let measured = measurement(command.measure);
     let (auto, reason) = match &measured {
-        Ok(measurement) => measurement.verdict(),
+        Ok(measurement) => measurement.confirmation(),
         Err(reason) => (Winner::Cpu, reason.clone()),
     };
     let measurement = match named {
@@ -95,7 +95,7 @@ fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
         Winner::Cpu => "cpu",
         Winner::Gpu => "gpu",
     };
-    writeln!(text, "--backend auto takes: {taken} ({}); for small known sets always cpu", report.reason)?;
+    writeln!(text, "--backend auto takes: {taken} ({}); for small hash sets always cpu", report.reason)?;
     let Some(measurement) = &report.measurement else { return Ok(()) };
     writeln!(text, "Measured on {}:", measurement.adapter)?;
     let row = |name: &str, cpu: f64, gpu: f64| {

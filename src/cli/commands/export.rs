@@ -121,7 +121,7 @@ fn run_vics(
 /// A list that `--known` and `tamis join` read.
 fn run_pdq_list(command: &Export, reader: &CaseReader, console: &Console) -> Result<Finished, CliError> {
     refuse_format(command, "pdq is always a list of lines")?;
-    write_and_tell(command, console, |out| Ok(format!("{} codes", pdq_list::write(reader, out)?)))
+    write_and_tell(command, console, |out| Ok(format!("{} hashes", pdq_list::write(reader, out)?)))
 }
 
 /// The graph, which has one form.

@@ -1,4 +1,4 @@
-//! `tamis hash`: codes of pictures, without a case.
+//! `tamis hash`: hashes of pictures, without a case.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
     };
     let mut interrupted = false;
     let progress = Progress::default();
-    // Where the codes themselves run over the terminal they are the progress; a bar would be torn by them.
+    // Where the hashes themselves run over the terminal they are the progress; a bar would be torn by them.
     let style = match common.progress {
         ProgressStyle::Auto if command.output.is_none() && io::stdout().is_terminal() => ProgressStyle::None,
         style => style,
@@ -57,7 +57,7 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
                 console.note(format!("{path}: {}: {reason}", failure.outcome.name()));
             }
             rows.write(&file)?;
-            // Who watches sees each code as it comes; a write is nothing beside decoding a picture.
+            // Who watches sees each hash as it comes; a write is nothing beside decoding a picture.
             rows.flush()
         };
         interrupted = display
@@ -96,15 +96,15 @@ struct Row {
     width: Option<u32>,
     height: Option<u32>,
     format: Option<&'static str>,
-    decode_path: Option<&'static str>,
+    derived_from: Option<&'static str>,
     unstable_bits: Option<u16>,
     #[serde(flatten)]
-    turned: Option<TurnedCodes>,
+    turned: Option<TurnedHashes>,
 }
 
-/// The codes of the seven other orientations, under their names.
+/// The hashes of the seven other orientations, under their names.
 #[derive(Serialize)]
-struct TurnedCodes {
+struct TurnedHashes {
     rotate_90: String,
     rotate_180: String,
     rotate_270: String,
@@ -114,15 +114,15 @@ struct TurnedCodes {
     flip_minus_1: String,
 }
 
-impl From<&TileHash> for TurnedCodes {
+impl From<&TileHash> for TurnedHashes {
     fn from(hash: &TileHash) -> Self {
         let [_, rotate_90, rotate_180, rotate_270, flip_x, flip_y, flip_plus_1, flip_minus_1] =
-            hash.codes.map(|code| code.to_string());
+            hash.hashes.map(|hash| hash.to_string());
         Self { rotate_90, rotate_180, rotate_270, flip_x, flip_y, flip_plus_1, flip_minus_1 }
     }
 }
 
-/// The seven orientations beside the picture's own code.
+/// The seven orientations beside the picture's own hash.
 fn turned() -> impl Iterator<Item = Orientation> {
     Orientation::ALL.into_iter().filter(|&orientation| orientation != Orientation::Original)
 }
@@ -150,7 +150,7 @@ impl<'a> Rows<'a> {
                     "width",
                     "height",
                     "format",
-                    "decode_path",
+                    "derived_from",
                     "unstable_bits",
                 ];
                 if orientations {
@@ -177,13 +177,14 @@ impl<'a> Rows<'a> {
                     number(row.width),
                     number(row.height),
                     row.format.unwrap_or_default().to_string(),
-                    row.decode_path.unwrap_or_default().to_string(),
+                    row.derived_from.unwrap_or_default().to_string(),
                     number(row.unstable_bits.map(u32::from)),
                 ];
                 if *orientations {
                     record.extend(turned().map(|orientation| {
                         let hash = file.result.as_ref();
-                        hash.map(|hash| hash.hash.codes[orientation as usize].to_string()).unwrap_or_default()
+                        hash.map(|hash| hash.hash.hashes[orientation as usize].to_string())
+                            .unwrap_or_default()
                     }));
                 }
                 Ok(out.write_record(record)?)
@@ -201,15 +202,15 @@ impl<'a> Rows<'a> {
 }
 
 /// `<64 hex>,<quality>,<path>`; with orientations a line each, the name of the orientation before the
-/// path. Files without a code have no line: they are told on standard error.
+/// path. Files without a hash have no line: they are told on standard error.
 fn write_text(out: &mut dyn Write, file: &HashedFile, orientations: bool) -> io::Result<()> {
     let Ok(PictureHash { hash, .. }) = &file.result else { return Ok(()) };
     let path = escape_path(&file.path);
     if !orientations {
-        return writeln!(out, "{},{},{path}", hash.codes[0], hash.quality);
+        return writeln!(out, "{},{},{path}", hash.hashes[0], hash.quality);
     }
-    for (orientation, code) in Orientation::ALL.into_iter().zip(hash.codes) {
-        writeln!(out, "{code},{},{},{path}", hash.quality, orientation.name())?;
+    for (orientation, turned) in Orientation::ALL.into_iter().zip(hash.hashes) {
+        writeln!(out, "{turned},{},{},{path}", hash.quality, orientation.name())?;
     }
     Ok(())
 }
@@ -222,13 +223,13 @@ fn row(file: &HashedFile, orientations: bool) -> Row {
         path: escape_path(&file.path),
         outcome: failure.map_or(Outcome::Hashed, |failure| failure.outcome).name(),
         reason: failure.map(|failure| escape(failure.reason.as_bytes())),
-        pdq: hash.map(|hash| hash.codes[0].to_string()),
+        pdq: hash.map(|hash| hash.hashes[0].to_string()),
         quality: hash.map(|hash| hash.quality),
         width: file.facts.width,
         height: file.facts.height,
         format: file.facts.format.map(Format::name),
-        decode_path: derivation.map(|derivation| derivation.path.name()),
+        derived_from: derivation.map(|derivation| derivation.path.name()),
         unstable_bits: derivation.map(|derivation| derivation.unstable_bits),
-        turned: hash.filter(|_| orientations).map(TurnedCodes::from),
+        turned: hash.filter(|_| orientations).map(TurnedHashes::from),
     }
 }

@@ -1,4 +1,4 @@
-//! `tamis join`: every pair of codes of two lists, or of one with itself.
+//! `tamis join`: every pair of hashes of two lists, or of one with itself.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -16,10 +16,10 @@ use crate::cli::join_progress::JoinProgress;
 use crate::cli::output::{Place, check_format, place, with_output};
 use crate::cli::protect::Protected;
 use crate::cli::resumable::Resumable;
-use crate::known::{CodeList, names_orientations};
+use crate::known::{HashList, names_orientations};
 use crate::matching::join::JoinSink;
 use crate::matching::{self, Backend, ItemHits, JoinControl, JoinError, JoinReport, JoinSettings};
-use crate::pdq::{Code, Geometry};
+use crate::pdq::{Geometry, PdqHash};
 use crate::pipeline::CancelToken;
 use crate::report::columns::{Cell, Column, Kind};
 use crate::report::parquet::ParquetRows;
@@ -53,7 +53,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
         rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
     let lists = Lists::read(left, right.map(|right| &**right), command)?;
     lists.tell(console, command.min_quality);
-    let backend = resources.start_backend(lists.right_codes(), console)?;
+    let backend = resources.start_backend(lists.right_hashes(), console)?;
     let started = Instant::now();
     let work = Work {
         lists: &lists,
@@ -236,52 +236,54 @@ fn tell(report: &JoinReport, command: &Join, started: Instant, console: &Console
 
 /// The lists of a join.
 enum Lists {
-    Codes(CodeList<Code>, Option<CodeList<Code>>),
-    Oriented(CodeList<[Code; 8]>, Right),
+    Hashes(HashList<PdqHash>, Option<HashList<PdqHash>>),
+    Oriented(HashList<[PdqHash; 8]>, Right),
 }
 
 /// The right side of a join with orientations.
 enum Right {
-    Itself(Vec<Code>),
-    Codes(CodeList<Code>),
-    Pictures(CodeList<[Code; 8]>, Vec<Code>),
+    Itself(Vec<PdqHash>),
+    Hashes(HashList<PdqHash>),
+    Pictures(HashList<[PdqHash; 8]>, Vec<PdqHash>),
 }
 
 impl Lists {
     fn read(left: &Path, right: Option<&Path>, command: &Join) -> Result<Self, CliError> {
         let quality = command.min_quality;
         let lists = if command.orientations {
-            let left = CodeList::<[Code; 8]>::read(left, quality).map_err(CliError::failed)?;
+            let left = HashList::<[PdqHash; 8]>::read(left, quality).map_err(CliError::failed)?;
             let right = match right {
                 None => Right::Itself(left.originals()),
                 Some(path) if names_orientations(path).map_err(CliError::failed)? => {
-                    let pictures = CodeList::<[Code; 8]>::read(path, quality).map_err(CliError::failed)?;
+                    let pictures = HashList::<[PdqHash; 8]>::read(path, quality).map_err(CliError::failed)?;
                     let originals = pictures.originals();
                     Right::Pictures(pictures, originals)
                 }
-                Some(path) => Right::Codes(CodeList::<Code>::read(path, quality).map_err(CliError::failed)?),
+                Some(path) => {
+                    Right::Hashes(HashList::<PdqHash>::read(path, quality).map_err(CliError::failed)?)
+                }
             };
             Self::Oriented(left, right)
         } else {
-            let read = |path| CodeList::<Code>::read(path, quality).map_err(CliError::failed);
-            Self::Codes(read(left)?, right.map(read).transpose()?)
+            let read = |path| HashList::<PdqHash>::read(path, quality).map_err(CliError::failed);
+            Self::Hashes(read(left)?, right.map(read).transpose()?)
         };
         lists.check_geometry()?;
         Ok(lists)
     }
 
-    /// Codes that were made in different ways must not be compared. A list that does not say how is taken to be
+    /// Hashes that were made in different ways must not be compared. A list that does not say how is taken to be
     /// like the other.
     fn check_geometry(&self) -> Result<(), CliError> {
         let (left, right) = match self {
-            Self::Codes(left, right) => (left.geometry, right.as_ref().and_then(|right| right.geometry)),
+            Self::Hashes(left, right) => (left.geometry, right.as_ref().and_then(|right| right.geometry)),
             Self::Oriented(left, Right::Itself(_)) => (left.geometry, None),
-            Self::Oriented(left, Right::Codes(right)) => (left.geometry, right.geometry),
+            Self::Oriented(left, Right::Hashes(right)) => (left.geometry, right.geometry),
             Self::Oriented(left, Right::Pictures(right, _)) => (left.geometry, right.geometry),
         };
         match (left, right) {
             (Some(left), Some(right)) if left != right => Err(CliError::Failed(format!(
-                "the left list's codes have the geometry {}, the right list's {}: they cannot be compared; hash the pictures \
+                "the left list's hashes have the geometry {}, the right list's {}: they cannot be compared; hash the pictures \
                  again with --geometry {}",
                 left.name(),
                 right.name(),
@@ -293,30 +295,30 @@ impl Lists {
 
     fn items(&self) -> usize {
         match self {
-            Self::Codes(left, _) => left.items.len(),
+            Self::Hashes(left, _) => left.items.len(),
             Self::Oriented(left, _) => left.items.len(),
         }
     }
 
-    /// Codes that are searched.
-    fn right_codes(&self) -> u64 {
-        let codes = match self {
-            Self::Codes(_, Some(right)) | Self::Oriented(_, Right::Codes(right)) => right.items.len(),
+    /// Hashes that are searched.
+    fn right_hashes(&self) -> u64 {
+        let hashes = match self {
+            Self::Hashes(_, Some(right)) | Self::Oriented(_, Right::Hashes(right)) => right.items.len(),
             Self::Oriented(_, Right::Pictures(right, _)) => right.items.len(),
-            Self::Codes(_, None) | Self::Oriented(_, Right::Itself(_)) => self.items(),
+            Self::Hashes(_, None) | Self::Oriented(_, Right::Itself(_)) => self.items(),
         };
-        codes as u64
+        hashes as u64
     }
 
     fn join(&self, settings: JoinSettings, negatives: bool, pool: &rayon::ThreadPool) -> matching::Join<'_> {
         // Sorting the right side out is work of the pool's threads too.
         let join = pool.install(|| match self {
-            Self::Codes(list, None) => matching::Join::with_itself(&list.items, settings),
-            Self::Codes(left, Some(right)) => matching::Join::new(&left.items, &right.items, settings),
+            Self::Hashes(list, None) => matching::Join::with_itself(&list.items, settings),
+            Self::Hashes(left, Some(right)) => matching::Join::new(&left.items, &right.items, settings),
             Self::Oriented(list, Right::Itself(originals)) => {
                 matching::Join::with_itself_oriented(&list.items, originals, settings)
             }
-            Self::Oriented(left, Right::Codes(right)) => {
+            Self::Oriented(left, Right::Hashes(right)) => {
                 matching::Join::with_orientations(&left.items, &right.items, settings)
             }
             Self::Oriented(left, Right::Pictures(_, originals)) => {
@@ -329,10 +331,10 @@ impl Lists {
     /// What tells the lists from others.
     fn digests(&self) -> Vec<String> {
         let digests = match self {
-            Self::Codes(left, None) => vec![left.sha256()],
-            Self::Codes(left, Some(right)) => vec![left.sha256(), right.sha256()],
+            Self::Hashes(left, None) => vec![left.sha256()],
+            Self::Hashes(left, Some(right)) => vec![left.sha256(), right.sha256()],
             Self::Oriented(left, Right::Itself(_)) => vec![left.sha256()],
-            Self::Oriented(left, Right::Codes(right)) => vec![left.sha256(), right.sha256()],
+            Self::Oriented(left, Right::Hashes(right)) => vec![left.sha256(), right.sha256()],
             Self::Oriented(left, Right::Pictures(right, _)) => vec![left.sha256(), right.sha256()],
         };
         digests.iter().map(|digest| hex(digest)).collect()
@@ -340,23 +342,23 @@ impl Lists {
 
     fn left_number(&self, item: u32) -> u32 {
         match self {
-            Self::Codes(left, _) => left.number(item),
+            Self::Hashes(left, _) => left.number(item),
             Self::Oriented(left, _) => left.number(item),
         }
     }
 
     fn right_number(&self, item: u32) -> u32 {
         match self {
-            Self::Codes(_, Some(right)) | Self::Oriented(_, Right::Codes(right)) => right.number(item),
+            Self::Hashes(_, Some(right)) | Self::Oriented(_, Right::Hashes(right)) => right.number(item),
             Self::Oriented(_, Right::Pictures(right, _)) => right.number(item),
-            Self::Codes(_, None) | Self::Oriented(_, Right::Itself(_)) => self.left_number(item),
+            Self::Hashes(_, None) | Self::Oriented(_, Right::Itself(_)) => self.left_number(item),
         }
     }
 
     /// Says what takes no part.
     fn tell(&self, console: &Console, min_quality: u8) {
         match self {
-            Self::Codes(left, right) => {
+            Self::Hashes(left, right) => {
                 tell_aside("left", left, min_quality, console);
                 right.iter().for_each(|right| tell_aside("right", right, min_quality, console));
             }
@@ -364,7 +366,7 @@ impl Lists {
                 tell_aside("left", left, min_quality, console);
                 match right {
                     Right::Itself(_) => {}
-                    Right::Codes(right) => tell_aside("right", right, min_quality, console),
+                    Right::Hashes(right) => tell_aside("right", right, min_quality, console),
                     Right::Pictures(right, _) => tell_aside("right", right, min_quality, console),
                 }
             }
@@ -372,12 +374,12 @@ impl Lists {
     }
 }
 
-fn tell_aside<T>(side: &str, list: &CodeList<T>, min_quality: u8, console: &Console) {
-    let CodeList { count, low_quality, zero_codes, .. } = list;
-    if low_quality + zero_codes > 0 {
+fn tell_aside<T>(side: &str, list: &HashList<T>, min_quality: u8, console: &Console) {
+    let HashList { count, low_quality, null_hashes, .. } = list;
+    if low_quality + null_hashes > 0 {
         console.note(format!(
-            "{side}: of {count} items {low_quality} are set aside with a quality under {min_quality} and {zero_codes} with a \
-             code that is all zero"
+            "{side}: of {count} items {low_quality} are set aside with a quality under {min_quality} and {null_hashes} with a \
+             hash that is all zero"
         ));
     }
 }

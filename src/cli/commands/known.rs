@@ -127,8 +127,8 @@ fn tell(imported: &Imported, command: &KnownImport, bytes: u64, started: Instant
 /// What a set holds, in words.
 fn counted(counts: &SetCounts) -> String {
     let mut text = format!(
-        "{} records, {} with digests, {} PDQ codes",
-        counts.records, counts.with_digests, counts.codes
+        "{} records, {} with digests, {} PDQ hashes",
+        counts.records, counts.with_digests, counts.hashes
     );
     let more = [
         (counts.photodna, "PhotoDNA values (kept, not matched with pictures)"),
@@ -180,7 +180,7 @@ fn show(command: &KnownShow) -> Result<Finished, CliError> {
     };
     if records.is_empty() {
         return Err(CliError::Failed(format!(
-            "known set {}: no record has this digest",
+            "hash set {}: no record has this digest",
             escape_path(set.path())
         )));
     }

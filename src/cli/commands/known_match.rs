@@ -47,7 +47,7 @@ pub(super) fn run(command: &KnownMatch, common: &Common, console: &Console) -> R
         sides => sides.map_err(CliError::failed)?,
     };
     tell_aside(&sides, command.min_quality, console);
-    let backend = resources.start_backend(sides[1].codes(), console)?;
+    let backend = resources.start_backend(sides[1].hashes(), console)?;
     let settings = CompareSettings {
         photodna: command.photodna_distance,
         join: JoinSettings {
@@ -99,10 +99,10 @@ fn open(command: &KnownMatch) -> Result<(SetFile, SetFile), CliError> {
 /// Says what takes no part.
 fn tell_aside(sides: &[ComparedSet<'_>; 2], min_quality: u8, console: &Console) {
     for (side, set) in ["left", "right"].into_iter().zip(sides) {
-        let (low, zero, values) = (set.counts.low_quality, set.counts.zero_codes, set.zero_values);
+        let (low, zero, values) = (set.counts.low_quality, set.counts.null_hashes, set.zero_values);
         if low + zero + values > 0 {
             console.note(format!(
-                "{side}: set aside are {low} PDQ codes with a quality under {min_quality}, {zero} PDQ codes and {values} PhotoDNA \
+                "{side}: set aside are {low} PDQ hashes with a quality under {min_quality}, {zero} PDQ hashes and {values} PhotoDNA \
                  values that are all zero"
             ));
         }

@@ -168,7 +168,7 @@ fn summary(holders: &[HolderCounts], rows: &RowCount, distance: u32) -> String {
         format!("\nLinks: {} of the same bytes, {} near within {distance} bits\n", rows.same, rows.near);
     if rows.unconfirmed > 0 {
         text.push_str(&format!(
-            "  UNCONFIRMED: {} of the near ones rest on codes from JPEG coefficients, which may be some bits off\n",
+            "  UNCONFIRMED: {} of the near ones rest on hashes from JPEG coefficients, which may be some bits off\n",
             rows.unconfirmed
         ));
     }
@@ -185,7 +185,7 @@ fn summary(holders: &[HolderCounts], rows: &RowCount, distance: u32) -> String {
     }
     text.push_str(
         "  same: another holder has them too; near: no other has them, but one near to them\n\
-         \x20 solved: a known set says `victim identified`; elsewhere: only another holder's does, of the same bytes; near: of a near picture\n",
+         \x20 solved: a hash set says `victim identified`; elsewhere: only another holder's does, of the same bytes; near: of a near picture\n",
     );
     let alone: u64 = holders.iter().map(|counts| counts.bytes_alone).sum();
     if alone > 0 {
@@ -206,8 +206,8 @@ fn columns() -> Vec<Column> {
         text("sha256_b"),
         text_or_none("path_b"),
         text("kind"),
-        text("verdict"),
-        text_or_none("unconfirmed_because"),
+        text("confirmation"),
+        text_or_none("unconfirmed_reason"),
         Column::optional("distance", Kind::Unsigned),
         text_or_none("orientation"),
     ];
@@ -231,7 +231,7 @@ fn cells<'a>(row: &'a LinkRow<'_>, texts: &'a Texts) -> Vec<Cell<'a>> {
     let said = |side: &'a Side<'_>| {
         side.said.iter().map(|text| if text.is_empty() { Cell::Empty } else { Cell::Text(text) })
     };
-    let (kind, verdict, unconfirmed) = match &row.near {
+    let (kind, confirmation, unconfirmed) = match &row.near {
         None => ("same", "digest", None),
         Some(near) => match because(near) {
             None => ("near", "pixels", None),
@@ -246,7 +246,7 @@ fn cells<'a>(row: &'a LinkRow<'_>, texts: &'a Texts) -> Vec<Cell<'a>> {
         (&texts.sha256_b).into(),
         (&row.b.path).into(),
         Cell::Text(kind),
-        Cell::Text(verdict),
+        Cell::Text(confirmation),
         unconfirmed.map_or(Cell::Empty, Cell::Text),
         row.near.map_or(Cell::Empty, |near| Cell::Unsigned(near.distance)),
         row.near.map_or(Cell::Empty, |near| Cell::Text(near.orientation.name())),

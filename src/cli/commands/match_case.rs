@@ -1,4 +1,4 @@
-//! `tamis match`: a stored case against known sets. Of the sources only candidates are read again, for verdicts.
+//! `tamis match`: a stored case against hash sets. Of the sources only candidates are read again, for verifications.
 
 use std::time::Instant;
 
@@ -13,12 +13,12 @@ use crate::cli::protect::Protected;
 use crate::pipeline::{IngestSettings, Progress, match_stored};
 
 use super::priorities::{read_rules, set_priorities};
-use super::run::{Telling, begin, code_count, finish, read_known_sets, write_summary};
+use super::run::{Telling, begin, finish, hash_count, read_hash_sets, write_summary};
 
 /// Runs the command.
 ///
 /// # Errors
-/// A known set or case that is refused, or a sink that failed.
+/// A hash set or case that is refused, or a sink that failed.
 pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let started = Instant::now();
     let mut store = CaseStore::open(&command.case).map_err(CliError::failed)?;
@@ -28,11 +28,11 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
         .and_case(&command.case)
         .refuse_output(command.summary.output.as_deref())?;
     let rules = read_rules(&command.matching)?;
-    let known = read_known_sets(&command.matching, console)?;
+    let known = read_hash_sets(&command.matching, console)?;
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &[]);
-    let backend = resources.start_backend(code_count(&known), console)?;
-    let (geometry, decode) = (store.spec().geometry, store.spec().decode_path);
+    let backend = resources.start_backend(hash_count(&known), console)?;
+    let (geometry, decode) = (store.spec().geometry, store.spec().derived_from);
     let matching = Matching::from(&command.matching);
     let settings = RunSettings {
         program: env!("CARGO_PKG_VERSION"),

@@ -1,4 +1,4 @@
-//! What the commands that work on a case share: known sets, the record of the run, the summary.
+//! What the commands that work on a case share: hash sets, the record of the run, the summary.
 
 use std::path::Path;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::run_begins;
 use crate::cli::output::with_output;
-use crate::known::{KnownSet, ReadOptions};
+use crate::known::{HashSet, ReadOptions};
 use crate::matching::Backend;
 use crate::pipeline::{IngestReport, PipelineError, Progress};
 use crate::report::summary::{RunFigures, summary};
@@ -20,11 +20,11 @@ use crate::source::name::escape_path;
 
 use super::priorities::Recorded;
 
-/// Reads the known sets, and says what was read and what was set aside.
+/// Reads the hash sets, and says what was read and what was set aside.
 ///
 /// # Errors
 /// A set that cannot be read, with file, line and reason.
-pub fn read_known_sets(options: &MatchOptions, console: &Console) -> Result<Vec<KnownSet>, CliError> {
+pub fn read_hash_sets(options: &MatchOptions, console: &Console) -> Result<Vec<HashSet>, CliError> {
     let matching = Matching::from(options);
     let read_options = ReadOptions {
         geometry: matching.known_geometry,
@@ -32,9 +32,9 @@ pub fn read_known_sets(options: &MatchOptions, console: &Console) -> Result<Vec<
         min_quality: matching.min_quality,
         list: options.list.map(Into::into),
     };
-    let mut sets: Vec<KnownSet> = Vec::new();
+    let mut sets: Vec<HashSet> = Vec::new();
     for path in &options.known {
-        let set = KnownSet::read(path, &read_options).map_err(CliError::failed)?;
+        let set = HashSet::read(path, &read_options).map_err(CliError::failed)?;
         if let Some(same) = sets.iter().find(|other| other.file_sha256() == set.file_sha256()) {
             console.note(format!(
                 "{} is the same file as {}: read once",
@@ -43,23 +43,23 @@ pub fn read_known_sets(options: &MatchOptions, console: &Console) -> Result<Vec<
             ));
             continue;
         }
-        console.note(format!("known set {}: {}", escape_path(path), counted(&set)));
+        console.note(format!("hash set {}: {}", escape_path(path), counted(&set)));
         sets.push(set);
     }
     Ok(sets)
 }
 
 /// What a set holds, in words.
-fn counted(set: &KnownSet) -> String {
+fn counted(set: &HashSet) -> String {
     let counts = set.counts();
     let mut text = format!(
-        "{} records, {} codes to match, {} with digests",
-        counts.records, counts.codes, counts.with_digests
+        "{} records, {} hashes to match, {} with digests",
+        counts.records, counts.hashes, counts.with_digests
     );
     let aside = [
-        (counts.codes_without_quality, "codes without a quality (matched, and marked so)"),
-        (counts.low_quality, "codes of low quality set aside"),
-        (counts.zero_codes, "all-zero codes set aside"),
+        (counts.hashes_without_quality, "hashes without a quality (matched, and marked so)"),
+        (counts.low_quality, "hashes of low quality set aside"),
+        (counts.null_hashes, "null hashes set aside"),
         (counts.trivial, TRIVIAL),
         (counts.bad_lines, "malformed lines skipped"),
         (counts.odd_fields, ODD_FIELDS),
@@ -83,10 +83,10 @@ pub(super) const TRIVIAL: &str =
 pub(super) const ODD_FIELDS: &str =
     "fields that nothing is matched by and that are not as they should be (kept as they can be)";
 
-/// Codes of all sets, for the choice of a backend.
+/// Hashes of all sets, for the choice of a backend.
 #[must_use]
-pub fn code_count(sets: &[KnownSet]) -> u64 {
-    sets.iter().map(|set| set.counts().codes).sum()
+pub fn hash_count(sets: &[HashSet]) -> u64 {
+    sets.iter().map(|set| set.counts().hashes).sum()
 }
 
 /// Begins a run: what earlier ones died with is said and recorded before this one may, and Ctrl-C knows whose end it is.
@@ -193,7 +193,7 @@ pub fn write_summary(
         matched: done.matched,
         confirmed: done.confirmed,
         refuted: done.refuted,
-        unjudged: done.unjudged,
+        unverified: done.unverified,
         profile,
         profile_stages,
         notices,

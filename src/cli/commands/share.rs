@@ -105,7 +105,7 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
     // To its end first, so that nothing is written of what is refused, wherever it would go to.
     let reader = open()?;
     require_trust(&reader, &store, command.trust, console)?;
-    reader.refuse_other_codes().map_err(CliError::failed)?;
+    reader.refuse_other_hashes().map_err(CliError::failed)?;
     let manifest = reader.finish().map_err(CliError::failed)?;
     let standing = store.standing(&manifest).map_err(CliError::failed)?;
     if let Some(text) = standing_in_words(&standing, &manifest) {
@@ -145,7 +145,7 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
     }
     if manifest.counts.from_coefficients > 0 {
         console.note(format!(
-            "{} of its codes are from JPEG coefficients, so that distances to them may be some bits off (column decode_path)",
+            "{} of its hashes are from JPEG coefficients, so that distances to them may be some bits off (column derived_from)",
             manifest.counts.from_coefficients
         ));
     }
@@ -195,7 +195,7 @@ pub fn show(command: &ShareShow) -> Result<Finished, CliError> {
     Ok(Finished::Done)
 }
 
-/// The manifest and the verdict, for a person.
+/// The manifest and the confirmation, for a person.
 fn write_manifest(
     path: &Path,
     manifest: &Manifest,
@@ -216,7 +216,7 @@ fn write_manifest(
         ("as of", case.as_of.clone()),
         ("purpose", manifest.purpose.clone()),
         ("holds", Some(in_words(&manifest.counts))),
-        ("codes", Some(format!("{} {}, geometry {}", spec.algorithm, spec.version, spec.geometry.name()))),
+        ("hashes", Some(format!("{} {}, geometry {}", spec.algorithm, spec.version, spec.geometry.name()))),
         ("file names", Some(yes(manifest.names_included))),
         ("columns", Some(yes(manifest.columns_included))),
         ("encrypted", Some(yes(encrypted))),
@@ -233,7 +233,7 @@ fn write_manifest(
 fn in_words(counts: &Counts) -> String {
     let Counts { contents, pictures, from_coefficients, files, hits } = counts;
     format!(
-        "{contents} contents of {files} files, {pictures} pictures with codes ({from_coefficients} from JPEG coefficients), {hits} hits in known sets"
+        "{contents} contents of {files} files, {pictures} pictures with hashes ({from_coefficients} from JPEG coefficients), {hits} hits in hash sets"
     )
 }
 

@@ -1,4 +1,4 @@
-//! `tamis triage`: scan and match in one pass. `tamis scan` is the same without known sets.
+//! `tamis triage`: scan and match in one pass. `tamis scan` is the same without hash sets.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -12,19 +12,19 @@ use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
-use crate::known::KnownSet;
+use crate::known::HashSet;
 use crate::pipeline::{IngestSettings, Progress, ingest};
 use crate::source::name::escape_path;
 use crate::source::size::Bytes;
 use crate::source::{Excludes, check_there};
 
 use super::priorities::{read_rules, set_priorities};
-use super::run::{Telling, begin, code_count, finish, read_known_sets, write_summary};
+use super::run::{Telling, begin, finish, hash_count, read_hash_sets, write_summary};
 
 /// Runs the command.
 ///
 /// # Errors
-/// Wrong usage, a known set or case that is refused, or a sink that failed.
+/// Wrong usage, a hash set or case that is refused, or a sink that failed.
 pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finished, CliError> {
     if command.sources.is_empty() {
         return Err(no_source(&command.matching.known));
@@ -42,7 +42,7 @@ pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finis
     };
     job.check_paths()?;
     let rules = read_rules(&command.matching)?;
-    let known = read_known_sets(&command.matching, console)?;
+    let known = read_hash_sets(&command.matching, console)?;
     job.run(&known, rules, common, console)
 }
 
@@ -73,7 +73,7 @@ impl IngestJob<'_> {
     /// Ingests the sources, matches with `known`, and writes the summary.
     pub fn run(
         &self,
-        known: &[KnownSet],
+        known: &[HashSet],
         rules: Option<Rules>,
         common: &Common,
         console: &Console,
@@ -84,11 +84,11 @@ impl IngestJob<'_> {
         let own = CaseStore::spec_of(&self.case.case).map_err(CliError::failed)?;
         let (geometry, decode) = (self.case.geometry.map(Into::into), self.case.decode.map(Into::into));
         let spec = config::hash_spec(geometry, decode, own.as_ref());
-        let (geometry, decode) = (spec.geometry, spec.decode_path);
+        let (geometry, decode) = (spec.geometry, spec.derived_from);
         let identity = config::identity(self.case);
         let mut store =
             CaseStore::open_or_create(&self.case.case, &identity, &spec).map_err(CliError::failed)?;
-        let backend = resources.start_backend(code_count(known), console)?;
+        let backend = resources.start_backend(hash_count(known), console)?;
         console.detail(format!(
             "{} threads, {} of them reading, {} for files and pictures in flight",
             resources.jobs + resources.io_jobs,
@@ -151,10 +151,10 @@ impl IngestJob<'_> {
     }
 }
 
-/// `--known set.csv SEIZURE` takes both for known sets.
+/// `--hash set.csv SEIZURE` takes both for hash sets.
 fn no_source(known: &[PathBuf]) -> CliError {
     let taken = match known.iter().find(|path| path.is_dir()).or(known.last().filter(|_| known.len() > 1)) {
-        Some(path) => format!(" {} was taken for a known set:", escape_path(path)),
+        Some(path) => format!(" {} was taken for a hash set:", escape_path(path)),
         None => String::new(),
     };
     CliError::Usage(format!(

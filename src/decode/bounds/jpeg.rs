@@ -22,7 +22,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
     let unsupported = |reason: &str| Failure::new(Outcome::Unsupported, Stage::Decode, reason);
     match frame.marker {
         marker::BASELINE..=marker::PROGRESSIVE => {}
-        0xc9 | 0xca | 0xcd..=0xcf => return Err(unsupported("arithmetic-coded JPEG")),
+        0xc9 | 0xca | 0xcd..=0xcf => return Err(unsupported("arithmetic-hashed JPEG")),
         0xc3 | 0xc7 | 0xcb => return Err(unsupported("lossless JPEG")),
         _ => return Err(unsupported("hierarchical JPEG")),
     }

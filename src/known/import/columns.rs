@@ -8,7 +8,7 @@ use super::options::ColumnMap;
 use super::sink::{Fault, ImportError, Parsed, Sink};
 use super::source::Source;
 use super::text_lines::{Line, for_each_line};
-use crate::known::builder::{parse_code, parse_quality};
+use crate::known::builder::{parse_hash, parse_quality};
 use crate::known::malformed::one_line;
 use crate::known::read::BYTE_ORDER_MARK;
 use crate::known::table::split;
@@ -190,7 +190,7 @@ impl Header {
         }
         Err(fault.unwrap_or_else(|| {
             format!(
-                "no column of the header is known to hold an MD5, SHA-1, SHA-256 or PDQ code; say which it is: --columns \
+                "no column of the header is known to hold an MD5, SHA-1, SHA-256 or PDQ hash; say which it is: --columns \
                  md5=NAME,category=NAME (fields: {})",
                 field_names()
             )
@@ -250,7 +250,7 @@ fn parse(line: &[u8], header: &Header) -> Result<Parsed<'static>, Fault> {
     }
     parsed.record.quality = match quality {
         // It decides whether a hash is matched, so that it matters where there is one.
-        Err(reason) if parsed.record.code.is_some() => return Err(reason.into()),
+        Err(reason) if parsed.record.hash.is_some() => return Err(reason.into()),
         quality => fields::keep(quality.map_err(|_| Odd), &mut parsed.odd_fields),
     };
     parsed.record.fields = Cow::Owned(object.finish());
@@ -265,7 +265,7 @@ fn set(parsed: &mut Parsed<'static>, field: Field, cell: &str) -> Result<(), Str
         Field::Sha1 => record.sha1 = fields::digest(cell, "a SHA-1")?,
         Field::Sha256 => record.sha256 = fields::digest(cell, "a SHA-256")?,
         Field::Pdq if cell.is_empty() => {}
-        Field::Pdq => record.code = Some(parse_code(cell.as_bytes())?),
+        Field::Pdq => record.hash = Some(parse_hash(cell.as_bytes())?),
         // Read once all of the row is known.
         Field::Quality => {}
         Field::PhotoDna => (record.photodna, *photodna_unread) = fields::photodna(cell),

@@ -19,7 +19,7 @@ pub(super) fn read(source: &mut Source<'_>, sink: &mut Sink<'_>) -> Result<(), I
         return Err(source
             .refused(format!("the file says that its geometry is not {}: see --geometry", geometry.name())));
     }
-    let format = opening.format.unwrap_or(LineFormat::Codes);
+    let format = opening.format.unwrap_or(LineFormat::Hashes);
     for_each_line(source, sink, |Line { offset, text }, sink| {
         if text.starts_with(b"#") {
             return Ok(());
@@ -32,9 +32,9 @@ pub(super) fn read(source: &mut Source<'_>, sink: &mut Sink<'_>) -> Result<(), I
 fn record(line: LineRecord<'_>) -> Parsed<'static> {
     let mut parsed = Parsed::default();
     let mut object = Object::default();
-    let LineRecord { code, quality, md5, sha1, sha256, name, odd_name, spelled } = line;
+    let LineRecord { hash, quality, md5, sha1, sha256, name, odd_name, spelled } = line;
     parsed.odd_fields += u64::from(odd_name);
-    let column = match (code, md5, sha1) {
+    let column = match (hash, md5, sha1) {
         (Some(_), ..) => "pdq",
         (_, Some(_), _) => "md5",
         (_, _, Some(_)) => "sha1",
@@ -50,8 +50,8 @@ fn record(line: LineRecord<'_>) -> Parsed<'static> {
         object.add("name", &escape(&name));
     }
     let record = &mut parsed.record;
-    (record.code, record.quality, record.md5, record.sha1, record.sha256) =
-        (code, quality, md5, sha1, sha256);
+    (record.hash, record.quality, record.md5, record.sha1, record.sha256) =
+        (hash, quality, md5, sha1, sha256);
     record.fields = Cow::Owned(object.finish());
     parsed
 }

@@ -17,7 +17,7 @@ use super::fields::{self, Names, Object};
 use super::json_records::{MAX_DEPTH, MAX_RECORD};
 use super::sink::{Fault, ImportError, Parsed, Sink};
 use super::source::Source;
-use crate::known::builder::parse_code;
+use crate::known::builder::parse_hash;
 use crate::source::digest::sha256_of;
 use crate::source::name::escape;
 
@@ -129,7 +129,7 @@ impl Entry {
                 "fingerprints/sha256" => record.sha256 = fields::digest(text, "a SHA-256")?,
                 "fingerprints/pdna" => (record.photodna, parsed.photodna_unread) = fields::photodna(text),
                 "fingerprints/pdq" if text.is_empty() => {}
-                "fingerprints/pdq" => record.code = Some(parse_code(text.as_bytes())?),
+                "fingerprints/pdq" => record.hash = Some(parse_hash(text.as_bytes())?),
                 "classification" if !again => record.facts.category = fields::text(text.clone()),
                 _ => {}
             }

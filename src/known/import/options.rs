@@ -77,6 +77,6 @@ pub struct ImportOptions {
     pub list: Option<ListKind>,
     /// Count malformed records instead of refusing the import.
     pub skip_bad_records: bool,
-    /// The geometry that the codes were made with.
+    /// The geometry that the hashes were made with.
     pub geometry: Geometry,
 }

@@ -14,8 +14,8 @@ use super::fields::Odd;
 use super::sink::{Fault, ImportError, Parsed, Sink};
 use super::source::Source;
 use super::{fields, json_records};
-use crate::known::builder::parse_code;
-use crate::pdq::Code;
+use crate::known::builder::parse_hash;
+use crate::pdq::PdqHash;
 
 /// Reads all records of a file.
 pub(super) fn read(source: &mut Source<'_>, sink: &mut Sink<'_>) -> Result<(), ImportError> {
@@ -257,9 +257,9 @@ impl<'de> Visitor<'de> for MediaVisitor {
             } else if again {
                 return Err(de::Error::custom(format!("the field {field} comes twice")));
             } else if field == "AlternativeHashes" {
-                let Alternatives { code, sha256, odd_fields } = members.next_value()?;
+                let Alternatives { hash, sha256, odd_fields } = members.next_value()?;
                 media.parsed.odd_fields += odd_fields;
-                media.parsed.record.code = code;
+                media.parsed.record.hash = hash;
                 media.parsed.record.sha256 = media.parsed.record.sha256.or(sha256);
             } else {
                 let value = members.next_value::<Value<'de>>()?;
@@ -340,7 +340,7 @@ impl<'de> Media<'de> {
 /// What is taken of a record's other hashes.
 #[derive(Default)]
 struct Alternatives {
-    code: Option<Code>,
+    hash: Option<PdqHash>,
     sha256: Option<[u8; 32]>,
     odd_fields: u64,
 }
@@ -398,8 +398,8 @@ impl Alternatives {
             return Ok(());
         }
         match kind {
-            HashKind::Pdq if self.code.is_some() => return Err("two PDQ codes in AlternativeHashes".into()),
-            HashKind::Pdq => self.code = Some(parse_code(value.as_bytes())?),
+            HashKind::Pdq if self.hash.is_some() => return Err("two PDQ hashes in AlternativeHashes".into()),
+            HashKind::Pdq => self.hash = Some(parse_hash(value.as_bytes())?),
             HashKind::Sha256 => self.sha256 = fields::digest(value, "a SHA-256")?,
         }
         Ok(())

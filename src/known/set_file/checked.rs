@@ -3,7 +3,7 @@
 //! Nothing is mapped. A map of a file that somebody cuts short ends the program with a signal, and one of a file that
 //! somebody writes over changes under the reader after it was checked. What is read here is in memory of our own, and is
 //! compared with the SHA-256 of its chunk each time it is read, so that no answer is made of changed bytes
-//! (`docs/decisions/known-set-file.md`).
+//! (`docs/decisions/hash-set-file.md`).
 
 use std::fs::{File, OpenOptions};
 use std::io;

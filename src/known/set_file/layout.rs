@@ -1,4 +1,4 @@
-//! The layout of a set file, version 1. `docs/decisions/known-set-file.md` says why it is so.
+//! The layout of a set file, version 1. `docs/decisions/hash-set-file.md` says why it is so.
 //!
 //! All numbers are little-endian. A header of 4096 bytes, then sections, each at a multiple of 4096 bytes, with zeros
 //! between them. Every section is cut into chunks of 64 KiB, and the section `checks` holds the SHA-256 of each chunk of
@@ -10,7 +10,7 @@
 //! | `records` | a record's facts, then its fields as JSON ([`StoredFacts`]) |
 //! | `offsets` | u64: where a record begins in `records`; one more for the end |
 //! | `md5`, `sha1`, `sha256` | (digest, u32 record), sorted; then 2^bits + 1 × u32, the directory: entries before each value of the leading bits |
-//! | `codes` | u32 record, u8 quality (255: none), 3 × 0, the 32 bytes of the code's text; by record |
+//! | `hashes` | u32 record, u8 quality (255: none), 3 × 0, the 32 bytes of the hash's text; by record |
 //! | `photodna` | u32 record, u8 spelling (1 base64, 2 hex), 3 × 0, 144 bytes; by record |
 //! | `manifest` | JSON |
 //! | `checks` | 32 bytes |
@@ -35,11 +35,11 @@ const ROW: usize = 40;
 /// Where the digests of `checks` and of the header itself are in the header.
 const CHECKS_DIGEST: usize = HEADER - 64;
 const OWN_DIGEST: usize = HEADER - 32;
-/// Bytes of an entry of `codes`.
-pub(super) const CODE_ENTRY: usize = 40;
+/// Bytes of an entry of `hashes`.
+pub(super) const HASH_ENTRY: usize = 40;
 /// Bytes of an entry of `photodna`.
 pub(super) const PHOTODNA_ENTRY: usize = 8 + PHOTODNA_BYTES;
-/// A code without a quality.
+/// A hash without a quality.
 pub(super) const NO_QUALITY: u8 = 255;
 /// Bytes before the texts of a record.
 pub(super) const FACTS: usize = 20;
@@ -52,7 +52,7 @@ pub(super) enum Section {
     Md5,
     Sha1,
     Sha256,
-    Codes,
+    Hashes,
     PhotoDna,
     Manifest,
     Checks,
@@ -65,7 +65,7 @@ impl Section {
         Self::Md5,
         Self::Sha1,
         Self::Sha256,
-        Self::Codes,
+        Self::Hashes,
         Self::PhotoDna,
         Self::Manifest,
         Self::Checks,
@@ -78,7 +78,7 @@ impl Section {
             Self::Md5 => "md5",
             Self::Sha1 => "sha1",
             Self::Sha256 => "sha256",
-            Self::Codes => "codes",
+            Self::Hashes => "hashes",
             Self::PhotoDna => "photodna",
             Self::Manifest => "manifest",
             Self::Checks => "checks",
@@ -91,7 +91,7 @@ impl Section {
 pub(super) struct Extent {
     pub offset: u64,
     pub length: u64,
-    /// Entries: digests, codes, values, or records.
+    /// Entries: digests, hashes, values, or records.
     pub count: u64,
     /// Of a table of digests: bits of its directory.
     pub bits: u32,
@@ -204,14 +204,14 @@ impl Header {
                 Section::Md5 => table(20),
                 Section::Sha1 => table(24),
                 Section::Sha256 => table(36),
-                Section::Codes if plain => count.checked_mul(CODE_ENTRY as u64),
+                Section::Hashes if plain => count.checked_mul(HASH_ENTRY as u64),
                 Section::PhotoDna if plain => count.checked_mul(PHOTODNA_ENTRY as u64),
                 Section::Checks if plain => {
                     let others = self.sections[..Section::Checks as usize].iter();
                     let chunks = others.map(|extent| extent.chunks()).sum::<u64>();
                     (count == chunks).then_some(chunks * 32)
                 }
-                Section::Codes | Section::PhotoDna | Section::Checks => None,
+                Section::Hashes | Section::PhotoDna | Section::Checks => None,
             };
             end = next.filter(|_| expected == Some(length)).ok_or_else(|| wrong(section))?;
         }

@@ -40,8 +40,8 @@ pub struct SetCounts {
     pub sha256: u64,
     /// Records with at least one digest that is matched.
     pub with_digests: u64,
-    /// PDQ codes.
-    pub codes: u64,
+    /// PDQ hashes.
+    pub hashes: u64,
     /// PhotoDNA values.
     pub photodna: u64,
     /// PhotoDNA fields that are neither 144 bytes in base64 nor in hex: kept as they are in the record.
@@ -71,14 +71,14 @@ pub struct Manifest {
     pub program: String,
     /// What its categories mean.
     pub profile: Profile,
-    /// The geometry of its codes.
+    /// The geometry of its hashes.
     pub geometry: Geometry,
     /// Malformed records were counted instead of refused.
     pub skip_bad_records: bool,
     /// The columns that were named, `field=column`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
-    /// Its codes came from lines of 64 digits with no word of what they are, as older versions took them; SHA-256s look
+    /// Its hashes came from lines of 64 digits with no word of what they are, as older versions took them; SHA-256s look
     /// the same. Such a set is not matched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bare: bool,

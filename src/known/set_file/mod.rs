@@ -1,4 +1,4 @@
-//! Set files: known sets of many millions that open at once. [`layout`] describes the file.
+//! Set files: hash sets of many millions that open at once. [`layout`] describes the file.
 //!
 //! Opening reads the header, the digests of all chunks and the manifest. Every other byte is checked against its
 //! chunk's SHA-256 when it is read, or its block's sum ([`index`]), so that nothing is ever answered from damaged bytes.
@@ -17,14 +17,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::KnownCode;
+use super::KnownHash;
 use super::control::ImportControl;
 use super::record::{Facts, PhotoDna, Spelling};
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 use crate::source::name::{escape, escape_path};
 use checked::{CheckedFile, ReadFault};
 use index::{BLOCK, Index, MOST};
-use layout::{CODE_ENTRY, Extent, NO_QUALITY, PHOTODNA_ENTRY, Section, StoredFacts, u32_at, u64_at};
+use layout::{Extent, HASH_ENTRY, NO_QUALITY, PHOTODNA_ENTRY, Section, StoredFacts, u32_at, u64_at};
 use sort::leading_bits;
 
 pub(in crate::known) use layout::MAGIC;
@@ -36,7 +36,7 @@ pub(in crate::known) use write::SetWriter;
 #[derive(Debug, thiserror::Error)]
 pub enum SetError {
     /// What the system said.
-    #[error("known set {}: {source}", escape_path(path))]
+    #[error("hash set {}: {source}", escape_path(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum SetError {
         source: io::Error,
     },
     /// What the system said of the file to be written.
-    #[error("cannot write the known set {}: {source}", escape_path(path))]
+    #[error("cannot write the hash set {}: {source}", escape_path(path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -52,7 +52,7 @@ pub enum SetError {
         source: io::Error,
     },
     /// It is no set file, or not as it was written.
-    #[error("known set {}: {reason}", escape_path(path))]
+    #[error("hash set {}: {reason}", escape_path(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -217,29 +217,29 @@ impl SetFile {
             .ok_or_else(|| self.damaged(format!("record {} is not as a record is written", number + 1)))
     }
 
-    /// Its codes, by record.
+    /// Its hashes, by record.
     ///
     /// # Errors
     /// The file is damaged there.
-    pub fn codes(&self) -> Result<Vec<KnownCode>, SetError> {
-        let wrong = || self.damaged("its codes are not as codes are written".into());
-        let mut stream = self.file.stream(Section::Codes);
-        let mut codes: Vec<KnownCode> = Vec::with_capacity(self.extent(Section::Codes).count as usize);
-        for _ in 0..self.extent(Section::Codes).count {
-            let entry = stream.array::<CODE_ENTRY>().map_err(|fault| self.failed(fault))?;
+    pub fn hashes(&self) -> Result<Vec<KnownHash>, SetError> {
+        let wrong = || self.damaged("its hashes are not as hashes are written".into());
+        let mut stream = self.file.stream(Section::Hashes);
+        let mut hashes: Vec<KnownHash> = Vec::with_capacity(self.extent(Section::Hashes).count as usize);
+        for _ in 0..self.extent(Section::Hashes).count {
+            let entry = stream.array::<HASH_ENTRY>().map_err(|fault| self.failed(fault))?;
             let record = u32_at(&entry, 0);
-            let in_order = codes.last().is_none_or(|last| last.record <= record);
+            let in_order = hashes.last().is_none_or(|last| last.record <= record);
             if !in_order || u64::from(record) >= self.records() || entry[4] > 100 && entry[4] != NO_QUALITY {
                 return Err(wrong());
             }
-            let code = entry.last_chunk().map_or(Code([0; 4]), |bytes| Code::from_bytes(*bytes));
-            codes.push(KnownCode {
+            let hash = entry.last_chunk().map_or(PdqHash([0; 4]), |bytes| PdqHash::from_bytes(*bytes));
+            hashes.push(KnownHash {
                 record,
-                code,
+                hash,
                 quality: Some(entry[4]).filter(|&quality| quality != NO_QUALITY),
             });
         }
-        Ok(codes)
+        Ok(hashes)
     }
 
     /// Its PhotoDNA values, by record.
@@ -298,14 +298,14 @@ impl SetFile {
         self.check_records(control)?;
         self.check_tables(&|| control.is_cancelled(), &|bytes| control.add_bytes(bytes))?;
         let values = self.photodna()?.len() as u64;
-        let codes = self.codes()?.len() as u64;
-        for section in [Section::PhotoDna, Section::Codes, Section::Manifest, Section::Checks] {
+        let hashes = self.hashes()?.len() as u64;
+        for section in [Section::PhotoDna, Section::Hashes, Section::Manifest, Section::Checks] {
             control.add_bytes(self.extent(section).length);
         }
         let counts = self.manifest.counts;
         let count = |section| self.extent(section).count;
-        let counted = [count(Section::Md5), count(Section::Sha1), count(Section::Sha256), values, codes];
-        if counted != [counts.md5, counts.sha1, counts.sha256, counts.photodna, counts.codes] {
+        let counted = [count(Section::Md5), count(Section::Sha1), count(Section::Sha256), values, hashes];
+        if counted != [counts.md5, counts.sha1, counts.sha256, counts.photodna, counts.hashes] {
             return Err(self.damaged("its manifest contradicts its tables".into()));
         }
         Ok(())

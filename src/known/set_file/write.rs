@@ -108,7 +108,7 @@ pub(in crate::known) struct SetWriter {
     md5: Sorter<16>,
     sha1: Sorter<20>,
     sha256: Sorter<32>,
-    codes: Spill,
+    hashes: Spill,
     photodna: Spill,
     counts: SetCounts,
     /// Room for one record.
@@ -130,7 +130,7 @@ impl SetWriter {
             md5: Sorter::new(path, "md5"),
             sha1: Sorter::new(path, "sha1"),
             sha256: Sorter::new(path, "sha256"),
-            codes: Spill::new(path, "codes"),
+            hashes: Spill::new(path, "hashes"),
             photodna: Spill::new(path, "photodna"),
             counts: SetCounts::default(),
             buffer: Vec::new(),
@@ -185,11 +185,11 @@ impl SetWriter {
             self.counts.sha256 += 1;
             self.sha256.push(digest, number)?;
         }
-        if let Some(code) = record.code {
-            self.counts.codes += 1;
-            self.codes.write(&number.to_le_bytes())?;
-            self.codes.write(&[record.quality.unwrap_or(NO_QUALITY), 0, 0, 0])?;
-            self.codes.write(&code.to_bytes())?;
+        if let Some(hash) = record.hash {
+            self.counts.hashes += 1;
+            self.hashes.write(&number.to_le_bytes())?;
+            self.hashes.write(&[record.quality.unwrap_or(NO_QUALITY), 0, 0, 0])?;
+            self.hashes.write(&hash.to_bytes())?;
         }
         if let Some(value) = &record.photodna {
             self.counts.photodna += 1;
@@ -202,7 +202,7 @@ impl SetWriter {
             self.photodna.write(&value.bytes)?;
         }
         self.counts.with_digests += u64::from(digests.any());
-        let nothing = !digests.any() && record.code.is_none() && !trivial;
+        let nothing = !digests.any() && record.hash.is_none() && !trivial;
         self.counts.nothing_to_match += u64::from(nothing);
         Ok(())
     }
@@ -217,7 +217,7 @@ impl SetWriter {
         let bad_records = manifest.counts.bad_records;
         manifest.counts = SetCounts { bad_records, ..self.counts };
         self.offsets.write(&self.records_length.to_le_bytes()).map_err(failed)?;
-        let Self { mut output, offsets, md5, sha1, sha256, codes, photodna, counts, .. } = self;
+        let Self { mut output, offsets, md5, sha1, sha256, hashes, photodna, counts, .. } = self;
         output.header.records = counts.records;
         output.end(Section::Records, HEADER as u64, counts.records, 0);
         copy(&mut output, Section::Offsets, counts.records, offsets, control)
@@ -225,7 +225,7 @@ impl SetWriter {
         table(&mut output, Section::Md5, md5, control).map_err(|stop| stop.at(&path))?;
         table(&mut output, Section::Sha1, sha1, control).map_err(|stop| stop.at(&path))?;
         table(&mut output, Section::Sha256, sha256, control).map_err(|stop| stop.at(&path))?;
-        copy(&mut output, Section::Codes, counts.codes, codes, control).map_err(|stop| stop.at(&path))?;
+        copy(&mut output, Section::Hashes, counts.hashes, hashes, control).map_err(|stop| stop.at(&path))?;
         copy(&mut output, Section::PhotoDna, counts.photodna, photodna, control)
             .map_err(|stop| stop.at(&path))?;
         let text = serde_json::to_vec(&manifest).map_err(|error| failed(error.into()))?;

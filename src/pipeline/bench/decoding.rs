@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::failures::Failures;
 use super::sample::{ContentKind, Loaded};
 use super::settings::{BenchSettings, part, rate};
-use crate::decode::{self, DecodePath, Limits, Picture};
+use crate::decode::{self, DerivedFrom, Limits, Picture};
 use crate::outcome::{Failure, Outcome};
 use crate::pdq::{Geometry, Tile};
 use crate::pipeline::CancelToken;
@@ -26,7 +26,7 @@ pub enum DecodeKind {
     JpegSequentialCoefficients,
     /// Progressive JPEG from its coefficients.
     JpegProgressiveCoefficients,
-    /// JPEG of any kind from its pixels: what a verdict takes, and what coefficients do not serve.
+    /// JPEG of any kind from its pixels: what a confirmation takes, and what coefficients do not serve.
     JpegPixels,
     /// PNG.
     Png,
@@ -282,8 +282,8 @@ impl Bench {
         match picture {
             Ok(Picture { tile, derivation, .. }) => {
                 match derivation.path {
-                    DecodePath::Coefficients => done.tallies.coefficients.add(&tally),
-                    DecodePath::Pixels => done.tallies.pixels.add(&tally),
+                    DerivedFrom::Coefficients => done.tallies.coefficients.add(&tally),
+                    DerivedFrom::Pixels => done.tallies.pixels.add(&tally),
                 }
                 if done.tiles.len() < TILES {
                     done.tiles.push(tile);

@@ -1,4 +1,4 @@
-//! How fast tiles become codes, on each backend.
+//! How fast tiles become hashes, on each backend.
 
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ pub struct HashRate {
     pub backend: String,
     /// Whether it computes on the threads that decode, and so takes their time.
     pub on_threads: bool,
-    /// Pictures a second of the whole backend: all eight codes and the quality, transfers included.
+    /// Pictures a second of the whole backend: all eight hashes and the quality, transfers included.
     pub pictures_per_second: f64,
     /// Why there is no figure.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -30,7 +30,7 @@ pub(in crate::pipeline) enum Work {
     Reading,
     /// All that makes a fingerprint of it, at first.
     Decoding,
-    /// The same from its pixels, for a verdict.
+    /// The same from its pixels, for a confirmation.
     Verifying,
 }
 

@@ -53,13 +53,13 @@ pub(super) struct Data {
     pub sets: Vec<SetCounts>,
     /// Items with a hit.
     pub known: u64,
-    /// Items that are pictures with a code and have no hit.
+    /// Items that are pictures with a hash and have no hit.
     pub new: u64,
-    pub verdicts: Vec<(String, u64)>,
+    pub verifications: Vec<(String, u64)>,
     pub distances: Vec<(u32, u64)>,
     pub qualities: Vec<(u32, u64)>,
     pub formats: Vec<FormatCount>,
-    pub decode_paths: Vec<(String, u64)>,
+    pub derived_froms: Vec<(String, u64)>,
     pub taken: Vec<(u32, u64)>,
     pub stacks: Option<StackCounts>,
     pub runs: Vec<Run>,
@@ -91,11 +91,11 @@ impl Data {
             sets: case.set_counts()?,
             known: case.items_with_hits()?,
             new: case.pictures_without_hits()?,
-            verdicts: case.verdict_counts()?,
+            verifications: case.verification_counts()?,
             distances: case.distance_counts()?,
             qualities: case.quality_counts()?,
             formats: case.format_counts()?,
-            decode_paths: case.decode_path_counts()?,
+            derived_froms: case.derived_from_counts()?,
             taken: case.taken_counts()?,
             stacks: case.stack_counts()?,
             runs: runs.collect::<Result<_, CaseError>>()?,
@@ -103,17 +103,17 @@ impl Data {
         })
     }
 
-    /// Hits of all verdicts.
+    /// Hits of all verifications.
     pub fn hits(&self) -> u64 {
-        self.verdicts.iter().map(|(_, hits)| hits).sum()
+        self.verifications.iter().map(|(_, hits)| hits).sum()
     }
 
-    /// Hits of one verdict.
-    pub fn hits_of(&self, verdict: &str) -> u64 {
-        self.verdicts.iter().filter(|(name, _)| name == verdict).map(|(_, hits)| hits).sum()
+    /// Hits of one confirmation.
+    pub fn hits_of(&self, confirmation: &str) -> u64 {
+        self.verifications.iter().filter(|(name, _)| name == confirmation).map(|(_, hits)| hits).sum()
     }
 
-    /// Hits by code alone.
+    /// Hits by hash alone.
     pub fn perceptual_hits(&self) -> u64 {
         self.sets.iter().map(|set| set.perceptual_hits).sum()
     }
@@ -123,9 +123,9 @@ impl Data {
         self.outcomes.iter().map(|(_, items)| items).sum()
     }
 
-    /// Items that have no code although they are or may be pictures: the rows of errors.
+    /// Items that have no hash although they are or may be pictures: the rows of errors.
     pub fn failed(&self) -> u64 {
-        let fine = [Outcome::Hashed, Outcome::Duplicate, Outcome::NotAPicture];
+        let fine = [Outcome::Hashed, Outcome::Duplicate, Outcome::Other];
         self.outcomes.iter().filter(|(outcome, _)| !fine.contains(outcome)).map(|(_, items)| items).sum()
     }
 

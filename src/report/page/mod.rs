@@ -39,8 +39,8 @@ const SCRIPT: &str = include_str!("table.js");
 
 /// Why a hit is not confirmed, as the case names it.
 const UNCONFIRMED: [&str; 5] = ["source_gone", "over_limit", "decoder_failed", "digest_hit", "verify_off"];
-/// What a code is from, as the case names it.
-const DECODE_PATHS: [&str; 2] = ["pixels", "coefficients"];
+/// What a hash is from, as the case names it.
+const DERIVED_FROM: [&str; 2] = ["pixels", "coefficients"];
 /// Stages, as the case names them.
 const STAGES: [&str; 6] = ["walk", "read", "sniff", "limits", "decode", "hash"];
 /// States of a run, as the case names them.
@@ -122,7 +122,7 @@ pub fn write(
     page.runs()?;
     page.taken()?;
     page.settings()?;
-    page.known_sets()?;
+    page.hash_sets()?;
     page.open("errors", &words.errors)?;
     counts.errors = page.error_rows(case)?;
     page.close()?;
@@ -147,7 +147,7 @@ impl Page<'_> {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"robots\" content=\"noindex\">\n\
              <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
-            words.code,
+            words.hash,
             Escaped(&title.join(" · "))
         )?;
         match pictures {

@@ -110,7 +110,7 @@ fn small(content: &PicturedContent, options: &PictureOptions) -> Result<Thumbnai
     }
     let bytes = content.paths.iter().find_map(|path| unchanged(path, content)).ok_or(Absent::Gone)?;
     let limits: &Limits = &options.limits;
-    // Geometry is of codes alone; here it only says which sizes are pictures.
+    // Geometry is of hashes alone; here it only says which sizes are pictures.
     let probe = decode::probe(&bytes, Geometry::Full, limits);
     thumbnail(&bytes, &probe, limits, options.style).map_err(|failure| match failure.outcome {
         Outcome::OverLimit => Absent::OverLimit,

@@ -1,11 +1,11 @@
-//! How the results came about: runs, settings, known sets.
+//! How the results came about: runs, settings, hash sets.
 
 use super::data::Run;
 use super::html::{Escaped, Ltr};
 use super::language::{Words, fill};
 use super::plots::{Span, seconds, timeline};
 use super::sections::Written;
-use super::{COMMANDS, DECODE_PATHS, Page, STATES, known_word};
+use super::{COMMANDS, DERIVED_FROM, Page, STATES, known_word};
 
 /// Runs in the chart at most.
 const CHARTED_RUNS: usize = 30;
@@ -52,7 +52,7 @@ impl Page<'_> {
         self.close()
     }
 
-    /// What decides a code, and every option of every run.
+    /// What decides a hash, and every option of every run.
     pub(super) fn settings(&mut self) -> Written {
         let (words, data) = (self.words, self.data);
         let labels = &words.labels;
@@ -63,11 +63,11 @@ impl Page<'_> {
         let mut facts = vec![
             (labels.algorithm.to_string(), version),
             (labels.geometry.to_string(), data.spec.geometry.name().to_string()),
-            (labels.decode_mode.to_string(), data.spec.decode_path.name().to_string()),
+            (labels.decode_mode.to_string(), data.spec.derived_from.name().to_string()),
         ];
-        for (name, pictures) in &data.decode_paths {
-            let from = known_word(name, DECODE_PATHS, words.names.decode_paths);
-            facts.push((format!("{}: {from}", labels.decode_path), words.number(*pictures)));
+        for (name, pictures) in &data.derived_froms {
+            let from = known_word(name, DERIVED_FROM, words.names.derived_froms);
+            facts.push((format!("{}: {from}", labels.derived_from), words.number(*pictures)));
         }
         let made = data.origin.made.as_deref().map(|made| words.moment(made));
         for (name, value) in [(labels.program, data.origin.program.clone()), (labels.made, made)] {
@@ -102,7 +102,7 @@ impl Page<'_> {
     }
 
     /// The sets, with what was read and what was set aside.
-    pub(super) fn known_sets(&mut self) -> Written {
+    pub(super) fn hash_sets(&mut self) -> Written {
         let (words, data) = (self.words, self.data);
         let labels = &words.labels;
         self.open("known-sets", &words.sets)?;
@@ -120,10 +120,10 @@ impl Page<'_> {
             )?;
             for (label, count) in [
                 (labels.records, set.records),
-                (labels.codes, set.codes),
-                (labels.codes_without_quality, set.codes_without_quality),
+                (labels.hashes, set.hashes),
+                (labels.hashes_without_quality, set.hashes_without_quality),
                 (labels.low_quality, set.low_quality),
-                (labels.zero_codes, set.zero_codes),
+                (labels.null_hashes, set.null_hashes),
                 (labels.bad_lines, set.bad_lines),
                 (labels.distance_up_to, set.distance),
                 (labels.min_quality, set.min_quality),

@@ -158,33 +158,34 @@ impl Page<'_> {
         let (words, data) = (self.words, self.data);
         self.table("hits-table", words.hits.heading, data.hits(), "hits")?;
         let known_columns = case.known_columns()?;
-        let [mut sets, mut kinds, mut orientations, mut verdicts, mut confirmed] = <[Choices; 5]>::default();
-        let [mut reasons, mut sources, mut digests, mut decode_paths] = <[Choices; 4]>::default();
+        let [mut sets, mut kinds, mut orientations, mut verifications, mut confirmed] =
+            <[Choices; 5]>::default();
+        let [mut reasons, mut sources, mut digests, mut derived_froms] = <[Choices; 4]>::default();
         let mut rows = Rows::begin(self.out, "hits-table", self.max_rows)?;
         case.for_each_hit_by_priority(|hit| {
-            let HitRow { kind, verdict, .. } = &hit;
-            let set = format!("{} {}", hit.known_set, hit.known_set_sha256);
+            let HitRow { kind, confirmation, .. } = &hit;
+            let set = format!("{} {}", hit.hash_set, hit.hash_set_sha256);
             let mut cells = vec![
                 text(if hit.path.is_empty() { &hit.source } else { &hit.path }),
-                sets.cell(&set, |_| data.set_name(&hit.known_set, &hit.known_set_sha256).into()),
+                sets.cell(&set, |_| data.set_name(&hit.hash_set, &hit.hash_set_sha256).into()),
                 Cell::Number(hit.record),
                 kinds.cell(kind, |name| known_word(name, ["digest", "perceptual"], words.names.kinds)),
                 number(hit.distance),
                 orientations.optional(hit.orientation.as_deref(), |name| orientation(name, words)),
-                verdicts.cell(verdict, |name| {
-                    known_word(name, ["digest", "pixels", "unconfirmed"], words.names.verdicts)
+                verifications.cell(confirmation, |name| {
+                    known_word(name, ["digest", "pixels", "unconfirmed"], words.names.verifications)
                 }),
-                confirmed.cell(if verdict == "unconfirmed" { "no" } else { "yes" }, |name| {
+                confirmed.cell(if confirmation == "unconfirmed" { "no" } else { "yes" }, |name| {
                     known_word(name, ["no", "yes"], [words.labels.no, words.labels.yes])
                 }),
                 number(hit.quality),
                 number(hit.known_quality),
-                reasons.optional(hit.unconfirmed_because.as_deref(), |name| {
+                reasons.optional(hit.unconfirmed_reason.as_deref(), |name| {
                     known_word(name, super::UNCONFIRMED, words.names.unconfirmed)
                 }),
                 digests.optional(Some(hit.digests.as_str()).filter(|names| !names.is_empty()), Cow::Borrowed),
-                decode_paths.optional(hit.decode_path.as_deref(), |name| {
-                    known_word(name, super::DECODE_PATHS, words.names.decode_paths)
+                derived_froms.optional(hit.derived_from.as_deref(), |name| {
+                    known_word(name, super::DERIVED_FROM, words.names.derived_froms)
                 }),
                 sources.cell(&hit.source, Cow::Borrowed),
                 text(&hit.sha256),
@@ -199,24 +200,24 @@ impl Page<'_> {
         let labels = &words.labels;
         let mut columns = vec![
             Column::new(labels.item, "text"),
-            Column::choices(labels.known_set, &sets),
+            Column::choices(labels.hash_set, &sets),
             Column::new(labels.record, "number"),
             Column::choices(labels.kind, &kinds),
             Column { bounded: true, ..Column::new(labels.distance, "number") },
             Column::choices(labels.orientation, &orientations),
-            Column::choices(labels.verdict, &verdicts),
+            Column::choices(labels.confirmation, &verifications),
             Column::choices(labels.confirmed, &confirmed),
             Column::new(labels.quality, "number"),
             Column::new(labels.known_quality, "number").aside(),
-            Column::choices(labels.unconfirmed_because, &reasons).aside(),
+            Column::choices(labels.unconfirmed_reason, &reasons).aside(),
             Column::choices(labels.digests, &digests).aside(),
-            Column::choices(labels.decode_path, &decode_paths).aside(),
+            Column::choices(labels.derived_from, &derived_froms).aside(),
             Column::choices(labels.source, &sources).aside(),
             Column::new("SHA-256", "code").aside(),
             Column::new(labels.records, "text").aside(),
         ];
         columns.extend(known_columns.iter().map(|name| Column {
-            label: format!("{} · {}", words.labels.known_set, shown(name)).into(),
+            label: format!("{} · {}", words.labels.hash_set, shown(name)).into(),
             ..Column::new("", "text").aside()
         }));
         rows.end(&columns)

@@ -1,4 +1,4 @@
-"""Makes the fixtures of tests/known_import.rs and known_bad_input.rs: every digest is that of a made-up text, every code and PhotoDNA value is made
+"""Makes the fixtures of tests/known_import.rs and known_bad_input.rs: every digest is that of a made-up text, every hash and PhotoDNA value is made
 of such digests, and every name is invented. The shapes are those of the public readers and samples named in
 docs/known-sets.md. Run in this folder; the files are kept, so that a change of this script shows."""
 

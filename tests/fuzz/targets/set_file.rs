@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(set) = SetFile::open(&path) else { return };
     let _ = set.verify(&ImportControl::default());
     let _ = (set.find_md5(&[0; 16]), set.find_sha1(&[255; 20]), set.find_sha256(&[127; 32]));
-    let _ = set.codes();
+    let _ = set.hashes();
     let _ = set.photodna();
     for record in [0, 1, u32::MAX] {
         let _ = set.record(record);

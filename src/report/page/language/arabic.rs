@@ -15,7 +15,7 @@ const fn form(number: u64) -> Form {
 }
 
 pub(super) const WORDS: Words = Words {
-    code: "ar",
+    hash: "ar",
     right_to_left: true,
     writing: Writing {
         form,
@@ -269,13 +269,13 @@ const LABELS: Labels = Labels {
     algorithm: "الخوارزمية",
     bad_lines: "أسطر غير سليمة تُجووزت",
     case_number: "رقم القضية",
-    codes: "الرموز المقارنة",
-    codes_without_quality: "منها بلا جودة",
+    hashes: "الرموز المقارنة",
+    hashes_without_quality: "منها بلا جودة",
     command: "الأمر",
     confirmed: "مؤكد",
     copy_of: "نسخة من",
     decode_mode: "طرق فك الترميز",
-    decode_path: "الرمز مأخوذ من",
+    derived_from: "الرمز مأخوذ من",
     diameter: "القطر",
     digest_hits: "تطابقات بالبصمة",
     digests: "البصمات المتساوية",
@@ -292,7 +292,7 @@ const LABELS: Labels = Labels {
     item: "الملف",
     kind: "النوع",
     known_quality: "الجودة المعروفة",
-    known_set: "المجموعة المعروفة",
+    hash_set: "المجموعة المعروفة",
     low_quality: "رموز استُبعدت لانخفاض الجودة",
     made: "إنشاء ملف القضية",
     meaning: "المعنى",
@@ -322,15 +322,15 @@ const LABELS: Labels = Labels {
     started: "البداية",
     state: "الحالة",
     total: "المجموع",
-    unconfirmed_because: "سبب عدم التأكيد",
+    unconfirmed_reason: "سبب عدم التأكيد",
     unconfirmed_hits: "منها غير مؤكدة",
     unmatched: "ملفات لم تُقارن بعد",
     value: "القيمة",
-    verdict: "يستند إلى",
+    confirmation: "يستند إلى",
     verify: "التحقق من البكسلات",
     year: "السنة",
     yes: "نعم",
-    zero_codes: "رموز كلها أصفار استُبعدت",
+    null_hashes: "رموز كلها أصفار استُبعدت",
 };
 
 const NAMES: Names = Names {
@@ -361,7 +361,7 @@ const NAMES: Names = Names {
         "معكوسة حول القطر الآخر",
     ],
     kinds: ["بصمة", "إدراكي"],
-    verdicts: ["بصمة متساوية", "بكسلات", "معاملات فقط"],
+    verifications: ["بصمة متساوية", "بكسلات", "معاملات فقط"],
     unconfirmed: [
         "لا يوجد في الموضع ملف بهذه البايتات",
         "تحتاج بكسلاتها إلى ذاكرة أكثر مما سُمح به للتشغيل",
@@ -369,6 +369,6 @@ const NAMES: Names = Names {
         "إحدى مجموعات التشغيل تعرف الملف نفسه بالبصمة",
         "طُلب من التشغيل ألا يتحقق",
     ],
-    decode_paths: ["بكسلات", "معاملات JPEG"],
+    derived_froms: ["بكسلات", "معاملات JPEG"],
     states: ["جارٍ، أو انتهى دون أثر", "اكتمل", "قُطع", "فشل", "انتهى دون أثر"],
 };

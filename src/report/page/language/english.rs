@@ -7,7 +7,7 @@ const fn form(number: u64) -> Form {
 }
 
 pub(super) const WORDS: Words = Words {
-    code: "en",
+    hash: "en",
     right_to_left: false,
     writing: Writing {
         form,
@@ -46,15 +46,15 @@ pub(super) const WORDS: Words = Words {
             lead: "What was found, what of it is known, what is new, and what could not be examined. A file is counted once for every place where it was found, so copies count.",
         },
         found: ("Files found", "every name below the sources, whatever it is"),
-        known: ("Known", "files with a hit in at least one known set"),
-        new: ("New pictures", "pictures with a code and without a hit in any set"),
+        known: ("Known", "files with a hit in at least one hash set"),
+        new: ("New pictures", "pictures with a hash and without a hit in any set"),
         others: (
             "Other files without a hit",
-            "no pictures, or pictures without a code; matched by digest where they have one",
+            "no pictures, or pictures without a hash; matched by digest where they have one",
         ),
         failed: (
             "Not examined as pictures",
-            "files that are or may be pictures and have no code; some may still be known by digest",
+            "files that are or may be pictures and have no hash; some may still be known by digest",
         ),
         balance: "Files found = sum of the outcomes: {total} = {sum}.",
         parts: "Known + new pictures + other files without a hit + not finished = files found: {sum} = {total}.",
@@ -71,18 +71,18 @@ pub(super) const WORDS: Words = Words {
         ),
         incomplete: "Not all of the source {source} was walked: its last run was stopped.",
         unmatched: Plural::of(
-            "{n} file, copies left out, was not matched with the known set [set] yet.",
-            "{n} files, copies left out, were not matched with the known set [set] yet.",
+            "{n} file, copies left out, was not matched with the hash set [set] yet.",
+            "{n} files, copies left out, were not matched with the hash set [set] yet.",
         ),
         trivial: Plural::of(
-            "{n} file holds no bytes, or one byte repeated. The known set [set] has its digest, which says nothing: it is not matched.",
-            "{n} files hold no bytes, or one byte repeated. The known set [set] has their digests, which say nothing: they are not matched.",
+            "{n} file holds no bytes, or one byte repeated. The hash set [set] has its digest, which says nothing: it is not matched.",
+            "{n} files hold no bytes, or one byte repeated. The hash set [set] has their digests, which say nothing: they are not matched.",
         ),
         saturated: Plural::of(
-            "{n} file is near to more codes of the known set [set] than are listed: the nearest are, the others are counted.",
-            "{n} files are near to more codes of the known set [set] than are listed: the nearest are, the others are counted.",
+            "{n} file is near to more hashes of the hash set [set] than are listed: the nearest are, the others are counted.",
+            "{n} files are near to more hashes of the hash set [set] than are listed: the nearest are, the others are counted.",
         ),
-        no_sets: "No known set was matched with this case: nothing can be known, and new means only not matched.",
+        no_sets: "No hash set was matched with this case: nothing can be known, and new means only not matched.",
         running: "A run was writing to the case, or had died, when this page was made.",
         newer: Plural::of(
             "{n} picture came after the stacks were made and is in none.",
@@ -102,11 +102,11 @@ pub(super) const WORDS: Words = Words {
     priority_titles: &[],
     hits: Headed {
         heading: "Hits",
-        lead: "One row for a file against the known records with its digest, or against a code that records have; what is to be looked at first comes first. A hit by digest has the same bytes as its records; a perceptual hit has a code that differs in at most the set's number of bits. Choose a row for all its fields, the known records' own columns among them.",
+        lead: "One row for a file against the known records with its digest, or against a hash that records have; what is to be looked at first comes first. A hit by digest has the same bytes as its records; a perceptual hit has a hash that differs in at most the set's number of bits. Choose a row for all its fields, the known records' own columns among them.",
     },
     distances: Headed {
         heading: "Distances of perceptual hits",
-        lead: "Differing bits of 256, between codes from pixels. Near 0 the pictures are re-encodings of one another; towards the limit more of them are chance or merely alike, and each wants a look.",
+        lead: "Differing bits of 256, between hashes from pixels. Near 0 the pictures are re-encodings of one another; towards the limit more of them are chance or merely alike, and each wants a look.",
     },
     distance_axes: ["hits", "differing bits of 256"],
     distances_without: Plural::of(
@@ -115,10 +115,10 @@ pub(super) const WORDS: Words = Words {
     ),
     qualities: Headed {
         heading: "Quality of the pictures",
-        lead: "PDQ's own measure of how much a picture holds that a code can hold on to, from 0 (blank) to 100. Distinct pictures with a code, copies left out.",
+        lead: "PDQ's own measure of how much a picture holds that a hash can hold on to, from 0 (blank) to 100. Distinct pictures with a hash, copies left out.",
     },
     quality_axes: ["pictures", "quality"],
-    quality_hatched: "Hatched: under {quality}, the least quality of the matching. These codes were not matched.",
+    quality_hatched: "Hatched: under {quality}, the least quality of the matching. These hashes were not matched.",
     outcomes: Headed {
         heading: "Outcomes",
         lead: "Every file has exactly one outcome. Copies of what has a result are duplicates; copies of what failed show the failure, each of them.",
@@ -163,16 +163,16 @@ pub(super) const WORDS: Words = Words {
     taken_axes: ["files", "year"],
     settings: Headed {
         heading: "Settings",
-        lead: "What decides the codes of this case, and all options of each run as they were resolved.",
+        lead: "What decides the hashes of this case, and all options of each run as they were resolved.",
     },
-    specification: "Specification of the codes",
+    specification: "Specification of the hashes",
     sets: Headed {
-        heading: "Known sets",
+        heading: "Hash sets",
         lead: "The SHA-256 of its file is a set's identity. Hits are counted for every file that has the content.",
     },
     errors: Headed {
         heading: "Errors",
-        lead: "Every file that is or may be a picture and has no code, with the stage that decided it and the reason. Copies are listed, each of them.",
+        lead: "Every file that is or may be a picture and has no hash, with the stage that decided it and the reason. Copies are listed, each of them.",
     },
     limits: Headed {
         heading: "What these results show, and what they do not",
@@ -180,11 +180,11 @@ pub(super) const WORDS: Words = Words {
     },
     statements: [
         "A hit by SHA-256 means the same bytes as the known record. MD5 and SHA-1 can be forged by somebody who makes both files; where only these are equal, compare the files.",
-        "A perceptual hit means that two codes of 256 bits differ in few of them. It says that the pictures look alike to a coarse measure, not that they show the same, and it proves nothing until somebody has compared the pictures.",
-        "A distance says how alike two codes are, not how probable a match is. The rate of chance hits at a distance depends on the pictures and on the size of the set.",
-        "An unconfirmed hit rests on a code from JPEG coefficients alone, which may be up to some bits off. It may be no hit, and its distance is not evidence.",
+        "A perceptual hit means that two hashes of 256 bits differ in few of them. It says that the pictures look alike to a coarse measure, not that they show the same, and it proves nothing until somebody has compared the pictures.",
+        "A distance says how alike two hashes are, not how probable a match is. The rate of chance hits at a distance depends on the pictures and on the size of the set.",
+        "An unconfirmed hit rests on a hash from JPEG coefficients alone, which may be up to some bits off. It may be no hit, and its distance is not evidence.",
         "No hit does not mean harmless. Crops, collages, borders and turns by other angles than quarter turns are mostly not found, and a set knows only what is in it.",
-        "Codes of a quality under the least quality of the matching are not matched: blank and nearly blank pictures are like many others.",
+        "Hashes of a quality under the least quality of the matching are not matched: blank and nearly blank pictures are like many others.",
         "What a known record says of itself (category, series, victim identified) is the publisher's word and was not checked here.",
         "Names, times and camera data are as the files and the file system give them, and can have been changed by anybody.",
         "Videos, documents, archives and disk images are matched by digest as whole files and are not looked into.",
@@ -209,13 +209,13 @@ const LABELS: Labels = Labels {
     algorithm: "Algorithm",
     bad_lines: "Malformed lines skipped",
     case_number: "Case number",
-    codes: "Codes matched",
-    codes_without_quality: "Of these, without a quality",
+    hashes: "Hashes matched",
+    hashes_without_quality: "Of these, without a quality",
     command: "Command",
     confirmed: "Confirmed",
     copy_of: "Copy of",
     decode_mode: "Ways of decoding",
-    decode_path: "Code is from",
+    derived_from: "PdqHash is from",
     diameter: "Diameter",
     digest_hits: "Hits by digest",
     digests: "Equal digests",
@@ -232,8 +232,8 @@ const LABELS: Labels = Labels {
     item: "File",
     kind: "Kind",
     known_quality: "Known quality",
-    known_set: "Known set",
-    low_quality: "Codes set aside for low quality",
+    hash_set: "Hash set",
+    low_quality: "Hashes set aside for low quality",
     made: "Case made",
     meaning: "Meaning",
     medoid: "Medoid",
@@ -262,22 +262,22 @@ const LABELS: Labels = Labels {
     started: "Start",
     state: "State",
     total: "Total",
-    unconfirmed_because: "Not confirmed because",
+    unconfirmed_reason: "Not confirmed because",
     unconfirmed_hits: "Of these, unconfirmed",
     unmatched: "Files not matched yet",
     value: "Value",
-    verdict: "Rests on",
-    verify: "Verdicts from pixels",
+    confirmation: "Rests on",
+    verify: "Verifications from pixels",
     year: "Year",
     yes: "yes",
-    zero_codes: "All-zero codes set aside",
+    null_hashes: "All-zero hashes set aside",
 };
 
 const NAMES: Names = Names {
     outcomes: [
-        ("picture with a code", "decoded, or read by its coefficients, and hashed"),
+        ("picture with a hash", "decoded, or read by its coefficients, and hashed"),
         ("duplicate", "the same bytes as another file of the case, which carries the result"),
-        ("too small", "a picture with a side under 5 pixels, for which no code is defined"),
+        ("too small", "a picture with a side under 5 pixels, for which no hash is defined"),
         ("not a picture", "no picture by its content; matched by digest"),
         ("unsupported", "a picture format that is recognised and has no decoder here; matched by digest"),
         ("corrupt", "a picture that is truncated or damaged; matched by digest"),
@@ -301,7 +301,7 @@ const NAMES: Names = Names {
         "mirrored at the other diagonal",
     ],
     kinds: ["digest", "perceptual"],
-    verdicts: ["equal digest", "pixels", "coefficients only"],
+    verifications: ["equal digest", "pixels", "coefficients only"],
     unconfirmed: [
         "no file with these bytes is where one was",
         "its pixels need more memory than the run was allowed",
@@ -309,6 +309,6 @@ const NAMES: Names = Names {
         "a set of the run knows the same file by digest",
         "the run was told not to check",
     ],
-    decode_paths: ["pixels", "JPEG coefficients"],
+    derived_froms: ["pixels", "JPEG coefficients"],
     states: ["running, or died", "done", "interrupted", "failed", "died"],
 };

@@ -7,7 +7,7 @@ const fn form(number: u64) -> Form {
 }
 
 pub(super) const WORDS: Words = Words {
-    code: "fr",
+    hash: "fr",
     right_to_left: false,
     writing: Writing {
         form,
@@ -47,14 +47,14 @@ pub(super) const WORDS: Words = Words {
         },
         found: ("Fichiers trouvés", "chaque nom sous les sources, quelle qu’en soit la nature"),
         known: ("Connus", "fichiers ayant une correspondance dans au moins une base connue"),
-        new: ("Images nouvelles", "images ayant un code et sans correspondance dans aucune base"),
+        new: ("Images nouvelles", "images ayant un hash et sans correspondance dans aucune base"),
         others: (
             "Autres fichiers sans correspondance",
-            "non-images, ou images sans code\u{a0}; comparés par empreinte s’ils en ont une",
+            "non-images, ou images sans hash\u{a0}; comparés par empreinte s’ils en ont une",
         ),
         failed: (
             "Non examinés comme images",
-            "fichiers qui sont ou peuvent être des images et n’ont pas de code\u{a0}; certains peuvent être connus par empreinte",
+            "fichiers qui sont ou peuvent être des images et n’ont pas de hash\u{a0}; certains peuvent être connus par empreinte",
         ),
         balance: "Fichiers trouvés = somme des résultats de traitement\u{a0}: {total} = {sum}.",
         parts: "Connus + images nouvelles + autres fichiers sans correspondance + non terminés = fichiers trouvés\u{a0}: {sum} = {total}.",
@@ -79,8 +79,8 @@ pub(super) const WORDS: Words = Words {
             "{n} fichiers ne contiennent aucun octet, ou un seul octet répété. La base connue [set] a leurs empreintes, qui ne disent rien\u{a0}: ils ne sont pas comparés.",
         ),
         saturated: Plural::of(
-            "{n} fichier est proche de plus de codes de la base connue [set] qu’il n’en est listé\u{a0}: les plus proches le sont, les autres sont comptés.",
-            "{n} fichiers sont proches de plus de codes de la base connue [set] qu’il n’en est listé\u{a0}: les plus proches le sont, les autres sont comptés.",
+            "{n} fichier est proche de plus de hashes de la base connue [set] qu’il n’en est listé\u{a0}: les plus proches le sont, les autres sont comptés.",
+            "{n} fichiers sont proches de plus de hashes de la base connue [set] qu’il n’en est listé\u{a0}: les plus proches le sont, les autres sont comptés.",
         ),
         no_sets: "Aucune base connue n’a été comparée à ce dossier\u{a0}: rien ne peut y être connu, et «\u{a0}nouveau\u{a0}» veut seulement dire «\u{a0}non comparé\u{a0}».",
         running: "Une exécution écrivait dans le dossier, ou avait péri, lorsque cette page a été faite.",
@@ -119,11 +119,11 @@ pub(super) const WORDS: Words = Words {
     ],
     hits: Headed {
         heading: "Correspondances",
-        lead: "Une ligne par fichier et par enregistrement connu. Une correspondance par empreinte a les mêmes octets que l’enregistrement\u{a0}; une correspondance perceptuelle a un code qui en diffère d’au plus le nombre de bits fixé pour la base. Choisissez une ligne pour en voir tous les champs, y compris ceux de l’enregistrement connu.",
+        lead: "Une ligne par fichier et par enregistrement connu. Une correspondance par empreinte a les mêmes octets que l’enregistrement\u{a0}; une correspondance perceptuelle a un hash qui en diffère d’au plus le nombre de bits fixé pour la base. Choisissez une ligne pour en voir tous les champs, y compris ceux de l’enregistrement connu.",
     },
     distances: Headed {
         heading: "Distances des correspondances perceptuelles",
-        lead: "Bits différents sur 256, entre codes issus des pixels. Près de 0, les images sont des réencodages l’une de l’autre\u{a0}; vers la limite, davantage relèvent du hasard ou d’une simple ressemblance, et chacune est à regarder.",
+        lead: "Bits différents sur 256, entre hashes issus des pixels. Près de 0, les images sont des réencodages l’une de l’autre\u{a0}; vers la limite, davantage relèvent du hasard ou d’une simple ressemblance, et chacune est à regarder.",
     },
     distance_axes: ["correspondances", "bits différents sur 256"],
     distances_without: Plural::of(
@@ -132,10 +132,10 @@ pub(super) const WORDS: Words = Words {
     ),
     qualities: Headed {
         heading: "Qualité des images",
-        lead: "La mesure propre à PDQ de ce qu’une image offre de prise à un code, de 0 (vide) à 100. Images distinctes ayant un code, hors copies.",
+        lead: "La mesure propre à PDQ de ce qu’une image offre de prise à un hash, de 0 (vide) à 100. Images distinctes ayant un hash, hors copies.",
     },
     quality_axes: ["images", "qualité"],
-    quality_hatched: "Hachuré\u{a0}: moins de {quality}, la qualité minimale de la comparaison. Ces codes n’ont pas été comparés.",
+    quality_hatched: "Hachuré\u{a0}: moins de {quality}, la qualité minimale de la comparaison. Ces hashes n’ont pas été comparés.",
     outcomes: Headed {
         heading: "Résultats de traitement",
         lead: "Chaque fichier a exactement un résultat. Les copies de ce qui a abouti sont des doublons\u{a0}; les copies de ce qui a échoué montrent chacune l’échec.",
@@ -180,16 +180,16 @@ pub(super) const WORDS: Words = Words {
     taken_axes: ["fichiers", "année"],
     settings: Headed {
         heading: "Paramètres",
-        lead: "Ce qui détermine les codes de ce dossier, et toutes les options de chaque exécution, telles qu’elles ont été résolues.",
+        lead: "Ce qui détermine les hashes de ce dossier, et toutes les options de chaque exécution, telles qu’elles ont été résolues.",
     },
-    specification: "Spécification des codes",
+    specification: "Spécification des hashes",
     sets: Headed {
         heading: "Bases connues",
         lead: "Le SHA-256 de son fichier est l’identité d’une base. Les correspondances sont comptées pour chaque fichier ayant le contenu.",
     },
     errors: Headed {
         heading: "Erreurs",
-        lead: "Chaque fichier qui est ou peut être une image et n’a pas de code, avec l’étape qui en a décidé et le motif. Les copies sont toutes listées.",
+        lead: "Chaque fichier qui est ou peut être une image et n’a pas de hash, avec l’étape qui en a décidé et le motif. Les copies sont toutes listées.",
     },
     limits: Headed {
         heading: "Ce que ces résultats montrent, et ce qu’ils ne montrent pas",
@@ -197,11 +197,11 @@ pub(super) const WORDS: Words = Words {
     },
     statements: [
         "Une correspondance par SHA-256 signifie les mêmes octets que l’enregistrement connu. MD5 et SHA-1 peuvent être falsifiés par qui fabrique les deux fichiers\u{a0}; là où eux seuls sont égaux, comparez les fichiers.",
-        "Une correspondance perceptuelle signifie que deux codes de 256 bits diffèrent en peu d’entre eux. Elle dit que les images se ressemblent selon une mesure grossière, non qu’elles montrent la même chose, et ne prouve rien tant que personne n’a comparé les images.",
-        "Une distance dit à quel point deux codes se ressemblent, non la probabilité d’une correspondance. Le taux de correspondances fortuites à une distance dépend des images et de la taille de la base.",
-        "Une correspondance non confirmée repose sur un code issu des seuls coefficients JPEG, qui peut s’écarter de quelques bits. Elle peut ne pas en être une, et sa distance ne vaut pas preuve.",
+        "Une correspondance perceptuelle signifie que deux hashes de 256 bits diffèrent en peu d’entre eux. Elle dit que les images se ressemblent selon une mesure grossière, non qu’elles montrent la même chose, et ne prouve rien tant que personne n’a comparé les images.",
+        "Une distance dit à quel point deux hashes se ressemblent, non la probabilité d’une correspondance. Le taux de correspondances fortuites à une distance dépend des images et de la taille de la base.",
+        "Une correspondance non confirmée repose sur un hash issu des seuls coefficients JPEG, qui peut s’écarter de quelques bits. Elle peut ne pas en être une, et sa distance ne vaut pas preuve.",
         "L’absence de correspondance ne veut pas dire inoffensif. Recadrages, montages, bordures et rotations autres que d’un quart de tour ne sont le plus souvent pas trouvés, et une base ne connaît que ce qu’elle contient.",
-        "Les codes de qualité inférieure à la qualité minimale ne sont pas comparés\u{a0}: les images vides ou presque ressemblent à beaucoup d’autres.",
+        "Les hashes de qualité inférieure à la qualité minimale ne sont pas comparés\u{a0}: les images vides ou presque ressemblent à beaucoup d’autres.",
         "Ce qu’un enregistrement connu dit de lui-même (catégorie, série, victime identifiée) est la parole de celui qui l’a publié et n’a pas été vérifié ici.",
         "Noms, dates et données d’appareil sont tels que les fichiers et le système de fichiers les donnent, et peuvent avoir été modifiés par quiconque.",
         "Vidéos, documents, archives et images disque sont comparés par empreinte comme fichiers entiers, sans que leur contenu soit examiné.",
@@ -226,13 +226,13 @@ const LABELS: Labels = Labels {
     algorithm: "Algorithme",
     bad_lines: "Lignes mal formées ignorées",
     case_number: "Numéro d’affaire",
-    codes: "Codes comparés",
-    codes_without_quality: "Dont sans qualité",
+    hashes: "Hashes comparés",
+    hashes_without_quality: "Dont sans qualité",
     command: "Commande",
     confirmed: "Confirmée",
     copy_of: "Copie de",
     decode_mode: "Modes de décodage",
-    decode_path: "Code issu de",
+    derived_from: "PdqHash issu de",
     diameter: "Diamètre",
     digest_hits: "Correspondances par empreinte",
     digests: "Empreintes égales",
@@ -249,8 +249,8 @@ const LABELS: Labels = Labels {
     item: "Fichier",
     kind: "Type",
     known_quality: "Qualité connue",
-    known_set: "Base connue",
-    low_quality: "Codes écartés pour basse qualité",
+    hash_set: "Base connue",
+    low_quality: "Hashes écartés pour basse qualité",
     made: "Création du dossier",
     meaning: "Signification",
     medoid: "Médoïde",
@@ -279,24 +279,24 @@ const LABELS: Labels = Labels {
     started: "Début",
     state: "État",
     total: "Total",
-    unconfirmed_because: "Non confirmée car",
+    unconfirmed_reason: "Non confirmée car",
     unconfirmed_hits: "Dont non confirmées",
     unmatched: "Fichiers pas encore comparés",
     value: "Valeur",
-    verdict: "Repose sur",
+    confirmation: "Repose sur",
     verify: "Vérification par les pixels",
     year: "Année",
     yes: "oui",
-    zero_codes: "Codes tout à zéro écartés",
+    null_hashes: "Hashes tout à zéro écartés",
 };
 
 const NAMES: Names = Names {
     outcomes: [
-        ("image avec code", "décodée, ou lue par ses coefficients, et hachée"),
+        ("image avec hash", "décodée, ou lue par ses coefficients, et hachée"),
         ("doublon", "les mêmes octets qu’un autre fichier du dossier, qui porte le résultat"),
         (
             "trop petite",
-            "une image dont un côté fait moins de 5 pixels, pour laquelle aucun code n’est défini",
+            "une image dont un côté fait moins de 5 pixels, pour laquelle aucun hash n’est défini",
         ),
         ("non-image", "pas une image par son contenu\u{a0}; comparée par empreinte"),
         ("non pris en charge", "un format d’image reconnu, sans décodeur ici\u{a0}; comparé par empreinte"),
@@ -334,7 +334,7 @@ const NAMES: Names = Names {
         "miroir selon l’autre diagonale",
     ],
     kinds: ["empreinte", "perceptuelle"],
-    verdicts: ["empreinte égale", "pixels", "coefficients seuls"],
+    verifications: ["empreinte égale", "pixels", "coefficients seuls"],
     unconfirmed: [
         "aucun fichier ayant ces octets n’est à sa place",
         "ses pixels demandent plus de mémoire que l’exécution n’en avait le droit",
@@ -342,6 +342,6 @@ const NAMES: Names = Names {
         "une base de l’exécution connaît le même fichier par empreinte",
         "l’exécution avait pour consigne de ne pas vérifier",
     ],
-    decode_paths: ["pixels", "coefficients JPEG"],
+    derived_froms: ["pixels", "coefficients JPEG"],
     states: ["en cours, ou périe", "terminée", "interrompue", "échouée", "périe"],
 };

@@ -207,11 +207,11 @@ pub struct Names {
     /// "digest", "perceptual".
     pub kinds: [&'static str; 2],
     /// "digest", "pixels", "unconfirmed".
-    pub verdicts: [&'static str; 3],
+    pub verifications: [&'static str; 3],
     /// "source_gone", "over_limit", "decoder_failed", "digest_hit", "verify_off".
     pub unconfirmed: [&'static str; 5],
     /// "pixels", "coefficients".
-    pub decode_paths: [&'static str; 2],
+    pub derived_froms: [&'static str; 2],
     /// "running", "done", "interrupted", "failed", "died".
     pub states: [&'static str; 5],
 }
@@ -223,13 +223,13 @@ pub struct Labels {
     pub algorithm: &'static str,
     pub bad_lines: &'static str,
     pub case_number: &'static str,
-    pub codes: &'static str,
-    pub codes_without_quality: &'static str,
+    pub hashes: &'static str,
+    pub hashes_without_quality: &'static str,
     pub command: &'static str,
     pub confirmed: &'static str,
     pub copy_of: &'static str,
     pub decode_mode: &'static str,
-    pub decode_path: &'static str,
+    pub derived_from: &'static str,
     pub diameter: &'static str,
     pub digest_hits: &'static str,
     pub digests: &'static str,
@@ -246,7 +246,7 @@ pub struct Labels {
     pub item: &'static str,
     pub kind: &'static str,
     pub known_quality: &'static str,
-    pub known_set: &'static str,
+    pub hash_set: &'static str,
     pub low_quality: &'static str,
     pub made: &'static str,
     pub meaning: &'static str,
@@ -276,15 +276,15 @@ pub struct Labels {
     pub started: &'static str,
     pub state: &'static str,
     pub total: &'static str,
-    pub unconfirmed_because: &'static str,
+    pub unconfirmed_reason: &'static str,
     pub unconfirmed_hits: &'static str,
     pub unmatched: &'static str,
     pub value: &'static str,
-    pub verdict: &'static str,
+    pub confirmation: &'static str,
     pub verify: &'static str,
     pub year: &'static str,
     pub yes: &'static str,
-    pub zero_codes: &'static str,
+    pub null_hashes: &'static str,
 }
 
 /// The summary at the head of the page.
@@ -300,7 +300,7 @@ pub struct SummaryWords {
     pub new: (&'static str, &'static str),
     /// Other files without a hit.
     pub others: (&'static str, &'static str),
-    /// Items that have no code although they are or may be pictures.
+    /// Items that have no hash although they are or may be pictures.
     pub failed: (&'static str, &'static str),
     /// The outcomes add up: {sum}, {total}.
     pub balance: &'static str,
@@ -322,7 +322,7 @@ pub struct SummaryWords {
     pub unmatched: Plural,
     /// Files of no bytes, or of one repeated, whose digest a set has; `[set]` stands for its name.
     pub trivial: Plural,
-    /// Files that are near to more codes of a set than are listed; `[set]` stands for its name.
+    /// Files that are near to more hashes of a set than are listed; `[set]` stands for its name.
     pub saturated: Plural,
     /// No set was matched.
     pub no_sets: &'static str,
@@ -392,7 +392,7 @@ pub struct PictureWords {
 #[derive(Clone, Copy, Debug)]
 pub struct Words {
     /// BCP 47.
-    pub code: &'static str,
+    pub hash: &'static str,
     /// Whether lines run from right to left.
     pub right_to_left: bool,
     /// Numbers and dates.
@@ -459,9 +459,9 @@ pub struct Words {
     pub taken_axes: [&'static str; 2],
     /// The settings.
     pub settings: Headed,
-    /// What decides a code.
+    /// What decides a hash.
     pub specification: &'static str,
-    /// The known sets.
+    /// The hash sets.
     pub sets: Headed,
     /// The errors.
     pub errors: Headed,

@@ -7,7 +7,7 @@ const fn form(number: u64) -> Form {
 }
 
 pub(super) const WORDS: Words = Words {
-    code: "es",
+    hash: "es",
     right_to_left: false,
     writing: Writing {
         form,
@@ -226,13 +226,13 @@ const LABELS: Labels = Labels {
     algorithm: "Algoritmo",
     bad_lines: "Líneas mal formadas omitidas",
     case_number: "Número de caso",
-    codes: "Códigos cotejados",
-    codes_without_quality: "De ellos, sin calidad",
+    hashes: "Códigos cotejados",
+    hashes_without_quality: "De ellos, sin calidad",
     command: "Orden",
     confirmed: "Confirmada",
     copy_of: "Copia de",
     decode_mode: "Modos de decodificación",
-    decode_path: "Código obtenido de",
+    derived_from: "Código obtenido de",
     diameter: "Diámetro",
     digest_hits: "Coincidencias por resumen",
     digests: "Resúmenes iguales",
@@ -249,7 +249,7 @@ const LABELS: Labels = Labels {
     item: "Archivo",
     kind: "Tipo",
     known_quality: "Calidad conocida",
-    known_set: "Conjunto conocido",
+    hash_set: "Conjunto conocido",
     low_quality: "Códigos apartados por baja calidad",
     made: "Creación del caso",
     meaning: "Significado",
@@ -279,15 +279,15 @@ const LABELS: Labels = Labels {
     started: "Inicio",
     state: "Estado",
     total: "Total",
-    unconfirmed_because: "Sin confirmar porque",
+    unconfirmed_reason: "Sin confirmar porque",
     unconfirmed_hits: "De ellas, sin confirmar",
     unmatched: "Archivos aún no cotejados",
     value: "Valor",
-    verdict: "Se apoya en",
+    confirmation: "Se apoya en",
     verify: "Verificación por píxeles",
     year: "Año",
     yes: "sí",
-    zero_codes: "Códigos todo ceros apartados",
+    null_hashes: "Códigos todo ceros apartados",
 };
 
 const NAMES: Names = Names {
@@ -334,7 +334,7 @@ const NAMES: Names = Names {
         "reflejada en la otra diagonal",
     ],
     kinds: ["resumen", "perceptual"],
-    verdicts: ["resumen igual", "píxeles", "solo coeficientes"],
+    verifications: ["resumen igual", "píxeles", "solo coeficientes"],
     unconfirmed: [
         "ningún archivo con estos bytes está en su lugar",
         "sus píxeles requieren más memoria de la permitida a la ejecución",
@@ -342,6 +342,6 @@ const NAMES: Names = Names {
         "un conjunto de la ejecución conoce el mismo archivo por resumen",
         "se indicó a la ejecución que no verificara",
     ],
-    decode_paths: ["píxeles", "coeficientes JPEG"],
+    derived_froms: ["píxeles", "coeficientes JPEG"],
     states: ["en curso, o muerta", "terminada", "interrumpida", "fallida", "muerta"],
 };

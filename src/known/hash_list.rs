@@ -1,4 +1,4 @@
-//! Plain lists of codes, as `tamis hash` writes them and `tamis join` reads them: codes alone, by their number in the list.
+//! Plain lists of hashes, as `tamis hash` writes them and `tamis join` reads them: hashes alone, by their number in the list.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::builder::{parse_code, parse_quality};
+use super::builder::{parse_hash, parse_quality};
 use super::lines::LineFormat;
 use super::malformed::{KnownFault, for_each_line, one_line};
 use super::read::{BLOCK, BYTE_ORDER_MARK, Opening};
-use crate::pdq::{Code, Geometry, Orientation};
+use crate::pdq::{Geometry, Orientation, PdqHash};
 use crate::source::name::escape_path;
 
 /// Why a list was refused.
@@ -24,7 +24,7 @@ pub enum ListError {
         /// What the system said.
         source: io::Error,
     },
-    /// It is no list of codes.
+    /// It is no list of hashes.
     #[error("list {}: {reason}", escape_path(path))]
     Refused {
         /// The file.
@@ -44,9 +44,9 @@ pub enum ListError {
     },
 }
 
-/// Items of a list that take part in a join. An item is a code, or a picture with the codes of its eight orientations.
+/// Items of a list that take part in a join. An item is a hash, or a picture with the hashes of its eight orientations.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CodeList<T> {
+pub struct HashList<T> {
     /// The items, in the list's order, without those set aside.
     pub items: Vec<T>,
     /// Each item's number in the list, from 0; `None` where none was set aside.
@@ -55,13 +55,13 @@ pub struct CodeList<T> {
     pub count: u64,
     /// Set aside because of their quality.
     pub low_quality: u64,
-    /// Set aside because the code is all zero.
-    pub zero_codes: u64,
-    /// What the codes were made with, where the list says it.
+    /// Set aside because the hash is all zero.
+    pub null_hashes: u64,
+    /// What the hashes were made with, where the list says it.
     pub geometry: Option<Geometry>,
 }
 
-impl<T> CodeList<T> {
+impl<T> HashList<T> {
     /// The number in the list of an item.
     #[must_use]
     pub fn number(&self, item: u32) -> u32 {
@@ -69,18 +69,18 @@ impl<T> CodeList<T> {
     }
 
     fn new(geometry: Option<Geometry>) -> Self {
-        Self { items: Vec::new(), numbers: None, count: 0, low_quality: 0, zero_codes: 0, geometry }
+        Self { items: Vec::new(), numbers: None, count: 0, low_quality: 0, null_hashes: 0, geometry }
     }
 
     /// Adds an item, or sets it aside.
-    fn push(&mut self, item: T, code: Code, quality: Option<u8>, min_quality: u8) -> Result<(), String> {
+    fn push(&mut self, item: T, hash: PdqHash, quality: Option<u8>, min_quality: u8) -> Result<(), String> {
         let number = u32::try_from(self.count)
             .ok()
             .filter(|&number| number < u32::MAX / 8)
             .ok_or("more items than a join can number")?;
         self.count += 1;
-        let aside = if code.is_zero() {
-            Some(&mut self.zero_codes)
+        let aside = if hash.is_zero() {
+            Some(&mut self.null_hashes)
         } else {
             quality.is_some_and(|quality| quality < min_quality).then_some(&mut self.low_quality)
         };
@@ -97,7 +97,7 @@ impl<T> CodeList<T> {
     }
 }
 
-impl<T: bytemuck::NoUninit> CodeList<T> {
+impl<T: bytemuck::NoUninit> HashList<T> {
     /// SHA-256 of the items that take part and their numbers: lists with the same have the same rows.
     #[must_use]
     pub fn sha256(&self) -> [u8; 32] {
@@ -109,23 +109,23 @@ impl<T: bytemuck::NoUninit> CodeList<T> {
     }
 }
 
-impl CodeList<Code> {
+impl HashList<PdqHash> {
     /// Reads `<64 hex>[,<quality>[,<anything>]]` lines: each is an item.
     ///
     /// # Errors
-    /// A file that is no list of codes, or its first malformed line.
+    /// A file that is no list of hashes, or its first malformed line.
     pub fn read(path: &Path, min_quality: u8) -> Result<Self, ListError> {
         let (mut source, geometry) = open(path)?;
         let mut list = Self::new(geometry);
         lines(path, &mut source, |line| {
             let line = ListLine::parse(line)?;
-            list.push(line.code, line.code, line.quality, min_quality)
+            list.push(line.hash, line.hash, line.quality, min_quality)
         })?;
         Ok(list)
     }
 }
 
-impl CodeList<[Code; 8]> {
+impl HashList<[PdqHash; 8]> {
     /// Reads `<64 hex>,<quality>,<orientation>,<path>` lines, eight a picture, as `tamis hash --orientations` writes them.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl CodeList<[Code; 8]> {
             let expected = Orientation::ALL[picture.len()];
             if line.orientation != Some(expected) {
                 return Err(format!(
-                    "the code for `{}` is expected here: with --orientations a list has eight lines a picture, as \
+                    "the hash for `{}` is expected here: with --orientations a list has eight lines a picture, as \
                      `tamis hash --orientations` writes them",
                     expected.name()
                 ));
@@ -148,31 +148,31 @@ impl CodeList<[Code; 8]> {
             if picture.is_empty() {
                 quality = line.quality;
             }
-            picture.push(line.code);
-            if let Ok(codes) = <[Code; 8]>::try_from(&picture[..]) {
-                list.push(codes, codes[0], quality, min_quality)?;
+            picture.push(line.hash);
+            if let Ok(hashes) = <[PdqHash; 8]>::try_from(&picture[..]) {
+                list.push(hashes, hashes[0], quality, min_quality)?;
                 picture.clear();
             }
             Ok(())
         })?;
         if !picture.is_empty() {
-            let reason = format!("the last picture has {} of 8 codes: is the list cut off?", picture.len());
+            let reason = format!("the last picture has {} of 8 hashes: is the list cut off?", picture.len());
             return Err(ListError::Refused { path: path.to_path_buf(), reason });
         }
         Ok(list)
     }
 
-    /// The codes of the pictures as they are.
+    /// The hashes of the pictures as they are.
     #[must_use]
-    pub fn originals(&self) -> Vec<Code> {
-        self.items.iter().map(|codes| codes[0]).collect()
+    pub fn originals(&self) -> Vec<PdqHash> {
+        self.items.iter().map(|hashes| hashes[0]).collect()
     }
 }
 
-/// Whether the first code of a list is that of a named orientation.
+/// Whether the first hash of a list is that of a named orientation.
 ///
 /// # Errors
-/// A file that is no list of codes.
+/// A file that is no list of hashes.
 pub fn names_orientations(path: &Path) -> Result<bool, ListError> {
     let (mut source, _) = open(path)?;
     let mut named = None;
@@ -190,7 +190,7 @@ pub fn names_orientations(path: &Path) -> Result<bool, ListError> {
 
 /// A line of a list.
 struct ListLine {
-    code: Code,
+    hash: PdqHash,
     quality: Option<u8>,
     /// Where the third field is the name of one.
     orientation: Option<Orientation>,
@@ -199,11 +199,11 @@ struct ListLine {
 impl ListLine {
     fn parse(line: &[u8]) -> Result<Self, String> {
         let mut fields = one_line(line)?.splitn(4, |&byte| byte == b',').map(<[u8]>::trim_ascii);
-        let code = parse_code(fields.next().unwrap_or_default())?;
+        let hash = parse_hash(fields.next().unwrap_or_default())?;
         let quality = fields.next().map_or(Ok(None), parse_quality)?;
         let third = fields.next().unwrap_or_default();
         let orientation = Orientation::ALL.into_iter().find(|turn| turn.name().as_bytes() == third);
-        Ok(Self { code, quality, orientation })
+        Ok(Self { hash, quality, orientation })
     }
 }
 
@@ -220,10 +220,10 @@ fn open(path: &Path) -> Result<(BufReader<File>, Option<Geometry>), ListError> {
     if head.is_empty() {
         return Ok((source, None));
     }
-    let opening = Opening::of_codes(head).map_err(refused)?;
-    if opening.format != Some(LineFormat::Codes) {
+    let opening = Opening::of_hashes(head).map_err(refused)?;
+    if opening.format != Some(LineFormat::Hashes) {
         return Err(refused(
-            "a list of codes is expected, 64 hex digits a line, as `tamis hash` writes it; tables and digests are for \
+            "a list of hashes is expected, 64 hex digits a line, as `tamis hash` writes it; tables and digests are for \
              `tamis triage --known`"
                 .into(),
         ));

@@ -1,16 +1,16 @@
-//! Dispatches `shaders/code.wgsl`: tiles to codes of all orientations and quality. CPU twin:
-//! [`crate::pdq::code`].
+//! Dispatches `shaders/hash.wgsl`: tiles to hashes of all orientations and quality. CPU twin:
+//! [`crate::pdq::hash`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wgpu::{BindGroup, Buffer, BufferUsages, ComputePipeline, SubmissionIndex};
 
 use super::context::{GpuContext, GpuError};
-use super::layout::{CodeParameters, GpuTileHash};
+use super::layout::{GpuTileHash, HashParameters};
 use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
 use super::slots::{Readback, Upload, device_buffer};
 use crate::pdq::dct::{PASS_SHIFT, cosine_table};
-use crate::pdq::{Code, TILE_FRACTION_BITS, Tile, TileHash};
+use crate::pdq::{PdqHash, TILE_FRACTION_BITS, Tile, TileHash};
 
 /// Tiles of one dispatch: 16 MiB.
 pub const TILE_BATCH: usize = 1024;
@@ -18,7 +18,7 @@ pub const TILE_BATCH: usize = 1024;
 const GRID_WIDTH: u32 = 256;
 const TILE_BYTES: u64 = size_of::<Tile>() as u64;
 const HASH_BYTES: u64 = size_of::<GpuTileHash>() as u64;
-const PARAMETER_BYTES: u64 = size_of::<CodeParameters>() as u64;
+const PARAMETER_BYTES: u64 = size_of::<HashParameters>() as u64;
 
 /// Hashes tiles on a GPU.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl GpuHasher {
     /// The device was lost or is out of memory.
     pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
         let shader =
-            Shader { label: "code", source: include_str!("../../shaders/code.wgsl"), entry: "hash_tiles" };
+            Shader { label: "code", source: include_str!("../../shaders/hash.wgsl"), entry: "hash_tiles" };
         let overrides =
             [("PASS_SHIFT", f64::from(PASS_SHIFT)), ("FULL_SCALE", f64::from(255_u32 << TILE_FRACTION_BITS))];
         let pipeline = compute_pipeline(context, &shader, &overrides);
@@ -58,7 +58,7 @@ impl GpuHasher {
         Ok(Self { context: Arc::clone(context), pipeline, slots })
     }
 
-    /// Codes of all orientations and quality of each tile, in order.
+    /// Hashes of all orientations and quality of each tile, in order.
     ///
     /// # Errors
     /// The device was lost.
@@ -80,7 +80,7 @@ impl GpuHasher {
 
     fn submit(&self, slot: &Slot, tiles: &[Box<Tile>]) -> Result<SubmissionIndex, GpuError> {
         let count = tiles.len() as u32;
-        let parameters = CodeParameters { tile_count: count, grid_width: GRID_WIDTH };
+        let parameters = HashParameters { tile_count: count, grid_width: GRID_WIDTH };
         let pieces = tiles.iter().map(|tile| bytemuck::bytes_of(&**tile));
         slot.upload.fill(&self.context, std::iter::once(bytemuck::bytes_of(&parameters)).chain(pieces))?;
         let tile_bytes = PARAMETER_BYTES..PARAMETER_BYTES + TILE_BYTES * u64::from(count);
@@ -103,7 +103,7 @@ impl Slot {
     fn new(context: &GpuContext, pipeline: &ComputePipeline, cosines: &Buffer) -> Self {
         let tile_bytes = TILE_BYTES * TILE_BATCH as u64;
         let hash_bytes = HASH_BYTES * TILE_BATCH as u64;
-        let parameters = device_buffer(context, "code parameters", PARAMETER_BYTES, BufferUsages::UNIFORM);
+        let parameters = device_buffer(context, "hash parameters", PARAMETER_BYTES, BufferUsages::UNIFORM);
         let tiles = device_buffer(context, "tiles", tile_bytes, BufferUsages::STORAGE);
         let hashes = device_buffer(context, "hashes", hash_bytes, BufferUsages::STORAGE);
         let bindings = bind(context, pipeline, &[&parameters, cosines, &tiles, &hashes]);
@@ -131,12 +131,13 @@ impl Slot {
 
 impl From<&GpuTileHash> for TileHash {
     fn from(hash: &GpuTileHash) -> Self {
-        let word = |code: usize, word: usize| {
-            let at = code * 8 + word * 2;
-            u64::from(hash.codes[at]) | u64::from(hash.codes[at + 1]) << 32
+        let word = |orientation: usize, word: usize| {
+            let at = orientation * 8 + word * 2;
+            u64::from(hash.hashes[at]) | u64::from(hash.hashes[at + 1]) << 32
         };
-        let codes = std::array::from_fn(|code| Code(std::array::from_fn(|index| word(code, index))));
-        Self { codes, quality: hash.quality as u8 }
+        let hashes =
+            std::array::from_fn(|orientation| PdqHash(std::array::from_fn(|index| word(orientation, index))));
+        Self { hashes, quality: hash.quality as u8 }
     }
 }
 

@@ -1,6 +1,6 @@
-//! The 256-bit code, its bit order, its text, and how it is made from a tile.
+//! The 256-bit hash, its bit order, its text, and how it is made from a tile.
 //!
-//! Bit `16 i + j` of a code belongs to DCT coefficient (i, j). Bit `b` is bit `b % 64` of word
+//! Bit `16 i + j` of a hash belongs to DCT coefficient (i, j). Bit `b` is bit `b % 64` of word
 //! `b / 64`; in memory on a little-endian machine that is the same as eight `u32` with bit `b` in
 //! word `b / 32`, which is the order on the GPU. The text is 64 hex digits, bit 255 first.
 
@@ -15,16 +15,16 @@ use super::stability::{Stability, stability};
 /// A 256-bit PDQ hash.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
-pub struct Code(pub [u64; 4]);
+pub struct PdqHash(pub [u64; 4]);
 
-impl Code {
+impl PdqHash {
     /// Number of differing bits, 0…256.
     #[must_use]
     pub fn distance(self, other: Self) -> u32 {
         self.0.iter().zip(other.0).map(|(a, b)| (a ^ b).count_ones()).sum()
     }
 
-    /// The code of the inverted picture.
+    /// The hash of the inverted picture.
     #[must_use]
     pub fn complement(self) -> Self {
         Self(self.0.map(|word| !word))
@@ -46,7 +46,7 @@ impl Code {
         bytes
     }
 
-    /// The inverse of [`Code::to_bytes`].
+    /// The inverse of [`PdqHash::to_bytes`].
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         let mut words = [0; 4];
@@ -57,23 +57,23 @@ impl Code {
     }
 }
 
-impl fmt::Display for Code {
+impl fmt::Display for PdqHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().rev().try_for_each(|word| write!(formatter, "{word:016x}"))
     }
 }
 
-impl fmt::Debug for Code {
+impl fmt::Debug for PdqHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Code({self})")
+        write!(formatter, "PdqHash({self})")
     }
 }
 
-/// Why a text is not a code.
+/// Why a text is not a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseCodeError {
+pub enum ParseHashError {
     /// Not 64 digits.
-    #[error("a PDQ code has 64 hex digits, this has {0} characters")]
+    #[error("a PDQ hash has 64 hex digits, this has {0} characters")]
     Length(usize),
     /// A character that is no hex digit.
     #[error("character {position} is not a hex digit")]
@@ -83,17 +83,17 @@ pub enum ParseCodeError {
     },
 }
 
-impl FromStr for Code {
-    type Err = ParseCodeError;
+impl FromStr for PdqHash {
+    type Err = ParseHashError;
 
-    fn from_str(text: &str) -> Result<Self, ParseCodeError> {
+    fn from_str(text: &str) -> Result<Self, ParseHashError> {
         let length = text.chars().count();
         if length != 64 {
-            return Err(ParseCodeError::Length(length));
+            return Err(ParseHashError::Length(length));
         }
         let mut words = [0; 4];
         for (index, character) in text.chars().enumerate() {
-            let digit = character.to_digit(16).ok_or(ParseCodeError::Digit { position: index + 1 })?;
+            let digit = character.to_digit(16).ok_or(ParseHashError::Digit { position: index + 1 })?;
             let word: &mut u64 = &mut words[3 - index / 16];
             *word = *word << 4 | u64::from(digit);
         }
@@ -104,31 +104,31 @@ impl FromStr for Code {
 /// What a tile hashes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileHash {
-    /// The codes in the order of [`super::Orientation::ALL`]; the first is the picture's own.
-    pub codes: [Code; 8],
+    /// The hashes in the order of [`super::Orientation::ALL`]; the first is the picture's own.
+    pub hashes: [PdqHash; 8],
     /// 0…100: how much gradient the tile has.
     pub quality: u8,
 }
 
-/// Codes of all eight orientations, and the quality, of a tile. The CPU twin of `shaders/code.wgsl`.
+/// Hashes of all eight orientations, and the quality, of a tile. The CPU twin of `shaders/hash.wgsl`.
 #[must_use]
 pub fn hash_tile(tile: &Tile) -> TileHash {
-    TileHash { codes: codes(&coefficients(tile)), quality: quality(tile) }
+    TileHash { hashes: hashes(&coefficients(tile)), quality: quality(tile) }
 }
 
 /// [`hash_tile`] of a tile and how stable its bits are, with one transform for both. The tile's samples are wrong by `error`, the root of the
 /// mean square, in the tile's own units; of a tile from pixels 0.
 pub(crate) fn hash_and_stability(tile: &Tile, error: u32) -> (TileHash, Stability) {
     let coefficients = coefficients(tile);
-    let hash = TileHash { codes: codes(&coefficients), quality: quality(tile) };
+    let hash = TileHash { hashes: hashes(&coefficients), quality: quality(tile) };
     (hash, stability(&coefficients, error))
 }
 
-/// Codes of all eight orientations, from the picture's own coefficients.
+/// Hashes of all eight orientations, from the picture's own coefficients.
 ///
 /// Turning or mirroring a picture transposes its coefficients and changes the sign of some. There are
-/// four patterns of signs, each with its own median; each gives a code and, transposed, another.
-fn codes(coefficients: &[i64; 256]) -> [Code; 8] {
+/// four patterns of signs, each with its own median; each gives a hash and, transposed, another.
+fn hashes(coefficients: &[i64; 256]) -> [PdqHash; 8] {
     let plain = threshold(coefficients, |_, _| false);
     let even_rows = threshold(coefficients, |i, _| i % 2 == 0);
     let even_columns = threshold(coefficients, |_, j| j % 2 == 0);
@@ -146,7 +146,7 @@ fn codes(coefficients: &[i64; 256]) -> [Code; 8] {
 }
 
 /// The bits of coefficients greater than the lower median, after changing signs where `negative`.
-fn threshold(coefficients: &[i64; 256], negative: impl Fn(usize, usize) -> bool) -> Code {
+fn threshold(coefficients: &[i64; 256], negative: impl Fn(usize, usize) -> bool) -> PdqHash {
     let signed: [i64; 256] = std::array::from_fn(|index| {
         if negative(index / 16, index % 16) { -coefficients[index] } else { coefficients[index] }
     });
@@ -156,16 +156,16 @@ fn threshold(coefficients: &[i64; 256], negative: impl Fn(usize, usize) -> bool)
     for (index, &value) in signed.iter().enumerate() {
         words[index / 64] |= u64::from(value > median) << (index % 64);
     }
-    Code(words)
+    PdqHash(words)
 }
 
 /// Bit (j, i) where there was bit (i, j).
-fn transposed(code: Code) -> Code {
+fn transposed(hash: PdqHash) -> PdqHash {
     let mut words = [0; 4];
     for index in 0..256 {
-        let bit = code.0[index / 64] >> (index % 64) & 1;
+        let bit = hash.0[index / 64] >> (index % 64) & 1;
         let to = index % 16 * 16 + index / 16;
         words[to / 64] |= bit << (to % 64);
     }
-    Code(words)
+    PdqHash(words)
 }

@@ -1,14 +1,14 @@
-//! The codes of a set, and how many records of which kind it has.
+//! The hashes of a set, and how many records of which kind it has.
 
-use crate::pdq::Code;
+use crate::pdq::PdqHash;
 
-/// One record that has a code to be matched.
+/// One record that has a hash to be matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownCode {
+pub struct KnownHash {
     /// The record.
     pub record: u32,
-    /// Its code.
-    pub code: Code,
+    /// Its hash.
+    pub hash: PdqHash,
     /// Its quality, where the set gives one.
     pub quality: Option<u8>,
 }
@@ -18,16 +18,16 @@ pub struct KnownCode {
 pub struct KnownCounts {
     /// Records.
     pub records: u64,
-    /// Codes that take part in matching.
-    pub codes: u64,
-    /// Of these, codes whose quality the set does not give.
-    pub codes_without_quality: u64,
+    /// Hashes that take part in matching.
+    pub hashes: u64,
+    /// Of these, hashes whose quality the set does not give.
+    pub hashes_without_quality: u64,
     /// Records with at least one digest.
     pub with_digests: u64,
-    /// Codes set aside because of their quality.
+    /// Hashes set aside because of their quality.
     pub low_quality: u64,
-    /// Codes set aside because they are all zero.
-    pub zero_codes: u64,
+    /// Hashes set aside because they are all zero.
+    pub null_hashes: u64,
     /// Records with a digest of trivial content (no bytes, or one byte repeated), which is set aside.
     pub trivial: u64,
     /// Malformed lines that were skipped.

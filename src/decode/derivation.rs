@@ -37,15 +37,15 @@ impl DecodeMode {
 /// What a tile was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DecodePath {
-    /// Decoded pixels: the code is PDQ's own.
+pub enum DerivedFrom {
+    /// Decoded pixels: the hash is PDQ's own.
     Pixels,
-    /// The low coefficients of a JPEG's luminance: the code is within a few bits of PDQ's (see
-    /// `docs/accuracy.md`), and verdicts are not taken from it.
+    /// The low coefficients of a JPEG's luminance: the hash is within a few bits of PDQ's (see
+    /// `docs/accuracy.md`), and verifications are not taken from it.
     Coefficients,
 }
 
-impl DecodePath {
+impl DerivedFrom {
     /// The name in the database and in exports.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -62,13 +62,13 @@ impl DecodePath {
     }
 }
 
-/// How a picture became its tile, kept beside its code.
+/// How a picture became its tile, kept beside its hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derivation {
     /// What the tile was made of.
-    pub path: DecodePath,
+    pub path: DerivedFrom,
     /// Of a JPEG from pixels in [`DecodeMode::Auto`]: why not from coefficients.
-    pub pixels_because: Option<PixelsWanted>,
+    pub fallback_reason: Option<PixelsWanted>,
     /// How many of the 256 bits hang on next to nothing ([`crate::pdq::unstable_bits`]).
     pub unstable_bits: u16,
 }
@@ -78,7 +78,7 @@ pub struct Derivation {
 pub struct Picture {
     /// Its tile.
     pub tile: Box<Tile>,
-    /// Codes and quality of the tile.
+    /// Hashes and quality of the tile.
     pub hash: TileHash,
     /// How it was made.
     pub derivation: Derivation,
@@ -87,7 +87,7 @@ pub struct Picture {
 /// A picture that was hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PictureHash {
-    /// Codes and quality.
+    /// Hashes and quality.
     pub hash: TileHash,
     /// How the tile was made that they come from.
     pub derivation: Derivation,

@@ -1,5 +1,5 @@
-// Tiles to codes of all eight orientations, and quality: one workgroup a tile.
-// CPU twin: src/pdq/code.rs (and dct.rs, quality.rs). Dispatcher: src/gpu/code.rs.
+// Tiles to hashes of all eight orientations, and quality: one workgroup a tile.
+// CPU twin: src/pdq/hash.rs (and dct.rs, quality.rs). Dispatcher: src/gpu/hash.rs.
 //
 // Every number is an integer and every sum is exact, so the order of additions does not matter and the
 // bits are the CPU's. WGSL has no 64-bit integers everywhere: a wide product is summed as a few sums of
@@ -23,8 +23,8 @@ struct Parameters {
 }
 
 struct TileHash {
-    // Eight codes of eight words, in the order of `Orientation::ALL`; bit b is bit b % 32 of word b / 32.
-    codes: array<u32, 64>,
+    // Eight hashes of eight words, in the order of `Orientation::ALL`; bit b is bit b % 32 of word b / 32.
+    hashes: array<u32, 64>,
     quality: u32,
 }
 
@@ -42,7 +42,7 @@ var<workgroup> table: array<i32, 1024>;
 // High and low words of the coefficients.
 var<workgroup> high: array<i32, 256>;
 var<workgroup> low: array<u32, 256>;
-var<workgroup> codes: array<atomic<u32>, 64>;
+var<workgroup> hashes: array<atomic<u32>, 64>;
 var<workgroup> gradient: atomic<u32>;
 
 // A 64-bit integer in two's complement.
@@ -130,8 +130,8 @@ fn second_pass(i: u32, j: u32) -> Wide {
     return plus(sum, widened(sum0));
 }
 
-fn set_bit(code: u32, bit: u32) {
-    atomicOr(&codes[code * 8u + bit / 32u], 1u << (bit % 32u));
+fn set_bit(hash: u32, bit: u32) {
+    atomicOr(&hashes[hash * 8u + bit / 32u], 1u << (bit % 32u));
 }
 
 fn step_between(a: u32, b: u32) -> u32 {
@@ -154,7 +154,7 @@ fn hash_tiles(
         table[at] = cosines[at];
     }
     if invocation < 64u {
-        atomicStore(&codes[invocation], 0u);
+        atomicStore(&hashes[invocation], 0u);
     }
     if invocation == 0u {
         atomicStore(&gradient, 0u);
@@ -225,7 +225,7 @@ fn hash_tiles(
     workgroupBarrier();
 
     if invocation < 64u {
-        hashes[number].codes[invocation] = atomicLoad(&codes[invocation]);
+        hashes[number].hashes[invocation] = atomicLoad(&hashes[invocation]);
     }
     if invocation == 0u {
         hashes[number].quality = min(atomicLoad(&gradient) / 90u, 100u);
