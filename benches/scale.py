@@ -65,16 +65,22 @@ def make_case(tamis, folder, items, first=1, source=1):
             digest = numbers.randbytes(32)
             hashes = own.to_bytes(32, "big") + numbers.randbytes(224)
             database.execute(
-                "INSERT INTO content (id, sha256, sha1, md5, size, outcome, format, width, height, hashes, quality, derived_from, unstable_bits)"
-                " VALUES (?, ?, ?, ?, 40000, 'hashed', 'jpeg', 640, 480, ?, 90, 'pixels', 0)",
-                (content, digest, digest[:20], digest[:16], hashes),
+                "INSERT INTO content (id, sha256, sha1, md5, size, outcome, format, width, height)"
+                " VALUES (?, ?, ?, ?, 40000, 'hashed', 'jpeg', 640, 480)",
+                (content, digest, digest[:20], digest[:16]),
             )
+            database.execute(
+                "INSERT INTO fingerprint (content, spec, view, hashes, quality, derived_from, unstable_bits)"
+                " VALUES (?, 'pdq', 'picture', ?, 90, 'pixels', 0)",
+                (content, hashes),
+            )
+            database.execute("INSERT INTO match_state (content, list) VALUES (?, 0)", (content,))
             if content % 10 == 0:
                 known.append(digest.hex())
             content += 1
         path = f"DCIM/{item // 1000:04d}/IMG_{item:08d}.jpg"
         database.execute(
-            "INSERT INTO item (source, path_raw, path, size, modified, sha256) VALUES (?, ?, ?, 40000, 1600000000000000000, ?)",
+            "INSERT INTO item (source, step, name, size, modified, sha256) VALUES (?, ?, ?, 40000, 1600000000000000000, ?)",
             (source, path.encode(), path, digest),
         )
     database.commit()

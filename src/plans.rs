@@ -13,10 +13,11 @@ use rusqlite::Connection;
 
 use crate::case::rules::Rules;
 use crate::case::{
-    Batch, CaseError, CaseIdentity, CaseReader, CaseStore, ContentHits, ContentRecord, ExactHash, HashSpec,
-    HitSettings, ItemRecord, ItemRow, RecordSource, SetId, StackSettings, statements,
+    Batch, CaseError, CaseIdentity, CaseReader, CaseStore, ContentHits, ContentRecord, ExactHash,
+    Fingerprint, HashSpec, HitSettings, ItemRecord, ItemRow, PlaceState, RecordSource, SetId, StackSettings,
+    Within, statements,
 };
-use crate::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash};
+use crate::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash, View};
 use crate::known::{HashSet, ReadOptions, RecordDetails};
 use crate::matching::{Backend, DEFAULT_MAX_HITS, JoinControl, JoinSettings, VerifyMode};
 use crate::outcome::{Failure, Outcome, Stage};
@@ -43,7 +44,7 @@ const ALLOWED: [(&str, &str, &str); 5] = [
     ),
     ("DELETE FROM hash_set WHERE id = ?1", "SCAN hit", "whether the set is referred to; it is one, once"),
     (
-        "LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item",
+        "LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN live_item",
         "AUTOMATIC COVERING INDEX (hash_set=?)",
         "one index over all hits, made once for the summary",
     ),
@@ -166,7 +167,7 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
         algorithm: "pdq".into(),
         version: HashSpec::VERSION,
         geometry: Geometry::Full,
-        derived_from: DecodeMode::Auto,
+        decode: DecodeMode::Auto,
     };
     let identity = CaseIdentity { case_number: Some("1".into()), ..CaseIdentity::default() };
     let mut store = CaseStore::open_or_create(folder, &identity, &spec).unwrap();
@@ -192,18 +193,38 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     let hash = TileHash { hashes: [PdqHash([1, 2, 3, 4]); 8], quality: 90 };
     let derivation = Derivation { path: DerivedFrom::Pixels, fallback_reason: None, unstable_bits: 0 };
     let exact = PictureHash { hash, derivation };
-    for hash in [Err(Failure::new(Outcome::OverLimit, Stage::Decode, "large")), Ok(exact.clone())] {
-        let content = ContentRecord { digests, size: 9, facts: Facts::default(), hash, trivial: false };
-        let item =
-            ItemRecord { source, path: b"large".to_vec(), stamp: FileStamp::default(), result: Ok(digests) };
+    let item = |result| ItemRecord {
+        within: Within::Source(source),
+        step: b"large".to_vec(),
+        state: PlaceState::Live,
+        stamp: FileStamp::default(),
+        result,
+    };
+    let seen = Fingerprint { view: View::Picture, picture: exact.clone() };
+    let large = Failure::new(Outcome::OverLimit, Stage::Decode, "large");
+    for (fingerprints, failure) in [(Vec::new(), Some(large)), (vec![seen], None)] {
+        let content = ContentRecord {
+            digests,
+            size: 9,
+            facts: Facts::default(),
+            fingerprints,
+            failure,
+            partial: None,
+            children: 1,
+            refused: 0,
+            trivial: false,
+        };
+        let item = item(Ok(digests));
+        let child = ItemRecord { within: Within::Container([3; 32]), ..item.clone() };
         let batch = Batch {
-            items: vec![item],
+            items: vec![item, child],
             contents: vec![content],
-            exact: vec![ExactHash { sha256: [3; 32], picture: exact.clone() }],
+            exact: vec![ExactHash { sha256: [3; 32], view: View::Picture, picture: exact.clone() }],
             ..Batch::default()
         };
         store.write(&batch, &NoRecords, 1).unwrap();
     }
+    store.place_containers().unwrap();
     store.known_contents(1 << 20).unwrap();
     store.note(run, &[]).unwrap();
     let (set, _) = store.hash_set(&sets[0], HIT_SETTINGS).unwrap();
@@ -244,8 +265,8 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     let rules = Rules::parse("[[rule]]\nname = 'a'\ntitle = ''\noutcome = ['hashed']").unwrap();
     assert!(store.prioritise(&rules, &|_| true).unwrap());
     let gone = Err(Failure::new(Outcome::Vanished, Stage::Read, "gone"));
-    let item = ItemRecord { source, path: b"large".to_vec(), stamp: FileStamp::default(), result: gone };
-    store.write(&Batch { items: vec![item], ..Batch::default() }, &NoRecords, 1).unwrap();
+    store.write(&Batch { items: vec![item(gone)], ..Batch::default() }, &NoRecords, 1).unwrap();
+    store.place_containers().unwrap();
     assert!(store.prioritise(&rules, &|_| true).unwrap());
     assert!(store.prioritise(&Rules::default(), &|_| true).unwrap());
 }

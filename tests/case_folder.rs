@@ -344,6 +344,6 @@ fn read_all(folder: &Path) {
     if let Ok(store) = tamis::case::CaseStore::open(folder) {
         let settings = tamis::case::StackSettings { distance: 31, min_quality: 50 };
         let _ = (store.rules(), store.stack_settings(), store.stackable(settings, &|_| true));
-        let _ = store.contents(tamis::case::ContentId(0), None, 1000);
+        let _ = store.contents_of_list(1, tamis::case::ContentId(0), 1000);
     }
 }

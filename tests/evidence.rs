@@ -192,7 +192,7 @@ fn a_folder_that_is_gone_stays_a_failure() {
     let scan = || cases.summary("CASE", &["scan", folder.to_str().unwrap(), "--quiet"]);
     scan();
     let database = Connection::open(cases.path("CASE/case.sqlite")).unwrap();
-    let failed = "INSERT INTO item (source, path_raw, path, outcome, stage, reason)
+    let failed = "INSERT INTO item (source, step, name, outcome, stage, reason)
                   VALUES (1, CAST('gone' AS BLOB), 'gone', 'unreadable', 'walk', 'folder: Input/output error')";
     database.execute(failed, []).unwrap();
     drop(database);

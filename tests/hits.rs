@@ -79,7 +79,7 @@ fn many_records_with_one_digest_are_one_hit_and_none_of_what_they_say_is_lost() 
         (&json!(300), &json!(0), &json!(300))
     );
     assert_eq!(count(&cases, "case", "hit"), 1);
-    assert!(count(&cases, "case", "known_record") < 30);
+    assert!(count(&cases, "case", "set_record") < 30);
 
     let rows = cases.rows("case", "hits");
     assert_eq!(rows.len(), 300);

@@ -478,7 +478,7 @@ fn facts_of_a_hit_in_new_and_old_cases() {
     check("case");
     let database = cases.path("case").join("case.sqlite");
     let connection = Connection::open(&database).unwrap();
-    let query = "SELECT fields, version, profile FROM known_record JOIN hash_set ON hash_set.id = hash_set ORDER BY record";
+    let query = "SELECT fields, version, profile FROM set_record JOIN hash_set ON hash_set.id = hash_set ORDER BY record";
     let (fields, version, profile): (String, String, String) =
         connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     assert_eq!(

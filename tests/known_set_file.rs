@@ -465,7 +465,7 @@ fn a_run_with_a_set_that_changed_records_nothing() {
         algorithm: "pdq".into(),
         version: HashSpec::VERSION,
         geometry: Geometry::Full,
-        derived_from: DecodeMode::Auto,
+        decode: DecodeMode::Auto,
     };
     let settings = IngestSettings::new(2, 2, 64 << 20);
     let backend = Backend::cpu("a test");

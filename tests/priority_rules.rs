@@ -45,7 +45,7 @@ impl Condition {
             None => {}
         }
         if let Some(categories) = &known.category {
-            self.one_of("coalesce(known_record.category, 'none')", categories);
+            self.one_of("coalesce(set_record.category, 'none')", categories);
         }
         for (column, wanted) in [
             ("victim_identified", &known.victim_identified),
@@ -53,14 +53,14 @@ impl Condition {
             ("distributed", &known.distributed),
         ] {
             let said =
-                format!("CASE known_record.{column} WHEN 1 THEN 'yes' WHEN 0 THEN 'no' ELSE 'unknown' END");
+                format!("CASE set_record.{column} WHEN 1 THEN 'yes' WHEN 0 THEN 'no' ELSE 'unknown' END");
             if let Some(wanted) = wanted {
                 self.one_of(&said, wanted.iter().map(|&said: &Said| said.name()));
             }
         }
         match known.series {
-            Some(true) => self.and("known_record.series IS NOT NULL"),
-            Some(false) => self.and("known_record.series IS NULL"),
+            Some(true) => self.and("set_record.series IS NOT NULL"),
+            Some(false) => self.and("set_record.series IS NULL"),
             None => {}
         }
         if let Some(sets) = &known.set {
@@ -71,7 +71,7 @@ impl Condition {
 
 /// Hits with all that rules ask of them.
 const HITS: &str = "hit_record AS hit JOIN hash_set ON hash_set.id = hit.hash_set
-    LEFT JOIN known_record ON known_record.hash_set = hit.hash_set AND known_record.record = hit.record";
+    LEFT JOIN set_record ON set_record.hash_set = hit.hash_set AND set_record.record = hit.record";
 
 /// The stacks as they are without the contents that no item has.
 const MEMBERS: &str = "(SELECT stack_member.stack AS stack, content.id AS content FROM stack_member
@@ -196,7 +196,7 @@ fn make_up(folder: &Path, random: &mut StdRng) -> Connection {
             let facts = [fact(random), fact(random), fact(random)];
             let series = random.random_bool(0.3).then_some("series");
             case.execute(
-                "INSERT INTO known_record (hash_set, record, columns, category, victim_identified, offender_identified,
+                "INSERT INTO set_record (hash_set, record, columns, category, victim_identified, offender_identified,
                      distributed, series) VALUES (?1, ?2, '{}', ?3, ?4, ?5, ?6, ?7)",
                 params![set, record, category, facts[0], facts[1], facts[2], series],
             )

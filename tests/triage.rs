@@ -485,7 +485,7 @@ fn run_on_a_dying_gpu(cases: &Cases, case: &str, batches: u32, distance: u32) ->
         algorithm: "pdq".into(),
         version: HashSpec::VERSION,
         geometry: Geometry::Full,
-        derived_from: DecodeMode::Auto,
+        decode: DecodeMode::Auto,
     };
     let mut store = CaseStore::open_or_create(&cases.path(case), &CaseIdentity::default(), &spec).unwrap();
     let known =

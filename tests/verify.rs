@@ -472,9 +472,9 @@ fn a_decoder_that_fails_leaves_hits_unconfirmed() {
     let case = Connection::open(cases.path("CASE/case.sqlite")).unwrap();
     let changed = case
         .execute(
-            "UPDATE content SET outcome = 'hashed', derived_from = 'coefficients', (hashes, quality) =
-                 (SELECT hashes, quality FROM content JOIN item USING (sha256) WHERE path = '000.jpg')
-             WHERE sha256 = (SELECT sha256 FROM item WHERE path = 'cut.jpg')",
+            "INSERT INTO fingerprint SELECT (SELECT id FROM content JOIN item USING (sha256) WHERE name = 'cut.jpg'), spec, view, hashes,
+                 quality, 'coefficients', unstable_bits, fallback_reason
+             FROM fingerprint JOIN content ON content.id = content JOIN item USING (sha256) WHERE name = '000.jpg'",
             [],
         )
         .unwrap();

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use rusqlite::Row;
 use rusqlite::types::Type;
 
-use super::{CaseError, CaseReader};
+use super::schema::{has_item, picture};
+use super::{CaseError, CaseReader, hashes_from_bytes};
 use crate::decode::DerivedFrom;
 use crate::outcome::Outcome;
-use crate::pdq::{PdqHash, TileHash};
+use crate::pdq::TileHash;
 use crate::source::Digests;
 
 /// Distinct bytes that at least one item of the case has.
@@ -141,7 +142,7 @@ impl CaseReader {
     /// The database said no.
     pub fn content_count(&self) -> Result<u64, CaseError> {
         let count: i64 = self.connection.query_row(
-            "SELECT count(*) FROM content WHERE EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)",
+            concat!("SELECT count(*) FROM content WHERE ", has_item!()),
             [],
             |row| row.get(0),
         )?;
@@ -157,10 +158,15 @@ impl CaseReader {
         mut visit: impl FnMut(ContentRow) -> Result<(), E>,
     ) -> Result<(), E> {
         self.for_each_row(
-            "SELECT content.sha256, sha1, md5, size, outcome, format, width, height, hashes, quality, derived_from,
-                 unstable_bits, (SELECT count(*) FROM item WHERE item.sha256 = content.sha256) AS files,
+            concat!(
+                "SELECT content.sha256, sha1, md5, size, outcome, format, width, height, picture.hashes, picture.quality,
+                 picture.derived_from, picture.unstable_bits,
+                 (SELECT count(*) FROM live_item WHERE live_item.sha256 = content.sha256) AS files,
                  (SELECT count(*) FROM hit_record WHERE hit_record.content = content.id)
-             FROM content WHERE files > 0 ORDER BY content.sha256",
+             FROM content LEFT JOIN ",
+                picture!(),
+                " WHERE files > 0 ORDER BY content.sha256"
+            ),
             content_row,
             &mut visit,
         )
@@ -175,17 +181,20 @@ impl CaseReader {
         mut visit: impl FnMut(ContentHitRow) -> Result<(), E>,
     ) -> Result<(), E> {
         self.for_each_row(
-            "SELECT content.sha256, hash_set.name, hash_set.file_sha256, hit.record + 1,
+            concat!(
+                "SELECT content.sha256, hash_set.name, hash_set.file_sha256, hit.record + 1,
                  ltrim(CASE WHEN hit.md5 THEN ' md5' ELSE '' END || CASE WHEN hit.sha1 THEN ' sha1' ELSE '' END
                      || CASE WHEN hit.sha256 THEN ' sha256' ELSE '' END),
-                 hit.confirmation, hit.unconfirmed_reason, hit.distance, hit.orientation, known_record.columns,
-                 known_record.victim_identified, known_record.offender_identified, known_record.distributed
+                 hit.confirmation, hit.unconfirmed_reason, hit.distance, hit.orientation, set_record.columns,
+                 set_record.victim_identified, set_record.offender_identified, set_record.distributed
              FROM content
              JOIN hit_record AS hit ON hit.content = content.id
              JOIN hash_set ON hash_set.id = hit.hash_set
-             LEFT JOIN known_record ON known_record.hash_set = hit.hash_set AND known_record.record = hit.record
-             WHERE EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)
-             ORDER BY content.sha256, hash_set.file_sha256, hit.record",
+             LEFT JOIN set_record ON set_record.hash_set = hit.hash_set AND set_record.record = hit.record
+             WHERE ",
+                has_item!(),
+                " ORDER BY content.sha256, hash_set.file_sha256, hit.record"
+            ),
             hit_row,
             &mut visit,
         )
@@ -201,10 +210,9 @@ impl CaseReader {
         mut visit: impl FnMut(([u8; 32], String)) -> Result<(), E>,
     ) -> Result<(), E> {
         self.for_each_row(
-            "SELECT item.sha256, item.path, source.path FROM item
-             JOIN source ON source.id = item.source
-             JOIN content ON content.sha256 = item.sha256
-             ORDER BY item.sha256, source.path_raw, item.path_raw",
+            "SELECT place.sha256, place.path, place.source FROM place
+             JOIN content ON content.sha256 = place.sha256
+             ORDER BY place.sha256, place.source_sort, place.path_sort",
             |row| {
                 let (path, source): (String, String) = (row.get(1)?, row.get(2)?);
                 let separator = |character| character == '/' || cfg!(windows) && character == '\\';
@@ -222,9 +230,7 @@ impl CaseReader {
     /// The database said no.
     pub fn first_path(&self, sha256: &[u8; 32]) -> Result<Option<String>, CaseError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT CASE WHEN item.path = '' THEN source.path ELSE source.path || '/' || item.path END
-             FROM item JOIN source ON source.id = item.source
-             WHERE item.sha256 = ?1 ORDER BY source.path_raw, item.path_raw LIMIT 1",
+            "SELECT whole_path FROM place WHERE sha256 = ?1 ORDER BY source_sort, path_sort LIMIT 1",
         )?;
         let mut rows = statement.query([sha256])?;
         Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
@@ -267,11 +273,9 @@ fn content_hash(row: &Row<'_>) -> Result<Option<ContentHash>, CaseError> {
     if row.get_ref(8)?.data_type() == Type::Null {
         return Ok(None);
     }
-    let bytes: [u8; 256] = blob(row, 8)?;
-    let mut hashes = [PdqHash::default(); 8];
-    for (hash, bytes) in hashes.iter_mut().zip(bytes.as_chunks::<32>().0) {
-        *hash = PdqHash::from_bytes(*bytes);
-    }
+    let bytes: Vec<u8> = row.get(8)?;
+    let hashes =
+        hashes_from_bytes(&bytes).ok_or_else(|| damaged("a fingerprint without its eight hashes"))?;
     let path: String = row.get(10)?;
     Ok(Some(ContentHash {
         hash: TileHash { hashes, quality: row.get(9)? },

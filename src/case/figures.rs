@@ -1,13 +1,13 @@
 //! Figures of a case that its report shows beside the summary's: runs, formats, qualities, times, stacks as wholes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use rusqlite::{Row, Transaction};
 
 use super::schema::{has_item, stack_members};
-use super::store::place_of;
-use super::{CaseError, CaseReader, item_path};
+use super::store::provenances;
+use super::{CaseError, CaseReader};
+use crate::source::Provenance;
 
 /// What made a case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct CaseOrigin {
     /// The program that made it, with its version.
     pub program: Option<String>,
     /// When, ISO 8601, UTC.
-    pub made: Option<String>,
+    pub created: Option<String>,
 }
 
 /// A command that wrote to the case.
@@ -72,7 +72,7 @@ pub struct StackHead {
 
 /// A known record that a hit lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownRecordRow {
+pub struct SetRecordRow {
     /// Its set's name.
     pub hash_set: String,
     /// SHA-256 of the set's file, hex.
@@ -87,15 +87,15 @@ pub struct KnownRecordRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PicturedContent {
     /// Digest of the bytes.
-    pub sha256: Vec<u8>,
+    pub sha256: [u8; 32],
     /// Bytes.
     pub size: u64,
     /// Whether it has a hit.
     pub is_hit: bool,
     /// The stack that it stands for.
     pub medoid_of: Option<i64>,
-    /// Files with these bytes when they were read, in the order of items.
-    pub paths: Vec<PathBuf>,
+    /// Where these bytes were found, in the order of places.
+    pub places: Vec<Provenance>,
 }
 
 impl CaseReader {
@@ -114,8 +114,8 @@ impl CaseReader {
     pub fn origin(&self) -> Result<CaseOrigin, CaseError> {
         let mut statement = self
             .connection
-            .prepare("SELECT max(CASE WHEN key = 'program' THEN value END), max(CASE WHEN key = 'made' THEN value END) FROM case_info")?;
-        Ok(statement.query_row([], |row| Ok(CaseOrigin { program: row.get(0)?, made: row.get(1)? }))?)
+            .prepare("SELECT max(CASE WHEN key = 'program' THEN value END), max(CASE WHEN key = 'created' THEN value END) FROM case_info")?;
+        Ok(statement.query_row([], |row| Ok(CaseOrigin { program: row.get(0)?, created: row.get(1)? }))?)
     }
 
     /// Every command that wrote, in the order of starting.
@@ -149,14 +149,14 @@ impl CaseReader {
             "SELECT * FROM (WITH found AS MATERIALIZED (
                  SELECT format, outcome, count(*) AS contents, sum(items) - count(*) AS copies FROM (
                      SELECT content.format AS format, content.outcome AS outcome, count(*) AS items
-                     FROM content CROSS JOIN item ON item.sha256 = content.sha256 GROUP BY content.id)
+                     FROM content CROSS JOIN live_item ON live_item.sha256 = content.sha256 GROUP BY content.id)
                  GROUP BY format, outcome)
              SELECT format, outcome, contents + CASE WHEN outcome IN ('hashed', 'other') THEN 0 ELSE copies END FROM found
              UNION ALL
              SELECT format, 'duplicate', sum(copies) AS all_copies FROM found
              WHERE outcome IN ('hashed', 'other') GROUP BY format HAVING all_copies > 0
              UNION ALL
-             SELECT NULL, outcome, count(*) FROM item WHERE sha256 IS NULL GROUP BY outcome
+             SELECT NULL, outcome, count(*) FROM live_item WHERE sha256 IS NULL GROUP BY outcome
              ) ORDER BY format IS NULL, format, outcome",
             |row| Ok(FormatCount { format: row.get(0)?, outcome: row.get(1)?, items: count(row, 2)? }),
         )
@@ -169,7 +169,8 @@ impl CaseReader {
     pub fn quality_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
         self.rows(
             concat!(
-                "SELECT quality, count(*) FROM content WHERE hashes IS NOT NULL AND quality IS NOT NULL AND ",
+                "SELECT quality, count(*) FROM fingerprint JOIN content ON content.id = fingerprint.content
+                 WHERE view = 'picture' AND spec = 'pdq' AND ",
                 has_item!(),
                 " GROUP BY quality ORDER BY quality"
             ),
@@ -184,7 +185,8 @@ impl CaseReader {
     pub fn derived_from_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         self.rows(
             concat!(
-                "SELECT derived_from, count(*) FROM content WHERE hashes IS NOT NULL AND derived_from IS NOT NULL AND ",
+                "SELECT derived_from, count(*) FROM fingerprint JOIN content ON content.id = fingerprint.content
+                 WHERE view = 'picture' AND spec = 'pdq' AND ",
                 has_item!(),
                 " GROUP BY derived_from ORDER BY derived_from"
             ),
@@ -199,7 +201,7 @@ impl CaseReader {
     /// The database said no.
     pub fn taken_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
         self.rows(
-            "SELECT CAST(substr(content.taken, 1, 4) AS INTEGER), count(*) FROM content CROSS JOIN item ON item.sha256 = content.sha256
+            "SELECT CAST(substr(content.taken, 1, 4) AS INTEGER), count(*) FROM content CROSS JOIN live_item ON live_item.sha256 = content.sha256
              WHERE content.taken GLOB '[0-9][0-9][0-9][0-9]*' GROUP BY 1 ORDER BY 1",
             |row| Ok((row.get(0)?, count(row, 1)?)),
         )
@@ -212,7 +214,7 @@ impl CaseReader {
     pub fn verification_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         self.rows(
             "SELECT hit.confirmation, count(*) FROM hit JOIN content ON content.id = hit.content
-             JOIN item ON item.sha256 = content.sha256 GROUP BY hit.confirmation ORDER BY hit.confirmation",
+             JOIN live_item ON live_item.sha256 = content.sha256 GROUP BY hit.confirmation ORDER BY hit.confirmation",
             |row| Ok((row.get(0)?, count(row, 1)?)),
         )
     }
@@ -231,12 +233,10 @@ impl CaseReader {
                 stack_members!(),
                 " SELECT member.stack, member.contents,
                  (SELECT count(*) FROM stack_member AS other JOIN content ON content.id = other.content
-                  JOIN item ON item.sha256 = content.sha256 WHERE other.stack = member.stack),
+                  JOIN live_item ON live_item.sha256 = content.sha256 WHERE other.stack = member.stack),
                  stack.diameter,
-                 (SELECT source.path FROM item JOIN source ON source.id = item.source
-                  WHERE item.sha256 = content.sha256 ORDER BY source.path_raw, item.path_raw LIMIT 1),
-                 (SELECT item.path FROM item JOIN source ON source.id = item.source
-                  WHERE item.sha256 = content.sha256 ORDER BY source.path_raw, item.path_raw LIMIT 1),
+                 (SELECT place.source FROM place WHERE place.sha256 = content.sha256 ORDER BY source_sort, path_sort LIMIT 1),
+                 (SELECT place.path FROM place WHERE place.sha256 = content.sha256 ORDER BY source_sort, path_sort LIMIT 1),
                  lower(hex(content.sha256)),
                  (SELECT count(*) FROM stack_member AS other JOIN content ON content.id = other.content
                   WHERE other.stack = member.stack AND EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id) AND ",
@@ -266,18 +266,18 @@ impl CaseReader {
     ///
     /// # Errors
     /// The database said no, or `visit` did.
-    pub fn for_each_known_record<E: From<CaseError>>(
+    pub fn for_each_set_record<E: From<CaseError>>(
         &self,
-        mut visit: impl FnMut(KnownRecordRow) -> Result<(), E>,
+        mut visit: impl FnMut(SetRecordRow) -> Result<(), E>,
     ) -> Result<(), E> {
         self.for_each_row(
             concat!(
-                "SELECT hash_set.name, lower(hex(hash_set.file_sha256)), found.record + 1, coalesce(known_record.columns, '{}')
+                "SELECT hash_set.name, lower(hex(hash_set.file_sha256)), found.record + 1, coalesce(set_record.columns, '{}')
              FROM (SELECT DISTINCT hit.hash_set, hit.record FROM hit_record AS hit JOIN content ON content.id = hit.content WHERE ",
                 has_item!(),
                 ") AS found
              JOIN hash_set ON hash_set.id = found.hash_set
-             LEFT JOIN known_record ON known_record.hash_set = found.hash_set AND known_record.record = found.record
+             LEFT JOIN set_record ON set_record.hash_set = found.hash_set AND set_record.record = found.record
              ORDER BY hash_set.file_sha256, found.record"
             ),
             |row| {
@@ -285,7 +285,7 @@ impl CaseReader {
                 let columns = serde_json::from_str(&columns).map_err(|error| {
                     CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
                 })?;
-                Ok(KnownRecordRow { hash_set: row.get(0)?, hash_set_sha256: row.get(1)?, record: row.get(2)?, columns })
+                Ok(SetRecordRow { hash_set: row.get(0)?, hash_set_sha256: row.get(1)?, record: row.get(2)?, columns })
             },
             &mut visit,
         )
@@ -298,7 +298,7 @@ impl CaseReader {
     pub fn pictured_contents(&self, limit: u64) -> Result<(Vec<PicturedContent>, u64), CaseError> {
         let hits = concat!(
             "SELECT content.sha256 AS sha256, content.size AS size, 1 AS is_hit, NULL AS medoid_of FROM content
-             WHERE content.hashes IS NOT NULL AND EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id) AND ",
+             WHERE content.outcome = 'hashed' AND EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id) AND ",
             has_item!()
         );
         let medoids = concat!(
@@ -306,7 +306,7 @@ impl CaseReader {
              FROM (WITH ",
             stack_members!(),
             " SELECT * FROM member WHERE place = 1 AND contents > 1) AS member
-             JOIN content ON content.id = member.content WHERE content.hashes IS NOT NULL"
+             JOIN content ON content.id = member.content"
         );
         let medoids = if self.stack_counts()?.is_some() { medoids } else { "" };
         let query = format!(
@@ -322,7 +322,7 @@ impl CaseReader {
                     size: count(row, 1)?,
                     is_hit: row.get(2)?,
                     medoid_of: row.get(3)?,
-                    paths: Vec::new(),
+                    places: Vec::new(),
                 })
             },
             &mut |content| {
@@ -333,16 +333,8 @@ impl CaseReader {
                 Ok::<(), CaseError>(())
             },
         )?;
-        let mut statement = self.connection.prepare(
-            "SELECT source.path_raw, item.path_raw FROM item JOIN source ON source.id = item.source
-             WHERE item.sha256 = ?1 ORDER BY source.path_raw, item.path_raw",
-        )?;
         for content in &mut shown {
-            let paths = statement.query_map([&content.sha256], |row| {
-                let (source, path): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
-                Ok(item_path(&place_of(&source), &path))
-            })?;
-            content.paths = paths.collect::<Result<_, _>>()?;
+            content.places = provenances(&self.connection, &content.sha256)?;
         }
         Ok((shown, all))
     }

@@ -5,11 +5,11 @@ use rusqlite::Row;
 use super::rules::{HitKind, KnownCondition, NO_CATEGORY, Said};
 
 /// A row of [`HitFacts`] for each hit of content ?1.
-pub(super) const HIT_FACTS: &str = "SELECT hit.md5 OR hit.sha1 OR hit.sha256, known_record.category,
-        known_record.victim_identified, known_record.offender_identified, known_record.distributed,
-        known_record.series IS NOT NULL, hash_set.name
+pub(super) const HIT_FACTS: &str = "SELECT hit.md5 OR hit.sha1 OR hit.sha256, set_record.category,
+        set_record.victim_identified, set_record.offender_identified, set_record.distributed,
+        set_record.series IS NOT NULL, hash_set.name
     FROM hit_record AS hit JOIN hash_set ON hash_set.id = hit.hash_set
-    LEFT JOIN known_record ON known_record.hash_set = hit.hash_set AND known_record.record = hit.record
+    LEFT JOIN set_record ON set_record.hash_set = hit.hash_set AND set_record.record = hit.record
     WHERE hit.content = ?1";
 
 /// What is so of a hit and its known record.

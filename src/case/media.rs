@@ -3,7 +3,7 @@
 
 use rusqlite::{Row, params};
 
-use super::schema::iso;
+use super::schema::{has_item, iso, picture};
 use super::{CaseError, CaseReader};
 use crate::pdq::MIN_QUALITY;
 
@@ -95,19 +95,21 @@ impl CaseReader {
         mut visit: impl FnMut(MediaRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let prepare = |query: &str| self.connection.prepare(query).map_err(CaseError::from);
-        let mut contents = prepare(
+        let mut contents = prepare(concat!(
             "SELECT id, lower(hex(md5)), lower(hex(sha1)), lower(hex(sha256)), size,
-                 CASE WHEN quality >= ?1 AND substr(hashes, 1, 32) <> zeroblob(32) THEN lower(hex(substr(hashes, 1, 32))) END,
-                 sha256, coalesce(derived_from = 'pixels', 0)
-             FROM content
-             WHERE (outcome NOT IN ('other', 'empty') OR EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id))
-                 AND EXISTS (SELECT 1 FROM item WHERE item.sha256 = content.sha256)
-             ORDER BY content.sha256",
-        )?;
+                 CASE WHEN picture.quality >= ?1 AND substr(picture.hashes, 1, 32) <> zeroblob(32)
+                     THEN lower(hex(substr(picture.hashes, 1, 32))) END,
+                 sha256, coalesce(picture.derived_from = 'pixels', 0)
+             FROM content LEFT JOIN ",
+            picture!(),
+            " WHERE (outcome NOT IN ('other', 'empty') OR EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id)) AND ",
+            has_item!(),
+            " ORDER BY content.sha256"
+        ))?;
         let mut records = prepare(
-            "SELECT known_record.fields FROM hit_record AS hit JOIN hash_set ON hash_set.id = hit.hash_set
-             JOIN known_record ON known_record.hash_set = hit.hash_set AND known_record.record = hit.record
-             WHERE hit.content = ?1 AND hit.confirmation = 'digest' AND known_record.fields IS NOT NULL
+            "SELECT set_record.fields FROM hit_record AS hit JOIN hash_set ON hash_set.id = hit.hash_set
+             JOIN set_record ON set_record.hash_set = hit.hash_set AND set_record.record = hit.record
+             WHERE hit.content = ?1 AND hit.confirmation = 'digest' AND set_record.fields IS NOT NULL
              ORDER BY hash_set.name, hash_set.file_sha256, hit.record",
         )?;
         let mut near = prepare(
@@ -118,14 +120,13 @@ impl CaseReader {
         )?;
         let mut unlisted = prepare("SELECT coalesce(sum(more), 0) FROM saturated WHERE content = ?1")?;
         let mut files = prepare(concat!(
-            "SELECT source.path, item.path, ",
+            "SELECT place.source, place.path, ",
             iso!("item.created"),
             ", ",
             iso!("item.modified"),
             ", ",
             iso!("item.accessed"),
-            " FROM item JOIN source ON source.id = item.source WHERE item.sha256 = ?1
-              ORDER BY source.path_raw, item.path_raw"
+            " FROM place JOIN item ON item.id = place.item WHERE place.sha256 = ?1 ORDER BY place.source_sort, place.path_sort"
         ))?;
         let mut rows = contents.query([MIN_QUALITY]).map_err(CaseError::from)?;
         while let Some(row) = rows.next().map_err(CaseError::from)? {

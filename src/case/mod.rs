@@ -3,6 +3,7 @@
 //! [`CaseStore`] writes, [`ProgressReader`] tells the walking thread what is done already, and
 //! [`CaseReader`] reads for reports. The schema is described in `docs/case-schema.md`.
 
+mod containers;
 mod contents;
 mod figures;
 mod folder;
@@ -26,22 +27,22 @@ mod write;
 
 use std::sync::Arc;
 
-use crate::decode::{DecodeMode, DerivedFrom, Facts, PictureHash};
+use crate::decode::{DecodeMode, DerivedFrom, Facts, PictureHash, View};
 use crate::known::DigestMatch;
 use crate::matching::VerifyMode;
 use crate::outcome::Failure;
-use crate::pdq::{Geometry, Orientation, TileHash};
+use crate::pdq::{Geometry, Orientation, PdqHash, TileHash};
 use crate::source::name::escape;
 use crate::source::{Digests, FileStamp, sha256_of};
 
 pub use contents::{ContentHash, ContentHitRow, ContentRow, KnownFacts};
-pub use figures::{CaseOrigin, FormatCount, KnownRecordRow, PicturedContent, RunRow, StackHead};
+pub use figures::{CaseOrigin, FormatCount, PicturedContent, RunRow, SetRecordRow, StackHead};
 pub use media::{MediaFile, MediaRow, NearRecord};
 pub use priorities::{PriorityRow, RuleCount};
 pub use progress::{ItemState, ProgressReader};
 pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};
 pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable, Stacked};
-pub use store::{CaseStore, item_path};
+pub use store::CaseStore;
 #[cfg(test)]
 pub(crate) use traced::statements;
 pub use write::RecordSource;
@@ -69,10 +70,12 @@ pub struct HashSpec {
     /// Which reduction.
     pub geometry: Geometry,
     /// Which ways a picture may become a tile. Of each picture the case keeps which it was.
-    pub derived_from: DecodeMode,
+    pub decode: DecodeMode,
 }
 
 impl HashSpec {
+    /// What names it among the fingerprints of a content, which may be of several kinds.
+    pub const NAME: &str = "pdq";
     /// Changes if a hash could change. Version 2 makes samples of small JPEGs, and of those that overshoot white; version 3 of JPEGs
     /// up to 900 pixels, and compares the others with pixels.
     pub const VERSION: u32 = 3;
@@ -169,17 +172,59 @@ pub struct SetId(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentId(pub i64);
 
-/// One file of a source, for the writer.
+/// What an item lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Within {
+    /// A source.
+    Source(SourceId),
+    /// A container: the SHA-256 of its content. Where that occurs several times, its children are one item each all the same.
+    Container([u8; 32]),
+}
+
+/// One place where bytes were found, for the writer.
 #[derive(Clone, Debug)]
 pub struct ItemRecord {
-    /// Its source.
-    pub source: SourceId,
-    /// Path below the source, raw bytes (see `source::name`); empty where the source is one file.
-    pub path: Vec<u8>,
+    /// What it lies in.
+    pub within: Within,
+    /// The step from there, as [`Step::to_bytes`](crate::source::Step::to_bytes) writes it; empty where the source is one file.
+    pub step: Vec<u8>,
+    /// What kind of place it is.
+    pub state: PlaceState,
     /// Size and times.
     pub stamp: FileStamp,
     /// The digests of its bytes, or why there are none.
     pub result: Result<Digests, Failure>,
+}
+
+/// What kind of place an item was found in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PlaceState {
+    /// A file, or a member of a container, as its user would find it.
+    #[default]
+    Live,
+    /// A deleted file whose name is still known.
+    Deleted,
+    /// A deleted file whose folder is not known any more.
+    Orphan,
+    /// Bytes found by how they begin and end, without a file system.
+    Carved,
+    /// A complete file inside another file's bytes.
+    Embedded,
+}
+
+impl PlaceState {
+    /// The name in the database and in exports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Deleted => "deleted",
+            Self::Orphan => "orphan",
+            Self::Carved => "carved",
+            Self::Embedded => "embedded",
+        }
+    }
 }
 
 /// What the bytes of one or more items are, for the writer. One per distinct SHA-256.
@@ -191,8 +236,16 @@ pub struct ContentRecord {
     pub size: u64,
     /// What the file says of itself.
     pub facts: Facts,
-    /// Hashes and quality, or why there are none.
-    pub hash: Result<PictureHash, Failure>,
+    /// What it looks like: one for each view that was hashed.
+    pub fingerprints: Vec<Fingerprint>,
+    /// Why no view was hashed; `None` where one was.
+    pub failure: Option<Failure>,
+    /// Of a damaged picture that was hashed: the share that was decoded, from 0 to 1.
+    pub partial: Option<f32>,
+    /// Items inside it.
+    pub children: u64,
+    /// Entries of it that are not items, each for a reason that the run records.
+    pub refused: u64,
     /// Whether they are no bytes, or one repeated (`source::trivial`).
     pub trivial: bool,
 }
@@ -267,6 +320,8 @@ pub struct NearHash {
     pub orientation: Orientation,
     /// The known hash's quality, where the set gives one.
     pub known_quality: Option<u8>,
+    /// The view that it is near by.
+    pub view: View,
 }
 
 /// Records of a set that are hit together: one or more, ascending.
@@ -342,11 +397,22 @@ impl Unconfirmed {
     }
 }
 
+/// The hashes of one view of a content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// What was hashed of the content.
+    pub view: View,
+    /// Its hashes, and how they came about.
+    pub picture: PictureHash,
+}
+
 /// The hash from pixels of a content that had one from coefficients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExactHash {
     /// The content.
     pub sha256: [u8; 32],
+    /// The view.
+    pub view: View,
     /// What takes the other hash's place.
     pub picture: PictureHash,
 }
@@ -365,10 +431,10 @@ pub struct Batch {
     pub items: Vec<ItemRecord>,
     /// Hits of contents of this or earlier batches.
     pub hits: Vec<ContentHits>,
-    /// The sets that the contents of this batch were matched with, beside everything before them.
+    /// The sets that the contents of this batch were matched against.
     pub sets: Vec<SetId>,
-    /// The last content of earlier batches that was matched with `sets` now, with all before it.
-    pub matched_through: Option<ContentId>,
+    /// Contents of earlier batches that were matched against `sets` now.
+    pub matched: Vec<ContentId>,
 }
 
 impl Batch {
@@ -380,7 +446,7 @@ impl Batch {
             && self.forget.is_empty()
             && self.items.is_empty()
             && self.hits.is_empty()
-            && self.matched_through.is_none()
+            && self.matched.is_empty()
     }
 }
 
@@ -393,10 +459,28 @@ pub struct StoredContent {
     pub digests: Digests,
     /// Bytes.
     pub size: u64,
-    /// Its hashes, where it has any, and what they were made from.
-    pub hash: Option<(TileHash, DerivedFrom)>,
+    /// What it looks like, view by view.
+    pub views: Vec<StoredView>,
     /// Whether it is no bytes, or one repeated.
     pub trivial: bool,
+}
+
+/// A fingerprint as read back from the case.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredView {
+    /// What was hashed.
+    pub view: View,
+    /// Its hashes and quality.
+    pub hash: TileHash,
+    /// What they were made from.
+    pub derived_from: DerivedFrom,
+}
+
+/// Hashes of their bytes in the database; `None` where there are not eight.
+fn hashes_from_bytes(bytes: &[u8]) -> Option<[PdqHash; 8]> {
+    let (hashes, rest) = bytes.as_chunks::<32>();
+    let hashes: &[[u8; 32]; 8] = hashes.try_into().ok()?;
+    rest.is_empty().then(|| hashes.map(PdqHash::from_bytes))
 }
 
 /// Bytes of hashes in the database: eight hashes in the order of `Orientation::ALL`, each in the order of

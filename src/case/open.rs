@@ -201,12 +201,12 @@ fn create(path: &Path, spec: &HashSpec) -> Result<(), CaseError> {
         ("hash_algorithm", &spec.algorithm),
         ("hash_version", &version),
         ("hash_geometry", spec.geometry.name()),
-        ("hash_decode", spec.derived_from.name()),
+        ("hash_decode", spec.decode.name()),
     ] {
         write_info(&transaction, key, value)?;
     }
     transaction.execute(
-        "INSERT INTO case_info (key, value) VALUES ('made', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
+        "INSERT INTO case_info (key, value) VALUES ('created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
         [],
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -346,7 +346,7 @@ impl CaseReader {
         if !self.has_priorities()? {
             return Ok(0);
         }
-        let query = "SELECT count(*) FROM item LEFT JOIN content ON content.sha256 = item.sha256
+        let query = "SELECT count(*) FROM live_item AS item LEFT JOIN content ON content.sha256 = item.sha256
             WHERE (item.sha256 IS NULL OR content.id IS NOT NULL) AND item.id NOT IN (SELECT item FROM priority)";
         Ok(self.connection.query_row(query, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
@@ -370,24 +370,23 @@ impl CaseReader {
             concat!(
                 "WITH ",
                 stack_members!(),
-                " SELECT priority.rank, priority_rule.name, source.path, item.path, coalesce(content.outcome, item.outcome),
+                " SELECT priority.rank, priority_rule.name, place.source, place.path, coalesce(content.outcome, item.outcome),
                  lower(hex(item.sha256)), member.stack, member.contents, count(hit.content) AS hits,
                  coalesce(max(hit.md5 OR hit.sha1 OR hit.sha256), 0) AS by_digest, min(hit.distance) AS nearest,
-                 (SELECT group_concat(category, '; ') FROM (SELECT DISTINCT category FROM hit_record AS hit JOIN known_record USING (hash_set, record)
+                 (SELECT group_concat(category, '; ') FROM (SELECT DISTINCT category FROM hit_record AS hit JOIN set_record USING (hash_set, record)
                   WHERE hit.content = content.id AND category IS NOT NULL ORDER BY category)),
-                 (SELECT group_concat(series, '; ') FROM (SELECT DISTINCT series FROM hit_record AS hit JOIN known_record USING (hash_set, record)
+                 (SELECT group_concat(series, '; ') FROM (SELECT DISTINCT series FROM hit_record AS hit JOIN set_record USING (hash_set, record)
                   WHERE hit.content = content.id AND series IS NOT NULL ORDER BY series))
-             FROM item
+             FROM place JOIN item ON item.id = place.item
              LEFT JOIN priority ON priority.item = item.id
              LEFT JOIN priority_rule ON priority_rule.rank = priority.rank
-             JOIN source ON source.id = item.source
              LEFT JOIN content ON content.sha256 = item.sha256
              LEFT JOIN member ON member.content = content.id AND member.contents > 1
              LEFT JOIN hit ON hit.content = content.id
              WHERE item.sha256 IS NULL OR content.id IS NOT NULL
              GROUP BY item.id
              ORDER BY priority.rank IS NULL, priority.rank, coalesce(member.contents, 1) DESC, coalesce(member.stack, 0),
-                 by_digest DESC, coalesce(nearest, 257), source.path_raw, item.path_raw"
+                 by_digest DESC, coalesce(nearest, 257), place.source_sort, place.path_sort"
             ),
             |row| Ok(priority_row(row)?),
             &mut visit,

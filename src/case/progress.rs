@@ -32,7 +32,7 @@ impl CaseStore {
     /// The database said no.
     pub fn failed_folders(&self, source: SourceId) -> Result<Vec<Vec<u8>>, CaseError> {
         let mut statement =
-            self.connection.prepare(concat!("SELECT path_raw FROM item WHERE ", failed_folder!()))?;
+            self.connection.prepare(concat!("SELECT step FROM item WHERE ", failed_folder!()))?;
         let rows = statement.query_map([source.0], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -42,7 +42,7 @@ impl CaseStore {
     /// # Errors
     /// The database said no.
     pub fn forget_failed_folder(&mut self, source: SourceId, folder: &[u8]) -> Result<(), CaseError> {
-        let sql = concat!("DELETE FROM item WHERE ", failed_folder!(), " AND path_raw = ?2");
+        let sql = concat!("DELETE FROM item WHERE ", failed_folder!(), " AND step = ?2");
         self.connection.execute(sql, params![source.0, folder])?;
         Ok(())
     }
@@ -81,7 +81,7 @@ impl ProgressReader {
                  coalesce(item.outcome NOT IN ('unreadable', 'vanished', 'over_limit'),
                           content.id IS NOT NULL AND (content.memory_limit IS NULL OR content.memory_limit >= ?3))
              FROM item LEFT JOIN content ON content.sha256 = item.sha256
-             WHERE item.source = ?1 AND item.path_raw = ?2",
+             WHERE item.source = ?1 AND item.step = ?2",
         )?;
         let known: Option<(Option<i64>, Option<i64>, bool)> = statement
             .query_row(params![source.0, path, self.memory_limit], |row| {

@@ -22,7 +22,7 @@ pub struct CaseReader {
 }
 
 /// One item, as the view `items` of `docs/case-schema.md` has it. Texts are escaped (`docs/names.md`).
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct ItemRow {
     /// The source.
     pub source: String,
@@ -36,6 +36,8 @@ pub struct ItemRow {
     pub reason: Option<String>,
     /// Of every copy but the first: the whole path of the first.
     pub duplicate_of: Option<String>,
+    /// What kind of place it was found in: "live", or as [`super::PlaceState`] names it.
+    pub state: String,
     /// Bytes.
     pub size: Option<i64>,
     /// Last change, ISO 8601, UTC.
@@ -75,6 +77,12 @@ pub struct ItemRow {
     pub camera_model: Option<String>,
     /// EXIF orientation, 1…8.
     pub exif_orientation: Option<i64>,
+    /// Of a damaged picture that was hashed: the share that was decoded, from 0 to 1.
+    pub partial: Option<f64>,
+    /// Items inside its content.
+    pub children: Option<i64>,
+    /// Entries of its content that are not items.
+    pub refused: Option<i64>,
 }
 
 /// One item against the records of a set that have its digest, or that have a hash which is near to its own; as the view `hits`
@@ -107,7 +115,9 @@ pub struct HitRow {
     pub distance: Option<i64>,
     /// What was done to the known picture, where the hashes are near.
     pub orientation: Option<String>,
-    /// The item's quality.
+    /// The item's view that is near.
+    pub view: Option<String>,
+    /// The view's quality.
     pub quality: Option<i64>,
     /// The known hash's quality, where the set gives one.
     pub known_quality: Option<i64>,
@@ -264,8 +274,8 @@ impl CaseReader {
     pub fn item_counts(&self) -> Result<ItemCounts, CaseError> {
         Ok(self.connection.query_row(
             "SELECT count(*), coalesce(sum(size), 0),
-                 coalesce(sum(sha256 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM content WHERE content.sha256 = item.sha256)), 0)
-             FROM item",
+                 coalesce(sum(sha256 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM content WHERE content.sha256 = live_item.sha256)), 0)
+             FROM live_item",
             [],
             |row| {
                 Ok(ItemCounts { items: unsigned(row, 0)?, bytes: unsigned(row, 1)?, unfinished: unsigned(row, 2)? })
@@ -282,11 +292,11 @@ impl CaseReader {
         let mut counts = BTreeMap::new();
         let mut statement = self.connection.prepare(
             // Contents are looked through in the order of their rows, once.
-            "SELECT outcome, count(*), 0 FROM item WHERE sha256 IS NULL GROUP BY outcome
+            "SELECT outcome, count(*), 0 FROM live_item WHERE sha256 IS NULL GROUP BY outcome
              UNION ALL
              SELECT outcome, count(*), sum(items) - count(*) FROM (
                  SELECT content.outcome AS outcome, count(*) AS items
-                 FROM content CROSS JOIN item ON item.sha256 = content.sha256 GROUP BY content.id)
+                 FROM content CROSS JOIN live_item ON live_item.sha256 = content.sha256 GROUP BY content.id)
              GROUP BY outcome",
         )?;
         let mut rows = statement.query([])?;
@@ -321,19 +331,20 @@ impl CaseReader {
                  coalesce(sum(hit.md5 OR hit.sha1 OR hit.sha256), 0),
                  coalesce(sum(NOT (hit.md5 OR hit.sha1 OR hit.sha256)), 0),
                  coalesce(sum(hit.confirmation = 'unconfirmed'), 0),
-                 count(DISTINCT item.id),
-                 (SELECT count(*) FROM content WHERE content.id > hash_set.matched_through AND ",
+                 count(DISTINCT live_item.id),
+                 (SELECT count(*) FROM match_state JOIN content ON content.id = match_state.content
+                      WHERE match_state.list NOT IN (SELECT id FROM match_list WHERE match_list.hash_set = hash_set.id) AND ",
             has_item!(),
             "),
-                 hash_set.hashes_without_quality, hash_set.low_quality, hash_set.null_hashes, hash_set.bad_lines,
+                 hash_set.hashes_without_quality, hash_set.low_quality, hash_set.null_hashes, hash_set.malformed_lines,
                  (SELECT count(*) FROM saturated JOIN content ON content.id = saturated.content
-                      JOIN item ON item.sha256 = content.sha256 WHERE saturated.hash_set = hash_set.id),
+                      JOIN live_item ON live_item.sha256 = content.sha256 WHERE saturated.hash_set = hash_set.id),
                  (SELECT coalesce(sum(saturated.more), 0) FROM saturated JOIN content ON content.id = saturated.content
-                      JOIN item ON item.sha256 = content.sha256 WHERE saturated.hash_set = hash_set.id),
+                      JOIN live_item ON live_item.sha256 = content.sha256 WHERE saturated.hash_set = hash_set.id),
                  (SELECT count(*) FROM set_aside JOIN content ON content.id = set_aside.content
-                      JOIN item ON item.sha256 = content.sha256 WHERE set_aside.hash_set = hash_set.id)
+                      JOIN live_item ON live_item.sha256 = content.sha256 WHERE set_aside.hash_set = hash_set.id)
              FROM hash_set
-             LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256)
+             LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN live_item ON live_item.sha256 = content.sha256)
                  ON hit.hash_set = hash_set.id
              GROUP BY hash_set.id ORDER BY hash_set.name, hash_set.file_sha256",
         ))?;
@@ -370,7 +381,7 @@ impl CaseReader {
     /// The database said no.
     pub fn items_with_hits(&self) -> Result<u64, CaseError> {
         let count = self.connection.query_row(
-            "SELECT count(*) FROM item JOIN content ON content.sha256 = item.sha256
+            "SELECT count(*) FROM live_item JOIN content ON content.sha256 = live_item.sha256
              WHERE EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id)",
             [],
             |row| unsigned(row, 0),
@@ -384,8 +395,9 @@ impl CaseReader {
     /// The database said no.
     pub fn pictures_without_hits(&self) -> Result<u64, CaseError> {
         let count = self.connection.query_row(
-            "SELECT count(*) FROM content CROSS JOIN item ON item.sha256 = content.sha256
-             WHERE content.hashes IS NOT NULL AND NOT EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id)",
+            "SELECT count(*) FROM content CROSS JOIN live_item ON live_item.sha256 = content.sha256
+             WHERE EXISTS (SELECT 1 FROM fingerprint WHERE fingerprint.content = content.id)
+                 AND NOT EXISTS (SELECT 1 FROM hit WHERE hit.content = content.id)",
             [],
             |row| unsigned(row, 0),
         )?;
@@ -399,7 +411,7 @@ impl CaseReader {
     pub fn unconfirmed_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         let mut statement = self.connection.prepare(
             "SELECT hit.unconfirmed_reason, count(*) FROM hit
-             JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256
+             JOIN content ON content.id = hit.content JOIN live_item ON live_item.sha256 = content.sha256
              WHERE hit.confirmation = 'unconfirmed' GROUP BY hit.unconfirmed_reason ORDER BY hit.unconfirmed_reason",
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?;
@@ -413,7 +425,7 @@ impl CaseReader {
     pub fn distance_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
         let mut statement = self.connection.prepare(
             "SELECT hit.distance, count(*) FROM hit
-             JOIN content ON content.id = hit.content JOIN item ON item.sha256 = content.sha256
+             JOIN content ON content.id = hit.content JOIN live_item ON live_item.sha256 = content.sha256
              WHERE hit.confirmation = 'pixels' GROUP BY hit.distance ORDER BY hit.distance",
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?)))?;
@@ -431,8 +443,8 @@ impl CaseReader {
         self.for_each_row(
             "SELECT source, path, outcome, stage, reason, duplicate_of, size, modified, created, md5, sha1, sha256,
                      format, width, height, nullif(pdq, ''), quality, derived_from, unstable_bits, fallback_reason, taken, camera_make,
-                     camera_model, exif_orientation, accessed
-                 FROM items ORDER BY source_path_raw, path_raw",
+                     camera_model, exif_orientation, accessed, state, partial, children, refused
+                 FROM items ORDER BY source_sort, path_sort",
             |row| Ok(item_row(row)?),
             &mut visit,
         )
@@ -446,7 +458,7 @@ impl CaseReader {
         &self,
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let order = "ORDER BY source_path_raw, path_raw, hash_set, file_sha256, record";
+        let order = "ORDER BY source_sort, path_sort, hash_set, file_sha256, record";
         self.hits_in_order(order, &mut visit)
     }
 
@@ -460,8 +472,8 @@ impl CaseReader {
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let order = "LEFT JOIN priority ON priority.item = hits.item
-            ORDER BY priority.rank IS NULL, priority.rank, kind, confirmation = 'unconfirmed', coalesce(distance, 257), source_path_raw,
-                path_raw, hash_set, file_sha256, record";
+            ORDER BY priority.rank IS NULL, priority.rank, kind, confirmation = 'unconfirmed', coalesce(distance, 257), source_sort,
+                path_sort, hash_set, file_sha256, record";
         self.hits_in_order(order, &mut visit)
     }
 
@@ -497,8 +509,8 @@ impl CaseReader {
         let mut statement = self.connection.prepare(
             // Records whose hits were all refuted later are left out.
             concat!(
-                "SELECT DISTINCT field.key FROM known_record, json_each(known_record.columns) AS field
-             WHERE (known_record.hash_set, known_record.record) IN
+                "SELECT DISTINCT field.key FROM set_record, json_each(set_record.columns) AS field
+             WHERE (set_record.hash_set, set_record.record) IN
                  (SELECT hit.hash_set, hit.record FROM hit_record AS hit JOIN content ON content.id = hit.content WHERE ",
                 has_item!(),
                 ") ORDER BY field.key"
@@ -513,7 +525,7 @@ impl CaseReader {
 const HITS: &str = "SELECT source, path, hash_set, record, kind, digests, confirmation, unconfirmed_reason, distance,
         orientation, quality, known_quality, sha256, nullif(pdq, ''), derived_from, columns, lower(hex(file_sha256)), category,
         category_label, category_raw, victim_identified, offender_identified, distributed, series, records, listed, more,
-        hash_set_id, list
+        hash_set_id, list, view
     FROM hits";
 
 /// Lists whose columns are kept.
@@ -529,7 +541,7 @@ struct ListColumns<'a> {
 impl<'a> ListColumns<'a> {
     fn new(connection: &'a Connection) -> Result<Self, CaseError> {
         let statement = connection.prepare(
-            "SELECT columns FROM listed_record JOIN known_record USING (hash_set, record)
+            "SELECT columns FROM listed_record JOIN set_record USING (hash_set, record)
              WHERE listed_record.hash_set = ?1 AND listed_record.list = ?2 ORDER BY record",
         )?;
         Ok(Self { statement, kept: HashMap::new() })
@@ -610,6 +622,10 @@ fn item_row(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
         camera_make: row.get(21)?,
         camera_model: row.get(22)?,
         exif_orientation: row.get(23)?,
+        state: row.get(25)?,
+        partial: row.get(26)?,
+        children: row.get(27)?,
+        refused: row.get(28)?,
     })
 }
 
@@ -647,6 +663,7 @@ fn hit_row(row: &Row<'_>, lists: &mut ListColumns<'_>) -> Result<HitRow, CaseErr
         records,
         listed: row.get(25)?,
         more: row.get(26)?,
+        view: row.get(29)?,
         known,
     })
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::info::{read_info, set_info};
-use super::schema::{has_item, stack_members};
+use super::schema::{has_item, picture, stack_members};
 use super::{CaseError, CaseReader, CaseStore, ContentId};
 use crate::decode::DerivedFrom;
 use crate::matching::stack::Stack;
@@ -128,7 +128,8 @@ impl CaseStore {
         let Some(with_items) = with_items(&self.connection, go_on)? else { return Ok(None) };
         // In the order of rows, which is how they lie in the file; and sorted here.
         let mut statement = self.connection.prepare(
-            "SELECT id, sha256, substr(hashes, 1, 32), quality, derived_from FROM content NOT INDEXED WHERE hashes IS NOT NULL ORDER BY id",
+            "SELECT content.id, sha256, substr(hashes, 1, 32), quality, derived_from FROM fingerprint
+             CROSS JOIN content ON content.id = fingerprint.content WHERE spec = 'pdq' AND view = 'picture'",
         )?;
         let mut contents: Vec<([u8; 32], StackContent)> = Vec::new();
         let mut rows = statement.query([])?;
@@ -285,7 +286,8 @@ pub(super) fn with_items(
 ) -> Result<Option<Vec<i64>>, CaseError> {
     let mut statement = connection.prepare(
         "SELECT content.id FROM item INDEXED BY item_sha256 CROSS JOIN content ON content.sha256 = item.sha256
-         WHERE item.sha256 IS NOT NULL",
+         WHERE item.sha256 IS NOT NULL
+             AND (item.parent IS NULL OR EXISTS (SELECT 1 FROM container WHERE container.sha256 = item.parent))",
     )?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
@@ -318,7 +320,7 @@ fn write_settings(transaction: &Transaction<'_>, stackable: &Stackable) -> Resul
     let last = stackable.last.unwrap_or(ContentId(0));
     transaction.execute("DELETE FROM stack_settings", [])?;
     transaction.execute(
-        "INSERT INTO stack_settings (id, distance, min_quality, contents, low_quality, null_hashes, last_content, made)
+        "INSERT INTO stack_settings (id, distance, min_quality, contents, low_quality, null_hashes, last_content, created)
          VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
         params![
             settings.distance,
@@ -349,14 +351,17 @@ impl CaseReader {
                 "SELECT distance, min_quality, stack_settings.contents, low_quality, null_hashes,
                  count(whole.contents), coalesce(sum(whole.contents), 0), coalesce(sum(whole.coefficients), 0),
                  coalesce(max(whole.contents), 0),
-                 (SELECT count(*) FROM content WHERE hashes IS NOT NULL AND id > last_content AND ",
+                 (SELECT count(*) FROM fingerprint JOIN content ON content.id = fingerprint.content
+                  WHERE fingerprint.content > last_content AND view = 'picture' AND spec = 'pdq' AND ",
                 has_item!(),
                 "), (SELECT count(*) FROM stack_member JOIN content ON content.id = stack_member.content WHERE NOT ",
                 has_item!(),
                 ")
              FROM stack_settings LEFT JOIN (
-                 SELECT count(*) AS contents, sum(content.derived_from = 'coefficients') AS coefficients
-                 FROM stack_member JOIN content ON content.id = stack_member.content WHERE ",
+                 SELECT count(*) AS contents, sum(picture.derived_from = 'coefficients') AS coefficients
+                 FROM stack_member JOIN content ON content.id = stack_member.content LEFT JOIN ",
+                picture!(),
+                " WHERE ",
                 has_item!(),
                 " GROUP BY stack_member.stack HAVING count(*) > 1) AS whole
              GROUP BY stack_settings.id"
@@ -406,15 +411,16 @@ impl CaseReader {
                 "WITH ",
                 stack_members!(),
                 " SELECT member.stack, member.contents, stack.diameter, member.distance, member.place = 1,
-                 source.path, item.path, lower(hex(content.sha256)), lower(hex(substr(content.hashes, 1, 32))),
-                 content.quality, content.derived_from
+                 place.source, place.path, lower(hex(content.sha256)), lower(hex(substr(picture.hashes, 1, 32))),
+                 picture.quality, picture.derived_from
              FROM member
              JOIN stack ON stack.number = member.stack
              JOIN content ON content.id = member.content
-             JOIN item ON item.sha256 = content.sha256
-             JOIN source ON source.id = item.source
+             JOIN ",
+                picture!(),
+                " JOIN place ON place.sha256 = content.sha256
              WHERE member.contents > 1
-             ORDER BY member.stack, member.distance, content.sha256, source.path_raw, item.path_raw"
+             ORDER BY member.stack, member.distance, content.sha256, place.source_sort, place.path_sort"
             ),
             |row| Ok(stack_row(row)?),
             &mut visit,

@@ -1,6 +1,6 @@
 //! Opening and making cases; runs, sources and hash sets.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,14 +15,15 @@ use super::place::Place;
 use super::schema::has_item;
 use super::{
     CaseError, CaseIdentity, ContentId, HashSpec, HitSettings, RunId, SetId, SourceId, StoredContent,
+    StoredView, hashes_from_bytes,
 };
-use crate::decode::{DecodeMode, DerivedFrom};
+use crate::decode::{DecodeMode, DerivedFrom, ParseViewError};
 use crate::known;
-use crate::pdq::{Geometry, PdqHash, TileHash};
-use crate::source::Digests;
+use crate::pdq::{Geometry, TileHash};
 use crate::source::database::distrust;
 use crate::source::identity::{FileId, real_path};
 use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
+use crate::source::{Digests, Provenance};
 
 /// Geometry, distance, least quality, verify, hits of a content at most, and how the set was read: what decides a set's hits.
 type StoredSettings = (String, u32, u8, String, u32, [i64; 3]);
@@ -34,7 +35,8 @@ macro_rules! unconfirmed_contents {
             "(SELECT hit.content FROM hit JOIN content ON content.id = hit.content
           WHERE hit.hash_set = ?1 AND hit.confirmation = 'unconfirmed'
               AND (hit.unconfirmed_reason IN ('source_gone', 'over_limit', 'decoder_failed')
-                   OR content.derived_from = 'pixels') AND ",
+                   OR EXISTS (SELECT 1 FROM fingerprint WHERE fingerprint.content = hit.content AND fingerprint.spec = 'pdq'
+                          AND fingerprint.view = hit.view AND fingerprint.derived_from = 'pixels')) AND ",
             has_item!(),
             ")"
         )
@@ -250,7 +252,7 @@ impl CaseStore {
         let settings = (geometry, distance, min_quality, verify, max_hits, read);
         let known: Option<(i64, StoredSettings)> = transaction
             .query_row(
-                "SELECT id, geometry, distance, min_quality, verify, max_hits, bad_lines, hashes, with_digests
+                "SELECT id, geometry, distance, min_quality, verify, max_hits, malformed_lines, hashes, with_digests
                  FROM hash_set WHERE file_sha256 = ?1",
                 [set.file_sha256()],
                 |row| {
@@ -263,7 +265,7 @@ impl CaseStore {
         let result = match known {
             Some((id, stored)) if stored == settings => (SetId(id), false),
             Some((id, _)) => {
-                for table in ["hit", "saturated", "set_aside", "listed_record", "known_record"] {
+                for table in ["hit", "saturated", "set_aside", "listed_record", "set_record", "match_list"] {
                     transaction.execute(&format!("DELETE FROM {table} WHERE hash_set = ?1"), [id])?;
                 }
                 transaction.execute("DELETE FROM hash_set WHERE id = ?1", [id])?;
@@ -276,33 +278,40 @@ impl CaseStore {
         Ok(result)
     }
 
-    /// The content up to which `set` was matched.
+    /// The lists of sets that contents of the case were matched against, by the number of the list.
     ///
     /// # Errors
-    /// The database said no.
-    pub fn matched_through(&self, set: SetId) -> Result<ContentId, CaseError> {
-        let through = "SELECT matched_through FROM hash_set WHERE id = ?1";
-        let row = self.connection.prepare_cached(through)?.query_row([set.0], |row| row.get(0));
-        Ok(ContentId(row?))
+    /// If the database cannot be read.
+    pub fn match_lists(&self) -> Result<BTreeMap<i64, Vec<SetId>>, CaseError> {
+        let mut lists: BTreeMap<i64, Vec<SetId>> = BTreeMap::new();
+        // A list is empty where the settings of its sets changed since.
+        let mut statement = self.connection.prepare(
+            "SELECT used.list, match_list.hash_set FROM (SELECT DISTINCT list FROM match_state) AS used
+             LEFT JOIN match_list ON match_list.id = used.list",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            lists.entry(row.get(0)?).or_default().extend(row.get::<_, Option<i64>>(1)?.map(SetId));
+        }
+        Ok(lists)
     }
 
-    /// Up to `limit` contents after `after`, up to `through` where given, in row order.
+    /// Up to `limit` contents after `after` that were matched against exactly the sets of a list, in row order.
     ///
     /// # Errors
-    /// The database said no.
-    pub fn contents(
+    /// If the database cannot be read.
+    pub fn contents_of_list(
         &self,
+        list: i64,
         after: ContentId,
-        through: Option<ContentId>,
         limit: usize,
     ) -> Result<Vec<StoredContent>, CaseError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, md5, sha1, sha256, size, hashes, quality, derived_from, trivial FROM content
-             WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+            "SELECT id, md5, sha1, sha256, size, trivial FROM match_state CROSS JOIN content ON content.id = match_state.content
+             WHERE match_state.content > ?1 AND match_state.list = ?2 ORDER BY match_state.content LIMIT ?3",
         )?;
-        let through = through.map_or(i64::MAX, |id| id.0);
-        let rows = statement.query_map(params![after.0, through, limit as i64], stored_content)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let rows = statement.query_map(params![after.0, list, limit as i64], stored_content)?;
+        self.with_views(rows.collect::<Result<_, _>>()?)
     }
 
     /// Up to `limit` contents after `after`, in row order, with hits in `set` that are not confirmed and may be
@@ -317,12 +326,26 @@ impl CaseStore {
         limit: usize,
     ) -> Result<Vec<StoredContent>, CaseError> {
         let mut statement = self.connection.prepare_cached(concat!(
-            "SELECT content.id, md5, sha1, sha256, size, hashes, quality, derived_from, trivial FROM content WHERE id IN ",
+            "SELECT id, md5, sha1, sha256, size, trivial FROM content WHERE id IN ",
             unconfirmed_contents!(),
             " AND id > ?2 ORDER BY id LIMIT ?3"
         ))?;
         let rows = statement.query_map(params![set.0, after.0, limit as i64], stored_content)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.with_views(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Contents with their fingerprints.
+    fn with_views(&self, mut contents: Vec<StoredContent>) -> Result<Vec<StoredContent>, CaseError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT view, hashes, quality, derived_from FROM fingerprint WHERE content = ?1 AND spec = ?2 ORDER BY view",
+        )?;
+        for content in &mut contents {
+            let mut rows = statement.query(params![content.id.0, HashSpec::NAME])?;
+            while let Some(row) = rows.next()? {
+                content.views.push(stored_view(row)?);
+            }
+        }
+        Ok(contents)
     }
 
     /// How many contents [`CaseStore::unconfirmed`] gives in all.
@@ -338,29 +361,21 @@ impl CaseStore {
         Ok(count.unsigned_abs())
     }
 
-    /// Where files with these bytes were, in the order of their names.
+    /// Where these bytes were found, in the order of places.
     ///
     /// # Errors
-    /// The database said no.
-    pub fn paths_of(&self, sha256: &[u8; 32]) -> Result<Vec<PathBuf>, CaseError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT source.path_raw, item.path_raw FROM item JOIN source ON source.id = item.source
-             WHERE item.sha256 = ?1 ORDER BY source.path_raw, item.path_raw",
-        )?;
-        let rows = statement.query_map([sha256], |row| {
-            let (source, item): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
-            Ok(item_path(&place_of(&source), &item))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    /// If the database cannot be read.
+    pub fn provenances(&self, sha256: &[u8; 32]) -> Result<Vec<Provenance>, CaseError> {
+        provenances(&self.connection, sha256)
     }
 
-    /// How many contents `set` was not matched with yet.
+    /// How many contents were not matched against `set` yet.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn unmatched_count(&self, set: SetId) -> Result<u64, CaseError> {
         let count: i64 = self.connection.query_row(
-            "SELECT count(*) FROM content WHERE id > (SELECT matched_through FROM hash_set WHERE id = ?1)",
+            "SELECT count(*) FROM match_state WHERE list NOT IN (SELECT id FROM match_list WHERE hash_set = ?1)",
             [set.0],
             |row| row.get(0),
         )?;
@@ -435,8 +450,8 @@ fn source(connection: &Connection, path: &Path) -> Result<SourceId, CaseError> {
         )));
     }
     connection.execute(
-        "INSERT INTO source (path_raw, path) VALUES (?1, ?2)",
-        params![raw.as_ref(), escape_path(path)],
+        "INSERT INTO source (path_raw, path, kind) VALUES (?1, ?2, ?3)",
+        params![raw.as_ref(), escape_path(path), if path.is_dir() { "folder" } else { "file" }],
     )?;
     Ok(SourceId(connection.last_insert_rowid()))
 }
@@ -448,33 +463,51 @@ pub(super) fn place_of(source: &[u8]) -> PathBuf {
     real_path(&source).unwrap_or(source)
 }
 
-/// Where an item is: `relative`, as [`super::ItemRecord`] has it, below its source.
-#[must_use]
-pub fn item_path(source: &Path, relative: &[u8]) -> PathBuf {
-    // Joining nothing would add a separator, which a file does not have.
-    if relative.is_empty() { source.to_path_buf() } else { source.join(path_from_bytes(relative)) }
+/// Where bytes were found, in the order of places: see [`CaseStore::provenances`].
+pub(super) fn provenances(connection: &Connection, sha256: &[u8]) -> Result<Vec<Provenance>, CaseError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT source_sort, path FROM place WHERE sha256 = ?1 ORDER BY source_sort, path_sort",
+    )?;
+    let mut rows = statement.query([sha256])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (source, path): (Vec<u8>, String) = (row.get(0)?, row.get(1)?);
+        let steps = Provenance::parse_steps(&path).map_err(|error| damaged(&error.to_string()))?;
+        found.push(Provenance::new(place_of(&source).into(), steps));
+    }
+    Ok(found)
 }
 
-/// The columns id, md5, sha1, sha256, size, hashes, quality, derived_from, trivial.
+fn damaged(what: &str) -> CaseError {
+    CaseError::Refused(format!("the case is damaged: {what}"))
+}
+
+/// The columns id, md5, sha1, sha256, size, trivial. Views are another table's.
 fn stored_content(row: &Row<'_>) -> rusqlite::Result<StoredContent> {
-    let hashes: Option<Vec<u8>> = row.get(5)?;
-    let quality: Option<u8> = row.get(6)?;
-    let path: Option<String> = row.get(7)?;
-    let hash = hashes.zip(quality).and_then(|(hashes, quality)| stored_hash(&hashes, quality));
     Ok(StoredContent {
         id: ContentId(row.get(0)?),
         digests: Digests { md5: row.get(1)?, sha1: row.get(2)?, sha256: row.get(3)? },
         size: row.get::<_, i64>(4)?.max(0).cast_unsigned(),
-        hash: hash.zip(path.as_deref().and_then(DerivedFrom::from_name)),
-        trivial: row.get(8)?,
+        views: Vec::new(),
+        trivial: row.get(5)?,
     })
 }
 
-fn stored_hash(hashes: &[u8], quality: u8) -> Option<TileHash> {
-    let (hashes, rest) = hashes.as_chunks::<32>();
-    let hashes: [PdqHash; 8] =
-        hashes.iter().map(|bytes| PdqHash::from_bytes(*bytes)).collect::<Vec<_>>().try_into().ok()?;
-    rest.is_empty().then_some(TileHash { hashes, quality })
+/// The columns view, hashes, quality, derived_from.
+fn stored_view(row: &Row<'_>) -> Result<StoredView, CaseError> {
+    let (view, hashes, derived_from): (String, Vec<u8>, String) = (row.get(0)?, row.get(1)?, row.get(3)?);
+    Ok(StoredView {
+        view: view.parse().map_err(|error: ParseViewError| damaged(&error.to_string()))?,
+        hash: stored_hash(&hashes, row.get(2)?)
+            .ok_or_else(|| damaged("a fingerprint has no whole hashes"))?,
+        derived_from: DerivedFrom::from_name(&derived_from)
+            .ok_or_else(|| damaged("a fingerprint was derived from nothing known"))?,
+    })
+}
+
+pub(super) fn stored_hash(hashes: &[u8], quality: u8) -> Option<TileHash> {
+    let hashes = hashes_from_bytes(hashes)?;
+    Some(TileHash { hashes, quality })
 }
 
 fn insert_set(
@@ -486,7 +519,7 @@ fn insert_set(
     let counts = set.counts();
     connection.execute(
         "INSERT INTO hash_set (id, file_sha256, name, path, geometry, distance, min_quality, verify, max_hits,
-             records, hashes, hashes_without_quality, with_digests, low_quality, null_hashes, bad_lines, version, profile)
+             records, hashes, hashes_without_quality, with_digests, low_quality, null_hashes, malformed_lines, version, profile)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         params![
             id,
@@ -518,13 +551,13 @@ pub(super) fn read_spec(connection: &Connection) -> Result<HashSpec, CaseError> 
             .ok_or_else(|| CaseError::Refused(format!("the case is damaged: case_info has no {key}")))
     };
     let geometry = field("hash_geometry")?;
-    let derived_from = field("hash_decode")?;
+    let decode = field("hash_decode")?;
     let damaged = |key: &str| CaseError::Refused(format!("the case is damaged: case_info has a bad {key}"));
     Ok(HashSpec {
         algorithm: field("hash_algorithm")?,
         version: field("hash_version")?.parse().map_err(|_| damaged("hash_version"))?,
         geometry: Geometry::from_name(&geometry).ok_or_else(|| damaged("hash_geometry"))?,
-        derived_from: DecodeMode::from_name(&derived_from).ok_or_else(|| damaged("hash_decode"))?,
+        decode: DecodeMode::from_name(&decode).ok_or_else(|| damaged("hash_decode"))?,
     })
 }
 
@@ -538,10 +571,10 @@ impl HashSpec {
             return Ok(());
         }
         let shown = |spec: &Self| {
-            let (geometry, mode) = (spec.geometry.name(), spec.derived_from.name());
+            let (geometry, mode) = (spec.geometry.name(), spec.decode.name());
             format!("{} version {}, {geometry}, --decode {mode}", spec.algorithm, spec.version)
         };
-        let out = match (self.geometry == asked.geometry, self.derived_from == asked.derived_from) {
+        let out = match (self.geometry == asked.geometry, self.decode == asked.decode) {
             (false, true) => "leave --geometry out, or use",
             (true, false) => "leave --decode out, or use",
             (false, false) => "leave --geometry and --decode out, or use",

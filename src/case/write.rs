@@ -3,18 +3,38 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, ToSql, Transaction, params};
 
 use super::info::clamped;
 use super::{
-    Batch, CaseError, CaseStore, ContentHits, ContentRecord, DigestHit, ExactHash, HashMatch, ItemRecord,
-    KnownFacts, NearHash, RecordList, SetId, Unconfirmed, hashes_to_bytes,
+    Batch, CaseError, CaseStore, ContentHits, ContentRecord, DigestHit, ExactHash, Fingerprint, HashMatch,
+    HashSpec, ItemRecord, KnownFacts, NearHash, RecordList, SetId, Unconfirmed, Within, containers,
+    hashes_to_bytes,
 };
-use crate::decode::{Derivation, PictureHash};
+use crate::decode::{Derivation, PictureHash, View};
 use crate::known::RecordDetails;
 use crate::known::profile::Meaning;
 use crate::outcome::{Failure, Outcome};
+use crate::source::Step;
 use crate::source::name::escape;
+
+/// The columns of an item that follow what it lies in, and their values.
+macro_rules! upsert_item {
+    () => {
+        ", step, name, state, size, modified, accessed, created, sha256, outcome, stage, reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+    };
+}
+
+/// What of an item that is there already takes the place of what was.
+macro_rules! updated {
+    () => {
+        " DO UPDATE SET state = excluded.state, size = excluded.size, modified = excluded.modified,
+             accessed = excluded.accessed, created = excluded.created, sha256 = excluded.sha256,
+             outcome = excluded.outcome, stage = excluded.stage, reason = excluded.reason"
+    };
+}
 
 /// Where the writer gets what is known of a record from, when its first hit is stored.
 pub trait RecordSource {
@@ -29,8 +49,7 @@ impl CaseStore {
     /// Writes a batch in one transaction. `records` gives what is known of a record for its first hit;
     /// `memory_limit` is kept with contents that were over it, so that a later run with more tries again.
     ///
-    /// Every content of the batch, and every content up to `batch.matched_through`, counts as matched
-    /// with `batch.sets` from then on.
+    /// Every content of the batch, and each of `batch.matched`, counts as matched against `batch.sets` from then on.
     ///
     /// # Errors
     /// The database said no: nothing of the batch is there then.
@@ -70,10 +89,9 @@ fn write_batch(
     lists: &mut Lists<'_>,
     memory_limit: i64,
 ) -> Result<(), CaseError> {
-    let mut last_content = batch.matched_through.map(|id| id.0);
+    let list = match_list(transaction, &batch.sets)?;
     for content in &batch.contents {
-        let id = replace_content(transaction, content, memory_limit)?;
-        last_content = Some(id.max(last_content.unwrap_or(0)));
+        store_content(transaction, content, list, memory_limit)?;
     }
     for exact in &batch.exact {
         replace_hash(transaction, exact)?;
@@ -94,48 +112,106 @@ fn write_batch(
     for hits in &batch.hits {
         insert_hits(transaction, hits, lists)?;
     }
-    if let Some(last) = last_content {
-        for set in &batch.sets {
-            transaction
-                .prepare_cached(
-                    "UPDATE hash_set SET matched_through = max(matched_through, ?2) WHERE id = ?1",
-                )?
-                .execute([set.0, last])?;
+    matched(transaction, batch)
+}
+
+/// The number of the list of exactly these sets, written where it is new.
+fn match_list(connection: &Connection, sets: &[SetId]) -> Result<i64, CaseError> {
+    let mut sets: Vec<i64> = sets.iter().map(|set| set.0).collect();
+    sets.sort_unstable();
+    sets.dedup();
+    let Some(&first) = sets.first() else { return Ok(0) };
+    let mut holding =
+        connection.prepare_cached("SELECT id FROM match_list WHERE hash_set = ?1 ORDER BY id")?;
+    let mut of =
+        connection.prepare_cached("SELECT hash_set FROM match_list WHERE id = ?1 ORDER BY hash_set")?;
+    let lists = holding.query_map([first], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    for list in lists {
+        if of.query_map([list], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()? == sets {
+            return Ok(list);
         }
+    }
+    // Contents may have a list whose sets are all gone since.
+    let list: i64 = connection.query_row(
+        "SELECT 1 + max(coalesce((SELECT max(id) FROM match_list), 0), coalesce((SELECT max(list) FROM match_state), 0))",
+        [],
+        |row| row.get(0),
+    )?;
+    let mut insert = connection.prepare_cached("INSERT INTO match_list (id, hash_set) VALUES (?1, ?2)")?;
+    for set in sets {
+        insert.execute([list, set])?;
+    }
+    Ok(list)
+}
+
+/// Records that contents of earlier batches were matched against more sets.
+fn matched(connection: &Connection, batch: &Batch) -> Result<(), CaseError> {
+    let mut lists: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut before = connection.prepare_cached("SELECT list FROM match_state WHERE content = ?1")?;
+    let mut of = connection.prepare_cached("SELECT hash_set FROM match_list WHERE id = ?1")?;
+    let mut set = connection.prepare_cached("UPDATE match_state SET list = ?2 WHERE content = ?1")?;
+    for content in &batch.matched {
+        let list: i64 = before.query_row([content.0], |row| row.get(0))?;
+        let wider = match lists.get(&list) {
+            Some(&wider) => wider,
+            None => {
+                let mut sets: Vec<SetId> =
+                    of.query_map([list], |row| row.get(0).map(SetId))?.collect::<Result<_, _>>()?;
+                sets.extend(&batch.sets);
+                let wider = match_list(connection, &sets)?;
+                lists.insert(list, wider);
+                wider
+            }
+        };
+        set.execute([content.0, wider])?;
     }
     Ok(())
 }
 
-/// Stores a content that is new, or that an earlier run put over its limit. That one gives way; its hits by digest are those
-/// of the same bytes, and stay. It is rare, so that nothing is asked or deleted before the database says that there
-/// is one.
-fn replace_content(
+/// Stores a content that is new, or that an earlier run put over its limit. Of that one what was said of its pictures gives way; its hits
+/// by digest are those of the same bytes, and stay. It is rare, so that nothing is asked before the database says that there is one.
+fn store_content(
     connection: &Transaction<'_>,
     content: &ContentRecord,
+    list: i64,
     memory_limit: i64,
-) -> Result<i64, CaseError> {
-    if !insert_content(connection, content, memory_limit)? {
-        let sha256 = content.digests.sha256;
-        connection.execute_batch(
-            "CREATE TEMP TABLE IF NOT EXISTS kept_hit AS SELECT * FROM hit WHERE 0; DELETE FROM kept_hit;",
-        )?;
-        connection.execute(
-            "INSERT INTO kept_hit SELECT * FROM hit
-             WHERE content = (SELECT id FROM content WHERE sha256 = ?1) AND (md5 OR sha1 OR sha256)",
-            [sha256],
-        )?;
-        let before = content_id(connection, &sha256)?;
-        for table in ["hit", "saturated", "set_aside"] {
-            connection.execute(&format!("DELETE FROM {table} WHERE content = ?1"), [before])?;
+) -> Result<(), CaseError> {
+    let id = if insert_content(connection, content, memory_limit)? {
+        connection.last_insert_rowid()
+    } else {
+        let id = content_id(connection, &content.digests.sha256)?;
+        for delete in [
+            "DELETE FROM hit WHERE content = ?1 AND NOT (md5 OR sha1 OR sha256)",
+            "DELETE FROM saturated WHERE content = ?1",
+            "DELETE FROM set_aside WHERE content = ?1",
+            "DELETE FROM fingerprint WHERE content = ?1",
+        ] {
+            connection.prepare_cached(delete)?.execute([id])?;
         }
-        connection.prepare_cached("DELETE FROM content WHERE sha256 = ?1")?.execute([sha256])?;
-        insert_content(connection, content, memory_limit)?;
-        let fresh = connection.last_insert_rowid();
-        connection.execute("UPDATE kept_hit SET content = ?1", [fresh])?;
-        connection.execute("INSERT INTO hit SELECT * FROM kept_hit", [])?;
-        return Ok(fresh);
+        update_content(connection, id, content, memory_limit)?;
+        id
+    };
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO match_state (content, list) VALUES (?1, ?2)")?
+        .execute([id, list])?;
+    for Fingerprint { view, picture: PictureHash { hash, derivation } } in &content.fingerprints {
+        connection
+            .prepare_cached(
+                "INSERT INTO fingerprint (content, spec, view, hashes, quality, derived_from, unstable_bits, fallback_reason)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                id,
+                HashSpec::NAME,
+                ViewText(*view),
+                hashes_to_bytes(hash),
+                hash.quality,
+                derivation.path.name(),
+                derivation.unstable_bits,
+                fallback_reason(derivation),
+            ])?;
     }
-    Ok(connection.last_insert_rowid())
+    Ok(())
 }
 
 /// Returns whether there was room: `false` where the case has the content already.
@@ -144,18 +220,13 @@ fn insert_content(
     content: &ContentRecord,
     memory_limit: i64,
 ) -> Result<bool, CaseError> {
-    let failure = content.hash.as_ref().err();
-    let hash = content.hash.as_ref().ok().map(|picture| &picture.hash);
-    let derivation = content.hash.as_ref().ok().map(|picture| &picture.derivation);
-    let over_limit = failure.is_some_and(|failure| failure.outcome == Outcome::OverLimit);
+    let failure = content.failure.as_ref();
     let exif = &content.facts.exif;
-    let text = |text: &Option<String>| text.as_deref().map(|text| escape(text.as_bytes()));
     let inserted = connection
         .prepare_cached(
             "INSERT INTO content (sha256, sha1, md5, size, outcome, stage, reason, memory_limit, format, width, height,
-                 taken, camera_make, camera_model, exif_orientation, hashes, quality, derived_from, unstable_bits,
-                 fallback_reason, trivial)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+                 taken, camera_make, camera_model, exif_orientation, partial, children, refused, trivial)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
              ON CONFLICT (sha256) DO NOTHING",
         )?
         .execute(params![
@@ -166,7 +237,7 @@ fn insert_content(
             failure.map_or(Outcome::Hashed, |failure| failure.outcome).name(),
             failure.map(|failure| failure.stage.name()),
             failure.map(reason),
-            over_limit.then_some(memory_limit),
+            over(content, memory_limit),
             content.facts.format.map(crate::decode::Format::name),
             content.facts.width,
             content.facts.height,
@@ -174,26 +245,84 @@ fn insert_content(
             text(&exif.camera_make),
             text(&exif.camera_model),
             exif.orientation,
-            hash.map(hashes_to_bytes),
-            hash.map(|hash| hash.quality),
-            derivation.map(|derivation| derivation.path.name()),
-            derivation.map(|derivation| derivation.unstable_bits),
-            derivation.and_then(fallback_reason),
+            content.partial,
+            clamped(content.children),
+            clamped(content.refused),
             content.trivial,
         ])?;
     Ok(inserted > 0)
 }
 
-/// The hash from pixels takes the other's place; the content keeps its row.
+/// What another look at a content found out, in the place of what was there.
+fn update_content(
+    connection: &Transaction<'_>,
+    id: i64,
+    content: &ContentRecord,
+    memory_limit: i64,
+) -> Result<(), CaseError> {
+    let failure = content.failure.as_ref();
+    let exif = &content.facts.exif;
+    connection
+        .prepare_cached(
+            "UPDATE content SET outcome = ?2, stage = ?3, reason = ?4, memory_limit = ?5, format = ?6, width = ?7, height = ?8,
+                 taken = ?9, camera_make = ?10, camera_model = ?11, exif_orientation = ?12, partial = ?13, children = ?14,
+                 refused = ?15
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            id,
+            failure.map_or(Outcome::Hashed, |failure| failure.outcome).name(),
+            failure.map(|failure| failure.stage.name()),
+            failure.map(reason),
+            over(content, memory_limit),
+            content.facts.format.map(crate::decode::Format::name),
+            content.facts.width,
+            content.facts.height,
+            text(&exif.taken),
+            text(&exif.camera_make),
+            text(&exif.camera_model),
+            exif.orientation,
+            content.partial,
+            clamped(content.children),
+            clamped(content.refused),
+        ])?;
+    Ok(())
+}
+
+/// The limit that a content was over.
+fn over(content: &ContentRecord, memory_limit: i64) -> Option<i64> {
+    let is_over = content.failure.as_ref().is_some_and(|failure| failure.outcome == Outcome::OverLimit);
+    is_over.then_some(memory_limit)
+}
+
+fn text(text: &Option<String>) -> Option<String> {
+    text.as_deref().map(|text| escape(text.as_bytes()))
+}
+
+/// A view as the database keeps it; the usual one without an allocation.
+struct ViewText(View);
+
+impl ToSql for ViewText {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            View::Picture => ToSqlOutput::from("picture"),
+            view => ToSqlOutput::from(view.to_string()),
+        })
+    }
+}
+
+/// The hash from pixels takes the other's place.
 fn replace_hash(connection: &Transaction<'_>, exact: &ExactHash) -> Result<(), CaseError> {
     let PictureHash { hash, derivation } = &exact.picture;
     connection
         .prepare_cached(
-            "UPDATE content SET hashes = ?2, quality = ?3, derived_from = ?4, unstable_bits = ?5, fallback_reason = ?6
-             WHERE sha256 = ?1",
+            "UPDATE fingerprint SET hashes = ?4, quality = ?5, derived_from = ?6, unstable_bits = ?7, fallback_reason = ?8
+             WHERE content = (SELECT id FROM content WHERE sha256 = ?1) AND spec = ?2 AND view = ?3",
         )?
         .execute(params![
             exact.sha256,
+            HashSpec::NAME,
+            ViewText(exact.view),
             hashes_to_bytes(hash),
             hash.quality,
             derivation.path.name(),
@@ -212,29 +341,46 @@ fn reason(failure: &Failure) -> String {
 }
 
 fn upsert_item(connection: &Transaction<'_>, item: &ItemRecord) -> Result<(), CaseError> {
+    // Each of the two keys has an index of its own, and only what the index covers can be in conflict with it.
+    let (upsert, within): (_, &dyn ToSql) = match &item.within {
+        Within::Source(source) => (
+            concat!(
+                "INSERT INTO item (source",
+                upsert_item!(),
+                "ON CONFLICT (source, step) WHERE source IS NOT NULL",
+                updated!()
+            ),
+            &source.0,
+        ),
+        Within::Container(sha256) => (
+            concat!(
+                "INSERT INTO item (parent",
+                upsert_item!(),
+                "ON CONFLICT (parent, step) WHERE parent IS NOT NULL",
+                updated!()
+            ),
+            sha256,
+        ),
+    };
     let failure = item.result.as_ref().err();
-    connection
-        .prepare_cached(
-            "INSERT INTO item (source, path_raw, path, size, modified, accessed, created, sha256, outcome, stage, reason)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
-             ON CONFLICT (source, path_raw) DO UPDATE SET size = excluded.size, modified = excluded.modified,
-                 accessed = excluded.accessed, created = excluded.created, sha256 = excluded.sha256,
-                 outcome = excluded.outcome, stage = excluded.stage, reason = excluded.reason",
-        )?
-        .execute(params![
-            item.source.0,
-            item.path,
-            escape(&item.path),
-            item.stamp.size.map(clamped),
-            item.stamp.modified,
-            item.stamp.accessed,
-            item.stamp.created,
-            item.result.as_ref().ok().map(|digests| digests.sha256),
-            failure.map(|failure| failure.outcome.name()),
-            failure.map(|failure| failure.stage.name()),
-            failure.map(reason),
-        ])?;
-    Ok(())
+    connection.prepare_cached(upsert)?.execute(params![
+        within,
+        item.step,
+        Step::shown(&item.step),
+        item.state.name(),
+        item.stamp.size.map(clamped),
+        item.stamp.modified,
+        item.stamp.accessed,
+        item.stamp.created,
+        item.result.as_ref().ok().map(|digests| digests.sha256),
+        failure.map(|failure| failure.outcome.name()),
+        failure.map(|failure| failure.stage.name()),
+        failure.map(reason),
+    ])?;
+    match &item.within {
+        Within::Source(_) => Ok(()),
+        Within::Container(sha256) => containers::note(connection, sha256),
+    }
 }
 
 /// The row of a content of this or an earlier batch.
@@ -303,14 +449,15 @@ impl Row<'_> {
         connection
             .prepare_cached(
                 "INSERT INTO hit (content, hash_set, record, records, list, md5, sha1, sha256, confirmation,
-                     unconfirmed_reason, distance, orientation, known_quality)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                     unconfirmed_reason, distance, orientation, known_quality, view)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                  ON CONFLICT (content, hash_set, record) DO UPDATE SET records = excluded.records, list = excluded.list,
                      md5 = excluded.md5, sha1 = excluded.sha1, sha256 = excluded.sha256, confirmation = excluded.confirmation,
                      unconfirmed_reason = excluded.unconfirmed_reason,
                      distance = coalesce(excluded.distance, distance),
                      orientation = coalesce(excluded.orientation, orientation),
-                     known_quality = coalesce(excluded.known_quality, known_quality)",
+                     known_quality = coalesce(excluded.known_quality, known_quality),
+                     view = coalesce(excluded.view, view)",
             )?
             .execute(params![
                 self.content,
@@ -326,6 +473,7 @@ impl Row<'_> {
                 near.map(|near| near.distance),
                 near.map(|near| near.orientation.name()),
                 near.and_then(|near| near.known_quality),
+                near.map(|near| ViewText(near.view)),
             ])?;
         Ok(())
     }
@@ -412,7 +560,7 @@ fn list_record(
     let shown = |text: Option<&str>| text.map(|text| escape(text.as_bytes()));
     connection
         .prepare_cached(
-            "INSERT OR IGNORE INTO known_record (hash_set, record, columns, category, category_label, category_raw,
+            "INSERT OR IGNORE INTO set_record (hash_set, record, columns, category, category_label, category_raw,
                  victim_identified, offender_identified, distributed, precategorized, series, fields)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?

@@ -181,7 +181,7 @@ pub fn hash_spec(
         algorithm: "pdq".into(),
         version: HashSpec::VERSION,
         geometry: geometry.or(case.map(|spec| spec.geometry)).unwrap_or_default(),
-        derived_from: decode.or(case.map(|spec| spec.derived_from)).unwrap_or_default(),
+        decode: decode.or(case.map(|spec| spec.decode)).unwrap_or_default(),
     }
 }
 

@@ -49,6 +49,7 @@ impl Serialize for JsonRow<'_> {
                 Cell::Empty => map.serialize_entry(&column.name, &())?,
                 Cell::Unsigned(number) => map.serialize_entry(&column.name, number)?,
                 Cell::Integer(number) => map.serialize_entry(&column.name, number)?,
+                Cell::Real(number) => map.serialize_entry(&column.name, number)?,
                 Cell::Boolean(yes) => map.serialize_entry(&column.name, yes)?,
                 Cell::Text(text) => map.serialize_entry(&column.name, text)?,
             }

@@ -15,6 +15,7 @@ mod png_parts;
 mod stated;
 mod thumbnail;
 mod tiff_tags;
+mod view;
 
 pub use derivation::{DecodeMode, Derivation, DerivedFrom, Picture, PictureHash, PixelsWanted};
 pub use facts::{ExifFacts, Facts};
@@ -22,6 +23,7 @@ pub use format::Format;
 pub use jpeg::Reading;
 pub use panic_guard::silence_decoder_panics;
 pub use thumbnail::{THUMBNAIL_SIDE, Thumbnail, ThumbnailStyle, thumbnail};
+pub use view::{ParseViewError, View};
 
 use image::ImageFormat;
 

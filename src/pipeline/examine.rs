@@ -1,7 +1,5 @@
 //! What a worker does with one file's bytes: digest them, look at the header, decode, reduce.
 
-use std::path::Path;
-
 use super::budget::ByteBudget;
 use super::buffer::Buffer;
 use super::in_hand::{Held, InHand, Named, Work};
@@ -10,7 +8,7 @@ use super::reader::Head;
 use crate::decode::{self, DecodeMode, Facts, Limits, Picture, Probe};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::Geometry;
-use crate::source::{Digester, Digests, SourceFile, sha256_of};
+use crate::source::{Digester, Digests, Provenance, reopen};
 
 /// Examines files within a budget of memory for decoders. Shared by the workers of a run.
 #[derive(Debug)]
@@ -134,22 +132,18 @@ impl<'a> Examiner<'a> {
         }
     }
 
-    /// Decodes the pixels of the file at `path` whatever the run's mode, for a confirmation; `None` where there is no file with this
-    /// size and SHA-256.
+    /// Decodes the pixels of what is at a place whatever the run's mode, to verify a candidate; `None` where bytes of this size and SHA-256 are
+    /// not there any more.
     ///
     /// Its bytes are taken from a budget of their own, and then memory for the decoder, whose holders wait for nothing. The
     /// readers' budget is left alone: what it would give could be held by files that wait for this confirmation.
-    pub fn confirmation(
+    pub fn verify(
         &self,
-        path: &Path,
+        place: &Provenance,
         size: u64,
         sha256: &[u8; 32],
     ) -> Option<Result<Picture, Failure>> {
-        // As the walk saw it: a link that took the file's place is not followed, and another size is other bytes.
-        let mut file = SourceFile::open(path).ok()?;
-        if file.size() != size {
-            return None;
-        }
+        let opened = reopen(place, size)?;
         let Some(_permit) = self.verification_bytes.take(size) else {
             let reason = format!(
                 "a file of {} MiB; {} MiB are allowed for verifications (raise --max-memory)",
@@ -158,13 +152,12 @@ impl<'a> Examiner<'a> {
             );
             return Some(Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason)));
         };
-        // One byte more would show that it grew.
-        let mut bytes = Buffer::new(size as usize + 1);
-        let filled = file.fill(bytes.room()).ok()?;
-        bytes.put(filled);
-        if filled as u64 != size || sha256_of(&bytes) != *sha256 {
+        let mut bytes = Buffer::new(opened.room()?);
+        if !opened.read(bytes.room(), sha256) {
             return None;
         }
+        bytes.put(size as usize);
+        let path = &place.file()?;
         let held = match self.in_hand.take(Work::Verifying, Named { path, size, sha256: Some(sha256) }) {
             Ok(held) => held,
             Err(left_out) => return Some(Err(left_out)),

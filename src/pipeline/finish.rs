@@ -1,8 +1,8 @@
 //! The finisher: hashes tiles in batches, matches, and hands whole batches to the writer. Batches are matched beside
 //! each other, so that a large picture that is decoded for its confirmation holds up none but its own.
 
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -11,11 +11,11 @@ use super::profile::{Queue, Stage};
 use super::progress::Progress;
 use super::resident::{ResidentSets, Room};
 use super::verify::{Subject, Trial, Verifier};
-use crate::case::{Batch, ContentRecord, ItemRecord, SourceId, item_path};
-use crate::decode::{Facts, Picture, PictureHash};
+use crate::case::{Batch, ContentRecord, Fingerprint, ItemRecord, SourceId, StoredView, Within};
+use crate::decode::{Facts, Picture, PictureHash, View};
 use crate::matching::Backend;
 use crate::outcome::Failure;
-use crate::source::Digests;
+use crate::source::{Digests, Provenance, Step};
 
 /// Findings wait at most this long for their batch to fill.
 const BATCH_WAIT: Duration = Duration::from_millis(200);
@@ -47,7 +47,7 @@ pub(super) struct Finisher<'a> {
     pub backend: &'a Backend,
     pub sets: &'a ResidentSets<'a>,
     pub verifier: Verifier<'a>,
-    pub roots: &'a [(SourceId, PathBuf)],
+    pub roots: &'a [(SourceId, Arc<Path>)],
     pub progress: &'a Progress,
     /// What hashes, searches and decodes candidates.
     pub pool: &'a rayon::ThreadPool,
@@ -101,8 +101,21 @@ impl Finisher<'_> {
         for (digests, size, facts, derivation, trivial) in contents {
             let with_hash =
                 |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
-            let hash = derivation.and_then(with_hash);
-            batch.contents.push(ContentRecord { digests, size, facts, hash, trivial });
+            let (fingerprints, failure) = match derivation.and_then(with_hash) {
+                Ok(picture) => (vec![Fingerprint { view: View::Picture, picture }], None),
+                Err(failure) => (Vec::new(), Some(failure)),
+            };
+            batch.contents.push(ContentRecord {
+                digests,
+                size,
+                facts,
+                fingerprints,
+                failure,
+                partial: None,
+                children: 0,
+                refused: 0,
+                trivial,
+            });
         }
         batch
     }
@@ -112,14 +125,18 @@ impl Finisher<'_> {
         if batch.sets.is_empty() {
             return;
         }
-        let hashed = |picture: &PictureHash| (picture.hash, picture.derivation.path);
+        let stored = |seen: &Fingerprint| StoredView {
+            view: seen.view,
+            hash: seen.picture.hash,
+            derived_from: seen.picture.derivation.path,
+        };
         let subjects: Vec<Subject> = batch
             .contents
             .iter()
             .map(|content| Subject {
                 digests: content.digests,
                 size: content.size,
-                hash: content.hash.as_ref().ok().map(hashed),
+                views: content.fingerprints.iter().map(stored).collect(),
                 trivial: content.trivial,
             })
             .collect();
@@ -128,17 +145,20 @@ impl Finisher<'_> {
         let room = Room { pairs: self.sets.pair_memory, hits: usize::MAX };
         let trial = self.search(count, || Trial::new(self.sets, self.sets.all(), &subjects, room));
         let Some(trial) = trial else { return };
-        let paths: Vec<Vec<PathBuf>> = trial
+        let places: Vec<Vec<Provenance>> = trial
             .wanted()
             .iter()
-            .map(|&subject| self.paths(&batch.items, &subjects[subject].digests))
+            .map(|&subject| self.places(&batch.items, &subjects[subject].digests))
             .collect();
-        let decoded = self.pool.install(|| trial.decode(&paths, &self.verifier));
+        let decoded = self.pool.install(|| trial.decode(&places, &self.verifier));
         let settled = self.search(0, || trial.settle(decoded));
         self.progress.add_verifications(settled.counts);
         batch.hits = settled.hits;
-        for (subject, picture) in settled.exact {
-            batch.contents[subject].hash = Ok(picture);
+        for (subject, exact) in settled.exact {
+            for seen in batch.contents[subject].fingerprints.iter_mut().filter(|seen| seen.view == exact.view)
+            {
+                *seen = exact.clone();
+            }
         }
     }
 
@@ -152,14 +172,15 @@ impl Finisher<'_> {
         found
     }
 
-    /// Where files of the batch with these bytes are.
-    fn paths(&self, items: &[ItemRecord], digests: &Digests) -> Vec<PathBuf> {
+    /// Where these bytes are in the sources, as far as the batch knows.
+    fn places(&self, items: &[ItemRecord], digests: &Digests) -> Vec<Provenance> {
         let same = |item: &&ItemRecord| item.result.as_ref() == Ok(digests);
-        let path = |item: &ItemRecord| {
-            let (_, root) = self.roots.iter().find(|(source, _)| *source == item.source)?;
-            Some(item_path(root, &item.path))
+        let place = |item: &ItemRecord| {
+            let Within::Source(within) = item.within else { return None };
+            let (_, root) = self.roots.iter().find(|(source, _)| *source == within)?;
+            Some(Provenance::new(Arc::clone(root), vec![Step::from_bytes(&item.step).ok()?]))
         };
-        items.iter().filter(same).filter_map(path).collect()
+        items.iter().filter(same).filter_map(place).collect()
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -56,10 +56,10 @@ pub fn ingest(
     known.iter().try_for_each(|set| store.check_set(set))?;
     let real = |source: &PathBuf| real_path(source).map_err(|error| source_error(source, error));
     let paths: Vec<PathBuf> = sources.iter().map(real).collect::<Result<_, _>>()?;
-    let mut roots: Vec<(SourceId, PathBuf)> = Vec::with_capacity(paths.len());
+    let mut roots: Vec<(SourceId, Arc<Path>)> = Vec::with_capacity(paths.len());
     for (id, path) in store.sources(&paths)?.into_iter().zip(paths) {
         if !roots.iter().any(|(other, _)| *other == id) {
-            roots.push((id, path));
+            roots.push((id, path.into()));
         }
     }
     let (sets, mut notices) = ResidentSets::load(store, known, backend, settings)?;
@@ -84,6 +84,7 @@ pub fn ingest(
         }
     }
     progress.profile.end();
+    store.place_containers()?;
     report.interrupted = cancel.is_cancelled();
     progress.in_hand.end(|path, work| {
         let listed = below(&roots, path).is_some_and(|(_, relative)| !settings.exclude.leave_out(&relative));
@@ -103,7 +104,7 @@ pub fn ingest(
 /// The folders that the case could not list in an earlier run, as a [`Tree`] names them.
 fn failed_before(
     store: &CaseStore,
-    roots: &[(SourceId, PathBuf)],
+    roots: &[(SourceId, Arc<Path>)],
 ) -> Result<HashSet<(usize, Vec<u8>)>, PipelineError> {
     let mut folders = HashSet::new();
     for (place, &(source, _)) in roots.iter().enumerate() {
@@ -113,7 +114,7 @@ fn failed_before(
 }
 
 /// The source below which a path lies, by its place, and the path's raw bytes below that; `None` of what lies elsewhere.
-fn below(roots: &[(SourceId, PathBuf)], path: &Path) -> Option<(usize, Vec<u8>)> {
+fn below(roots: &[(SourceId, Arc<Path>)], path: &Path) -> Option<(usize, Vec<u8>)> {
     roots.iter().enumerate().find_map(|(source, (_, root))| {
         let relative = path.strip_prefix(root).ok()?;
         let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
@@ -128,7 +129,7 @@ fn below(roots: &[(SourceId, PathBuf)], path: &Path) -> Option<(usize, Vec<u8>)>
 fn suspects(
     progress: &Progress,
     settings: &IngestSettings,
-    roots: &[(SourceId, PathBuf)],
+    roots: &[(SourceId, Arc<Path>)],
 ) -> Vec<(usize, Entry)> {
     let mut suspects = Vec::new();
     for path in progress.in_hand.suspects() {
@@ -156,7 +157,7 @@ impl Run<'_> {
     fn files(
         &self,
         store: &mut CaseStore,
-        roots: &[(SourceId, PathBuf)],
+        roots: &[(SourceId, Arc<Path>)],
         pass: Pass<'_>,
         peak_memory: &mut u64,
     ) -> Result<u64, PipelineError> {
@@ -171,7 +172,7 @@ impl Run<'_> {
             cancel: &stages.cancel,
             profile,
         };
-        let sources: Vec<PathBuf> = roots.iter().map(|(_, path)| path.clone()).collect();
+        let sources: Vec<PathBuf> = roots.iter().map(|(_, path)| path.to_path_buf()).collect();
         let tree = Tree::new(&sources).noting(failed_before(store, roots)?);
         let lists_all = matches!(pass, Pass::All { .. });
         let walkers =
@@ -257,7 +258,7 @@ impl Run<'_> {
     fn done_already(
         &self,
         store: &CaseStore,
-        roots: &[(SourceId, PathBuf)],
+        roots: &[(SourceId, Arc<Path>)],
     ) -> Result<Vec<Option<ProgressReader>>, PipelineError> {
         let mut fresh = true;
         for &(source, _) in roots {
@@ -298,7 +299,7 @@ impl Run<'_> {
         store.write_all(batches, self.sets, self.settings.max_memory)?;
         watch.stop(batches.iter().map(|batch| batch.items.len() as u64).sum(), 0);
         for batch in batches {
-            let hashed = batch.contents.iter().filter(|content| content.hash.is_ok()).count();
+            let hashed = batch.contents.iter().filter(|content| content.failure.is_none()).count();
             let bytes = batch.items.iter().filter_map(|item| item.stamp.size).sum();
             Progress::add(&self.progress.files_done, batch.items.len() as u64);
             Progress::add(&self.progress.bytes_done, bytes);

@@ -1,7 +1,6 @@
 //! Matching contents with the hash sets of a run.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use super::examine::Examiner;
 use super::profile::{Crew, Stage};
@@ -10,10 +9,10 @@ use super::resident::{ResidentSet, ResidentSets, Room};
 use super::stages::unpanicked;
 use super::verify::{Settled, Subject, Trial, Verifier};
 use super::{CancelToken, IngestSettings, PipelineError, pool};
-use crate::case::{Batch, CaseStore, ContentHits, ContentId, ExactHash, StoredContent};
-use crate::decode::PictureHash;
+use crate::case::{Batch, CaseStore, ContentHits, ContentId, ExactHash, Fingerprint, SetId, StoredContent};
 use crate::known;
 use crate::matching::Backend;
+use crate::source::Provenance;
 
 /// Contents of a case that are matched at once with a set that came later.
 const STORED_BATCH: usize = 4096;
@@ -51,26 +50,32 @@ impl ResidentSets<'_> {
                 return Ok(false);
             }
         }
-        let mut batch_size = STORED_BATCH;
+        let (mut after, mut batch_size) = (ContentId(0), STORED_BATCH);
+        // Contents that were matched against the same sets go together, against those of this run that they were not.
+        let missing = |sets: Vec<SetId>| {
+            let missing = self.sets.iter().filter(|set| !sets.contains(&set.id));
+            missing.collect::<Vec<&ResidentSet<'_>>>()
+        };
+        let mut lists: Vec<(i64, Vec<&ResidentSet<'_>>)> =
+            store.match_lists()?.into_iter().map(|(list, sets)| (list, missing(sets))).collect();
+        lists.retain(|(_, missing)| !missing.is_empty());
         while !cancel.is_cancelled() {
-            // The sets that are farthest behind go on together, up to where the next one joins them.
-            let marks: Vec<ContentId> =
-                self.sets.iter().map(|set| store.matched_through(set.id)).collect::<Result<_, _>>()?;
-            let Some(&mark) = marks.iter().min() else { return Ok(true) };
-            let next = marks.iter().filter(|&&other| other > mark).min().copied();
-            let behind = self.sets.iter().zip(&marks).filter(|(_, other)| **other == mark);
-            let among: Vec<&ResidentSet<'_>> = behind.map(|(set, _)| set).collect();
-            let contents = store.contents(mark, next, batch_size)?;
-            let Some(through) = contents.last().map(|last| last.id).or(next) else { return Ok(true) };
+            let Some((list, among)) = lists.last() else { return Ok(true) };
+            let contents = store.contents_of_list(*list, after, batch_size)?;
+            let Some(last) = contents.last().map(|last| last.id) else {
+                lists.pop();
+                after = ContentId(0);
+                continue;
+            };
             let batch = Batch {
                 sets: among.iter().map(|set| set.id).collect(),
-                matched_through: Some(through),
+                matched: contents.iter().map(|content| content.id).collect(),
                 ..Batch::default()
             };
-            match stored.settle(store, among, &contents, batch)? {
+            match stored.settle(store, among.clone(), &contents, batch)? {
                 Step::Done(hits) => {
                     Progress::add(&progress.hits, hits);
-                    batch_size = (2 * batch_size).min(STORED_BATCH);
+                    (after, batch_size) = (last, (2 * batch_size).min(STORED_BATCH));
                 }
                 Step::TooMany => batch_size = (contents.len() / 2).max(FEW_CONTENTS),
                 Step::Cancelled => return Ok(false),
@@ -160,21 +165,22 @@ impl Stored<'_> {
         let trial = self.search_pool.install(|| Trial::new(self.sets, among, &subjects, room));
         watch.stop(subjects.len() as u64, 0);
         let Some(trial) = trial else { return Ok(Step::TooMany) };
-        let paths: Vec<Vec<PathBuf>> = trial
+        let places: Vec<Vec<Provenance>> = trial
             .wanted()
             .iter()
-            .map(|&subject| store.paths_of(&subjects[subject].digests.sha256))
+            .map(|&subject| store.provenances(&subjects[subject].digests.sha256))
             .collect::<Result<_, _>>()?;
         let settled = self.search_pool.install(|| {
-            let decoded = trial.decode(&paths, &self.verifier);
+            let decoded = trial.decode(&places, &self.verifier);
             trial.settle(decoded)
         });
         let Settled { hits, exact, mut counts, complete, too_many } = settled;
         if !complete || too_many {
             batch = Batch::default();
         }
-        let by_content = |(subject, picture): (usize, PictureHash)| ExactHash {
+        let by_content = |(subject, Fingerprint { view, picture }): (usize, Fingerprint)| ExactHash {
             sha256: contents[subject].digests.sha256,
+            view,
             picture,
         };
         batch.exact = exact.into_iter().map(by_content).collect();
@@ -205,7 +211,12 @@ impl Stored<'_> {
 
 impl From<&StoredContent> for Subject {
     fn from(content: &StoredContent) -> Self {
-        Self { digests: content.digests, size: content.size, hash: content.hash, trivial: content.trivial }
+        Self {
+            digests: content.digests,
+            size: content.size,
+            views: content.views.clone(),
+            trivial: content.trivial,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::{CancelToken, PipelineError};
 use crate::case::{
     CaseError, CaseStore, HashMatch, HitSettings, NearHash, RecordList, RecordSource, SetId, Unconfirmed,
 };
+use crate::decode::View;
 use crate::known::{DigestMatch, HashSet, RecordDetails, SetFault};
 use crate::matching::{Backend, DELTA, ItemHits, JoinSettings, ResidentHashes, VerifyMode};
 use crate::pdq::{Orientation, PdqHash, TileHash};
@@ -32,7 +33,7 @@ pub(super) struct ResidentSet<'a> {
     hashes: ResidentHashes,
     /// The records of hashes that several have.
     lists: HashMap<u32, Arc<RecordList>>,
-    max_hits: usize,
+    pub max_hits: usize,
 }
 
 /// What a search may take.
@@ -47,16 +48,16 @@ pub(super) struct Room {
 /// Hashes of a set that are near to those of a batch.
 #[derive(Debug, Default)]
 pub(super) struct NearHashes {
-    /// The nearest of each subject.
+    /// The nearest of each look.
     pub hashes: Vec<Near>,
-    /// Subjects that are near to more, and to how many more.
+    /// Looks that are near to more, and to how many more.
     pub more: Vec<(usize, u64)>,
 }
 
-/// A distinct hash of a set that is near to a subject's.
+/// A distinct hash of a set that is near to a look's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Near {
-    subject: u32,
+    look: u32,
     /// Its number among the set's distinct hashes.
     hash: u32,
     distance: u16,
@@ -64,16 +65,26 @@ pub(super) struct Near {
 }
 
 impl Near {
-    /// The number that the subject's hash was given with.
-    pub const fn subject(&self) -> usize {
-        self.subject as usize
+    /// The number that the look's hash was given with.
+    pub const fn look(&self) -> usize {
+        self.look as usize
+    }
+
+    /// The number of the set's hash.
+    pub const fn number(&self) -> u32 {
+        self.hash
+    }
+
+    /// What the nearest are by: distance, then the set's order.
+    pub const fn order(&self) -> (u16, u32) {
+        (self.distance, self.hash)
     }
 }
 
 impl NearHashes {
-    /// Subjects that are near to any.
-    pub fn subjects(&self) -> impl Iterator<Item = usize> {
-        self.hashes.iter().map(Near::subject)
+    /// Looks that are near to any.
+    pub fn looks(&self) -> impl Iterator<Item = usize> {
+        self.hashes.iter().map(Near::look)
     }
 }
 
@@ -98,15 +109,15 @@ impl ResidentSet<'_> {
             ..JoinSettings::default()
         };
         let sink = |item: &ItemHits| {
-            let (subject, _) = hashes[item.left as usize];
+            let (look, _) = hashes[item.left as usize];
             found.hashes.extend(item.hits.iter().map(|hit| Near {
-                subject: subject as u32,
+                look: look as u32,
                 hash: hit.right,
                 distance: hit.distance as u16,
                 orientation: hit.orientation,
             }));
             if item.more > 0 {
-                found.more.push((subject, item.more));
+                found.more.push((look, item.more));
             }
             if found.hashes.len() > room.hits { Err(()) } else { Ok(()) }
         };
@@ -115,7 +126,7 @@ impl ResidentSet<'_> {
     }
 
     /// A hash that is near as a hit.
-    pub fn hash_match(&self, near: &Near, unconfirmed: Option<Unconfirmed>) -> HashMatch {
+    pub fn hash_match(&self, near: &Near, view: View, unconfirmed: Option<Unconfirmed>) -> HashMatch {
         let known = self.set.hashes()[self.hashes.places(near.hash)[0] as usize];
         HashMatch {
             record: known.record,
@@ -124,6 +135,7 @@ impl ResidentSet<'_> {
                 distance: near.distance,
                 orientation: near.orientation,
                 known_quality: known.quality,
+                view,
             },
             unconfirmed,
         }

@@ -142,7 +142,7 @@ impl Made {
             algorithm: "pdq".into(),
             version: HashSpec::VERSION,
             geometry: Geometry::Full,
-            derived_from: DecodeMode::Auto,
+            decode: DecodeMode::Auto,
         };
         CaseStore::open_or_create(&self.path(case), &CaseIdentity::default(), &spec).unwrap()
     }

@@ -24,61 +24,73 @@
 //! A replaced hash leaves the content's hits in sets outside the run as they are. Unconfirmed ones among them are
 //! settled by it when their set takes part in a run again.
 
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
 use super::CancelToken;
 use super::examine::Examiner;
-use super::resident::{NearHashes, ResidentSet, ResidentSets, Room};
+use super::resident::{Near, NearHashes, ResidentSet, ResidentSets, Room};
 use super::verification_counts::VerificationCounts;
-use crate::case::{ContentHits, DigestHit, HashMatch, Unconfirmed};
-use crate::decode::{DerivedFrom, PictureHash};
+use crate::case::{ContentHits, DigestHit, Fingerprint, HashMatch, StoredView, Unconfirmed};
+use crate::decode::{DerivedFrom, PictureHash, View};
 use crate::matching::{DELTA, QUALITY_DELTA, VerifyMode};
 use crate::outcome::Outcome;
 use crate::pdq::TileHash;
-use crate::source::Digests;
+use crate::source::{Digests, Provenance};
 
 /// What is matched of a content.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Subject {
     pub digests: Digests,
     pub size: u64,
-    pub hash: Option<(TileHash, DerivedFrom)>,
+    /// What it looks like, view by view.
+    pub views: Vec<StoredView>,
     /// Whether its bytes are none, or one repeated: its digests say nothing.
     pub trivial: bool,
 }
 
-/// What a content's hash is good for.
+/// A view of a subject on its way to confirmation.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    /// The number of its subject.
+    subject: usize,
+    view: View,
+    basis: Basis,
+}
+
+/// What the hashes of a view are good for.
 #[derive(Clone, Copy, Debug)]
 enum Basis {
-    /// There is none.
-    NoHash,
-    /// It is from pixels: what is near is a hit.
+    /// They are from pixels: what is near is a hit.
     Exact(TileHash),
-    /// It is from coefficients and stays so: what is near is an unconfirmed hit.
+    /// They are from coefficients and stay so: what is near is an unconfirmed hit.
     Kept(TileHash, Unconfirmed),
-    /// It is from coefficients: what is near, or nearly so, is a candidate.
+    /// They are from coefficients: what is near, or nearly so, is a candidate.
     Doubtful(TileHash),
-    /// It was a candidate and could not be settled: its candidates are unconfirmed hits.
+    /// It was a candidate and could not be verified: its candidates are unconfirmed hits.
     Unverified(Unconfirmed),
 }
 
-/// What became of a candidate: its hash from pixels, or why there is none; `None` where the run was cancelled first.
-pub(super) type Decoded = Option<Result<PictureHash, Unconfirmed>>;
+/// What became of a subject with candidates: the hashes of its views from pixels, or why there are none; `None` where the run was
+/// cancelled first.
+pub(super) type Decoded = Option<Result<Vec<Fingerprint>, Unconfirmed>>;
 
-/// Contents on their way to a confirmation: their candidates are found, and not yet decoded.
+/// Contents on their way to confirmation: their candidates are found, and not yet decoded.
 pub(super) struct Trial<'a> {
     sets: &'a ResidentSets<'a>,
     /// The sets that hits are wanted of; `sets` are all of the run.
     among: Vec<&'a ResidentSet<'a>>,
     subjects: &'a [Subject],
-    bases: Vec<Basis>,
-    /// Of each set of `among`: what is near to subjects' coefficient hashes.
+    /// The views of all subjects, in their order.
+    looks: Vec<Look>,
+    /// Of each set of `among`: what is near to looks' coefficient hashes.
     candidates: Vec<NearHashes>,
     /// What the hits may take.
     room: Room,
-    /// Subjects with a candidate, in order.
+    /// Looks with a candidate, in order.
+    doubtful: Vec<usize>,
+    /// Subjects with one, in order.
     wanted: Vec<usize>,
 }
 
@@ -86,8 +98,8 @@ pub(super) struct Trial<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     pub hits: Vec<ContentHits>,
-    /// Hashes from pixels, with the number of their subject.
-    pub exact: Vec<(usize, PictureHash)>,
+    /// Fingerprints from pixels, with the number of their subject.
+    pub exact: Vec<(usize, Fingerprint)>,
     /// None where the contents are to be settled again.
     pub counts: VerificationCounts,
     /// Whether every candidate was looked at; `hits` is empty where not.
@@ -112,20 +124,21 @@ impl<'a> Trial<'a> {
         subjects: &'a [Subject],
         room: Room,
     ) -> Option<Self> {
-        let bases: Vec<Basis> = subjects.iter().map(|subject| basis(sets, subject)).collect();
-        let least = sets.min_quality.saturating_sub(QUALITY_DELTA);
-        let doubtful = meaningful(&bases, least, |basis| match basis {
+        let looks: Vec<Look> =
+            subjects.iter().enumerate().flat_map(|(number, subject)| looks(sets, number, subject)).collect();
+        let lowest = sets.min_quality.saturating_sub(QUALITY_DELTA);
+        let sought = meaningful(&looks, lowest, |basis| match basis {
             Basis::Doubtful(hash) => Some(*hash),
             _ => None,
         });
-        let candidates: Vec<NearHashes> = among
-            .iter()
-            .map(|set| set.near(&doubtful, sets.distance + DELTA, room))
-            .collect::<Option<_>>()?;
-        let mut wanted: Vec<usize> = candidates.iter().flat_map(NearHashes::subjects).collect();
-        wanted.sort_unstable();
+        let candidates: Vec<NearHashes> =
+            among.iter().map(|set| set.near(&sought, sets.distance + DELTA, room)).collect::<Option<_>>()?;
+        let mut doubtful: Vec<usize> = candidates.iter().flat_map(NearHashes::looks).collect();
+        doubtful.sort_unstable();
+        doubtful.dedup();
+        let mut wanted: Vec<usize> = doubtful.iter().map(|&look| looks[look].subject).collect();
         wanted.dedup();
-        Some(Self { sets, among, subjects, bases, candidates, room, wanted })
+        Some(Self { sets, among, subjects, looks, candidates, room, doubtful, wanted })
     }
 
     /// The subjects that are to be decoded, in order.
@@ -133,34 +146,41 @@ impl<'a> Trial<'a> {
         &self.wanted
     }
 
-    /// Decodes the candidates, on the threads of the current pool. `paths` are places where the files of
+    /// Decodes the candidates, on the threads of the current pool. `places` are where the bytes of
     /// [`Trial::wanted`] may be, in its order.
-    pub fn decode(&self, paths: &[Vec<PathBuf>], verifier: &Verifier<'_>) -> Vec<Decoded> {
+    pub fn decode(&self, places: &[Vec<Provenance>], verifier: &Verifier<'_>) -> Vec<Decoded> {
         // One at a time, since they differ in size. The permits that a thread holds meanwhile are safe, because nothing
         // of a decode waits for another task of the pool.
         self.wanted
             .par_iter()
-            .zip(paths)
+            .zip(places)
             .with_max_len(1)
-            .map(|(&subject, paths)| verifier.pixels(&self.subjects[subject], paths))
+            .map(|(&subject, places)| verifier.pixels(&self.subjects[subject], places))
             .collect()
     }
 
-    /// Matchers all subjects, on the threads of the current pool, by what became of their candidates.
+    /// Settles all subjects, on the threads of the current pool, by what became of their candidates.
     pub fn settle(mut self, decoded: Vec<Decoded>) -> Settled {
         let mut settled = Settled { complete: decoded.iter().all(Option::is_some), ..Settled::default() };
+        let mut by_subject: HashMap<usize, Result<Vec<Fingerprint>, Unconfirmed>> = HashMap::new();
         for (&subject, decoded) in self.wanted.iter().zip(decoded) {
-            match decoded {
-                Some(Ok(picture)) => {
-                    self.bases[subject] = Basis::Exact(picture.hash);
-                    settled.exact.push((subject, picture));
-                }
-                Some(Err(reason)) => {
-                    self.bases[subject] = Basis::Unverified(reason);
-                    settled.counts.unverified += 1;
-                }
-                None => {}
-            }
+            let Some(decoded) = decoded else { continue };
+            settled.counts.unverified += u64::from(decoded.is_err());
+            by_subject.insert(subject, decoded);
+        }
+        for &number in &self.doubtful {
+            let look = &mut self.looks[number];
+            look.basis = match by_subject.get(&look.subject) {
+                Some(Ok(seen)) => match seen.iter().find(|seen| seen.view == look.view) {
+                    Some(seen) => {
+                        settled.exact.push((look.subject, seen.clone()));
+                        Basis::Exact(seen.picture.hash)
+                    }
+                    None => Basis::Unverified(Unconfirmed::DecoderFailed),
+                },
+                Some(Err(reason)) => Basis::Unverified(*reason),
+                None => continue,
+            };
         }
         if settled.complete {
             match self.hits() {
@@ -169,7 +189,9 @@ impl<'a> Trial<'a> {
             }
         }
         if settled.complete && !settled.too_many {
-            let decoded = settled.exact.iter().map(|&(subject, _)| self.subjects[subject].digests.sha256);
+            let mut decoded: Vec<usize> = settled.exact.iter().map(|&(subject, _)| subject).collect();
+            decoded.dedup();
+            let decoded = decoded.into_iter().map(|subject| self.subjects[subject].digests.sha256);
             settled.counts.add(&settled.hits, decoded);
         } else {
             // Of a batch that is cut for memory they are counted when its contents are settled again.
@@ -180,7 +202,7 @@ impl<'a> Trial<'a> {
 
     /// Hits of all subjects, by set; `None` where there is not the room for them.
     fn hits(&self) -> Option<Vec<ContentHits>> {
-        let settled = meaningful(&self.bases, self.sets.min_quality, |basis| match basis {
+        let certain = meaningful(&self.looks, self.sets.min_quality, |basis| match basis {
             Basis::Exact(hash) | Basis::Kept(hash, _) => Some(*hash),
             _ => None,
         });
@@ -188,26 +210,51 @@ impl<'a> Trial<'a> {
         for (set, candidates) in self.among.iter().zip(&self.candidates) {
             let mut hits: Vec<ContentHits> =
                 self.subjects.iter().map(|subject| hits_by_digest(set, subject)).collect();
-            let near = set.near(&settled, self.sets.distance, self.room)?;
-            // Candidates that were decoded count no more: what their code from pixels is near to does.
-            let unverified = |subject: usize| matches!(self.bases[subject], Basis::Unverified(_));
+            let near = set.near(&certain, self.sets.distance, self.room)?;
+            // Candidates that were decoded count no more: what their hash from pixels is near to does.
+            let unverified = |look: usize| matches!(self.looks[look].basis, Basis::Unverified(_));
             let found =
-                near.hashes.iter().chain(candidates.hashes.iter().filter(|near| unverified(near.subject())));
-            for near in found {
-                let subject = near.subject();
-                let unconfirmed = match self.bases[subject] {
+                near.hashes.iter().chain(candidates.hashes.iter().filter(|near| unverified(near.look())));
+            for near in self.nearest_views(found, set) {
+                let look = &self.looks[near.look()];
+                let unconfirmed = match look.basis {
                     Basis::Kept(_, reason) | Basis::Unverified(reason) => Some(reason),
-                    Basis::Exact(_) | Basis::NoHash | Basis::Doubtful(_) => None,
+                    Basis::Exact(_) | Basis::Doubtful(_) => None,
                 };
-                add_hash(&mut hits[subject], set.hash_match(near, unconfirmed));
+                add_hash(&mut hits[look.subject], set.hash_match(near, look.view, unconfirmed));
             }
             let more = near.more.iter().chain(candidates.more.iter().filter(|more| unverified(more.0)));
-            for &(subject, more) in more {
-                hits[subject].more = more;
+            for &(look, more) in more {
+                // Views of one content may be near to the same hashes, so that the sum would count some twice.
+                let hits = &mut hits[self.looks[look].subject];
+                hits.more = hits.more.max(more);
             }
             all.extend(hits.into_iter().filter(|hits| !hits.is_empty()));
         }
         Some(all)
+    }
+
+    /// Of each content and hash of a set the nearest view, and of each content as many hashes as are listed: the nearest.
+    fn nearest_views<'n>(
+        &self,
+        found: impl Iterator<Item = &'n Near>,
+        set: &ResidentSet<'_>,
+    ) -> Vec<&'n Near> {
+        let mut found: Vec<&Near> = found.collect();
+        let subject = |near: &Near| self.looks[near.look()].subject;
+        let several = self.looks.windows(2).any(|pair| pair[0].subject == pair[1].subject);
+        if several {
+            found.sort_by_key(|near| (subject(near), near.order(), near.look()));
+            let mut seen = HashSet::new();
+            found.retain(|near| seen.insert((subject(near), near.number())));
+            let mut listed: HashMap<usize, usize> = HashMap::new();
+            found.retain(|near| {
+                let count = listed.entry(subject(near)).or_default();
+                *count += 1;
+                *count <= set.max_hits
+            });
+        }
+        found
     }
 }
 
@@ -247,40 +294,39 @@ fn add_hash(hits: &mut ContentHits, mut found: HashMatch) {
     hits.by_hash.push(found);
 }
 
-fn basis(sets: &ResidentSets<'_>, subject: &Subject) -> Basis {
-    match subject.hash {
-        None => Basis::NoHash,
-        Some((hash, DerivedFrom::Pixels)) => Basis::Exact(hash),
-        Some((hash, DerivedFrom::Coefficients)) => match sets.verify {
-            VerifyMode::Off => Basis::Kept(hash, Unconfirmed::VerifyOff),
-            VerifyMode::Auto if !subject.trivial && sets.know(&subject.digests) => {
-                Basis::Kept(hash, Unconfirmed::DigestHit)
-            }
-            VerifyMode::Auto | VerifyMode::All => Basis::Doubtful(hash),
-        },
-    }
+fn looks(sets: &ResidentSets<'_>, number: usize, subject: &Subject) -> Vec<Look> {
+    let known = sets.verify == VerifyMode::Auto
+        && subject.views.iter().any(|view| view.derived_from == DerivedFrom::Coefficients)
+        && !subject.trivial
+        && sets.know(&subject.digests);
+    let basis = |seen: &StoredView| match (seen.derived_from, sets.verify) {
+        (DerivedFrom::Pixels, _) => Basis::Exact(seen.hash),
+        (DerivedFrom::Coefficients, VerifyMode::Off) => Basis::Kept(seen.hash, Unconfirmed::VerifyOff),
+        (DerivedFrom::Coefficients, _) if known => Basis::Kept(seen.hash, Unconfirmed::DigestHit),
+        (DerivedFrom::Coefficients, _) => Basis::Doubtful(seen.hash),
+    };
+    subject.views.iter().map(|seen| Look { subject: number, view: seen.view, basis: basis(seen) }).collect()
 }
 
-/// The hashes that `chosen` takes and that mean something, with the number of their subject.
+/// The hashes that `chosen` takes and that mean something, with the number of their look.
 fn meaningful(
-    bases: &[Basis],
-    least_quality: u8,
+    looks: &[Look],
+    lowest_quality: u8,
     chosen: impl Fn(&Basis) -> Option<TileHash>,
 ) -> Vec<(usize, TileHash)> {
-    let hashes = bases.iter().enumerate().filter_map(|(subject, basis)| Some((subject, chosen(basis)?)));
-    hashes.filter(|(_, hash)| hash.quality >= least_quality && !hash.hashes[0].is_zero()).collect()
+    let hashes = looks.iter().enumerate().filter_map(|(number, look)| Some((number, chosen(&look.basis)?)));
+    hashes.filter(|(_, hash)| hash.quality >= lowest_quality && !hash.hashes[0].is_zero()).collect()
 }
 
 impl Verifier<'_> {
-    /// The hash from the pixels of the first of `paths` that still holds the subject's bytes; `None` where the run is
+    /// The hashes from the pixels of the first of `places` that still holds the subject's bytes; `None` where the run is
     /// cancelled.
-    fn pixels(&self, subject: &Subject, paths: &[PathBuf]) -> Decoded {
-        for path in paths {
+    fn pixels(&self, subject: &Subject, places: &[Provenance]) -> Decoded {
+        for place in places {
             if self.cancel.is_some_and(CancelToken::is_cancelled) {
                 return None;
             }
-            let Some(picture) = self.examiner.confirmation(path, subject.size, &subject.digests.sha256)
-            else {
+            let Some(picture) = self.examiner.verify(place, subject.size, &subject.digests.sha256) else {
                 continue;
             };
             let picture = picture.map_err(|failure| match failure.outcome {
@@ -289,7 +335,8 @@ impl Verifier<'_> {
             });
             return Some(picture.map(|mut picture| {
                 picture.derivation.fallback_reason = Some("verified".into());
-                PictureHash { hash: picture.hash, derivation: picture.derivation }
+                let picture = PictureHash { hash: picture.hash, derivation: picture.derivation };
+                vec![Fingerprint { view: View::Picture, picture }]
             }));
         }
         Some(Err(Unconfirmed::SourceGone))

@@ -1,6 +1,7 @@
 //! Walking the sources of an ingest: what the case has already is passed over, the rest goes to the readers.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::Sender;
@@ -11,8 +12,8 @@ use super::profile::{Stage, Stopwatch};
 use super::progress::Progress;
 use super::reader::{Grouper, Listed};
 use super::{CancelToken, PipelineError};
-use crate::case::{ItemRecord, ItemState, ProgressReader, SourceId};
-use crate::source::{Entry, EntryKind, FileStamp, Tree};
+use crate::case::{ItemRecord, ItemState, PlaceState, ProgressReader, SourceId, Within};
+use crate::source::{Entry, EntryKind, FileStamp, Step, Tree};
 
 /// A file of a source, as the case will name it.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(super) struct Item {
 pub(super) struct Walkers<'a> {
     pub run: &'a Run<'a>,
     pub cancel: &'a CancelToken,
-    pub roots: &'a [(SourceId, PathBuf)],
+    pub roots: &'a [(SourceId, Arc<Path>)],
     pub pass: Pass<'a>,
     pub tree: Tree,
     /// Files that the case knew with another size or time of change.
@@ -150,7 +151,14 @@ impl<'a> Walker<'a> {
                 sent
             }
             EntryKind::Failed(failure) => {
-                let item = ItemRecord { source, path: relative, stamp, result: Err(failure) };
+                let step = Step::name(relative).to_bytes();
+                let item = ItemRecord {
+                    within: Within::Source(source),
+                    step,
+                    state: PlaceState::Live,
+                    stamp,
+                    result: Err(failure),
+                };
                 self.wait();
                 let sent = self.findings.send(vec![Finding { item, content: None }]).is_ok();
                 self.go_on();

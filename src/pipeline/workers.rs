@@ -12,9 +12,9 @@ use super::in_hand::Named;
 use super::profile::{Profile, Queue};
 use super::reader::{Content, Listed, ReadFile, ReadGroup};
 use super::walkers::Item;
-use crate::case::ItemRecord;
-use crate::source::Digests;
+use crate::case::{ItemRecord, PlaceState, Within};
 use crate::source::trivial::is_trivial;
+use crate::source::{Digests, Step};
 
 /// What the workers of a run share.
 pub(super) struct Workers<'a> {
@@ -79,7 +79,8 @@ impl Workers<'_> {
             }
         };
         let Item { source, relative, stamp } = about;
-        Some(Finding { item: ItemRecord { source, path: relative, stamp, result }, content })
+        let (within, step) = (Within::Source(source), Step::name(relative).to_bytes());
+        Some(Finding { item: ItemRecord { within, step, state: PlaceState::Live, stamp, result }, content })
     }
 
     fn is_first(&self, digests: &Digests) -> bool {

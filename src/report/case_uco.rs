@@ -11,7 +11,7 @@ use sha1::{Digest, Sha1};
 use super::export::ExportError;
 use super::page::flat_settings;
 use super::summary::escaped;
-use crate::case::{CaseReader, HitRow, ItemRow, KnownRecordRow, RunRow};
+use crate::case::{CaseReader, HitRow, ItemRow, RunRow, SetRecordRow};
 use crate::outcome::Outcome;
 
 /// The ontology that the graph is written for.
@@ -51,9 +51,9 @@ pub fn write(case: &CaseReader, out: &mut dyn Write) -> Result<GraphCounts, Expo
         counts.items += 1;
         graph.item(&item)
     })?;
-    case.for_each_known_record(|record| {
+    case.for_each_set_record(|record| {
         counts.records += 1;
-        graph.known_record(&record)
+        graph.set_record(&record)
     })?;
     case.for_each_hit(|hit| {
         counts.hits += 1;
@@ -74,7 +74,7 @@ struct Graph<'a> {
 impl<'a> Graph<'a> {
     fn begin(case: &CaseReader, out: &'a mut dyn Write) -> Result<Self, ExportError> {
         let (identity, origin) = (case.identity()?, case.origin()?);
-        let parts = [origin.made, identity.case_number, identity.exhibit].map(Option::unwrap_or_default);
+        let parts = [origin.created, identity.case_number, identity.exhibit].map(Option::unwrap_or_default);
         out.write_all(b"{\"@context\":")?;
         put(out, &context())?;
         out.write_all(b",\"@graph\":[\n")?;
@@ -124,7 +124,7 @@ impl<'a> Graph<'a> {
             "uco-core:name": "Tamis",
             "uco-core:description": format!(
                 "{} {}, geometry {}, decoding {}",
-                spec.algorithm, spec.version, spec.geometry.name(), spec.derived_from.name()
+                spec.algorithm, spec.version, spec.geometry.name(), spec.decode.name()
             ),
             "uco-tool:toolType": "perceptual hashing and matching",
             "uco-tool:version": env!("CARGO_PKG_VERSION"),
@@ -285,8 +285,8 @@ impl<'a> Graph<'a> {
     }
 
     /// A known record that has a hit, with its own columns.
-    fn known_record(&mut self, record: &KnownRecordRow) -> Result<(), ExportError> {
-        let id = known_record(&record.hash_set_sha256, record.record);
+    fn set_record(&mut self, record: &SetRecordRow) -> Result<(), ExportError> {
+        let id = set_record(&record.hash_set_sha256, record.record);
         let entries: Vec<Value> = record
             .columns
             .iter()
@@ -322,7 +322,7 @@ impl<'a> Graph<'a> {
             "@id": self.own("hit", &[&hit.source, &hit.path, &hit.hash_set_sha256, &record]),
             "@type": "uco-observable:ObservableRelationship",
             "uco-core:source": link(&item),
-            "uco-core:target": link(&known_record(&hit.hash_set_sha256, hit.record)),
+            "uco-core:target": link(&set_record(&hit.hash_set_sha256, hit.record)),
             "uco-core:kindOfRelationship": if hit.kind == "digest" { "Equal_Digest" } else { "Perceptually_Near" },
             "uco-core:isDirectional": hit.kind != "digest",
             "tamis:confirmation": hit.confirmation,
@@ -348,7 +348,7 @@ impl<'a> Graph<'a> {
 /// The records that a hit of several lists; `None` of one.
 fn listed(hit: &HitRow) -> Option<Value> {
     let numbers = hit.listed.split("; ").filter_map(|number| number.parse().ok());
-    let links: Vec<Value> = numbers.map(|record| link(&known_record(&hit.hash_set_sha256, record))).collect();
+    let links: Vec<Value> = numbers.map(|record| link(&set_record(&hit.hash_set_sha256, record))).collect();
     (hit.records > 1).then(|| links.into())
 }
 
@@ -495,7 +495,7 @@ fn media_type(format: &str) -> Option<&'static str> {
 }
 
 /// A known record's identifier is the same in every case.
-fn known_record(set_sha256: &str, record: i64) -> String {
+fn set_record(set_sha256: &str, record: i64) -> String {
     identifier("known-record", &[set_sha256, &record.to_string()])
 }
 

@@ -14,6 +14,8 @@ pub enum Kind {
     Unsigned,
     /// Whole numbers of 64 bits, as the case has them.
     Integer,
+    /// Numbers with a fraction, of 64 bits.
+    Real,
     /// Yes or no.
     Boolean,
     /// UTF-8.
@@ -46,7 +48,7 @@ impl Column {
 }
 
 /// A cell of a row; its kind is its column's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell<'a> {
     /// Nothing is known: an empty field of CSV, a null elsewhere.
     Empty,
@@ -54,6 +56,8 @@ pub enum Cell<'a> {
     Unsigned(u32),
     /// A number of a column of [`Kind::Integer`].
     Integer(i64),
+    /// A number of a column of [`Kind::Real`].
+    Real(f64),
     /// Of a column of [`Kind::Boolean`].
     Boolean(bool),
     /// Of a column of [`Kind::Text`], as it is shown: escaped already.
@@ -70,6 +74,7 @@ impl Cell<'_> {
             Self::Empty => Ok(()),
             Self::Unsigned(number) => write!(out, "{number}"),
             Self::Integer(number) => write!(out, "{number}"),
+            Self::Real(number) => write!(out, "{number}"),
             Self::Boolean(yes) => write!(out, "{yes}"),
             Self::Text(text) => out.write_all(guarded(text).as_bytes()),
         }
@@ -135,13 +140,14 @@ const fn integer_or_none(name: &'static str) -> Column {
 }
 
 /// Fields of [`ItemRow`], in order.
-static ITEM_COLUMNS: [Column; 25] = [
+static ITEM_COLUMNS: [Column; 29] = [
     text("source"),
     text("path"),
     text("outcome"),
     text_or_none("stage"),
     text_or_none("reason"),
     text_or_none("duplicate_of"),
+    text("state"),
     integer_or_none("size"),
     text_or_none("modified"),
     text_or_none("accessed"),
@@ -161,6 +167,9 @@ static ITEM_COLUMNS: [Column; 25] = [
     text_or_none("camera_make"),
     text_or_none("camera_model"),
     integer_or_none("exif_orientation"),
+    Column::optional("partial", Kind::Real),
+    integer_or_none("children"),
+    integer_or_none("refused"),
 ];
 
 /// Cells of the columns of items, in their order.
@@ -172,6 +181,7 @@ pub(super) fn item_cells(row: &ItemRow) -> [Cell<'_>; ITEM_COLUMNS.len()] {
         (&row.stage).into(),
         (&row.reason).into(),
         (&row.duplicate_of).into(),
+        (&row.state).into(),
         row.size.into(),
         (&row.modified).into(),
         (&row.accessed).into(),
@@ -191,11 +201,14 @@ pub(super) fn item_cells(row: &ItemRow) -> [Cell<'_>; ITEM_COLUMNS.len()] {
         (&row.camera_make).into(),
         (&row.camera_model).into(),
         row.exif_orientation.into(),
+        row.partial.map_or(Cell::Empty, Cell::Real),
+        row.children.into(),
+        row.refused.into(),
     ]
 }
 
 /// Fields of [`HitRow`], in order, without those of the known record.
-static HIT_COLUMNS: [Column; 26] = [
+static HIT_COLUMNS: [Column; 27] = [
     text("source"),
     text("path"),
     text("hash_set"),
@@ -209,6 +222,7 @@ static HIT_COLUMNS: [Column; 26] = [
     text_or_none("unconfirmed_reason"),
     integer_or_none("distance"),
     text_or_none("orientation"),
+    text_or_none("view"),
     integer_or_none("quality"),
     integer_or_none("known_quality"),
     integer("more"),
@@ -240,6 +254,7 @@ pub(super) fn hit_cells<'a>(row: &'a HitRow, known: &[String]) -> Vec<Cell<'a>> 
         (&row.unconfirmed_reason).into(),
         row.distance.into(),
         (&row.orientation).into(),
+        (&row.view).into(),
         row.quality.into(),
         row.known_quality.into(),
         row.more.into(),

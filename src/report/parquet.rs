@@ -136,6 +136,7 @@ fn field(column: &Column, name: &str) -> io::Result<Type> {
     let (physical, logical) = match column.kind {
         Kind::Unsigned => (Physical::INT32, Some(LogicalType::integer(32, false))),
         Kind::Integer => (Physical::INT64, None),
+        Kind::Real => (Physical::DOUBLE, None),
         Kind::Boolean => (Physical::BOOLEAN, None),
         Kind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
     };
@@ -172,6 +173,7 @@ struct Buffer {
 enum Values {
     Unsigned(Vec<i32>),
     Integer(Vec<i64>),
+    Real(Vec<f64>),
     Boolean(Vec<bool>),
     /// All texts in one, because one allocation a text would take more room than they do, and their lengths.
     Text(Vec<u8>, Vec<usize>),
@@ -182,6 +184,7 @@ impl Buffer {
         let values = match column.kind {
             Kind::Unsigned => Values::Unsigned(Vec::new()),
             Kind::Integer => Values::Integer(Vec::new()),
+            Kind::Real => Values::Real(Vec::new()),
             Kind::Boolean => Values::Boolean(Vec::new()),
             Kind::Text => Values::Text(Vec::new(), Vec::new()),
         };
@@ -194,6 +197,7 @@ impl Buffer {
             // The format keeps the bits of unsigned numbers in signed ones.
             (Values::Unsigned(numbers), Cell::Unsigned(number)) => numbers.push(number.cast_signed()),
             (Values::Integer(numbers), Cell::Integer(number)) => numbers.push(number),
+            (Values::Real(numbers), Cell::Real(number)) => numbers.push(number),
             (Values::Boolean(flags), Cell::Boolean(flag)) => flags.push(flag),
             (Values::Text(texts, lengths), Cell::Text(text)) => {
                 texts.extend_from_slice(text.as_bytes());
@@ -215,6 +219,9 @@ impl Buffer {
                 writer.write_batch(&mem::take(numbers), levels, None)
             }
             (ColumnWriter::Int64ColumnWriter(writer), Values::Integer(numbers)) => {
+                writer.write_batch(&mem::take(numbers), levels, None)
+            }
+            (ColumnWriter::DoubleColumnWriter(writer), Values::Real(numbers)) => {
                 writer.write_batch(&mem::take(numbers), levels, None)
             }
             (ColumnWriter::BoolColumnWriter(writer), Values::Boolean(flags)) => {

@@ -143,7 +143,7 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
         case: escape_path(case.folder()),
         identity: escaped(case.identity()?),
         geometry: spec.geometry.name(),
-        decode: spec.derived_from.name(),
+        decode: spec.decode.name(),
         sources: case.sources()?,
         incomplete_sources: case.incomplete_sources()?,
         discovered: counts.items,

@@ -95,7 +95,7 @@ struct StrictSpec {
     algorithm: String,
     version: u32,
     geometry: Geometry,
-    derived_from: DecodeMode,
+    decode: DecodeMode,
 }
 
 /// The case that a package is of. Texts are escaped.

@@ -1,17 +1,20 @@
 //! Reading a file once, block by block.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
+use super::medium::Medium;
 use super::open::open_for_reading;
 use crate::outcome::{Failure, Outcome, Stage};
 
-/// A file that is open for its one reading.
+/// A file that is open for reading.
 #[derive(Debug)]
 pub struct SourceFile {
     file: File,
     size: u64,
+    /// Where [`SourceFile::fill`] goes on.
+    position: u64,
 }
 
 impl SourceFile {
@@ -21,7 +24,7 @@ impl SourceFile {
     /// `vanished` where the file is gone, `unreadable` for all else, with what the system said.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let (file, size) = open_for_reading(path).map_err(|error| failure(&error))?;
-        Ok(Self { file, size })
+        Ok(Self { file, size, position: 0 })
     }
 
     /// Its size when it was opened.
@@ -36,21 +39,31 @@ impl SourceFile {
         super::holes::mostly_holes(&self.file, self.size)
     }
 
-    /// Reads until the block is full or the file ends; returns how many bytes came.
+    /// Reads the next bytes until the block is full or the file ends; returns how many came.
     ///
     /// # Errors
     /// `unreadable`, with what the system said.
     pub fn fill(&mut self, block: &mut [u8]) -> Result<usize, Failure> {
-        let mut filled = 0;
-        while filled < block.len() {
-            match self.file.read(&mut block[filled..]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failure(&error)),
-            }
-        }
+        let filled = self.fill_at(self.position, block).map_err(|error| failure(&error))?;
+        self.position += filled as u64;
         Ok(filled)
+    }
+}
+
+impl Medium for SourceFile {
+    /// Its size when it was opened; it may have grown since.
+    fn len(&self) -> u64 {
+        self.size
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset)
     }
 }
 

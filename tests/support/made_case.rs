@@ -5,15 +5,15 @@ use std::path::Path;
 
 use rand::prelude::*;
 use tamis::case::{
-    Batch, CaseError, CaseIdentity, CaseStore, ContentHits, ContentRecord, DigestHit, HashSpec, HitSettings,
-    ItemRecord, RecordSource, SetId,
+    Batch, CaseError, CaseIdentity, CaseStore, ContentHits, ContentRecord, DigestHit, Fingerprint, HashSpec,
+    HitSettings, ItemRecord, PlaceState, RecordSource, SetId, Within,
 };
-use tamis::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash};
+use tamis::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash, View};
 use tamis::known::{HashSet, ReadOptions, RecordDetails};
 use tamis::matching::{DEFAULT_MAX_HITS, VerifyMode};
 use tamis::outcome::{Failure, Outcome, Stage};
 use tamis::pdq::{Geometry, PdqHash, TileHash};
-use tamis::source::{Digests, FileStamp};
+use tamis::source::{Digests, FileStamp, Step};
 
 /// A content of a made case.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +64,7 @@ pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
         algorithm: "pdq".into(),
         version: HashSpec::VERSION,
         geometry: Geometry::Full,
-        derived_from: DecodeMode::Auto,
+        decode: DecodeMode::Auto,
     };
     let identity = CaseIdentity { case_number: Some(number.into()), ..CaseIdentity::default() };
     let mut store = CaseStore::open_or_create(folder, &identity, &spec).unwrap();
@@ -84,16 +84,25 @@ pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
             None if made.size == 0 => Err(Failure::new(Outcome::Empty, Stage::Read, "no bytes")),
             None => Err(Failure::new(Outcome::Other, Stage::Sniff, "not a picture")),
         };
+        let (fingerprints, failure) = match hash {
+            Ok(picture) => (vec![Fingerprint { view: View::Picture, picture }], None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
         batch.contents.push(ContentRecord {
             digests: made.digests,
             size: made.size,
             facts: Facts::default(),
-            hash,
+            fingerprints,
+            failure,
+            partial: None,
+            children: 0,
+            refused: 0,
             trivial: false,
         });
         batch.items.extend(made.paths.iter().map(|path| ItemRecord {
-            source,
-            path: path.as_bytes().to_vec(),
+            within: Within::Source(source),
+            step: Step::name(path.as_bytes()).to_bytes(),
+            state: PlaceState::Live,
             stamp: FileStamp { size: Some(made.size), ..FileStamp::default() },
             result: Ok(made.digests),
         }));

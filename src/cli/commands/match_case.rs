@@ -32,7 +32,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &[]);
     let backend = resources.start_backend(hash_count(&known), console)?;
-    let (geometry, decode) = (store.spec().geometry, store.spec().derived_from);
+    let (geometry, decode) = (store.spec().geometry, store.spec().decode);
     let matching = Matching::from(&command.matching);
     let settings = RunSettings {
         program: env!("CARGO_PKG_VERSION"),

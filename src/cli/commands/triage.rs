@@ -84,7 +84,7 @@ impl IngestJob<'_> {
         let own = CaseStore::spec_of(&self.case.case).map_err(CliError::failed)?;
         let (geometry, decode) = (self.case.geometry.map(Into::into), self.case.decode.map(Into::into));
         let spec = config::hash_spec(geometry, decode, own.as_ref());
-        let (geometry, decode) = (spec.geometry, spec.derived_from);
+        let (geometry, decode) = (spec.geometry, spec.decode);
         let identity = config::identity(self.case);
         let mut store =
             CaseStore::open_or_create(&self.case.case, &identity, &spec).map_err(CliError::failed)?;

@@ -137,7 +137,7 @@ impl Data {
     /// The state that the page is of: the last thing that a run wrote of itself, else the making of the case.
     pub fn moment(&self) -> Option<&str> {
         let ends = self.runs.iter().map(|run| run.ended.as_deref().unwrap_or(&run.started));
-        ends.max().or(self.origin.made.as_deref())
+        ends.max().or(self.origin.created.as_deref())
     }
 
     /// A set's name, with the beginning of its SHA-256 where two have the name.

@@ -1,7 +1,5 @@
 //! The pictures of a page, in the only case that it has any: somebody asked for them.
 
-use std::path::Path;
-
 use super::html::{Ltr, base64};
 use super::language::fill;
 use super::{Page, PictureOptions};
@@ -11,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::pdq::Geometry;
 use crate::report::export::ExportError;
 use crate::source::digest::hex;
-use crate::source::{SourceFile, sha256_of};
+use crate::source::{Provenance, reopen};
 
 pub use crate::decode::ThumbnailStyle as PictureStyle;
 
@@ -108,7 +106,7 @@ fn small(content: &PicturedContent, options: &PictureOptions) -> Result<Thumbnai
     if content.size > options.limits.max_decode_bytes {
         return Err(Absent::OverLimit);
     }
-    let bytes = content.paths.iter().find_map(|path| unchanged(path, content)).ok_or(Absent::Gone)?;
+    let bytes = content.places.iter().find_map(|place| unchanged(place, content)).ok_or(Absent::Gone)?;
     let limits: &Limits = &options.limits;
     // Geometry is of hashes alone; here it only says which sizes are pictures.
     let probe = decode::probe(&bytes, Geometry::Full, limits);
@@ -118,16 +116,11 @@ fn small(content: &PicturedContent, options: &PictureOptions) -> Result<Thumbnai
     })
 }
 
-/// The bytes of a file, if they are those of the content. As the walk saw it: a link that took the file's place is not
-/// followed, and another size is other bytes.
-fn unchanged(path: &Path, content: &PicturedContent) -> Option<Vec<u8>> {
-    let mut file = SourceFile::open(path).ok()?;
-    if file.size() != content.size {
-        return None;
-    }
-    // One byte more would show that it grew.
-    let mut bytes = vec![0; usize::try_from(content.size).ok()?.checked_add(1)?];
-    let filled = file.fill(&mut bytes).ok()?;
-    bytes.truncate(filled);
-    (filled as u64 == content.size && sha256_of(&bytes)[..] == content.sha256[..]).then_some(bytes)
+/// The bytes at a place, if they are those of the content.
+fn unchanged(place: &Provenance, content: &PicturedContent) -> Option<Vec<u8>> {
+    let opened = reopen(place, content.size)?;
+    let mut bytes = vec![0; opened.room()?];
+    let is_same = opened.read(&mut bytes, &content.sha256);
+    bytes.pop();
+    is_same.then_some(bytes)
 }

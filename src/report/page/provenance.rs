@@ -63,13 +63,13 @@ impl Page<'_> {
         let mut facts = vec![
             (labels.algorithm.to_string(), version),
             (labels.geometry.to_string(), data.spec.geometry.name().to_string()),
-            (labels.decode_mode.to_string(), data.spec.derived_from.name().to_string()),
+            (labels.decode_mode.to_string(), data.spec.decode.name().to_string()),
         ];
         for (name, pictures) in &data.derived_froms {
             let from = known_word(name, DERIVED_FROM, words.names.derived_froms);
             facts.push((format!("{}: {from}", labels.derived_from), words.number(*pictures)));
         }
-        let made = data.origin.made.as_deref().map(|made| words.moment(made));
+        let made = data.origin.created.as_deref().map(|created| words.moment(created));
         for (name, value) in [(labels.program, data.origin.program.clone()), (labels.made, made)] {
             facts.push((name.to_string(), value.unwrap_or_else(|| "–".into())));
         }

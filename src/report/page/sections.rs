@@ -268,7 +268,7 @@ mod tests {
                 algorithm: "pdq".into(),
                 version: 1,
                 geometry: Geometry::Full,
-                derived_from: DecodeMode::Auto,
+                decode: DecodeMode::Auto,
             },
             sources: Vec::new(),
             incomplete_sources: Vec::new(),
