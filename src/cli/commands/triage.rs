@@ -151,7 +151,7 @@ impl IngestJob<'_> {
     }
 }
 
-/// `--hash set.csv SEIZURE` takes both for hash sets.
+/// `--known set.csv SEIZURE` takes both for hash sets.
 fn no_source(known: &[PathBuf]) -> CliError {
     let taken = match known.iter().find(|path| path.is_dir()).or(known.last().filter(|_| known.len() > 1)) {
         Some(path) => format!(" {} was taken for a hash set:", escape_path(path)),
