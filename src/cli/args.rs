@@ -292,7 +292,7 @@ pub struct MatchOptions {
     /// Maximum distance of a hit by hash: differing bits out of 256
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
-    /// Minimum PDQ quality (0…100): hashes below it are not matched, on either side
+    /// Minimum PDQ quality (0 to 100): hashes below it are not matched, on either side
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
     /// Which candidates, found by hashes from coefficients, are decoded to pixels before they count as hits:
@@ -306,8 +306,8 @@ pub struct MatchOptions {
     /// Geometry of the hash sets' hashes, if the files do not state it [default: full]
     #[arg(long, value_name = "GEOMETRY")]
     pub known_geometry: Option<GeometryName>,
-    /// What the lines of a plain list are, if they are hex digits and nothing else. 32 and 40 digits are
-    /// unambiguous; 64 digits may be SHA-256 digests or PDQ hashes
+    /// What the lines of a plain list are, if they are hex digits and nothing else. 32 digits are MD5 and 40 are
+    /// SHA-1; 64 digits may be SHA-256 digests or PDQ hashes
     #[arg(long, value_name = "KIND")]
     pub list: Option<ListName>,
     /// Count malformed lines of hash sets instead of refusing the set
@@ -546,7 +546,7 @@ pub struct Stack {
     /// Maximum distance of a picture from the medoid of its stack: differing bits out of 256
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
-    /// Minimum PDQ quality (0...100): pictures below it are left out
+    /// Minimum PDQ quality (0 to 100): pictures below it are left out
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
     /// The summary's format and destination.
@@ -582,7 +582,7 @@ pub struct Join {
     /// column `negative`
     #[arg(long)]
     pub negatives: bool,
-    /// Minimum PDQ quality (0...100): hashes below it are set aside, if the list gives a quality
+    /// Minimum PDQ quality (0 to 100): hashes below it are set aside, if the list gives a quality
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
     /// How to search: flat compares every hash with every other, banded only those that are near in a band of

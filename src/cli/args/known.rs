@@ -61,8 +61,8 @@ pub struct KnownImport {
     /// What the columns of a table hold, for example md5=HASH,category=Cat
     #[arg(long, value_name = "FIELD=COLUMN,...")]
     pub columns: Option<String>,
-    /// What the lines of a plain list are, if they are hex digits and nothing else. 32 and 40 digits are unambiguous; 64
-    /// digits may be SHA-256 digests or PDQ hashes
+    /// What the lines of a plain list are, if they are hex digits and nothing else. 32 digits are MD5 and 40 are
+    /// SHA-1; 64 digits may be SHA-256 digests or PDQ hashes
     #[arg(long, value_name = "KIND")]
     pub list: Option<ListName>,
     /// Geometry of the set's PDQ hashes
@@ -118,7 +118,7 @@ pub struct KnownMatch {
     /// 144 numbers
     #[arg(long, value_name = "SQUARED", default_value_t = DEFAULT_SQUARED_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_SQUARED_DISTANCE)))]
     pub photodna_distance: u32,
-    /// Minimum PDQ quality (0...100): hashes below it are set aside, if the set gives a quality
+    /// Minimum PDQ quality (0 to 100): hashes below it are set aside, if the set gives a quality
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
     /// How PDQ hashes are joined, as in `tamis join`. The rows are the same

@@ -190,7 +190,7 @@ pub struct Link {
     /// Maximum distance of two near pictures: differing bits out of 256
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
-    /// Minimum PDQ quality (0...100): pictures below it are compared by their bytes alone
+    /// Minimum PDQ quality (0 to 100): pictures below it are compared by their bytes alone
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
     /// Format of the rows
