@@ -269,12 +269,12 @@ fn wrong_usage_has_exit_code_2_and_touches_nothing() {
         (vec!["triage", "tests/data/seizure"], "--known"),
         (
             vec!["triage", "--known", KNOWN, "tests/data/seizure"],
-            "tests/data/seizure was taken for a hash set",
+            "tests/data/seizure was taken as a hash set",
         ),
-        (vec!["triage", "no/such/folder", "--known", KNOWN], "source no/such/folder: "),
+        (vec!["triage", "no/such/folder", "--known", KNOWN], "no/such/folder: cannot read this source: "),
         (vec!["triage", "tests/data/seizure", "--known", KNOWN, "--distance", "64"], "0..=63"),
         (vec!["triage", "tests/data/seizure", "--known", KNOWN, "--backend", "cuda"], "auto, cpu, gpu"),
-        (vec!["scan", "tests/data/seizure", "--max-memory", "1K"], "at least 64.0 MiB"),
+        (vec!["scan", "tests/data/seizure", "--max-memory", "1K"], "the minimum is 64.0 MiB"),
         (vec!["sift"], "unrecognized subcommand"),
     ] {
         let text = refused(&arguments, &case, 2);
@@ -331,7 +331,7 @@ fn nothing_that_is_read_is_written_over() {
         refuse(&[&["match", "--known", known_text][..], &on_case].concat(), output, evidence);
         refuse(&[&["scan", "tests/data/seizure"][..], &on_case].concat(), output, evidence);
     }
-    let replace = "which it would replace";
+    let replace = "would replace";
     refuse(&["triage", folder_text, "--known", known_text, "--case", "no/case"], &known, replace);
     refuse(&[&["match", "--known", known_text][..], &on_case].concat(), &known, replace);
     refuse(&[&["export", "hits"][..], &on_case].concat(), &case.join("case.sqlite"), replace);
@@ -362,7 +362,7 @@ fn a_gpu_that_is_not_there_is_an_error_with_the_way_out() {
 #[test]
 fn a_sink_that_fails_ends_the_run() {
     let output = run(["hash", "tests/data/seizure", "--quiet", "--output", "/no/such/folder/x"]);
-    assert!(errors(1, &output).contains("cannot write to /no/such/folder/x: "));
+    assert!(errors(1, &output).contains("/no/such/folder/x: cannot write: "));
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = tamis().args(["hash", "tests/data/seizure", "--quiet"]).stdout(full).output().unwrap();
     assert!(errors(1, &output).contains("cannot write"), "{output:?}");

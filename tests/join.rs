@@ -593,7 +593,7 @@ mod command {
         );
         assert!(
             errors(0, &output)
-                .contains("of 5 items 1 are set aside with a quality under 50 and 1 with a hash")
+                .contains("of 5 items, 1 with a quality under 50 and 1 with a null hash are set aside")
         );
         let all = expect(
             0,
@@ -626,15 +626,15 @@ mod command {
             let told = errors(hash, &run([&["join"], arguments].concat()));
             assert!(told.contains(what), "{arguments:?}: {told}");
         };
-        refuse(1, &[&full, &other], "they cannot be compared");
+        refuse(1, &[&full, &other], "cannot be compared");
         refuse(1, &[&full, &broken], "line 2: a PDQ hash: character 1 is not a hex digit");
         refuse(1, &["--self", &eight, "--orientations"], "has 1 of 8 hashes: is the list cut off?");
         refuse(1, &["--self", &full, "--orientations"], "eight lines a picture");
         refuse(1, &["--self", "tests/data/known.csv"], "a list of hashes is expected");
-        refuse(2, &[&full], "two lists, or --self and one");
+        refuse(2, &[&full], "two lists, or one with --self");
         refuse(2, &["--self", &full, &other], "--self takes one list");
         refuse(2, &["--self", &full, "--distance", "64"], "0..=63");
-        refuse(2, &["--self", &full, "--output", &full], "it would replace");
+        refuse(2, &["--self", &full, "--output", &full], "would replace");
         for arguments in [vec!["--self", &empty], vec![&*empty, &full], vec![&*full, &empty]] {
             let found = expect(0, &run([&["join"], &arguments[..]].concat()));
             assert_eq!(found, "left,right,distance,orientation\n");

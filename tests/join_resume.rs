@@ -127,10 +127,7 @@ fn a_result_that_was_ended_is_gone_on_with() {
     assert!(!folder.path("part.csv.partial").exists() && !folder.path("part.csv.resume.json").exists());
 
     let full = errors(1, &limited("trap '' XFSZ;", 30_000));
-    assert!(
-        full.contains("cannot write to") && full.contains("the same command goes on from here"),
-        "{full}"
-    );
+    assert!(full.contains("cannot write: ") && full.contains("the same command resumes from here"), "{full}");
     assert!(!part.exists(), "a partial result never has the name of a whole one");
 
     let other = errors(1, &join(&part, "30"));
@@ -141,7 +138,7 @@ fn a_result_that_was_ended_is_gone_on_with() {
     changed[1000] ^= 1;
     fs::write(&partial, changed).unwrap();
     let refused = errors(1, &join(&part, "31"));
-    assert!(refused.contains("was changed since"), "{refused}");
+    assert!(refused.contains("has changed since"), "{refused}");
     fs::write(&partial, written).unwrap();
 
     // Killed, with rows behind the last note.
@@ -149,7 +146,7 @@ fn a_result_that_was_ended_is_gone_on_with() {
     assert_eq!(killed.status.code(), None, "{}", String::from_utf8_lossy(&killed.stderr));
 
     let rest = errors(0, &join(&part, "31"));
-    assert!(rest.contains("going on with an earlier run"), "{rest}");
+    assert!(rest.contains("resuming an earlier run"), "{rest}");
     assert_eq!(fs::read(&part).unwrap(), fs::read(&whole).unwrap());
     let mut names: Vec<_> =
         fs::read_dir(folder.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

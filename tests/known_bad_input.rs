@@ -237,7 +237,7 @@ fn an_interrupted_import_leaves_nothing() {
     }
     std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let told = errors(130, &child.wait_with_output().unwrap());
-    assert!(told.contains("nothing of the import is left"), "{told}");
+    assert!(told.contains("no part of the import was kept"), "{told}");
     assert_eq!(fs::read_dir(sets.0.path()).unwrap().count(), 1);
     assert_eq!(fs::read(sets.path()).unwrap(), b"the old one");
 }

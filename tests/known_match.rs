@@ -386,7 +386,7 @@ fn what_says_nothing_takes_no_part() {
     let told = errors(0, &output);
     assert!(
         told.contains(
-            "right: set aside are 0 PDQ hashes with a quality under 50, 2 PDQ hashes and 2 PhotoDNA"
+            "right: 0 PDQ hashes with a quality under 50, 2 null PDQ hashes and 2 null PhotoDNA values"
         ),
         "{told}"
     );
@@ -402,8 +402,8 @@ fn sets_that_cannot_be_compared_are_refused() {
         let told = errors(hash, &tamis().args(["known", "match"]).args(sets).args(more).output().unwrap());
         assert!(told.contains(what), "{told}");
     };
-    refuse(2, [&left, &left], &[], "are the same set: give two");
-    refuse(2, [&left, &right], &[Path::new("-o"), &right], "it would replace");
+    refuse(2, [&left, &left], &[], "are the same set (give two");
+    refuse(2, [&left, &right], &[Path::new("-o"), &right], "would replace");
     refuse(1, [&left, &folder.path().join("right.json")], &[], "it is no set file of Tamis");
     let te512 = ImportOptions { geometry: Geometry::Te512, ..options("vic-us") };
     let other = import_as(&folder, "other", &clustered(&mut random, 30), &te512);

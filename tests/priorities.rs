@@ -284,7 +284,7 @@ fn what_cannot_be_stacked_is_recorded() {
     let known = ["match", "--list", "pdq", "--known", list.to_str().unwrap(), "--max-memory", "64MiB"];
     let summary = cases.summary("CASE", &known);
     let notices = summary["run"]["notices"].as_array().unwrap().clone();
-    let told = notices.iter().filter(|notice| notice.as_str().unwrap().contains("are not stacked anew"));
+    let told = notices.iter().filter(|notice| notice.as_str().unwrap().contains("were not stacked again"));
     assert_eq!(told.count(), 1, "{notices:?}");
     let database = rusqlite::Connection::open(cases.path("CASE").join("case.sqlite")).unwrap();
     let recorded: String =

@@ -129,7 +129,7 @@ fn a_reader_that_goes_away_is_no_error() {
     // The twin that must fail: a full disk is no reader that went.
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let output = place.command(&["export", "items", "--case", &case]).stdout(full).output().unwrap();
-    assert!(errors(1, &output).contains("cannot write to standard output"));
+    assert!(errors(1, &output).contains("standard output: cannot write"));
 }
 
 /// Pictures that take a while where they are decoded to pixels.

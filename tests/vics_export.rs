@@ -275,7 +275,7 @@ fn records_that_disagree_are_counted() {
         for form in ["vics", "vics-case"] {
             let exported = run(["export", form, "--case", text(&cases.path(case))]);
             let told = errors(0, &exported);
-            assert_eq!(told.contains("of 1 media known records do not say the same"), disputed, "{told}");
+            assert_eq!(told.contains("the known records of 1 media disagree"), disputed, "{told}");
             let document = expect(0, &exported);
             for whole in [r#""MediaID":7,"#, r#""Category":2,"\ud800":7"#, r#""Category":3,"\ud800":9"#] {
                 assert!(document.contains(whole), "{whole}: {document}");

@@ -32,7 +32,7 @@ pub use share::{
 };
 
 /// Sifts seizures: hashes every picture once, matches the hashes exactly against hash sets, and
-/// shows no picture unless a report is asked for them.
+/// shows no picture unless you request a report with pictures.
 #[derive(Debug, Parser)]
 #[command(name = "tamis", version, after_help = EXIT_CODES, after_long_help = LONG_EXIT_CODES)]
 pub struct Arguments {
@@ -45,11 +45,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The arguments of a command line. Its paths become what the system is to be given ([`for_system`]), but for those of `tamis hash`,
-    /// which it shows as they were typed.
+    /// Parses a command line. Paths are converted to the form that the system needs ([`for_system`]), except those of
+    /// `tamis hash`, which shows them as typed.
     ///
     /// # Errors
-    /// Wrong usage, or help was asked for.
+    /// If the usage is wrong, or help was requested.
     pub fn of(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let matches = with_paths(Self::command()).try_get_matches_from(words)?;
         Self::from_arg_matches(&matches)
@@ -63,7 +63,7 @@ fn with_paths(command: clap::Command) -> clap::Command {
         if !is_path || shown && arg.is_positional() {
             return arg;
         }
-        // `-` is no path.
+        // `-` is not a path.
         let as_meant = |path: PathBuf| if path.as_os_str() == "-" { path } else { for_system(&path) };
         arg.value_parser(PathBufValueParser::new().map(as_meant))
     });
@@ -74,92 +74,96 @@ const EXIT_CODES: &str = "Exit codes: 0 done (whatever was found or unreadable),
 130 interrupted and resumable.";
 
 const LONG_EXIT_CODES: &str = "\
-Begin with:
+Start with:
   tamis triage SEIZURE --known SET.csv --case CASE    scan, match and summarise in one pass
-  tamis export --case CASE hits                       one row a hit, as CSV
-  tamis report --case CASE                            the case as one page for people
+  tamis export --case CASE hits                       one row per hit, as CSV
+  tamis report --case CASE                            the case as one HTML page
 
 Tamis opens sources for reading only, needs no network and no GPU, and gives the same
-hashes, hits and exports on every machine. Names are escaped on output the same way everywhere.
+hashes, hits and exports on every machine. File names are escaped the same way in all output.
 
 Exit codes: 0 done (whatever was found or unreadable), 1 failed, 2 wrong usage,
-130 interrupted and resumable: the same command goes on where it stopped.";
+130 interrupted and resumable: the same command resumes where it stopped.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// The main job: scan a seizure and match it against hash sets in one pass, then summarise
+    /// Scan a seizure and match it against hash sets in one pass, then print a summary
     Triage(Triage),
-    /// Walk, read, digest, decode and hash; store in a case
+    /// Read, digest and hash every file of a seizure, and store the results in a case
     Scan(Scan),
     /// Match a scanned case against hash sets
     Match(Match),
-    /// Group a case's pictures into stacks of near-duplicates, each around one that stands for it
+    /// Group a case's pictures into stacks of near-duplicates
     Stack(Stack),
-    /// Print the rules of priority, or check a file of rules
+    /// Print the priority rules, or check a rules file
     Rules(rules::RulesCommand),
-    /// Write a case's items, hits, errors or stacks, sorted, as CSV, JSON Lines or Parquet
+    /// Write a case's items, hits, errors, priorities or stacks as CSV, JSON Lines or Parquet; or its VICS,
+    /// PDQ or CASE/UCO form
     Export(Export),
-    /// Write a case as one page for people, in English, French, Spanish or Arabic, without pictures
+    /// Write a case as one HTML page in English, French, Spanish or Arabic, without pictures unless asked
     Report(Report),
     /// Print the hashes of pictures, without a case
     Hash(Hash),
-    /// What cases and packages of other agencies have in common: who holds what, what is solved, what is only in one
+    /// Show what cases and other agencies' packages have in common: who holds what, what is solved, what only
+    /// one has
     Link(Link),
-    /// Packages of hashes for other agencies: signed, without pictures, encrypted if you like
+    /// Export, import and show packages of hashes for other agencies: signed, without pictures, optionally
+    /// encrypted
     Share(Share),
-    /// Your key for packages, and the keys of partners that you trust
+    /// Manage your key for packages, and the keys of partners that you trust
     Key(Key),
-    /// Every pair of hashes of two lists, or of one with itself, within a distance; without a case
+    /// Find every pair of hashes within a distance, between two lists or within one; without a case
     Join(Join),
-    /// Import published hash sets into set files, and show and verify these
+    /// Import published hash sets into set files; show, verify and compare set files
     Known(known::Known),
-    /// Show the adapters of this machine and which backend `auto` takes, with the measurement
+    /// Show this machine's GPU adapters and which backend `auto` chooses, with the measurement
     Devices(Devices),
-    /// Measure how fast this machine would work
+    /// Measure how fast this machine processes files
     Bench(Bench),
 }
 
-/// Options that mean the same thing on every command.
+/// Options that mean the same for every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// Where hashes are computed and searched: auto, cpu, gpu, or gpu:NAME (part of an adapter's
-    /// name). The answers are the same on all; `auto` takes what measures faster
+    /// Where hashes are computed and searched: auto, cpu, gpu, or gpu:NAME (part of an adapter's name). The
+    /// results are the same on all; `auto` chooses what measures faster
     #[arg(long, global = true, value_name = "BACKEND", default_value_t)]
     pub backend: BackendRequest,
-    /// Threads that digest and decode, and as many that search [default: all processors]
+    /// Number of threads that digest and decode, and of threads that search [default: all processors]
     #[arg(long, short = 'j', global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
-    /// Threads that read files ahead of the decoders, and as many that list folders. A spinning disk is
-    /// fastest with 1; flash and network shares want several requests at once [default: 1 where a source
-    /// lies on a spinning disk, else as many as --jobs, from 4 to 16]
+    /// Number of threads that read files ahead of the decoders, and of threads that list folders. A spinning
+    /// disk is fastest with 1; flash storage and network shares need several requests at once [default: 1 if
+    /// a source lies on a spinning disk, otherwise as many as --jobs, from 4 to 16]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub io_jobs: Option<u16>,
-    /// Memory for files and pictures in flight, such as 512MiB or 8G; a picture that needs more is
-    /// counted as `over_limit`. Large hash sets are sorted for the search in as much again at most, and a join
-    /// holds its pairs in it [default: a quarter of the machine's]
+    /// Memory for files and pictures in flight, for example 512MiB or 8G. A picture that needs more is
+    /// counted as `over_limit`. Sorting large hash sets for the search may take as much again; a join keeps
+    /// its pairs within this size [default: a quarter of the machine's memory]
     #[arg(long, global = true, value_name = "SIZE")]
     pub max_memory: Option<MemorySize>,
-    /// How progress is shown, on standard error: a bar on a terminal else a line every 10 seconds; lines; JSON Lines; none
+    /// How to show progress on standard error: auto (a bar on a terminal, otherwise lines), lines (one every
+    /// 10 seconds), json (JSON Lines) or none
     #[arg(long, global = true, value_name = "HOW", default_value = "auto")]
     pub progress: ProgressStyle,
-    /// Say nothing but errors and the result
+    /// Print only errors and the result
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Say more: the backend and why, settings, what was skipped
+    /// Print more: the backend and why, the settings, what was skipped
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
-/// How progress is shown, on standard error.
+/// How progress is shown on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProgressStyle {
-    /// A bar on a terminal, else a line every 10 seconds.
+    /// A bar on a terminal, otherwise a line every 10 seconds.
     Auto,
     /// A line every 10 seconds.
     Lines,
-    /// A JSON object a line, every second.
+    /// One JSON object per line, every second.
     Json,
     /// Nothing.
     None,
@@ -168,9 +172,9 @@ pub enum ProgressStyle {
 /// The geometry of hashes, and how it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GeometryName {
-    /// Every pixel counts, as pdqhash, HMA and most sets do it
+    /// Every pixel counts, as in pdqhash, HMA and most hash sets
     Full,
-    /// Over 512 px shrunk to 512×512 first, as the reference's command-line tool does
+    /// Pictures over 512 px are first shrunk to 512×512, as by the reference's command-line tool
     Te512,
 }
 
@@ -186,9 +190,9 @@ impl From<GeometryName> for Geometry {
 /// How pictures become hashes, and how it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DecodeName {
-    /// JPEG from its coefficients where that is exact enough, all else from pixels
+    /// JPEGs from their coefficients where that is exact enough, everything else from pixels
     Auto,
-    /// Everything from pixels, as the reference does it: several times slower
+    /// Everything from pixels, as the reference does: several times slower
     Pixels,
 }
 
@@ -201,31 +205,32 @@ impl From<DecodeName> for DecodeMode {
     }
 }
 
-/// The case that is made or gone on with.
+/// The case that is created or resumed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Case options")]
 pub struct CaseOptions {
-    /// Leave out files whose path, as exports write it, below its source, fits GLOB: `?` and `*` stand for one and
-    /// any characters but `/`, `**` for any, `[a-z]` and `[!a-z]` for one of a class. A GLOB without `/` is of names
-    /// in any folder; `FOLDER/**` is all of a folder. May be given again. How many were left out is said and recorded
+    /// Leave out files whose path below their source matches GLOB, written as in exports. `?` and `*` match
+    /// one and any number of characters except `/`; `**` matches any; `[a-z]` and `[!a-z]` match one
+    /// character of a class or outside it. A GLOB without `/` matches names in any folder; `FOLDER/**`
+    /// matches a whole folder. May be repeated. The number of files left out is reported and recorded
     #[arg(long, value_name = "GLOB", help_heading = "Source options")]
     pub exclude: Vec<Glob>,
-    /// The case: a folder that Tamis makes, or goes on with
+    /// The case folder: Tamis creates it, or resumes the case in it
     #[arg(long, value_name = "DIR")]
     pub case: PathBuf,
-    /// Number of the case, kept with it
+    /// Case number, stored in the case
     #[arg(long, value_name = "TEXT")]
     pub case_number: Option<String>,
-    /// Name of the exhibit, kept with the case
+    /// Exhibit, stored in the case
     #[arg(long, value_name = "TEXT")]
     pub exhibit: Option<String>,
-    /// Who examines it, kept with the case
+    /// Name of the examiner, stored in the case
     #[arg(long, value_name = "TEXT")]
     pub examiner: Option<String>,
-    /// How pictures are reduced [default: the case's own, `full` for a new one]
+    /// How pictures are reduced before hashing [default: the case's own, `full` for a new case]
     #[arg(long, value_name = "GEOMETRY")]
     pub geometry: Option<GeometryName>,
-    /// How pictures are decoded [default: the case's own, `auto` for a new one]
+    /// How pictures are decoded [default: the case's own, `auto` for a new case]
     #[arg(long, value_name = "HOW")]
     pub decode: Option<DecodeName>,
 }
@@ -233,11 +238,11 @@ pub struct CaseOptions {
 /// Which candidates are decoded for a confirmation, and how it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum VerifyName {
-    /// All but pictures that a hash set has by digest
+    /// All except pictures that a hash set identifies by digest
     Auto,
     /// All
     All,
-    /// None: hits by such hashes are marked `unconfirmed`
+    /// None: hits by hashes from coefficients are marked `unconfirmed`
     Off,
 }
 
@@ -251,14 +256,14 @@ impl From<VerifyName> for VerifyMode {
     }
 }
 
-/// What a list of digits and nothing else holds.
+/// What a list of hex digits and nothing else holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ListName {
-    /// MD5s
+    /// MD5 digests
     Md5,
-    /// SHA-1s
+    /// SHA-1 digests
     Sha1,
-    /// SHA-256s
+    /// SHA-256 digests
     Sha256,
     /// PDQ hashes
     Pdq,
@@ -279,34 +284,37 @@ impl From<ListName> for ListKind {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Matching options")]
 pub struct MatchOptions {
-    /// Hash sets: set files of `tamis known import`; lists of PDQ hashes (`hex,quality,name`) or digests, CSV
-    /// with a header naming pdq, md5, sha1 or sha256, and md5sum or sha256sum lists; see docs/known-sets.md
+    /// Hash sets: set files written by `tamis known import`; lists of PDQ hashes (`hex,quality,name`) or
+    /// digests; CSV with a header naming pdq, md5, sha1 or sha256; md5sum, sha1sum or sha256sum lists. See
+    /// docs/known-sets.md
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub known: Vec<PathBuf>,
-    /// Differing bits of 256 up to which a hash is a hit
+    /// Maximum distance of a hit by hash: differing bits out of 256
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
-    /// Hashes of a lower quality (0…100) are not matched, on either side
+    /// Minimum PDQ quality (0 to 100): hashes below it are not matched, on either side
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
-    /// Which pictures that seem to be hits by a hash from coefficients are decoded to pixels before they count as hits:
-    /// all but those that a digest identifies; all; or none, for speed alone
+    /// Which candidates, found by hashes from coefficients, are decoded to pixels before they count as hits:
+    /// all except those that a digest identifies; all; or none, for speed
     #[arg(long, value_name = "WHICH", default_value = "auto")]
     pub verify: VerifyName,
-    /// Hashes of one set that are hits of a content at most, the nearest; how many more there are is counted and reported
+    /// Maximum number of hits by hash for one content and one set: the nearest are listed, the rest are
+    /// counted and reported
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_HITS, value_parser = clap::value_parser!(u32).range(1..=i64::from(LARGEST_MAX_HITS)))]
     pub max_hits_per_item: u32,
-    /// The geometry of the hash sets' hashes, where the files do not say it [default: full]
+    /// Geometry of the hash sets' hashes, if the files do not state it [default: full]
     #[arg(long, value_name = "GEOMETRY")]
     pub known_geometry: Option<GeometryName>,
-    /// What the lines of a plain list are that has hex digits and nothing else. 32 and 40 digits say it themselves, 64 may be
-    /// SHA-256s or PDQ hashes
+    /// What the lines of a plain list are, if they are hex digits and nothing else. 32 digits are MD5 and 40 are
+    /// SHA-1; 64 digits may be SHA-256 digests or PDQ hashes
     #[arg(long, value_name = "KIND")]
     pub list: Option<ListName>,
     /// Count malformed lines of hash sets instead of refusing the set
     #[arg(long)]
     pub skip_bad_lines: bool,
-    /// Rules of priority, as `tamis rules` prints them [default: those of the case's last run, else the program's own]
+    /// Priority rules, as `tamis rules` prints them [default: those of the case's last run, otherwise the
+    /// built-in rules]
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
 }
@@ -323,8 +331,9 @@ impl MatchOptions {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Reading options")]
 pub struct ReadingOptions {
-    /// Read large files to their end that are mostly holes (parts that were never written, and read as zeros): over 1 GiB of holes, and
-    /// nine tenths of the file. Without it such a file is counted as `over_limit`, and is not digested
+    /// Read large sparse files to their end: those with over 1 GiB of holes (never written, read as zeros)
+    /// that make up over nine tenths of the file. Without this option such a file is counted as `over_limit`
+    /// and not digested
     #[arg(long)]
     pub read_holes: bool,
 }
@@ -333,9 +342,9 @@ pub struct ReadingOptions {
 #[derive(Debug, Args)]
 #[command(override_usage = "tamis triage [OPTIONS] <SOURCE>... --known <FILE>... --case <DIR>")]
 pub struct Triage {
-    /// Folders and files that were seized; opened for reading only. They come before --known, which takes every
-    /// word behind it
-    // Required all the same: the command says what is wrong where --known took them.
+    /// Folders and files of the seizure, opened for reading only. Give them before --known, which takes every
+    /// argument after it
+    // Required all the same: the command reports the mistake if --known took them.
     #[arg(value_name = "SOURCE", required_unless_present = "known")]
     pub sources: Vec<PathBuf>,
     /// The case.
@@ -347,7 +356,7 @@ pub struct Triage {
     /// How files are read.
     #[command(flatten)]
     pub reading: ReadingOptions,
-    /// The summary's form and place.
+    /// The summary's format and destination.
     #[command(flatten)]
     pub summary: SummaryOptions,
     /// Where the time went.
@@ -358,7 +367,7 @@ pub struct Triage {
 /// `tamis scan`.
 #[derive(Debug, Args)]
 pub struct Scan {
-    /// Folders and files that were seized; opened for reading only
+    /// Folders and files of the seizure, opened for reading only
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
     /// The case.
@@ -367,7 +376,7 @@ pub struct Scan {
     /// How files are read.
     #[command(flatten)]
     pub reading: ReadingOptions,
-    /// The summary's form and place.
+    /// The summary's format and destination.
     #[command(flatten)]
     pub summary: SummaryOptions,
     /// Where the time went.
@@ -378,16 +387,16 @@ pub struct Scan {
 /// `tamis match`.
 #[derive(Debug, Args)]
 pub struct Match {
-    /// The case, as `tamis scan` or `tamis triage` made it
+    /// The case folder written by `tamis scan` or `tamis triage`
     #[arg(long, value_name = "DIR")]
     pub case: PathBuf,
-    /// How the case's pictures are decoded: another way than the case's own is refused
+    /// How the case's pictures are decoded: a value other than the case's own is refused
     #[arg(long, value_name = "HOW", help_heading = "Case options")]
     pub decode: Option<DecodeName>,
     /// Hash sets.
     #[command(flatten)]
     pub matching: MatchOptions,
-    /// The summary's form and place.
+    /// The summary's format and destination.
     #[command(flatten)]
     pub summary: SummaryOptions,
     /// Where the time went.
@@ -399,20 +408,20 @@ pub struct Match {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Output options")]
 pub struct ProfileOptions {
-    /// At the end, show on standard error what each stage was busy with, how full the queues between them
-    /// were, and which stage the others waited for; a JSON summary holds the same as `run.profile`
+    /// At the end, report on standard error how busy each stage was, how full the queues between them were,
+    /// and which stage limited the run. A JSON summary holds the same as `run.profile`
     #[arg(long)]
     pub profile_stages: bool,
 }
 
-/// Form and place of a summary.
+/// Format and destination of a summary.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output options")]
 pub struct SummaryOptions {
-    /// Form of the summary
+    /// Format of the summary
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: TextOrJson,
-    /// File for the result, instead of standard output; it appears only when it is whole
+    /// File for the result, instead of standard output; it appears only when it is complete
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -420,98 +429,99 @@ pub struct SummaryOptions {
 /// Text for people or JSON for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TextOrJson {
-    /// For people
+    /// Text for people
     Text,
-    /// For programs
+    /// JSON for programs
     Json,
 }
 
 /// `tamis export`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exporting only reads the case: --backend, --jobs, --max-memory and --progress are taken, as by \
-every command, and change nothing here."
+    after_help = "Exporting only reads the case: --backend, --jobs, --max-memory and --progress are accepted, as by \
+every command, and have no effect."
 )]
 pub struct Export {
-    /// Which rows
+    /// What to export
     pub what: ExportWhat,
-    /// The case
+    /// The case folder
     #[arg(long, value_name = "DIR")]
     pub case: PathBuf,
-    /// Form of the rows
+    /// Format of the rows
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub format: RowFormat,
-    /// File for the result, instead of standard output; it appears only when it is whole
+    /// File for the result, instead of standard output; it appears only when it is complete
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
-/// Which rows to export.
+/// What to export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportWhat {
-    /// One row an item: path, outcome, digests, hash, quality, metadata
+    /// One row per item: path, outcome, digests, hash, quality, metadata
     Items,
-    /// One row a hit: path, hash set, the known record's columns, kind, distance, orientation
+    /// One row per hit: path, hash set, the known record's columns, kind, distance, orientation
     Hits,
-    /// One row an item that failed, copies included, with stage and reason
+    /// One row per item that failed, copies included, with stage and reason
     Errors,
-    /// One row an item, in the order in which items are to be looked at, with the rule that decided
+    /// One row per item, in the order to look at them, with the rule that decided
     Priorities,
-    /// One row an item in a stack, as `tamis stack` made them: stack, size, diameter, distance from the medoid
+    /// One row per item in a stack: stack, size, diameter, distance from the medoid
     Stacks,
-    /// The case's media as JSON of the VICS data model 2.0, without names of files; see docs/vics.md
+    /// The case's media as JSON of the VICS data model 2.0, without file names; see docs/vics.md
     Vics,
-    /// The case as JSON of the VICS data model 2.0, with the files of each of its media
+    /// The case as JSON of the VICS data model 2.0, with the files of each medium
     VicsCase,
-    /// The hashes of the case's pictures, one a line: `<64 hex>,<quality>,<SHA-256>`
+    /// The hashes of the case's pictures, one per line: `<64 hex>,<quality>,<SHA-256>`
     Pdq,
-    /// The whole case as a CASE/UCO graph, JSON-LD whatever --format says; see docs/case-uco.md
+    /// The whole case as a CASE/UCO graph, always JSON-LD; see docs/case-uco.md
     CaseUco,
 }
 
-/// Forms of rows.
+/// Formats of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RowFormat {
     /// Comma-separated, with a header
     Csv,
     /// JSON Lines
     Jsonl,
-    /// One Parquet file, with the columns of csv and their types: to a file or a pipe
+    /// One Parquet file with the columns of csv and their types; to a file or a pipe
     Parquet,
 }
 
 /// `tamis hash`.
 #[derive(Debug, Args)]
 pub struct Hash {
-    /// Pictures, and folders of them
+    /// Pictures, or folders of them
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Leave out files whose path, as exports write it, below its source, fits GLOB: `?` and `*` stand for one and
-    /// any characters but `/`, `**` for any, `[a-z]` and `[!a-z]` for one of a class. A GLOB without `/` is of names
-    /// in any folder; `FOLDER/**` is all of a folder. May be given again. How many were left out is said and recorded
+    /// Leave out files whose path below their source matches GLOB, written as in exports. `?` and `*` match
+    /// one and any number of characters except `/`; `**` matches any; `[a-z]` and `[!a-z]` match one
+    /// character of a class or outside it. A GLOB without `/` matches names in any folder; `FOLDER/**`
+    /// matches a whole folder. May be repeated. The number of files left out is reported
     #[arg(long, value_name = "GLOB", help_heading = "Source options")]
     pub exclude: Vec<Glob>,
-    /// How pictures are reduced
+    /// How pictures are reduced before hashing
     #[arg(long, value_name = "GEOMETRY", default_value = "full")]
     pub geometry: GeometryName,
-    /// How pictures are decoded. With `auto` hashes of JPEGs may be a few bits away from the reference's (the
-    /// column `derived_from` of csv and jsonl says which); `pixels` gives the reference's hashes
+    /// How pictures are decoded. With `auto`, hashes of JPEGs may be a few bits away from the reference's
+    /// (the column `derived_from` of csv and jsonl shows which); `pixels` gives the reference's hashes
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub decode: DecodeName,
-    /// Give the hashes of all eight orientations: in csv and jsonl as fields of their names; in text as eight
-    /// lines a picture, `<64 hex>,<quality>,<orientation>,<path>`
+    /// Print the hashes of all eight orientations: in csv and jsonl as fields named after them; in text as
+    /// eight lines per picture, `<64 hex>,<quality>,<orientation>,<path>`
     #[arg(long)]
     pub orientations: bool,
-    /// Form of the result: `text` is `<64 hex>,<quality>,<path>`, one line a picture; csv and jsonl
-    /// have named fields and a row for every file
+    /// Format of the result: `text` is `<64 hex>,<quality>,<path>`, one line per picture; csv and jsonl have
+    /// named fields and a row for every file
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: HashFormat,
-    /// File for the result, instead of standard output; it appears only when it is whole
+    /// File for the result, instead of standard output; it appears only when it is complete
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
-/// Forms of `tamis hash`.
+/// Formats of `tamis hash`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HashFormat {
     /// `<64 hex>,<quality>,<path>`
@@ -525,20 +535,21 @@ pub enum HashFormat {
 /// `tamis stack`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A stack has a medoid, the picture with the most others within the distance, and these. What looks alike only by a chain of \
-look-alikes is not in one stack. Turned and mirrored copies are not stacked. It runs on the CPU. Stacks are kept in the case, in the place of earlier ones; rows: tamis export --case DIR stacks."
+    after_help = "A stack is a medoid (the picture with the most others within the distance) and those others. Pictures that are linked \
+only by a chain of similar pictures are not in one stack. Turned and mirrored copies are not stacked. The case keeps the stacks, which \
+replace earlier ones; to list them: tamis export --case DIR stacks."
 )]
 pub struct Stack {
-    /// The case, as `tamis scan` or `tamis triage` made it
+    /// The case folder written by `tamis scan` or `tamis triage`
     #[arg(long, value_name = "DIR")]
     pub case: PathBuf,
-    /// Differing bits of 256 up to which a picture belongs to a medoid
+    /// Maximum distance of a picture from the medoid of its stack: differing bits out of 256
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
-    /// Pictures of a lower quality (0...100) are left out
+    /// Minimum PDQ quality (0 to 100): pictures below it are left out
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
-    /// The summary's form and place.
+    /// The summary's format and destination.
     #[command(flatten)]
     pub summary: SummaryOptions,
 }
@@ -547,44 +558,44 @@ pub struct Stack {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "tamis join [OPTIONS] <LEFT> <RIGHT>\n       tamis join [OPTIONS] --self <LIST>",
-    after_help = "A list is what `tamis hash` writes: 64 hex digits a line, with a quality and a name behind commas if it likes. \
-Hashes have the numbers 0, 1, 2... of their lines, without empty ones and comments (#). Rows are sorted by left, then right. \
-A result in a csv or jsonl file whose run was ended is gone on with by the same command. \
-Of hits beyond --max-hits-per-item jsonl tells in rows of their own how many an item has; with csv and parquet they are only counted, on standard error."
+    after_help = "A list is what `tamis hash` writes: 64 hex digits per line, optionally followed by a quality and a name, separated by \
+commas. Hashes are numbered 0, 1, 2... by line, not counting empty lines and comments (#). Rows are sorted by left, then right. If a run \
+into a csv or jsonl file was interrupted, the same command resumes it. With --max-hits-per-item, jsonl reports in rows of their own how \
+many further hits an item has; with csv and parquet they are only counted, on standard error."
 )]
 pub struct Join {
-    /// Two lists of hashes; with --self one
+    /// Two lists of hashes, or one with --self
     #[arg(value_name = "LIST", required = true, num_args = 1..=2)]
     pub lists: Vec<PathBuf>,
-    /// Join the list with itself: each pair once, the smaller number left
+    /// Join the list with itself: each pair once, the smaller number on the left
     #[arg(long = "self")]
     pub with_itself: bool,
-    /// Differing bits of 256 up to which two hashes are a pair
+    /// Maximum distance of a pair: differing bits out of 256
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
-    /// The left list has eight hashes a picture, as `tamis hash --orientations` writes them: one row a pair of
-    /// pictures, of the least distance. Numbers are then those of pictures; a right list of that form is taken by
-    /// its pictures as they are
+    /// The left list has eight hashes per picture, as `tamis hash --orientations` writes them: one row per
+    /// pair of pictures, with the minimum distance. Numbers are then those of pictures; of a right list of
+    /// that form, only the pictures as they are take part
     #[arg(long)]
     pub orientations: bool,
-    /// Seek the negatives of the left list's pictures too (their hashes are the complements); rows have a column
-    /// more, `negative`
+    /// Also find the negatives of the left list's pictures (their hashes are the complements); rows get a
+    /// column `negative`
     #[arg(long)]
     pub negatives: bool,
-    /// Hashes of a lower quality (0...100) are set aside, where the list gives one
+    /// Minimum PDQ quality (0 to 100): hashes below it are set aside, if the list gives a quality
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
-    /// Every hash against every other (flat), by bands that most pairs never meet in (banded), or what
-    /// costs less (auto). The rows are the same
+    /// How to search: flat compares every hash with every other, banded only those that are near in a band of
+    /// bits, auto chooses what costs less. The rows are the same
     #[arg(long, value_name = "HOW", default_value_t)]
     pub join: JoinMethod,
-    /// Rows of a left item at most, the nearest; how many more there are is counted and told
+    /// Maximum number of rows per left item, nearest first; the rest are counted and reported
     #[arg(long, value_name = "N")]
     pub max_hits_per_item: Option<usize>,
-    /// Form of the rows
+    /// Format of the rows
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub format: RowFormat,
-    /// File for the result, instead of standard output; it appears only when it is whole
+    /// File for the result, instead of standard output; it appears only when it is complete
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -592,10 +603,10 @@ pub struct Join {
 /// `tamis devices`.
 #[derive(Debug, Args)]
 pub struct Devices {
-    /// Measure again instead of showing what was measured before
+    /// Measure again instead of showing the stored measurement
     #[arg(long)]
     pub measure: bool,
-    /// Form and place of the result.
+    /// The result's format and destination.
     #[command(flatten)]
     pub summary: SummaryOptions,
 }
@@ -611,7 +622,8 @@ pub struct Bench {
 /// What `tamis bench` measures.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Storage, digests, decoding and hashing on files of yours, and the hours that a terabyte of such files would take
+    /// Measure storage, digests, decoding and hashing on a sample of your files, and predict the hours per
+    /// terabyte
     Ingest(BenchIngest),
 }
 
@@ -619,33 +631,33 @@ pub enum BenchCommand {
 #[derive(Debug, Args)]
 #[command(after_long_help = BENCH_ARITHMETIC)]
 pub struct BenchIngest {
-    /// A folder of files like those of your seizures, or one file; opened for reading only. Without it pictures
-    /// that the program makes in memory are measured, and no storage
+    /// A folder of files like those of your seizures, or one file; opened for reading only. Without it, Tamis
+    /// measures pictures that it generates in memory, and no storage
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
-    /// About how long to measure
+    /// Approximate duration of the measurement, in seconds
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub seconds: u32,
-    /// Form and place of the result.
+    /// The result's format and destination.
     #[command(flatten)]
     pub summary: SummaryOptions,
 }
 
 const BENCH_ARITHMETIC: &str = "\
 How it is measured:
-  The folder is listed for a tenth of the time, and runs of 16 neighbouring files are drawn at random from what was
-  listed. They are read as long as three tenths of the time last (2 GiB at most, 64 MiB of one file), then once more.
-  The first reading is the figure for storage, if it came from storage: files that are in the system's cache are
-  read faster than any disk gives them, and the result says which it probably was. For a true figure take files that
-  were not read since the machine was started. Digests, decoders and backends are measured apart, with all --jobs
-  threads at the same work at once, so that a thread's figure is what it does in a run.
+  Tamis lists the folder for a tenth of the time, and draws runs of 16 neighbouring files at random from the listing.
+  It reads them for up to three tenths of the time (at most 2 GiB, and 64 MiB of one file), then once more. The first
+  reading is the figure for storage, if it came from storage: files in the system's cache are read faster than any
+  disk delivers them, and the result states which it probably was. For a true figure, choose files that have not been
+  read since the machine was started. Digests, decoders and backends are measured separately, with all --jobs threads
+  doing the same work at once, so that a thread's figure is what it achieves in a run.
 
-How hours per terabyte follow (1 TB = 10^12 bytes, the sample's kinds of files in their shares of its bytes):
-  storage               10^12 / bytes a second of all readers
-  opening and copying   10^12 / bytes a second and thread of the second reading / threads
-  digesting             10^12 / bytes a second and thread of all three digests / threads
-  decoding              seconds a byte of each kind x its bytes in a terabyte, added / threads
-  hashing               pictures in a terabyte / pictures a second
-  Stages on threads share them, so their hours add up; storage works beside them. The longer of the two is the
-  prediction, and the largest stage of it is what limits. The case's database, hash sets and verifications from
-  pixels are not in it: see docs/benchmarks/ingest.md.";
+How hours per terabyte follow (1 TB = 10^12 bytes; kinds of files by their shares of the sample's bytes):
+  storage               10^12 / bytes per second of all readers
+  opening and copying   10^12 / bytes per second and thread of the second reading / threads
+  digesting             10^12 / bytes per second and thread of all three digests / threads
+  decoding              seconds per byte of each kind x its bytes in a terabyte, added / threads
+  hashing               pictures in a terabyte / pictures per second
+  Stages on threads share them, so their hours add up; storage works in parallel with them. The longer of the two is
+  the prediction, and its largest stage is the limit. Not included: the case's database, hash sets, and verifications
+  from pixels; see docs/benchmarks/ingest.md.";

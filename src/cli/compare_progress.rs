@@ -1,4 +1,4 @@
-//! How far a comparison of two sets is, on standard error; and Ctrl-C, which ends it.
+//! Progress of a comparison of two sets, on standard error; and Ctrl-C, which ends it.
 
 use serde::Serialize;
 

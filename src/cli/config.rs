@@ -19,10 +19,10 @@ use super::console::Console;
 use super::error::CliError;
 use super::memory_size::MIN_MEMORY;
 
-/// What the machine gives to a run.
+/// What a run may use of the machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Resources {
-    /// `--backend` as asked for; what it became is recorded beside the run.
+    /// `--backend` as requested; what it became is recorded with the run.
     pub backend: String,
     /// Threads that digest and decode, and as many that search.
     pub jobs: usize,
@@ -53,10 +53,10 @@ impl Resources {
         }
     }
 
-    /// Starts the backend for a run that searches among so many hashes, and says which it is and why.
+    /// Starts the backend for a run that searches among so many hashes, and reports which it is and why.
     ///
     /// # Errors
-    /// A GPU was asked for that is not there.
+    /// If the requested GPU is not there.
     pub fn start_backend(&self, hashes: u64, console: &Console) -> Result<Backend, CliError> {
         let backend = Backend::choose(&self.request, hashes).map_err(CliError::failed)?;
         console.warnings(backend.take_notices());
@@ -70,7 +70,7 @@ fn default_io_jobs(jobs: usize, spinning: bool) -> usize {
     if spinning { 1 } else { jobs.clamp(4, 16) }
 }
 
-/// Bytes of memory that this machine has; 4 GiB where the system does not tell.
+/// Bytes of memory that this machine has; 4 GiB if the system does not report it.
 fn total_memory() -> u64 {
     let Ok(mut system) = sysinfo::System::new() else { return 4 << 30 };
     system.refresh_memory();
@@ -90,15 +90,15 @@ pub struct Matching {
     pub min_quality: u8,
     /// Which candidates are decoded for a confirmation.
     pub verify: VerifyMode,
-    /// Hashes of a set that are listed as hits of a content, at most.
+    /// Maximum number of hashes of a set that are listed as hits of a content.
     pub max_hits_per_item: u32,
-    /// Geometry of sets that do not say it, as told; `full` otherwise.
+    /// Geometry of sets that do not state it, as given; `full` otherwise.
     pub known_geometry: Option<Geometry>,
-    /// What lists of digits and nothing else hold, as said.
+    /// What lists of hex digits and nothing else hold, as given.
     pub list: Option<&'static str>,
     /// Malformed lines are counted, not refused.
     pub skip_bad_lines: bool,
-    /// File of rules of priority as typed, escaped.
+    /// Priority rules file as typed, escaped.
     pub rules: Option<String>,
 }
 
@@ -125,13 +125,13 @@ pub struct RunSettings<'a> {
     pub program: &'static str,
     /// The sources as typed, escaped.
     pub sources: Vec<String>,
-    /// What the machine gives.
+    /// What the run may use of the machine.
     pub resources: &'a Resources,
     /// Which backend it became, and why.
     pub backend: String,
     /// How pictures are reduced.
     pub geometry: Geometry,
-    /// Which ways a picture may become a tile.
+    /// How pictures may be decoded to a tile.
     pub decode: DecodeMode,
     /// How hashes are matched; absent for a scan.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,7 +139,7 @@ pub struct RunSettings<'a> {
     /// Patterns of `--exclude`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// Files that are mostly holes are read to their end; absent where not.
+    /// Files that are mostly holes are read to their end; absent if not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub read_holes: bool,
 }
@@ -148,7 +148,7 @@ impl RunSettings<'_> {
     /// The JSON that is kept in the case.
     ///
     /// # Errors
-    /// None in practice: the structure always serialises.
+    /// Never in practice: the structure always serialises.
     pub fn to_json(&self) -> Result<String, CliError> {
         serde_json::to_string(self).map_err(CliError::failed)
     }
@@ -160,7 +160,7 @@ pub fn shown(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().map(|path| escape_path(path)).collect()
 }
 
-/// What the options say of a case's owner.
+/// The identity of a case, from the options.
 #[must_use]
 pub fn identity(options: &CaseOptions) -> CaseIdentity {
     CaseIdentity {
@@ -170,7 +170,7 @@ pub fn identity(options: &CaseOptions) -> CaseIdentity {
     }
 }
 
-/// All that decides a hash of this program: what is asked for, else as the case has it, else the defaults.
+/// All that decides a hash of this program: as requested, otherwise as the case has it, otherwise the defaults.
 #[must_use]
 pub fn hash_spec(
     geometry: Option<Geometry>,

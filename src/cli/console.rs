@@ -15,7 +15,7 @@ pub struct Console {
 }
 
 impl Console {
-    /// `quiet` keeps everything but errors back; `verbosity` counts `-v`.
+    /// `quiet` suppresses everything but errors; `verbosity` counts `-v`.
     #[must_use]
     pub const fn new(quiet: bool, verbosity: u8) -> Self {
         Self { quiet, verbosity, bars: OnceLock::new() }
@@ -40,7 +40,7 @@ impl Console {
 
     /// One line, whatever the flags.
     fn line(&self, text: &str) {
-        // Standard error may be closed; there is nobody left to tell then.
+        // Standard error may be closed; then there is nobody left to report to.
         let write = || {
             let _ = writeln!(std::io::stderr().lock(), "{text}");
         };
@@ -57,7 +57,7 @@ impl Console {
         }
     }
 
-    /// Something that is told with `-v`.
+    /// Something that is shown with `-v`.
     pub fn detail(&self, text: impl Display) {
         if self.verbosity > 0 && !self.quiet {
             self.line(&text.to_string());
@@ -69,14 +69,14 @@ impl Console {
         texts.into_iter().for_each(|text| self.warning(text));
     }
 
-    /// Something that asks for attention.
+    /// Something that needs attention.
     pub fn warning(&self, text: impl Display) {
         if !self.quiet {
             self.line(&format!("warning: {text}"));
         }
     }
 
-    /// A line for a program, which `--quiet` does not keep back.
+    /// A line for a program, which `--quiet` does not suppress.
     pub fn machine_line(&self, text: &str) {
         self.line(text);
     }

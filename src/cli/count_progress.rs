@@ -1,4 +1,4 @@
-//! How far work is that counts as it goes, on standard error; and Ctrl-C, which ends it.
+//! Progress of work that counts as it goes, on standard error; and Ctrl-C, which ends it.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use super::progress::{Form, beside};
 /// Time between two looks at Ctrl-C and the counter.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Work that counts as it goes, watched from beside it.
+/// Work that counts as it goes, watched by another thread.
 pub trait CountProgress: Sync {
-    /// How much there is to do.
+    /// The total amount of work.
     fn total(&self) -> u64;
 
     /// How much is done.
@@ -26,7 +26,7 @@ pub trait CountProgress: Sync {
     /// How much is done, for a person.
     fn in_words(&self, done: u64) -> String;
 
-    /// Ends the work where Ctrl-C was pressed; asked again and again.
+    /// Ends the work if Ctrl-C was pressed; called repeatedly.
     fn end_on_interrupt(&self) {}
 
     /// Runs `work` on this thread while another shows how far it is.

@@ -7,21 +7,21 @@ use std::fmt::Display;
 pub enum Finished {
     /// Everything was done, whatever was found or unreadable.
     Done,
-    /// Ctrl-C: what was in flight is stored, and the same command goes on where this one stopped.
+    /// Ctrl-C: work in flight is stored, and the same command resumes where this one stopped.
     Interrupted,
 }
 
 /// A command that could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// What was asked for cannot be meant: exit code 2.
+    /// Wrong usage: exit code 2.
     #[error("{0}")]
     Usage(String),
     /// A sink or the machine failed: exit code 1.
     #[error("{0}")]
     Failed(String),
-    /// Whoever read the result has enough of it, as `head` has: the command stops, quietly, with exit code 0.
-    #[error("nobody reads the result any more")]
+    /// The reader of the result closed it, as `head` does: the command stops, quietly, with exit code 0.
+    #[error("the reader of the result closed it")]
     ClosedPipe,
 }
 

@@ -1,4 +1,4 @@
-//! How far an import or a verification is, on standard error; and Ctrl-C, which ends it.
+//! Progress of an import or a verification, on standard error; and Ctrl-C, which ends it.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub struct ImportProgress<'a> {
     pub control: &'a ImportControl,
     /// Ctrl-C.
     pub cancel: &'a CancelToken,
-    /// Bytes that there are to read.
+    /// Bytes to read.
     pub bytes: u64,
 }
 

@@ -1,8 +1,8 @@
 //! Ctrl-C: the first finishes what is in flight, for `GRACE` at most; the second ends the program at once.
 //!
-//! A thread that a decoder or the disk holds cannot be stopped, and need not be waited for: what is stored is whole at every
-//! instant. So the program ends around it. What was in hand is struck off first, so that the next run does not take it for
-//! the cause of a crash.
+//! A thread held by a decoder or the disk cannot be stopped, and need not be waited for: what is stored is consistent at
+//! every instant. So the program exits without it. The record of files in hand is cleared first, so that the next run does
+//! not take them for the cause of a crash.
 
 use std::fs;
 use std::io::Write;
@@ -18,19 +18,19 @@ use crate::pipeline::{CancelToken, InHand, Progress};
 
 use super::error::CliError;
 
-/// Time for what is in flight, after the first Ctrl-C.
+/// Time for work in flight, after the first Ctrl-C.
 const GRACE: Duration = Duration::from_millis(1500);
-/// Time for the record of the end, on a disk that may hang.
+/// Time to record the interruption, on a disk that may hang.
 const LAST_WORDS: Duration = Duration::from_millis(350);
 /// The exit code of an interrupted command.
 pub const INTERRUPTED: u8 = 130;
 
-/// What an end in the middle has to put in order.
+/// What has to be cleaned up when the program ends early.
 static LOOSE_ENDS: Mutex<LooseEnds> = Mutex::new(LooseEnds { run: None, partial: Vec::new() });
 
 struct LooseEnds {
     run: Option<CaseRun>,
-    /// Files that are not whole.
+    /// Files that are not complete.
     partial: Vec<PathBuf>,
 }
 
@@ -41,11 +41,11 @@ struct CaseRun {
     in_hand: Arc<InHand>,
 }
 
-/// A token that Ctrl-C (or a termination request) cancels. The program ends within two seconds of it, whatever its threads do,
-/// and at a second Ctrl-C at once, with exit code 130; a case is resumable after either.
+/// A token that Ctrl-C (or a termination request) cancels. The program then ends within two seconds, whatever its threads
+/// do, and at once on a second Ctrl-C, with exit code 130; a case is resumable after either.
 ///
 /// # Errors
-/// The handler cannot be installed.
+/// If the handler cannot be installed.
 pub fn cancel_on_interrupt() -> Result<CancelToken, CliError> {
     let token = CancelToken::default();
     let cancelled = token.clone();
@@ -62,18 +62,18 @@ pub fn cancel_on_interrupt() -> Result<CancelToken, CliError> {
     Ok(token)
 }
 
-/// Names the run that an end in the middle interrupts.
+/// Names the run that an early end interrupts.
 pub fn run_begins(case: &Path, run: RunId, progress: &Progress) {
     let in_hand = Arc::clone(&progress.in_hand);
     loose_ends().run = Some(CaseRun { case: case.to_path_buf(), run, in_hand });
 }
 
-/// A file that is not whole, and that an end in the middle takes away.
+/// A file that is not complete, and that is removed if the program ends early.
 #[derive(Debug)]
 pub struct Leftover(PathBuf);
 
 impl Leftover {
-    /// Until it is dropped.
+    /// Removes `path` if the program ends before this is dropped.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         loose_ends().partial.push(path.to_path_buf());
@@ -87,34 +87,34 @@ impl Drop for Leftover {
     }
 }
 
-/// Ends the program around what does not end by itself.
+/// Ends the program without waiting any longer for its threads.
 fn give_up() {
     thread::sleep(GRACE);
-    let (said, heard) = sync_channel(1);
+    let (done, wait) = sync_channel(1);
     let _ = thread::Builder::new().name("last words".into()).spawn(move || {
         let given_up = leave_nothing();
-        // Standard error may be closed, or held by who prints to it.
-        let mut told = String::new();
+        // Standard error may be closed, or locked by another thread.
+        let mut text = String::new();
         for name in &given_up {
-            told.push_str(&format!("{name}; given up: the same command tries it again\n"));
+            text.push_str(&format!("{name}; abandoned: the same command tries it again\n"));
         }
-        told.push_str("interrupted: what was done is stored, what was in flight is not\n");
-        let _ = std::io::stderr().write_all(told.as_bytes());
+        text.push_str("interrupted: finished work is stored, work in flight is not\n");
+        let _ = std::io::stderr().write_all(text.as_bytes());
         if let Some(CaseRun { case, run, .. }) = &loose_ends().run {
-            // Where it cannot be written the next run records that this one died.
+            // If it cannot be written, the next run records that this one died.
             let _ = CaseStore::interrupt_run(case, *run, &given_up);
         }
-        let _ = said.send(());
+        let _ = done.send(());
     });
-    let _ = heard.recv_timeout(LAST_WORDS);
+    let _ = wait.recv_timeout(LAST_WORDS);
     exit(INTERRUPTED.into());
 }
 
-/// Takes back what an end in the middle would leave: records of what is in hand, which it names, and partial files.
+/// Removes what an early end would leave: the record of files in hand, whose names it returns, and partial files.
 fn leave_nothing() -> Vec<String> {
     let ends = loose_ends();
     for path in &ends.partial {
-        // It is only untidy where it stays.
+        // A file that stays is only untidy.
         let _ = fs::remove_file(path);
     }
     let Some(CaseRun { in_hand, .. }) = &ends.run else { return Vec::new() };

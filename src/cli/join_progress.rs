@@ -1,4 +1,4 @@
-//! How far a join is, on standard error; and Ctrl-C, which ends it.
+//! Progress of a join, on standard error; and Ctrl-C, which ends it.
 
 use serde::Serialize;
 

@@ -1,10 +1,10 @@
-//! Numbers of bytes, as they are typed.
+//! Numbers of bytes, as typed.
 
 use std::str::FromStr;
 
 use crate::source::size::Bytes;
 
-/// Less than this cannot hold a picture and its neighbours in flight.
+/// The minimum that can hold a picture and its neighbours in flight.
 pub const MIN_MEMORY: u64 = 64 << 20;
 
 /// A number of bytes as typed: a whole number with an optional unit (`K`, `M`, `G`, `T`, with or
@@ -24,12 +24,12 @@ impl FromStr for MemorySize {
             "m" => 20,
             "g" => 30,
             "t" => 40,
-            _ => return Err(format!("`{unit}` is no unit: write a size as 512MiB or 8G")),
+            _ => return Err(format!("`{unit}` is not a unit (write a size as 512MiB or 8G)")),
         };
-        let number: u64 = number.parse().map_err(|_| "write a size as 512MiB or 8G".to_string())?;
+        let number: u64 = number.parse().map_err(|_| "not a size (write it as 512MiB or 8G)".to_string())?;
         let bytes = number.checked_mul(1 << shift).ok_or("more than any machine has")?;
         if bytes < MIN_MEMORY {
-            return Err(format!("at least {} are needed", Bytes(MIN_MEMORY)));
+            return Err(format!("too small: the minimum is {}", Bytes(MIN_MEMORY)));
         }
         Ok(Self(bytes))
     }

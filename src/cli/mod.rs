@@ -37,9 +37,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let console = Console::new(arguments.common.quiet, arguments.common.verbose);
     process::keep_no_core_dumps(matches!(arguments.command, Command::Bench(_)));
     crate::decode::silence_decoder_panics();
-    // The report of a panic is on standard error already; what is left to say is that the command failed.
+    // The report of a panic is on standard error already; what is left to report is that the command failed.
     let result = catch_unwind(AssertUnwindSafe(|| run_command(arguments, &console)))
-        .unwrap_or_else(|_| Err(CliError::Failed("internal error: please report what is said above".into())));
+        .unwrap_or_else(|_| Err(CliError::Failed("internal error: please report the message above".into())));
     match result {
         Ok(Finished::Done) => ExitCode::SUCCESS,
         Ok(Finished::Interrupted) => ExitCode::from(INTERRUPTED),

@@ -1,4 +1,4 @@
-//! Where a command's result goes: standard output, or a file that appears only when it is whole.
+//! Where a command's result goes: standard output, or a file that appears only when it is complete.
 
 use std::cell::Cell;
 use std::fs::{File, Metadata};
@@ -14,19 +14,19 @@ use super::args::RowFormat;
 use super::error::CliError;
 use super::interrupt::Leftover;
 
-/// Refuses Parquet where it cannot be: in a program that was built without it, and on a terminal.
+/// Refuses Parquet in a program that was built without it, and on a terminal.
 ///
 /// # Errors
-/// Wrong usage, in words that say what to do.
+/// If it is refused: wrong usage, with the way out.
 pub fn check_format(format: RowFormat, output: Option<&Path>) -> Result<(), CliError> {
     let refused = match format {
         RowFormat::Csv | RowFormat::Jsonl => return Ok(()),
         RowFormat::Parquet if !parquet::AVAILABLE => {
-            "this tamis was built without its cargo feature `parquet`, which is on by default: build it with the feature, or \
-             choose --format csv or jsonl"
+            "this tamis was built without its cargo feature `parquet`, which is on by default (build it with the feature, or \
+             choose --format csv or jsonl)"
         }
         RowFormat::Parquet if output.is_none() && io::stdout().is_terminal() => {
-            "a terminal cannot show Parquet: name a file with --output, or redirect standard output"
+            "a terminal cannot show Parquet (name a file with --output, or redirect standard output)"
         }
         RowFormat::Parquet => return Ok(()),
     };
@@ -35,11 +35,11 @@ pub fn check_format(format: RowFormat, output: Option<&Path>) -> Result<(), CliE
 
 /// Writes a result with `write` to `output`, or to standard output.
 ///
-/// A file is written beside its final name and renamed at the end, so that a partial result never looks
-/// whole. What is there and no regular file (a pipe, `/dev/null`) is never replaced: it is written to.
+/// A file is written next to its final name and renamed at the end, so that a partial result never looks
+/// complete. If the output exists and is not a regular file (a pipe, `/dev/null`), it is written to, never replaced.
 ///
 /// # Errors
-/// The sink failed, or `write` did; [`CliError::ClosedPipe`] where nobody reads what is written.
+/// If the sink or `write` fails; [`CliError::ClosedPipe`] if nobody reads what is written.
 pub fn with_output(
     output: Option<&Path>,
     write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
@@ -61,28 +61,28 @@ pub fn with_output(
 pub(super) enum Place {
     /// Standard output.
     Standard,
-    /// A pipe or a device, with its name as it is shown.
+    /// A pipe or a device, with its name as shown.
     Through(String, File),
-    /// A file that is renamed to this when it is whole.
+    /// A file that is renamed to this when it is complete.
     Beside(PathBuf),
 }
 
 /// Where a result goes.
 ///
 /// # Errors
-/// What nobody means by an output.
+/// If a result cannot go there: a folder, a block device, or what cannot be opened.
 pub(super) fn place(output: Option<&Path>) -> Result<Place, CliError> {
     let Some(path) = output else { return Ok(Place::Standard) };
     let shown = escape_path(path);
     let failed = |error: &io::Error| CliError::failed(named(&shown, error));
     match path.metadata() {
-        // Through links: a name that stands for another file goes on doing so.
+        // Through links: a name that stands for another file continues to do so.
         Ok(metadata) if metadata.is_file() => {
             path.canonicalize().map(Place::Beside).map_err(|error| failed(&error))
         }
         Ok(metadata) => {
             if let Some(what) = unwritable(&metadata) {
-                return Err(CliError::Usage(format!("the output {shown} is {what}; choose another name")));
+                return Err(CliError::Usage(format!("{shown}: the output is {what} (choose another name)")));
             }
             let file = File::options().write(true).open(path).map_err(|error| failed(&error))?;
             Ok(Place::Through(shown, file))
@@ -109,7 +109,7 @@ fn write_through<W: Write>(
     Ok(sink.inner)
 }
 
-/// What nobody means by an output, in words; `None` for what a result may go to.
+/// Why a result cannot go there, in words; `None` if it can.
 fn unwritable(metadata: &Metadata) -> Option<&'static str> {
     if metadata.is_dir() {
         return Some("a folder");
@@ -121,7 +121,7 @@ fn unwritable(metadata: &Metadata) -> Option<&'static str> {
     None
 }
 
-/// A writer whose errors say what could not be written to, and that notes when its reader has gone.
+/// A writer whose errors name what could not be written to, and that notes when its reader has gone.
 struct Sink<'a, W> {
     name: String,
     inner: W,
@@ -129,7 +129,7 @@ struct Sink<'a, W> {
 }
 
 impl<W> Sink<'_, W> {
-    fn told<T>(&self, result: io::Result<T>) -> io::Result<T> {
+    fn named<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
             self.closed.set(self.closed.get() || error.kind() == io::ErrorKind::BrokenPipe);
             named(&self.name, &error)
@@ -140,12 +140,12 @@ impl<W> Sink<'_, W> {
 impl<W: Write> Write for Sink<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let result = self.inner.write(bytes);
-        self.told(result)
+        self.named(result)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let result = self.inner.flush();
-        self.told(result)
+        self.named(result)
     }
 }
 
@@ -176,9 +176,9 @@ impl Write for Cancellable<'_> {
     }
 }
 
-/// An error of a sink, with its name. Its kind stays, because `write_all` tries again after some.
+/// An error of a sink, with the sink's name. Its kind stays, because `write_all` tries again after some.
 pub(super) fn named(sink: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot write to {sink}: {error}"))
+    io::Error::new(error.kind(), format!("{sink}: cannot write: {error}"))
 }
 
 #[cfg(test)]

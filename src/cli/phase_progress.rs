@@ -1,4 +1,4 @@
-//! How far a phase at the end of a run is, on standard error; and Ctrl-C, which ends it.
+//! Progress of a phase at the end of a run, on standard error; and Ctrl-C, which ends it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,7 +33,7 @@ impl<'a> PhaseProgress<'a> {
         Self { phase, steps, done: AtomicU64::new(0), cancel }
     }
 
-    /// Counts `steps` more. Returns `false` where Ctrl-C was pressed.
+    /// Counts `steps` more. Returns `false` if Ctrl-C was pressed.
     pub fn go_on(&self, steps: u64) -> bool {
         self.done.fetch_add(steps, Ordering::Relaxed);
         !self.cancel.is_cancelled()

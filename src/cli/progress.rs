@@ -1,4 +1,4 @@
-//! How far a run is, on standard error: a bar on a terminal, else lines, or JSON Lines.
+//! Progress of a run, on standard error: a bar on a terminal, otherwise lines, or JSON Lines.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
@@ -14,7 +14,7 @@ use super::args::ProgressStyle;
 use super::console::Console;
 use crate::source::size::Bytes;
 
-/// Time between two looks at what is to be told at once.
+/// Time between two looks for notices.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Shows one run's progress.
@@ -63,8 +63,8 @@ impl<'a> ProgressDisplay<'a> {
         Self { form: Form::of(style, console), console }
     }
 
-    /// Runs `work` on this thread while another shows `progress`, and warns of what it and `backend` have to tell when
-    /// it happens.
+    /// Runs `work` on this thread while another shows `progress`, and prints the notices of both `progress` and `backend`
+    /// as they arise.
     pub fn show<T>(&self, progress: &Progress, backend: &Backend, work: impl FnOnce() -> T) -> T {
         if self.form == Form::Nothing && self.console.is_quiet() {
             return work();
@@ -89,7 +89,7 @@ impl<'a> ProgressDisplay<'a> {
 
     fn bar(&self) -> ProgressBar {
         let bar = self.console.bars().add(ProgressBar::new(0));
-        // A template that is written here and constant; the default bar is as good if it ever fails.
+        // The template is constant; the default bar is as good if it ever fails.
         if let Ok(style) = BarStyle::with_template("{bar:24} {msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
@@ -115,7 +115,7 @@ impl<'a> ProgressDisplay<'a> {
     }
 }
 
-/// Runs `work` on this thread while another calls `tick` once a period, and `last` at the end, also when `work` panics.
+/// Runs `work` on this thread while another calls `tick` once per period, and `last` at the end, also if `work` panics.
 pub(super) fn beside<T>(
     period: Duration,
     mut tick: impl FnMut() + Send,
@@ -221,7 +221,7 @@ fn pictures_per_second(snapshot: &ProgressSnapshot) -> f64 {
     snapshot.pictures as f64 / snapshot.elapsed.as_secs_f64().max(1e-3)
 }
 
-/// By bytes, once the walk has found them all and a rate can be told.
+/// By bytes, once the walk has found them all and there is a rate.
 fn seconds_left(snapshot: &ProgressSnapshot) -> Option<u64> {
     let elapsed = snapshot.elapsed.as_secs_f64();
     if snapshot.walking || snapshot.bytes_done == 0 || elapsed < 2.0 {

@@ -1,4 +1,4 @@
-//! What a command may never write to: the evidence it reads, the hash sets it reads, databases of cases, and the user's keys.
+//! What a command may never write to: the evidence and hash sets it reads, the databases of cases, and the user's keys.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -33,8 +33,8 @@ impl<'a> Protected<'a> {
         Self { sources, known, ..Self::default() }
     }
 
-    /// And the case: its own files, and the sources of its earlier runs. A folder that is no case (yet) has
-    /// none; opening it as one says what is wrong with it.
+    /// And the case: its own files, and the sources of its earlier runs. A folder that is not (yet) a case has
+    /// none; opening it as one reports what is wrong with it.
     #[must_use]
     pub fn and_case(mut self, case: &'a Path) -> Self {
         self.case = Some(case);
@@ -54,7 +54,7 @@ impl<'a> Protected<'a> {
     /// Refuses a place to write that is one of the sources or lies inside one: evidence is never written to.
     ///
     /// # Errors
-    /// Wrong usage, with the way out.
+    /// If the place is protected: wrong usage, with the way out.
     pub fn refuse_evidence(&self, what: &str, sink: &Path) -> Result<(), CliError> {
         let resolved = resolve(sink);
         for source in self.sources.iter().chain(&self.case_sources) {
@@ -67,7 +67,7 @@ impl<'a> Protected<'a> {
                 continue;
             };
             return Err(CliError::Usage(format!(
-                "{what} {} {relation} the source {}: Tamis never writes into evidence; choose a place outside it",
+                "{}: {what} {relation} the source {}: Tamis never writes into evidence (choose a place outside it)",
                 escape_path(sink),
                 escape_path(source)
             )));
@@ -78,7 +78,7 @@ impl<'a> Protected<'a> {
     /// Refuses an output that would replace anything this command reads, or the database of any case.
     ///
     /// # Errors
-    /// Wrong usage, with the way out.
+    /// If the place is protected: wrong usage, with the way out.
     pub fn refuse_output(&self, output: Option<&Path>) -> Result<(), CliError> {
         let Some(output) = output else { return Ok(()) };
         self.refuse_evidence("the output", output)?;
@@ -87,20 +87,20 @@ impl<'a> Protected<'a> {
             self.known.iter().find(|known| resolve(known) == resolved || is_same_file(known, output))
         {
             return Err(CliError::Usage(format!(
-                "the output {} is the list {}, which this command reads and which it would replace; choose another name",
+                "{}: this output would replace the list {}, which this command reads (choose another name)",
                 escape_path(output),
                 escape_path(known)
             )));
         }
         if self.case.is_some_and(|case| is_file_of_case(&resolved, case)) {
             return Err(CliError::Usage(format!(
-                "the output {} is a file of the case's own, which it would replace; choose another name",
+                "{}: this output would replace a file of the case's own (choose another name)",
                 escape_path(output)
             )));
         }
         if is_file_of_any_case(&resolved) {
             return Err(CliError::Usage(format!(
-                "the output {} is a file of a case's database, which it would replace; choose another name",
+                "{}: this output would replace a file of a case's database (choose another name)",
                 escape_path(output)
             )));
         }
@@ -110,26 +110,26 @@ impl<'a> Protected<'a> {
     fn refuse_keys(&self, output: &Path, resolved: &Path) -> Result<(), CliError> {
         let is = |path: &Path| resolve(path) == *resolved || is_same_file(path, output);
         let what = match (&self.keys, self.passphrase_file) {
-            (_, Some(file)) if is(file) => "is the file of your passphrase",
-            (Some(folder), _) if resolved.starts_with(resolve(folder)) => "lies in the folder of your keys",
+            (_, Some(file)) if is(file) => "is your passphrase file",
+            (Some(folder), _) if resolved.starts_with(resolve(folder)) => "lies in your keys folder",
             (Some(folder), _) if is(&folder.join(PRIVATE)) => "is your private key",
             _ => return Ok(()),
         };
         Err(CliError::Usage(format!(
-            "the output {} {what}, which is never written over; choose another name",
+            "{}: the output {what}, which Tamis never overwrites (choose another name)",
             escape_path(output)
         )))
     }
 }
 
-/// `case.sqlite`, what SQLite keeps next to it, the lock, and the list of what is in hand.
+/// `case.sqlite`, what SQLite keeps next to it, the lock, and the record of files in hand.
 fn is_file_of_case(resolved: &Path, case: &Path) -> bool {
     let name = resolved.file_name().unwrap_or_default().as_encoded_bytes();
     let own = name == b"case.lock" || name == b"in-hand" || name.starts_with(b"case.sqlite");
     own && resolved.parent() == Some(&resolve(case))
 }
 
-/// Whether this is the database of a case, or what SQLite and Tamis keep beside one.
+/// Whether this is the database of a case, or what SQLite and Tamis keep next to one.
 fn is_file_of_any_case(resolved: &Path) -> bool {
     let name = resolved.file_name().unwrap_or_default().to_string_lossy();
     let beside = |suffix: &str| name.strip_suffix(suffix).map(|name| resolved.with_file_name(name));
@@ -140,7 +140,7 @@ fn is_file_of_any_case(resolved: &Path) -> bool {
 
 /// Whether a file is an SQLite database with Tamis's application id.
 fn is_case_database(path: &Path) -> bool {
-    // What is no regular file, such as a pipe, is never replaced; opening it might wait.
+    // Anything but a regular file, such as a pipe, is never replaced; opening it might block.
     if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
         return false;
     }

@@ -1,9 +1,9 @@
-//! An output file that a run which was ended can be gone on with.
+//! An output file that can be resumed after an interrupted run.
 //!
-//! Beside the name of the result there is `NAME.partial` while it grows, and `NAME.resume.json`, which says how much of it is
-//! good, what it is a result of and where to go on. Both are gone when the result has its name. The note is renamed into its
-//! place after what it speaks of is on the disk, so that at any instant it is true; and it has the digest of what it
-//! speaks of, so that a result is never gone on with that somebody changed.
+//! Next to the result there are `NAME.partial` while it grows, and the note `NAME.resume.json`: how much of the partial file
+//! is good, what it is a result of, and where to resume. Both are gone when the result has its name. The note is renamed into
+//! place after the bytes it describes are on the disk, so that it is true at any instant. It holds the digest of these
+//! bytes, so that a result that somebody changed is never resumed.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -19,10 +19,10 @@ use crate::source::name::{escape, escape_path};
 
 /// The form of the note.
 const VERSION: u32 = 1;
-/// The note is small; what is larger is none.
+/// Maximum size of a note; a larger file is not a note.
 const MOST_NOTE_BYTES: u64 = 1 << 20;
 
-/// What the note says. `S` are the settings that decide the result, `P` is where to go on.
+/// The note. `S` are the settings that decide the result, `P` is where to resume.
 #[derive(Serialize, Deserialize)]
 struct Note<S, P> {
     version: u32,
@@ -44,15 +44,15 @@ pub struct Resumable<S> {
     file: BufWriter<File>,
     bytes: u64,
     sha256: Sha256,
-    /// Whether there is something to go on from.
+    /// Whether there is something to resume from.
     begun: bool,
 }
 
 impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
-    /// Begins the result `path`, or goes on with it: then the place is given that was noted last.
+    /// Begins the result `path`, or resumes it: then the place that was noted last is returned.
     ///
     /// # Errors
-    /// A partial result of other settings, or one that was changed; the file system's.
+    /// If a partial result has other settings or was changed, or the file system fails.
     pub fn open<P>(path: &Path, settings: S) -> Result<(Self, Option<P>), CliError>
     where
         P: Serialize + for<'a> Deserialize<'a>,
@@ -67,7 +67,7 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
         let refused = |reason: &str| {
             let [partial, note] = &shown;
             CliError::Failed(format!(
-                "{note}: {reason}; finish that result with its own command, or remove {note} and {partial} to begin anew"
+                "{note}: {reason} (finish that result with its own command, or remove {note} and {partial} to start again)"
             ))
         };
         let failed = |error: io::Error| CliError::Failed(format!("{}: {error}", shown[0]));
@@ -77,33 +77,33 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
                 if error.kind() == io::ErrorKind::AlreadyExists {
                     let there = &shown[0];
                     return CliError::Failed(format!(
-                        "{there} is there already, and nothing says what it is part of: remove it or choose another name"
+                        "{there}: already exists, and there is no note of what it belongs to (remove it, or choose another name)"
                     ));
                 }
                 failed(error)
             })?,
             Some(text) => {
                 let note: Note<S, P> = serde_json::from_slice(&text)
-                    .map_err(|error| refused(&format!("it is not what this program noted ({})", escape(error.to_string().as_bytes()))))?;
+                    .map_err(|error| refused(&format!("not a note of this program: {}", escape(error.to_string().as_bytes()))))?;
                 if note.version != VERSION || note.program != program() {
-                    return Err(refused("it is of another version of this program"));
+                    return Err(refused("written by another version of this program"));
                 }
                 if note.settings != settings {
-                    return Err(refused("it is of a join of other lists or with other options"));
+                    return Err(refused("belongs to a join of other lists or with other options"));
                 }
                 if !partial.exists() && is_whole(path, note.bytes, &note.sha256) {
-                    // It was ended between giving the result its name and taking the note away.
+                    // The run ended between giving the result its name and removing the note.
                     fs::rename(path, &partial).map_err(failed)?;
                 }
                 let mut file = File::options().read(true).write(true).open(&partial).map_err(failed)?;
-                // Before anything is changed. It goes when the file is closed, also by being killed.
+                // Before anything is changed. The lock ends when the file is closed, also by a kill.
                 if file.try_lock().is_err() {
                     return Err(refused("another run is writing this result"));
                 }
                 // What was written after the last note counts for nothing.
                 let read = digest(&mut file, note.bytes, &mut sha256).map_err(failed)?;
                 if read != note.bytes || hex(&sha256.clone().finalize()) != note.sha256 {
-                    return Err(refused(&format!("{} was changed since", shown[0])));
+                    return Err(refused(&format!("{} has changed since", shown[0])));
                 }
                 file.set_len(note.bytes).map_err(failed)?;
                 file.seek(SeekFrom::End(0)).map_err(failed)?;
@@ -123,10 +123,10 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
         Ok((result, place))
     }
 
-    /// Notes that what was written until now is good, and where to go on from it.
+    /// Notes that what was written until now is good, and where to resume from it.
     ///
     /// # Errors
-    /// The file system's, with the file's name.
+    /// If the file system fails, with the file's name.
     pub fn reached<P: Serialize>(&mut self, place: P) -> io::Result<()> {
         let flushed = self.file.flush().and_then(|()| self.file.get_ref().sync_data());
         flushed.map_err(|error| named(&escape_path(&self.partial), &error))?;
@@ -155,10 +155,10 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
         write().map_err(|error| named(&escape_path(&self.note), &error))
     }
 
-    /// Gives the whole result its name.
+    /// Gives the complete result its name.
     ///
     /// # Errors
-    /// The file system's.
+    /// If the file system fails.
     pub fn finish(self) -> Result<(), CliError> {
         let Self { path, partial, note, mut file, .. } = self;
         let failed = |error: io::Error| CliError::failed(named(&escape_path(&path), &error));
@@ -171,11 +171,11 @@ impl<S: Serialize + for<'a> Deserialize<'a> + PartialEq> Resumable<S> {
         }
     }
 
-    /// Leaves the result as it is for the next run, if there is something to go on from, else nothing of it. Returns whether
-    /// there is.
+    /// Leaves the result as it is for the next run if there is something to resume from, otherwise removes it. Returns
+    /// whether there is.
     pub fn leave(self) -> bool {
         let Self { partial, note, file, begun, .. } = self;
-        // What is behind the last note would be thrown away anyway.
+        // What follows the last note would be discarded anyway.
         drop(file.into_parts());
         if !begun {
             // The error that led here is the one to report.
@@ -199,7 +199,7 @@ impl<S> Write for Resumable<S> {
     }
 }
 
-/// The note's bytes; `None` where there is none.
+/// The note's bytes; `None` if there is none.
 fn read_note(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -210,7 +210,7 @@ fn read_note(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(text))
 }
 
-/// Digests the first `bytes` of a file, or as many as there are, and says how many.
+/// Digests the first `bytes` of a file, or as many as there are, and returns how many.
 fn digest(file: &mut File, bytes: u64, sha256: &mut Sha256) -> io::Result<u64> {
     let mut block = vec![0; 1 << 20];
     let mut source = file.take(bytes);
@@ -226,7 +226,7 @@ fn digest(file: &mut File, bytes: u64, sha256: &mut Sha256) -> io::Result<u64> {
     }
 }
 
-/// Whether a file is all that a note speaks of.
+/// Whether a file is all that a note describes.
 fn is_whole(path: &Path, bytes: u64, sha256: &str) -> bool {
     let digested = || -> io::Result<bool> {
         let mut file = File::open(path)?;

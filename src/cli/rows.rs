@@ -1,4 +1,4 @@
-//! Rows of columns and cells, in the form that was asked for.
+//! Rows of columns and cells, in the requested format.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use crate::report::columns::{Cell, Column};
 use crate::report::parquet::ParquetRows;
 use crate::report::write_json_line;
 
-/// Whether Ctrl-C ended the writing of rows, which is said then.
+/// Whether Ctrl-C ended the writing of rows; if so, this is reported.
 pub(super) fn was_interrupted(
     written: &Result<(), CliError>,
     cancel: &CancelToken,
@@ -20,7 +20,7 @@ pub(super) fn was_interrupted(
 ) -> bool {
     let interrupted = cancel.is_cancelled() && written.is_err();
     if interrupted {
-        console.note("interrupted: what was written, if anything, is not the whole result");
+        console.note("interrupted: any output written so far is incomplete");
     }
     interrupted
 }
@@ -29,7 +29,7 @@ pub(super) fn was_interrupted(
 pub(super) enum Rows<'a> {
     /// Comma-separated.
     Csv(Box<csv::Writer<&'a mut dyn Write>>),
-    /// An object a line.
+    /// One object per line.
     Jsonl(&'a mut dyn Write, Vec<Column>),
     /// One Parquet file.
     Parquet(Box<ParquetRows<'a>>),
@@ -62,7 +62,7 @@ impl<'a> Rows<'a> {
     /// Begins rows; CSV gets its header.
     ///
     /// # Errors
-    /// The sink failed.
+    /// If the sink fails.
     pub fn new(format: RowFormat, columns: Vec<Column>, out: &'a mut dyn Write) -> io::Result<Self> {
         Ok(match format {
             RowFormat::Csv => {
@@ -75,10 +75,10 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Writes a row, a cell a column.
+    /// Writes a row with one cell per column.
     ///
     /// # Errors
-    /// The sink failed.
+    /// If the sink fails.
     pub fn write(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
         match self {
             Self::Csv(rows) => {
@@ -98,7 +98,7 @@ impl<'a> Rows<'a> {
     /// Ends the rows.
     ///
     /// # Errors
-    /// The sink failed.
+    /// If the sink fails.
     pub fn finish(self) -> io::Result<()> {
         match self {
             Self::Csv(mut rows) => rows.flush(),

@@ -1,4 +1,4 @@
-//! How many rows were read or written, on standard error.
+//! Progress in rows read or written, on standard error.
 
 use serde::Serialize;
 

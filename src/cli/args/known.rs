@@ -20,52 +20,52 @@ pub struct Known {
 /// What `tamis known` does.
 #[derive(Debug, Subcommand)]
 pub enum KnownCommand {
-    /// Import published lists into a set file, which `--known` takes and which opens at once
+    /// Import published lists into a set file, which `--known` opens at once
     Import(KnownImport),
-    /// Show what a set file says of itself, or one of its records
+    /// Show what a set file holds, or one of its records
     Show(KnownShow),
     /// Check every byte and every record of a set file
     Verify(KnownVerify),
-    /// Compare two set files: the pairs of records that stand for the same or nearly the same material
+    /// Compare two set files: list the pairs of records of the same or nearly the same material
     Match(KnownMatch),
 }
 
 /// `tamis known import`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Formats: vics (JSON of Project VIC and CAID), icse, ncmec, nsrl, hashdeep, csv, list. What a file is is seen from its content. See docs/known-sets.md."
+    after_help = "Formats: vics (JSON of Project VIC and CAID), icse, ncmec, nsrl, hashdeep, csv, list. The format is recognised from the content. See docs/known-sets.md."
 )]
 pub struct KnownImport {
-    /// The published files; the parts of one set together
+    /// The published files; give all parts of one set together
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// What the categories mean: vic-us, vic-legacy, caid, interpol-baseline, ncmec, known (for lists without
-    /// categories), or custom with --profile-file. The same number means different things in different regions
+    /// What the categories stand for: vic-us, vic-legacy, caid, interpol-baseline, ncmec, known (for lists without
+    /// categories), or custom with --profile-file. The same number stands for different things in different regions
     #[arg(long, value_name = "PROFILE")]
     pub profile: String,
-    /// A category profile of one's own, as JSON; with --profile custom
+    /// Your own category profile, as JSON; with --profile custom
     #[arg(long, value_name = "FILE")]
     pub profile_file: Option<PathBuf>,
-    /// The set file; it appears only when it is whole
+    /// The set file to write; it appears only when it is complete
     #[arg(long, short, value_name = "SET")]
     pub output: PathBuf,
     /// Name of the set [default: the first file's, without its extension]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Version of the set, as its publisher has it
+    /// Version of the set, as its publisher states it
     #[arg(long, value_name = "VERSION")]
     pub set_version: Option<String>,
-    /// What the files are, where their content does not say it
+    /// Format of the files, if their content does not show it
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
-    /// What the columns of a table hold, such as md5=HASH,category=Cat
+    /// What the columns of a table hold, for example md5=HASH,category=Cat
     #[arg(long, value_name = "FIELD=COLUMN,...")]
     pub columns: Option<String>,
-    /// What the lines of a list are that has hex digits and nothing else. 32 and 40 digits say it themselves, 64 may be
-    /// SHA-256s or PDQ hashes
+    /// What the lines of a plain list are, if they are hex digits and nothing else. 32 digits are MD5 and 40 are
+    /// SHA-1; 64 digits may be SHA-256 digests or PDQ hashes
     #[arg(long, value_name = "KIND")]
     pub list: Option<ListName>,
-    /// The geometry that the set's PDQ hashes were made with
+    /// Geometry of the set's PDQ hashes
     #[arg(long, value_name = "GEOMETRY", default_value = "full")]
     pub geometry: GeometryName,
     /// Count malformed records instead of refusing the import
@@ -79,13 +79,13 @@ pub struct KnownShow {
     /// The set file
     #[arg(value_name = "SET")]
     pub set: PathBuf,
-    /// Show it as JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Show the records with this MD5, SHA-1 or SHA-256
+    /// Show the records with this MD5, SHA-1 or SHA-256 digest
     #[arg(long, value_name = "HEX", conflicts_with = "record")]
     pub digest: Option<String>,
-    /// Show the record of this number, from 1
+    /// Show the record with this number; the first is 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub record: Option<u32>,
 }
@@ -101,8 +101,8 @@ pub struct KnownVerify {
 /// `tamis known match`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "One row a pair of records, with its strongest way: digest, then photodna, then pdq. \
-`left` and `right` are numbers of records as `tamis known show SET --record N` takes them. See docs/known-sets.md."
+    after_help = "One row per pair of records, with the strongest way in which they match: digest, then photodna, then pdq. \
+`left` and `right` are record numbers, as for `tamis known show SET --record N`. See docs/known-sets.md."
 )]
 pub struct KnownMatch {
     /// A set file, such as another agency's
@@ -111,23 +111,23 @@ pub struct KnownMatch {
     /// The set file to compare it with
     #[arg(value_name = "RIGHT")]
     pub right: PathBuf,
-    /// Differing bits of 256 up to which two PDQ hashes are a pair
+    /// Maximum distance of two PDQ hashes of a pair: differing bits out of 256
     #[arg(long, value_name = "BITS", default_value_t = DEFAULT_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_DISTANCE)))]
     pub distance: u32,
-    /// Sum of the squared differences of their 144 numbers up to which two PhotoDNA values are a pair: the square of the
-    /// Euclidean distance
+    /// Maximum squared Euclidean distance of two PhotoDNA values of a pair: the sum of the squared differences of their
+    /// 144 numbers
     #[arg(long, value_name = "SQUARED", default_value_t = DEFAULT_SQUARED_DISTANCE, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_SQUARED_DISTANCE)))]
     pub photodna_distance: u32,
-    /// PDQ hashes of a lower quality (0...100) are set aside, where the set gives one
+    /// Minimum PDQ quality (0 to 100): hashes below it are set aside, if the set gives a quality
     #[arg(long, value_name = "QUALITY", default_value_t = MIN_QUALITY, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub min_quality: u8,
     /// How PDQ hashes are joined, as in `tamis join`. The rows are the same
     #[arg(long, value_name = "HOW", default_value_t)]
     pub join: JoinMethod,
-    /// Form of the rows
+    /// Format of the rows
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub format: RowFormat,
-    /// File for the result, instead of standard output; it appears only when it is whole
+    /// File for the result, instead of standard output; it appears only when it is complete
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `tamis devices`: the adapters of this machine, and what `--backend auto` takes and why.
+//! `tamis devices`: the adapters of this machine, and what `--backend auto` chooses and why.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ use crate::matching::calibrate::{Measurement, Winner, measure_adapter, measureme
 use crate::matching::popcount::InstructionSet;
 use crate::source::size::Bytes;
 
-/// What the command found out.
+/// What the command found.
 #[derive(Serialize)]
 struct Report {
     threads: usize,
@@ -25,10 +25,10 @@ struct Report {
     measurement: Option<Measurement>,
 }
 
-/// Runs the command. A GPU that is asked for by `--backend gpu` or `gpu:NAME` is measured, whatever its kind.
+/// Runs the command. A GPU requested by `--backend gpu` or `gpu:NAME` is measured, whatever its kind.
 ///
 /// # Errors
-/// The GPU asked for is not there, or the sink failed.
+/// If the requested GPU is not there, or the sink fails.
 pub fn run(command: &Devices, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let named = match &common.backend {
         BackendRequest::Gpu(None) => Some(AdapterSelector::Any),
@@ -84,7 +84,7 @@ fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(text, "     {}, {}, driver {}", adapter.kind, adapter.api, adapter.driver)?;
         writeln!(
             text,
-            "     buffers up to {}, bindings up to {}, workgroup memory {}, {} workgroups a dimension",
+            "     buffers up to {}, bindings up to {}, workgroup memory {}, {} workgroups per dimension",
             Bytes(adapter.max_buffer_bytes),
             Bytes(adapter.max_binding_bytes),
             Bytes(u64::from(adapter.workgroup_memory_bytes)),
@@ -95,7 +95,7 @@ fn write_report(text: &mut String, report: &Report) -> std::fmt::Result {
         Winner::Cpu => "cpu",
         Winner::Gpu => "gpu",
     };
-    writeln!(text, "--backend auto takes: {taken} ({}); for small hash sets always cpu", report.reason)?;
+    writeln!(text, "--backend auto chooses: {taken} ({}); for small hash sets always cpu", report.reason)?;
     let Some(measurement) = &report.measurement else { return Ok(()) };
     writeln!(text, "Measured on {}:", measurement.adapter)?;
     let row = |name: &str, cpu: f64, gpu: f64| {

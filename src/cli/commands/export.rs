@@ -19,7 +19,7 @@ use crate::source::name::escape_path;
 /// Runs the command.
 ///
 /// # Errors
-/// The folder is not a case, or the sink failed.
+/// If the folder is not a case, or the sink fails.
 pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
     check_format(command.format, command.output.as_deref())?;
     let reader = CaseReader::open(&command.case).map_err(CliError::failed)?;
@@ -44,10 +44,10 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
         && let Some(counts) = reader.stack_counts().map_err(CliError::failed)?
     {
         for (count, what) in
-            [(counts.newer, "came after the stacks were made"), (counts.gone, "of stacks are gone")]
+            [(counts.newer, "were added after stacking"), (counts.gone, "in stacks are gone")]
         {
             if count > 0 {
-                console.warning(format!("{count} pictures {what}: `tamis stack` makes them again"));
+                console.warning(format!("{count} pictures {what}: `tamis stack` updates the stacks"));
             }
         }
     }
@@ -55,18 +55,18 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
         && let without @ 1.. = reader.without_priority().map_err(CliError::failed)?
     {
         console.warning(format!(
-            "{without} items have no priority and come last: no rule fits them, or they came after the last `tamis triage` or \
-             `tamis match` that ended"
+            "{without} items have no priority and come last: no rule fits them, or they were added after the last complete \
+             `tamis triage` or `tamis match`"
         ));
     }
-    write_and_tell(command, console, |out| {
+    write_and_report(command, console, |out| {
         let rows = export(&reader, kind, format, out)?;
         Ok(format!("{rows} rows"))
     })
 }
 
-/// Writes an export to where it goes, and says what it is, where that is a file.
-fn write_and_tell(
+/// Writes an export to its destination, and reports what was written if that is a file.
+fn write_and_report(
     command: &Export,
     console: &Console,
     write: impl FnOnce(&mut dyn Write) -> Result<String, ExportError>,
@@ -87,12 +87,12 @@ fn write_and_tell(
     Ok(Finished::Done)
 }
 
-/// Refuses a form of rows for what has one of its own. The default cannot be told from `--format csv`.
+/// Refuses a row format for an export that has its own. The default cannot be distinguished from `--format csv`.
 fn refuse_format(command: &Export, what: &str) -> Result<(), CliError> {
     if command.format == RowFormat::Csv {
         return Ok(());
     }
-    Err(CliError::Usage(format!("{what}: leave --format out")))
+    Err(CliError::Usage(format!("{what} (leave --format out)")))
 }
 
 /// JSON for other tools of the field.
@@ -104,14 +104,14 @@ fn run_vics(
 ) -> Result<Finished, CliError> {
     refuse_format(command, "vics is always JSON")?;
     let mut counts = VicsCounts::default();
-    let finished = write_and_tell(command, console, |out| {
+    let finished = write_and_report(command, console, |out| {
         counts = vics::write(reader, form, out)?;
         Ok(format!("{} media", counts.media))
     })?;
     if counts.disputed > 0 {
         console.warning(format!(
-            "of {} media known records do not say the same: the first by the set's name and its number is exported, and `tamis export \
-             hits` lists what all of them say",
+            "the known records of {} media disagree: the first one, by set name and record number, is exported; `tamis export \
+             hits` lists what all of them record",
             counts.disputed
         ));
     }
@@ -121,13 +121,13 @@ fn run_vics(
 /// A list that `--known` and `tamis join` read.
 fn run_pdq_list(command: &Export, reader: &CaseReader, console: &Console) -> Result<Finished, CliError> {
     refuse_format(command, "pdq is always a list of lines")?;
-    write_and_tell(command, console, |out| Ok(format!("{} hashes", pdq_list::write(reader, out)?)))
+    write_and_report(command, console, |out| Ok(format!("{} hashes", pdq_list::write(reader, out)?)))
 }
 
-/// The graph, which has one form.
+/// The graph, which has one format.
 fn run_case_uco(command: &Export, reader: &CaseReader, console: &Console) -> Result<Finished, CliError> {
     refuse_format(command, "case-uco is always JSON-LD")?;
-    write_and_tell(command, console, |out| {
+    write_and_report(command, console, |out| {
         let GraphCounts { items, hits, runs, .. } = case_uco::write(reader, out)?;
         Ok(format!("{items} items, {hits} hits and {runs} runs"))
     })

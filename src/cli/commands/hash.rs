@@ -24,8 +24,8 @@ use crate::source::{Excludes, access_times_notice, check_there};
 /// Runs the command.
 ///
 /// # Errors
-/// A path that is not there, or a sink that failed. Files that cannot be hashed are told on standard
-/// error and are no error of the command.
+/// If a path is not there, or the sink fails. Files that cannot be hashed are reported on standard
+/// error and are not an error of the command.
 pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finished, CliError> {
     check_paths(&command.paths)?;
     Protected::new(&command.paths, &[]).refuse_output(command.output.as_deref())?;
@@ -43,7 +43,7 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
     };
     let mut interrupted = false;
     let progress = Progress::default();
-    // Where the hashes themselves run over the terminal they are the progress; a bar would be torn by them.
+    // If the hashes themselves go to the terminal, they are the progress; they would tear a bar.
     let style = match common.progress {
         ProgressStyle::Auto if command.output.is_none() && io::stdout().is_terminal() => ProgressStyle::None,
         style => style,
@@ -57,7 +57,7 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
                 console.note(format!("{path}: {}: {reason}", failure.outcome.name()));
             }
             rows.write(&file)?;
-            // Who watches sees each hash as it comes; a write is nothing beside decoding a picture.
+            // Whoever watches sees each hash as it comes; a write costs nothing compared with decoding a picture.
             rows.flush()
         };
         interrupted = display
@@ -122,12 +122,12 @@ impl From<&TileHash> for TurnedHashes {
     }
 }
 
-/// The seven orientations beside the picture's own hash.
+/// The seven other orientations, without the picture's own.
 fn turned() -> impl Iterator<Item = Orientation> {
     Orientation::ALL.into_iter().filter(|&orientation| orientation != Orientation::Original)
 }
 
-/// Writes rows in the form that was asked for.
+/// Writes rows in the requested format.
 enum Rows<'a> {
     Text { out: &'a mut dyn Write, orientations: bool },
     Csv { out: Box<csv::Writer<&'a mut dyn Write>>, orientations: bool },
@@ -201,8 +201,8 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// `<64 hex>,<quality>,<path>`; with orientations a line each, the name of the orientation before the
-/// path. Files without a hash have no line: they are told on standard error.
+/// `<64 hex>,<quality>,<path>`; with orientations one line each, with the orientation's name before the
+/// path. Files without a hash have no line: they are reported on standard error.
 fn write_text(out: &mut dyn Write, file: &HashedFile, orientations: bool) -> io::Result<()> {
     let Ok(PictureHash { hash, .. }) = &file.result else { return Ok(()) };
     let path = escape_path(&file.path);

@@ -30,12 +30,12 @@ use crate::source::name::escape_path;
 /// Runs the command.
 ///
 /// # Errors
-/// Wrong usage, a list that is none, or a sink that failed.
+/// If the usage is wrong, a list is not valid, or the sink fails.
 pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let (left, right) = match (&command.lists[..], command.with_itself) {
         ([list], true) => (list, None),
         ([left, right], false) => (left, Some(right)),
-        ([_], false) => return Err(CliError::Usage("give two lists, or --self and one".into())),
+        ([_], false) => return Err(CliError::Usage("give two lists, or one with --self".into())),
         _ => return Err(CliError::Usage("--self takes one list".into())),
     };
     check_format(command.format, command.output.as_deref())?;
@@ -52,7 +52,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
     let lists = Lists::read(left, right.map(|right| &**right), command)?;
-    lists.tell(console, command.min_quality);
+    lists.report_set_aside(console, command.min_quality);
     let backend = resources.start_backend(lists.right_hashes(), console)?;
     let started = Instant::now();
     let work = Work {
@@ -66,7 +66,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
         cancel: &cancel,
     };
     let written = match place(command.output.as_deref())? {
-        // A file that grows by rows can be gone on with.
+        // A file that grows by rows can be resumed.
         Place::Beside(path) if command.format != RowFormat::Parquet => work.resumably(&path),
         _ => work.at_once(),
     };
@@ -74,7 +74,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
     if cancel.is_cancelled() && written.is_err() {
         return Ok(Finished::Interrupted);
     }
-    tell(&written?, command, started, console);
+    report_pairs(&written?, command, started, console);
     Ok(Finished::Done)
 }
 
@@ -90,7 +90,7 @@ struct Work<'a> {
     cancel: &'a CancelToken,
 }
 
-/// What decides a result, as it is noted beside a partial one.
+/// What decides a result, as noted next to a partial one.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Decisive {
     lists: Vec<String>,
@@ -103,7 +103,7 @@ struct Decisive {
     format: String,
 }
 
-/// Where to go on, and what was handed out before.
+/// Where to resume, and what was handed out before.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Reached {
     next: usize,
@@ -113,7 +113,7 @@ struct Reached {
 }
 
 impl Work<'_> {
-    /// Writes to a sink that is begun anew when the join is.
+    /// Writes to a sink that starts from the beginning when the join does.
     fn at_once(&self) -> Result<JoinReport, CliError> {
         let mut report = None;
         let written = with_output(self.command.output.as_deref(), |out| {
@@ -121,13 +121,13 @@ impl Work<'_> {
             Ok(())
         });
         if self.cancel.is_cancelled() && written.is_err() {
-            self.console.note("interrupted: what was written, if anything, is not the whole result");
+            self.console.note("interrupted: any output written so far is incomplete");
         }
         written?;
-        report.ok_or_else(|| CliError::Failed("the join was not begun".into()))
+        report.ok_or_else(|| CliError::Failed("the join did not start".into()))
     }
 
-    /// Writes to a file, or goes on with what an earlier run left of it.
+    /// Writes to a file, or resumes what an earlier run left of it.
     fn resumably(&self, path: &Path) -> Result<JoinReport, CliError> {
         let Join { with_itself, orientations, negatives, distance, min_quality, max_hits_per_item, .. } =
             *self.command;
@@ -144,7 +144,7 @@ impl Work<'_> {
         let (mut file, place) = Resumable::open::<Reached>(path, settings)?;
         if let Some(Reached { next, hits, .. }) = place {
             self.console.note(format!(
-                "going on with an earlier run: {next} of {} items are done, with {hits} pairs",
+                "resuming an earlier run: {next} of {} items are done, with {hits} pairs",
                 self.lists.items()
             ));
         }
@@ -152,10 +152,11 @@ impl Work<'_> {
             Ok(report) => file.finish().map(|()| report),
             Err(error) => {
                 if file.leave() {
-                    self.console
-                        .note("the same command goes on from here; the result has its name when it is whole");
+                    self.console.note(
+                        "the same command resumes from here; the result gets its name when it is complete",
+                    );
                 } else {
-                    self.console.note("nothing of a result was kept");
+                    self.console.note("no part of the result was kept");
                 }
                 Err(error)
             }
@@ -176,7 +177,7 @@ impl Work<'_> {
             join.on(self.pool).with_backend(self.backend).run_from(next, before, &control, &mut rows)
         });
         let report = joined.map_err(|error| match error {
-            JoinError::Cancelled => CliError::Failed("interrupted: there is no whole result".into()),
+            JoinError::Cancelled => CliError::Failed("interrupted: there is no complete result".into()),
             JoinError::Sink(error) => CliError::failed(error),
         })?;
         rows.finish().map_err(CliError::failed)?;
@@ -190,7 +191,7 @@ trait Output: Write {
     fn reached(&mut self, reached: Reached) -> io::Result<()>;
 }
 
-/// A sink that does not remember how far it is.
+/// A sink that keeps no checkpoint.
 struct Plain<'a>(&'a mut dyn Write);
 
 impl Write for Plain<'_> {
@@ -216,7 +217,7 @@ impl Output for Resumable<Decisive> {
 }
 
 /// What the join found, on standard error.
-fn tell(report: &JoinReport, command: &Join, started: Instant, console: &Console) {
+fn report_pairs(report: &JoinReport, command: &Join, started: Instant, console: &Console) {
     console.detail(format!("joined {}", report.plan));
     let JoinReport { hits, items_with_hits, items, .. } = report;
     let seconds = started.elapsed().as_secs_f64();
@@ -226,7 +227,7 @@ fn tell(report: &JoinReport, command: &Join, started: Instant, console: &Console
     ));
     if let (more @ 1.., Some(most)) = (report.more, command.max_hits_per_item) {
         console.warning(format!(
-            "{more} more pairs are not listed: --max-hits-per-item {most} keeps the nearest"
+            "{more} more pairs are not listed: --max-hits-per-item {most} keeps only the nearest"
         ));
     }
     if let Some(path) = &command.output {
@@ -272,8 +273,8 @@ impl Lists {
         Ok(lists)
     }
 
-    /// Hashes that were made in different ways must not be compared. A list that does not say how is taken to be
-    /// like the other.
+    /// Hashes of different geometries must not be compared. A list that does not state its geometry is taken to
+    /// have the other's.
     fn check_geometry(&self) -> Result<(), CliError> {
         let (left, right) = match self {
             Self::Hashes(left, right) => (left.geometry, right.as_ref().and_then(|right| right.geometry)),
@@ -283,8 +284,8 @@ impl Lists {
         };
         match (left, right) {
             (Some(left), Some(right)) if left != right => Err(CliError::Failed(format!(
-                "the left list's hashes have the geometry {}, the right list's {}: they cannot be compared; hash the pictures \
-                 again with --geometry {}",
+                "the left list's hashes have geometry {}, the right list's have {}, and the two cannot be compared (hash the \
+                 pictures again with --geometry {})",
                 left.name(),
                 right.name(),
                 if right == Geometry::Full { "full" } else { "te512" }
@@ -300,7 +301,7 @@ impl Lists {
         }
     }
 
-    /// Hashes that are searched.
+    /// Number of hashes that are searched.
     fn right_hashes(&self) -> u64 {
         let hashes = match self {
             Self::Hashes(_, Some(right)) | Self::Oriented(_, Right::Hashes(right)) => right.items.len(),
@@ -311,7 +312,7 @@ impl Lists {
     }
 
     fn join(&self, settings: JoinSettings, negatives: bool, pool: &rayon::ThreadPool) -> matching::Join<'_> {
-        // Sorting the right side out is work of the pool's threads too.
+        // The pool's threads sort the right side too.
         let join = pool.install(|| match self {
             Self::Hashes(list, None) => matching::Join::with_itself(&list.items, settings),
             Self::Hashes(left, Some(right)) => matching::Join::new(&left.items, &right.items, settings),
@@ -328,7 +329,7 @@ impl Lists {
         if negatives { join.with_negatives() } else { join }
     }
 
-    /// What tells the lists from others.
+    /// What distinguishes the lists from others.
     fn digests(&self) -> Vec<String> {
         let digests = match self {
             Self::Hashes(left, None) => vec![left.sha256()],
@@ -355,44 +356,44 @@ impl Lists {
         }
     }
 
-    /// Says what takes no part.
-    fn tell(&self, console: &Console, min_quality: u8) {
+    /// Reports what takes no part.
+    fn report_set_aside(&self, console: &Console, min_quality: u8) {
         match self {
             Self::Hashes(left, right) => {
-                tell_aside("left", left, min_quality, console);
-                right.iter().for_each(|right| tell_aside("right", right, min_quality, console));
+                report_aside("left", left, min_quality, console);
+                right.iter().for_each(|right| report_aside("right", right, min_quality, console));
             }
             Self::Oriented(left, right) => {
-                tell_aside("left", left, min_quality, console);
+                report_aside("left", left, min_quality, console);
                 match right {
                     Right::Itself(_) => {}
-                    Right::Hashes(right) => tell_aside("right", right, min_quality, console),
-                    Right::Pictures(right, _) => tell_aside("right", right, min_quality, console),
+                    Right::Hashes(right) => report_aside("right", right, min_quality, console),
+                    Right::Pictures(right, _) => report_aside("right", right, min_quality, console),
                 }
             }
         }
     }
 }
 
-fn tell_aside<T>(side: &str, list: &HashList<T>, min_quality: u8, console: &Console) {
+fn report_aside<T>(side: &str, list: &HashList<T>, min_quality: u8, console: &Console) {
     let HashList { count, low_quality, null_hashes, .. } = list;
     if low_quality + null_hashes > 0 {
         console.note(format!(
-            "{side}: of {count} items {low_quality} are set aside with a quality under {min_quality} and {null_hashes} with a \
-             hash that is all zero"
+            "{side}: of {count} items, {low_quality} with a quality under {min_quality} and {null_hashes} with a null hash are set \
+             aside"
         ));
     }
 }
 
-/// Writes rows in the form that was asked for.
+/// Writes rows in the requested format.
 struct Rows<'a> {
     form: Form<'a>,
     lists: &'a Lists,
-    /// Whether rows say which are those of negatives.
+    /// Whether rows show which are of negatives.
     negatives: bool,
 }
 
-/// The form, and where rows go.
+/// The format, and where rows go.
 enum Form<'a> {
     /// With room for a line.
     Csv(&'a mut dyn Output, Vec<u8>),
@@ -409,7 +410,7 @@ static COLUMNS: [Column; 5] = [
     Column::new("negative", Kind::Boolean),
 ];
 
-/// The columns of a join: the last one only where negatives are sought.
+/// The columns of a join: the last one only if negatives are searched for.
 fn columns(negatives: bool) -> &'static [Column] {
     &COLUMNS[..COLUMNS.len() - usize::from(!negatives)]
 }
@@ -451,7 +452,7 @@ impl JoinSink for Rows<'_> {
 }
 
 impl<'a> Rows<'a> {
-    /// Begins rows; those that go on with earlier ones have their header already.
+    /// Begins rows; resumed ones have their header already.
     fn new(
         format: RowFormat,
         negatives: bool,

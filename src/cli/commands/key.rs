@@ -12,14 +12,14 @@ use crate::share::keys::{PrivateKey, PublicKey};
 use crate::share::store::{KeyStore, read_public};
 use crate::source::name::escape_path;
 
-/// The folder of keys that was named, or the user's own.
+/// The named folder of keys, or the user's own.
 ///
 /// # Errors
-/// The system has no place for it.
+/// If the system has no place for it.
 pub(super) fn key_store(folder: Option<&PathBuf>) -> Result<KeyStore, CliError> {
     folder.cloned().or_else(KeyStore::default_folder).map(KeyStore::new).ok_or_else(|| {
         CliError::Usage(
-            "the system does not say where your settings are: name a folder for keys with --keys".into(),
+            "the system does not report where your settings are (name a folder for keys with --keys)".into(),
         )
     })
 }
@@ -27,17 +27,17 @@ pub(super) fn key_store(folder: Option<&PathBuf>) -> Result<KeyStore, CliError> 
 /// `tamis key new`.
 ///
 /// # Errors
-/// There is a key already, a text cannot be shown, or the folder cannot be written.
+/// If there is a key already, a text cannot be shown, or the folder cannot be written.
 pub fn new(command: &KeyNew, console: &Console) -> Result<Finished, CliError> {
     let store = key_store(command.keys.keys.as_ref())?;
     store.refuse_existing().map_err(CliError::failed)?;
-    // Before the passphrase is asked for: a name that cannot be shown is refused first.
+    // Before asking for the passphrase: a name that cannot be shown is refused first.
     let key = PrivateKey::new(&command.name, &command.agency, &command.contact).map_err(CliError::usage)?;
     let passphrase = new_passphrase(command.keys.passphrase_file.as_deref())?;
     store.keep(&key, &passphrase).map_err(CliError::failed)?;
     with_output(None, |out| write_key(key.public(), out).map_err(CliError::failed))?;
     console.note(format!(
-        "Send {} to your partners, and tell them the fingerprint by another way",
+        "Send {} to your partners, and give them the fingerprint over another channel",
         escape_path(&store.public_file())
     ));
     console.note(format!(
@@ -50,13 +50,13 @@ pub fn new(command: &KeyNew, console: &Console) -> Result<Finished, CliError> {
 /// `tamis key show`.
 ///
 /// # Errors
-/// A key file that is none, or cannot be read.
+/// If the key file is not valid, or cannot be read.
 pub fn show(command: &KeyShow) -> Result<Finished, CliError> {
     let store = key_store(command.keys.as_ref())?;
     let trusted = store.trusted().map_err(CliError::failed)?;
     let own = store.own().map_err(CliError::failed)?;
     with_output(None, |out| {
-        let mut tell = || {
+        let mut write_keys = || {
             if let Some(path) = &command.file {
                 let key = read_public(path).map_err(std::io::Error::other)?;
                 write_key(&key, out)?;
@@ -65,7 +65,7 @@ pub fn show(command: &KeyShow) -> Result<Finished, CliError> {
                 } else if trusted.contains(&key) {
                     "trusted"
                 } else {
-                    "NOT TRUSTED: compare the fingerprint with its owner, then `tamis key trust` it"
+                    "NOT TRUSTED: compare the fingerprint with its owner, then run `tamis key trust`"
                 };
                 return writeln!(out, "  trust        {trust}");
             }
@@ -76,14 +76,14 @@ pub fn show(command: &KeyShow) -> Result<Finished, CliError> {
                 }
                 None => writeln!(
                     out,
-                    "You have no key in {}: `tamis key new` makes one",
+                    "You have no key in {}: `tamis key new` creates one",
                     escape_path(store.folder())
                 )?,
             }
             writeln!(out, "\nTrusted keys: {}", trusted.len())?;
             trusted.iter().try_for_each(|key| write_key(key, out))
         };
-        tell().map_err(CliError::failed)
+        write_keys().map_err(CliError::failed)
     })?;
     Ok(Finished::Done)
 }
@@ -91,20 +91,20 @@ pub fn show(command: &KeyShow) -> Result<Finished, CliError> {
 /// `tamis key trust`.
 ///
 /// # Errors
-/// The file is no key, or not the one with this fingerprint.
+/// If the file is not a key, or not the one with this fingerprint.
 pub fn trust(command: &KeyTrust, console: &Console) -> Result<Finished, CliError> {
     let store = key_store(command.keys.as_ref())?;
     let key = read_public(&command.file).map_err(CliError::failed)?;
-    // Its fingerprint is not told: it would be typed off, instead of being asked for.
+    // Its fingerprint is not shown: it would be copied instead of being asked for.
     if !key.has_fingerprint(&command.fingerprint) {
         return Err(CliError::Failed(format!(
-            "{} is not the key with that fingerprint: either digits were misheard, or this is not its owner's key. It was not trusted",
+            "{}: not the key with that fingerprint, so it was not trusted (either digits were misheard, or this is not its owner's key)",
             escape_path(&command.file)
         )));
     }
     let new = store.trust(&key).map_err(CliError::failed)?;
     with_output(None, |out| write_key(&key, out).map_err(CliError::failed))?;
-    console.note(if new { "trusted from now on" } else { "it was trusted already" });
+    console.note(if new { "trusted from now on" } else { "already trusted" });
     Ok(Finished::Done)
 }
 

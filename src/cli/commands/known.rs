@@ -1,4 +1,4 @@
-//! `tamis known`: published lists become set files, which are shown and verified, and compared (`known_match`).
+//! `tamis known`: imports published lists into set files, shows, verifies and compares them (`known_match`).
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -28,7 +28,7 @@ use crate::source::size::Bytes;
 /// Runs the command.
 ///
 /// # Errors
-/// Wrong usage, a source or set that is refused, or a sink that failed.
+/// If the usage is wrong, a source or set is refused, or the sink fails.
 pub fn run(command: &Known, common: &Common, console: &Console) -> Result<Finished, CliError> {
     match &command.what {
         KnownCommand::Import(command) => run_import(command, common, console),
@@ -50,11 +50,11 @@ fn run_import(command: &KnownImport, common: &Common, console: &Console) -> Resu
         .show(common.progress, console, || import(&command.files, &command.output, &options, &control));
     match imported {
         Ok(imported) => {
-            tell(&imported, command, bytes, started, console);
+            report_import(&imported, command, bytes, started, console);
             Ok(Finished::Done)
         }
         Err(ImportError::Set(SetError::Cancelled)) => {
-            console.note("interrupted: nothing of the import is left; the same command begins anew");
+            console.note("interrupted: no part of the import was kept; the same command starts again");
             Ok(Finished::Interrupted)
         }
         Err(error) => Err(CliError::failed(error)),
@@ -69,7 +69,7 @@ fn options(command: &KnownImport) -> Result<ImportOptions, CliError> {
             return Err(CliError::Usage("--profile custom needs --profile-file FILE".into()));
         }
         (_, Some(_)) => {
-            return Err(CliError::Usage("--profile-file goes with --profile custom".into()));
+            return Err(CliError::Usage("--profile-file needs --profile custom".into()));
         }
         (name, None) => Profile::built_in(name),
     };
@@ -77,7 +77,7 @@ fn options(command: &KnownImport) -> Result<ImportOptions, CliError> {
         ImportFormat::from_name(name).ok_or_else(|| {
             let names: Vec<&str> = ImportFormat::ALL.iter().map(|format| format.name()).collect();
             let name = escape(name.as_bytes());
-            CliError::Usage(format!("there is no format `{name}`: choose {}", names.join(", ")))
+            CliError::Usage(format!("`{name}` is not a format (choose {})", names.join(", ")))
         })
     });
     Ok(ImportOptions {
@@ -92,13 +92,13 @@ fn options(command: &KnownImport) -> Result<ImportOptions, CliError> {
     })
 }
 
-/// Refuses an output that would replace a source, or that no file can be renamed onto.
+/// Refuses an output that would replace a source, or that is not a file.
 fn check_output(command: &KnownImport) -> Result<(), CliError> {
     Protected::new(&[], &command.files).refuse_output(Some(&command.output))?;
     let there = command.output.metadata();
     if command.output.file_name().is_none() || there.is_ok_and(|data| !data.is_file()) {
         return Err(CliError::Usage(format!(
-            "the output {} is no file; choose another name",
+            "{}: the output is not a file (choose another name)",
             escape_path(&command.output)
         )));
     }
@@ -106,7 +106,13 @@ fn check_output(command: &KnownImport) -> Result<(), CliError> {
 }
 
 /// What was imported, on standard error.
-fn tell(imported: &Imported, command: &KnownImport, bytes: u64, started: Instant, console: &Console) {
+fn report_import(
+    imported: &Imported,
+    command: &KnownImport,
+    bytes: u64,
+    started: Instant,
+    console: &Console,
+) {
     let Imported { manifest, identity, first_bad } = imported;
     let seconds = started.elapsed().as_secs_f64();
     let rate = bytes as f64 / 1e6 / seconds.max(1e-3);
@@ -132,8 +138,8 @@ fn counted(counts: &SetCounts) -> String {
     );
     let more = [
         (counts.photodna, "PhotoDNA values (kept, not matched with pictures)"),
-        (counts.photodna_unread, "PhotoDNA fields that are no value of 144 bytes"),
-        (counts.nothing_to_match, "records without anything to match"),
+        (counts.photodna_unread, "PhotoDNA fields that are not a value of 144 bytes"),
+        (counts.nothing_to_match, "records with nothing to match"),
         (counts.trivial, TRIVIAL),
         (counts.withdrawn, "withdrawn records (kept, never matched)"),
         (counts.bad_records, "malformed records left out"),
@@ -151,7 +157,7 @@ fn verify(command: &KnownVerify, common: &Common, console: &Console) -> Result<F
     match progress.show(common.progress, console, || set.verify(&control)) {
         Ok(()) => {
             let text = format!(
-                "{}: {} bytes and {} records are as they were written; SHA-256 {}",
+                "{}: {} bytes and {} records are intact; SHA-256 {}",
                 escape_path(&command.set),
                 set.size(),
                 set.records(),
@@ -161,7 +167,7 @@ fn verify(command: &KnownVerify, common: &Common, console: &Console) -> Result<F
             Ok(Finished::Done)
         }
         Err(SetError::Cancelled) => {
-            console.note("interrupted: the set was not verified to its end");
+            console.note("interrupted: the set was not verified completely");
             Ok(Finished::Interrupted)
         }
         Err(error) => Err(CliError::failed(error)),
@@ -179,10 +185,7 @@ fn show(command: &KnownShow) -> Result<Finished, CliError> {
         }
     };
     if records.is_empty() {
-        return Err(CliError::Failed(format!(
-            "hash set {}: no record has this digest",
-            escape_path(set.path())
-        )));
+        return Err(CliError::Failed(format!("{}: no record has this digest", escape_path(set.path()))));
     }
     for number in records {
         let record = set.record(number).map_err(CliError::failed)?;
@@ -191,7 +194,7 @@ fn show(command: &KnownShow) -> Result<Finished, CliError> {
     Ok(Finished::Done)
 }
 
-/// Records with a digest, whose length says what it is.
+/// Records with a digest, whose length determines its kind.
 fn find(set: &SetFile, digest: &str) -> Result<Vec<u32>, CliError> {
     let bytes: Option<Vec<u8>> = digest
         .as_bytes()
@@ -227,7 +230,7 @@ fn show_manifest(set: &SetFile, json: bool, out: &mut dyn Write) -> io::Result<(
         return writeln!(out);
     }
     let shown = |text: &str| escape(text.as_bytes());
-    let version = if manifest.version.is_empty() { "not told".into() } else { shown(&manifest.version) };
+    let version = if manifest.version.is_empty() { "not stated".into() } else { shown(&manifest.version) };
     writeln!(out, "set       {}", shown(&manifest.name))?;
     writeln!(out, "version   {version}")?;
     writeln!(out, "sha256    {}", hex(&set.identity()))?;
@@ -288,8 +291,8 @@ fn show_record(
         return writeln!(out);
     }
     let shown = |text: &str| escape(text.as_bytes());
-    let told = |told: Option<bool>| match told {
-        None => "not told",
+    let stated = |value: Option<bool>| match value {
+        None => "not stated",
         Some(true) => "yes",
         Some(false) => "no",
     };
@@ -300,14 +303,14 @@ fn show_record(
         facts.category.as_deref().map_or("none".into(), shown),
         label.map_or("none".into(), shown)
     )?;
-    writeln!(out, "victim identified    {}", told(facts.victim_identified))?;
-    writeln!(out, "offender identified  {}", told(facts.offender_identified))?;
-    writeln!(out, "distributed          {}", told(facts.distributed))?;
-    writeln!(out, "precategorized       {}", told(facts.precategorized))?;
+    writeln!(out, "victim identified    {}", stated(facts.victim_identified))?;
+    writeln!(out, "offender identified  {}", stated(facts.offender_identified))?;
+    writeln!(out, "distributed          {}", stated(facts.distributed))?;
+    writeln!(out, "precategorized       {}", stated(facts.precategorized))?;
     writeln!(
         out,
         "size                 {}",
-        record.media_size.map_or("not told".into(), |size| format!("{size} bytes"))
+        record.media_size.map_or("not stated".into(), |size| format!("{size} bytes"))
     )?;
     writeln!(out, "series               {}", facts.series.as_deref().map_or("none".into(), shown))?;
     if facts.withdrawn {

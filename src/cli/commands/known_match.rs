@@ -1,4 +1,4 @@
-//! `tamis known match`: the pairs of records of two set files that stand for the same or nearly the same material.
+//! `tamis known match`: the pairs of records of two set files of the same or nearly the same material.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -27,7 +27,7 @@ use crate::source::name::{escape, escape_path};
 /// Runs the command.
 ///
 /// # Errors
-/// Wrong usage, a set that is refused, or a sink that failed.
+/// If the usage is wrong, a set is refused, or the sink fails.
 pub(super) fn run(command: &KnownMatch, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let output = command.output.as_deref();
     check_format(command.format, output)?;
@@ -41,12 +41,12 @@ pub(super) fn run(command: &KnownMatch, common: &Common, console: &Console) -> R
     let read = |set| ComparedSet::new(set, command.min_quality, &|| cancel.is_cancelled());
     let sides = match read(&left).and_then(|left| Ok([left, read(&right)?])) {
         Err(SetError::Cancelled) => {
-            console.note("interrupted: the sets were not read to their end");
+            console.note("interrupted: the sets were not read completely");
             return Ok(Finished::Interrupted);
         }
         sides => sides.map_err(CliError::failed)?,
     };
-    tell_aside(&sides, command.min_quality, console);
+    report_set_aside(&sides, command.min_quality, console);
     let backend = resources.start_backend(sides[1].hashes(), console)?;
     let settings = CompareSettings {
         photodna: command.photodna_distance,
@@ -78,7 +78,7 @@ pub(super) fn run(command: &KnownMatch, common: &Common, console: &Console) -> R
         return Ok(Finished::Interrupted);
     }
     written?;
-    tell(&counts.unwrap_or_default(), command, started, console);
+    report_pairs(&counts.unwrap_or_default(), command, started, console);
     Ok(Finished::Done)
 }
 
@@ -88,7 +88,7 @@ fn open(command: &KnownMatch) -> Result<(SetFile, SetFile), CliError> {
     let right = SetFile::open(&command.right).map_err(CliError::failed)?;
     if left.identity() == right.identity() {
         return Err(CliError::Usage(format!(
-            "{} and {} are the same set: give two",
+            "{} and {} are the same set (give two different sets)",
             escape_path(&command.left),
             escape_path(&command.right)
         )));
@@ -96,25 +96,25 @@ fn open(command: &KnownMatch) -> Result<(SetFile, SetFile), CliError> {
     Ok((left, right))
 }
 
-/// Says what takes no part.
-fn tell_aside(sides: &[ComparedSet<'_>; 2], min_quality: u8, console: &Console) {
+/// Reports what takes no part.
+fn report_set_aside(sides: &[ComparedSet<'_>; 2], min_quality: u8, console: &Console) {
     for (side, set) in ["left", "right"].into_iter().zip(sides) {
         let (low, zero, values) = (set.counts.low_quality, set.counts.null_hashes, set.zero_values);
         if low + zero + values > 0 {
             console.note(format!(
-                "{side}: set aside are {low} PDQ hashes with a quality under {min_quality}, {zero} PDQ hashes and {values} PhotoDNA \
-                 values that are all zero"
+                "{side}: {low} PDQ hashes with a quality under {min_quality}, {zero} null PDQ hashes and {values} null PhotoDNA values \
+                 are set aside"
             ));
         }
     }
 }
 
 /// What was found, on standard error.
-fn tell(counts: &CompareCounts, command: &KnownMatch, started: Instant, console: &Console) {
+fn report_pairs(counts: &CompareCounts, command: &KnownMatch, started: Instant, console: &Console) {
     if let Some((left, right)) = counts.first_conflict {
         console.warning(format!(
-            "{} pairs have an equal weaker digest and a stronger one that differs, and are no pairs by their digests: a wrong \
-             record, or files made to collide. The first: left {}, right {}",
+            "{} pairs have an equal weaker digest and a different stronger one, and do not count as pairs by digest: a wrong \
+             record, or files made to collide; the first: left {}, right {}",
             counts.conflicts,
             u64::from(left) + 1,
             u64::from(right) + 1
@@ -135,7 +135,7 @@ fn tell(counts: &CompareCounts, command: &KnownMatch, started: Instant, console:
     }
 }
 
-/// What a row says of either record.
+/// What a row shows of either record.
 const FACTS: [(&str, Kind); 7] = [
     ("id", Kind::Text),
     ("category", Kind::Text),

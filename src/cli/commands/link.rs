@@ -31,13 +31,13 @@ use super::share::{key_for, require_trust};
 /// Runs the command.
 ///
 /// # Errors
-/// Wrong usage, a case or package that is refused, or a sink that failed.
+/// If the usage is wrong, a case or package is refused, or the sink fails.
 pub fn run(command: &Link, common: &Common, console: &Console) -> Result<Finished, CliError> {
     check_format(command.format, command.output.as_deref())?;
     refuse_usage(command)?;
     let output = command.output.as_deref();
     let mut protected = Protected::new(&[], &command.package);
-    // Cases alone are linked without keys, so there need not be a place for any.
+    // Cases alone are linked without keys, so no keys folder is needed.
     if let Ok(store) = key_store(command.keys.keys.as_ref()) {
         protected = protected.and_keys(store.folder(), command.keys.passphrase_file.as_deref());
     }
@@ -91,18 +91,18 @@ pub fn run(command: &Link, common: &Common, console: &Console) -> Result<Finishe
     Ok(Finished::Done)
 }
 
-/// What cannot be meant: one holder alone, or one of them twice.
+/// Refuses a single holder, and one that is given twice.
 fn refuse_usage(command: &Link) -> Result<(), CliError> {
     let mut given: Vec<&Path> = command.cases.iter().chain(&command.package).map(|path| &**path).collect();
     if given.len() < 2 {
-        return Err(CliError::Usage("give two cases or more, or a case and --package FILE".into()));
+        return Err(CliError::Usage("give at least two cases, or a case and --package FILE".into()));
     }
     let same = |a: &Path, b: &Path| {
         a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
     };
     while let Some(path) = given.pop() {
         if given.iter().any(|other| same(path, other)) {
-            return Err(CliError::Usage(format!("{} is given twice", escape_path(path))));
+            return Err(CliError::Usage(format!("{}: given twice", escape_path(path))));
         }
     }
     Ok(())
@@ -165,7 +165,7 @@ const fn because(near: &Near) -> Option<&'static str> {
 /// The summary for a person.
 fn summary(holders: &[HolderCounts], rows: &RowCount, distance: u32) -> String {
     let mut text =
-        format!("\nLinks: {} of the same bytes, {} near within {distance} bits\n", rows.same, rows.near);
+        format!("\nLinks: {} with the same bytes, {} near within {distance} bits\n", rows.same, rows.near);
     if rows.unconfirmed > 0 {
         text.push_str(&format!(
             "  UNCONFIRMED: {} of the near ones rest on hashes from JPEG coefficients, which may be some bits off\n",
@@ -184,8 +184,8 @@ fn summary(holders: &[HolderCounts], rows: &RowCount, distance: u32) -> String {
         ));
     }
     text.push_str(
-        "  same: another holder has them too; near: no other has them, but one near to them\n\
-         \x20 solved: a hash set says `victim identified`; elsewhere: only another holder's does, of the same bytes; near: of a near picture\n",
+        "  same: another holder has them too; near: no other holder has them, but one has a near picture\n\
+         \x20 solved: a hash set records `victim identified`; elsewhere: only another holder's does, for the same bytes; near: for a near picture\n",
     );
     let alone: u64 = holders.iter().map(|counts| counts.bytes_alone).sum();
     if alone > 0 {

@@ -1,4 +1,4 @@
-//! `tamis match`: a stored case against hash sets. Of the sources only candidates are read again, for verifications.
+//! `tamis match`: a stored case against hash sets. Of the sources, only candidates are read again, to verify them.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use super::run::{Telling, begin, finish, hash_count, read_hash_sets, write_summa
 /// Runs the command.
 ///
 /// # Errors
-/// A hash set or case that is refused, or a sink that failed.
+/// If a hash set or case is refused, or the sink fails.
 pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let started = Instant::now();
     let mut store = CaseStore::open(&command.case).map_err(CliError::failed)?;

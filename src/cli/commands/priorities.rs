@@ -1,4 +1,4 @@
-//! What `triage`, `match` and `stack` do at their end: what is looked at first.
+//! What `triage`, `match` and `stack` do at their end: set what to look at first.
 
 use crate::case::rules::Rules;
 use crate::case::{CaseStore, RunId, StackSettings};
@@ -14,15 +14,15 @@ use crate::matching::{Backend, DEFAULT_DISTANCE, JoinControl};
 use crate::pdq::MIN_QUALITY;
 use crate::pipeline::{CancelToken, Stacking};
 
-/// The rules that were asked for.
+/// The requested rules, read before anything else is done.
 ///
 /// # Errors
-/// The file holds none; before anything else is done.
+/// If the file holds no valid rules.
 pub(super) fn read_rules(options: &MatchOptions) -> Result<Option<Rules>, CliError> {
     options.rules.as_deref().map(Rules::read).transpose().map_err(CliError::failed)
 }
 
-/// The run that a command did before, and what a person should know of it.
+/// The run that a command did before, and its notices.
 #[derive(Debug)]
 pub(super) struct Recorded {
     pub run: RunId,
@@ -30,7 +30,7 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// Adds what came up after the run's end to its record, and to what the summary lists.
+    /// Adds notices from after the run's end to its record and to the summary.
     fn add(&mut self, store: &mut CaseStore, notices: Vec<String>) -> Result<(), CliError> {
         let fresh: Vec<String> =
             notices.into_iter().filter(|notice| !self.notices.contains(notice)).collect();
@@ -42,11 +42,11 @@ impl Recorded {
     }
 }
 
-/// Stacks the case's pictures as they were stacked before, or by default, and decides every item's priority by `rules`, else by those of
-/// its last run, else by the program's own.
+/// Stacks the case's pictures with the settings of before, or the defaults, and decides every item's priority by `rules`, otherwise
+/// by those of its last run, otherwise by the built-in rules.
 ///
 /// # Errors
-/// The case store failed.
+/// If the case store fails.
 #[expect(clippy::too_many_arguments, reason = "what the commands that call it have at hand")]
 pub(super) fn set_priorities(
     store: &mut CaseStore,
@@ -71,13 +71,13 @@ pub(super) fn set_priorities(
         Ok(()) => {}
         Err(StackError::Cancelled) => {
             console.note(
-                "interrupted: the case's stacks and priorities are as they were; the same command sets them",
+                "interrupted: the case's stacks and priorities are unchanged; the same command updates them",
             );
             return Ok(Finished::Interrupted);
         }
         Err(error @ StackError::TooMany(_)) => {
             let notice = format!(
-                "the pictures are not stacked anew, and priorities go by the stacks of before: {error}"
+                "the pictures were not stacked again, and priorities use the earlier stacks: {error}"
             );
             console.warning(&notice);
             recorded.add(store, vec![notice])?;
@@ -90,10 +90,10 @@ pub(super) fn set_priorities(
     prioritise(store, &rules, cancel, common, console)
 }
 
-/// Decides every item's priority by `rules`, and shows how far it is.
+/// Decides every item's priority by `rules`, and shows progress.
 ///
 /// # Errors
-/// The case store failed.
+/// If the case store fails.
 pub(super) fn prioritise(
     store: &mut CaseStore,
     rules: &Rules,
@@ -107,14 +107,14 @@ pub(super) fn prioritise(
     if progress.show(common.progress, console, work).map_err(CliError::failed)? {
         return Ok(Finished::Done);
     }
-    console.note("interrupted: the case's priorities are as they were; the same command sets them");
+    console.note("interrupted: the case's priorities are unchanged; the same command updates them");
     Ok(Finished::Interrupted)
 }
 
-/// Reads what is to be stacked, and shows how far it is; `None` where it was interrupted.
+/// Reads what is to be stacked, and shows progress; `None` if it was interrupted.
 ///
 /// # Errors
-/// The case store failed.
+/// If the case store fails.
 pub(super) fn read_pictures(
     store: &CaseStore,
     settings: StackSettings,
@@ -128,10 +128,10 @@ pub(super) fn read_pictures(
     progress.show(common.progress, console, work).map_err(CliError::failed)
 }
 
-/// Brings the stacks of a case up to date, and shows how far it is.
+/// Brings the stacks of a case up to date, and shows progress.
 ///
 /// # Errors
-/// The case store failed; inside, that the stacks could not be made.
+/// If the case store fails; the inner result, if the stacks cannot be built.
 pub(super) fn restack(
     store: &mut CaseStore,
     stacking: &Stacking,

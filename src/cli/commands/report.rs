@@ -1,4 +1,4 @@
-//! `tamis report`: a case as one page for people.
+//! `tamis report`: a case as one HTML page.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// Runs the command.
 ///
 /// # Errors
-/// The folder is not a case, or the sink failed.
+/// If the folder is not a case, or the sink fails.
 pub fn run(command: &Report, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let reader = CaseReader::open(&command.case).map_err(CliError::failed)?;
     let output = output(command);
@@ -40,10 +40,10 @@ pub fn run(command: &Report, common: &Common, console: &Console) -> Result<Finis
             },
         }),
     };
-    let mut told = Instant::now();
+    let mut shown_at = Instant::now();
     let mut shown = |done: u64, all: u64| {
-        if common.progress != ProgressStyle::None && told.elapsed() >= PAUSE {
-            told = Instant::now();
+        if common.progress != ProgressStyle::None && shown_at.elapsed() >= PAUSE {
+            shown_at = Instant::now();
             console.note(format!("{done} of {all} pictures"));
         }
     };
@@ -60,12 +60,12 @@ pub fn run(command: &Report, common: &Common, console: &Console) -> Result<Finis
     written?;
     if counts.hits.max(counts.errors) > command.max_rows {
         console.warning(format!(
-            "the page holds the first {} rows of a table: `tamis export` writes all of them",
+            "the page holds only the first {} rows of a table: `tamis export` writes all of them",
             command.max_rows
         ));
     }
     if counts.absent > 0 {
-        console.warning(format!("{} pictures could not be shown: the page says why", counts.absent));
+        console.warning(format!("{} pictures could not be shown: the page gives the reasons", counts.absent));
     }
     if let Some(notice) = access_times_notice() {
         console.note(notice);

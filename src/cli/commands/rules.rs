@@ -1,4 +1,4 @@
-//! `tamis rules`: the rules of priority.
+//! `tamis rules`: the priority rules.
 
 use crate::case::rules::{DEFAULT_RULES, Rules};
 use crate::cli::args::rules::RulesCommand;
@@ -9,7 +9,7 @@ use crate::source::name::escape;
 /// Runs the command.
 ///
 /// # Errors
-/// A file that holds no rules, or a sink that failed.
+/// If the file holds no valid rules, or the sink fails.
 pub fn run(command: &RulesCommand) -> Result<Finished, CliError> {
     let checked = command.file.as_deref().map(Rules::read).transpose().map_err(CliError::failed)?;
     with_output(None, |out| match checked {

@@ -20,10 +20,10 @@ use crate::source::name::escape_path;
 
 use super::priorities::Recorded;
 
-/// Reads the hash sets, and says what was read and what was set aside.
+/// Reads the hash sets, and reports what was read and what was set aside.
 ///
 /// # Errors
-/// A set that cannot be read, with file, line and reason.
+/// If a set cannot be read, with file, line and reason.
 pub fn read_hash_sets(options: &MatchOptions, console: &Console) -> Result<Vec<HashSet>, CliError> {
     let matching = Matching::from(options);
     let read_options = ReadOptions {
@@ -37,7 +37,7 @@ pub fn read_hash_sets(options: &MatchOptions, console: &Console) -> Result<Vec<H
         let set = HashSet::read(path, &read_options).map_err(CliError::failed)?;
         if let Some(same) = sets.iter().find(|other| other.file_sha256() == set.file_sha256()) {
             console.note(format!(
-                "{} is the same file as {}: read once",
+                "{}: the same file as {}, read only once",
                 escape_path(path),
                 escape_path(same.path())
             ));
@@ -68,31 +68,30 @@ fn counted(set: &HashSet) -> String {
     text
 }
 
-/// Adds what there is any of.
+/// Adds the counts that are not zero.
 pub(super) fn add_counts(text: &mut String, counts: &[(u64, &str)]) {
     for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
         text.push_str(&format!("; {count} {what}"));
     }
 }
 
-/// What is counted of digests that would find every empty file.
+/// Name of the count of digests that would match every empty file.
 pub(super) const TRIVIAL: &str =
     "records with the digest of trivial content (no bytes, or one byte repeated), set aside";
 
-/// What is counted of fields that nothing is matched by.
-pub(super) const ODD_FIELDS: &str =
-    "fields that nothing is matched by and that are not as they should be (kept as they can be)";
+/// Name of the count of malformed fields that matching does not use.
+pub(super) const ODD_FIELDS: &str = "malformed fields that matching does not use (kept as far as possible)";
 
-/// Hashes of all sets, for the choice of a backend.
+/// Number of hashes of all sets, for the choice of a backend.
 #[must_use]
 pub fn hash_count(sets: &[HashSet]) -> u64 {
     sets.iter().map(|set| set.counts().hashes).sum()
 }
 
-/// Begins a run: what earlier ones died with is said and recorded before this one may, and Ctrl-C knows whose end it is.
+/// Begins a run: what earlier runs died with is reported and recorded first, and Ctrl-C learns which run it interrupts.
 ///
 /// # Errors
-/// The case cannot be written.
+/// If the case cannot be written.
 pub fn begin(
     store: &mut CaseStore,
     case: &Path,
@@ -113,11 +112,11 @@ pub fn begin(
     Ok(run)
 }
 
-/// Says and records what a person should know of a run and how it ended, and turns its result into the
-/// command's, with what was recorded.
+/// Reports and records the notices of a run and how it ended, and turns its result into the command's,
+/// with what was recorded.
 ///
 /// # Errors
-/// The run's own error, or the database's.
+/// If the run failed, or the database fails.
 pub fn finish(
     store: &mut CaseStore,
     run: RunId,
@@ -137,7 +136,7 @@ pub fn finish(
     }
     console.warnings(progress.take_notices());
     console.warnings(backend.take_notices());
-    // Also those that were said while it ran, or before.
+    // Including those that were shown while it ran, or before.
     notices.extend(progress.all_notices());
     notices.extend(backend.notices());
     let recorded = store.end_run(run, state, &notices).and_then(|()| store.check_place());
@@ -145,27 +144,27 @@ pub fn finish(
     let interrupted = result.map_err(CliError::failed)?.interrupted;
     recorded.map_err(CliError::failed)?;
     if interrupted {
-        console.note("interrupted: what was in flight is stored; the same command goes on from here");
+        console.note("interrupted: work in flight is stored; the same command resumes from here");
         return Ok((Finished::Interrupted, Recorded { run, notices }));
     }
     Ok((Finished::Done, Recorded { run, notices }))
 }
 
-/// How a run's end is told.
+/// How a run's end is reported.
 #[derive(Clone, Copy, Debug)]
 pub struct Telling<'a> {
     /// Form and place of the summary.
     pub summary: &'a SummaryOptions,
-    /// Whether the stages are told one by one.
+    /// Whether the stages are reported one by one.
     pub profile: ProfileOptions,
-    /// As JSON beside progress in JSON, else as a table.
+    /// As JSON if progress is in JSON, otherwise as a table.
     pub progress: ProgressStyle,
 }
 
 /// Writes the summary of the case, and where the time of the run went.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn write_summary(
     case: &Path,
     telling: Telling<'_>,
@@ -182,7 +181,7 @@ pub fn write_summary(
         let line = serde_json::json!({ "profile": &profile });
         console.machine_line(&line.to_string());
     } else if profile_stages {
-        // Asked for by name, so that `--quiet` does not keep it back.
+        // Requested by name, so `--quiet` does not suppress it.
         console.machine_line(&render_profile(&profile));
     }
     let figures = RunFigures {
@@ -208,7 +207,7 @@ pub fn write_summary(
         }
     });
     match written {
-        // The summary is the least of the run: how that ended is what the exit code says.
+        // The summary is the smallest part of the run: the exit code reports how the run ended.
         Err(CliError::ClosedPipe) => Ok(()),
         written => written,
     }

@@ -11,7 +11,7 @@ use super::triage::IngestJob;
 /// Runs the command.
 ///
 /// # Errors
-/// Wrong usage, a case that is refused, or a sink that failed.
+/// If the usage is wrong, the case is refused, or the sink fails.
 pub fn run(command: &Scan, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let job = IngestJob {
         name: "scan",

@@ -1,4 +1,4 @@
-//! `tamis share`: packages for other agencies, and those of theirs.
+//! `tamis share`: packages for other agencies, and from them.
 
 use std::io::Write;
 use std::path::Path;
@@ -28,7 +28,7 @@ use super::key::key_store;
 /// `tamis share export`.
 ///
 /// # Errors
-/// The folder is not a case, there is no key, a recipient is not known, or the sink failed.
+/// If the folder is not a case, there is no key, a recipient is not known, or the sink fails.
 pub fn export(command: &ShareExport, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let mut case = CaseReader::open(&command.case).map_err(CliError::failed)?;
     let store = key_store(command.keys.keys.as_ref())?;
@@ -39,7 +39,7 @@ pub fn export(command: &ShareExport, common: &Common, console: &Console) -> Resu
     let to = recipients(&command.to, &store)?;
     if store.own().map_err(CliError::failed)?.is_none() {
         return Err(CliError::Failed(format!(
-            "packages are signed, and you have no key in {}: `tamis key new` makes one",
+            "{}: you have no key here, and packages must be signed (`tamis key new` creates one)",
             escape_path(store.folder())
         )));
     }
@@ -51,7 +51,7 @@ pub fn export(command: &ShareExport, common: &Common, console: &Console) -> Resu
         names: command.with_names,
         columns: command.with_columns,
     };
-    // Contents alone are counted beforehand; each is made twice.
+    // Only contents are counted beforehand; each is generated twice.
     let rows = 2 * case.content_count().map_err(CliError::failed)?;
     let heard = cancel.clone();
     case.hear(move || heard.is_cancelled()).map_err(CliError::failed)?;
@@ -63,28 +63,28 @@ pub fn export(command: &ShareExport, common: &Common, console: &Console) -> Resu
         Ok(())
     });
     if cancel.is_cancelled() && written.is_err() {
-        console.note("interrupted: there is no package");
+        console.note("interrupted: no package was written");
         return Ok(Finished::Interrupted);
     }
     written?;
     if let Some(made) = made {
-        tell_export(command, &made, to.len(), console);
+        report_export(command, &made, to.len(), console);
     }
     Ok(Finished::Done)
 }
 
-/// What a package has, on standard error.
-fn tell_export(command: &ShareExport, made: &Written, recipients: usize, console: &Console) {
+/// Reports what a package holds, on standard error.
+fn report_export(command: &ShareExport, made: &Written, recipients: usize, console: &Console) {
     let Written { manifest, bytes, sha256 } = made;
     console.note(format!("{} ({bytes} bytes): {}", escape_path(&command.output), in_words(&manifest.counts)));
     console.note(format!("signed by {}, {}", manifest.signer.owner(), manifest.signer.fingerprint));
     console.note(match recipients {
-        0 => "NOT encrypted: whoever has the file can read it (--to encrypts)".to_string(),
+        0 => "NOT encrypted: anyone who has the file can read it (--to encrypts)".to_string(),
         1 => "encrypted to 1 key".to_string(),
         several => format!("encrypted to {several} keys"),
     });
     if manifest.names_included {
-        console.note("it says what files are called");
+        console.note("it includes file names");
     }
     console.note(format!("SHA-256 {sha256}"));
 }
@@ -92,7 +92,7 @@ fn tell_export(command: &ShareExport, made: &Written, recipients: usize, console
 /// `tamis share import`.
 ///
 /// # Errors
-/// The package is refused, or the sink failed.
+/// If the package is refused, or the sink fails.
 pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let packages = [command.package.clone()];
     let store = key_store(command.keys.keys.as_ref())?;
@@ -102,7 +102,7 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
     let key = key_for([&*command.package], &store, &command.keys)?;
     let cancel = cancel_on_interrupt()?;
     let open = || PackageReader::open(&command.package, key.as_ref()).map_err(CliError::failed);
-    // To its end first, so that nothing is written of what is refused, wherever it would go to.
+    // To its end first, so that nothing of a refused package is written, wherever the output goes.
     let reader = open()?;
     require_trust(&reader, &store, command.trust, console)?;
     reader.refuse_other_hashes().map_err(CliError::failed)?;
@@ -124,28 +124,28 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
         Ok(())
     });
     if cancel.is_cancelled() && written.is_err() {
-        console.note("interrupted: there is no list");
+        console.note("interrupted: no list was written");
         return Ok(Finished::Interrupted);
     }
     written?;
     store.record_received(&manifest, &command.package).map_err(|error| {
         CliError::Failed(format!(
-            "{} was written, but not that the package was imported, so that it would not be recognised if it came again: {error}",
+            "{}: written, but the import could not be recorded, so the package would not be recognised if it came again: {error}",
             escape_path(&command.output)
         ))
     })?;
     let title = manifest.title();
     console.note(format!(
-        "{} has {records} records, of {title}: {}",
+        "{}: {records} records from {title}: {}",
         escape_path(&command.output),
         in_words(&manifest.counts)
     ));
     if records < manifest.counts.contents {
-        console.note("left out: the digests of a file without bytes, which every such file has");
+        console.note("left out: the digests of the empty file, which every empty file has");
     }
     if manifest.counts.from_coefficients > 0 {
         console.note(format!(
-            "{} of its hashes are from JPEG coefficients, so that distances to them may be some bits off (column derived_from)",
+            "{} of its hashes are from JPEG coefficients, so distances to them may be some bits off (column derived_from)",
             manifest.counts.from_coefficients
         ));
     }
@@ -153,7 +153,7 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
     Ok(Finished::Done)
 }
 
-/// What there is to say of a package that is not new; `None` of one that is.
+/// A warning for a package that is not new; `None` for one that is.
 fn standing_in_words(standing: &Standing, manifest: &Manifest) -> Option<String> {
     match standing {
         Standing::New => None,
@@ -174,7 +174,7 @@ fn standing_in_words(standing: &Standing, manifest: &Manifest) -> Option<String>
 /// `tamis share show`.
 ///
 /// # Errors
-/// The package is refused.
+/// If the package is refused.
 pub fn show(command: &ShareShow) -> Result<Finished, CliError> {
     let store = key_store(command.keys.keys.as_ref())?;
     let key = key_for([&*command.package], &store, &command.keys)?;
@@ -186,7 +186,7 @@ pub fn show(command: &ShareShow) -> Result<Finished, CliError> {
         (true, _) => "you",
         (false, true) => "trusted",
         (false, false) => {
-            "NOT TRUSTED: it says of itself who that is; compare the fingerprint with the owner"
+            "NOT TRUSTED: only the package itself names the signer; compare the fingerprint with the owner"
         }
     };
     with_output(None, |out| {
@@ -195,7 +195,7 @@ pub fn show(command: &ShareShow) -> Result<Finished, CliError> {
     Ok(Finished::Done)
 }
 
-/// The manifest and the confirmation, for a person.
+/// The manifest and the result of the verification, for a person.
 fn write_manifest(
     path: &Path,
     manifest: &Manifest,
@@ -203,7 +203,7 @@ fn write_manifest(
     trust: &str,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
-    writeln!(out, "{}: whole and unaltered", escape_path(path))?;
+    writeln!(out, "{}: complete and unaltered", escape_path(path))?;
     let case = &manifest.case;
     let spec = &manifest.hash_spec;
     let yes = |yes: bool| if yes { "yes" } else { "no" }.to_string();
@@ -220,7 +220,7 @@ fn write_manifest(
         ("file names", Some(yes(manifest.names_included))),
         ("columns", Some(yes(manifest.columns_included))),
         ("encrypted", Some(yes(encrypted))),
-        ("made by", Some(manifest.program.clone())),
+        ("program", Some(manifest.program.clone())),
     ];
     for (what, text) in lines {
         if let Some(text) = text {
@@ -237,7 +237,7 @@ fn in_words(counts: &Counts) -> String {
     )
 }
 
-/// The own key, where one of the packages is encrypted.
+/// The user's key, if one of the packages is encrypted.
 pub(super) fn key_for<'a>(
     packages: impl IntoIterator<Item = &'a Path>,
     store: &KeyStore,
@@ -252,10 +252,10 @@ pub(super) fn key_for<'a>(
 }
 
 fn unlock(store: &KeyStore, options: &KeyOptions) -> Result<PrivateKey, CliError> {
-    // Before the passphrase is asked for: without a key there is none.
+    // Before asking for the passphrase: without a key there is none.
     if store.own().map_err(CliError::failed)?.is_none() {
         return Err(CliError::Failed(format!(
-            "there is no key in {}: `tamis key new` makes one",
+            "{}: there is no key here (`tamis key new` creates one)",
             escape_path(store.folder())
         )));
     }
@@ -263,7 +263,7 @@ fn unlock(store: &KeyStore, options: &KeyOptions) -> Result<PrivateKey, CliError
     store.unlock(&passphrase).map_err(CliError::failed)
 }
 
-/// Refuses a package of a signer whom the user does not trust, or says that it is taken all the same.
+/// Refuses a package of a signer whom the user does not trust, or reports that it is accepted all the same.
 pub(super) fn require_trust(
     reader: &PackageReader,
     store: &KeyStore,
@@ -274,12 +274,12 @@ pub(super) fn require_trust(
     if store.is_trusted(signer).map_err(CliError::failed)? {
         return Ok(());
     }
-    let who = format!("{} says that it is of {}", signer.fingerprint, signer.owner());
+    let who = format!("{} claims to belong to {}", signer.fingerprint, signer.owner());
     let fault = reader.fault(FaultKind::UntrustedSigner, format!("the key {who}"));
     if !options.allow_untrusted {
         return Err(CliError::failed(fault));
     }
-    console.warning(format!("UNTRUSTED, and taken because of --allow-untrusted: the key {who}"));
+    console.warning(format!("UNTRUSTED, accepted because of --allow-untrusted: the key {who}"));
     Ok(())
 }
 
@@ -287,7 +287,7 @@ pub(super) fn require_trust(
 fn recipients(names: &[String], store: &KeyStore) -> Result<Vec<age::x25519::Recipient>, CliError> {
     let recipient = |name: &String| {
         if name.starts_with("age1") {
-            let refused = |error| CliError::Usage(format!("--to: this is no recipient of age's: {error}"));
+            let refused = |error| CliError::Usage(format!("--to: not an age recipient: {error}"));
             return name.parse().map_err(refused);
         }
         let key = store.find(name).map_err(CliError::failed)?;

@@ -29,7 +29,7 @@ struct RunSettings<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// The folder is not a case, its pictures are too much alike, or the sink failed.
+/// If the folder is not a case, its pictures are too much alike, or the sink fails.
 pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let mut store = CaseStore::open(&command.case).map_err(CliError::failed)?;
     let output = command.summary.output.as_deref();
@@ -46,7 +46,7 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
     };
     let backend = resources.start_backend(stacking.pictures() as u64, console)?;
     let run = store.begin_run("stack", &recorded).map_err(CliError::failed)?;
-    // No file is in hand: the pictures are in the case.
+    // No file is in hand: the hashes are in the case.
     run_begins(&command.case, run, &Progress::default());
     let made = restack(&mut store, &stacking, &resources, &backend, &cancel, common, console);
     let state = match &made {
@@ -58,7 +58,7 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
     match made? {
         Err(StackError::Cancelled) => return Ok(interrupted(console)),
         Err(error) => return Err(CliError::failed(error)),
-        // Priorities look at stacks.
+        // Priorities depend on stacks.
         Ok(()) => {
             if let Some(rules) = store.rules().map_err(CliError::failed)?
                 && prioritise(&mut store, &rules, &cancel, common, console)? == Finished::Interrupted
@@ -68,20 +68,20 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
         }
     }
     drop(store);
-    tell(command, console)?;
+    write_summary(command, console)?;
     Ok(Finished::Done)
 }
 
 fn interrupted(console: &Console) -> Finished {
-    console.note("interrupted: the case's stacks are as they were");
+    console.note("interrupted: the case's stacks are unchanged");
     Finished::Interrupted
 }
 
 /// The summary, from what the case has now.
-fn tell(command: &Stack, console: &Console) -> Result<(), CliError> {
+fn write_summary(command: &Stack, console: &Console) -> Result<(), CliError> {
     let reader = CaseReader::open(&command.case).map_err(CliError::failed)?;
     let counts = reader.stack_counts().map_err(CliError::failed)?;
-    let counts = counts.ok_or_else(|| CliError::Failed("the case lost its stacks".into()))?;
+    let counts = counts.ok_or_else(|| CliError::Failed("the case no longer has stacks".into()))?;
     with_output(command.summary.output.as_deref(), |out| match command.summary.format {
         TextOrJson::Text => report::stacks::write_text(&counts, out).map_err(CliError::failed),
         TextOrJson::Json => {

@@ -24,7 +24,7 @@ use super::run::{Telling, begin, finish, hash_count, read_hash_sets, write_summa
 /// Runs the command.
 ///
 /// # Errors
-/// Wrong usage, a hash set or case that is refused, or a sink that failed.
+/// If the usage is wrong, a hash set or case is refused, or the sink fails.
 pub fn run(command: &Triage, common: &Common, console: &Console) -> Result<Finished, CliError> {
     if command.sources.is_empty() {
         return Err(no_source(&command.matching.known));
@@ -52,7 +52,7 @@ pub(super) struct IngestJob<'a> {
     pub sources: &'a [PathBuf],
     pub case: &'a CaseOptions,
     pub started: Instant,
-    /// Files that are read beside the sources.
+    /// Files that are read besides the sources.
     pub known: &'a [PathBuf],
     pub matching: Option<Matching>,
     pub reading: ReadingOptions,
@@ -61,8 +61,8 @@ pub(super) struct IngestJob<'a> {
 }
 
 impl IngestJob<'_> {
-    /// Refuses what cannot be meant before anything is read: sources that are not there, and places
-    /// to write that lie in evidence.
+    /// Refuses wrong usage before anything is read: sources that are not there, and outputs that lie in
+    /// evidence.
     pub fn check_paths(&self) -> Result<(), CliError> {
         check_sources(self.sources)?;
         let protected = Protected::new(self.sources, self.known).and_case(&self.case.case);
@@ -80,7 +80,7 @@ impl IngestJob<'_> {
     ) -> Result<Finished, CliError> {
         let cancel = cancel_on_interrupt()?;
         let resources = Resources::resolve(common, self.sources);
-        // A case that exists keeps its own settings unless others are asked for, which it refuses.
+        // A case that exists keeps its own settings; if others are requested, it refuses them.
         let own = CaseStore::spec_of(&self.case.case).map_err(CliError::failed)?;
         let (geometry, decode) = (self.case.geometry.map(Into::into), self.case.decode.map(Into::into));
         let spec = config::hash_spec(geometry, decode, own.as_ref());
@@ -125,7 +125,7 @@ impl IngestJob<'_> {
         });
         if let Ok(report) = &result {
             console.detail(format!(
-                "{} files were in the case already; most memory in flight at once {} of {}",
+                "{} files were already in the case; peak memory in flight {} of {}",
                 report.skipped,
                 Bytes(report.peak_memory),
                 Bytes(resources.max_memory)
@@ -151,15 +151,15 @@ impl IngestJob<'_> {
     }
 }
 
-/// `--hash set.csv SEIZURE` takes both for hash sets.
+/// `--known set.csv SEIZURE` takes both as hash sets.
 fn no_source(known: &[PathBuf]) -> CliError {
     let taken = match known.iter().find(|path| path.is_dir()).or(known.last().filter(|_| known.len() > 1)) {
-        Some(path) => format!(" {} was taken for a hash set:", escape_path(path)),
+        Some(path) => format!(" {} was taken as a hash set:", escape_path(path)),
         None => String::new(),
     };
     CliError::Usage(format!(
-        "no SOURCE was given.{taken} --known takes every word that follows it, so give the sources before it: \
-         tamis triage SOURCE... --known FILE... --case DIR"
+        "no SOURCE was given:{taken} --known takes every argument after it (give the sources first: tamis triage SOURCE... \
+         --known FILE... --case DIR)"
     ))
 }
 
@@ -167,7 +167,10 @@ fn no_source(known: &[PathBuf]) -> CliError {
 fn check_sources(sources: &[PathBuf]) -> Result<(), CliError> {
     for source in sources {
         if let Err(error) = check_there(source) {
-            return Err(CliError::Usage(format!("source {}: {error}", escape_path(source))));
+            return Err(CliError::Usage(format!(
+                "{}: cannot read this source: {error}",
+                escape_path(source)
+            )));
         }
     }
     Ok(())
