@@ -12,10 +12,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tamis::case::{
-    Batch, CaseError, CaseIdentity, CaseStore, ContentRecord, HashSpec, ItemRecord, RecordSource, SetId,
-    SourceId,
+    Batch, CaseError, CaseIdentity, CaseStore, ContentRecord, Fingerprint, HashSpec, ItemRecord, PlaceState,
+    RecordSource, SetId, SourceId, Within,
 };
-use tamis::decode::{Derivation, DerivedFrom, ExifFacts, Facts, Format, PictureHash};
+use tamis::decode::{Derivation, DerivedFrom, ExifFacts, Facts, Format, PictureHash, View};
 use tamis::known::RecordDetails;
 use tamis::pdq::{Geometry, PdqHash, TileHash};
 use tamis::source::{Digests, FileStamp};
@@ -56,8 +56,9 @@ impl Maker {
             self.number += 1;
             let modified = Some(1_700_000_000_000_000_000 + number.cast_signed() * 1_000_000_007);
             batch.items.push(ItemRecord {
-                source: self.source,
-                path: format!("Users/someone/Pictures/{:04}/IMG_{number:07}.jpg", number / 500).into_bytes(),
+                within: Within::Source(self.source),
+                step: format!("Users/someone/Pictures/{:04}/IMG_{number:07}.jpg", number / 500).into_bytes(),
+                state: PlaceState::Live,
                 stamp: FileStamp { size: Some(size), modified, accessed: modified, created: modified },
                 result: Ok(digests),
             });
@@ -72,7 +73,17 @@ impl Maker {
             let derivation =
                 Derivation { path: DerivedFrom::Pixels, fallback_reason: None, unstable_bits: 3 };
             let hash = PictureHash { hash: TileHash { hashes, quality: 100 }, derivation };
-            batch.contents.push(ContentRecord { digests, size, facts, hash: Ok(hash), trivial: false });
+            batch.contents.push(ContentRecord {
+                digests,
+                size,
+                facts,
+                fingerprints: vec![Fingerprint { view: View::Picture, picture: hash }],
+                failure: None,
+                partial: None,
+                children: 0,
+                refused: 0,
+                trivial: false,
+            });
         }
         batch
     }
@@ -88,7 +99,7 @@ fn writer(criterion: &mut Criterion) {
             algorithm: "pdq".into(),
             version: 1,
             geometry: Geometry::Full,
-            derived_from: tamis::decode::DecodeMode::Pixels,
+            decode: tamis::decode::DecodeMode::Pixels,
         };
         let mut store =
             CaseStore::open_or_create(&folder.path().join("CASE"), &CaseIdentity::default(), &spec).unwrap();

@@ -8,8 +8,8 @@ use rusqlite::{Connection, Row, Statement, params};
 use super::info::read_info;
 use super::open::connect_for_reading;
 use super::schema::has_item;
-use super::store::read_spec;
-use super::{CaseError, CaseIdentity, HashSpec};
+use super::store::{match_lists, read_spec};
+use super::{CaseError, CaseIdentity, HashSpec, SetId};
 use crate::outcome::Outcome;
 use crate::source::database::hear;
 use crate::source::name::path_from_bytes;
@@ -325,6 +325,7 @@ impl CaseReader {
     /// # Errors
     /// The database said no.
     pub fn set_counts(&self) -> Result<Vec<SetCounts>, CaseError> {
+        let unmatched = self.unmatched()?;
         let mut statement = self.connection.prepare(concat!(
             "SELECT hash_set.name, hash_set.path, lower(hex(hash_set.file_sha256)), hash_set.records, hash_set.hashes,
                  hash_set.distance, hash_set.min_quality, hash_set.verify,
@@ -332,17 +333,14 @@ impl CaseReader {
                  coalesce(sum(NOT (hit.md5 OR hit.sha1 OR hit.sha256)), 0),
                  coalesce(sum(hit.confirmation = 'unconfirmed'), 0),
                  count(DISTINCT live_item.id),
-                 (SELECT count(*) FROM match_state JOIN content ON content.id = match_state.content
-                      WHERE match_state.list NOT IN (SELECT id FROM match_list WHERE match_list.hash_set = hash_set.id) AND ",
-            has_item!(),
-            "),
                  hash_set.hashes_without_quality, hash_set.low_quality, hash_set.null_hashes, hash_set.malformed_lines,
                  (SELECT count(*) FROM saturated JOIN content ON content.id = saturated.content
                       JOIN live_item ON live_item.sha256 = content.sha256 WHERE saturated.hash_set = hash_set.id),
                  (SELECT coalesce(sum(saturated.more), 0) FROM saturated JOIN content ON content.id = saturated.content
                       JOIN live_item ON live_item.sha256 = content.sha256 WHERE saturated.hash_set = hash_set.id),
                  (SELECT count(*) FROM set_aside JOIN content ON content.id = set_aside.content
-                      JOIN live_item ON live_item.sha256 = content.sha256 WHERE set_aside.hash_set = hash_set.id)
+                      JOIN live_item ON live_item.sha256 = content.sha256 WHERE set_aside.hash_set = hash_set.id),
+                 hash_set.id
              FROM hash_set
              LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN live_item ON live_item.sha256 = content.sha256)
                  ON hit.hash_set = hash_set.id
@@ -362,17 +360,40 @@ impl CaseReader {
                 perceptual_hits: unsigned(row, 9)?,
                 unconfirmed_hits: unsigned(row, 10)?,
                 items: unsigned(row, 11)?,
-                unmatched: unsigned(row, 12)?,
-                hashes_without_quality: unsigned(row, 13)?,
-                low_quality: unsigned(row, 14)?,
-                null_hashes: unsigned(row, 15)?,
-                bad_lines: unsigned(row, 16)?,
-                saturated_items: unsigned(row, 17)?,
-                unlisted_hits: unsigned(row, 18)?,
-                trivial_items: unsigned(row, 19)?,
+                unmatched: unmatched.get(&SetId(row.get(19)?)).copied().unwrap_or(0),
+                hashes_without_quality: unsigned(row, 12)?,
+                low_quality: unsigned(row, 13)?,
+                null_hashes: unsigned(row, 14)?,
+                bad_lines: unsigned(row, 15)?,
+                saturated_items: unsigned(row, 16)?,
+                unlisted_hits: unsigned(row, 17)?,
+                trivial_items: unsigned(row, 18)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// For each set how many contents that items have were not matched against it yet. Contents are counted by their list of sets, and only
+    /// those of lists that lack one.
+    fn unmatched(&self) -> Result<HashMap<SetId, u64>, CaseError> {
+        let mut sets = self.connection.prepare("SELECT id FROM hash_set")?;
+        let sets: Vec<SetId> = sets.query_map([], |row| row.get(0).map(SetId))?.collect::<Result<_, _>>()?;
+        let mut count = self.connection.prepare(concat!(
+            "SELECT count(*) FROM match_state CROSS JOIN content ON content.id = match_state.content
+             WHERE match_state.list = ?1 AND ",
+            has_item!()
+        ))?;
+        let mut unmatched = HashMap::new();
+        for (list, matched) in match_lists(&self.connection)? {
+            let missing: Vec<SetId> = sets.iter().copied().filter(|set| !matched.contains(set)).collect();
+            if !missing.is_empty() {
+                let contents = count.query_row([list], |row| unsigned(row, 0))?;
+                for set in missing {
+                    *unmatched.entry(set).or_insert(0) += contents;
+                }
+            }
+        }
+        Ok(unmatched)
     }
 
     /// Items with a hit in any set.

@@ -265,6 +265,7 @@ CREATE TABLE match_list (
     hash_set INTEGER NOT NULL REFERENCES hash_set(id),
     PRIMARY KEY (id, hash_set)
 ) WITHOUT ROWID;
+CREATE INDEX match_list_set ON match_list(hash_set);
 CREATE TABLE match_state (
     content INTEGER PRIMARY KEY REFERENCES content(id),
     list    INTEGER NOT NULL

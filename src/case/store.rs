@@ -283,17 +283,7 @@ impl CaseStore {
     /// # Errors
     /// If the database cannot be read.
     pub fn match_lists(&self) -> Result<BTreeMap<i64, Vec<SetId>>, CaseError> {
-        let mut lists: BTreeMap<i64, Vec<SetId>> = BTreeMap::new();
-        // A list is empty where the settings of its sets changed since.
-        let mut statement = self.connection.prepare(
-            "SELECT used.list, match_list.hash_set FROM (SELECT DISTINCT list FROM match_state) AS used
-             LEFT JOIN match_list ON match_list.id = used.list",
-        )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            lists.entry(row.get(0)?).or_default().extend(row.get::<_, Option<i64>>(1)?.map(SetId));
-        }
-        Ok(lists)
+        match_lists(&self.connection)
     }
 
     /// Up to `limit` contents after `after` that were matched against exactly the sets of a list, in row order.
@@ -461,6 +451,21 @@ fn source(connection: &Connection, path: &Path) -> Result<SourceId, CaseError> {
 pub(super) fn place_of(source: &[u8]) -> PathBuf {
     let source = path_from_bytes(source);
     real_path(&source).unwrap_or(source)
+}
+
+/// See [`CaseStore::match_lists`].
+pub(super) fn match_lists(connection: &Connection) -> Result<BTreeMap<i64, Vec<SetId>>, CaseError> {
+    let mut lists: BTreeMap<i64, Vec<SetId>> = BTreeMap::new();
+    // A list is empty where the settings of its sets changed since.
+    let mut statement = connection.prepare(
+        "SELECT used.list, match_list.hash_set FROM (SELECT DISTINCT list FROM match_state) AS used
+         LEFT JOIN match_list ON match_list.id = used.list",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        lists.entry(row.get(0)?).or_default().extend(row.get::<_, Option<i64>>(1)?.map(SetId));
+    }
+    Ok(lists)
 }
 
 /// Where bytes were found, in the order of places: see [`CaseStore::provenances`].
