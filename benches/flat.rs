@@ -18,7 +18,7 @@ use tamis::matching::{Backend, Haystack, Join, JoinControl, JoinSettings};
 use tamis::pdq::PdqHash;
 
 const HAYSTACK: usize = 1_000_000;
-const NEEDLES: usize = 500;
+const QUERIES: usize = 500;
 const ROUNDS: usize = 9;
 
 const FAISS: &str = "
@@ -40,7 +40,7 @@ for line in sys.stdin.buffer:
 fn hashes() -> (Vec<PdqHash>, Vec<PdqHash>) {
     let mut random = StdRng::seed_from_u64(1);
     let haystack: Vec<PdqHash> = (0..HAYSTACK).map(|_| PdqHash(random.random())).collect();
-    let queries = (0..NEEDLES)
+    let queries = (0..QUERIES)
         .map(|number| {
             if number % 10 > 0 {
                 return PdqHash(random.random());
@@ -61,7 +61,7 @@ fn search(criterion: &mut Criterion) {
     let (haystack, queries) = hashes();
     let index = FlatIndex::new(&haystack);
     let mut group = criterion.benchmark_group("flat range search, one core, pairs");
-    group.throughput(Throughput::Elements((HAYSTACK * NEEDLES) as u64));
+    group.throughput(Throughput::Elements((HAYSTACK * QUERIES) as u64));
     group.sample_size(10).measurement_time(Duration::from_secs(5));
     for radius in [31, 63] {
         for instructions in InstructionSet::available() {
@@ -80,15 +80,15 @@ fn paired() {
     let index = FlatIndex::new(&haystack);
     let pool = one_core();
     let bytes: Vec<u8> = haystack.iter().chain(&queries).flat_map(|hash| hash.to_bytes()).collect();
-    let pairs = (HAYSTACK * NEEDLES) as f64;
+    let pairs = (HAYSTACK * QUERIES) as f64;
     for radius in [31, 63] {
-        let arguments = [HAYSTACK, NEEDLES, radius as usize].map(|number| number.to_string());
+        let arguments = [HAYSTACK, QUERIES, radius as usize].map(|number| number.to_string());
         let Some(mut peer) = Peer::start(FAISS, &arguments, &bytes) else {
             println!("no comparison: python3 with faiss-cpu and numpy is not there");
             return;
         };
         println!(
-            "\n{ROUNDS} rounds, turn by turn, {HAYSTACK} × {NEEDLES} hashes at {radius}; least, median, largest:"
+            "\n{ROUNDS} rounds, turn by turn, {HAYSTACK} × {QUERIES} hashes at {radius}; least, median, largest:"
         );
         let mut theirs = Vec::new();
         let sets = InstructionSet::available();

@@ -16,7 +16,7 @@ use std::{env, fs};
 use criterion::{Criterion, Throughput, criterion_group};
 use support::{Peer, seconds, spread};
 use tamis::decode::{self, Limits};
-use tamis::pdq::{Geometry, TileHash, hash_tile};
+use tamis::pdq::{DihedralHashes, Geometry, hash_tile};
 use tamis::source::walk;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -106,7 +106,7 @@ fn photos() -> Vec<Kind> {
 }
 
 /// As a scan does it without verification: everything from the bytes to the hash.
-fn ours(photo: &Photo) -> TileHash {
+fn ours(photo: &Photo) -> DihedralHashes {
     let probe = decode::probe(&photo.bytes, Geometry::Full, &LIMITS);
     let picture = decode::coefficients(&photo.bytes, &probe)
         .or_else(|_| decode::pixels(&photo.bytes, &probe, Geometry::Full, &LIMITS))

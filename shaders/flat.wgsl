@@ -7,7 +7,7 @@
 
 override WORKGROUP: u32 = 256u;
 // Queries in workgroup memory.
-override NEEDLE_GROUP: u32 = 128u;
+override QUERY_GROUP: u32 = 128u;
 // Fours of hashes of an invocation: 1 or 2.
 override FOURS: u32 = 1u;
 
@@ -23,7 +23,7 @@ struct Parameters {
     plane_stride: u32,
     // Largest distance of a hit.
     radius: u32,
-    // Hits that `found` holds; more are counted and not stored.
+    // Hits that `hit_buffer` holds; more are counted and not stored.
     capacity: u32,
     // Index of the first hash of this buffer in the whole haystack.
     hash_offset: u32,
@@ -34,9 +34,9 @@ struct Parameters {
 @group(0) @binding(1) var<storage, read> haystack: array<vec4<u32>>;
 // query_count × 8 words.
 @group(0) @binding(2) var<storage, read> queries: array<u32>;
-@group(0) @binding(3) var<storage, read_write> found: Found;
+@group(0) @binding(3) var<storage, read_write> hit_buffer: HitBuffer;
 
-var<workgroup> wanted: array<Wanted, NEEDLE_GROUP>;
+var<workgroup> wanted: array<Wanted, QUERY_GROUP>;
 
 fn word(number: u32, four: u32) -> vec4<u32> {
     return haystack[number * parameters.plane_stride + four];
@@ -83,7 +83,7 @@ fn measure(query: u32, index: u32, four: u32) {
         if measured[component] <= parameters.radius && hash < parameters.hash_end {
             let slot = next_slot(parameters.capacity);
             if slot < parameters.capacity {
-                found.hits[slot] = Hit(query, parameters.hash_offset + hash, measured[component]);
+                hit_buffer.hits[slot] = Hit(query, parameters.hash_offset + hash, measured[component]);
             }
         }
     }
@@ -94,8 +94,8 @@ fn search(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
 ) {
-    let first_query = workgroup.y * NEEDLE_GROUP;
-    let count = min(NEEDLE_GROUP, parameters.query_count - first_query);
+    let first_query = workgroup.y * QUERY_GROUP;
+    let count = min(QUERY_GROUP, parameters.query_count - first_query);
     for (var at = invocation; at < count; at += WORKGROUP) {
         wanted[at] = load_query(first_query + at);
     }

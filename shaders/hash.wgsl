@@ -22,7 +22,7 @@ struct Parameters {
     grid_width: u32,
 }
 
-struct TileHash {
+struct DihedralHashes {
     // Eight hashes of eight words, in the order of `Orientation::ALL`; bit b is bit b % 32 of word b / 32.
     hashes: array<u32, 64>,
     quality: u32,
@@ -34,7 +34,7 @@ struct TileHash {
 // tile_count × 64 × 64, row-major, 16 fractional bits.
 @group(0) @binding(2) var<storage, read> tiles: array<u32>;
 // tile_count.
-@group(0) @binding(3) var<storage, read_write> hashes: array<TileHash>;
+@group(0) @binding(3) var<storage, read_write> hashes: array<DihedralHashes>;
 
 // The first pass: 16 × 64, row-major.
 var<workgroup> half: array<i32, 1024>;

@@ -1,5 +1,5 @@
-// What both searches share, put in front of flat.wgsl and bands.wgsl: the lower bound of a distance, and where hits go.
-// CPU twin: src/matching/popcount.rs. Dispatchers: src/gpu/flat.rs, src/gpu/bands.rs.
+// What both searches share, put in front of flat.wgsl and banded_join.wgsl: the lower bound of a distance, and where hits go.
+// CPU twin: src/matching/popcount.rs. Dispatchers: src/gpu/flat.rs, src/gpu/banded_join.rs.
 //
 // Hashes are held in fours, a hash a component, so that each wanted word that is fetched is used four times. The words of a hash come in
 // eight *places*; which word is in which place is the searches' own matter.
@@ -29,7 +29,7 @@ struct Hit {
     distance: u32,
 }
 
-struct Found {
+struct HitBuffer {
     count: atomic<u32>,
     hits: array<Hit>,
 }
@@ -65,10 +65,10 @@ fn lower_bound(four: Four, wanted: Wanted) -> vec4<u32> {
 
 // Where the next hit goes. Behind the last place it is only told that there are more, so that the count cannot come round to nought.
 fn next_slot(capacity: u32) -> u32 {
-    if atomicLoad(&found.count) > capacity {
+    if atomicLoad(&hit_buffer.count) > capacity {
         return capacity;
     }
-    return atomicAdd(&found.count, 1u);
+    return atomicAdd(&hit_buffer.count, 1u);
 }
 
 // Whether any of four numbers is `most` at most.

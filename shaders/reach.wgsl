@@ -1,6 +1,6 @@
 // How many hashes of the right side all neighbours of each value of the left side have: what the CPU needs to know to cut a band's work
 // into items.
-// CPU twin: BandedJoin in src/matching/banded.rs, which sums as it goes. Dispatcher: src/gpu/bands.rs.
+// CPU twin: BandedJoin in src/matching/banded_join.rs, which sums as it goes. Dispatcher: src/gpu/banded_join.rs.
 
 override WORKGROUP: u32 = 256u;
 

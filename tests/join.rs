@@ -50,7 +50,7 @@ fn every_way(radius: u32) -> Vec<JoinSettings> {
     for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
         for instructions in InstructionSet::available() {
             for memory in [1 << 30, 48 * 300, 0] {
-                all.push(JoinSettings { radius, method, most_hits: None, memory, instructions });
+                all.push(JoinSettings { radius, method, max_hits: None, memory, instructions });
             }
         }
     }
@@ -285,7 +285,7 @@ fn the_nearest_are_kept_and_the_others_counted() {
             }
         }
         for settings in every_way(40) {
-            let settings = JoinSettings { most_hits: Some(most), ..settings };
+            let settings = JoinSettings { max_hits: Some(most), ..settings };
             let (found, report) = support::collect(&Join::with_itself(&hashes, settings));
             let found: Vec<_> = found
                 .into_iter()
@@ -321,7 +321,7 @@ fn crowds_are_counted_to_the_last_pair() {
         let expected = brute_force(&hashes, &hashes, 31, |query| query + 1);
         for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
             for memory in [1 << 30, 1 << 16] {
-                let settings = JoinSettings { method, memory, most_hits: Some(5), ..JoinSettings::default() };
+                let settings = JoinSettings { method, memory, max_hits: Some(5), ..JoinSettings::default() };
                 let (found, report) = support::collect(&Join::with_itself(&hashes, settings));
                 assert_eq!(report.hits + report.more, expected.len() as u64, "{settings:?}");
                 assert!(found.iter().all(|item| item.hits.len() <= 5));
@@ -360,8 +360,8 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
     };
     for instructions in InstructionSet::available() {
         for most in [0, 1, 5, usize::MAX] {
-            let most_hits = Some(most).filter(|&most| most < usize::MAX);
-            let settings = JoinSettings { most_hits, instructions, ..JoinSettings::default() };
+            let max_hits = Some(most).filter(|&most| most < usize::MAX);
+            let settings = JoinSettings { max_hits, instructions, ..JoinSettings::default() };
             let (found, report) = support::collect(&Join::new(&left, &right, settings));
             assert!(report.plan.contains("crowd"), "{}", report.plan);
             assert_eq!(found.len(), left.len(), "{instructions} {most}");
@@ -372,7 +372,7 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
             }
         }
         // With itself: an item begins in the middle of a block, and at its ends.
-        let settings = JoinSettings { most_hits: Some(5), instructions, ..JoinSettings::default() };
+        let settings = JoinSettings { max_hits: Some(5), instructions, ..JoinSettings::default() };
         let (found, _) = support::collect(&Join::with_itself(&right, settings));
         for number in [0, 1, 4094, 4095, 4096, 4097, 9000, 12_286] {
             let item = found.iter().find(|item| item.left == number as u32);
@@ -393,7 +393,7 @@ fn equal_hashes_are_not_measured_one_by_one() {
     let hashes: Vec<PdqHash> = (0..2100_u64).map(|number| PdqHash([number, 0, 0, 0])).collect();
     let many: Vec<PdqHash> = hashes.iter().flat_map(|hash| [*hash; 40]).collect();
     let plan = |left: &[PdqHash], right: &[PdqHash]| {
-        let settings = JoinSettings { most_hits: Some(0), ..JoinSettings::default() };
+        let settings = JoinSettings { max_hits: Some(0), ..JoinSettings::default() };
         support::collect(&Join::new(left, right, settings)).1.plan
     };
     assert!(plan(&hashes, &hashes).contains("crowd"));

@@ -72,9 +72,9 @@ fn every_kind_of_file_has_the_references_code_without_a_pixel() {
         }
         let picture = read.unwrap_or_else(|reason| panic!("{file}: {reason}"));
         assert_eq!(picture.derivation.path, DerivedFrom::Coefficients);
-        let (hashes, distance) = (hash_tile(&picture.tile), hash(&picture).distance(expected));
+        let (hashed, distance) = (hash_tile(&picture.tile), hash(&picture).distance(expected));
         assert!(distance <= 4, "{file}: {distance} bits");
-        assert!(hash.quality.abs_diff(quality) <= 2, "{file}: {} {quality}", hash.quality);
+        assert!(hashed.quality.abs_diff(quality) <= 2, "{file}: {} {quality}", hashed.quality);
         // The twin that must fail: the means alone are not enough for so small a picture.
         let coarse = coefficients(&seeds[&file], 1, false);
         assert!(coarse.is_err() || hash(&coarse.unwrap()).distance(expected) > 4, "{file}");

@@ -196,11 +196,11 @@ fn no_quote_swallows_a_record() {
     let count = |content: &str| {
         let set =
             HashSet::read(&lists.file(content), &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
-        (set.counts().records, set.counts().bad_lines)
+        (set.counts().records, set.counts().malformed_lines)
     };
     let row = |name: &str| format!("{HASH},{name}\n");
     let skip = " (--skip-bad-lines counts such lines instead)";
-    for (names, (records, bad_lines), line) in [
+    for (names, (records, malformed_lines), line) in [
         (&["\"12 inch", "b", "c\"", "d"][..], (3, 1), 2),
         (&["a", "\"12 inch", "b"], (2, 1), 3),
         (&["a", "b", "\"12 inch"], (2, 1), 4),
@@ -209,7 +209,7 @@ fn no_quote_swallows_a_record() {
     ] {
         let content: String =
             std::iter::once("pdq,name\n".into()).chain(names.iter().map(|name| row(name))).collect();
-        assert_eq!(count(&content), (records, bad_lines), "{names:?}");
+        assert_eq!(count(&content), (records, malformed_lines), "{names:?}");
         let error = lists.error(&content);
         assert!(error.starts_with(&format!("SET, line {line}: a quoted field is ")), "{error}");
         assert!(error.ends_with(skip), "{error}");
@@ -318,7 +318,7 @@ fn malformed_lines_are_counted_where_that_was_asked_for() {
     let lists = Lists::new();
     let path = lists.file(format!("nonsense\n{HASH}\n{MD5}\n{OTHER},x\n{OTHER},60\n"));
     let set = HashSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
-    assert_eq!((set.counts().records, set.counts().bad_lines, set.hashes().len()), (2, 3, 2));
+    assert_eq!((set.counts().records, set.counts().malformed_lines, set.hashes().len()), (2, 3, 2));
     // Nothing but malformed lines is no list, whatever was asked for.
     let path = lists.file("one\ntwo\n");
     let error = HashSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap_err();

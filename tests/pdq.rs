@@ -13,8 +13,8 @@ use rand::prelude::*;
 use support::waves::Waves;
 use tamis::pdq::naive::definition;
 use tamis::pdq::{
-    Geometry, Orientation, PdqHash, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile, TileHash,
-    hash_tile,
+    DihedralHashes, Geometry, Orientation, PdqHash, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE,
+    Tile, hash_tile,
 };
 
 fn tile(width: u32, height: u32, layout: PixelLayout, geometry: Geometry, pixels: &[u8]) -> Box<Tile> {
@@ -27,13 +27,13 @@ fn rgb_tile(width: u32, height: u32, pixels: &[u8]) -> Box<Tile> {
     tile(width, height, PixelLayout::Rgb, Geometry::Full, pixels)
 }
 
-fn golden() -> Vec<(u32, u32, u64, TileHash)> {
+fn golden() -> Vec<(u32, u32, u64, DihedralHashes)> {
     let text = include_str!("golden/golden.csv");
     let number = |text: &str| text.parse().unwrap();
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
         let hash: PdqHash = fields[3].parse().unwrap();
-        let hash = TileHash { hashes: [hash; 8], quality: number(fields[4]) as u8 };
+        let hash = DihedralHashes { hashes: [hash; 8], quality: number(fields[4]) as u8 };
         (number(fields[0]) as u32, number(fields[1]) as u32, number(fields[2]), hash)
     };
     text.lines().skip(1).map(row).collect()

@@ -77,10 +77,10 @@ fn a_reader_that_goes_away_is_no_error() {
     let case = place.path("CASE");
     let triage = ["triage", SEIZURE, "--known", KNOWN, "--case", &case, "--quiet"];
     expect(0, &place.run(&triage));
-    let [codes, set, package, other] =
-        ["codes.txt", "known.set", "p.tar", "OTHER"].map(|name| place.path(name));
-    expect(0, &place.run(&["hash", SEIZURE, "--quiet", "-o", &codes]));
-    expect(0, &place.run(&["known", "import", &codes, "--profile", "known", "-o", &set, "--quiet"]));
+    let [hashes, set, package, other] =
+        ["hashes.txt", "known.set", "p.tar", "OTHER"].map(|name| place.path(name));
+    expect(0, &place.run(&["hash", SEIZURE, "--quiet", "-o", &hashes]));
+    expect(0, &place.run(&["known", "import", &hashes, "--profile", "known", "-o", &set, "--quiet"]));
     expect(0, &place.run(&["scan", SEIZURE, "--case", &other, "--quiet"]));
     expect(0, &place.run(&["key", "new", "--name", "Jo", "--agency", "Lab", "--contact", "x@y.example"]));
     expect(0, &place.run(&["share", "export", "--case", &case, "-o", &package, "--quiet"]));
@@ -95,9 +95,9 @@ fn a_reader_that_goes_away_is_no_error() {
         vec!["hash", SEIZURE, "--quiet"],
         vec!["hash", SEIZURE, "--quiet", "--format", "csv"],
         vec!["hash", SEIZURE, "--quiet", "--format", "jsonl"],
-        vec!["join", "--self", &codes, "--quiet"],
-        vec!["join", "--self", &codes, "--quiet", "--format", "jsonl"],
-        vec!["join", "--self", &codes, "--quiet", "--format", "parquet"],
+        vec!["join", "--self", &hashes, "--quiet"],
+        vec!["join", "--self", &hashes, "--quiet", "--format", "jsonl"],
+        vec!["join", "--self", &hashes, "--quiet", "--format", "parquet"],
         vec!["link", &case, &other, "--quiet"],
         vec!["known", "show", &set],
         vec!["known", "verify", &set],

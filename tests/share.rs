@@ -25,7 +25,7 @@ use tamis::share::keys::{PrivateKey, PublicKey};
 use tamis::share::known_list::write_known_list;
 use tamis::share::package::{HitLine, Manifest};
 use tamis::share::read::PackageReader;
-use tamis::share::received::Standing;
+use tamis::share::received::Recency;
 use tamis::share::store::{KeyStore, read_public};
 use tamis::share::write::{PackageOptions, Watch, write_package};
 use tamis::share::{FaultKind, ShareError, is_printable};
@@ -728,12 +728,12 @@ fn a_package_that_comes_again_is_recognised() {
         manifest.clone()
     };
     store.record_received(&as_of("2126-05-01T00:00:00Z"), Path::new("may.tar")).unwrap();
-    let older = store.standing(&as_of("2126-04-30T23:59:59Z")).unwrap();
-    assert!(matches!(older, Standing::OlderThan(may) if may.file.ends_with("may.tar")));
-    assert_eq!(store.standing(&as_of("2126-05-01T00:00:01Z")).unwrap(), Standing::New);
+    let older = store.recency(&as_of("2126-04-30T23:59:59Z")).unwrap();
+    assert!(matches!(older, Recency::OlderThan(may) if may.file.ends_with("may.tar")));
+    assert_eq!(store.recency(&as_of("2126-05-01T00:00:01Z")).unwrap(), Recency::New);
     let mut other = as_of("2126-04-01T00:00:00Z");
     other.case.number = Some("2".into());
-    assert_eq!(store.standing(&other).unwrap(), Standing::New, "another case");
+    assert_eq!(store.recency(&other).unwrap(), Recency::New, "another case");
 
     // What cannot be compared with is not passed over.
     let record = desk.path("jo/received.jsonl");

@@ -9,7 +9,7 @@ use rusqlite::types::Type;
 use super::{CaseError, CaseReader};
 use crate::decode::DerivedFrom;
 use crate::outcome::Outcome;
-use crate::pdq::{PdqHash, TileHash};
+use crate::pdq::{DihedralHashes, PdqHash};
 use crate::source::Digests;
 
 /// Distinct bytes that at least one item of the case has.
@@ -39,7 +39,7 @@ pub struct ContentRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentHash {
     /// Hashes in all orientations, and the quality.
-    pub hash: TileHash,
+    pub hash: DihedralHashes,
     /// What they were made from.
     pub derived_from: DerivedFrom,
     /// How many bits hang on next to nothing.
@@ -274,7 +274,7 @@ fn content_hash(row: &Row<'_>) -> Result<Option<ContentHash>, CaseError> {
     }
     let path: String = row.get(10)?;
     Ok(Some(ContentHash {
-        hash: TileHash { hashes, quality: row.get(9)? },
+        hash: DihedralHashes { hashes, quality: row.get(9)? },
         derived_from: DerivedFrom::from_name(&path).ok_or_else(|| damaged("a hash from nowhere"))?,
         unstable_bits: number(row, 11)?.unwrap_or(0),
     }))

@@ -30,7 +30,7 @@ use crate::decode::{DecodeMode, DerivedFrom, Facts, PictureHash};
 use crate::known::DigestMatch;
 use crate::matching::VerifyMode;
 use crate::outcome::Failure;
-use crate::pdq::{Geometry, Orientation, TileHash};
+use crate::pdq::{DihedralHashes, Geometry, Orientation};
 use crate::source::name::escape;
 use crate::source::{Digests, FileStamp, sha256_of};
 
@@ -394,13 +394,13 @@ pub struct StoredContent {
     /// Bytes.
     pub size: u64,
     /// Its hashes, where it has any, and what they were made from.
-    pub hash: Option<(TileHash, DerivedFrom)>,
+    pub hash: Option<(DihedralHashes, DerivedFrom)>,
     /// Whether it is no bytes, or one repeated.
     pub trivial: bool,
 }
 
 /// Bytes of hashes in the database: eight hashes in the order of `Orientation::ALL`, each in the order of
 /// its text.
-fn hashes_to_bytes(hash: &TileHash) -> Vec<u8> {
+fn hashes_to_bytes(hash: &DihedralHashes) -> Vec<u8> {
     hash.hashes.iter().flat_map(|hash| hash.to_bytes()).collect()
 }

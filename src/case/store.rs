@@ -18,7 +18,7 @@ use super::{
 };
 use crate::decode::{DecodeMode, DerivedFrom};
 use crate::known;
-use crate::pdq::{Geometry, PdqHash, TileHash};
+use crate::pdq::{DihedralHashes, Geometry, PdqHash};
 use crate::source::Digests;
 use crate::source::database::distrust;
 use crate::source::identity::{FileId, real_path};
@@ -246,7 +246,7 @@ impl CaseStore {
         let (geometry, verify) = (set.geometry().name().to_string(), verify.name().to_string());
         let counts = set.counts();
         // A list of digits may be read as digests once and as hashes another time, so that its file alone does not say it.
-        let read = [counts.bad_lines, counts.hashes, counts.with_digests].map(|count| count as i64);
+        let read = [counts.malformed_lines, counts.hashes, counts.with_digests].map(|count| count as i64);
         let settings = (geometry, distance, min_quality, verify, max_hits, read);
         let known: Option<(i64, StoredSettings)> = transaction
             .query_row(
@@ -470,11 +470,11 @@ fn stored_content(row: &Row<'_>) -> rusqlite::Result<StoredContent> {
     })
 }
 
-fn stored_hash(hashes: &[u8], quality: u8) -> Option<TileHash> {
+fn stored_hash(hashes: &[u8], quality: u8) -> Option<DihedralHashes> {
     let (hashes, rest) = hashes.as_chunks::<32>();
     let hashes: [PdqHash; 8] =
         hashes.iter().map(|bytes| PdqHash::from_bytes(*bytes)).collect::<Vec<_>>().try_into().ok()?;
-    rest.is_empty().then_some(TileHash { hashes, quality })
+    rest.is_empty().then_some(DihedralHashes { hashes, quality })
 }
 
 fn insert_set(
@@ -504,7 +504,7 @@ fn insert_set(
             counts.with_digests as i64,
             counts.low_quality as i64,
             counts.null_hashes as i64,
-            counts.bad_lines as i64,
+            counts.malformed_lines as i64,
             set.manifest().map(|manifest| escape(manifest.version.as_bytes())),
             set.manifest().map(|manifest| escape(manifest.profile.name.as_bytes())),
         ],

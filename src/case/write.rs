@@ -12,7 +12,7 @@ use super::{
 };
 use crate::decode::{Derivation, PictureHash};
 use crate::known::RecordDetails;
-use crate::known::profile::Meaning;
+use crate::known::profile::Classification;
 use crate::outcome::{Failure, Outcome};
 use crate::source::name::escape;
 
@@ -420,7 +420,7 @@ fn list_record(
             set.0,
             record,
             columns,
-            facts.meaning.map(Meaning::name),
+            facts.classification.map(Classification::name),
             shown(category_label.as_deref()),
             shown(facts.category.as_deref()),
             facts.victim_identified,

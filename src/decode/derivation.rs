@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::pdq::{Tile, TileHash};
+use crate::pdq::{DihedralHashes, Tile};
 
 /// Which ways a run may take; `--decode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ pub struct Picture {
     /// Its tile.
     pub tile: Box<Tile>,
     /// Hashes and quality of the tile.
-    pub hash: TileHash,
+    pub hash: DihedralHashes,
     /// How it was made.
     pub derivation: Derivation,
 }
@@ -88,7 +88,7 @@ pub struct Picture {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PictureHash {
     /// Hashes and quality.
-    pub hash: TileHash,
+    pub hash: DihedralHashes,
     /// How the tile was made that they come from.
     pub derivation: Derivation,
 }

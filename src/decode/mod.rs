@@ -29,7 +29,7 @@ use jpeg::structure::Frame;
 use panic_guard::Place;
 
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{Geometry, MIN_SIDE, Reducer, Stability, Tile, TileHash, hash_and_stability};
+use crate::pdq::{DihedralHashes, Geometry, MIN_SIDE, Reducer, Stability, Tile, hash_and_stability};
 
 /// Pixels on a side that every decoder takes.
 const LARGEST_SIDE: u32 = 65_535;
@@ -221,7 +221,7 @@ impl Picture {
         Self::hashed(tile, hash, path, stable)
     }
 
-    const fn hashed(tile: Box<Tile>, hash: TileHash, path: DerivedFrom, stable: Stability) -> Self {
+    const fn hashed(tile: Box<Tile>, hash: DihedralHashes, path: DerivedFrom, stable: Stability) -> Self {
         let unstable_bits = stable.unstable_bits;
         Self { tile, hash, derivation: Derivation { path, fallback_reason: None, unstable_bits } }
     }

@@ -13,7 +13,7 @@ const ROUNDS: u64 = 4096;
 const COUNTS_A_ROUND: u64 = 8;
 const WORKGROUP: u64 = 256;
 /// Workgroups of a dispatch at most.
-const MOST_WORKGROUPS: u64 = 65_535;
+const MAX_WORKGROUPS: u64 = 65_535;
 
 /// Counts bits in registers.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl PopcountPeak {
     pub fn new(context: &Arc<GpuContext>, source: &'static str) -> Result<Self, GpuError> {
         let shader = Shader { label: "popcount peak", source, entry: "peak" };
         let pipeline = compute_pipeline(context, &shader, &[("ROUNDS", ROUNDS as f64)]);
-        let sums = device_buffer(context, "sums", MOST_WORKGROUPS * WORKGROUP * 4, BufferUsages::STORAGE);
+        let sums = device_buffer(context, "sums", MAX_WORKGROUPS * WORKGROUP * 4, BufferUsages::STORAGE);
         let bindings = bind(context, &pipeline, &[&sums]);
         context.wait(None)?;
         Ok(Self { context: Arc::clone(context), pipeline, bindings })
@@ -42,7 +42,7 @@ impl PopcountPeak {
     /// # Errors
     /// The device was lost.
     pub fn run(&self, counts: u64) -> Result<(), GpuError> {
-        let workgroups = (counts / (ROUNDS * COUNTS_A_ROUND * WORKGROUP)).clamp(1, MOST_WORKGROUPS) as u32;
+        let workgroups = (counts / (ROUNDS * COUNTS_A_ROUND * WORKGROUP)).clamp(1, MAX_WORKGROUPS) as u32;
         let mut encoder = self.context.encoder();
         dispatch(&mut encoder, &self.pipeline, &self.bindings, workgroups, 1);
         let submission = self.context.queue.submit([encoder.finish()]);

@@ -147,7 +147,7 @@ impl GpuContext {
         let required_limits = Limits {
             max_buffer_size: offered.max_buffer_size,
             max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
-            // As `shaders/bands.wgsl` has them, and as many as WebGPU promises.
+            // As `shaders/banded_join.wgsl` has them, and as many as WebGPU promises.
             max_storage_buffers_per_shader_stage: 8,
             ..Limits::downlevel_defaults()
         };

@@ -9,25 +9,25 @@ use wgpu::{Buffer, BufferUsages, ComputePipeline};
 
 use super::bound::BoundPipelines;
 use super::context::{GpuContext, GpuError};
-use super::found::{Found, SearchEnd};
+use super::hit_buffer::{HitBuffer, SearchEnd};
 use super::layout::{FlatHit, FlatParameters};
 use super::pipeline::{Shader, bind, dispatch};
 use super::slots::{Upload, device_buffer};
 use crate::pdq::PdqHash;
 
 /// Queries of one dispatch.
-const NEEDLES: usize = 8192;
+const QUERIES: usize = 8192;
 /// Pairs of one dispatch: under a second on the slowest cards, where drivers give up after two.
 const DISPATCH_PAIRS: u64 = 1 << 33;
 /// Bytes of a haystack buffer at most, so that one allocation is never most of a card.
 const CHUNK_BYTES: u64 = 1 << 30;
 /// Workgroups across of a dispatch at most.
-const MOST_WORKGROUPS: u32 = 65_535;
+const MAX_WORKGROUPS: u32 = 65_535;
 /// Hits that a dispatch stores; where there are more it is split and done again.
 const CAPACITY: usize = 1 << 19;
 const HASH_BYTES: u64 = 32;
 const PARAMETER_BYTES: u64 = size_of::<FlatParameters>() as u64;
-const COUNT_BYTES: u64 = Found::COUNT_BYTES;
+const COUNT_BYTES: u64 = HitBuffer::COUNT_BYTES;
 
 /// What the shader is made of; what is fastest depends on the adapter, what it finds does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +97,7 @@ struct Buffers {
     upload: Upload,
     parameters: Buffer,
     queries: Buffer,
-    found: Found,
+    hit_buffer: HitBuffer,
 }
 
 /// What one dispatch searches.
@@ -145,7 +145,7 @@ impl GpuSearcher {
             concat!(include_str!("../../shaders/pairs.wgsl"), include_str!("../../shaders/flat.wgsl"));
         let overrides = [
             ("WORKGROUP", f64::from(kernel.workgroup)),
-            ("NEEDLE_GROUP", f64::from(kernel.query_group)),
+            ("QUERY_GROUP", f64::from(kernel.query_group)),
             ("FOURS", f64::from(kernel.fours)),
         ];
         let shader = Shader { label: "flat", source, entry: "search" };
@@ -153,15 +153,15 @@ impl GpuSearcher {
         // One query and one four of hashes must fit: a part is not split further.
         let capacity = limits.capacity.max(4);
         let buffers = Buffers {
-            upload: Upload::new(context, PARAMETER_BYTES + HASH_BYTES * NEEDLES as u64 + COUNT_BYTES),
+            upload: Upload::new(context, PARAMETER_BYTES + HASH_BYTES * QUERIES as u64 + COUNT_BYTES),
             parameters: device_buffer(context, "flat parameters", PARAMETER_BYTES, BufferUsages::UNIFORM),
-            queries: device_buffer(context, "queries", HASH_BYTES * NEEDLES as u64, BufferUsages::STORAGE),
-            found: Found::new(context, capacity),
+            queries: device_buffer(context, "queries", HASH_BYTES * QUERIES as u64, BufferUsages::STORAGE),
+            hit_buffer: HitBuffer::new(context, capacity),
         };
         context.wait(None)?;
         let bytes = context.max_storage_bytes().min(CHUNK_BYTES);
         let hashes =
-            (bytes / HASH_BYTES).min(u64::from(MOST_WORKGROUPS * kernel.workgroup * kernel.fours * 4));
+            (bytes / HASH_BYTES).min(u64::from(MAX_WORKGROUPS * kernel.workgroup * kernel.fours * 4));
         let chunk_hashes = limits.chunk_hashes.min(hashes as usize / 4 * 4).max(4);
         let (context, buffers) = (Arc::clone(context), Mutex::new(buffers));
         Ok(Self { context, kernel, pipelines, chunk_hashes, buffers })
@@ -213,7 +213,7 @@ impl GpuSearcher {
         match self.search_watched(haystack, queries, radius, &mut |_, _| Ok::<(), Infallible>(())) {
             Ok(hits) => Ok(hits),
             Err(SearchEnd::Gpu(error)) => Err(error),
-            Err(SearchEnd::Watcher(never)) => match never {},
+            Err(SearchEnd::Stopped(never)) => match never {},
         }
     }
 
@@ -236,14 +236,14 @@ impl GpuSearcher {
         let fours: u32 = haystack.chunks.iter().map(|chunk| chunk.count.div_ceil(4)).sum();
         let (mut done, all) = (0.0, (queries.len() as f64 * f64::from(fours)).max(1.0));
         for chunk in &haystack.chunks {
-            let bindings = [&buffers.parameters, &chunk.planes, &buffers.queries, &buffers.found.buffer];
+            let bindings = [&buffers.parameters, &chunk.planes, &buffers.queries, &buffers.hit_buffer.buffer];
             let bindings = bind(&self.context, pipeline, &bindings);
             let hashes = u64::from(chunk.count);
-            let most = ((DISPATCH_PAIRS / hashes.max(1)) as usize).next_multiple_of(group).min(NEEDLES);
+            let step = ((DISPATCH_PAIRS / hashes.max(1)) as usize).next_multiple_of(group).min(QUERIES);
             let fours = 0..chunk.count.div_ceil(4);
             let mut parts: Vec<Part> = (0..queries.len())
-                .step_by(most)
-                .map(|start| Part { queries: start..queries.len().min(start + most), fours: fours.clone() })
+                .step_by(step)
+                .map(|start| Part { queries: start..queries.len().min(start + step), fours: fours.clone() })
                 .collect();
             while let Some(part) = parts.pop() {
                 let dispatch =
@@ -251,7 +251,7 @@ impl GpuSearcher {
                 let before = hits.len();
                 if dispatch.run(queries, &part, radius, &mut hits)? {
                     done += pairs(&part);
-                    watch(hits.len() - before, done / all).map_err(SearchEnd::Watcher)?;
+                    watch(hits.len() - before, done / all).map_err(SearchEnd::Stopped)?;
                 } else {
                     parts.extend(part.halves());
                 }
@@ -303,7 +303,7 @@ impl Dispatch<'_> {
             hash_end: self.chunk.count,
             plane_stride: self.chunk.count.div_ceil(4),
             radius,
-            capacity: self.buffers.found.capacity as u32,
+            capacity: self.buffers.hit_buffer.capacity as u32,
             hash_offset: self.chunk.first,
         };
         let words: Vec<[u32; 8]> = wanted.iter().map(|hash| words(*hash)).collect();
@@ -315,16 +315,16 @@ impl Dispatch<'_> {
         let mut encoder = context.encoder();
         let upload = &self.buffers.upload;
         upload.copy_to(&mut encoder, 0..PARAMETER_BYTES, &self.buffers.parameters, 0);
-        self.buffers.found.reset(&mut encoder, upload, PARAMETER_BYTES);
+        self.buffers.hit_buffer.reset(&mut encoder, upload, PARAMETER_BYTES);
         upload.copy_to(&mut encoder, count_end..count_end + query_bytes, &self.buffers.queries, 0);
         let kernel = &self.searcher.kernel;
         let blocks = (part.fours.end - part.fours.start).div_ceil(kernel.workgroup * kernel.fours);
         let groups = (wanted.len() as u32).div_ceil(kernel.query_group);
         dispatch(&mut encoder, self.pipeline, self.bindings, blocks, groups);
-        self.buffers.found.bring(&mut encoder);
+        self.buffers.hit_buffer.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
         let first_query = part.queries.start as u32;
-        self.buffers.found.take(context, submission, |hit| {
+        self.buffers.hit_buffer.take(context, submission, |hit| {
             hits.push(FlatHit { query: hit.query + first_query, ..*hit });
         })
     }

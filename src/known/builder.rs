@@ -1,7 +1,7 @@
 //! Records as they are read, in compact storage.
 
 use super::hashes::{KnownCounts, KnownHash};
-use super::record::Telling;
+use super::record::MatchedDigests;
 use crate::pdq::PdqHash;
 use crate::source::name::escape;
 
@@ -96,7 +96,7 @@ impl Builder {
         if let Some(hash) = record.hash {
             self.push_hash(KnownHash { record: number, hash, quality: record.quality });
         }
-        let mut digests = Telling { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
+        let mut digests = MatchedDigests { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
         self.counts.trivial += u64::from(digests.set_trivial_aside());
         self.md5.extend(digests.md5.map(|digest| (digest, number)));
         self.sha1.extend(digests.sha1.map(|digest| (digest, number)));

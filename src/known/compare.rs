@@ -25,7 +25,7 @@ const LOOK: usize = 1 << 16;
 /// What two records are a pair by, the strongest first. Equal digests are the same bytes. PhotoDNA comes before PDQ because
 /// its values are the publishers' own yardstick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
+pub enum MatchMethod {
     /// Equal digests.
     Digest,
     /// PhotoDNA values within the threshold.
@@ -34,7 +34,7 @@ pub enum Way {
     Pdq,
 }
 
-impl Way {
+impl MatchMethod {
     /// All of them, the strongest first.
     pub const ALL: [Self; 3] = [Self::Digest, Self::PhotoDna, Self::Pdq];
 
@@ -49,7 +49,7 @@ impl Way {
     }
 }
 
-/// Two records that are a pair, by one way at least.
+/// Two records that are a pair, by one method at least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordPair {
     /// Record of the left set, from 0.
@@ -70,13 +70,13 @@ pub struct RecordPair {
 pub const DIGESTS: [&str; 3] = ["sha256", "sha1", "md5"];
 
 impl RecordPair {
-    /// The strongest way, with its distance; `None` where digests are all there is, and they contradict each other.
+    /// The strongest method, with its distance; `None` where digests are all there is, and they contradict each other.
     #[must_use]
-    pub fn strongest(&self) -> Option<(Way, u32)> {
-        let digest = (self.equal.contains(&true) && !self.conflict).then_some((Way::Digest, 0));
+    pub fn strongest(&self) -> Option<(MatchMethod, u32)> {
+        let digest = (self.equal.contains(&true) && !self.conflict).then_some((MatchMethod::Digest, 0));
         digest
-            .or(self.photodna.map(|distance| (Way::PhotoDna, distance)))
-            .or(self.pdq.map(|distance| (Way::Pdq, distance)))
+            .or(self.photodna.map(|distance| (MatchMethod::PhotoDna, distance)))
+            .or(self.pdq.map(|distance| (MatchMethod::Pdq, distance)))
     }
 }
 
@@ -142,8 +142,8 @@ pub enum CompareError<E> {
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CompareCounts {
-    /// Pairs by their strongest way, in the order of [`Way::ALL`].
-    pub by_way: [u64; 3],
+    /// Pairs by their strongest method, in the order of [`MatchMethod::ALL`].
+    pub by_method: [u64; 3],
     /// Records of the left set that have a pair.
     pub left_records: u64,
     /// Two records whose weaker digests are equal and whose stronger ones are not.
@@ -157,12 +157,12 @@ impl CompareCounts {
     /// All pairs.
     #[must_use]
     pub fn pairs(&self) -> u64 {
-        self.by_way.iter().sum()
+        self.by_method.iter().sum()
     }
 
     /// Pairs come by their left record, so a new one is another than the last.
-    fn count(&mut self, way: Way, left: u32) {
-        self.by_way[way as usize] += 1;
+    fn count(&mut self, method: MatchMethod, left: u32) {
+        self.by_method[method as usize] += 1;
         self.left_records += u64::from(self.last_left != Some(left));
         self.last_left = Some(left);
     }
@@ -245,14 +245,14 @@ impl Bits {
 
 /// What was found of two records: places in [`DIGESTS`], or the ways after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
+struct FoundPair {
     left: u32,
     right: u32,
     what: u8,
     distance: u32,
 }
 
-/// [`Found::what`] beyond the digests.
+/// [`FoundPair::what`] beyond the digests.
 const PHOTODNA: u8 = DIGESTS.len() as u8;
 const PDQ: u8 = PHOTODNA + 1;
 
@@ -283,7 +283,7 @@ pub fn compare<E>(
     let settings = CompareSettings { join: JoinSettings { memory, ..settings.join }, ..settings };
     let search = tools.pool.install(|| PhotoDnaSearch::new(&right.values));
     let comparison = Comparison { left, right, settings, tools, search };
-    let most = usize::try_from(memory / FOUND_BYTES).unwrap_or(usize::MAX);
+    let limit = usize::try_from(memory / FOUND_BYTES).unwrap_or(usize::MAX);
     let mut counts = CompareCounts::default();
     // The next on top.
     let all = 0..left.set.records();
@@ -291,7 +291,7 @@ pub fn compare<E>(
     while let Some(range) = ranges.pop() {
         // The pairs of one record are never more than the right side's.
         let single = range.end - range.start <= 1;
-        match comparison.find(&range, if single { usize::MAX } else { most }) {
+        match comparison.find(&range, if single { usize::MAX } else { limit }) {
             Ok(mut found) => {
                 tools.pool.install(|| found.par_sort_unstable());
                 for of_two in found.chunk_by(|a, b| (a.left, a.right) == (b.left, b.right)) {
@@ -342,13 +342,13 @@ struct Comparison<'a> {
 
 /// What was found in a range, and how much may be.
 struct Finds {
-    found: Vec<Found>,
-    most: usize,
+    found: Vec<FoundPair>,
+    limit: usize,
 }
 
 impl Finds {
-    fn push(&mut self, found: Found) -> Result<(), Stop> {
-        if self.found.len() >= self.most {
+    fn push(&mut self, found: FoundPair) -> Result<(), Stop> {
+        if self.found.len() >= self.limit {
             return Err(Stop::TooMany);
         }
         self.found.push(found);
@@ -358,9 +358,9 @@ impl Finds {
 
 impl Comparison<'_> {
     /// All that some records of the left set have in common with those of the right one, in no particular order.
-    fn find(&self, range: &Range<u64>, most: usize) -> Result<Vec<Found>, Stop> {
+    fn find(&self, range: &Range<u64>, limit: usize) -> Result<Vec<FoundPair>, Stop> {
         let (left, right) = (self.left.set, self.right.set);
-        let mut finds = Finds { found: Vec::new(), most };
+        let mut finds = Finds { found: Vec::new(), limit };
         self.equal((left.sha256_table()?, right.sha256_table()?), 0, range, &mut finds)?;
         self.equal((left.sha1_table()?, right.sha1_table()?), 1, range, &mut finds)?;
         self.equal((left.md5_table()?, right.md5_table()?), 2, range, &mut finds)?;
@@ -391,7 +391,7 @@ impl Comparison<'_> {
                     let records = ours.records.iter().filter(|&&record| range.contains(&u64::from(record)));
                     for &record in records {
                         for &right in &theirs.records {
-                            finds.push(Found { left: record, right, what, distance: 0 })?;
+                            finds.push(FoundPair { left: record, right, what, distance: 0 })?;
                         }
                     }
                     (one, other) = (left.same()?, right.same()?);
@@ -409,10 +409,10 @@ impl Comparison<'_> {
         let watch = SearchWatch {
             cancelled: &control.cancelled,
             done: &control.photodna,
-            most: finds.most - finds.found.len(),
+            limit: finds.limit - finds.found.len(),
         };
         let pairs = pool.install(|| self.search.within(values, self.settings.photodna, &watch))?;
-        finds.found.extend(pairs.iter().map(|pair| Found {
+        finds.found.extend(pairs.iter().map(|pair| FoundPair {
             left: self.left.value_records[places.start + pair.left as usize],
             right: self.right.value_records[pair.right as usize],
             what: PHOTODNA,
@@ -434,7 +434,7 @@ impl Comparison<'_> {
             let left = self.left.hash_records[places.start + item.left as usize];
             item.hits.iter().try_for_each(|hit| {
                 let right = self.right.hash_records[hit.right as usize];
-                finds.push(Found { left, right, what: PDQ, distance: hit.distance })
+                finds.push(FoundPair { left, right, what: PDQ, distance: hit.distance })
             })
         };
         match join.on(pool).with_backend(backend).run(&control.join, sink) {
@@ -447,7 +447,7 @@ impl Comparison<'_> {
     /// Makes a pair of what was found of two records, and hands it out.
     fn hand_out<E>(
         &self,
-        found: &[Found],
+        found: &[FoundPair],
         counts: &mut CompareCounts,
         sink: &mut dyn FnMut(&RecordPair) -> Result<(), E>,
     ) -> Result<(), CompareError<E>> {
@@ -455,7 +455,7 @@ impl Comparison<'_> {
             return Err(CompareError::Cancelled);
         }
         let mut pair = RecordPair::default();
-        for &Found { left, right, what, distance } in found {
+        for &FoundPair { left, right, what, distance } in found {
             (pair.left, pair.right) = (left, right);
             match what {
                 // They come with the least first.
@@ -472,8 +472,8 @@ impl Comparison<'_> {
             counts.conflicts += 1;
             counts.first_conflict.get_or_insert((pair.left, pair.right));
         }
-        let Some((way, _)) = pair.strongest() else { return Ok(()) };
-        counts.count(way, pair.left);
+        let Some((method, _)) = pair.strongest() else { return Ok(()) };
+        counts.count(method, pair.left);
         sink(&pair).map_err(CompareError::Sink)
     }
 }

@@ -31,7 +31,7 @@ pub struct KnownCounts {
     /// Records with a digest of trivial content (no bytes, or one byte repeated), which is set aside.
     pub trivial: u64,
     /// Malformed lines that were skipped.
-    pub bad_lines: u64,
+    pub malformed_lines: u64,
     /// Fields that nothing is matched by and that are not as they should be: kept as they can be.
     pub odd_fields: u64,
 }

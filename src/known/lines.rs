@@ -73,14 +73,14 @@ impl LineFormat {
             if split_digest_first(line).is_some_and(|(digest, _)| matches!(digest.len(), 32 | 40 | 64)) {
                 return Ok(Self::DigestFirst);
             }
-            if is_code_with_more(line) {
+            if is_hash_with_more(line) {
                 return Ok(Self::Hashes);
             }
             if let Some(digits) = bare_digits(line) {
                 let mut lines = lines;
                 return match digits {
                     64 if hashes => Ok(Self::Hashes),
-                    _ => Self::of_digits(digits, list, || lines.any(is_code_with_more)),
+                    _ => Self::of_digits(digits, list, || lines.any(is_hash_with_more)),
                 };
             }
         }
@@ -175,7 +175,7 @@ fn parse_hash_line(line: &[u8]) -> Result<LineRecord<'_>, String> {
 }
 
 /// Whether a line is a hash with its quality, or with a name: what no list of digests has.
-fn is_code_with_more(line: &[u8]) -> bool {
+fn is_hash_with_more(line: &[u8]) -> bool {
     let Some(comma) = memchr::memchr(b',', line) else { return false };
     bare_digits(&line[..comma]) == Some(64)
 }

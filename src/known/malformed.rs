@@ -29,11 +29,11 @@ impl From<io::Error> for KnownFault {
 
 impl Malformed {
     /// Counts a malformed line, or refuses the set because of it.
-    pub fn tell(&mut self, builder: &mut Builder, line: u64, reason: String) -> Result<(), KnownFault> {
+    pub fn record(&mut self, builder: &mut Builder, line: u64, reason: String) -> Result<(), KnownFault> {
         if !self.skip {
             return Err(KnownFault::Line(line, reason));
         }
-        builder.counts.bad_lines += 1;
+        builder.counts.malformed_lines += 1;
         self.first.get_or_insert((line, reason));
         Ok(())
     }

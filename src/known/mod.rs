@@ -32,8 +32,8 @@ pub use control::ImportControl;
 pub use hash_list::{HashList, ListError, names_orientations};
 pub use import::{ColumnMap, ImportError, ImportFormat, ImportOptions, Imported, import};
 pub use lines::ListKind;
-pub use record::{Facts, KnownRecord, PhotoDna, Spelling};
-pub use set_file::{Manifest, SetCounts, SetError, SetFile, SourceFile, StoredRecord};
+pub use record::{KnownRecord, PhotoDna, RecordFacts, Spelling};
+pub use set_file::{ImportedFile, Manifest, SetCounts, SetError, SetFile, StoredRecord};
 
 use builder::Columns;
 use digest_index::DigestIndex;
@@ -139,7 +139,7 @@ pub struct RecordDetails {
     /// the members of its JSON object, values that are no texts as JSON.
     pub columns: Vec<(String, String)>,
     /// What is known about it; `None` in a plain list.
-    pub facts: Option<Facts<'static>>,
+    pub facts: Option<RecordFacts<'static>>,
     /// What the set's profile calls its category.
     pub category_label: Option<String>,
     /// All of its fields as a JSON object, as they came; `None` in a plain list.

@@ -59,7 +59,7 @@ pub struct SearchWatch<'a> {
     /// Counts values of the left side that met all of the right one.
     pub done: &'a AtomicU64,
     /// Pairs at most.
-    pub most: usize,
+    pub limit: usize,
 }
 
 /// The leading numbers of some values, number by number.
@@ -108,7 +108,7 @@ impl<'a> PhotoDnaSearch<'a> {
                     if watch.cancelled.load(Ordering::Relaxed) {
                         return Err(SearchStop::Cancelled);
                     }
-                    if found.fetch_add(new, Ordering::Relaxed) + new > watch.most as u64 {
+                    if found.fetch_add(new, Ordering::Relaxed) + new > watch.limit as u64 {
                         return Err(SearchStop::TooMany);
                     }
                 }
@@ -204,10 +204,10 @@ mod tests {
         left: &[PhotoDna],
         right: &[PhotoDna],
         threshold: u32,
-        most: usize,
+        limit: usize,
     ) -> Result<Vec<PhotoDnaPair>, SearchStop> {
         let (cancelled, done) = (AtomicBool::new(false), AtomicU64::new(0));
-        let watch = SearchWatch { cancelled: &cancelled, done: &done, most };
+        let watch = SearchWatch { cancelled: &cancelled, done: &done, limit };
         let mut pairs = PhotoDnaSearch::new(right).within(left, threshold, &watch)?;
         assert_eq!(done.into_inner(), left.len() as u64);
         pairs.sort_unstable();
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(search(&same, &same, 0, 399), Err(SearchStop::TooMany));
         assert_eq!(search(&same, &same, 0, 400).map(|pairs| pairs.len()), Ok(400));
         let (cancelled, done) = (AtomicBool::new(true), AtomicU64::new(0));
-        let watch = SearchWatch { cancelled: &cancelled, done: &done, most: usize::MAX };
+        let watch = SearchWatch { cancelled: &cancelled, done: &done, limit: usize::MAX };
         assert_eq!(PhotoDnaSearch::new(&same).within(&same, 0, &watch), Err(SearchStop::Cancelled));
     }
 }

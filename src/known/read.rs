@@ -109,7 +109,7 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownErr
     let mut counts = KnownCounts {
         records: file.records(),
         with_digests: manifest.counts.with_digests,
-        bad_lines: manifest.counts.bad_records,
+        malformed_lines: manifest.counts.malformed_records,
         odd_fields: manifest.counts.odd_fields,
         trivial: manifest.counts.trivial,
         ..KnownCounts::default()
@@ -254,7 +254,7 @@ fn read_lines(
         let fault_of_header = if std::mem::take(&mut first) { fault_of_header(line) } else { None };
         match result {
             Ok(()) => Ok(()),
-            Err(reason) => malformed.tell(builder, number, fault_of_header.unwrap_or(reason)),
+            Err(reason) => malformed.record(builder, number, fault_of_header.unwrap_or(reason)),
         }
     })
 }

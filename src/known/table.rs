@@ -104,7 +104,7 @@ pub(super) fn read_table(
         };
         match split.and_then(|odd| read_row(&fields, columns, odd, builder)) {
             Ok(()) => Ok(()),
-            Err(reason) => malformed.tell(builder, number, reason),
+            Err(reason) => malformed.record(builder, number, reason),
         }
     })
 }

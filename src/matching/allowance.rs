@@ -8,7 +8,7 @@ pub(super) enum Stop {
     /// More pairs than were allowed.
     TooMany,
     /// So many of all pairs are within the radius that measuring every one takes less than keeping them.
-    Crowded,
+    Saturated,
     /// The run was cancelled.
     Cancelled,
 }
@@ -36,9 +36,9 @@ impl Allowance<'_> {
         if self.cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
             return Err(Stop::Cancelled);
         }
-        let Some(most) = self.pairs.filter(|_| pairs > 0) else { return Ok(()) };
+        let Some(limit) = self.pairs.filter(|_| pairs > 0) else { return Ok(()) };
         let before = self.found.fetch_add(pairs as u64, Ordering::Relaxed);
-        if before + pairs as u64 > most { Err(Stop::TooMany) } else { Ok(()) }
+        if before + pairs as u64 > limit { Err(Stop::TooMany) } else { Ok(()) }
     }
 
     /// Counts hashes that are done.

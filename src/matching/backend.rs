@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::Pair;
 use super::allowance::{Allowance, Stop};
-use super::banded::Resident;
+use super::banded_join::Resident;
 use super::bands::{Band, Bands, diagonals};
 use super::calibrate::{Winner, measure_cached, tuned};
 use super::device::Gpu;
@@ -16,20 +16,20 @@ use super::flat::FlatIndex;
 use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
 use crate::decode::Picture;
-use crate::gpu::bands::BandPass;
+use crate::gpu::banded_join::BandPass;
 use crate::gpu::hash::TILE_BATCH;
-use crate::gpu::layout::{FlatHit, MOST_BANDS};
+use crate::gpu::layout::{FlatHit, MAX_BANDS};
 use crate::gpu::{AdapterSelector, FlatKernel, GpuContext, GpuError, GpuHaystack, SearchEnd};
-use crate::pdq::{PdqHash, Tile, TileHash, hash_tile};
+use crate::pdq::{DihedralHashes, PdqHash, Tile, hash_tile};
 
 /// With fewer known hashes `auto` takes the CPU unmeasured: eight queries a picture against 200,000 hashes are
 /// about 0.3 ms on one core, against tens of milliseconds of decoding.
 const SMALL_SET: u64 = 200_000;
 /// With fewer hashes bands save too little.
-const LEAST_BANDED: usize = 200_000;
+const MIN_BANDED: usize = 200_000;
 /// With fewer queries bands do not pay: whatever their number, a batch visits nearly every bucket of a band once, and fetching
 /// them takes as long as comparing so many queries with everything (measured by `benches/flat.rs`).
-const BANDED_NEEDLES: usize = 4096;
+const BANDED_QUERIES: usize = 4096;
 /// Tiles of one batch on the CPU: a few milliseconds' work.
 const CPU_TILE_BATCH: usize = 64;
 
@@ -201,7 +201,7 @@ impl Backend {
 
     /// Hashes of pictures, in order: on a GPU by its shader, else what their decoder's thread computed already. They are equal to the bit.
     #[must_use]
-    pub fn hash_pictures(&self, pictures: Vec<Picture>) -> Vec<TileHash> {
+    pub fn hash_pictures(&self, pictures: Vec<Picture>) -> Vec<DihedralHashes> {
         if !self.is_gpu() {
             return pictures.iter().map(|picture| picture.hash).collect();
         }
@@ -211,7 +211,7 @@ impl Backend {
 
     /// Hashes of all orientations and quality of each tile, in order.
     #[must_use]
-    pub fn hash_tiles(&self, tiles: &[Box<Tile>]) -> Vec<TileHash> {
+    pub fn hash_tiles(&self, tiles: &[Box<Tile>]) -> Vec<DihedralHashes> {
         if let Some(gpu) = self.current_gpu().filter(|_| !tiles.is_empty()) {
             self.count_down();
             match gpu.hasher.hash(tiles) {
@@ -238,8 +238,8 @@ impl Backend {
     #[must_use]
     pub fn banded_haystack(&self, hashes: &[PdqHash], radius: u32, memory: u64) -> Haystack {
         let mut haystack = self.haystack(hashes);
-        if haystack.resident.is_none() && hashes.len() >= LEAST_BANDED {
-            let bands = JoinPlan::resident(hashes, BANDED_NEEDLES, radius);
+        if haystack.resident.is_none() && hashes.len() >= MIN_BANDED {
+            let bands = JoinPlan::resident(hashes, BANDED_QUERIES, radius);
             let bands = bands.filter(|bands| Resident::bytes(hashes.len(), bands, radius) <= memory);
             haystack.bands = bands.map(|bands| LazyBands { bands, radius, resident: OnceLock::new() });
         }
@@ -251,7 +251,7 @@ impl Backend {
         self.current_gpu().is_some()
     }
 
-    /// The pairs of a banded join on the GPU, in no particular order; see [`BandedJoin::run`](super::banded::BandedJoin::run). `None` without a
+    /// The pairs of a banded join on the GPU, in no particular order; see [`BandedJoin::run`](super::banded_join::BandedJoin::run). `None` without a
     /// GPU, where it failed (nothing is lost then, and the CPU does it), or with more bands than its shader takes.
     pub(super) fn banded_join(
         &self,
@@ -261,7 +261,7 @@ impl Backend {
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Option<Result<Vec<Pair>, Stop>> {
-        let gpu = self.current_gpu().filter(|_| bands.0.len() <= MOST_BANDS)?;
+        let gpu = self.current_gpu().filter(|_| bands.0.len() <= MAX_BANDS)?;
         self.count_down();
         let passes: Vec<BandPass> = bands.0.iter().map(BandPass::from).collect();
         let work = left.len() as f64 * passes.len() as f64;
@@ -277,7 +277,7 @@ impl Backend {
     fn found_on_gpu(&self, found: Result<Vec<FlatHit>, SearchEnd<Stop>>) -> Option<Result<Vec<Pair>, Stop>> {
         match found {
             Ok(hits) => Some(Ok(hits.iter().map(Pair::from).collect())),
-            Err(SearchEnd::Watcher(stop)) => Some(Err(stop)),
+            Err(SearchEnd::Stopped(stop)) => Some(Err(stop)),
             Err(SearchEnd::Gpu(error)) => {
                 self.give_up_gpu(&error);
                 None
@@ -397,7 +397,7 @@ impl LazyBands {
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Option<Result<Vec<Pair>, Stop>> {
-        if queries.len() < BANDED_NEEDLES || radius > self.radius {
+        if queries.len() < BANDED_QUERIES || radius > self.radius {
             return None;
         }
         let make = || Resident::new(&flat.hashes(), self.bands.clone(), self.radius);

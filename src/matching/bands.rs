@@ -104,12 +104,12 @@ impl Bands {
     /// thresholds get the wider bands.
     pub fn new(radius: u32, count: u32) -> Self {
         let count = count.clamp(1, (radius + 1).min(256));
-        let (least, wider) = ((radius + 1) / count, (radius + 1) % count);
+        let (lowest, wider) = ((radius + 1) / count, (radius + 1) % count);
         let (width, broader) = (256 / count, 256 % count);
         let mut start = 0;
         let band = |index: u32| {
             let room = width + u32::from(index < broader);
-            let threshold = least + u32::from(index < wider) - 1;
+            let threshold = lowest + u32::from(index < wider) - 1;
             let band = Band { start, width: room.min(WIDEST), threshold };
             start += room;
             band

@@ -24,7 +24,7 @@ use crate::pdq::{PdqHash, TILE_SIDE, Tile, hash_tile};
 /// Hashes that are searched in a measurement.
 const HAYSTACK: usize = 1 << 20;
 /// Hashes that are searched for: the queries of 128 pictures.
-const NEEDLES: usize = 1024;
+const QUERIES: usize = 1024;
 /// Tiles that are hashed.
 const TILES: usize = 2048;
 /// Times that each is done; the best counts.
@@ -32,7 +32,7 @@ const ROUNDS: usize = 3;
 /// Seconds that a kernel's trial takes at least, so that starting it does not count, as far as queries allow.
 const TRIAL_SECONDS: f64 = 0.02;
 /// Queries of a trial at most.
-const TRIAL_NEEDLES: usize = 8192;
+const TRIAL_QUERIES: usize = 8192;
 /// A kernel is taken instead of another if it is faster by this factor: less is noise.
 const FASTER: f64 = 1.02;
 
@@ -150,11 +150,11 @@ fn measure(context: GpuContext) -> Result<(Gpu, Measurement), GpuError> {
     let tuned = !context.description().is_software();
     let kernel = if tuned { fastest_kernel(&context, &haystack)? } else { FlatKernel::default() };
     let gpu = Gpu::on(Arc::clone(&context), kernel)?;
-    let queries = random_hashes(2, NEEDLES);
+    let queries = random_hashes(2, QUERIES);
     let tiles: Vec<Box<Tile>> = random_hashes(3, TILES).iter().map(textured_tile).collect();
     let index = FlatIndex::new(&haystack);
     let resident = gpu.searcher.haystack(&haystack)?;
-    let pairs = (HAYSTACK * NEEDLES) as f64;
+    let pairs = (HAYSTACK * QUERIES) as f64;
     let measurement = Measurement {
         adapter: context.description().to_string(),
         threads: threads(),
@@ -182,7 +182,7 @@ fn measure(context: GpuContext) -> Result<(Gpu, Measurement), GpuError> {
 /// # Errors
 /// The device was lost.
 pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[PdqHash]) -> Result<FlatKernel, GpuError> {
-    let mut queries = random_hashes(2, NEEDLES);
+    let mut queries = random_hashes(2, QUERIES);
     let trial = |kernel, queries: &[PdqHash]| {
         let searcher = GpuSearcher::with(context, kernel, SearchLimits::default())?;
         let resident = searcher.haystack(haystack)?;
@@ -190,9 +190,9 @@ pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[PdqHash]) -> Result
     };
     let mut fastest = FlatKernel::default();
     let mut seconds = trial(fastest, &queries)?;
-    let wanted = (NEEDLES as f64 * TRIAL_SECONDS / seconds) as usize;
-    if wanted > NEEDLES {
-        queries = random_hashes(2, wanted.min(TRIAL_NEEDLES));
+    let wanted = (QUERIES as f64 * TRIAL_SECONDS / seconds) as usize;
+    if wanted > QUERIES {
+        queries = random_hashes(2, wanted.min(TRIAL_QUERIES));
         seconds = trial(fastest, &queries)?;
     }
     for respect in FlatKernel::RESPECTS {
@@ -209,13 +209,13 @@ pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[PdqHash]) -> Result
 
 /// The least of a few rounds: what the machine does when nothing else disturbs it.
 fn best_seconds(mut work: impl FnMut() -> Result<(), GpuError>) -> Result<f64, GpuError> {
-    let mut least = f64::INFINITY;
+    let mut lowest = f64::INFINITY;
     for _ in 0..ROUNDS {
         let started = Instant::now();
         work()?;
-        least = least.min(started.elapsed().as_secs_f64());
+        lowest = lowest.min(started.elapsed().as_secs_f64());
     }
-    Ok(least.max(1e-9))
+    Ok(lowest.max(1e-9))
 }
 
 fn threads() -> usize {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::gpu::bands::JoinLimits;
+use crate::gpu::banded_join::JoinLimits;
 use crate::gpu::flat::SearchLimits;
 use crate::gpu::{FlatKernel, GpuContext, GpuError, GpuHasher, GpuJoiner, GpuSearcher};
 

@@ -61,10 +61,11 @@ fn centre(hashes: &[PdqHash]) -> PdqHash {
             }
         }
     }
-    let most = |count: u32| u64::from(count as usize * 2 > hashes.len());
+    let majority = |count: u32| u64::from(count as usize * 2 > hashes.len());
     PdqHash(
-        counts
-            .map(|counts| counts.iter().enumerate().fold(0, |word, (bit, &count)| word | most(count) << bit)),
+        counts.map(|counts| {
+            counts.iter().enumerate().fold(0, |word, (bit, &count)| word | majority(count) << bit)
+        }),
     )
 }
 

@@ -15,7 +15,7 @@ use crate::pdq::PdqHash;
 /// Stripes of one block: 4,096 hashes, of which the first test reads 64 KiB.
 const BLOCK_STRIPES: usize = 64;
 /// Queries of one job at most: 128 KiB of hashes, which leave the cache to the block.
-const JOB_NEEDLES: usize = 4096;
+const JOB_QUERIES: usize = 4096;
 /// Pairs of one job at most: some 0.1 s, so that the threads finish together.
 const JOB_PAIRS: usize = 1 << 29;
 /// Jobs wanted per thread where the search is big enough.
@@ -140,13 +140,13 @@ impl FlatIndex {
 }
 
 /// Cuts a search into jobs: queries first, since a job that keeps the whole haystack reads it once
-/// per [`JOB_NEEDLES`]; the haystack where there are too few queries to occupy the threads, or where
+/// per [`JOB_QUERIES`]; the haystack where there are too few queries to occupy the threads, or where
 /// a job would take too long.
 fn cut(queries: usize, stripes: usize, threads: usize) -> Vec<Job> {
     if queries == 0 || stripes == 0 {
         return Vec::new();
     }
-    let query_cuts = queries.div_ceil(JOB_NEEDLES);
+    let query_cuts = queries.div_ceil(JOB_QUERIES);
     let job_queries = queries.div_ceil(query_cuts);
     let wanted = (threads * JOBS_PER_THREAD).div_ceil(query_cuts);
     let longest = (JOB_PAIRS / (job_queries * STRIPE)).max(BLOCK_STRIPES);

@@ -22,6 +22,6 @@ pub struct ItemHits {
     pub left: u32,
     /// By the right side's number, ascending.
     pub hits: Vec<Hit>,
-    /// Hits beyond [`JoinSettings::most_hits`](super::JoinSettings::most_hits).
+    /// Hits beyond [`JoinSettings::max_hits`](super::JoinSettings::max_hits).
     pub more: u64,
 }

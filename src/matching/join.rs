@@ -24,12 +24,12 @@ use super::Pair;
 use super::allowance::{Allowance, Stop};
 use super::backend::Backend;
 use super::control::JoinControl;
-use super::crowd::Crowd;
+use super::direction::{Direction, Engine, RightSide};
 use super::distinct::Distinct;
 use super::hits::{Hit, ItemHits};
-use super::leg::{Engine, Leg, RightSide};
 use super::nearest::{Nearest, finish};
 use super::planner::{Costs, JoinPlan, density};
+use super::saturated::SaturatedItems;
 use super::settings::JoinSettings;
 use crate::pdq::PdqHash;
 
@@ -40,17 +40,17 @@ const CHUNK_SECONDS: f64 = 600.0;
 /// The same for a list that is joined with itself: as a whole it needs each pair once, in chunks twice.
 const WHOLE_SECONDS: f64 = 3600.0;
 /// A chunk is not cut into less for its time alone.
-const LEAST_HASHES: usize = 1 << 16;
+const MIN_HASHES: usize = 1 << 16;
 /// Memory that a pair takes until it is handed out: itself, in a thread's list and in the whole, and its place in the sorted one.
 const PAIR_BYTES: u64 = 48;
 /// Keeping and sorting a pair takes as long as measuring about so many: where more than one pair in so many is near, all are measured.
-const CROWD_DENSITY: f64 = 1.0 / 64.0;
+const SATURATED_DENSITY: f64 = 1.0 / 64.0;
 /// Of so few pairs it does not matter.
-const CROWD_PAIRS: f64 = 4e6;
+const SATURATED_MIN_PAIRS: f64 = 4e6;
 /// A chunk of no more items is done item by item rather than cut again.
 const FEW_ITEMS: usize = 64;
-/// Times that the sink of a crowd is told how far it is.
-const PLACES_IN_A_CROWD: usize = 64;
+/// Checkpoints while a saturated chunk is measured.
+const SATURATED_CHECKPOINTS: usize = 64;
 /// Items that a thread measures together, so that each hash of the right side that is fetched is met by so many.
 const TOGETHER: usize = 32;
 
@@ -116,16 +116,16 @@ pub enum JoinError<E> {
 
 /// The pairs of distinct hashes of a chunk.
 #[derive(Debug)]
-struct Found {
+struct ChunkPairs {
     /// The hashes of the chunk that have pairs, by their place in it, ascending.
-    hashes: Vec<FoundHash>,
+    hashes: Vec<LeftHash>,
     /// Distance and distinct hash of the right side, nearest first.
     pairs: Vec<(u32, u32)>,
 }
 
 /// A hash that has pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct FoundHash {
+struct LeftHash {
     /// Its place in the chunk.
     place: u32,
     /// Where its pairs begin and end.
@@ -133,14 +133,14 @@ struct FoundHash {
     end: usize,
 }
 
-/// Distinct hashes of a chunk, for each leg that has a left side of its own.
+/// Distinct hashes of a chunk, for each direction that has a left side of its own.
 type Prepared = Vec<Option<Distinct>>;
 
 /// A join of a list of items with another or with itself. Items have one hash, or the eight of
-/// [`Orientation::ALL`](crate::pdq::Orientation::ALL) one after the other, as [`crate::pdq::TileHash::hashes`] has them.
+/// [`Orientation::ALL`](crate::pdq::Orientation::ALL) one after the other, as [`crate::pdq::DihedralHashes::hashes`] has them.
 #[derive(Debug)]
 pub struct Join<'a> {
-    legs: Vec<Leg<'a>>,
+    directions: Vec<Direction<'a>>,
     items: usize,
     with_itself: bool,
     settings: JoinSettings,
@@ -149,23 +149,23 @@ pub struct Join<'a> {
 }
 
 impl<'a> Join<'a> {
-    fn of(legs: Vec<Leg<'a>>, items: usize, with_itself: bool, settings: JoinSettings) -> Self {
-        Self { legs, items, with_itself, settings, pool: None, backend: None }
+    fn of(directions: Vec<Direction<'a>>, items: usize, with_itself: bool, settings: JoinSettings) -> Self {
+        Self { directions, items, with_itself, settings, pool: None, backend: None }
     }
 
     /// Each hash of `left` with each of `right`.
     #[must_use]
     pub fn new(left: &'a [PdqHash], right: &'a [PdqHash], settings: JoinSettings) -> Self {
-        let legs = vec![Leg::new(left, 1, right, 1)];
-        Self::of(legs, left.len(), false, settings)
+        let directions = vec![Direction::new(left, 1, right, 1)];
+        Self::of(directions, left.len(), false, settings)
     }
 
     /// Each item of `left`, in all orientations, with each hash of `right`: one hit a pair of items, of the least distance,
     /// then of the first orientation.
     #[must_use]
     pub fn with_orientations(left: &'a [[PdqHash; 8]], right: &'a [PdqHash], settings: JoinSettings) -> Self {
-        let legs = vec![Leg::new(left.as_flattened(), 8, right, 1)];
-        Self::of(legs, left.len(), false, settings)
+        let directions = vec![Direction::new(left.as_flattened(), 8, right, 1)];
+        Self::of(directions, left.len(), false, settings)
     }
 
     /// Each item of `left`, in all orientations, with hashes that stay.
@@ -174,14 +174,14 @@ impl<'a> Join<'a> {
         right: &'a RightSide<'static>,
         settings: JoinSettings,
     ) -> Self {
-        Self::of(vec![Leg::resident(left.as_flattened(), 8, right)], left.len(), false, settings)
+        Self::of(vec![Direction::resident(left.as_flattened(), 8, right)], left.len(), false, settings)
     }
 
     /// Each two hashes of a list, once: a hit's item has the smaller number.
     #[must_use]
     pub fn with_itself(hashes: &'a [PdqHash], settings: JoinSettings) -> Self {
-        let legs = vec![Leg::new(hashes, 1, hashes, 1)];
-        Self::of(legs, hashes.len(), true, settings)
+        let directions = vec![Direction::new(hashes, 1, hashes, 1)];
+        Self::of(directions, hashes.len(), true, settings)
     }
 
     /// Each two items of a list, once, in all orientations. `originals` are the first hashes of `items`. Either may be turned: the hash of a
@@ -193,8 +193,9 @@ impl<'a> Join<'a> {
         settings: JoinSettings,
     ) -> Self {
         let turned = items.as_flattened();
-        let legs = vec![Leg::new(turned, 8, originals, 1), Leg::new(originals, 1, turned, 8)];
-        Self::of(legs, items.len(), true, settings)
+        let directions =
+            vec![Direction::new(turned, 8, originals, 1), Direction::new(originals, 1, turned, 8)];
+        Self::of(directions, items.len(), true, settings)
     }
 
     /// Each item of `left` with each of `right`, both in all orientations; the originals are the first hashes of the items. Either may be turned, as in
@@ -206,18 +207,18 @@ impl<'a> Join<'a> {
         settings: JoinSettings,
     ) -> Self {
         let ((left, left_originals), (right, right_originals)) = (left, right);
-        let legs = vec![
-            Leg::new(left.as_flattened(), 8, right_originals, 1),
-            Leg::new(left_originals, 1, right.as_flattened(), 8),
+        let directions = vec![
+            Direction::new(left.as_flattened(), 8, right_originals, 1),
+            Direction::new(left_originals, 1, right.as_flattened(), 8),
         ];
-        Self::of(legs, left.len(), false, settings)
+        Self::of(directions, left.len(), false, settings)
     }
 
     /// Seeks the negatives of the left side's pictures as well: their hashes are the complements. One hit a pair of items, of the least
     /// distance, then of the picture as it is.
     #[must_use]
     pub fn with_negatives(self) -> Self {
-        Self { legs: self.legs.into_iter().map(Leg::with_negatives).collect(), ..self }
+        Self { directions: self.directions.into_iter().map(Direction::with_negatives).collect(), ..self }
     }
 
     /// Searches on the threads of `pool` instead of the current one; the sink stays on the caller's thread.
@@ -232,17 +233,21 @@ impl<'a> Join<'a> {
         Self { backend: Some(backend), ..self }
     }
 
-    /// The only leg, where each pair of its hashes is a pair of items.
-    fn plain(&self) -> Option<&Leg<'a>> {
-        match &self.legs[..] {
-            [leg] if leg.is_plain() => Some(leg),
+    /// The only direction, where each pair of its hashes is a pair of items.
+    fn plain(&self) -> Option<&Direction<'a>> {
+        match &self.directions[..] {
+            [direction] if direction.is_plain() => Some(direction),
             _ => None,
         }
     }
 
     /// Hits of an item at most.
     fn right_items(&self) -> usize {
-        self.legs.iter().map(|leg| leg.right().len() / leg.right_per_item()).max().unwrap_or(0)
+        self.directions
+            .iter()
+            .map(|direction| direction.right().len() / direction.right_per_item())
+            .max()
+            .unwrap_or(0)
     }
 
     /// The backend, if there is a GPU to it.
@@ -306,7 +311,7 @@ impl<'a> Join<'a> {
             let next = chunks.last().filter(|_| self.gpu().is_some());
             let (found, prepared) = self.installed(|| {
                 rayon::join(
-                    || self.search_legs(&chunk, &prepared, control, &mut report),
+                    || self.search_directions(&chunk, &prepared, control, &mut report),
                     || next.map(|next| (next.clone(), self.prepare(next))),
                 )
             });
@@ -326,7 +331,7 @@ impl<'a> Join<'a> {
                     chunks.extend([middle..chunk.end, chunk.start..middle]);
                     continue;
                 }
-                Err(Stop::TooMany | Stop::Crowded) => {
+                Err(Stop::TooMany | Stop::Saturated) => {
                     self.one_by_one(&chunk, control, sink, &mut report)?;
                 }
             }
@@ -337,25 +342,26 @@ impl<'a> Join<'a> {
 
     /// Items of a chunk at most: what [`CHUNK_HASHES`] and [`CHUNK_SECONDS`] allow.
     fn chunk_items(&self) -> usize {
-        let per_item = self.legs.iter().map(Leg::left_per_item).max().unwrap_or(1);
-        let most = (CHUNK_HASHES / per_item).min(self.items.max(1));
+        let per_item = self.directions.iter().map(Direction::left_per_item).max().unwrap_or(1);
+        let limit = (CHUNK_HASHES / per_item).min(self.items.max(1));
         let costs = if self.gpu().is_some() { Costs::GPU } else { Costs::CPU };
         let seconds: f64 = self
-            .legs
+            .directions
             .iter()
-            .map(|leg| {
-                let (left, right) = (leg.hashes(&(0..most.min(self.items))), leg.distinct().hashes());
+            .map(|direction| {
+                let (left, right) =
+                    (direction.hashes(&(0..limit.min(self.items))), direction.distinct().hashes());
                 JoinPlan::new(self.settings.method, costs, left, right, self.settings.radius).seconds()
             })
             .sum();
         let seconds =
             if self.gpu().is_some() { seconds } else { seconds / rayon::current_num_threads() as f64 };
-        let whole = self.is_symmetric(&(0..most));
+        let whole = self.is_symmetric(&(0..limit));
         if seconds <= if whole { WHOLE_SECONDS } else { CHUNK_SECONDS } {
-            return most;
+            return limit;
         }
-        let items = (most as f64 * CHUNK_SECONDS / seconds) as usize;
-        items.max(LEAST_HASHES / per_item).min(most)
+        let items = (limit as f64 * CHUNK_SECONDS / seconds) as usize;
+        items.max(MIN_HASHES / per_item).min(limit)
     }
 
     /// A list that is joined with itself whole needs each pair once.
@@ -364,43 +370,47 @@ impl<'a> Join<'a> {
     }
 
     fn prepare(&self, chunk: &Range<usize>) -> Prepared {
-        let distinct = |leg: &Leg<'_>| (!self.is_symmetric(chunk)).then(|| Distinct::new(leg.hashes(chunk)));
-        self.legs.iter().map(distinct).collect()
+        let distinct = |direction: &Direction<'_>| {
+            (!self.is_symmetric(chunk)).then(|| Distinct::new(direction.hashes(chunk)))
+        };
+        self.directions.iter().map(distinct).collect()
     }
 
-    /// The pairs of distinct hashes of every leg of a chunk.
-    fn search_legs(
+    /// The pairs of distinct hashes of every direction of a chunk.
+    fn search_directions(
         &self,
         chunk: &Range<usize>,
         prepared: &Prepared,
         control: &JoinControl,
         report: &mut JoinReport,
-    ) -> Result<Vec<Found>, Stop> {
-        let legs = self.legs.iter().zip(prepared);
-        legs.map(|(leg, own)| self.search(leg, own.as_ref(), chunk, control, report)).collect()
+    ) -> Result<Vec<ChunkPairs>, Stop> {
+        let directions = self.directions.iter().zip(prepared);
+        directions
+            .map(|(direction, own)| self.search(direction, own.as_ref(), chunk, control, report))
+            .collect()
     }
 
-    /// The pairs of distinct hashes of one leg of a chunk, whose left side is the right one where it has none of its own.
+    /// The pairs of distinct hashes of one direction of a chunk, whose left side is the right one where it has none of its own.
     fn search(
         &self,
-        leg: &Leg<'_>,
+        direction: &Direction<'_>,
         own: Option<&Distinct>,
         chunk: &Range<usize>,
         control: &JoinControl,
         report: &mut JoinReport,
-    ) -> Result<Found, Stop> {
+    ) -> Result<ChunkPairs, Stop> {
         control.check()?;
-        let left = own.unwrap_or(leg.distinct());
+        let left = own.unwrap_or(direction.distinct());
         let JoinSettings { radius, method, instructions, .. } = self.settings;
-        if is_crowded(leg, left, leg.hashes(chunk).len(), radius) {
+        if is_saturated(direction, left, direction.hashes(chunk).len(), radius) {
             if report.plan.is_empty() {
                 report.plan = "by measuring every pair: a sample of the hashes is a crowd".to_string();
             }
-            return Err(Stop::Crowded);
+            return Err(Stop::Saturated);
         }
         let engine = Engine { radius, instructions, gpu: self.gpu() };
         let costs = if engine.gpu.is_some() { Costs::GPU } else { Costs::CPU };
-        let plan = JoinPlan::new(method, costs, left.hashes(), leg.distinct().hashes(), radius);
+        let plan = JoinPlan::new(method, costs, left.hashes(), direction.distinct().hashes(), radius);
         if report.plan.is_empty() {
             report.plan = plan.to_string();
         }
@@ -412,52 +422,53 @@ impl<'a> Join<'a> {
             found: AtomicU64::new(0),
         };
         let pairs = match &plan.bands {
-            None => leg.flat_pairs(engine, left, &allowance)?,
-            Some(bands) => leg.banded_pairs(engine, own, bands, &allowance)?,
+            None => direction.flat_pairs(engine, left, &allowance)?,
+            Some(bands) => direction.banded_pairs(engine, own, bands, &allowance)?,
         };
         let halves = own.is_none() && plan.bands.is_some();
-        Ok(Found::new(left, pairs, halves))
+        Ok(ChunkPairs::new(left, pairs, halves))
     }
 
     /// The items of a chunk that have pairs, by their place in it, ascending: a few in a hundred as a rule.
-    fn items_with_pairs(&self, found: &[Found]) -> Vec<usize> {
-        let of_leg = |(leg, found): (&Leg<'_>, &Found)| -> Vec<usize> {
+    fn items_with_pairs(&self, found: &[ChunkPairs]) -> Vec<usize> {
+        let of_direction = |(direction, found): (&Direction<'_>, &ChunkPairs)| -> Vec<usize> {
             let mut items: Vec<usize> =
-                found.hashes.iter().map(|hash| hash.place as usize / leg.left_per_item()).collect();
+                found.hashes.iter().map(|hash| hash.place as usize / direction.left_per_item()).collect();
             items.dedup();
             items
         };
-        let mut items: Vec<usize> = self.legs.iter().zip(found).flat_map(of_leg).collect();
+        let mut items: Vec<usize> = self.directions.iter().zip(found).flat_map(of_direction).collect();
         items.sort_unstable();
         items.dedup();
         items
     }
 
     /// The hits of the item at a place of the chunk that begins with item `first_item`, from the pairs of its distinct hashes.
-    fn collect(&self, first_item: usize, at: usize, found: &[Found]) -> Option<ItemHits> {
+    fn collect(&self, first_item: usize, at: usize, found: &[ChunkPairs]) -> Option<ItemHits> {
         let item = first_item + at;
         let first = if self.with_itself { item as u32 + 1 } else { 0 };
-        let most = self.settings.most_hits.unwrap_or(usize::MAX);
+        let limit = self.settings.max_hits.unwrap_or(usize::MAX);
         let mut hits = Vec::new();
         let mut total = 0;
-        for (leg, found) in self.legs.iter().zip(found) {
-            for hash in found.of_places(at * leg.left_per_item()..(at + 1) * leg.left_per_item()) {
+        for (direction, found) in self.directions.iter().zip(found) {
+            for hash in found.of_places(at * direction.left_per_item()..(at + 1) * direction.left_per_item())
+            {
                 let mut last = 0;
                 for &(distance, right) in &found.pairs[hash.start..hash.end] {
-                    let members = leg.distinct().members(right);
-                    let members = &members
-                        [members.partition_point(|&member| member / (leg.right_per_item() as u32) < first)..];
+                    let members = direction.distinct().members(right);
+                    let members = &members[members
+                        .partition_point(|&member| member / (direction.right_per_item() as u32) < first)..];
                     total += members.len() as u64;
                     // Where nothing is turned every member is a hit of its own, and what is farther than enough hits needs
                     // only to be counted.
-                    let counts = leg.is_plain();
-                    if counts && hits.len() >= most && distance > last {
+                    let counts = direction.is_plain();
+                    if counts && hits.len() >= limit && distance > last {
                         continue;
                     }
                     last = distance;
-                    let wanted = if counts { members.len().min(most) } else { members.len() };
+                    let wanted = if counts { members.len().min(limit) } else { members.len() };
                     hits.extend(members[..wanted].iter().map(|&member| {
-                        let (right, negative, orientation) = leg.meaning(hash.place as usize, member);
+                        let (right, negative, orientation) = direction.resolve(hash.place as usize, member);
                         Hit { right, distance, negative, orientation }
                     }));
                 }
@@ -469,7 +480,7 @@ impl<'a> Join<'a> {
             hits.dedup_by_key(|hit| hit.right);
             total = hits.len() as u64;
         }
-        finish(item, hits, total, most)
+        finish(item, hits, total, limit)
     }
 
     /// The hits of items in whose chunk there are too many, from all distances of each.
@@ -480,14 +491,18 @@ impl<'a> Join<'a> {
         sink: &mut S,
         report: &mut JoinReport,
     ) -> Result<(), JoinError<S::Error>> {
-        let crowd = Crowd { legs: &self.legs, with_itself: self.with_itself, settings: self.settings };
+        let saturated = SaturatedItems {
+            directions: &self.directions,
+            with_itself: self.with_itself,
+            settings: self.settings,
+        };
         // As many at a time as keep all threads busy while the others wait for the order, and as the memory has room for their hits.
         let threads = self.installed(rayon::current_num_threads);
-        let hits = self.settings.most_hits.map_or(self.right_items(), Nearest::most_kept);
+        let hits = self.settings.max_hits.map_or(self.right_items(), Nearest::max_kept);
         // A list that grows holds up to twice what is in it.
         let room = self.settings.memory / hits.saturating_mul(2 * size_of::<Hit>()).max(1) as u64;
         let at_a_time = room.clamp(1, (4 * TOGETHER * threads) as u64) as usize;
-        let mut told = chunk.start;
+        let mut checkpoint = chunk.start;
         for some in chunk.clone().step_by(at_a_time) {
             let items = some..chunk.end.min(some + at_a_time);
             control.check().map_err(|_| JoinError::Cancelled)?;
@@ -495,23 +510,24 @@ impl<'a> Join<'a> {
             let together = items.len().div_ceil(threads).min(TOGETHER);
             let runs: Vec<Range<usize>> =
                 items.clone().step_by(together).map(|first| first..items.end.min(first + together)).collect();
-            let hits: Vec<Vec<Option<ItemHits>>> = self
-                .installed(|| runs.into_par_iter().with_max_len(1).map(|run| crowd.measure(&run)).collect());
+            let hits: Vec<Vec<Option<ItemHits>>> = self.installed(|| {
+                runs.into_par_iter().with_max_len(1).map(|run| saturated.measure(&run)).collect()
+            });
             for hits in hits.iter().flatten().flatten() {
                 hand_out(sink, hits, report)?;
             }
             control.end(items.len());
             // A crowd may take hours: a join that is ended in the middle of it goes on there.
-            if items.end < chunk.end && items.end - told >= chunk.len() / PLACES_IN_A_CROWD {
+            if items.end < chunk.end && items.end - checkpoint >= chunk.len() / SATURATED_CHECKPOINTS {
                 sink.reached(items.end, report).map_err(JoinError::Sink)?;
-                told = items.end;
+                checkpoint = items.end;
             }
         }
         Ok(())
     }
 }
 
-impl Found {
+impl ChunkPairs {
     /// Puts pairs of distinct hashes in order. `halves`: each stands for its mirror image too, and a hash has itself, whose
     /// copies are at distance 0.
     fn new(left: &Distinct, mut pairs: Vec<Pair>, halves: bool) -> Self {
@@ -528,14 +544,14 @@ impl Found {
             let start = end;
             end += of_one.len();
             let members = left.members(of_one[0].query).iter();
-            hashes.extend(members.map(|&place| FoundHash { place, start, end }));
+            hashes.extend(members.map(|&place| LeftHash { place, start, end }));
         }
         hashes.par_sort_unstable();
         Self { hashes, pairs: pairs.iter().map(|pair| (pair.distance, pair.haystack)).collect() }
     }
 
     /// The hashes at some places that have pairs.
-    fn of_places(&self, places: Range<usize>) -> &[FoundHash] {
+    fn of_places(&self, places: Range<usize>) -> &[LeftHash] {
         let before = |end: usize| self.hashes.partition_point(|hash| (hash.place as usize) < end);
         &self.hashes[before(places.start)..before(places.end)]
     }
@@ -554,14 +570,14 @@ fn hand_out<S: JoinSink>(
 }
 
 /// Whether measuring every pair of all hashes, equal ones too, takes less than keeping the pairs of distinct ones that are near.
-fn is_crowded(leg: &Leg<'_>, left: &Distinct, hashes: usize, radius: u32) -> bool {
-    let right = leg.distinct().hashes();
+fn is_saturated(direction: &Direction<'_>, left: &Distinct, hashes: usize, radius: u32) -> bool {
+    let right = direction.distinct().hashes();
     let pairs = left.hashes().len() as f64 * right.len() as f64;
-    let measured = hashes as f64 * leg.right().len() as f64;
+    let measured = hashes as f64 * direction.right().len() as f64;
     // Where most hashes are equal it could not pay if all were near, and no sample is taken.
-    pairs > CROWD_PAIRS
-        && pairs > CROWD_DENSITY * measured
-        && density(left.hashes(), right, radius) * pairs > CROWD_DENSITY * measured
+    pairs > SATURATED_MIN_PAIRS
+        && pairs > SATURATED_DENSITY * measured
+        && density(left.hashes(), right, radius) * pairs > SATURATED_DENSITY * measured
 }
 
 /// Every pair of a hash of `queries` and one of `haystack` within `radius` (inclusive), sorted by (query, haystack), on the threads of

@@ -7,20 +7,20 @@ use super::hits::{Hit, ItemHits};
 pub(super) struct Nearest {
     hits: Vec<Hit>,
     total: u64,
-    most: usize,
+    limit: usize,
     /// There are enough hits nearer than this, or as near and with lower numbers.
     enough: u32,
 }
 
 impl Nearest {
     /// None yet, of which `most` are to be kept.
-    pub const fn new(most: usize) -> Self {
-        Self { hits: Vec::new(), total: 0, most, enough: u32::MAX }
+    pub const fn new(limit: usize) -> Self {
+        Self { hits: Vec::new(), total: 0, limit, enough: u32::MAX }
     }
 
     /// Hits that are held at a time, where `most` are wanted.
-    pub const fn most_kept(most: usize) -> usize {
-        most.saturating_add(most / 2).saturating_add(8)
+    pub const fn max_kept(limit: usize) -> usize {
+        limit.saturating_add(limit / 2).saturating_add(8)
     }
 
     /// Takes as many hits as were counted, none of which is among the nearest.
@@ -40,34 +40,34 @@ impl Nearest {
             return;
         }
         self.hits.push(hit);
-        if self.hits.len() >= Self::most_kept(self.most) {
-            keep_nearest(&mut self.hits, self.most);
+        if self.hits.len() >= Self::max_kept(self.limit) {
+            keep_nearest(&mut self.hits, self.limit);
             self.enough = self.hits.iter().map(|hit| hit.distance).max().unwrap_or(0);
         }
     }
 
     /// What `item` has.
     pub fn finish(self, item: usize) -> Option<ItemHits> {
-        finish(item, self.hits, self.total, self.most)
+        finish(item, self.hits, self.total, self.limit)
     }
 }
 
 /// Keeps the nearest hits, and of equally near ones those with the lowest numbers.
-fn keep_nearest(hits: &mut Vec<Hit>, most: usize) {
-    if hits.len() > most {
-        if most > 0 {
-            hits.select_nth_unstable_by_key(most - 1, |hit| (hit.distance, hit.right));
+fn keep_nearest(hits: &mut Vec<Hit>, limit: usize) {
+    if hits.len() > limit {
+        if limit > 0 {
+            hits.select_nth_unstable_by_key(limit - 1, |hit| (hit.distance, hit.right));
         }
-        hits.truncate(most);
+        hits.truncate(limit);
     }
 }
 
 /// The hits of an item, of `total`, as many as are wanted.
-pub(super) fn finish(item: usize, mut hits: Vec<Hit>, total: u64, most: usize) -> Option<ItemHits> {
+pub(super) fn finish(item: usize, mut hits: Vec<Hit>, total: u64, limit: usize) -> Option<ItemHits> {
     if total == 0 {
         return None;
     }
-    keep_nearest(&mut hits, most);
+    keep_nearest(&mut hits, limit);
     hits.sort_unstable();
     let more = total - hits.len() as u64;
     Some(ItemHits { left: item as u32, hits, more })

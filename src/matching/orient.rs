@@ -18,13 +18,13 @@ pub struct OrientedPair {
 }
 
 /// Folds the pairs of queries that were laid out eight an item (query `8 i + k` is item `i`'s hash
-/// of `Orientation::ALL[k]`, as in [`crate::pdq::TileHash::hashes`]) into one row per (item, known
+/// of `Orientation::ALL[k]`, as in [`crate::pdq::DihedralHashes::hashes`]) into one row per (item, known
 /// hash), sorted.
 ///
 /// That the item turned by `k` is the known picture means that the known picture turned by the inverse of
 /// `k` is the item.
 #[must_use]
-pub fn least_over_orientations(pairs: &[Pair]) -> Vec<OrientedPair> {
+pub fn minimum_over_orientations(pairs: &[Pair]) -> Vec<OrientedPair> {
     let mut oriented: Vec<OrientedPair> = pairs
         .iter()
         .map(|pair| OrientedPair {
@@ -58,7 +58,7 @@ mod tests {
         let row =
             |item, haystack, distance, orientation| OrientedPair { item, haystack, distance, orientation };
         assert_eq!(
-            least_over_orientations(&pairs),
+            minimum_over_orientations(&pairs),
             [
                 // Queries 1 and 3 are the item turned by 90° and 270°: the known one turned by 270° and 90°.
                 row(0, 5, 31, Orientation::Rotate90),

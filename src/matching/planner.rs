@@ -20,9 +20,9 @@ const SAMPLE: usize = 256;
 /// A join that takes less, in nanoseconds of what joins it, is not worth planning, which takes some 60 ms of one core.
 const SMALL: f64 = 200e6;
 /// Bands at most: with more a band is too narrow to keep anything out.
-const MOST_BANDS: u32 = 32;
+const MAX_BANDS: u32 = 32;
 /// Neighbours of a bucket at most; more would be a list longer than most sides.
-const MOST_NEIGHBOURS: f64 = 20_000.0;
+const MAX_NEIGHBOURS: f64 = 20_000.0;
 
 /// What a join consists of, and what each takes, in nanoseconds. Their ratios matter, not what they are.
 #[derive(Clone, Copy, Debug)]
@@ -181,10 +181,10 @@ impl fmt::Display for JoinPlan {
 
 /// The bands that cost least for a radius, and what they cost; `None` where all have too many neighbours.
 fn cheapest(radius: u32, cost: impl Fn(&Bands) -> f64 + Sync) -> Option<(f64, Bands)> {
-    let all: Vec<(f64, Bands)> = (1..=MOST_BANDS.min(radius + 1))
+    let all: Vec<(f64, Bands)> = (1..=MAX_BANDS.min(radius + 1))
         .into_par_iter()
         .map(|count| Bands::new(radius, count))
-        .filter(|bands| bands.0.iter().all(|band| band.neighbours() <= MOST_NEIGHBOURS))
+        .filter(|bands| bands.0.iter().all(|band| band.neighbours() <= MAX_NEIGHBOURS))
         .map(|bands| (cost(&bands), bands))
         .collect();
     all.into_iter().min_by(|one, other| one.0.total_cmp(&other.0))
@@ -250,8 +250,8 @@ mod tests {
         assert!(plan(&few, &few, 31).bands.is_none());
         assert!(plan(&many, &many, 128).bands.is_none(), "bands keep nearly everything out of nothing");
         // All within a few bits: every band keeps every pair.
-        let crowd: Vec<PdqHash> = (0..200_000).map(|number| PdqHash([number, 0, 0, 0])).collect();
-        assert!(plan(&crowd, &crowd, 31).bands.is_none());
+        let equal_start: Vec<PdqHash> = (0..200_000).map(|number| PdqHash([number, 0, 0, 0])).collect();
+        assert!(plan(&equal_start, &equal_start, 31).bands.is_none());
         assert!(JoinPlan::new(JoinMethod::Banded, Costs::CPU, &few, &few, 31).bands.is_some());
         assert!(JoinPlan::new(JoinMethod::Flat, Costs::CPU, &many, &many, 31).bands.is_none());
         for radius in 0..=256 {

@@ -266,23 +266,23 @@ unsafe fn sweep<L: Lanes, const GROUP: usize, const BOUND: u8>(
     let (first, second) = (&planes[0][range.clone()], &planes[1][range.clone()]);
     let (third, fourth) = (&planes[2][range.clone()], &planes[3][range.clone()]);
     for (index, (((w0, w1), w2), w3)) in first.iter().zip(second).zip(third).zip(fourth).enumerate() {
-        let mut least = [no_bound; GROUP];
+        let mut lowest = [no_bound; GROUP];
         let mut at = 0;
         while at < STRIPE {
             // SAFETY: as above. Words that the bound does not use are never loaded once inlined.
             let found =
                 unsafe { [L::load(&w0.0, at), L::load(&w1.0, at), L::load(&w2.0, at), L::load(&w3.0, at)] };
-            for (least, query) in least.iter_mut().zip(&wanted) {
-                *least = least.min(lower_bound::<L, BOUND>(found, *query));
+            for (lowest, query) in lowest.iter_mut().zip(&wanted) {
+                *lowest = lowest.min(lower_bound::<L, BOUND>(found, *query));
             }
             at += L::COUNT;
         }
         let mut all = no_bound;
-        for lanes in least {
+        for lanes in lowest {
             all = all.min(lanes);
         }
         if all.any_at_most(scan.radius) {
-            for (position, lanes) in least.iter().enumerate() {
+            for (position, lanes) in lowest.iter().enumerate() {
                 if lanes.any_at_most(scan.radius) {
                     let stripe = scan.stripes.start + index;
                     measure(scan, stripe, queries[position], first_query + position as u32, hits);

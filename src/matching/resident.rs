@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use super::backend::Backend;
 use super::control::JoinControl;
+use super::direction::RightSide;
 use super::distinct::Distinct;
 use super::hits::ItemHits;
 use super::join::{Join, JoinError, JoinReport};
-use super::leg::RightSide;
 use super::planner::JoinMethod;
 use super::settings::JoinSettings;
 use crate::pdq::PdqHash;
@@ -100,7 +100,7 @@ impl ResidentHashes {
 mod tests {
     use super::*;
     use crate::matching::flat::FlatIndex;
-    use crate::matching::least_over_orientations;
+    use crate::matching::minimum_over_orientations;
     use rand::prelude::*;
     use std::convert::Infallible;
 
@@ -137,7 +137,7 @@ mod tests {
             hashes(1, 320, 40).chunks(8).map(|hashes| hashes.try_into().unwrap()).collect();
         let queries: Vec<PdqHash> = items.as_flattened().to_vec();
         let mut expected: Vec<(u32, u32, u32)> =
-            least_over_orientations(&FlatIndex::new(&known).search(&queries, 20))
+            minimum_over_orientations(&FlatIndex::new(&known).search(&queries, 20))
                 .into_iter()
                 .map(|pair| (pair.item, pair.haystack, pair.distance))
                 .collect();
@@ -168,7 +168,7 @@ mod tests {
         let resident = ResidentHashes::new(&backend, &known, 31, 0);
         let all = joined(&resident, &items, JoinSettings::default());
         for memory in [1 << 30, 0] {
-            let settings = JoinSettings { most_hits: Some(7), memory, ..JoinSettings::default() };
+            let settings = JoinSettings { max_hits: Some(7), memory, ..JoinSettings::default() };
             let few = joined(&resident, &items, settings);
             assert_eq!(few.len(), all.len());
             for (few, all) in few.iter().zip(&all) {

@@ -12,7 +12,7 @@ pub struct JoinSettings {
     /// Flat, banded, or what costs less.
     pub method: JoinMethod,
     /// Hits of an item at most: the nearest, of equally near ones those with the lowest number. The others are counted.
-    pub most_hits: Option<usize>,
+    pub max_hits: Option<usize>,
     /// Bytes for the pairs of a chunk.
     pub memory: u64,
     /// What the CPU's loops are made of; the best there is unless a test wants another.
@@ -24,7 +24,7 @@ impl Default for JoinSettings {
         Self {
             radius: DEFAULT_DISTANCE,
             method: JoinMethod::Auto,
-            most_hits: None,
+            max_hits: None,
             memory: 1 << 30,
             instructions: InstructionSet::best(),
         }

@@ -27,7 +27,7 @@ use crate::pdq::PdqHash;
 /// Bytes that a pair takes while stacks are made.
 const PAIR_BYTES: u64 = 24;
 /// Where more than one hash in so many is to be stacked anew, all are: looking for what is connected takes several joins.
-const MOST_ANEW: usize = 4;
+const MAX_ANEW: usize = 4;
 
 /// A group of near hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +152,7 @@ impl Neighbours {
         while !next.is_empty() {
             next.iter().for_each(|&hash| reached[hash as usize] = true);
             connected.extend(&next);
-            if connected.len() > hashes.len() / MOST_ANEW {
+            if connected.len() > hashes.len() / MAX_ANEW {
                 return Ok(None);
             }
             let left: Vec<PdqHash> = next.iter().map(|&hash| hashes[hash as usize]).collect();
@@ -259,7 +259,7 @@ struct Pairs {
 
 impl Pairs {
     fn new(settings: JoinSettings) -> Self {
-        Self { settings: JoinSettings { most_hits: None, ..settings }, pairs: Vec::new() }
+        Self { settings: JoinSettings { max_hits: None, ..settings }, pairs: Vec::new() }
     }
 
     /// Adds what `join` finds, as the pairs that `both_ways` says.
@@ -269,14 +269,14 @@ impl Pairs {
         control: &JoinControl,
         both_ways: impl Fn(u32, u32) -> [Option<(u32, u32)>; 2],
     ) -> Result<(), StackError> {
-        let most = self.settings.memory / PAIR_BYTES;
+        let limit = self.settings.memory / PAIR_BYTES;
         let pairs = &mut self.pairs;
         let joined = join.run(control, |item| {
             for hit in &item.hits {
                 let found = both_ways(item.left, hit.right).into_iter().flatten();
                 pairs.extend(found.map(|(left, right)| (left, right, hit.distance)));
             }
-            if pairs.len() as u64 > most { Err(StackError::TooMany(most / 2)) } else { Ok(()) }
+            if pairs.len() as u64 > limit { Err(StackError::TooMany(limit / 2)) } else { Ok(()) }
         });
         match joined {
             Ok(_) => Ok(()),

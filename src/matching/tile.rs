@@ -145,11 +145,11 @@ unsafe fn sweep<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, passed: &mut Vec<(
             // SAFETY: what is asked of the caller is what these ask.
             unsafe {
                 let found = right_words::<L, BOUND>(tiles, at);
-                let mut least = L::splat(NO_BOUND);
+                let mut lowest = L::splat(NO_BOUND);
                 for left in tiles.left_range.clone() {
-                    least = least.min(lower_bound::<L, BOUND>(found, left_words::<L, BOUND>(tiles, left)));
+                    lowest = lowest.min(lower_bound::<L, BOUND>(found, left_words::<L, BOUND>(tiles, left)));
                 }
-                if least.any_at_most(tiles.radius) {
+                if lowest.any_at_most(tiles.radius) {
                     single_out::<L, BOUND>(tiles, at, (end - at).min(L::COUNT), passed);
                 }
             }

@@ -103,7 +103,7 @@ impl FromStr for PdqHash {
 
 /// What a tile hashes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TileHash {
+pub struct DihedralHashes {
     /// The hashes in the order of [`super::Orientation::ALL`]; the first is the picture's own.
     pub hashes: [PdqHash; 8],
     /// 0…100: how much gradient the tile has.
@@ -112,15 +112,15 @@ pub struct TileHash {
 
 /// Hashes of all eight orientations, and the quality, of a tile. The CPU twin of `shaders/hash.wgsl`.
 #[must_use]
-pub fn hash_tile(tile: &Tile) -> TileHash {
-    TileHash { hashes: hashes(&coefficients(tile)), quality: quality(tile) }
+pub fn hash_tile(tile: &Tile) -> DihedralHashes {
+    DihedralHashes { hashes: hashes(&coefficients(tile)), quality: quality(tile) }
 }
 
 /// [`hash_tile`] of a tile and how stable its bits are, with one transform for both. The tile's samples are wrong by `error`, the root of the
 /// mean square, in the tile's own units; of a tile from pixels 0.
-pub(crate) fn hash_and_stability(tile: &Tile, error: u32) -> (TileHash, Stability) {
+pub(crate) fn hash_and_stability(tile: &Tile, error: u32) -> (DihedralHashes, Stability) {
     let coefficients = coefficients(tile);
-    let hash = TileHash { hashes: hashes(&coefficients), quality: quality(tile) };
+    let hash = DihedralHashes { hashes: hashes(&coefficients), quality: quality(tile) };
     (hash, stability(&coefficients, error))
 }
 

@@ -36,7 +36,7 @@ use crate::case::{ContentHits, DigestHit, HashMatch, Unconfirmed};
 use crate::decode::{DerivedFrom, PictureHash};
 use crate::matching::{DELTA, QUALITY_DELTA, VerifyMode};
 use crate::outcome::Outcome;
-use crate::pdq::TileHash;
+use crate::pdq::DihedralHashes;
 use crate::source::Digests;
 
 /// What is matched of a content.
@@ -44,7 +44,7 @@ use crate::source::Digests;
 pub(super) struct Subject {
     pub digests: Digests,
     pub size: u64,
-    pub hash: Option<(TileHash, DerivedFrom)>,
+    pub hash: Option<(DihedralHashes, DerivedFrom)>,
     /// Whether its bytes are none, or one repeated: its digests say nothing.
     pub trivial: bool,
 }
@@ -55,11 +55,11 @@ enum Basis {
     /// There is none.
     NoHash,
     /// It is from pixels: what is near is a hit.
-    Exact(TileHash),
+    Exact(DihedralHashes),
     /// It is from coefficients and stays so: what is near is an unconfirmed hit.
-    Kept(TileHash, Unconfirmed),
+    Kept(DihedralHashes, Unconfirmed),
     /// It is from coefficients: what is near, or nearly so, is a candidate.
-    Doubtful(TileHash),
+    Doubtful(DihedralHashes),
     /// It was a candidate and could not be settled: its candidates are unconfirmed hits.
     Unverified(Unconfirmed),
 }
@@ -265,8 +265,8 @@ fn basis(sets: &ResidentSets<'_>, subject: &Subject) -> Basis {
 fn meaningful(
     bases: &[Basis],
     least_quality: u8,
-    chosen: impl Fn(&Basis) -> Option<TileHash>,
-) -> Vec<(usize, TileHash)> {
+    chosen: impl Fn(&Basis) -> Option<DihedralHashes>,
+) -> Vec<(usize, DihedralHashes)> {
     let hashes = bases.iter().enumerate().filter_map(|(subject, basis)| Some((subject, chosen(basis)?)));
     hashes.filter(|(_, hash)| hash.quality >= least_quality && !hash.hashes[0].is_zero()).collect()
 }

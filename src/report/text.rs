@@ -79,9 +79,9 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
         return Ok(());
     }
     writeln!(text, "\nHits")?;
-    let most =
+    let highest =
         summary.hash_sets.iter().map(|set| set.digest_hits.max(set.perceptual_hits).max(set.items)).max();
-    let width = digits(most.unwrap_or(0)).max(6);
+    let width = digits(highest.unwrap_or(0)).max(6);
     writeln!(text, "  {:>width$}  {:>10}  {:>width$}  hash set", "digest", "perceptual", "items")?;
     for set in &summary.hash_sets {
         writeln!(
@@ -97,7 +97,7 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
         let aside: Vec<String> = [
             (set.low_quality, "hashes of low quality set aside"),
             (set.null_hashes, "null hashes set aside"),
-            (set.bad_lines, "malformed lines skipped"),
+            (set.malformed_lines, "malformed lines skipped"),
             (set.hashes_without_quality, "hashes without a quality (matched)"),
         ]
         .into_iter()
@@ -149,9 +149,9 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
 /// What is to be looked at first: rules that decided something.
 fn render_priorities(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let some = || summary.priorities.iter().filter(|count| count.items > 0);
-    let Some(most) = some().map(|count| count.items).max() else { return Ok(()) };
+    let Some(highest) = some().map(|count| count.items).max() else { return Ok(()) };
     writeln!(text, "\nLook at first")?;
-    let width = digits(most).max(3);
+    let width = digits(highest).max(3);
     for RuleCount { rank, rule, title, items } in some() {
         let [rule, title] = [rule, title].map(|text| escape(text.as_bytes()));
         writeln!(text, "  {rank:>2}  {:>width$}  {rule:<23}  {title}", grouped(*items))?;
@@ -227,11 +227,11 @@ fn render_histogram(text: &mut String, distances: &[DistanceCount]) -> std::fmt:
     for count in distances {
         bins[(count.distance / width).min(7) as usize] += count.hits;
     }
-    let most = bins.into_iter().max().unwrap_or(1).max(1);
-    let digits = digits(most);
+    let highest = bins.into_iter().max().unwrap_or(1).max(1);
+    let digits = digits(highest);
     for (first, hits) in (0..).step_by(width as usize).zip(bins) {
         // A bar for a hit is never empty.
-        let bar = "#".repeat((hits * BAR).div_ceil(most) as usize);
+        let bar = "#".repeat((hits * BAR).div_ceil(highest) as usize);
         let line = format!("  {first:>2}–{:<2}  {:>digits$}  {bar}", first + width - 1, grouped(hits));
         writeln!(text, "{}", line.trim_end())?;
     }
@@ -375,7 +375,7 @@ mod tests {
 stage                threads    busy s  busy threads        items      bytes
 entropy decoding          16    143.25         14.33       12,000    3.0 GiB
 hashing                   16    143.25         14.33       12,000
-queue                   mean      most         holds
+queue                   mean      highest         holds
 reading to decoding     30.5        32            32
 limited by: entropy decoding, 14 of 16 threads busy in 10.00 s";
         assert_eq!(render_profile(&profile), expected);

@@ -42,14 +42,14 @@ impl<'a> Fields<'a> {
     }
 
     /// What a field says, however it is spelled; empty where it says nothing.
-    fn said(&self, name: &str) -> String {
+    fn text(&self, name: &str) -> String {
         let value = self.get(name).map_or("", RawValue::get).trim_matches('"').to_ascii_lowercase();
         if value == "null" { String::new() } else { value }
     }
 
     /// Whether a record of the same bytes says the same of them.
     fn agrees(&self, other: &Self) -> bool {
-        SAID.iter().all(|name| self.said(name) == other.said(name))
+        RECORD_FACTS.iter().all(|name| self.text(name) == other.text(name))
     }
 
     fn media_id(&self) -> Option<u64> {
@@ -105,7 +105,8 @@ impl Numbers {
 }
 
 /// What records say of their bytes, and not of themselves.
-const SAID: [&str; 5] = ["Category", "VictimIdentified", "OffenderIdentified", "IsDistributed", "Series"];
+const RECORD_FACTS: [&str; 5] =
+    ["Category", "VictimIdentified", "OffenderIdentified", "IsDistributed", "Series"];
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,7 +134,7 @@ pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<V
         }
         Ok::<(), ExportError>(())
     })?;
-    numbers.next = numbers.records.iter().max().map_or(1, |most| most.checked_add(1).unwrap_or(1));
+    numbers.next = numbers.records.iter().max().map_or(1, |highest| highest.checked_add(1).unwrap_or(1));
     let kind = match form {
         VicsForm::Media => "Media",
         VicsForm::Case => "Cases",

@@ -10,7 +10,7 @@ pub const BLOCK: usize = 512;
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// The largest length that a header has digits for: 8 GiB − 1.
-const MOST_OCTAL: u64 = 0o777_7777_7777;
+const MAX_OCTAL: u64 = 0o777_7777_7777;
 /// Where a header has the length, and where its check sum.
 const LENGTH: std::ops::Range<usize> = 124..136;
 const SUM: std::ops::Range<usize> = 148..156;
@@ -28,7 +28,7 @@ pub fn header(name: &str, length: u64) -> [u8; BLOCK] {
     put(100, b"0000644\0");
     put(108, b"0000000\0");
     put(116, b"0000000\0");
-    if length <= MOST_OCTAL {
+    if length <= MAX_OCTAL {
         put(LENGTH.start, format!("{length:011o}\0").as_bytes());
     } else {
         // As GNU tar writes what has more digits: a set bit, and the number itself, most significant byte first.
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn headers_say_their_member() {
-        for length in [0, 1, 511, 512, 513, MOST_OCTAL, MOST_OCTAL + 1, 1 << 40] {
+        for length in [0, 1, 511, 512, 513, MAX_OCTAL, MAX_OCTAL + 1, 1 << 40] {
             let block = header("items.jsonl", length);
             assert_eq!(stated(&block), Some((b"items.jsonl".to_vec(), length)));
             assert_eq!((length + padding(length) as u64) % 512, 0);
@@ -88,7 +88,7 @@ mod tests {
         let script = "import sys, tarfile\n\
             info = tarfile.TarInfo.frombuf(sys.stdin.buffer.read(), 'utf-8', 'strict')\n\
             print(info.name, info.size, info.mtime, oct(info.mode), info.isreg(), info.uid, info.gid, repr(info.uname))";
-        for length in [0, 77, MOST_OCTAL, MOST_OCTAL + 1, 1 << 40] {
+        for length in [0, 77, MAX_OCTAL, MAX_OCTAL + 1, 1 << 40] {
             use std::io::Write;
             let mut command = std::process::Command::new("python3");
             let child = command

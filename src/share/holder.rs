@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::ShareError;
 use super::package::Confirmation;
 use super::read::PackageReader;
-use super::said::Said;
+use super::set_facts::SetFacts;
 use crate::case::{CaseReader, ContentRow, HashSpec, KnownFacts};
 use crate::decode::DerivedFrom;
 use crate::pdq::PdqHash;
@@ -24,7 +24,7 @@ pub struct Holder {
     /// Of each picture that is compared: its content, its hashes, and whether they are from coefficients.
     pub(super) pictures: Vec<Picture>,
     pub(super) hashes: Vec<[PdqHash; 8]>,
-    said: HashMap<u32, Said>,
+    set_facts: HashMap<u32, SetFacts>,
     paths: Paths,
     pub(super) aside: Aside,
 }
@@ -77,7 +77,7 @@ impl Holder {
         let mut holder = Self::new(label, title, case.spec()?, Paths::Known(HashMap::new()));
         case.for_each_content(|content| holder.add(&content, min_quality))?;
         case.for_each_content_hit(|hit| {
-            holder.say(&hit.sha256, &hit.hash_set, hit.confirmation == "unconfirmed", &hit.facts);
+            holder.add_facts(&hit.sha256, &hit.hash_set, hit.confirmation == "unconfirmed", &hit.facts);
             Ok::<(), ShareError>(())
         })?;
         holder.paths = Paths::Case(Box::new(case));
@@ -97,7 +97,12 @@ impl Holder {
             holder.add(&content, min_quality)?;
         }
         while let Some((sha256, hit)) = package.next_hit()? {
-            holder.say(&sha256, &hit.hash_set, hit.confirmation == Confirmation::Unconfirmed, &hit.facts());
+            holder.add_facts(
+                &sha256,
+                &hit.hash_set,
+                hit.confirmation == Confirmation::Unconfirmed,
+                &hit.facts(),
+            );
         }
         let mut names = HashMap::new();
         while let Some((sha256, name)) = package.next_name()? {
@@ -112,8 +117,8 @@ impl Holder {
 
     fn new(label: &str, title: String, spec: HashSpec, paths: Paths) -> Self {
         let (contents, pictures, hashes) = Default::default();
-        let (said, aside) = Default::default();
-        Self { label: label.into(), title, spec, contents, pictures, hashes, said, paths, aside }
+        let (set_facts, aside) = Default::default();
+        Self { label: label.into(), title, spec, contents, pictures, hashes, set_facts, paths, aside }
     }
 
     fn add(&mut self, content: &ContentRow, min_quality: u8) -> Result<(), ShareError> {
@@ -137,9 +142,9 @@ impl Holder {
         Ok(())
     }
 
-    fn say(&mut self, sha256: &[u8; 32], set: &str, unconfirmed: bool, facts: &KnownFacts) {
+    fn add_facts(&mut self, sha256: &[u8; 32], set: &str, unconfirmed: bool, facts: &KnownFacts) {
         if let Some(content) = self.find(sha256) {
-            self.said.entry(content).or_default().add(set, unconfirmed, facts);
+            self.set_facts.entry(content).or_default().add(set, unconfirmed, facts);
         }
     }
 
@@ -149,13 +154,13 @@ impl Holder {
     }
 
     /// What hash sets say of a content, as cells.
-    pub(super) fn said(&self, content: u32) -> [String; 4] {
-        self.said.get(&content).map(Said::cells).unwrap_or_default()
+    pub(super) fn set_facts(&self, content: u32) -> [String; 4] {
+        self.set_facts.get(&content).map(SetFacts::cells).unwrap_or_default()
     }
 
     /// Whether a known record of a content says that the victim is identified.
     pub(super) fn is_solved(&self, content: u32) -> bool {
-        self.said.get(&content).is_some_and(Said::is_solved)
+        self.set_facts.get(&content).is_some_and(SetFacts::is_solved)
     }
 
     /// Where the content is first, as far as that is known.

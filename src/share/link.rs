@@ -31,8 +31,8 @@ pub struct Side<'a> {
     pub sha256: [u8; 32],
     /// Where it is first, escaped, as far as that is known.
     pub path: Option<String>,
-    /// What hash sets say of it: the cells of [`super::said::SAID_COLUMNS`].
-    pub said: [String; 4],
+    /// What hash sets say of it: the cells of [`super::set_facts::SET_FACT_COLUMNS`].
+    pub set_facts: [String; 4],
 }
 
 /// How near two pictures are.
@@ -223,7 +223,7 @@ impl Linking<'_, '_> {
                 holder: &holder.label,
                 sha256: holder.contents[content as usize],
                 path: holder.path(content)?,
-                said: holder.said(content),
+                set_facts: holder.set_facts(content),
             })
         };
         (self.sink)(&LinkRow { a: side(a)?, b: side(b)?, near })

@@ -15,7 +15,7 @@ pub mod link;
 pub mod package;
 pub mod read;
 pub mod received;
-pub mod said;
+pub mod set_facts;
 pub mod store;
 pub mod write;
 

@@ -10,7 +10,7 @@ use super::{escaped, is_printable};
 use crate::case::{ContentHash, ContentHitRow, ContentRow, HashSpec, KnownFacts};
 use crate::decode::{DecodeMode, DerivedFrom};
 use crate::outcome::Outcome;
-use crate::pdq::{Geometry, Orientation, PdqHash, TileHash};
+use crate::pdq::{DihedralHashes, Geometry, Orientation, PdqHash};
 use crate::source::Digests;
 use crate::source::digest::hex;
 
@@ -364,7 +364,7 @@ impl ItemLine {
                     0 => pdq.0,
                     turn => turned[turn - 1].0,
                 });
-                Some(ContentHash { hash: TileHash { hashes, quality }, derived_from, unstable_bits })
+                Some(ContentHash { hash: DihedralHashes { hashes, quality }, derived_from, unstable_bits })
             }
             (None, None, None, None, None) => None,
             _ => {

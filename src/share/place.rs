@@ -190,15 +190,15 @@ pub(super) fn small_member(
     source: &mut dyn BufRead,
     name: &'static str,
     length: Option<u64>,
-    most: u64,
+    limit: u64,
     place: &mut Place,
 ) -> Result<Vec<u8>, ShareError> {
     place.at(Some(name));
     let length = read_header(source, name, length, place)?;
-    if length > most {
+    if length > limit {
         return Err(place.fault(
             FaultKind::Altered,
-            format!("it has {length} bytes, more than the {most} that it may have"),
+            format!("it has {length} bytes, more than the {limit} that it may have"),
         ));
     }
     let mut bytes = vec![0; length as usize];

@@ -301,15 +301,15 @@ impl PackageReader {
         }
         self.state.rows += 1;
         self.place.line = Some(self.state.rows);
-        let most = self.state.left.min(LARGEST_ROW);
+        let limit = self.state.left.min(LARGEST_ROW);
         self.line.clear();
-        let read = (&mut *self.source).take(most).read_until(b'\n', &mut self.line);
+        let read = (&mut *self.source).take(limit).read_until(b'\n', &mut self.line);
         let read = read.map_err(|error| self.place.failed(error))? as u64;
         self.place.bytes += read;
         self.state.left -= read;
         self.state.digest.update(&self.line);
         if self.line.last() != Some(&b'\n') {
-            return Err(self.unended_row(read, most));
+            return Err(self.unended_row(read, limit));
         }
         let row = serde_json::from_slice(&self.line);
         row.map(Some).map_err(|error| {
@@ -321,8 +321,8 @@ impl PackageReader {
     }
 
     /// What is wrong with a row that has no line end.
-    fn unended_row(&self, read: u64, most: u64) -> ShareError {
-        if read < most {
+    fn unended_row(&self, read: u64, limit: u64) -> ShareError {
+        if read < limit {
             self.place.truncated("a row")
         } else if self.state.left == 0 {
             self.place.fault(FaultKind::Malformed, "the last row has no line end")

@@ -37,7 +37,7 @@ pub struct Received {
 
 /// What a package is to those that were imported before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Recency {
     /// None of this case was, or only older ones.
     New,
     /// It was itself, the last time so.
@@ -51,11 +51,11 @@ impl KeyStore {
     ///
     /// # Errors
     /// The record cannot be read, or is damaged.
-    pub fn standing(&self, manifest: &Manifest) -> Result<Standing, ShareError> {
+    pub fn recency(&self, manifest: &Manifest) -> Result<Recency, ShareError> {
         let digest = digest(manifest)?;
         let received = self.received()?;
         if let Some(same) = received.iter().rfind(|received| received.manifest == digest) {
-            return Ok(Standing::SeenBefore(same.clone()));
+            return Ok(Recency::SeenBefore(same.clone()));
         }
         let SharedCase { number, exhibit, as_of } = &manifest.case;
         let is_later = |received: &&Received| {
@@ -64,7 +64,7 @@ impl KeyStore {
             // Both are in the one form that packages have, which sorts as time goes.
             of_same && received.case.as_of > *as_of
         };
-        Ok(received.iter().rfind(is_later).map_or(Standing::New, |later| Standing::OlderThan(later.clone())))
+        Ok(received.iter().rfind(is_later).map_or(Recency::New, |later| Recency::OlderThan(later.clone())))
     }
 
     /// Records that a package was imported.

@@ -25,7 +25,7 @@ const LARGEST_KEY: u64 = 64 << 10;
 /// scrypt's work factor, as a power of two: 256 MiB and about a second for one guess at the passphrase.
 const WORK_FACTOR: u8 = 18;
 /// The most that a key file may ask for.
-const MOST_WORK: u8 = 20;
+const MAX_WORK: u8 = 20;
 
 /// A folder of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl KeyStore {
             return Err(refused("it is not encrypted with a passphrase"));
         }
         let mut identity = age::scrypt::Identity::new(passphrase.clone());
-        identity.set_max_work_factor(MOST_WORK);
+        identity.set_max_work_factor(MAX_WORK);
         let mut stored = Zeroizing::new(Vec::new());
         let mut reader =
             decryptor.decrypt(iter::once(&identity as &dyn age::Identity)).map_err(|error| match error {

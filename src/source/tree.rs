@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::folder::{self, Folder, Found, Look};
+use super::folder::{self, Folder, ListedName, NameStatus};
 use super::walk::{Entry, MAX_OPEN, entry, is_too_deep, push_name, too_deep, unlistable};
 
 /// Folders that wait to be listed, at most, and bytes of their paths; beyond them a walker goes down at once instead of remembering.
@@ -302,7 +302,7 @@ impl Tree {
             match child {
                 Ok(child) if later.is_wanted(&child.name) => {
                     let is_folder =
-                        child.is_folder || listing.look(&child).as_ref().is_ok_and(Look::is_folder);
+                        child.is_folder || listing.look(&child).as_ref().is_ok_and(NameStatus::is_folder);
                     if is_folder && !is_too_deep(&branch.child(&child.name).relative) {
                         later.add(child.name);
                     }
@@ -356,7 +356,7 @@ impl Tree {
             }
             sort_by_place(&mut chunk);
             for child in chunk {
-                if !self.look_at((branch, &listing, open), child, later, visit) {
+                if !self.status_at((branch, &listing, open), child, later, visit) {
                     return false;
                 }
             }
@@ -370,16 +370,16 @@ impl Tree {
         true
     }
 
-    fn look_at(
+    fn status_at(
         &self,
         (parent, folder, open): (&Branch, &Folder, usize),
-        child: Found,
+        child: ListedName,
         later: &mut Later,
         visit: &mut dyn FnMut(usize, Entry) -> bool,
     ) -> bool {
         let branch = parent.child(&child.name);
         let looked = (!child.is_folder).then(|| folder.look(&child));
-        if let Some(looked) = looked.filter(|looked| !looked.as_ref().is_ok_and(Look::is_folder)) {
+        if let Some(looked) = looked.filter(|looked| !looked.as_ref().is_ok_and(NameStatus::is_folder)) {
             return visit(parent.source, entry(branch.path, branch.relative, looked));
         }
         if is_too_deep(&branch.relative) {
@@ -425,11 +425,11 @@ impl Taken<'_> {
         } else {
             None
         };
-        let go_on = match file {
+        let keep_going = match file {
             Some(file) => visit(*source, file),
             None => self.tree.list(&self.branch, Folder::open(path), 1, visit),
         };
-        if !go_on {
+        if !keep_going {
             self.tree.stop();
         }
         Ok(())
@@ -451,12 +451,12 @@ impl Drop for Taken<'_> {
 /// The order of the numbers of the files' entries on the disk is near that of the files themselves, while a
 /// listing may come in the order of a hash: on a spinning disk that is the difference between a sweep and seeks.
 #[cfg(unix)]
-fn sort_by_place(chunk: &mut [Found]) {
+fn sort_by_place(chunk: &mut [ListedName]) {
     chunk.sort_unstable_by_key(|found| found.place);
 }
 
 #[cfg(not(unix))]
-fn sort_by_place(_chunk: &mut [Found]) {}
+fn sort_by_place(_chunk: &mut [ListedName]) {}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::vec;
 
-use super::folder::{self, Folder, Found, Kind, Look};
+use super::folder::{self, Folder, Kind, ListedName, NameStatus};
 use super::name::{escape_path, path_bytes};
 use super::stamp::FileStamp;
 use crate::outcome::{Failure, Outcome, Stage};
@@ -54,14 +54,14 @@ pub fn walk(source: &Path, visit: &mut dyn FnMut(Entry) -> bool) -> io::Result<(
         return Ok(());
     }
     let mut walk = Walk { path: source.to_path_buf(), relative: Vec::new(), levels: Vec::new() };
-    let go_on = match Folder::open(source) {
+    let keep_going = match Folder::open(source) {
         Ok(opened) => {
             walk.go_down(opened, 0);
             true
         }
         Err(error) => visit(walk.unlistable(&error)),
     };
-    while go_on && !walk.levels.is_empty() {
+    while keep_going && !walk.levels.is_empty() {
         if !walk.step(visit) {
             break;
         }
@@ -82,7 +82,7 @@ struct Level {
     /// `None` while the walk is far below.
     folder: Option<Folder>,
     /// What is left of its names.
-    names: vec::IntoIter<Found>,
+    names: vec::IntoIter<ListedName>,
     /// Why its listing ended early.
     broken: Option<io::Error>,
     /// How long the relative name of the folder above is.
@@ -95,9 +95,9 @@ impl Walk {
         let Some(level) = self.levels.last_mut() else { return false };
         let Some(found) = level.names.next() else {
             let broken = level.broken.take();
-            let go_on = broken.is_none_or(|error| visit(self.unlistable(&error)));
+            let keep_going = broken.is_none_or(|error| visit(self.unlistable(&error)));
             self.go_up();
-            return go_on;
+            return keep_going;
         };
         if level.folder.is_none() {
             match Folder::open(&self.path) {
@@ -112,7 +112,7 @@ impl Walk {
         let Some(folder) = &level.folder else { return false };
         let above = self.relative.len();
         let looked = (!found.is_folder).then(|| folder.look(&found));
-        let file = looked.filter(|looked| !looked.as_ref().is_ok_and(Look::is_folder));
+        let file = looked.filter(|looked| !looked.as_ref().is_ok_and(NameStatus::is_folder));
         self.path.push(&found.name);
         push_name(&mut self.relative, &found.name);
         let found = match file {
@@ -197,9 +197,9 @@ pub(super) fn too_deep(folder: &Path, relative: &[u8]) -> Entry {
 }
 
 /// The entry of a name that stands for no folder.
-pub(super) fn entry(path: PathBuf, relative: Vec<u8>, looked: io::Result<Look>) -> Entry {
+pub(super) fn entry(path: PathBuf, relative: Vec<u8>, looked: io::Result<NameStatus>) -> Entry {
     let (kind, stamp) = match looked {
-        Ok(Look { kind, stamp }) => (of_kind(kind), stamp),
+        Ok(NameStatus { kind, stamp }) => (of_kind(kind), stamp),
         Err(error) => {
             let mut failure = super::read::failure(&error);
             failure.stage = Stage::Walk;

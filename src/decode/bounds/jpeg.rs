@@ -13,7 +13,7 @@ const FREE_VISITS: u64 = 16;
 /// Further visits for each byte of the file. A byte of coefficients holds at most eight blocks; runs are why it is more.
 const VISITS_PER_BYTE: u64 = 256;
 /// Scans of a progressive file: the decoder itself takes no more.
-const MOST_SCANS: usize = 100;
+const MAX_SCANS: usize = 100;
 
 /// What a JPEG's structure alone decides.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
@@ -55,8 +55,8 @@ fn too_much_work(frame: &Frame, file: u64) -> Option<String> {
             .then(|| format!("{scans} scans of {components} components, where each comes once"));
     }
     let allowed = FREE_VISITS * frame.blocks() + VISITS_PER_BYTE * file;
-    if scans > MOST_SCANS {
-        Some(format!("{scans} scans; {MOST_SCANS} are allowed"))
+    if scans > MAX_SCANS {
+        Some(format!("{scans} scans; {MAX_SCANS} are allowed"))
     } else if frame.visits > allowed {
         Some(format!("{scans} scans visit {} blocks; {file} bytes are worth {allowed}", frame.visits))
     } else {
@@ -67,12 +67,12 @@ fn too_much_work(frame: &Frame, file: u64) -> Option<String> {
 /// What it decodes into, and what `zune-jpeg` has beside: rows of samples, and all coefficients of a progressive file.
 pub(super) fn decoder_bytes(frame: &Frame) -> u64 {
     let pixels = u64::from(frame.width) * u64::from(frame.height);
-    let (most_across, most_down) = frame.most_factors();
+    let (max_across, max_down) = frame.max_factors();
     let mut bytes = pixels * if frame.components.len() == 1 { 1 } else { 3 } + TABLES;
     for component in &frame.components {
         let (across, down) = (u64::from(component.across.max(1)), u64::from(component.down.max(1)));
         // Samples that one of its own becomes.
-        let ratio = (u64::from(most_across) / across).max(1) * (u64::from(most_down) / down).max(1);
+        let ratio = (u64::from(max_across) / across).max(1) * (u64::from(max_down) / down).max(1);
         let (stride, rows) = frame.padded(component);
         // Eight rows a block, the rows above and below, what they become, and a line for that; two bytes a sample.
         bytes += 2 * stride * (10 * down + down * ratio + 16 * ratio + 8);

@@ -56,9 +56,9 @@ const JPEG: u64 = 7;
 const PLANES_APART: u64 = 2;
 
 /// Strips and tiles: a strip for each row of four planes, or tiles of 128 × 128 in the largest picture.
-const MOST_CHUNKS: u64 = 1 << 18;
+const MAX_CHUNKS: u64 = 1 << 18;
 /// What strips and tiles may hold for each byte of the picture, and in all: a tile may be far larger than a small picture.
-const MOST_PADDING: u64 = 16;
+const MAX_PADDING: u64 = 16;
 const FREE_PADDING: u64 = 64 << 20;
 /// Bytes of the tables that JPEG strips share; usual ones have 574.
 const LONGEST_TABLES: u64 = 64 << 10;
@@ -94,8 +94,8 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
     }
     let planar = single(tag::PLANAR) == Some(PLANES_APART);
     let chunks = Chunks::of(&directory, width, height, if planar { samples } else { 1 })?;
-    if chunks.count > MOST_CHUNKS {
-        return Ok(sized.refused(format!("{} strips or tiles; {MOST_CHUNKS} are allowed", chunks.count)));
+    if chunks.count > MAX_CHUNKS {
+        return Ok(sized.refused(format!("{} strips or tiles; {MAX_CHUNKS} are allowed", chunks.count)));
     }
     let row = |width: u64, samples: u64| (width * bits).saturating_mul(samples).div_ceil(8);
     let chunk_row = row(chunks.width, if planar { 1 } else { samples });
@@ -107,7 +107,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
     let mut bytes_taken = output + buffer + chunk_row.saturating_add(lists) + 2 * width + TABLES;
     let (sum, longest) = chunks.compressed(&directory, bytes.len() as u64);
     let file = bytes.len() as u64;
-    if decoded > MOST_PADDING * buffer + FREE_PADDING {
+    if decoded > MAX_PADDING * buffer + FREE_PADDING {
         let reason = format!(
             "{} tiles of {}×{} in {width}×{height} pixels",
             chunks.count, chunks.width, chunks.height
@@ -142,8 +142,8 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
 
 /// Refuses lists where there is one number, which the decoder finds out once they are in memory.
 fn check_counts(directory: &Directory<'_>) -> Result<(), Failure> {
-    let too_many = |tags: &[u16], most: u64| {
-        tags.iter().find(|&&tag| directory.entry(tag).is_some_and(|entry| entry.count > most)).copied()
+    let too_many = |tags: &[u16], max: u64| {
+        tags.iter().find(|&&tag| directory.entry(tag).is_some_and(|entry| entry.count > max)).copied()
     };
     match too_many(&tag::SINGLE, 1).or(too_many(&tag::FEW, 0xffff)) {
         Some(tag) => Err(corrupt(format!("a list for tag {tag}"))),
@@ -210,13 +210,13 @@ impl Chunks {
         let lengths = (0..self.count).filter_map(|index| directory.number(&self.bytes, index));
         lengths
             .map(|length| length.min(file))
-            .fold((0, 0), |(sum, most), length| (sum + length, most.max(length)))
+            .fold((0, 0), |(sum, max), length| (sum + length, max.max(length)))
     }
 
     /// What decoding the largest JPEG among them takes.
     fn jpeg_bytes(&self, directory: &Directory<'_>, height: u64) -> Result<u64, Failure> {
-        let most_rows = if self.are_tiles { self.height } else { self.height.min(height) };
-        let mut most = 0;
+        let max_rows = if self.are_tiles { self.height } else { self.height.min(height) };
+        let mut max = 0;
         for index in 0..self.count {
             let place = directory.number(&self.offsets, index).zip(directory.number(&self.bytes, index));
             let jpeg = place.and_then(|(offset, length)| directory.cut(offset, length));
@@ -224,15 +224,15 @@ impl Chunks {
                 jpeg.and_then(strip).ok_or_else(|| corrupt("a strip or tile that is not a plain JPEG"))?;
             let (width, rows) = (u64::from(frame.width), u64::from(frame.height));
             let fits = |side: u64, place: u64| side <= place.next_multiple_of(16);
-            if !fits(width, self.width) || !fits(rows, most_rows) {
+            if !fits(width, self.width) || !fits(rows, max_rows) {
                 let reason =
                     format!("a JPEG of {width}×{rows} in a strip or tile of {}×{}", self.width, self.height);
                 return Err(corrupt(reason));
             }
             // All of its components come out.
-            most = most.max(decoder_bytes(&frame) + width * rows * 4);
+            max = max.max(decoder_bytes(&frame) + width * rows * 4);
         }
-        Ok(most)
+        Ok(max)
     }
 }
 
@@ -280,7 +280,7 @@ impl<'a> Metered<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
         let chunks = Directory::first(bytes).map_or(0, |directory| longest_list(&directory));
         let file = bytes.len() as u64;
-        let left = 4 * file + chunks.min(MOST_CHUNKS) * AHEAD + strips_sum(bytes);
+        let left = 4 * file + chunks.min(MAX_CHUNKS) * AHEAD + strips_sum(bytes);
         Self { bytes: Cursor::new(bytes), left }
     }
 
@@ -296,7 +296,7 @@ impl<'a> Metered<'a> {
 fn strips_sum(bytes: &[u8]) -> u64 {
     let Some(directory) = Directory::first(bytes) else { return 0 };
     let lengths = directory.entry(tag::STRIP_BYTES).or(directory.entry(tag::TILE_BYTES));
-    let Some(entry) = lengths.filter(|entry| entry.count <= MOST_CHUNKS) else { return 0 };
+    let Some(entry) = lengths.filter(|entry| entry.count <= MAX_CHUNKS) else { return 0 };
     let length = |index| directory.number(&entry, index).map_or(0, |length| length.min(bytes.len() as u64));
     (0..entry.count).map(length).sum()
 }

@@ -13,8 +13,10 @@ use super::rows::{Block, Rows, plan};
 use super::scan::{DAMAGED, Grid, Scan};
 use super::spots::Spots;
 use super::step_tables::StepTables;
-use super::steps::{self, LEFT_BITS, NUMBERS, Numbers, Stand, Step, WRONG};
-use super::strands::{DATA, Data, ENDS, Ends, Found, LANES, PIECE_SPARE, PIECES_ENDS, Piece, Unit, Walk};
+use super::steps::{self, Cursor, LEFT_BITS, NUMBERS, Numbers, Step, WRONG};
+use super::strands::{
+    DATA, Data, ENDS, Ends, FoundBlocks, LANES, PIECE_SPARE, PIECES_ENDS, Piece, Unit, Walk,
+};
 use super::stretch::{Segment, Stretch};
 use super::tables::Tables;
 use super::zigzag::{BLOCK, Kept};
@@ -22,9 +24,9 @@ use crate::decode::PixelsWanted;
 
 /// Blocks of a piece at most where lengths alone are walked, and where coefficients are told, which have to stay in the second-level cache.
 const PIECE_BLOCKS: usize = 2048;
-const TOLD_PIECE_BLOCKS: usize = 512;
+const VALUE_PIECE_BLOCKS: usize = 512;
 /// Pieces have at least so many blocks: some tens are lost until a guess has become the truth.
-const LEAST_PIECE_BLOCKS: usize = 128;
+const MIN_PIECE_BLOCKS: usize = 128;
 /// Blocks that a strand goes on beyond its piece at first: most have met the next one then.
 const BEYOND_BLOCKS: f64 = 24.0;
 /// Bounds of a piece in bytes. All strands together have more bytes than any unit can take: ten blocks of 1,665 bits.
@@ -40,7 +42,7 @@ struct Workspace {
     ends: Box<Ends>,
     /// All zero between rounds, but for what no block is found at.
     numbers: Box<Numbers>,
-    found: Found,
+    found: FoundBlocks,
 }
 
 impl Default for Workspace {
@@ -49,7 +51,7 @@ impl Default for Workspace {
             data: bytemuck::allocation::zeroed_box::<[u8; DATA]>(),
             ends: bytemuck::allocation::zeroed_box::<[u32; ENDS]>(),
             numbers: bytemuck::allocation::zeroed_box::<[i16; NUMBERS]>(),
-            found: Found::default(),
+            found: FoundBlocks::default(),
         }
     }
 }
@@ -132,19 +134,19 @@ impl Reader<'_, '_, '_> {
         };
         let tables: Vec<_> = self.blocks.iter().map(tables).collect();
         let unit = unit::<u64, SIZE>(self.blocks, &tables)?;
-        self.read(&unit, TOLD_PIECE_BLOCKS, workspace, channels)
+        self.read(&unit, VALUE_PIECE_BLOCKS, workspace, channels)
     }
 
     /// Reads all; returns the bytes that it took.
     fn read<S: Step, const SIZE: usize>(
         mut self,
         unit: &Unit<'_, S, SIZE>,
-        most_blocks: usize,
+        max_blocks: usize,
         workspace: &mut Workspace,
         channels: &mut [Channel],
     ) -> Option<usize> {
         let all = self.grid.units_across * self.grid.units_down * self.blocks.len();
-        let piece_blocks = (all / LANES).clamp(LEAST_PIECE_BLOCKS, most_blocks);
+        let piece_blocks = (all / LANES).clamp(MIN_PIECE_BLOCKS, max_blocks);
         while !self.stretch.is_read() {
             let piece_bytes =
                 ((piece_blocks as f64 * self.block_bytes) as usize).clamp(PIECE_BYTES[0], PIECE_BYTES[1]);
@@ -240,11 +242,11 @@ impl Reader<'_, '_, '_> {
     ) -> Option<(usize, u32)> {
         let Workspace { data, numbers, found, .. } = workspace;
         // Behind the segment's end nothing is true.
-        let is_true = |stand: &Stand| (stand >> LEFT_BITS) as usize <= 8 * segment.end;
-        let blocks = found.stands.partition_point(is_true).checked_sub(1)?;
+        let is_true = |cursor: &Cursor| (cursor >> LEFT_BITS) as usize <= 8 * segment.end;
+        let blocks = found.cursors.partition_point(is_true).checked_sub(1)?;
         let units = (blocks / self.blocks.len()).min(segment.units);
-        let stands = &found.stands[..=units * self.blocks.len()];
-        if stands.iter().fold(0, |any, stand| any | stand) & WRONG != 0 {
+        let cursors = &found.cursors[..=units * self.blocks.len()];
+        if cursors.iter().fold(0, |any, cursor| any | cursor) & WRONG != 0 {
             return None;
         }
         let across = self.grid.units_across;
@@ -255,7 +257,7 @@ impl Reader<'_, '_, '_> {
             let found = found.run(done, run, self.blocks.len(), x);
             let (blocks, rows, predictors) = (self.blocks, &mut self.rows, &mut self.predictors);
             let kept = self.kept;
-            dispatch::with_bits(Gather { run: found, data, told: numbers, blocks, rows, predictors, kept })?;
+            dispatch::with_bits(Gather { run: found, data, numbers, blocks, rows, predictors, kept })?;
             self.spots.look(found, data, blocks, rows, self.units / across)?;
             done += run;
             self.units += run;
@@ -265,7 +267,7 @@ impl Reader<'_, '_, '_> {
                 }
             }
         }
-        let bit = stands.last()? >> LEFT_BITS;
+        let bit = cursors.last()? >> LEFT_BITS;
         if units > 0 {
             // The pieces of the next round have as many blocks as they should, whatever lies behind the scan.
             self.block_bytes = f64::from(bit - segment.start) / 8.0 / (units * self.blocks.len()) as f64;

@@ -25,18 +25,18 @@ pub(super) fn error(frame: &Frame, planes: &[Plane; 3], steps: [u16; 3]) -> u32 
         let component = frame.components[index];
         (usize::from(component.across), usize::from(component.down))
     };
-    let most = factors(0);
+    let max = factors(0);
     let mut means = Means::default();
     let mut sum = 0_u64;
     for y in 0..down {
         for (index, (plane, means)) in planes.iter().zip(&mut means).enumerate() {
             let (wide, high) = factors(index);
-            let row = y * high / most.1;
+            let row = y * high / max.1;
             // The blocks of chroma that belong to a row of luminance are those of the row before as well, as a rule.
-            if y == 0 || row != (y - 1) * high / most.1 {
+            if y == 0 || row != (y - 1) * high / max.1 {
                 means.clear();
                 means.extend(plane.means(row, steps[index]));
-                spread(means, across, (wide, most.0));
+                spread(means, across, (wide, max.0));
             }
         }
         sum += dispatch::with_vectors(Squares(&means));
@@ -46,11 +46,11 @@ pub(super) fn error(frame: &Frame, planes: &[Plane; 3], steps: [u16; 3]) -> u32 
 }
 
 /// Gives each of `across` blocks of luminance its mean, where `wide` of a component stand for `most` of luminance.
-fn spread(means: &mut Vec<i32>, across: usize, (wide, most): (usize, usize)) {
-    if 2 * wide == most {
+fn spread(means: &mut Vec<i32>, across: usize, (wide, max): (usize, usize)) {
+    if 2 * wide == max {
         *means = means.iter().flat_map(|&mean| [mean; 2]).collect();
-    } else if wide != most {
-        *means = (0..across).map_while(|x| means.get(x * wide / most).copied()).collect();
+    } else if wide != max {
+        *means = (0..across).map_while(|x| means.get(x * wide / max).copied()).collect();
     }
     means.truncate(across);
 }

@@ -7,26 +7,26 @@ use super::dispatch::Task;
 use super::huffman::{AcSymbol, AcTable};
 use super::projection::COEFFICIENT_LIMIT;
 use super::rows::{Block, Place, Rows};
-use super::steps::{LEFT_BITS, Numbers, Stand};
-use super::strands::{Data, Found, bits_at};
+use super::steps::{Cursor, LEFT_BITS, Numbers};
+use super::strands::{Data, FoundBlocks, bits_at};
 use super::zigzag::{BLOCK, Kept, REACH, TRANSFORMED_REACH};
 
 /// Blocks of whole units that were found.
 #[derive(Clone, Copy)]
 pub(super) struct Run<'f> {
     /// Where each block begins.
-    pub stands: &'f [Stand],
+    pub cursors: &'f [Cursor],
     /// Where the walk told its coefficients, if it did, in blocks.
     pub places: &'f [u32],
     /// The first unit's number in its row.
     pub across: usize,
 }
 
-impl Found {
+impl FoundBlocks {
     /// `units` units of `blocks` blocks from number `first` on, of which the first is number `across` in its row.
     pub fn run(&self, first: usize, units: usize, blocks: usize, across: usize) -> Run<'_> {
         let range = first * blocks..(first + units) * blocks;
-        Run { stands: &self.stands[range.clone()], places: &self.places[range], across }
+        Run { cursors: &self.cursors[range.clone()], places: &self.places[range], across }
     }
 }
 
@@ -34,7 +34,7 @@ impl Found {
 pub(super) struct Gather<'g, 't> {
     pub run: Run<'g>,
     pub data: &'g Data,
-    pub told: &'g Numbers,
+    pub numbers: &'g Numbers,
     pub blocks: &'g [Block<'t>],
     pub rows: &'g mut [Rows],
     pub predictors: &'g mut [i32; 4],
@@ -47,7 +47,7 @@ impl Task for Gather<'_, '_> {
 
     #[inline(always)]
     fn execute(self) -> Option<()> {
-        let Self { run, data, told, blocks, rows, predictors, kept } = self;
+        let Self { run, data, numbers: coefficients, blocks, rows, predictors, kept } = self;
         let mut first = 0;
         // Blocks of a component stand together.
         for blocks in blocks.chunk_by(|one, other| one.slot == other.slot) {
@@ -62,7 +62,7 @@ impl Task for Gather<'_, '_> {
                 6 => component.read::<6>(data, numbers, predictor),
                 15 => component.read::<15>(data, numbers, predictor),
                 28 => component.read::<28>(data, numbers, predictor),
-                _ => component.take(told, numbers, predictor),
+                _ => component.take(coefficients, numbers, predictor),
             }?;
         }
         Some(())
@@ -86,7 +86,7 @@ impl Task for PassedMeans<'_, '_> {
     #[inline(always)]
     fn execute(self) -> Option<()> {
         let Self { run, data, blocks, predictors, means } = self;
-        let units = run.stands.chunks_exact(blocks.len());
+        let units = run.cursors.chunks_exact(blocks.len());
         let passed = blocks.iter().filter(|block| block.place.is_none()).count();
         means.resize(units.len() * passed, 0);
         let (mut first, mut rest) = (0, &mut means[..]);
@@ -96,9 +96,9 @@ impl Task for PassedMeans<'_, '_> {
             let Block { dc, slot, place: None, .. } = component[0] else { continue };
             let means = rest.split_off_mut(..units.len() * own.len())?;
             let mut mean = predictors[slot];
-            for (stands, means) in units.clone().zip(means.chunks_exact_mut(own.len())) {
-                for (stand, out) in stands[own.clone()].iter().zip(means) {
-                    let (_, difference) = dc.difference_at(bits_at(data, stand >> LEFT_BITS))?;
+            for (cursors, means) in units.clone().zip(means.chunks_exact_mut(own.len())) {
+                for (cursor, out) in cursors[own.clone()].iter().zip(means) {
+                    let (_, difference) = dc.difference_at(bits_at(data, cursor >> LEFT_BITS))?;
                     mean = next_mean(mean, difference)?;
                     *out = mean as i16;
                 }
@@ -126,9 +126,9 @@ impl Component<'_, '_> {
         let (dc, ac) = (self.blocks[0].dc, self.blocks[0].ac);
         let values = if KEPT > 1 { ac.values() } else { &[] };
         let mut mean = *predictor;
-        for (unit, stands) in (self.run.across..).zip(self.run.stands.chunks_exact(self.unit_blocks)) {
-            for (stand, block) in stands[self.first..].iter().zip(self.blocks) {
-                let taken = stand >> LEFT_BITS;
+        for (unit, cursors) in (self.run.across..).zip(self.run.cursors.chunks_exact(self.unit_blocks)) {
+            for (cursor, block) in cursors[self.first..].iter().zip(self.blocks) {
+                let taken = cursor >> LEFT_BITS;
                 let (used, difference) = dc.difference_at(bits_at(data, taken))?;
                 mean = next_mean(mean, difference)?;
                 let start = start(block.place?, unit);
@@ -148,14 +148,14 @@ impl Component<'_, '_> {
 
     /// Takes all coefficients, which were told.
     #[inline(always)]
-    fn take(&self, told: &Numbers, rows: &mut [i16], predictor: &mut i32) -> Option<()> {
+    fn take(&self, coefficients: &Numbers, rows: &mut [i16], predictor: &mut i32) -> Option<()> {
         let mut mean = *predictor;
         for (unit, places) in (self.run.across..).zip(self.run.places.chunks_exact(self.unit_blocks)) {
-            for (&told_at, block) in places[self.first..].iter().zip(self.blocks) {
-                let told = told.as_chunks::<BLOCK>().0.get(told_at as usize)?;
-                mean = next_mean(mean, told[0].into())?;
+            for (&at, block) in places[self.first..].iter().zip(self.blocks) {
+                let block_values = coefficients.as_chunks::<BLOCK>().0.get(at as usize)?;
+                mean = next_mean(mean, block_values[0].into())?;
                 let numbers = rows.get_mut(start(block.place?, unit)..)?.first_chunk_mut::<BLOCK>()?;
-                *numbers = *told;
+                *numbers = *block_values;
                 numbers[0] = mean as i16;
             }
         }

@@ -160,7 +160,7 @@ pub(super) struct AcTable {
     pub steps: OnceCell<Box<[u16]>>,
     /// What [strands](super::strands) look at: [`super::steps::lengths`], [`super::steps::values`] and [`super::steps::passed`].
     pub lengths: Cached<DcTable, u16>,
-    pub told: Cached<DcTable, u64>,
+    pub step_values: Cached<DcTable, u64>,
     pub passed: Cached<DcTable, u64>,
 }
 
@@ -194,7 +194,7 @@ impl AcTable {
             values: OnceCell::new(),
             steps: OnceCell::new(),
             lengths: Cached::default(),
-            told: Cached::default(),
+            step_values: Cached::default(),
             passed: Cached::default(),
         })
     }
@@ -277,7 +277,7 @@ impl AcCode {
 }
 
 /// Bits of an entry of [`AcTable::values`] that say how many coefficients it tells.
-const TOLD_SHIFT: u32 = 12;
+const COUNT_SHIFT: u32 = 12;
 
 /// An entry of [`AcTable::values`].
 fn value_entry(first: AcCode, bits: u32, index: usize, rest: u64) -> u64 {
@@ -288,25 +288,29 @@ fn value_entry(first: AcCode, bits: u32, index: usize, rest: u64) -> u64 {
     if first.ends() {
         return EMPTY_SLOTS | 1 << 4 | u64::from(first.used);
     }
-    let told = u64::from(first.size > 0);
+    let count = u64::from(first.size > 0);
     let mut slots = EMPTY_SLOTS;
     if first.size > 0 {
         let field = index >> (bits - first.used) & ((1 << first.size) - 1);
         slots = slot(slots, 0, u64::from(first.run), extend(field as u32, first.size));
     }
-    let alone = slots | told << TOLD_SHIFT | u64::from(first.advance()) << 5 | u64::from(first.used);
+    let alone = slots | count << COUNT_SHIFT | u64::from(first.advance()) << 5 | u64::from(first.used);
     let (rest_used, rest_ends, rest_advance) = (rest & 15, rest & 16, rest >> 5 & 127);
-    let rest_told = rest >> TOLD_SHIFT & 3;
+    let rest_count = rest >> COUNT_SHIFT & 3;
     let advance = u64::from(first.advance()) + rest_advance;
-    if rest_used == 0 || advance > 63 || told + rest_told > u64::from(SLOTS) {
+    if rest_used == 0 || advance > 63 || count + rest_count > u64::from(SLOTS) {
         return alone;
     }
-    for number in 0..rest_told {
-        let told_there = rest >> (16 + 16 * number);
-        let position = (told_there & 63) + u64::from(first.advance());
-        slots = slot(slots, told + number, position, i32::from(told_there as i16 >> 6));
+    for number in 0..rest_count {
+        let entry = rest >> (16 + 16 * number);
+        let position = (entry & 63) + u64::from(first.advance());
+        slots = slot(slots, count + number, position, i32::from(entry as i16 >> 6));
     }
-    slots | (told + rest_told) << TOLD_SHIFT | advance << 5 | rest_ends | (u64::from(first.used) + rest_used)
+    slots
+        | (count + rest_count) << COUNT_SHIFT
+        | advance << 5
+        | rest_ends
+        | (u64::from(first.used) + rest_used)
 }
 
 /// Three slots that tell nothing.
@@ -372,14 +376,14 @@ mod tests {
                 if used == 0 {
                     continue;
                 }
-                let (mut taken, mut position, mut ended, mut told) = (0, 0, false, Vec::new());
+                let (mut taken, mut position, mut ended, mut coefficients) = (0, 0, false, Vec::new());
                 while taken < used {
                     assert!(!ended);
                     let (length, symbol) = table.symbol(bits << taken).unwrap();
                     taken += u64::from(length);
                     match symbol {
                         AcSymbol::Coefficient { run, value } => {
-                            told.push((position + u64::from(run), value));
+                            coefficients.push((position + u64::from(run), value));
                             position += u64::from(run) + 1;
                         }
                         AcSymbol::Zeros => position += 16,
@@ -392,7 +396,7 @@ mod tests {
                     .map(|slot| (slot & 63, i32::from(slot as u16 as i16 >> 6)))
                     .filter(|(position, _)| *position != NOWHERE)
                     .collect();
-                assert_eq!(slots, told);
+                assert_eq!(slots, coefficients);
             }
         }
     }

@@ -60,7 +60,7 @@ use zigzag::{BLOCK, Kept};
 
 /// Bits that encoders leave to later scans at most. In scans that are not read a fault goes unseen at which a decoder stops, and then what
 /// was left out stays so.
-const MOST_LEFT: u32 = 3;
+const MAX_LEFT: u32 = 3;
 /// Axes that a thread keeps: the pictures of a camera have two lengths.
 const CACHED_AXES: usize = 16;
 
@@ -100,11 +100,11 @@ fn luminance(frame: &Frame, colours: &Colours) -> Result<&'static [u32], PixelsW
         4 => return Err("four colour components".into()),
         _ => return Err("an unusual number of colour components".into()),
     };
-    let most = frame
+    let factors = frame
         .components
         .iter()
-        .fold((1, 1), |most, component| (most.0.max(component.across), most.1.max(component.down)));
-    if (0..weights.len()).any(|index| unit_of(index) != most) {
+        .fold((1, 1), |factors, component| (factors.0.max(component.across), factors.1.max(component.down)));
+    if (0..weights.len()).any(|index| unit_of(index) != factors) {
         return Err("luminance of less than the picture's resolution".into());
     }
     let blocks: u32 = frame
@@ -379,7 +379,7 @@ impl<'a> File<'a> {
         let component = scan.components[0];
         let mut taken = 0;
         let is_passed = self.wanted.kept != Kept::ALL;
-        if is_passed && scan.left_before == 0 && scan.left > MOST_LEFT {
+        if is_passed && scan.left_before == 0 && scan.left > MAX_LEFT {
             return Err("a progressive file that leaves more for later scans than encoders do".into());
         }
         if is_passed && scan.first > 0 {

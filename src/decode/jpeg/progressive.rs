@@ -10,7 +10,7 @@ use super::huffman::{AcSymbol, AcTable, DcTable};
 use super::plan::Wanted;
 use super::projection::COEFFICIENT_LIMIT;
 use super::scan::{DAMAGED, Grid, Restarts, Scan, UnitBlock};
-use super::steps::{self, LEFT, LEFT_BITS, Stand, WRONG};
+use super::steps::{self, Cursor, LEFT, LEFT_BITS, WRONG};
 use super::structure::Frame;
 use super::tables::Tables;
 use super::zigzag::{BLOCK, Kept};
@@ -397,8 +397,8 @@ impl Band<'_> {
         let steps = steps::rest_lengths(self.table);
         while position < end {
             reader.refill();
-            let left = (end - position) as Stand;
-            let after = left + Stand::from(steps[(reader.peek() >> (64 - self.table.window)) as usize]);
+            let left = (end - position) as Cursor;
+            let after = left + Cursor::from(steps[(reader.peek() >> (64 - self.table.window)) as usize]);
             if after & WRONG == 0 {
                 reader.skip(after >> LEFT_BITS);
                 if after as i8 <= 0 {

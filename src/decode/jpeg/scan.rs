@@ -117,16 +117,16 @@ impl Grid {
     /// The grid of a scan.
     pub fn new(scan: &Scan, frame: &Frame) -> Self {
         let (width, height) = (usize::from(frame.width), usize::from(frame.height));
-        let most_across =
+        let max_across =
             frame.components.iter().map(|component| component.across).max().map_or(1, usize::from);
-        let most_down = frame.components.iter().map(|component| component.down).max().map_or(1, usize::from);
+        let max_down = frame.components.iter().map(|component| component.down).max().map_or(1, usize::from);
         if let [component] = scan.components[..] {
             let component = frame.components[component.index];
             let samples =
-                |pixels: usize, factor: u8, most: usize| (pixels * usize::from(factor)).div_ceil(most);
+                |pixels: usize, factor: u8, max: usize| (pixels * usize::from(factor)).div_ceil(max);
             return Self {
-                units_across: samples(width, component.across, most_across).div_ceil(8),
-                units_down: samples(height, component.down, most_down).div_ceil(8),
+                units_across: samples(width, component.across, max_across).div_ceil(8),
+                units_down: samples(height, component.down, max_down).div_ceil(8),
                 blocks: vec![UnitBlock { slot: 0, x: 0, y: 0, across: 1, down: 1 }],
             };
         }
@@ -139,8 +139,8 @@ impl Grid {
             }
         }
         Self {
-            units_across: width.div_ceil(8 * most_across),
-            units_down: height.div_ceil(8 * most_down),
+            units_across: width.div_ceil(8 * max_across),
+            units_down: height.div_ceil(8 * max_down),
             blocks,
         }
     }

@@ -123,20 +123,20 @@ impl Spots {
             let component = frame.components[component];
             (usize::from(component.across), usize::from(component.down))
         };
-        let most = frame.most_factors();
-        let most = (usize::from(most.0), usize::from(most.1));
+        let max = frame.max_factors();
+        let max = (usize::from(max.0), usize::from(max.1));
         let alone = scan.components.len() == 1;
         let (mut components, mut first) = (Vec::with_capacity(scan.components.len()), 0);
         for component in &scan.components {
             let steps = tables.quantisation(frame.components[component.index].quantisation)?;
             let (across, down) = if alone { (1, 1) } else { factors(component.index) };
-            let most = if alone { (1, 1) } else { most };
+            let max = if alone { (1, 1) } else { max };
             // Chroma whose samples do not cover whole pixels no decoder agrees on.
-            if most.0 % across != 0 || most.1 % down != 0 {
+            if max.0 % across != 0 || max.1 % down != 0 {
                 return None;
             }
             let steps = Box::new(placed_steps(steps));
-            let (wide, high) = (most.0 / across, most.1 / down);
+            let (wide, high) = (max.0 / across, max.1 / down);
             let blocks = across * down;
             components.push(Component {
                 steps,
@@ -148,7 +148,7 @@ impl Spots {
             });
             first += blocks;
         }
-        let unit = if alone { (SIDE, SIDE) } else { (most.0 * SIDE, most.1 * SIDE) };
+        let unit = if alone { (SIDE, SIDE) } else { (max.0 * SIDE, max.1 * SIDE) };
         let count = (grid.units_across * grid.units_down / UNITS_A_SPOT).clamp(SPOTS[0], SPOTS[1]);
         let (rows, columns) = (samples(frame.height.into()), samples(frame.width.into()));
         let mut random = Stream::of(data);
@@ -180,7 +180,7 @@ impl Spots {
         }
         let means = PassedMeans { run, data, blocks, predictors: &mut self.means, means: &mut self.passed };
         dispatch::with_bits(means)?;
-        let in_row = run.across..run.across + run.stands.len() / blocks.len();
+        let in_row = run.across..run.across + run.cursors.len() / blocks.len();
         for number in 0..self.spots.len() {
             let spot = &self.spots[number];
             if !spot.row.units(self.unit.1).contains(&row) {
@@ -189,9 +189,9 @@ impl Spots {
             let across = spot.column.units(self.unit.0);
             for unit in across.start.max(in_row.start)..across.end.min(in_row.end) {
                 let index = unit - run.across;
-                let stands = run.stands.get(index * blocks.len()..)?;
+                let cursors = run.cursors.get(index * blocks.len()..)?;
                 let samples_of = |spots: &Self, block| {
-                    spots.read(block, index, stands.get(block)? >> LEFT_BITS, data, blocks, unit, rows)
+                    spots.read(block, index, cursors.get(block)? >> LEFT_BITS, data, blocks, unit, rows)
                 };
                 self.add(number, (unit, row), samples_of)?;
             }

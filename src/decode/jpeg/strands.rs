@@ -14,7 +14,7 @@ use std::hint::select_unpredictable;
 
 use super::dispatch::Task;
 use super::huffman::{AcTable, DcTable};
-use super::steps::{LEFT, LEFT_BITS, Numbers, Stand, Step, WRONG, single, wrong};
+use super::steps::{Cursor, LEFT, LEFT_BITS, Numbers, Step, WRONG, single, wrong};
 use super::zigzag::BLOCK;
 
 /// Strands at once. With four the processor has enough to do (measured: `docs/decisions/jpeg-coefficients.md`).
@@ -24,13 +24,13 @@ const BURST: usize = 8;
 /// Ends of a piece that are spare: a burst may find as many blocks, and what is told of the last may go behind it.
 pub(super) const PIECE_SPARE: usize = BURST + 3;
 /// Blocks of a unit, as a power of two. The standard allows ten.
-const MOST_BLOCKS: usize = 16;
+const MAX_BLOCKS: usize = 16;
 
 /// Room for data: as many bytes as a stand can count the bits of, so that a stand needs no look at whether it is in the data.
 pub(super) type Data = [u8; DATA];
-pub(super) const DATA: usize = (1 << (Stand::BITS - LEFT_BITS - 3)) + 8;
+pub(super) const DATA: usize = (1 << (Cursor::BITS - LEFT_BITS - 3)) + 8;
 /// Room for where blocks end; a power of two.
-pub(super) type Ends = [Stand; ENDS];
+pub(super) type Ends = [Cursor; ENDS];
 pub(super) const ENDS: usize = super::steps::NUMBERS / BLOCK;
 /// Of them, those of walks that go on alone, and those of strands without a piece.
 const ALONE: usize = 1024;
@@ -39,7 +39,7 @@ const IDLE: usize = 64;
 pub(super) const PIECES_ENDS: usize = ENDS - ALONE - IDLE;
 
 /// Whatever a walk finds that begins in half a megabyte, its stands do not wrap: a block takes less than 2,048 bits.
-const _: () = assert!(8 * (1 << 19) + (PIECES_ENDS / LANES + ALONE) * 2048 < 1 << (Stand::BITS - LEFT_BITS));
+const _: () = assert!(8 * (1 << 19) + (PIECES_ENDS / LANES + ALONE) * 2048 < 1 << (Cursor::BITS - LEFT_BITS));
 
 /// A piece of the data.
 #[derive(Debug)]
@@ -61,23 +61,23 @@ pub(super) struct Unit<'t, S, const SIZE: usize> {
     /// For each block its tables.
     codes: Vec<(&'t DcTable, &'t AcTable)>,
     /// By state: twice the block's number, one more where it has ended. What the next look-up looks at…
-    tables: [&'t [S; SIZE]; 2 * MOST_BLOCKS],
+    tables: [&'t [S; SIZE]; 2 * MAX_BLOCKS],
     /// …and twice the number of the block that it is in.
-    blocks_after: [usize; 2 * MOST_BLOCKS],
+    blocks_after: [usize; 2 * MAX_BLOCKS],
 }
 
 /// Where blocks begin.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundBlocks {
     /// Where each block begins, and behind the last where it ends.
-    pub stands: Vec<Stand>,
+    pub cursors: Vec<Cursor>,
     /// For each block, the number of its end: where in [`Numbers`] its coefficients are.
     pub places: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
 struct Strand<'t, S, const SIZE: usize> {
-    stand: Stand,
+    cursor: Cursor,
     table: &'t [S; SIZE],
     /// Twice the number of the block.
     block: usize,
@@ -107,7 +107,7 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
     fn strand(&self, start: u32, block: usize, end: usize) -> Strand<'t, S, SIZE> {
         // The state of the block before, when it has ended.
         let before = 2 * ((block + self.blocks - 1) % self.blocks) + 1;
-        Strand { stand: start << LEFT_BITS, table: self.tables[before], block: 2 * block, end }
+        Strand { cursor: start << LEFT_BITS, table: self.tables[before], block: 2 * block, end }
     }
 
     /// One look-up.
@@ -119,22 +119,22 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
         numbers: &mut Numbers,
         strand: Strand<'t, S, SIZE>,
     ) -> Strand<'t, S, SIZE> {
-        let place = (strand.stand >> (LEFT_BITS + 3)) as usize;
+        let place = (strand.cursor >> (LEFT_BITS + 3)) as usize;
         let bytes = data[place..place + 4].try_into().unwrap_or_default();
-        let shift = strand.stand >> LEFT_BITS & 7;
+        let shift = strand.cursor >> LEFT_BITS & 7;
         let window = u32::from_be_bytes(bytes) << shift >> (u32::BITS - Self::WINDOW);
         let mut step = strand.table[window as usize];
-        let mut stand = strand.stand.wrapping_add(step.increment());
-        if stand & WRONG != 0 {
-            step = self.single(data, strand.stand, strand.block / 2);
-            stand = strand.stand.wrapping_add(step.increment());
+        let mut cursor = strand.cursor.wrapping_add(step.increment());
+        if cursor & WRONG != 0 {
+            step = self.single(data, strand.cursor, strand.block / 2);
+            cursor = strand.cursor.wrapping_add(step.increment());
         }
-        step.tell(strand.stand, numbers, strand.end * BLOCK);
-        ends[strand.end % ENDS] = stand;
-        let ended = stand as i8 <= 0;
-        let state = (strand.block + usize::from(ended)) % (2 * MOST_BLOCKS);
+        step.store(strand.cursor, numbers, strand.end * BLOCK);
+        ends[strand.end % ENDS] = cursor;
+        let ended = cursor as i8 <= 0;
+        let state = (strand.block + usize::from(ended)) % (2 * MAX_BLOCKS);
         Strand {
-            stand: select_unpredictable(ended, stand & !LEFT, stand),
+            cursor: select_unpredictable(ended, cursor & !LEFT, cursor),
             table: self.tables[state],
             block: self.blocks_after[state],
             end: strand.end + usize::from(ended),
@@ -144,11 +144,11 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
     /// The next symbol alone: no window has it whole, or a block ends in the middle of a look-up.
     #[cold]
     #[inline(never)]
-    fn single(&self, data: &Data, stand: Stand, block: usize) -> S {
-        let left = stand & LEFT;
+    fn single(&self, data: &Data, cursor: Cursor, block: usize) -> S {
+        let left = cursor & LEFT;
         let codes = self.codes.get(block);
         codes
-            .and_then(|(dc, ac)| single(dc, ac, bits_at(data, stand >> LEFT_BITS), left))
+            .and_then(|(dc, ac)| single(dc, ac, bits_at(data, cursor >> LEFT_BITS), left))
             .unwrap_or_else(|| wrong(left))
     }
 
@@ -170,7 +170,7 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
             for (strand, walked) in strands.iter_mut().zip(&mut walked) {
                 let piece = pieces.get_mut(*walked).unwrap_or(&mut idle);
                 let found = strand.end - piece.first;
-                if strand.stand >> LEFT_BITS < piece.end && found + PIECE_SPARE <= piece.room {
+                if strand.cursor >> LEFT_BITS < piece.end && found + PIECE_SPARE <= piece.room {
                     continue;
                 }
                 piece.found = found;
@@ -192,21 +192,21 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
         pieces: &[Piece],
         ends: &mut Ends,
         numbers: &mut Numbers,
-        found: &mut Found,
+        found: &mut FoundBlocks,
     ) -> usize {
-        found.stands.clear();
+        found.cursors.clear();
         found.places.clear();
         let Some((first, others)) = pieces.split_first() else { return 0 };
-        found.stands.push(first.start << LEFT_BITS);
+        found.cursors.push(first.start << LEFT_BITS);
         found.extend(ends, first.first, first.first + first.found);
         let mut alone = PIECES_ENDS;
         for piece in others {
-            let from = found.stands.partition_point(|stand| stand >> LEFT_BITS < piece.start);
-            let mut met = self.meet(&found.stands, from, piece, ends);
+            let from = found.cursors.partition_point(|cursor| cursor >> LEFT_BITS < piece.start);
+            let mut met = self.meet(&found.cursors, from, piece, ends);
             let begun = alone;
             while met.is_none() && found.bit() < piece.end && alone + 2 * BURST < ENDS - IDLE {
                 // They have not met yet.
-                let from = found.stands.len();
+                let from = found.cursors.len();
                 let mut strand = self.strand(found.bit(), (from - 1) % self.blocks, alone);
                 while strand.end == alone {
                     for _ in 0..BURST {
@@ -215,12 +215,12 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
                 }
                 found.extend(ends, alone, strand.end);
                 alone = strand.end;
-                met = self.meet(&found.stands, from, piece, ends);
+                met = self.meet(&found.cursors, from, piece, ends);
             }
             // What began behind the last end is not to be told again.
             alone += usize::from(alone > begun);
             let Some((ours, theirs)) = met else { continue };
-            found.stands.truncate(ours + 1);
+            found.cursors.truncate(ours + 1);
             found.places.truncate(ours);
             found.extend(ends, piece.first + theirs + 1, piece.first + piece.found);
         }
@@ -229,13 +229,13 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
 
     /// The first of `ours` from number `from` on that is the same bit, with the same block of a unit, as an end of `piece`, and that end's
     /// number in the piece.
-    fn meet(&self, ours: &[Stand], from: usize, piece: &Piece, ends: &Ends) -> Option<(usize, usize)> {
+    fn meet(&self, ours: &[Cursor], from: usize, piece: &Piece, ends: &Ends) -> Option<(usize, usize)> {
         let theirs = &ends[piece.first..piece.first + piece.found];
         let first = ours.get(from)? >> LEFT_BITS;
-        let mut their = theirs.partition_point(|stand| stand >> LEFT_BITS < first);
-        for (number, stand) in ours.iter().enumerate().skip(from) {
-            let bit = stand >> LEFT_BITS;
-            their += theirs[their..].iter().take_while(|stand| *stand >> LEFT_BITS < bit).count();
+        let mut their = theirs.partition_point(|cursor| cursor >> LEFT_BITS < first);
+        for (number, cursor) in ours.iter().enumerate().skip(from) {
+            let bit = cursor >> LEFT_BITS;
+            their += theirs[their..].iter().take_while(|cursor| *cursor >> LEFT_BITS < bit).count();
             let end = theirs.get(their)? >> LEFT_BITS;
             // Behind the first of their ends begins their second block.
             if end == bit && number % self.blocks == (their + 1) % self.blocks {
@@ -246,15 +246,15 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
     }
 }
 
-impl Found {
+impl FoundBlocks {
     /// The bit that was come to.
     fn bit(&self) -> u32 {
-        self.stands.last().map_or(0, |stand| stand >> LEFT_BITS)
+        self.cursors.last().map_or(0, |cursor| cursor >> LEFT_BITS)
     }
 
     /// Takes blocks by the numbers of their ends.
     fn extend(&mut self, ends: &Ends, from: usize, to: usize) {
-        self.stands.extend_from_slice(&ends[from..to]);
+        self.cursors.extend_from_slice(&ends[from..to]);
         self.places.extend((from..to).map(|number| number as u32));
     }
 }
@@ -325,20 +325,20 @@ mod tests {
     const UNITS: [&[usize]; 3] = [&[0], &[0, 1, 1], &[0, 0, 0, 0, 1, 1]];
 
     /// Where blocks end, symbol by symbol from the first bit on, and what their coefficients are.
-    fn alone(codes: &[(&DcTable, &AcTable)], data: &Data, end: u32) -> Vec<(Stand, Vec<i16>)> {
+    fn alone(codes: &[(&DcTable, &AcTable)], data: &Data, end: u32) -> Vec<(Cursor, Vec<i16>)> {
         let mut numbers = bytemuck::allocation::zeroed_box::<Numbers>();
-        let (mut blocks, mut stand) = (Vec::new(), 0);
-        while stand >> LEFT_BITS < end {
+        let (mut blocks, mut cursor) = (Vec::new(), 0);
+        while cursor >> LEFT_BITS < end {
             let (dc, ac) = codes[blocks.len() % codes.len()];
-            let left = stand & LEFT;
+            let left = cursor & LEFT;
             let step: u64 =
-                single(dc, ac, bits_at(data, stand >> LEFT_BITS), left).unwrap_or_else(|| wrong(left));
-            step.tell(stand, &mut numbers, 0);
-            stand += step.increment();
-            if stand as i8 <= 0 {
-                blocks.push((stand, numbers[..BLOCK].to_vec()));
+                single(dc, ac, bits_at(data, cursor >> LEFT_BITS), left).unwrap_or_else(|| wrong(left));
+            step.store(cursor, &mut numbers, 0);
+            cursor += step.increment();
+            if cursor as i8 <= 0 {
+                blocks.push((cursor, numbers[..BLOCK].to_vec()));
                 numbers[..2 * BLOCK].fill(0);
-                stand &= !LEFT;
+                cursor &= !LEFT;
             }
         }
         blocks
@@ -385,16 +385,16 @@ mod tests {
             })
             .collect();
         unit.walk(&data, &mut pieces, &mut ends, &mut numbers);
-        let mut found = Found::default();
+        let mut found = FoundBlocks::default();
         unit.join(&data, &pieces, &mut ends, &mut numbers, &mut found);
         let expected = alone(&of_blocks, &data, bits);
-        assert_eq!((found.stands[0], found.stands.len()), (0, found.places.len() + 1));
+        assert_eq!((found.cursors[0], found.cursors.len()), (0, found.places.len() + 1));
         // The last block may reach beyond the end.
         let whole = expected.iter().take_while(|(end, _)| end >> LEFT_BITS <= bits).count();
         let compared = whole.min(found.places.len());
         for (number, (end, told)) in expected[..compared].iter().enumerate() {
             assert_eq!(
-                found.stands[number + 1],
+                found.cursors[number + 1],
                 *end,
                 "block {number} of {kinds:?}, {} pieces",
                 pieces.len()

@@ -81,11 +81,12 @@ impl<'a> Stretch<'a> {
     }
 
     /// Frees data until there are `most` bytes or a little more in memory, or no more of the scan.
-    pub fn fill(&mut self, memory: &mut Data, most: usize) {
-        let most = most.min(DATA - 2 * GAP);
-        while self.bytes < most && (self.segments.back().is_some_and(|last| !last.is_whole) || self.begin()) {
+    pub fn fill(&mut self, memory: &mut Data, limit: usize) {
+        let limit = limit.min(DATA - 2 * GAP);
+        while self.bytes < limit && (self.segments.back().is_some_and(|last| !last.is_whole) || self.begin())
+        {
             let Some(last) = self.segments.back_mut() else { return };
-            (last.end, last.is_whole) = free(self.data, &mut self.next, &mut memory[..most], last.end);
+            (last.end, last.is_whole) = free(self.data, &mut self.next, &mut memory[..limit], last.end);
             memory[last.end..last.end + GAP].fill(0);
             self.bytes = last.end;
         }
@@ -140,13 +141,13 @@ mod tests {
         let byte = |index: usize| if index.is_multiple_of(2) { 0xff } else { index as u8 };
         let stuffed = |index| if byte(index) == 0xff { vec![0xff, 0] } else { vec![byte(index)] };
         let data: Vec<u8> = (0..5000).flat_map(stuffed).collect();
-        for most in [50, 63, 64, 1001] {
+        for limit in [50, 63, 64, 1001] {
             let mut memory = memory();
             memory.fill(0xaa);
             let mut stretch = Stretch::new(&data, 5000, 0);
             let mut read = 0;
             while read < 5000 {
-                stretch.fill(&mut memory, most);
+                stretch.fill(&mut memory, limit);
                 let segment = stretch.segments[0].clone();
                 let count = segment.end - (segment.start >> 3) as usize;
                 for (index, &at) in bytes(&stretch, &memory, 0).iter().enumerate() {

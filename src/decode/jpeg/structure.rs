@@ -140,20 +140,19 @@ impl Frame {
     }
 
     /// The largest factors of its components, at least one.
-    pub fn most_factors(&self) -> (u8, u8) {
-        let wider = |most: (u8, u8), component: &Component| {
-            (most.0.max(component.across), most.1.max(component.down))
-        };
+    pub fn max_factors(&self) -> (u8, u8) {
+        let wider =
+            |max: (u8, u8), component: &Component| (max.0.max(component.across), max.1.max(component.down));
         self.components.iter().fold((1, 1), wider)
     }
 
     /// Samples across and down of a component with those of incomplete units.
     pub fn padded(&self, component: &Component) -> (u64, u64) {
-        let (most_across, most_down) = self.most_factors();
-        let samples = |pixels: u16, factor: u8, most: u8| {
-            u64::from(pixels).div_ceil(8 * u64::from(most)) * 8 * u64::from(factor.max(1))
+        let (max_across, max_down) = self.max_factors();
+        let samples = |pixels: u16, factor: u8, max: u8| {
+            u64::from(pixels).div_ceil(8 * u64::from(max)) * 8 * u64::from(factor.max(1))
         };
-        (samples(self.width, component.across, most_across), samples(self.height, component.down, most_down))
+        (samples(self.width, component.across, max_across), samples(self.height, component.down, max_down))
     }
 
     /// Blocks of a component with those of incomplete units.

@@ -97,9 +97,9 @@ pub(super) fn samples_of<User>(block: &[i16; BLOCK], steps: &Steps) -> Transform
     let half_transformed = [down(0), down(1), down(2), down(3)];
     let [first, second, third, fourth] = half_transformed;
     let largest = _mm256_max_epi16(_mm256_max_epi16(first, second), _mm256_max_epi16(third, fourth));
-    let least = _mm256_min_epi16(_mm256_min_epi16(first, second), _mm256_min_epi16(third, fourth));
+    let lowest = _mm256_min_epi16(_mm256_min_epi16(first, second), _mm256_min_epi16(third, fourth));
     let is = |numbers: __m256i, number: i16| _mm256_cmpeq_epi16(numbers, _mm256_set1_epi16(number));
-    let is_beyond = _mm256_movemask_epi8(_mm256_or_si256(is(largest, i16::MAX), is(least, i16::MIN))) != 0;
+    let is_beyond = _mm256_movemask_epi8(_mm256_or_si256(is(largest, i16::MAX), is(lowest, i16::MIN))) != 0;
     // Across two rows, y in the lower half and 7 − y in the upper: 16-bit samples 0, 1, 2, 3, 7, 6, 5, 4.
     let grey = _mm256_set1_epi32(GREY);
     let across = |rows: __m256i| {

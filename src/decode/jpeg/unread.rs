@@ -19,7 +19,7 @@ const SAMPLE_BYTES: usize = 256;
 const LONGEST: usize = 32;
 /// What a component may have in such scans on average, as the square of a sample's deviation, luminance and chroma. Ordinary files are
 /// estimated at up to 2,400 and 800, coarsely quantised ones at up to 4,400 and 1,300.
-const MOST: [u64; 2] = [5000, 1500];
+const MAX_UNREAD: [u64; 2] = [5000, 1500];
 
 /// The energy of a component's scans that are not read whole: sums of squares of coefficients times their steps.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,8 +58,8 @@ impl Unread {
 
     /// Whether a component of so many blocks has more in them than pictures have.
     pub const fn is_too_much(self, blocks: usize, is_luminance: bool) -> bool {
-        let most = MOST[if is_luminance { 0 } else { 1 }];
-        self.0 / (BLOCK * if blocks == 0 { 1 } else { blocks }) as u64 > most
+        let limit = MAX_UNREAD[if is_luminance { 0 } else { 1 }];
+        self.0 / (BLOCK * if blocks == 0 { 1 } else { blocks }) as u64 > limit
     }
 }
 

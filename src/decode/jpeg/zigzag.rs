@@ -111,15 +111,15 @@ impl Kept {
 
     /// Vertical frequencies that occur.
     pub const fn frequencies(self) -> usize {
-        let mut most = 0;
+        let mut highest = 0;
         let mut index = 0;
         while index < self.count() {
-            if FREQUENCIES[index].0 > most {
-                most = FREQUENCIES[index].0;
+            if FREQUENCIES[index].0 > highest {
+                highest = FREQUENCIES[index].0;
             }
             index += 1;
         }
-        most as usize + 1
+        highest as usize + 1
     }
 }
 

@@ -21,7 +21,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::control::ImportControl;
-use super::set_file::{Manifest, SetCounts, SetError, SetWriter, SourceFile};
+use super::set_file::{ImportedFile, Manifest, SetCounts, SetError, SetWriter};
 use crate::source::digest::hex;
 use crate::source::name::escape;
 pub use options::{ColumnMap, ImportFormat, ImportOptions};
@@ -37,7 +37,7 @@ pub struct Imported {
     /// What identifies it.
     pub identity: [u8; 32],
     /// (record, offset, reason) of the first record that was skipped, with its file.
-    pub first_bad: Option<String>,
+    pub first_malformed: Option<String>,
 }
 
 /// Imports sources, in their order, into one set file at `output`.
@@ -68,20 +68,20 @@ fn import_all(
         control,
         path: Path::new(""),
         record: 0,
-        bad_records: 0,
-        bad_before: 0,
+        malformed_records: 0,
+        malformed_before: 0,
         records_before: 0,
         about: serde_json::Map::new(),
-        first_bad: None,
+        first_malformed: None,
     };
     let mut sources = Vec::with_capacity(inputs.len());
     let mut deletions = Deletions { inputs, noted: None, entries: 0 };
     for path in inputs {
         sources.push(read(path, &mut sink, &mut deletions)?);
     }
-    let Sink { writer, bad_records, first_bad, .. } = sink;
+    let Sink { writer, malformed_records, first_malformed, .. } = sink;
     if writer.counts().records == 0 {
-        let reason = match first_bad {
+        let reason = match first_malformed {
             Some(first) => format!("no record of it is sound; the first fault: {first}"),
             None => "it holds no records".into(),
         };
@@ -98,10 +98,10 @@ fn import_all(
         columns: options.columns.as_ref().map(ColumnMap::shown).unwrap_or_default(),
         bare: false,
         sources,
-        counts: SetCounts { bad_records, ..writer.counts() },
+        counts: SetCounts { malformed_records, ..writer.counts() },
     };
     let identity = writer.finish(manifest.clone(), control)?;
-    Ok(Imported { manifest, identity, first_bad })
+    Ok(Imported { manifest, identity, first_malformed })
 }
 
 /// A name as it is, or escaped where it is no UTF-8. It is escaped again where it is shown.
@@ -123,7 +123,7 @@ fn read<'a>(
     path: &'a Path,
     sink: &mut Sink<'a>,
     deletions: &mut Deletions<'_>,
-) -> Result<SourceFile, ImportError> {
+) -> Result<ImportedFile, ImportError> {
     let mut source = Source::open(path, sink.control)?;
     let format = match (sink.options.format, &sink.options.columns) {
         (Some(format), _) => format,
@@ -153,13 +153,13 @@ fn read<'a>(
         ImportFormat::List => list::read(&mut source, sink)?,
     }
     let (size, sha256) = source.finish()?;
-    Ok(SourceFile {
+    Ok(ImportedFile {
         name: plain(path.file_name()),
         size,
         sha256: hex(&sha256),
         format: format.name().into(),
         records: sink.writer.counts().records - sink.records_before,
-        bad_records: sink.bad_records - sink.bad_before,
+        malformed_records: sink.malformed_records - sink.malformed_before,
         about: std::mem::take(&mut sink.about),
     })
 }

@@ -84,20 +84,20 @@ pub(super) struct Sink<'a> {
     pub path: &'a Path,
     /// Records of it, malformed ones too.
     pub record: u64,
-    pub bad_records: u64,
+    pub malformed_records: u64,
     /// Counts when the source was begun.
-    pub bad_before: u64,
+    pub malformed_before: u64,
     pub records_before: u64,
     /// What the source says beside its records.
     pub about: serde_json::Map<String, serde_json::Value>,
-    pub first_bad: Option<String>,
+    pub first_malformed: Option<String>,
 }
 
 impl<'a> Sink<'a> {
     pub fn begin(&mut self, path: &'a Path) {
         self.path = path;
         self.record = 0;
-        self.bad_before = self.bad_records;
+        self.malformed_before = self.malformed_records;
         self.records_before = self.writer.counts().records;
     }
 
@@ -109,13 +109,13 @@ impl<'a> Sink<'a> {
         }
         let Parsed { mut record, photodna_unread, odd_fields } = match parsed {
             Ok(parsed) => parsed,
-            Err(fault) => return self.bad(offset, fault),
+            Err(fault) => return self.malformed(offset, fault),
         };
         // A category is never a reason to leave a record out, so that --skip-bad-records does not skip it.
         let category = self.options.profile.category(record.facts.category.as_deref());
         let category = category
             .map_err(|reason| self.error(offset, format!("{reason} --profile-file takes one of your own")))?;
-        record.facts.meaning = category.map(|category| category.meaning);
+        record.facts.classification = category.map(|category| category.classification);
         self.writer.count_odd(photodna_unread, odd_fields);
         self.writer.push(&record)?;
         self.control.add_record();
@@ -123,7 +123,7 @@ impl<'a> Sink<'a> {
     }
 
     /// Counts a malformed record, or refuses the import because of it.
-    pub fn bad(&mut self, offset: u64, fault: Fault) -> Result<(), ImportError> {
+    pub fn malformed(&mut self, offset: u64, fault: Fault) -> Result<(), ImportError> {
         let Fault { at, reason } = fault;
         let offset = offset + at as u64;
         if !self.options.skip_bad_records {
@@ -131,9 +131,9 @@ impl<'a> Sink<'a> {
                 self.error(offset, format!("{reason} (--skip-bad-records counts such records instead)"))
             );
         }
-        self.bad_records += 1;
-        if self.first_bad.is_none() {
-            self.first_bad = Some(self.error(offset, reason).to_string());
+        self.malformed_records += 1;
+        if self.first_malformed.is_none() {
+            self.first_malformed = Some(self.error(offset, reason).to_string());
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::layout::u32_at;
 /// Digests of a block.
 pub(super) const BLOCK: usize = 64;
 /// Bytes of the largest block: of SHA-256s.
-pub(super) const MOST: usize = BLOCK * (32 + 4);
+pub(super) const MAX_READ: usize = BLOCK * (32 + 4);
 
 /// The blocks of a table.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl Index {
         digest: &[u8; N],
         mut read: impl FnMut(u64, &mut [u8]) -> Result<(), ReadFault>,
     ) -> Result<Vec<u32>, ReadFault> {
-        let mut buffer = [0; MOST];
+        let mut buffer = [0; MAX_READ];
         let leading = leading(digest);
         let until = self.firsts.partition_point(|&first| first <= leading);
         // The last block that begins with a lesser digest; as a rule leading bytes alone tell.
@@ -76,7 +76,7 @@ impl Index {
     fn block<'b, const N: usize>(
         &self,
         number: usize,
-        buffer: &'b mut [u8; MOST],
+        buffer: &'b mut [u8; MAX_READ],
         read: &mut impl FnMut(u64, &mut [u8]) -> Result<(), ReadFault>,
     ) -> Result<&'b [u8], ReadFault> {
         let before = number * BLOCK;

@@ -17,8 +17,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::known::profile::Meaning;
-use crate::known::record::{Facts, PHOTODNA_BYTES};
+use crate::known::profile::Classification;
+use crate::known::record::{PHOTODNA_BYTES, RecordFacts};
 
 /// What a set file begins with.
 pub(in crate::known) const MAGIC: &[u8; 8] = b"TAMISSET";
@@ -190,7 +190,7 @@ impl Header {
         for (section, extent) in Section::ALL.into_iter().zip(self.sections) {
             let Extent { offset, length, count, bits } = extent;
             let next = offset.checked_add(length).filter(|&next| next <= self.file_length);
-            if offset != end.next_multiple_of(HEADER as u64) || bits > super::sort::MOST_BITS {
+            if offset != end.next_multiple_of(HEADER as u64) || bits > super::sort::MAX_BITS {
                 return Err(wrong(section));
             }
             let table = |entry: u64| {
@@ -232,7 +232,7 @@ pub(super) const fn directory_bits(count: u64) -> u32 {
     let bits = (count / 32).checked_ilog2();
     match bits {
         None => 0,
-        Some(bits) if bits > super::sort::MOST_BITS => super::sort::MOST_BITS,
+        Some(bits) if bits > super::sort::MAX_BITS => super::sort::MAX_BITS,
         Some(bits) => bits,
     }
 }
@@ -254,10 +254,10 @@ pub(super) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
 pub(super) struct StoredFacts;
 
 impl StoredFacts {
-    pub fn write(facts: &Facts<'_>, size: Option<u64>, into: &mut Vec<u8>) {
+    pub fn write(facts: &RecordFacts<'_>, size: Option<u64>, into: &mut Vec<u8>) {
         let state = |told: Option<bool>| told.map_or(0, |yes| 1 + u8::from(yes));
         let (category, series) = (facts.category.as_deref(), facts.series.as_deref());
-        into.push(facts.meaning.map_or(0, Meaning::number));
+        into.push(facts.classification.map_or(0, Classification::number));
         into.push(
             state(facts.victim_identified)
                 | state(facts.offender_identified) << 2
@@ -280,9 +280,9 @@ impl StoredFacts {
     }
 
     /// (facts, size, fields) of a record; `None` where it is not as [`StoredFacts::write`] makes it.
-    pub fn read(record: &[u8]) -> Option<(Facts<'_>, Option<u64>, &str)> {
+    pub fn read(record: &[u8]) -> Option<(RecordFacts<'_>, Option<u64>, &str)> {
         let (fixed, texts) = record.split_at_checked(FACTS)?;
-        let (meaning, states, bits) = (fixed[0], fixed[1], fixed[2]);
+        let (classification, states, bits) = (fixed[0], fixed[1], fixed[2]);
         let state = |shift: u32| match states >> shift & 3 {
             0 => Some(None),
             1 => Some(Some(false)),
@@ -295,8 +295,12 @@ impl StoredFacts {
             let text = std::str::from_utf8(bytes).ok()?;
             Some((bits & bit != 0).then_some(text.into()))
         };
-        let facts = Facts {
-            meaning: if meaning == 0 { None } else { Some(Meaning::from_number(meaning)?) },
+        let facts = RecordFacts {
+            classification: if classification == 0 {
+                None
+            } else {
+                Some(Classification::from_number(classification)?)
+            },
             category: text(4, category)?,
             victim_identified: state(0)?,
             offender_identified: state(2)?,

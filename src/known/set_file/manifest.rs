@@ -9,7 +9,7 @@ use crate::pdq::Geometry;
 
 /// One file that a set was imported from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceFile {
+pub struct ImportedFile {
     /// Its name without folders; escaped where it is no UTF-8.
     pub name: String,
     /// Its size in bytes.
@@ -21,7 +21,8 @@ pub struct SourceFile {
     /// Records that came from it.
     pub records: u64,
     /// Records of it that were skipped.
-    pub bad_records: u64,
+    #[serde(rename = "bad_records")]
+    pub malformed_records: u64,
     /// What it says beside its records: its data model, its case, its program; as in the file.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub about: serde_json::Map<String, serde_json::Value>,
@@ -54,7 +55,8 @@ pub struct SetCounts {
     /// Records that their publisher withdrew: kept, never matched.
     pub withdrawn: u64,
     /// Malformed records that were skipped.
-    pub bad_records: u64,
+    #[serde(rename = "bad_records")]
+    pub malformed_records: u64,
     /// Other fields that nothing is matched by and that are not as they should be: kept as they can be.
     #[serde(default)]
     pub odd_fields: u64,
@@ -83,7 +85,7 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bare: bool,
     /// Where it came from, in the order of reading.
-    pub sources: Vec<SourceFile>,
+    pub sources: Vec<ImportedFile>,
     /// What was read.
     pub counts: SetCounts,
 }

@@ -19,16 +19,16 @@ use std::sync::OnceLock;
 
 use super::KnownHash;
 use super::control::ImportControl;
-use super::record::{Facts, PhotoDna, Spelling};
+use super::record::{PhotoDna, RecordFacts, Spelling};
 use crate::pdq::PdqHash;
 use crate::source::name::{escape, escape_path};
 use checked::{CheckedFile, ReadFault};
-use index::{BLOCK, Index, MOST};
+use index::{BLOCK, Index, MAX_READ};
 use layout::{Extent, HASH_ENTRY, NO_QUALITY, PHOTODNA_ENTRY, Section, StoredFacts, u32_at, u64_at};
 use sort::leading_bits;
 
 pub(in crate::known) use layout::MAGIC;
-pub use manifest::{Manifest, SetCounts, SourceFile};
+pub use manifest::{ImportedFile, Manifest, SetCounts};
 pub(in crate::known) use tables::DigestTable;
 pub(in crate::known) use write::SetWriter;
 
@@ -86,7 +86,7 @@ impl SetError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
     /// What is known about it.
-    pub facts: Facts<'static>,
+    pub facts: RecordFacts<'static>,
     /// Size of the file in bytes, where the source gives it.
     pub media_size: Option<u64>,
     /// All of its fields as a JSON object, in the source's order.
@@ -212,7 +212,11 @@ impl SetFile {
         })
     }
 
-    fn parse<'a>(&self, number: u64, bytes: &'a [u8]) -> Result<(Facts<'a>, Option<u64>, &'a str), SetError> {
+    fn parse<'a>(
+        &self,
+        number: u64,
+        bytes: &'a [u8],
+    ) -> Result<(RecordFacts<'a>, Option<u64>, &'a str), SetError> {
         StoredFacts::read(bytes)
             .ok_or_else(|| self.damaged(format!("record {} is not as a record is written", number + 1)))
     }
@@ -368,7 +372,7 @@ impl SetFile {
         let failed = |fault| self.failed(fault);
         let Extent { count, bits, length, .. } = self.extent(section);
         let mut index = Index::default();
-        let mut block = [0; MOST];
+        let mut block = [0; MAX_READ];
         let mut stream = self.file.stream(section);
         // The directory as it should be: at most a few megabytes.
         let mut directory: Vec<u32> = Vec::new();

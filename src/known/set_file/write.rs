@@ -11,7 +11,7 @@ use super::sort::{Sorter, leading_bits};
 use super::spill::Spill;
 use super::{SetCounts, SetError};
 use crate::known::control::ImportControl;
-use crate::known::record::{KnownRecord, Spelling, Telling};
+use crate::known::record::{KnownRecord, MatchedDigests, Spelling};
 use crate::partial::Partial;
 
 /// Entries between two looks at whether the import is to end.
@@ -170,7 +170,7 @@ impl SetWriter {
             self.counts.withdrawn += 1;
             return Ok(());
         }
-        let mut digests = Telling { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
+        let mut digests = MatchedDigests { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
         let trivial = digests.set_trivial_aside();
         self.counts.trivial += u64::from(trivial);
         if let Some(digest) = digests.md5 {
@@ -214,8 +214,8 @@ impl SetWriter {
     pub fn finish(mut self, mut manifest: Manifest, control: &ImportControl) -> Result<[u8; 32], SetError> {
         let path = self.path.clone();
         let failed = |error| SetError::write(&path, error);
-        let bad_records = manifest.counts.bad_records;
-        manifest.counts = SetCounts { bad_records, ..self.counts };
+        let malformed_records = manifest.counts.malformed_records;
+        manifest.counts = SetCounts { malformed_records, ..self.counts };
         self.offsets.write(&self.records_length.to_le_bytes()).map_err(failed)?;
         let Self { mut output, offsets, md5, sha1, sha256, hashes, photodna, counts, .. } = self;
         output.header.records = counts.records;

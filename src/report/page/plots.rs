@@ -42,9 +42,9 @@ impl Histogram<'_> {
     /// The chart as an SVG element.
     pub fn svg(&self, words: &Words) -> String {
         let Self { id, title, axes: [heights, line], bars } = *self;
-        let most = bars.iter().map(|bar| bar.count).max().unwrap_or(0).max(1);
-        let step = round_step(most);
-        let top = most.div_ceil(step).saturating_mul(step);
+        let highest = bars.iter().map(|bar| bar.count).max().unwrap_or(0).max(1);
+        let step = round_step(highest);
+        let top = highest.div_ceil(step).saturating_mul(step);
         let mut svg = open(id, title, &format!("{heights}; {line}"), 256);
         let height = |count: u64| (u128::from(BOTTOM - TOP) * u128::from(count) / u128::from(top)) as u64;
         for level in (0..=4).map(|line| step.saturating_mul(line)).take_while(|level| *level <= top) {
@@ -205,11 +205,11 @@ fn put(svg: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 /// 1, 2 or 5 times a power of ten: about four steps up to `most`.
-fn round_step(most: u64) -> u64 {
+fn round_step(highest: u64) -> u64 {
     let mut step = 1;
     loop {
         for factor in [1, 2, 5] {
-            if most.div_ceil(step * factor) <= 4 {
+            if highest.div_ceil(step * factor) <= 4 {
                 return step * factor;
             }
         }

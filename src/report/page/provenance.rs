@@ -124,7 +124,7 @@ impl Page<'_> {
                 (labels.hashes_without_quality, set.hashes_without_quality),
                 (labels.low_quality, set.low_quality),
                 (labels.null_hashes, set.null_hashes),
-                (labels.bad_lines, set.bad_lines),
+                (labels.malformed_lines, set.malformed_lines),
                 (labels.distance_up_to, set.distance),
                 (labels.min_quality, set.min_quality),
                 (labels.digest_hits, set.digest_hits),

@@ -108,19 +108,19 @@ impl<'a> Column<'a> {
 /// The rows of a table on their way into the page.
 struct Rows<'a> {
     out: InScript<'a>,
-    most: u64,
+    limit: u64,
     count: u64,
 }
 
 impl<'a> Rows<'a> {
-    fn begin(out: &'a mut dyn Write, id: &str, most: u64) -> Result<Self, ExportError> {
+    fn begin(out: &'a mut dyn Write, id: &str, limit: u64) -> Result<Self, ExportError> {
         write!(out, "<script type=\"application/json\" id=\"{id}-rows\">{{\"rows\":[")?;
-        Ok(Self { out: InScript(out), most, count: 0 })
+        Ok(Self { out: InScript(out), limit, count: 0 })
     }
 
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), ExportError> {
         self.count += 1;
-        if self.count <= self.most {
+        if self.count <= self.limit {
             if self.count > 1 {
                 self.out.write_all(b",\n")?;
             }

@@ -14,7 +14,7 @@ pub(in crate::source) type Place = std::fs::DirEntry;
 
 /// One name of a folder.
 #[derive(Debug)]
-pub(in crate::source) struct Found {
+pub(in crate::source) struct ListedName {
     pub name: OsString,
     /// Whether it is a folder, where the listing says so. A link to one is none.
     pub is_folder: bool,
@@ -35,12 +35,12 @@ pub(in crate::source) enum Kind {
 
 /// A look at a name.
 #[derive(Clone, Debug)]
-pub(in crate::source) struct Look {
+pub(in crate::source) struct NameStatus {
     pub kind: Kind,
     pub stamp: FileStamp,
 }
 
-impl Look {
+impl NameStatus {
     pub fn is_folder(&self) -> bool {
         self.kind == Kind::Folder
     }

@@ -16,7 +16,7 @@ use portable as system;
 #[cfg(unix)]
 use unix as system;
 
-pub(super) use entry::{Found, Kind, Look};
+pub(super) use entry::{Kind, ListedName, NameStatus};
 #[cfg(all(test, unix))]
 pub(super) use system::dig;
 pub(super) use system::{Folder, look, open_file, times_changed};

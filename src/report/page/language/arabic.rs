@@ -267,7 +267,7 @@ pub(super) const WORDS: Words = Words {
 
 const LABELS: Labels = Labels {
     algorithm: "الخوارزمية",
-    bad_lines: "أسطر غير سليمة تُجووزت",
+    malformed_lines: "أسطر غير سليمة تُجووزت",
     case_number: "رقم القضية",
     hashes: "الرموز المقارنة",
     hashes_without_quality: "منها بلا جودة",

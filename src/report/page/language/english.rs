@@ -207,7 +207,7 @@ pub(super) const WORDS: Words = Words {
 
 const LABELS: Labels = Labels {
     algorithm: "Algorithm",
-    bad_lines: "Malformed lines skipped",
+    malformed_lines: "Malformed lines skipped",
     case_number: "Case number",
     hashes: "Hashes matched",
     hashes_without_quality: "Of these, without a quality",
@@ -235,7 +235,7 @@ const LABELS: Labels = Labels {
     hash_set: "Hash set",
     low_quality: "Hashes set aside for low quality",
     made: "Case made",
-    meaning: "Meaning",
+    meaning: "Classification",
     medoid: "Medoid",
     members_with_hits: "With a hit",
     min_quality: "Least quality",

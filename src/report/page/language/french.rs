@@ -224,7 +224,7 @@ pub(super) const WORDS: Words = Words {
 
 const LABELS: Labels = Labels {
     algorithm: "Algorithme",
-    bad_lines: "Lignes mal formées ignorées",
+    malformed_lines: "Lignes mal formées ignorées",
     case_number: "Numéro d’affaire",
     hashes: "Hashes comparés",
     hashes_without_quality: "Dont sans qualité",

@@ -221,7 +221,7 @@ pub struct Names {
 #[expect(missing_docs, reason = "each field is named after what it labels")]
 pub struct Labels {
     pub algorithm: &'static str,
-    pub bad_lines: &'static str,
+    pub malformed_lines: &'static str,
     pub case_number: &'static str,
     pub hashes: &'static str,
     pub hashes_without_quality: &'static str,

@@ -224,7 +224,7 @@ pub(super) const WORDS: Words = Words {
 
 const LABELS: Labels = Labels {
     algorithm: "Algoritmo",
-    bad_lines: "Líneas mal formadas omitidas",
+    malformed_lines: "Líneas mal formadas omitidas",
     case_number: "Número de caso",
     hashes: "Códigos cotejados",
     hashes_without_quality: "De ellos, sin calidad",

@@ -13,7 +13,7 @@ pub enum SearchEnd<E> {
     /// The GPU failed.
     Gpu(GpuError),
     /// Whoever watches wanted it.
-    Watcher(E),
+    Stopped(E),
 }
 
 impl<E> From<GpuError> for SearchEnd<E> {
@@ -28,20 +28,20 @@ const HIT_BYTES: u64 = size_of::<FlatHit>() as u64;
 
 /// The hits of one dispatch.
 #[derive(Debug)]
-pub(super) struct Found {
-    /// `Found` of the shaders.
+pub(super) struct HitBuffer {
+    /// `HitBuffer` of the shaders.
     pub buffer: Buffer,
     pub capacity: usize,
     readback: Readback,
 }
 
-impl Found {
+impl HitBuffer {
     /// Bytes of the count before the hits.
     pub const COUNT_BYTES: u64 = 4;
 
     pub fn new(context: &GpuContext, capacity: usize) -> Self {
         let bytes = Self::COUNT_BYTES + HIT_BYTES * capacity as u64;
-        let buffer = device_buffer(context, "found", bytes, BufferUsages::STORAGE);
+        let buffer = device_buffer(context, "hits", bytes, BufferUsages::STORAGE);
         Self { buffer, capacity, readback: Readback::new(context, bytes) }
     }
 

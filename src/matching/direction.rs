@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::Pair;
 use super::allowance::{Allowance, Stop};
 use super::backend::{Backend, Haystack};
-use super::banded::{self, BandedJoin, Permuted};
+use super::banded_join::{self, BandedJoin, Permuted};
 use super::bands::Bands;
 use super::distinct::Distinct;
 use super::flat::FlatIndex;
@@ -16,7 +16,7 @@ use crate::pdq::{Orientation, PdqHash};
 
 /// Hashes of the left side, some an item, against hashes of the right one.
 #[derive(Debug)]
-pub(super) struct Leg<'a> {
+pub(super) struct Direction<'a> {
     left: Cow<'a, [PdqHash]>,
     left_per_item: usize,
     /// Whether the second half of an item's hashes are those of its picture's negative.
@@ -74,7 +74,7 @@ pub(super) struct Engine<'a> {
     pub gpu: Option<&'a Backend>,
 }
 
-impl<'a> Leg<'a> {
+impl<'a> Direction<'a> {
     pub fn new(
         left: &'a [PdqHash],
         left_per_item: usize,
@@ -139,7 +139,7 @@ impl<'a> Leg<'a> {
     }
 
     /// What a pair of hashes says of its items: the right one's number, whether either is the other's negative, and the orientation.
-    pub fn meaning(&self, left: usize, right: u32) -> (u32, bool, Orientation) {
+    pub fn resolve(&self, left: usize, right: u32) -> (u32, bool, Orientation) {
         let pictures = self.left_per_item >> u32::from(self.negatives);
         let of_item = left % self.left_per_item;
         let negative = of_item >= pictures;
@@ -185,8 +185,8 @@ impl<'a> Leg<'a> {
             let own = own.map(|own| Permuted::new(own.hashes()));
             let permuted = self.side().permuted.get_or_init(|| Permuted::new(hashes));
             let (left, right) = match &own {
-                Some(own) => (own, banded::Right::Hashes(permuted)),
-                None => (permuted, banded::Right::Itself),
+                Some(own) => (own, banded_join::Right::Hashes(permuted)),
+                None => (permuted, banded_join::Right::Itself),
             };
             BandedJoin { left, right, bands, radius, instructions }.run(allowance)
         })

@@ -1,4 +1,4 @@
-//! Dispatches `shaders/sort.wgsl`, `shaders/reach.wgsl` and `shaders/bands.wgsl`: the banded join. CPU twin: `crate::matching::banded`.
+//! Dispatches `shaders/sort.wgsl`, `shaders/reach.wgsl` and `shaders/banded_join.wgsl`: the banded join. CPU twin: `crate::matching::banded_join`.
 //!
 //! Hashes are copied to the GPU once and sorted there for each band. The CPU only sums up how many hashes each value has, is told how many
 //! all its neighbours have (`shaders/reach.wgsl`), and makes of that a list of items of about equal size: some hashes of a bucket of the left side
@@ -14,8 +14,8 @@ use wgpu::{Buffer, BufferUsages, ComputePipeline};
 use super::bound::BoundPipelines;
 use super::context::{GpuContext, GpuError};
 use super::flat::words;
-use super::found::{Found, SearchEnd};
-use super::layout::{BandItem, BandParameters, FlatHit, MOST_BANDS, ReachParameters, SortParameters};
+use super::hit_buffer::{HitBuffer, SearchEnd};
+use super::layout::{BandItem, BandParameters, FlatHit, MAX_BANDS, ReachParameters, SortParameters};
 use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
 use super::slots::{Readback, Upload, device_buffer};
 use crate::pdq::PdqHash;
@@ -24,7 +24,7 @@ use crate::pdq::PdqHash;
 const SORT_WORKGROUP: u32 = 256;
 /// Invocations of a meeting workgroup, which takes four times as many neighbours at a time. Of 32, 64 and 128 the fastest on an H100 for
 /// large sides, by little.
-const MEET_WORKGROUP: u32 = 128;
+const JOIN_WORKGROUP: u32 = 128;
 /// Left hashes of an item.
 const LEFT: u32 = 32;
 /// Right hashes of an item: some microseconds' work.
@@ -87,7 +87,7 @@ pub struct GpuJoiner {
     count: ComputePipeline,
     place: ComputePipeline,
     reach: ComputePipeline,
-    meet: BoundPipelines,
+    pairs: BoundPipelines,
     limits: JoinLimits,
     shared: Mutex<Shared>,
 }
@@ -103,7 +103,7 @@ struct Shared {
     reach_parameters: Buffer,
     band_parameters: Buffer,
     items: Buffer,
-    found: Found,
+    hit_buffer: HitBuffer,
 }
 
 impl Shared {
@@ -138,10 +138,10 @@ impl GpuJoiner {
         let (count, place) = (small("count", sort), small("place", sort));
         let reach = small("reach", include_str!("../../shaders/reach.wgsl"));
         let source =
-            concat!(include_str!("../../shaders/pairs.wgsl"), include_str!("../../shaders/bands.wgsl"));
-        let shader = Shader { label: "bands", source, entry: "meet_neighbours" };
-        let overrides = [("WORKGROUP", f64::from(MEET_WORKGROUP)), ("LEFT", f64::from(LEFT))];
-        let meet = BoundPipelines::new(shader, &overrides, carry_save);
+            concat!(include_str!("../../shaders/pairs.wgsl"), include_str!("../../shaders/banded_join.wgsl"));
+        let shader = Shader { label: "bands", source, entry: "match_neighbours" };
+        let overrides = [("WORKGROUP", f64::from(JOIN_WORKGROUP)), ("LEFT", f64::from(LEFT))];
+        let pairs = BoundPipelines::new(shader, &overrides, carry_save);
         let bytes = (context.max_storage_bytes() / HASH_BYTES) as usize;
         limits.chunk_hashes = limits.chunk_hashes.min(bytes).max(1);
         // An item of one right hash must fit: it is not split further.
@@ -157,11 +157,11 @@ impl GpuJoiner {
             reach_parameters: parameters("reach parameters", size_of::<ReachParameters>() as u64),
             band_parameters: parameters("band parameters", size_of::<BandParameters>() as u64),
             items: device_buffer(context, "items", item_bytes, BufferUsages::STORAGE),
-            found: Found::new(context, limits.capacity),
+            hit_buffer: HitBuffer::new(context, limits.capacity),
         };
         context.wait(None)?;
         let (context, shared) = (Arc::clone(context), Mutex::new(shared));
-        Ok(Self { context, count, place, reach, meet, limits, shared })
+        Ok(Self { context, count, place, reach, pairs, limits, shared })
     }
 
     /// Every pair of a hash of `left` and one of `right` within `radius` (inclusive), once, in no particular order. Without `right`
@@ -173,7 +173,7 @@ impl GpuJoiner {
     /// The device was lost, or `watch` wants an end.
     ///
     /// # Panics
-    /// More than [`MOST_BANDS`] passes, or a band wider than [`WIDEST_BAND`].
+    /// More than [`MAX_BANDS`] passes, or a band wider than [`WIDEST_BAND`].
     pub fn join<E>(
         &self,
         left: &[PdqHash],
@@ -183,7 +183,7 @@ impl GpuJoiner {
         radius: u32,
         watch: &mut dyn FnMut(usize, f64) -> Result<(), E>,
     ) -> Result<Vec<FlatHit>, SearchEnd<E>> {
-        assert!(passes.len() <= MOST_BANDS && passes.iter().all(|pass| pass.width <= WIDEST_BAND));
+        assert!(passes.len() <= MAX_BANDS && passes.iter().all(|pass| pass.width <= WIDEST_BAND));
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hits = Vec::new();
         let step = self.limits.chunk_hashes;
@@ -202,7 +202,7 @@ impl GpuJoiner {
                 }
                 let other =
                     if itself { None } else { Some(Side::new(self, &shared, left_hashes, arrange, widest)?) };
-                let meeting = Meeting {
+                let join = ChunkJoin {
                     joiner: self,
                     shared: &shared,
                     left: other.as_ref().unwrap_or(&right_side),
@@ -214,7 +214,7 @@ impl GpuJoiner {
                     radius,
                 };
                 for index in 0..passes.len() {
-                    meeting.run(index, &mut hits, &mut |pairs, share| {
+                    join.run(index, &mut hits, &mut |pairs, share| {
                         watch(pairs, (done as f64 + share) / work as f64)
                     })?;
                     done += 1;
@@ -340,7 +340,7 @@ impl Side {
 }
 
 /// Two sides, or one with itself.
-struct Meeting<'a> {
+struct ChunkJoin<'a> {
     joiner: &'a GpuJoiner,
     shared: &'a Shared,
     left: &'a Side,
@@ -354,7 +354,7 @@ struct Meeting<'a> {
     radius: u32,
 }
 
-impl Meeting<'_> {
+impl ChunkJoin<'_> {
     /// The pairs of one band. `watch` is told of pairs and of the share of the band's items that is done.
     fn run<E>(
         &self,
@@ -372,7 +372,7 @@ impl Meeting<'_> {
         joiner.carry(shared, bytemuck::cast_slice(&pass.differences), &differences, 0)?;
         let reaches = self.reaches(pass, &differences)?;
         let items = self.items(left_offsets.as_ref().unwrap_or(&right_offsets), &reaches);
-        let pipeline = joiner.meet.for_radius(context, self.radius);
+        let pipeline = joiner.pairs.for_radius(context, self.radius);
         let bindings = bind(
             context,
             pipeline,
@@ -385,7 +385,7 @@ impl Meeting<'_> {
                 &self.right.values,
                 &differences,
                 &shared.items,
-                &shared.found.buffer,
+                &shared.hit_buffer.buffer,
             ],
         );
         // A stack of runs of items, the next on top.
@@ -396,12 +396,12 @@ impl Meeting<'_> {
             if self.dispatch(index, &run, pipeline, &bindings, hits)? {
                 done += run.len();
                 let share = (done as f64 / all as f64).min(1.0);
-                watch(hits.len() - before, share).map_err(SearchEnd::Watcher)?;
+                watch(hits.len() - before, share).map_err(SearchEnd::Stopped)?;
             } else {
                 runs.extend(halves(run));
             }
         }
-        watch(0, 1.0).map_err(SearchEnd::Watcher)
+        watch(0, 1.0).map_err(SearchEnd::Stopped)
     }
 
     /// How many hashes of the right side all neighbours of each value of the left side have.
@@ -477,7 +477,7 @@ impl Meeting<'_> {
         let context = &joiner.context;
         let pass = &self.passes[index];
         let grid_width = GRID_WIDTH.min(run.len() as u32);
-        let mut bands = [[0; 4]; MOST_BANDS];
+        let mut bands = [[0; 4]; MAX_BANDS];
         for (band, pass) in bands.iter_mut().zip(self.passes) {
             *band = [pass.start, pass.width, pass.threshold, 0];
         }
@@ -488,7 +488,7 @@ impl Meeting<'_> {
             grid_width,
             neighbour_count: pass.differences.len() as u32,
             radius: self.radius,
-            capacity: shared.found.capacity as u32,
+            capacity: shared.hit_buffer.capacity as u32,
             band: index as u32,
             itself: self.itself.into(),
             padding: [0; 3],
@@ -496,19 +496,22 @@ impl Meeting<'_> {
             bands,
         };
         let (parameter_bytes, item_bytes) = (size_of_val(&parameters) as u64, size_of_val(run) as u64);
-        let pieces: [&[u8]; 3] =
-            [bytemuck::bytes_of(&parameters), &[0; Found::COUNT_BYTES as usize], bytemuck::cast_slice(run)];
+        let pieces: [&[u8]; 3] = [
+            bytemuck::bytes_of(&parameters),
+            &[0; HitBuffer::COUNT_BYTES as usize],
+            bytemuck::cast_slice(run),
+        ];
         let upload = shared.next_upload();
         upload.fill(context, pieces)?;
-        let first_item = parameter_bytes + Found::COUNT_BYTES;
+        let first_item = parameter_bytes + HitBuffer::COUNT_BYTES;
         let mut encoder = context.encoder();
         upload.copy_to(&mut encoder, 0..parameter_bytes, &shared.band_parameters, 0);
-        shared.found.reset(&mut encoder, upload, parameter_bytes);
+        shared.hit_buffer.reset(&mut encoder, upload, parameter_bytes);
         upload.copy_to(&mut encoder, first_item..first_item + item_bytes, &shared.items, 0);
         dispatch(&mut encoder, pipeline, bindings, grid_width, (run.len() as u32).div_ceil(grid_width));
-        shared.found.bring(&mut encoder);
+        shared.hit_buffer.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
-        shared.found.take(context, submission, |hit| {
+        shared.hit_buffer.take(context, submission, |hit| {
             let (mut query, mut haystack) = (hit.query + self.starts.0, hit.haystack + self.starts.1);
             if self.ordered && query > haystack {
                 (query, haystack) = (haystack, query);

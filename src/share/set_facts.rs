@@ -6,7 +6,7 @@ use crate::case::KnownFacts;
 
 /// The sum of a content's hits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct SetFacts {
     sets: BTreeSet<String>,
     victim_identified: BTreeSet<String>,
     offender_identified: BTreeSet<String>,
@@ -14,10 +14,11 @@ pub struct Said {
     length: usize,
 }
 
-/// The columns that [`Said::cells`] fills, in that order.
-pub const SAID_COLUMNS: [&str; 4] = ["hash_sets", "victim_identified", "offender_identified", "distributed"];
+/// The columns that [`SetFacts::cells`] fills, in that order.
+pub const SET_FACT_COLUMNS: [&str; 4] =
+    ["hash_sets", "victim_identified", "offender_identified", "distributed"];
 
-impl Said {
+impl SetFacts {
     /// Adds a hit. One that is not confirmed from pixels may be none: its set is named and marked, and its facts are left out.
     pub fn add(&mut self, hash_set: &str, unconfirmed: bool, facts: &KnownFacts) {
         if unconfirmed {

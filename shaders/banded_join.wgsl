@@ -1,5 +1,5 @@
 // One band of a banded join: buckets of the left side against all neighbouring buckets of the right one, nothing dropped.
-// CPU twin: src/matching/banded.rs. Dispatcher: src/gpu/bands.rs. pairs.wgsl goes before it.
+// CPU twin: src/matching/banded_join.rs. Dispatcher: src/gpu/banded_join.rs. pairs.wgsl goes before it.
 //
 // A workgroup takes up to LEFT hashes of one bucket and a run of the hashes of its neighbours. The neighbours' ranges are laid end to end by
 // a prefix sum, WORKGROUP of them at a time, so that small buckets fill the invocations together and large ones are shared out.
@@ -21,7 +21,7 @@ struct Parameters {
     neighbour_count: u32,
     // Largest distance of a pair.
     radius: u32,
-    // Hits that `found` holds; more are counted and not stored.
+    // Hits that `hit_buffer` holds; more are counted and not stored.
     capacity: u32,
     // This band's index: a pair that an earlier band holds was found there.
     band: u32,
@@ -55,7 +55,7 @@ struct Item {
 // What a value's neighbours differ by.
 @group(0) @binding(6) var<storage, read> differences: array<u32>;
 @group(0) @binding(7) var<storage, read> items: array<Item>;
-@group(0) @binding(8) var<storage, read_write> found: Found;
+@group(0) @binding(8) var<storage, read_write> hit_buffer: HitBuffer;
 
 var<workgroup> wanted: array<Wanted, LEFT>;
 // Of the neighbours in hand: where each begins, and the hashes of all up to it and with it.
@@ -142,7 +142,7 @@ fn measure(left_at: u32, right_at: u32) {
     }
     let slot = next_slot(parameters.capacity);
     if slot < parameters.capacity {
-        found.hits[slot] = Hit(left_numbers[left_at], right_numbers[right_at], distance);
+        hit_buffer.hits[slot] = Hit(left_numbers[left_at], right_numbers[right_at], distance);
     }
 }
 
@@ -179,7 +179,7 @@ fn place_of(at: u32) -> u32 {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn meet_neighbours(
+fn match_neighbours(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
 ) {
