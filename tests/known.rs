@@ -166,7 +166,7 @@ fn malformed_lines_are_refused_with_their_place() {
         ),
         (
             format!("{HASH},101\n"),
-            format!("SET, line 1: the quality `101` is no whole number from 0 to 100{skip}"),
+            format!("SET, line 1: the quality `101` is not a whole number from 0 to 100{skip}"),
         ),
         (
             format!("md5,name\n{MD5},a\n{MD5}\n"),
@@ -333,7 +333,7 @@ fn what_is_no_list_is_refused_with_a_hint() {
     picture.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
     assert_eq!(
         lists.error(png),
-        "SET: this is a picture (png), not a list; `tamis hash` makes a list of pictures"
+        "SET: this is a picture (png), not a list; `tamis hash` lists the hashes of pictures"
     );
     assert_eq!(lists.error(""), "SET: the file is empty");
     assert_eq!(lists.error("# only a comment\n"), "SET: it holds no records");
@@ -351,7 +351,7 @@ fn a_set_says_its_geometry() {
     assert_eq!(HashSet::read(&stated, &options()).unwrap().geometry(), Geometry::Te512);
     let told = ReadOptions { geometry: Some(Geometry::Full), ..options() };
     let error = HashSet::read(&stated, &told).unwrap_err().to_string();
-    assert!(error.contains("the file says its geometry is te512, the option says full"), "{error}");
+    assert!(error.contains("the file states the geometry te512, the option full"), "{error}");
     let unstated = lists.file(format!("{HASH},\n"));
     let told = ReadOptions { geometry: Some(Geometry::Te512), ..options() };
     assert_eq!(HashSet::read(&unstated, &told).unwrap().geometry(), Geometry::Te512);

@@ -403,7 +403,7 @@ fn commands_say_what_they_did_and_what_is_wrong() {
     assert!(errors(1, &run(["known", "show", set_text, "--digest", &"0".repeat(32)])).contains("no record"));
     assert!(errors(2, &run(["known", "show", set_text, "--digest", "12"])).contains("32 (MD5)"));
     assert!(expect(0, &run(["known", "verify", set_text])).contains(&identity));
-    assert!(errors(1, &run(["known", "show", source_text])).contains("it is no set file of Tamis"));
+    assert!(errors(1, &run(["known", "show", source_text])).contains("it is not a Tamis set file"));
     assert!(
         errors(1, &run(["known", "import", set_text, "--profile", "known", "--output", "/tmp/none.set"]))
             .contains("already")

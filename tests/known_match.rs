@@ -404,7 +404,7 @@ fn sets_that_cannot_be_compared_are_refused() {
     };
     refuse(2, [&left, &left], &[], "are the same set: give two");
     refuse(2, [&left, &right], &[Path::new("-o"), &right], "it would replace");
-    refuse(1, [&left, &folder.path().join("right.json")], &[], "it is no set file of Tamis");
+    refuse(1, [&left, &folder.path().join("right.json")], &[], "it is not a Tamis set file");
     let te512 = ImportOptions { geometry: Geometry::Te512, ..options("vic-us") };
     let other = import_as(&folder, "other", &clustered(&mut random, 30), &te512);
     refuse(1, [&left, &other], &[], "they cannot be compared");

@@ -161,7 +161,7 @@ fn picture_of(bytes: &[u8], decoder: ImageFormat) -> (&[u8], ImageFormat) {
 /// either: another decoder is asked, and the reason stays with the picture.
 ///
 /// # Errors
-/// Why it is to be decoded to pixels instead; that says nothing against the file.
+/// If it must be decoded to pixels instead; the error gives the reason, which is no fault of the file.
 pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted> {
     let offered = probe.frame.as_ref().filter(|_| probe.coefficient_bytes.is_some());
     let frame = offered.ok_or("a format, size or geometry that coefficients do not serve")?;
@@ -198,7 +198,7 @@ pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted
 /// [`coefficients`] by a given reading, whatever the picture's size and its hash's worth: for measuring that.
 ///
 /// # Errors
-/// The file cannot be read so.
+/// If the file cannot be read this way.
 pub fn coefficients_with(bytes: &[u8], probe: &Probe, reading: Reading) -> Result<Picture, PixelsWanted> {
     let frame = probe.frame.as_ref().ok_or("not a JPEG")?;
     let read = || jpeg::read(bytes, frame, reading);
@@ -231,7 +231,7 @@ impl Picture {
 /// from its budget. A decoder's panic is caught and becomes the outcome `crashed`.
 ///
 /// # Errors
-/// The named outcome, its stage and its reason; `over_limit` where the pixels need more than
+/// If decoding fails: the outcome with its stage and reason, `over_limit` where the pixels need more than
 /// `limits.max_decode_bytes`.
 pub fn pixels(bytes: &[u8], probe: &Probe, geometry: Geometry, limits: &Limits) -> Result<Picture, Failure> {
     if let Some(failure) = &probe.failure {

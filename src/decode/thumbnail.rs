@@ -48,7 +48,8 @@ pub struct Thumbnail {
 /// file's metadata goes into it. A decoder's panic is caught.
 ///
 /// # Errors
-/// The named outcome, its stage and its reason; `over_limit` where the pixels need more than `limits.max_decode_bytes`.
+/// If decoding fails: the outcome with its stage and reason, `over_limit` where the pixels need more than
+/// `limits.max_decode_bytes`.
 pub fn thumbnail(
     bytes: &[u8],
     probe: &Probe,

@@ -116,7 +116,7 @@ impl GpuJoiner {
     /// Compiles the shaders and makes the buffers that do not depend on the sides.
     ///
     /// # Errors
-    /// The device was lost or is out of memory.
+    /// If the device was lost or is out of memory.
     pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
         Self::with(context, false, JoinLimits::default())
     }
@@ -124,7 +124,7 @@ impl GpuJoiner {
     /// As [`GpuJoiner::new`], with the kernel's `carry_save` (see [`FlatKernel`](super::FlatKernel)) and other limits.
     ///
     /// # Errors
-    /// The device was lost or is out of memory.
+    /// If the device was lost or is out of memory.
     pub fn with(
         context: &Arc<GpuContext>,
         carry_save: bool,
@@ -170,10 +170,10 @@ impl GpuJoiner {
     /// `watch` is told how many pairs came since, and the share of the work that is done.
     ///
     /// # Errors
-    /// The device was lost, or `watch` wants an end.
+    /// If the device was lost, or `watch` returns an error.
     ///
     /// # Panics
-    /// More than [`MAX_BANDS`] passes, or a band wider than [`WIDEST_BAND`].
+    /// If there are more than [`MAX_BANDS`] passes, or a band is wider than [`WIDEST_BAND`].
     pub fn join<E>(
         &self,
         left: &[PdqHash],

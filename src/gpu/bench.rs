@@ -27,7 +27,7 @@ impl PopcountPeak {
     /// Compiles the shader of the benchmark.
     ///
     /// # Errors
-    /// The device was lost, or refuses the shader.
+    /// If the device was lost or does not accept the shader.
     pub fn new(context: &Arc<GpuContext>, source: &'static str) -> Result<Self, GpuError> {
         let shader = Shader { label: "popcount peak", source, entry: "peak" };
         let pipeline = compute_pipeline(context, &shader, &[("ROUNDS", ROUNDS as f64)]);
@@ -40,7 +40,7 @@ impl PopcountPeak {
     /// Does about `counts` population counts of 32 bits, at most what one dispatch can do.
     ///
     /// # Errors
-    /// The device was lost.
+    /// If the device was lost.
     pub fn run(&self, counts: u64) -> Result<(), GpuError> {
         let workgroups = (counts / (ROUNDS * COUNTS_A_ROUND * WORKGROUP)).clamp(1, MAX_WORKGROUPS) as u32;
         let mut encoder = self.context.encoder();

@@ -130,7 +130,7 @@ impl GpuContext {
     /// Opens the adapter that `selector` means, with all the buffer sizes it offers.
     ///
     /// # Errors
-    /// There is none, or it refuses.
+    /// If there is no such adapter, or it refuses to open.
     pub fn open(selector: &AdapterSelector) -> Result<Self, GpuError> {
         let adapters = ranked_adapters();
         let wanted = |description: &AdapterDescription| match selector {

@@ -127,7 +127,7 @@ impl GpuSearcher {
     /// Compiles the shader and makes the buffers.
     ///
     /// # Errors
-    /// The device was lost or is out of memory.
+    /// If the device was lost or is out of memory.
     pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
         Self::with(context, FlatKernel::default(), SearchLimits::default())
     }
@@ -135,7 +135,7 @@ impl GpuSearcher {
     /// As [`GpuSearcher::new`], with another kernel and other limits.
     ///
     /// # Errors
-    /// The device was lost or is out of memory.
+    /// If the device was lost or is out of memory.
     pub fn with(
         context: &Arc<GpuContext>,
         kernel: FlatKernel,
@@ -170,7 +170,7 @@ impl GpuSearcher {
     /// Makes hashes resident, in as many buffers as the limits ask for.
     ///
     /// # Errors
-    /// The device was lost, or has not enough memory.
+    /// If the device was lost or is out of memory.
     pub fn haystack(&self, hashes: &[PdqHash]) -> Result<GpuHaystack, GpuError> {
         let mut chunks = Vec::new();
         let mut first = 0;
@@ -203,7 +203,7 @@ impl GpuSearcher {
     /// Every pair within `radius` (inclusive), in no particular order.
     ///
     /// # Errors
-    /// The device was lost.
+    /// If the device was lost.
     pub fn search(
         &self,
         haystack: &GpuHaystack,
@@ -220,7 +220,7 @@ impl GpuSearcher {
     /// [`GpuSearcher::search`], of which `watch` is told after each dispatch: how many hits came since, and the share of the work that is done.
     ///
     /// # Errors
-    /// The device was lost, or `watch` wants an end.
+    /// If the device was lost, or `watch` returns an error.
     pub fn search_watched<E>(
         &self,
         haystack: &GpuHaystack,

@@ -44,7 +44,7 @@ impl GpuHasher {
     /// Compiles the shader and makes the buffers.
     ///
     /// # Errors
-    /// The device was lost or is out of memory.
+    /// If the device was lost or is out of memory.
     pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
         let shader =
             Shader { label: "hash", source: include_str!("../../shaders/hash.wgsl"), entry: "hash_tiles" };
@@ -61,7 +61,7 @@ impl GpuHasher {
     /// Hashes of all orientations and quality of each tile, in order.
     ///
     /// # Errors
-    /// The device was lost.
+    /// If the device was lost.
     pub fn hash(&self, tiles: &[Box<Tile>]) -> Result<Vec<DihedralHashes>, GpuError> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hashes = Vec::with_capacity(tiles.len());

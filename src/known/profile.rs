@@ -1,7 +1,7 @@
 //! Category profiles: what a set's category numbers mean.
 //!
 //! The same number means different things in different regions: 0 and 5 are swapped between two schemes of Project
-//! VIC alone. So a set has no meaning without a profile, and nothing is ever left out because of a number.
+//! VIC alone. So a set cannot be read without a profile, and nothing is ever left out because of a number.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::name::{escape, escape_path};
 
-/// What a category means, whatever its number is.
+/// What a category number stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Classification {
@@ -26,7 +26,7 @@ pub enum Classification {
     Comparison,
     /// Of no interest to such an investigation.
     NonPertinent,
-    /// Nobody settled it yet.
+    /// Not categorised yet.
     Uncategorised,
     /// Known, and nothing more: neither good nor bad.
     Known,
@@ -35,7 +35,7 @@ pub enum Classification {
 }
 
 impl Classification {
-    /// All, in the order of their numbers in set files. A meaning keeps its number.
+    /// All, in the order of their numbers in set files. A classification keeps its number.
     pub const ALL: [Self; 8] = [
         Self::ChildAbuse,
         Self::ChildExploitation,
@@ -47,7 +47,7 @@ impl Classification {
         Self::Other,
     ];
 
-    /// Its name in cases, exports and profiles of one's own.
+    /// Its name in cases, exports and custom profiles.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl Classification {
         Self::ALL.iter().position(|classification| *classification == self).map_or(0, |index| index as u8 + 1)
     }
 
-    /// The meaning of a number in a set file.
+    /// The classification of a number in a set file.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
@@ -98,7 +98,7 @@ pub struct Profile {
     /// What a record without a category is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without: Option<Category>,
-    /// What a category is that is not in the list. Without it, such a record stops the import.
+    /// What a category outside the list is. Without it, such a record stops the import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others: Option<Category>,
 }
@@ -119,7 +119,7 @@ fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Strin
                 if categories.insert(number.to_ascii_lowercase(), category).is_some() {
                     let number = escape(number.as_bytes());
                     return Err(de::Error::custom(format!(
-                        "the category `{number}` comes twice, in whatever case"
+                        "the category `{number}` is given twice (case is ignored)"
                     )));
                 }
             }
@@ -129,13 +129,13 @@ fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Strin
     deserializer.deserialize_map(Distinct)
 }
 
-/// (number, meaning, label) rows of a built-in profile.
+/// (number, classification, label) rows of a built-in profile.
 type Rows = &'static [(&'static str, Classification, &'static str)];
 
 /// The newer scheme of Project VIC in the United States. Its labels are those of Autopsy's tag set "Project VIC"
 /// (4.13 and later); that 0 is non-pertinent, and not uncategorised as in the older scheme, is how IPED's
-/// `HashDBTool` reads Project VIC's own releases (0 "known", 1 and 2 "pedo"). The data model itself is only given to
-/// law enforcement and vendors.
+/// `HashDBTool` reads Project VIC's own releases (0 "known", 1 and 2 "pedo"). The data model itself is given to law
+/// enforcement and vendors only.
 const VIC_US: Rows = &[
     ("0", Classification::NonPertinent, "Non-Pertinent"),
     ("1", Classification::ChildAbuse, "Child Abuse Material (CAM)"),
@@ -156,8 +156,8 @@ const VIC_LEGACY: Rows = &[
 ];
 
 /// The United Kingdom's CAID. Categories A, B and C are those of the Sentencing Council's definitive guideline of 2014
-/// (as in the glossary of HMICFRS). No public source of further numbers was found, so that a set with others needs a
-/// profile of one's own.
+/// (as in the glossary of HMICFRS). No public source of further numbers was found, so a set with others needs a custom
+/// profile.
 const CAID: Rows = &[
     ("1", Classification::ChildAbuse, "Category A"),
     ("2", Classification::ChildAbuse, "Category B"),
@@ -168,7 +168,7 @@ const CAID: Rows = &[
 ];
 
 /// INTERPOL's ICSE: the column `Baseline` says whether a file meets the criteria of the Baseline list, which hold in
-/// every country (INTERPOL, "Blocking and categorizing content"). What does not is in the database all the same.
+/// every country (INTERPOL, "Blocking and categorizing content"). Files that do not are in the database too.
 const INTERPOL_BASELINE: Rows = &[
     ("true", Classification::ChildAbuse, "INTERPOL Baseline"),
     ("yes", Classification::ChildAbuse, "INTERPOL Baseline"),
@@ -189,10 +189,10 @@ const NCMEC: Rows = &[
     ("B2", Classification::ChildAbuse, "B2: pubescent minor, lascivious exhibition"),
 ];
 
-/// A profile that comes with the program: its name, its categories, and what a record without one is.
+/// A built-in profile: its name, its categories, and the category of records without one.
 type BuiltIn = (&'static str, Rows, Option<(Classification, &'static str)>);
 
-/// Profiles that come with the program.
+/// The built-in profiles.
 const BUILT_IN: [BuiltIn; 6] = [
     ("vic-us", VIC_US, None),
     ("vic-legacy", VIC_LEGACY, None),
@@ -209,15 +209,15 @@ const BUILT_IN: [BuiltIn; 6] = [
 pub struct ProfileError(String);
 
 impl Profile {
-    /// A profile that comes with the program.
+    /// A built-in profile.
     ///
     /// # Errors
-    /// There is none of this name; the text lists those that there are.
+    /// If there is no profile of this name; the text lists the profiles.
     pub fn built_in(name: &str) -> Result<Self, ProfileError> {
         let found = BUILT_IN.iter().find(|(known, ..)| *known == name);
         let Some((name, rows, without)) = found else {
             return Err(ProfileError(format!(
-                "there is no category profile `{}`: {}; or `custom` with --profile-file FILE for one of your own. The same number \
+                "there is no category profile `{}`: {}; or `custom` with --profile-file FILE for your own. The same number \
                  means different things in different regions, so ask the set's publisher which it is",
                 escape(name.as_bytes()),
                 Self::built_in_names()
@@ -240,18 +240,18 @@ impl Profile {
         })
     }
 
-    /// The names of the profiles that come with the program, for a person.
+    /// The names of the built-in profiles, as text.
     #[must_use]
     pub fn built_in_names() -> String {
         let names: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
         format!("choose {}", names.join(", "))
     }
 
-    /// A profile of one's own: JSON of the form `{"name": …, "categories": {"1": {"meaning": …, "label": …}, …}}`,
+    /// A custom profile: JSON of the form `{"name": …, "categories": {"1": {"meaning": …, "label": …}, …}}`,
     /// perhaps with `without` and `others`.
     ///
     /// # Errors
-    /// The file cannot be read, or is no profile.
+    /// If the file cannot be read, or is not a profile.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
         let failed = |reason: &dyn fmt::Display| {
             ProfileError(format!("category profile {}: {reason}", escape_path(path)))
@@ -260,10 +260,10 @@ impl Profile {
         let profile: Self = serde_json::from_str(&text).map_err(|error| {
             let names: Vec<&str> =
                 Classification::ALL.iter().map(|classification| classification.name()).collect();
-            failed(&format!("{} (meanings are {})", escape(error.to_string().as_bytes()), names.join(", ")))
+            failed(&format!("{} (meanings: {})", escape(error.to_string().as_bytes()), names.join(", ")))
         })?;
         if profile.name.is_empty() || BUILT_IN.iter().any(|(name, ..)| *name == profile.name) {
-            return Err(failed(&"it needs a name of its own in `name`"));
+            return Err(failed(&"it needs a name of its own in the field `name`"));
         }
         Ok(profile)
     }
@@ -271,7 +271,7 @@ impl Profile {
     /// The category of a record as its source writes it.
     ///
     /// # Errors
-    /// The profile does not have it; the text lists what it has.
+    /// If the profile does not have it; the text lists its categories.
     pub fn category(&self, raw: Option<&str>) -> Result<Option<&Category>, String> {
         let Some(raw) = raw else { return Ok(self.without.as_ref()) };
         let found = match self.categories.get(raw) {
@@ -280,7 +280,7 @@ impl Profile {
         };
         match found {
             Some(found) => Ok(Some(found)),
-            // Lists without categories have none to be wrong about.
+            // A list without categories cannot have a wrong one.
             None if self.categories.is_empty() && self.without.is_some() => Ok(self.without.as_ref()),
             None => {
                 let shown = |text: &str| escape(text.as_bytes());

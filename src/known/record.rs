@@ -27,7 +27,7 @@ pub struct PhotoDna {
     pub spelling: Spelling,
 }
 
-/// What is known about a record, beside what it is matched by.
+/// What is known about a record, apart from its digests and hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordFacts<'a> {
     /// What its category means in the set's profile; `None` where the source gives no category.
@@ -49,7 +49,7 @@ pub struct RecordFacts<'a> {
 }
 
 impl RecordFacts<'_> {
-    /// The same, with texts of its own.
+    /// The same, with owned texts.
     #[must_use]
     pub fn into_owned(self) -> RecordFacts<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
@@ -99,8 +99,8 @@ pub(super) struct MatchedDigests {
 }
 
 impl MatchedDigests {
-    /// Takes out digests of trivial content, and returns whether there was one: every seizure has empty files, and they
-    /// say nothing of anybody.
+    /// Takes out digests of trivial content, and returns whether there was one: every seizure has empty files, which
+    /// are no evidence.
     pub fn set_trivial_aside(&mut self) -> bool {
         let before = *self;
         self.md5 = self.md5.filter(|digest| !is_trivial_digest(digest));

@@ -124,7 +124,7 @@ impl Backend {
     /// An open GPU, and why.
     ///
     /// # Errors
-    /// The device was lost, or refuses the shaders.
+    /// If the device was lost or does not accept the shaders.
     pub fn gpu(context: GpuContext, reason: &str) -> Result<Self, GpuError> {
         Ok(Self::on(Gpu::new(context, FlatKernel::default())?, reason))
     }
@@ -142,7 +142,7 @@ impl Backend {
     /// Resolves a request for a run that matches with `known_hashes` hashes.
     ///
     /// # Errors
-    /// A GPU was asked for by name or by `gpu` and there is none, or it does not work.
+    /// If a GPU was requested, by name or as `gpu`, and there is none or it does not work.
     pub fn choose(request: &BackendRequest, known_hashes: u64) -> Result<Self, BackendError> {
         let selector = match request {
             BackendRequest::Cpu => return Ok(Self::cpu("asked for")),

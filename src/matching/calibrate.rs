@@ -91,7 +91,7 @@ impl Measurement {
 /// Opens the hardware GPU and gives the machine's measurement, from the cache unless `again` or there is none.
 ///
 /// # Errors
-/// The reason, in words, why there is no GPU to measure.
+/// If there is no GPU to measure; the text gives the reason.
 pub(super) fn measure_cached(again: bool) -> Result<(Gpu, Measurement), String> {
     let context = GpuContext::open(&AdapterSelector::Hardware).map_err(|error| match error {
         // The way out that the error names is what happens anyway.
@@ -105,7 +105,7 @@ pub(super) fn measure_cached(again: bool) -> Result<(Gpu, Measurement), String> 
 /// there is enough `to_search`.
 ///
 /// # Errors
-/// The device was lost, or refuses the shaders.
+/// If the device was lost or does not accept the shaders.
 pub(super) fn tuned(context: GpuContext, to_search: bool) -> Result<Gpu, GpuError> {
     if to_search && !context.description().is_software() {
         return measure_or_remember(context, false).map(|(gpu, _)| gpu);
@@ -130,7 +130,7 @@ fn measure_or_remember(context: GpuContext, again: bool) -> Result<(Gpu, Measure
 /// The measurement of the hardware GPU of this machine; see `measure_cached`.
 ///
 /// # Errors
-/// The reason, in words, why there is no GPU to measure.
+/// If there is no GPU to measure; the text gives the reason.
 pub fn measurement(again: bool) -> Result<Measurement, String> {
     measure_cached(again).map(|(_, measurement)| measurement)
 }
@@ -138,7 +138,7 @@ pub fn measurement(again: bool) -> Result<Measurement, String> {
 /// Measures an adapter by name, whatever its kind, without keeping the result.
 ///
 /// # Errors
-/// There is no such adapter, or it failed.
+/// If there is no such adapter, or it failed.
 pub fn measure_adapter(selector: &AdapterSelector) -> Result<Measurement, GpuError> {
     measure(GpuContext::open(selector)?).map(|(_, measurement)| measurement)
 }
@@ -180,7 +180,7 @@ fn measure(context: GpuContext) -> Result<(Gpu, Measurement), GpuError> {
 /// The kernel that searches fastest at radius 31: from the default one on, in each respect in turn, what makes it faster.
 ///
 /// # Errors
-/// The device was lost.
+/// If the device was lost.
 pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[PdqHash]) -> Result<FlatKernel, GpuError> {
     let mut queries = random_hashes(2, QUERIES);
     let trial = |kernel, queries: &[PdqHash]| {

@@ -21,7 +21,7 @@ pub(super) struct Distinct {
 
 impl Distinct {
     /// # Panics
-    /// More than 2³² − 1 hashes.
+    /// If there are more than 2³² − 1 hashes.
     pub fn new(hashes: &[PdqHash]) -> Self {
         assert!(u32::try_from(hashes.len()).is_ok(), "a list has fewer than 2^32 hashes");
         // The number breaks ties, so that the order is one only.
@@ -70,7 +70,7 @@ impl Distinct {
     /// Hashes of which no two are equal, in their order.
     ///
     /// # Panics
-    /// More than 2³² − 1 hashes.
+    /// If there are more than 2³² − 1 hashes.
     pub fn of_distinct(hashes: Vec<PdqHash>) -> Self {
         assert!(u32::try_from(hashes.len()).is_ok(), "a list has fewer than 2^32 hashes");
         let count = hashes.len() as u32;

@@ -40,7 +40,7 @@ impl FlatIndex {
     /// Lays out `hashes`; the position in the slice is the index in pairs.
     ///
     /// # Panics
-    /// More than 2³² − 1 hashes (128 GiB), which the indices of a [`Pair`] cannot name.
+    /// If there are more than 2³² − 1 hashes (128 GiB): the indices of a [`Pair`] have 32 bits.
     #[must_use]
     pub fn new(hashes: &[PdqHash]) -> Self {
         assert!(u32::try_from(hashes.len()).is_ok(), "a haystack holds fewer than 2^32 hashes");
@@ -68,7 +68,7 @@ impl FlatIndex {
     /// of the current rayon pool. Takes 12 bytes a hit, twice that while they are put together.
     ///
     /// # Panics
-    /// More than 2³² − 1 queries.
+    /// If there are more than 2³² − 1 queries.
     #[must_use]
     pub fn search(&self, queries: &[PdqHash], radius: u32) -> Vec<Pair> {
         self.search_with(InstructionSet::best(), queries, radius)
@@ -78,7 +78,7 @@ impl FlatIndex {
     /// lacks them.
     ///
     /// # Panics
-    /// More than 2³² − 1 queries.
+    /// If there are more than 2³² − 1 queries.
     #[must_use]
     pub fn search_with(&self, instructions: InstructionSet, queries: &[PdqHash], radius: u32) -> Vec<Pair> {
         let everything = Allowance::everything();

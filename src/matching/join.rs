@@ -77,14 +77,14 @@ pub trait JoinSink {
     /// Takes an item that has hits; items come in order.
     ///
     /// # Errors
-    /// The sink's own, which ends the join.
+    /// If the sink fails, which ends the join.
     fn item(&mut self, hits: &ItemHits) -> Result<(), Self::Error>;
 
     /// All hits of the items before `next` were handed out; `report` counts them. A join that is ended later can be begun again
     /// there, with [`Join::run_from`].
     ///
     /// # Errors
-    /// The sink's own, which ends the join.
+    /// If the sink fails, which ends the join.
     fn reached(&mut self, next: usize, report: &JoinReport) -> Result<(), Self::Error>;
 }
 
@@ -265,10 +265,10 @@ impl<'a> Join<'a> {
     /// Hands every item that has hits to `sink`, in order.
     ///
     /// # Errors
-    /// The sink's, which ends the join, and being cancelled.
+    /// If the sink fails, which ends the join, or the join is cancelled.
     ///
     /// # Panics
-    /// More than 2³² − 1 hashes on a side, which a hit could not name.
+    /// If a side has more than 2³² − 1 hashes: the indices of a hit have 32 bits.
     pub fn run<E>(
         &self,
         control: &JoinControl,
@@ -281,10 +281,10 @@ impl<'a> Join<'a> {
     /// `before` counts what an earlier run handed out.
     ///
     /// # Errors
-    /// The sink's, which ends the join, and being cancelled.
+    /// If the sink fails, which ends the join, or the join is cancelled.
     ///
     /// # Panics
-    /// More than 2³² − 1 hashes on a side, which a hit could not name.
+    /// If a side has more than 2³² − 1 hashes: the indices of a hit have 32 bits.
     pub fn run_from<S: JoinSink>(
         &self,
         first: usize,
@@ -584,7 +584,7 @@ fn is_saturated(direction: &Direction<'_>, left: &Distinct, hashes: usize, radiu
 /// the current rayon pool.
 ///
 /// # Panics
-/// More than 2³² − 1 hashes on a side.
+/// If a side has more than 2³² − 1 hashes.
 #[must_use]
 pub fn range_search(haystack: &[PdqHash], queries: &[PdqHash], radius: u32) -> Vec<Pair> {
     all_pairs(&Join::new(queries, haystack, JoinSettings { radius, ..JoinSettings::default() }))
@@ -594,7 +594,7 @@ pub fn range_search(haystack: &[PdqHash], queries: &[PdqHash], radius: u32) -> V
 /// threads of the current rayon pool.
 ///
 /// # Panics
-/// More than 2³² − 1 hashes.
+/// If there are more than 2³² − 1 hashes.
 #[must_use]
 pub fn self_join(hashes: &[PdqHash], radius: u32) -> Vec<Pair> {
     all_pairs(&Join::with_itself(hashes, JoinSettings { radius, ..JoinSettings::default() }))

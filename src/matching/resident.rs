@@ -30,7 +30,7 @@ impl ResidentHashes {
     /// than `memory` bytes.
     ///
     /// # Panics
-    /// More than 2³² − 1 hashes.
+    /// If there are more than 2³² − 1 hashes.
     #[must_use]
     pub fn new(backend: &Backend, hashes: &[PdqHash], radius: u32, memory: u64) -> Self {
         let distinct = Distinct::new(hashes);
@@ -56,7 +56,7 @@ impl ResidentHashes {
     /// The places in the list of distinct hash `number`, ascending.
     ///
     /// # Panics
-    /// There is no such number.
+    /// If there is no hash with this number.
     #[must_use]
     pub fn places(&self, number: u32) -> &[u32] {
         match self.repeated.get(&number) {
@@ -80,7 +80,7 @@ impl ResidentHashes {
     /// the threads of the current rayon pool, and pairs are held in as much memory as `settings` says.
     ///
     /// # Errors
-    /// The sink's, which ends the join.
+    /// If the sink fails, which ends the join.
     pub fn join<E>(
         &self,
         items: &[[PdqHash; 8]],

@@ -57,7 +57,7 @@ pub enum StackError {
 /// `backend`, where it has one; the stacks are the same.
 ///
 /// # Errors
-/// Too many pairs for [`JoinSettings::memory`], and being cancelled.
+/// If there are too many pairs for [`JoinSettings::memory`], or the work is cancelled.
 pub fn stacks(
     hashes: &[PdqHash],
     settings: JoinSettings,
@@ -76,7 +76,7 @@ pub fn stacks(
 /// the others is stacked anew.
 ///
 /// # Errors
-/// As of [`stacks`]. The memory is only for pairs of what is stacked anew.
+/// As for [`stacks`]. The memory only covers pairs of what is stacked anew.
 pub fn stacks_with_more(
     hashes: &[PdqHash],
     more: &[u32],

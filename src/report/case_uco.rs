@@ -37,7 +37,7 @@ pub struct GraphCounts {
 /// Writes the graph.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn write(case: &CaseReader, out: &mut dyn Write) -> Result<GraphCounts, ExportError> {
     let _snapshot = case.snapshot()?;
     let mut graph = Graph::begin(case, out)?;

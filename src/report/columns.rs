@@ -64,7 +64,7 @@ impl Cell<'_> {
     /// Writes it as CSV has it, without quoting, and texts [`guarded`]; nothing for [`Cell::Empty`].
     ///
     /// # Errors
-    /// The sink failed.
+    /// If the sink fails.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Empty => Ok(()),

@@ -40,7 +40,7 @@ impl From<csv::Error> for ExportError {
 /// Writes the rows and returns how many there were.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn export(
     case: &CaseReader,
     kind: ExportKind,

@@ -23,7 +23,7 @@ use std::io::{self, Write};
 /// Writes a row as one line of JSON.
 ///
 /// # Errors
-/// The sink failed.
+/// If the sink fails.
 pub fn write_json_line(out: &mut dyn Write, row: &impl serde::Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, row)?;
     out.write_all(b"\n")

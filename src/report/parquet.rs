@@ -44,7 +44,7 @@ impl<'a> ParquetRows<'a> {
     /// Begins a file with these columns. A name that comes again gets a number, `name_2`: readers go by names.
     ///
     /// # Errors
-    /// The columns make no schema.
+    /// If the columns do not form a schema.
     pub fn new(columns: &[Column], out: &'a mut dyn Write) -> io::Result<Self> {
         let fields = columns
             .iter()
@@ -74,7 +74,7 @@ impl<'a> ParquetRows<'a> {
     /// Adds a row: a cell of its kind for every column. After an error there can be no more.
     ///
     /// # Errors
-    /// The sink failed, or the cells are not those of the columns.
+    /// If the sink fails, or the cells do not fit the columns.
     pub fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
         if cells.len() != self.columns.len() {
             return Err(io::Error::other(format!(
@@ -96,7 +96,7 @@ impl<'a> ParquetRows<'a> {
     /// Writes the last rows and the footer.
     ///
     /// # Errors
-    /// The sink failed.
+    /// If the sink fails.
     pub fn finish(mut self) -> io::Result<()> {
         if self.rows > 0 {
             self.end_group()?;

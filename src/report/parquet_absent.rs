@@ -20,7 +20,7 @@ impl<'a> ParquetRows<'a> {
     /// Refuses.
     ///
     /// # Errors
-    /// Always: there is no Parquet in this program.
+    /// Always: this build has no Parquet support.
     pub fn new(_: &[Column], _: &'a mut dyn Write) -> io::Result<Self> {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
@@ -31,7 +31,7 @@ impl<'a> ParquetRows<'a> {
     /// Adds a row.
     ///
     /// # Errors
-    /// None: there are no such rows.
+    /// Never: there are no such rows.
     pub fn row(&mut self, _: &[Cell<'_>]) -> io::Result<()> {
         match self.never {}
     }
@@ -39,7 +39,7 @@ impl<'a> ParquetRows<'a> {
     /// Ends the file.
     ///
     /// # Errors
-    /// None: there are no such rows.
+    /// Never: there are no such rows.
     pub fn finish(self) -> io::Result<()> {
         match self.never {}
     }

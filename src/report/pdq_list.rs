@@ -11,7 +11,7 @@ use crate::decode::DerivedFrom;
 /// Hashes of low quality are written too: readers set them aside by what the line says.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn write(case: &CaseReader, out: &mut dyn Write) -> Result<u64, ExportError> {
     let _snapshot = case.snapshot()?;
     writeln!(out, "# geometry: {}", case.spec()?.geometry.name())?;

@@ -7,7 +7,7 @@ use crate::case::{StackCounts, StackSettings};
 /// For a person.
 ///
 /// # Errors
-/// The sink failed.
+/// If the sink fails.
 pub fn write_text(counts: &StackCounts, out: &mut dyn Write) -> io::Result<()> {
     let StackSettings { distance, min_quality } = counts.settings;
     writeln!(out, "Stacks of distinct pictures within {distance} bits of a medoid")?;

@@ -133,7 +133,7 @@ pub struct RunSummary {
 /// Sums a case up.
 ///
 /// # Errors
-/// The case cannot be read.
+/// If the case cannot be read.
 pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError> {
     let (spec, counts) = (case.spec()?, case.item_counts()?);
     let outcomes = case.outcome_counts()?.into_iter();

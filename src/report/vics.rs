@@ -121,7 +121,7 @@ pub struct VicsCounts {
 /// number in it: one made of several would be nobody's.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<VicsCounts, ExportError> {
     let _snapshot = case.snapshot()?;
     let (mut numbers, mut counts) = (Numbers::default(), VicsCounts::default());

@@ -1,6 +1,6 @@
 //! A list for `--known` of a package: a table as `docs/known-sets.md` has it, one record a content that has bytes.
 //!
-//! This is the one place that knows the form of the list; another form of hash sets is to be written here.
+//! Only this file knows the form of the list.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -14,15 +14,15 @@ use crate::case::ContentRow;
 use crate::source::digest::hex;
 use crate::source::name::guarded;
 
-/// Bytes that the hits of one content may say. Quoted and with the rest of its row, whose texts are the manifest's, that is less than
-/// the 1 MiB that a line of a list may have.
+/// Maximum bytes of the facts of one content. Quoted and with the rest of the row, whose texts are the manifest's, that is less than
+/// the 1 MiB allowed for a line of a list.
 const LONGEST_SET_FACTS: usize = 256 << 10;
 
-/// Writes the list. The package is read by two readers at once, because what hash sets say of a content stands behind
-/// all contents; both verify it to its end. Returns how many records it has.
+/// Writes the list. Two readers read the package in parallel, because hits follow all contents; both verify it to its
+/// end. Returns how many records it has.
 ///
 /// # Errors
-/// A fault of the package, a sink that failed, or being interrupted.
+/// If the package is faulty, the sink fails, or reading is interrupted.
 pub fn write_known_list(
     mut items: PackageReader,
     mut hits: PackageReader,
@@ -52,7 +52,7 @@ pub fn write_known_list(
     while let Some(content) = items.next_item()? {
         watch.row()?;
         let facts_of_sets = set_facts_of(&content, &mut hits, &mut next)?;
-        // A list with the digests of nothing would be hit by every empty file there is.
+        // The digests of no bytes would match every empty file.
         if content.size == 0 {
             continue;
         }
@@ -74,7 +74,7 @@ pub fn write_known_list(
     Ok(records)
 }
 
-/// What the hits of a content say; `next` is the first hit that was not taken yet.
+/// The facts of a content's hits; `next` is the first hit not consumed yet.
 fn set_facts_of(
     content: &ContentRow,
     hits: &mut PackageReader,
@@ -86,14 +86,16 @@ fn set_facts_of(
             *next = Some((sha256, hit));
             break;
         }
-        // A hit of no content is a fault, which the end of the reading tells.
+        // A hit without content is a fault, which the end of the reading reports.
         if sha256 == content.digests.sha256 {
             facts_of_sets.add(&hit.hash_set, hit.confirmation == Confirmation::Unconfirmed, &hit.facts());
             if facts_of_sets.length() > LONGEST_SET_FACTS {
                 let content = hex(&sha256);
                 return Err(hits.fault(
                     super::FaultKind::TooLongForAList,
-                    format!("the hits of the content {content} say more than {LONGEST_SET_FACTS} bytes"),
+                    format!(
+                        "the facts in the hits of the content {content} exceed {LONGEST_SET_FACTS} bytes"
+                    ),
                 ));
             }
         }

@@ -14,7 +14,7 @@ use super::name::for_system;
 /// SQLite holds to be harmless, no other file is attached, and pages are looked at before they are used.
 ///
 /// # Errors
-/// SQLite refuses a setting.
+/// If SQLite refuses a setting.
 pub fn distrust(connection: &Connection) -> rusqlite::Result<()> {
     for (setting, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
@@ -38,7 +38,7 @@ const INSTRUCTIONS_BETWEEN_QUESTIONS: i32 = 100_000;
 /// [`OperationInterrupted`](rusqlite::ErrorCode::OperationInterrupted).
 ///
 /// # Errors
-/// SQLite refuses the handler.
+/// If SQLite refuses the handler.
 pub fn hear(
     connection: &mut Connection,
     cancelled: impl FnMut() -> bool + Send + 'static,
@@ -49,7 +49,7 @@ pub fn hear(
 /// Refuses queries that call themselves, which a view may do without end. None of the program's own does.
 ///
 /// # Errors
-/// SQLite refuses the handler.
+/// If SQLite refuses the handler.
 pub fn refuse_recursion(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.authorizer(Some(|context: AuthContext<'_>| match context.action {
         AuthAction::Recursive => Authorization::Deny,
@@ -61,7 +61,7 @@ pub fn refuse_recursion(connection: &mut Connection) -> rusqlite::Result<()> {
 /// brought into the database is not seen: look first whether there is one. The connection is [distrustful](distrust).
 ///
 /// # Errors
-/// It cannot be opened.
+/// If it cannot be opened.
 pub fn open_immutable(database: &Path) -> rusqlite::Result<Connection> {
     let uri = immutable_uri(for_system(database).as_os_str().as_encoded_bytes());
     let flags =

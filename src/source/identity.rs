@@ -47,7 +47,7 @@ impl FileId {
 /// the letters that the file system has.
 ///
 /// # Errors
-/// There is nothing, or the system does not let it be looked at.
+/// If there is nothing at this path, or its metadata cannot be read.
 pub fn real_path(source: &Path) -> io::Result<PathBuf> {
     let source = for_system(source);
     match source.canonicalize() {

@@ -76,7 +76,7 @@ pub struct UnescapeError {
 /// The raw bytes of an escaped text: the inverse of [`escape`].
 ///
 /// # Errors
-/// A backslash that begins no escape.
+/// If a backslash does not begin an escape.
 pub fn unescape(text: &str) -> Result<Vec<u8>, UnescapeError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -23,7 +23,7 @@ pub(super) fn open_for_reading(path: &Path) -> io::Result<(File, u64)> {
 /// Looks whether there is anything at a path, however long that is; a link is something.
 ///
 /// # Errors
-/// There is nothing, or the system does not let it be looked at.
+/// If there is nothing at this path, or its metadata cannot be read.
 pub fn check_there(path: &Path) -> io::Result<()> {
     folder::look(&for_system(path)).map(drop)
 }

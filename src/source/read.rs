@@ -18,7 +18,8 @@ impl SourceFile {
     /// Opens a regular file.
     ///
     /// # Errors
-    /// `vanished` where the file is gone, `unreadable` for all else, with what the system said.
+    /// If it cannot be read: `vanished` where the file is gone, `unreadable` otherwise, with the system's
+    /// error.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let (file, size) = open_for_reading(path).map_err(|error| failure(&error))?;
         Ok(Self { file, size })
@@ -39,7 +40,7 @@ impl SourceFile {
     /// Reads until the block is full or the file ends; returns how many bytes came.
     ///
     /// # Errors
-    /// `unreadable`, with what the system said.
+    /// If it cannot be read: `unreadable`, with the system's error.
     pub fn fill(&mut self, block: &mut [u8]) -> Result<usize, Failure> {
         let mut filled = 0;
         while filled < block.len() {

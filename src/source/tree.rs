@@ -410,7 +410,8 @@ impl Taken<'_> {
     /// returns whether to go on; `false` ends the walk for all walkers.
     ///
     /// # Errors
-    /// The branch is a source and cannot be looked at. All else is an entry with an outcome.
+    /// If the branch is a source whose metadata cannot be read. Everything else becomes an entry with an
+    /// outcome.
     pub fn list(self, visit: &mut dyn FnMut(usize, Entry) -> bool) -> io::Result<()> {
         let Branch { source, path, relative } = &self.branch;
         let file = if relative.is_empty() {

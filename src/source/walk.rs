@@ -46,7 +46,7 @@ pub struct Entry {
 /// `visit` returns whether to go on.
 ///
 /// # Errors
-/// The source itself cannot be looked at. All else is an entry with an outcome.
+/// If the metadata of the source itself cannot be read. Everything else becomes an entry with an outcome.
 pub fn walk(source: &Path, visit: &mut dyn FnMut(Entry) -> bool) -> io::Result<()> {
     let looked = folder::look(source)?;
     if looked.kind != Kind::Folder {

@@ -59,7 +59,7 @@ impl Default for Workspace {
 /// Reads a scan from the beginning of `data` and folds its kept components; returns the bytes that it took.
 ///
 /// # Errors
-/// Anything that is not as it should be: what to make of it is left to the pixel decoder.
+/// If anything is not as the standard requires: the pixel decoder decides what to do with such a file.
 pub(super) fn read(
     data: &[u8],
     scan: &Scan,

@@ -37,7 +37,7 @@ impl Channel {
     /// the weights of a length.
     ///
     /// # Errors
-    /// PDQ is not defined for such a size.
+    /// If PDQ is not defined for this size.
     pub fn new(
         component: usize,
         thousandths: u32,
@@ -87,7 +87,7 @@ impl Channel {
     /// The tile of several channels, when all their rows were folded.
     ///
     /// # Errors
-    /// Rows are missing.
+    /// If rows are missing.
     pub fn tile(channels: Vec<Self>) -> Result<Box<Tile>, PixelsWanted> {
         let mut parts = Vec::with_capacity(channels.len());
         for channel in channels {

@@ -189,7 +189,7 @@ impl Read {
 /// no tables is not taken for a whole one; what is in scans that are not wanted is not.
 ///
 /// # Errors
-/// Why it is to be decoded to pixels instead.
+/// If it must be decoded to pixels instead; the error gives the reason.
 pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Read, PixelsWanted> {
     if !matches!(frame.marker, marker::BASELINE | marker::EXTENDED | marker::PROGRESSIVE)
         || frame.precision != 8
@@ -439,7 +439,7 @@ impl<'a> File<'a> {
     /// Compares spots of a progressive file that was read whole.
     ///
     /// # Errors
-    /// What is compared is not there.
+    /// If what is to be compared is missing.
     fn look_at_planes(&mut self) -> Result<(), PixelsWanted> {
         let scan = Scan::of_all(self.frame);
         let grid = Grid::new(&scan, self.frame);
@@ -454,7 +454,7 @@ impl<'a> File<'a> {
     /// How far luminance is from that of red, green and blue that are cut off, in the tile's own units.
     ///
     /// # Errors
-    /// A quantisation table is missing.
+    /// If a quantisation table is missing.
     fn gamut_error(&self) -> Result<u32, PixelsWanted> {
         let Ok(planes) = <&[Plane; 3]>::try_from(&self.planes[..]) else { return Ok(0) };
         if self.luminance.len() > 1 {

@@ -84,7 +84,7 @@ impl Plane {
     /// Folds all blocks. What was left out of a coefficient is taken as half of what it can be.
     ///
     /// # Errors
-    /// There is not even a mean.
+    /// If a block has not even a mean.
     pub fn fold(&self, channel: &mut Channel) -> Result<(), PixelsWanted> {
         let kept = self.wanted.kept;
         if self.left[0] == ALL_BITS {
@@ -114,7 +114,7 @@ impl Plane {
 /// Reads a scan from the beginning of `data` into the planes of its components; returns the bytes that it took.
 ///
 /// # Errors
-/// Anything that is not as it should be: what to make of it is left to the pixel decoder.
+/// If anything is not as the standard requires: the pixel decoder decides what to do with such a file.
 pub(super) fn read(
     data: &[u8],
     scan: &Scan,

@@ -29,7 +29,7 @@ impl Unread {
     /// Adds a scan of a band of coefficients of so many blocks with its data.
     ///
     /// # Errors
-    /// Its symbols cannot be told.
+    /// If its symbols cannot be determined.
     pub fn add(
         &mut self,
         scan: &Scan,

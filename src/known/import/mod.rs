@@ -1,7 +1,7 @@
 //! Importing published lists into set files, record by record.
 //!
-//! Every format has a reader of its own that gives [`KnownRecord`](super::record::KnownRecord)s to one `Sink`. The sink decides what a malformed
-//! record does, looks its category up in the profile, and writes.
+//! Every format has a reader of its own that gives [`KnownRecord`](super::record::KnownRecord)s to one `Sink`. The sink handles malformed
+//! records, looks categories up in the profile, and writes.
 
 mod columns;
 mod fields;
@@ -32,9 +32,9 @@ use source::Source;
 /// What was imported.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// What the set says of itself.
+    /// The set's manifest.
     pub manifest: Manifest,
-    /// What identifies it.
+    /// The set's identity.
     pub identity: [u8; 32],
     /// (record, offset, reason) of the first record that was skipped, with its file.
     pub first_malformed: Option<String>,
@@ -43,15 +43,16 @@ pub struct Imported {
 /// Imports sources, in their order, into one set file at `output`.
 ///
 /// # Errors
-/// File, record, offset and reason of the first malformed record; a source that is none; a disk that is full; or
-/// `control` ended it. Nothing is left behind then, and a file that was at `output` is as it was.
+/// If a record is malformed (with file, record, offset and reason of the first one), a source is not what it
+/// is taken for, the disk is full, or `control` ended the import. Nothing is left behind then, and a file
+/// that was at `output` is unchanged.
 pub fn import(
     inputs: &[PathBuf],
     output: &Path,
     options: &ImportOptions,
     control: &ImportControl,
 ) -> Result<Imported, ImportError> {
-    // Whatever a reader makes of being cut short, the reason is this.
+    // Report the cancellation, not the error that it caused in the reader.
     import_all(inputs, output, options, control)
         .map_err(|error| if control.is_cancelled() { SetError::Cancelled.into() } else { error })
 }
@@ -82,7 +83,7 @@ fn import_all(
     let Sink { writer, malformed_records, first_malformed, .. } = sink;
     if writer.counts().records == 0 {
         let reason = match first_malformed {
-            Some(first) => format!("no record of it is sound; the first fault: {first}"),
+            Some(first) => format!("it has no well-formed record; the first fault: {first}"),
             None => "it holds no records".into(),
         };
         return Err(ImportError::Refused { path: inputs.first().cloned().unwrap_or_default(), reason });
@@ -104,13 +105,14 @@ fn import_all(
     Ok(Imported { manifest, identity, first_malformed })
 }
 
-/// A name as it is, or escaped where it is no UTF-8. It is escaped again where it is shown.
+/// A name, escaped where it is not UTF-8. It is escaped again where it is shown.
 fn plain(name: Option<&OsStr>) -> String {
     let name = name.unwrap_or_default();
     name.to_str().map_or_else(|| escape(name.as_encoded_bytes()), str::to_string)
 }
 
-/// What entries of NCMEC's documents withdraw, over all sources; noted when the first such document is met.
+/// What entries of NCMEC's documents withdraw, over all sources; collected when the first such document is
+/// read.
 struct Deletions<'a> {
     inputs: &'a [PathBuf],
     noted: Option<ncmec::Withdrawn>,

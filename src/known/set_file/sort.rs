@@ -1,4 +1,4 @@
-//! Digests sorted in bounded memory: runs are sorted and spilled beside the output, then merged.
+//! Digests sorted in bounded memory: runs are sorted and spilled to a file next to the output, then merged.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,7 +11,7 @@ use crate::partial::Partial;
 
 /// Bytes of entries that are sorted at once.
 const RUN_BYTES: usize = 64 << 20;
-/// Leading bits of a digest that a table's directory has at most.
+/// Maximum leading bits of a digest in a table's directory.
 pub(super) const MAX_BITS: u32 = 20;
 
 /// A digest and its record.
@@ -101,7 +101,7 @@ impl<const N: usize> Sorter<N> {
     /// Gives all entries to `sink`, sorted by digest, then record.
     ///
     /// # Errors
-    /// The system's, or the sink's.
+    /// If the spill cannot be read, or the sink fails.
     pub fn merge<E: From<io::Error>>(
         mut self,
         mut sink: impl FnMut(&Entry<N>) -> Result<(), E>,
@@ -128,7 +128,7 @@ impl<const N: usize> Sorter<N> {
                 Some(run) => run.next()?,
                 None => resident.next(),
             };
-            // Put in the place of the one before it, which costs less than taking that out first.
+            // Replacing the top costs less than removing it first.
             match following {
                 Some(entry) => *lowest = Reverse((entry, number)),
                 None => drop(PeekMut::pop(lowest)),

@@ -94,7 +94,7 @@ struct Page<'a> {
 /// Writes the page. `shown` is called with each picture that was made, and how many there will be.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn write(
     case: &CaseReader,
     options: &PageOptions,
