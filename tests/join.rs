@@ -302,7 +302,7 @@ fn the_nearest_are_kept_and_the_others_counted() {
 
 /// The adversary's lists, small enough for brute force: equal hashes, hashes within three bits, hashes with 200 bits in common.
 #[test]
-fn crowds_are_counted_to_the_last_pair() {
+fn saturated_pairs_are_counted_to_the_last_one() {
     let mut random = StdRng::seed_from_u64(4);
     let centre: [u64; 4] = random.random();
     let flipped = |random: &mut StdRng, bits: usize, from: usize| {
@@ -339,7 +339,7 @@ fn crowds_are_counted_to_the_last_pair() {
 
 /// Crowds of many blocks: every item's nearest, and how many there are.
 #[test]
-fn crowds_of_many_blocks_are_counted_item_by_item() {
+fn saturated_items_of_many_blocks_are_counted_one_by_one() {
     let mut random = StdRng::seed_from_u64(6);
     let centre: [u64; 4] = random.random();
     let mut near = |count: usize| -> Vec<PdqHash> {
@@ -363,7 +363,7 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
             let max_hits = Some(most).filter(|&most| most < usize::MAX);
             let settings = JoinSettings { max_hits, instructions, ..JoinSettings::default() };
             let (found, report) = support::collect(&Join::new(&left, &right, settings));
-            assert!(report.plan.contains("crowd"), "{}", report.plan);
+            assert!(report.plan.contains("saturated"), "{}", report.plan);
             assert_eq!(found.len(), left.len(), "{instructions} {most}");
             for item in found {
                 let hits: Vec<(u32, u32)> = item.hits.iter().map(|hit| (hit.distance, hit.right)).collect();
@@ -387,7 +387,7 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
     }
 }
 
-/// Equal hashes are one, however many there are: they are no crowd.
+/// Equal hashes are one, however many there are: they are not saturated.
 #[test]
 fn equal_hashes_are_not_measured_one_by_one() {
     let hashes: Vec<PdqHash> = (0..2100_u64).map(|number| PdqHash([number, 0, 0, 0])).collect();
@@ -396,8 +396,8 @@ fn equal_hashes_are_not_measured_one_by_one() {
         let settings = JoinSettings { max_hits: Some(0), ..JoinSettings::default() };
         support::collect(&Join::new(left, right, settings)).1.plan
     };
-    assert!(plan(&hashes, &hashes).contains("crowd"));
-    assert!(!plan(&many, &many).contains("crowd"), "{}", plan(&many, &many));
+    assert!(plan(&hashes, &hashes).contains("saturated"));
+    assert!(!plan(&many, &many).contains("saturated"), "{}", plan(&many, &many));
 }
 
 #[test]

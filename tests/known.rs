@@ -319,7 +319,7 @@ fn malformed_lines_are_counted_where_that_was_asked_for() {
     let path = lists.file(format!("nonsense\n{HASH}\n{MD5}\n{OTHER},x\n{OTHER},60\n"));
     let set = HashSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
     assert_eq!((set.counts().records, set.counts().malformed_lines, set.hashes().len()), (2, 3, 2));
-    // Nothing but malformed lines is no list, whatever was asked for.
+    // Only malformed lines are not a list, regardless of the options.
     let path = lists.file("one\ntwo\n");
     let error = HashSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap_err();
     assert!(error.to_string().contains("no line of it is a record"), "{error}");
@@ -337,7 +337,7 @@ fn what_is_no_list_is_refused_with_a_hint() {
     );
     assert_eq!(lists.error(""), "SET: the file is empty");
     assert_eq!(lists.error("# only a comment\n"), "SET: it holds no records");
-    assert!(lists.error(b"\0\0\x01binary").contains("this is no text"));
+    assert!(lists.error(b"\0\0\x01binary").contains("this is not text"));
     let folder = HashSet::read(lists.0.path(), &options()).unwrap_err();
     assert!(folder.to_string().contains("not a file"), "{folder}");
     let gone = HashSet::read(&lists.0.path().join("gone"), &options()).unwrap_err();

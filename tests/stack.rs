@@ -89,7 +89,7 @@ fn equal_hashes_are_one_stack() {
 }
 
 #[test]
-fn crowds_are_refused_and_a_cancelled_run_has_none() {
+fn saturated_pairs_are_refused_and_a_cancelled_run_has_no_stacks() {
     let mut random = StdRng::seed_from_u64(1);
     let hashes: Vec<PdqHash> = (0..3000)
         .map(|_| PdqHash([1 << random.random_range(0..64), random.random::<u64>() & 7, 0, 0]))

@@ -1,7 +1,7 @@
 //! Dispatches `shaders/sort.wgsl`, `shaders/reach.wgsl` and `shaders/banded_join.wgsl`: the banded join. CPU twin: `crate::matching::banded_join`.
 //!
-//! Hashes are copied to the GPU once and sorted there for each band. The CPU only sums up how many hashes each value has, is told how many
-//! all its neighbours have (`shaders/reach.wgsl`), and makes of that a list of items of about equal size: some hashes of a bucket of the left side
+//! Hashes are copied to the GPU once and sorted there for each band. The CPU only sums up how many hashes each value has, reads back how many all
+//! its neighbours have (`shaders/reach.wgsl`), and builds from that a list of items of about equal size: some hashes of a bucket of the left side
 //! against a run of the hashes of all neighbouring buckets.
 
 use std::ops::Range;
@@ -22,12 +22,12 @@ use crate::pdq::PdqHash;
 
 /// Invocations of a sorting workgroup, a hash each, and of one that sums up what values reach, a value each.
 const SORT_WORKGROUP: u32 = 256;
-/// Invocations of a meeting workgroup, which takes four times as many neighbours at a time. Of 32, 64 and 128 the fastest on an H100 for
-/// large sides, by little.
+/// Invocations of a matching workgroup, which takes four times as many neighbours at a time. Of 32, 64 and 128 the fastest on an H100
+/// for large sides, by a small margin.
 const JOIN_WORKGROUP: u32 = 128;
 /// Left hashes of an item.
 const LEFT: u32 = 32;
-/// Right hashes of an item: some microseconds' work.
+/// Right hashes of an item: work for some microseconds.
 const RIGHT: u32 = 1 << 14;
 /// Items of one dispatch.
 const ITEMS: usize = 1 << 16;
@@ -37,31 +37,31 @@ const GRID_WIDTH: u32 = 1 << 15;
 const DISPATCH_PAIRS: u64 = 1 << 33;
 /// Hashes of a side at a time: 1.1 GiB with their order.
 const CHUNK_HASHES: usize = 1 << 24;
-/// Hits that a dispatch stores; where there are more it is split and done again.
+/// Hits that a dispatch stores; with more, it is split and repeated.
 const CAPACITY: usize = 1 << 19;
-/// Bytes that are carried to or from the GPU at a time.
+/// Bytes transferred to or from the GPU at a time.
 const TRANSFER_BYTES: u64 = 16 << 20;
 const HASH_BYTES: u64 = 32;
 /// The widest band whose values the GPU counts.
 pub const WIDEST_BAND: u32 = 22;
 
-/// A band of a join, and what a value's neighbours in it differ by.
+/// A band of a join, with the differences between a value and its neighbours.
 #[derive(Clone, Debug)]
 pub struct BandPass {
     /// The lowest bit.
     pub start: u32,
-    /// Bits, [`WIDEST_BAND`] at most.
+    /// Number of bits, at most [`WIDEST_BAND`].
     pub width: u32,
     /// Differing bits up to which two values are neighbours.
     pub threshold: u32,
-    /// All numbers of the band's width with so many bits at most.
+    /// All numbers of the band's width with at most that many bits.
     pub differences: Vec<u32>,
 }
 
-/// How bits are moved before hashes are cut into bands.
+/// The permutation of bits before hashes are cut into bands.
 pub type Arrange<'a> = &'a (dyn Fn(PdqHash) -> PdqHash + Sync);
 
-/// How much is done at once; tests use small numbers to reach every path.
+/// Batch sizes; tests use small ones to reach every path.
 #[derive(Clone, Copy, Debug)]
 pub struct JoinLimits {
     /// Hashes of a side.
@@ -95,7 +95,7 @@ pub struct GpuJoiner {
 /// Buffers that every step uses.
 #[derive(Debug)]
 struct Shared {
-    /// In turn, so that one is filled while the other is copied.
+    /// Two in turn: one is filled while the other is copied.
     uploads: [Upload; 2],
     uploaded: AtomicUsize,
     readback: Readback,
@@ -113,7 +113,7 @@ impl Shared {
 }
 
 impl GpuJoiner {
-    /// Compiles the shaders and makes the buffers that do not depend on the sides.
+    /// Compiles the shaders and creates the buffers that do not depend on the sides.
     ///
     /// # Errors
     /// If the device was lost or is out of memory.
@@ -165,9 +165,9 @@ impl GpuJoiner {
     }
 
     /// Every pair of a hash of `left` and one of `right` within `radius` (inclusive), once, in no particular order. Without `right`
-    /// every two hashes of `left` once, the smaller number as the query. The `passes` must hold every such pair once hashes are moved by
-    /// `arrange`, which must not change distances.
-    /// `watch` is told how many pairs came since, and the share of the work that is done.
+    /// every two hashes of `left` once, the smaller number as the query. The `passes` must cover every such pair once hashes are
+    /// permuted by `arrange`, which must not change distances. `watch` receives the number of new pairs and the completed share of the
+    /// work.
     ///
     /// # Errors
     /// If the device was lost, or `watch` returns an error.
@@ -196,7 +196,7 @@ impl GpuJoiner {
             for (left_index, left_hashes) in left.chunks(step).enumerate() {
                 let itself = right.is_none() && left_index == right_index;
                 if right.is_none() && left_index > right_index {
-                    // The other way round they met.
+                    // Already compared the other way round.
                     done += passes.len();
                     continue;
                 }
@@ -224,7 +224,7 @@ impl GpuJoiner {
         Ok(hits)
     }
 
-    /// Brings the first `bytes` of a buffer back, some at a time.
+    /// Reads back the first `bytes` of a buffer, in pieces.
     fn bring(&self, shared: &Shared, source: &Buffer, bytes: u64) -> Result<Vec<u32>, GpuError> {
         let mut numbers = Vec::with_capacity((bytes / 4) as usize);
         for start in (0..bytes).step_by(TRANSFER_BYTES as usize) {
@@ -240,7 +240,7 @@ impl GpuJoiner {
         Ok(numbers)
     }
 
-    /// Copies bytes to a place in a buffer, some at a time.
+    /// Copies bytes to an offset of a buffer, in pieces.
     fn carry(&self, shared: &Shared, bytes: &[u8], target: &Buffer, mut at: u64) -> Result<(), GpuError> {
         for piece in bytes.chunks(TRANSFER_BYTES as usize) {
             let upload = shared.next_upload();
@@ -258,12 +258,12 @@ impl GpuJoiner {
 struct Side {
     count: u32,
     hashes: Buffer,
-    /// As a band orders them, and their numbers.
+    /// Sorted by a band, with their numbers.
     placed: Buffer,
     numbers: Buffer,
     /// Where each value begins.
     values: Buffer,
-    /// Of each value, what it reaches on this side.
+    /// The number of neighbouring hashes of each value on this side.
     reaches: Buffer,
 }
 
@@ -300,7 +300,7 @@ impl Side {
         Ok(side)
     }
 
-    /// Brings the hashes into the order of a band; returns where each value begins, and behind the last where it ends.
+    /// Sorts the hashes by a band; returns where each value begins, followed by the end of the last.
     fn sort(&self, joiner: &GpuJoiner, shared: &Shared, pass: &BandPass) -> Result<Vec<u32>, GpuError> {
         let context = &joiner.context;
         let workgroups = self.count.div_ceil(SORT_WORKGROUP);
@@ -325,7 +325,7 @@ impl Side {
         };
         run(&joiner.count, &[&shared.sort_parameters, &self.hashes, &self.values], true);
         let mut offsets = joiner.bring(shared, &self.values, bytes)?;
-        // Each value's count becomes where it begins; `place` moves that on to where it ends.
+        // Each value's count becomes its start; `place` advances it to its end.
         let mut sum = 0;
         for offset in &mut offsets[1..] {
             sum += std::mem::replace(offset, sum);
@@ -339,7 +339,7 @@ impl Side {
     }
 }
 
-/// Two sides, or one with itself.
+/// The join of two chunks, or of one with itself.
 struct ChunkJoin<'a> {
     joiner: &'a GpuJoiner,
     shared: &'a Shared,
@@ -348,14 +348,15 @@ struct ChunkJoin<'a> {
     /// The numbers of their first hashes.
     starts: (u32, u32),
     itself: bool,
-    /// Whether a pair's smaller number is its query.
+    /// Whether the smaller number of a pair is its query.
     ordered: bool,
     passes: &'a [BandPass],
     radius: u32,
 }
 
 impl ChunkJoin<'_> {
-    /// The pairs of one band. `watch` is told of pairs and of the share of the band's items that is done.
+    /// The pairs of one band. `watch` receives the number of new pairs and the completed share of the band's
+    /// items.
     fn run<E>(
         &self,
         index: usize,
@@ -388,7 +389,7 @@ impl ChunkJoin<'_> {
                 &shared.hit_buffer.buffer,
             ],
         );
-        // A stack of runs of items, the next on top.
+        // A stack of runs of items: the next one is on top.
         let (mut done, all) = (0, items.len());
         let mut runs: Vec<Vec<BandItem>> = self.runs(items);
         while let Some(run) = runs.pop() {
@@ -404,7 +405,7 @@ impl ChunkJoin<'_> {
         watch(0, 1.0).map_err(SearchEnd::Stopped)
     }
 
-    /// How many hashes of the right side all neighbours of each value of the left side have.
+    /// The number of right hashes in all neighbours of each value of the left side.
     fn reaches(&self, pass: &BandPass, differences: &Buffer) -> Result<Vec<u32>, GpuError> {
         let Self { joiner, shared, left, right, .. } = self;
         let context = &joiner.context;
@@ -464,7 +465,7 @@ impl ChunkJoin<'_> {
         runs
     }
 
-    /// The pairs of a run of items. `false` where there were more than fit: none was taken then.
+    /// The pairs of a run of items. `false` if there were more than fit; then none was taken.
     fn dispatch(
         &self,
         index: usize,
@@ -541,7 +542,7 @@ fn word_order(pass: &BandPass) -> [u32; 8] {
     order
 }
 
-/// The place of each word, from the word in each place.
+/// Inverts the word order: the place of each word.
 fn places(words: [u32; 8]) -> [u32; 8] {
     let mut places = [0; 8];
     for (place, word) in (0..).zip(words) {

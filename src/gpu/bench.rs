@@ -1,4 +1,4 @@
-//! For benchmarks alone: how fast an adapter is at one operation, to compare a shader with.
+//! For benchmarks only: the peak rate of one operation on an adapter, to compare a shader with.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::slots::device_buffer;
 const ROUNDS: u64 = 4096;
 const COUNTS_A_ROUND: u64 = 8;
 const WORKGROUP: u64 = 256;
-/// Workgroups of a dispatch at most.
+/// Maximum workgroups of a dispatch.
 const MAX_WORKGROUPS: u64 = 65_535;
 
 /// Counts bits in registers.
@@ -37,7 +37,7 @@ impl PopcountPeak {
         Ok(Self { context: Arc::clone(context), pipeline, bindings })
     }
 
-    /// Does about `counts` population counts of 32 bits, at most what one dispatch can do.
+    /// Runs about `counts` population counts of 32 bits, within the limit of one dispatch.
     ///
     /// # Errors
     /// If the device was lost.

@@ -19,26 +19,26 @@ use crate::pdq::PdqHash;
 const QUERIES: usize = 8192;
 /// Pairs of one dispatch: under a second on the slowest cards, where drivers give up after two.
 const DISPATCH_PAIRS: u64 = 1 << 33;
-/// Bytes of a haystack buffer at most, so that one allocation is never most of a card.
+/// Maximum bytes of a haystack buffer, so that no allocation takes most of a card.
 const CHUNK_BYTES: u64 = 1 << 30;
-/// Workgroups across of a dispatch at most.
+/// Maximum workgroups across of a dispatch.
 const MAX_WORKGROUPS: u32 = 65_535;
-/// Hits that a dispatch stores; where there are more it is split and done again.
+/// Hits that a dispatch stores; with more, it is split and repeated.
 const CAPACITY: usize = 1 << 19;
 const HASH_BYTES: u64 = 32;
 const PARAMETER_BYTES: u64 = size_of::<FlatParameters>() as u64;
 const COUNT_BYTES: u64 = HitBuffer::COUNT_BYTES;
 
-/// What the shader is made of; what is fastest depends on the adapter, what it finds does not.
+/// Parameters of the shader. The fastest ones depend on the adapter; the result does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlatKernel {
     /// Invocations of a workgroup: 64, 128 or 256.
     pub workgroup: u32,
-    /// Queries in workgroup memory, 32 bytes each: 256 at most.
+    /// Queries in workgroup memory, 32 bytes each: at most 256.
     pub query_group: u32,
     /// Fours of hashes of an invocation: 1 or 2.
     pub fours: u32,
-    /// Whether logical operations stand in for population counts; see `shaders/pairs.wgsl`.
+    /// Whether logical operations replace population counts; see `shaders/pairs.wgsl`.
     pub carry_save: bool,
 }
 
@@ -49,13 +49,13 @@ impl Default for FlatKernel {
 }
 
 impl FlatKernel {
-    /// Whether the shader can be made of it; a file may say anything.
+    /// Whether the shader supports it; a cache file may hold anything.
     #[must_use]
     pub fn is_possible(self) -> bool {
         Self::RESPECTS.iter().all(|respect| respect(self).contains(&self))
     }
 
-    /// Kernels like one, in each respect in which they can differ, those that matter more first.
+    /// The variants of a kernel in each parameter, the more important ones first.
     pub const RESPECTS: [fn(Self) -> Vec<Self>; 4] = [
         |kernel| [1, 2].map(|fours| Self { fours, ..kernel }).into(),
         |kernel| [64, 128, 256].map(|workgroup| Self { workgroup, ..kernel }).into(),
@@ -86,7 +86,7 @@ pub struct GpuSearcher {
     context: Arc<GpuContext>,
     kernel: FlatKernel,
     pipelines: BoundPipelines,
-    /// Most hashes of a haystack buffer.
+    /// Maximum hashes of a haystack buffer.
     chunk_hashes: usize,
     buffers: Mutex<Buffers>,
 }
@@ -108,7 +108,7 @@ struct Part {
     fours: Range<u32>,
 }
 
-/// How much is done at once; tests use small numbers to reach every path.
+/// Batch sizes; tests use small ones to reach every path.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchLimits {
     /// Hashes of a haystack buffer.
@@ -124,7 +124,7 @@ impl Default for SearchLimits {
 }
 
 impl GpuSearcher {
-    /// Compiles the shader and makes the buffers.
+    /// Compiles the shader and creates the buffers.
     ///
     /// # Errors
     /// If the device was lost or is out of memory.
@@ -167,7 +167,7 @@ impl GpuSearcher {
         Ok(Self { context, kernel, pipelines, chunk_hashes, buffers })
     }
 
-    /// Makes hashes resident, in as many buffers as the limits ask for.
+    /// Makes hashes resident, in as many buffers as the limits require.
     ///
     /// # Errors
     /// If the device was lost or is out of memory.
@@ -217,7 +217,8 @@ impl GpuSearcher {
         }
     }
 
-    /// [`GpuSearcher::search`], of which `watch` is told after each dispatch: how many hits came since, and the share of the work that is done.
+    /// [`GpuSearcher::search`] with a callback: after each dispatch `watch` receives the number of new hits
+    /// and the completed share of the work.
     ///
     /// # Errors
     /// If the device was lost, or `watch` returns an error.
@@ -276,7 +277,7 @@ impl Part {
     }
 }
 
-/// One dispatch and all it needs.
+/// One dispatch and what it needs.
 struct Dispatch<'a> {
     searcher: &'a GpuSearcher,
     buffers: &'a Buffers,
@@ -286,7 +287,7 @@ struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
-    /// Searches a part. `false` where it had more hits than fit: nothing was taken then.
+    /// Searches a part. `false` if it had more hits than fit; then nothing was taken.
     fn run(
         &self,
         queries: &[PdqHash],

@@ -41,7 +41,7 @@ struct Slot {
 }
 
 impl GpuHasher {
-    /// Compiles the shader and makes the buffers.
+    /// Compiles the shader and creates the buffers.
     ///
     /// # Errors
     /// If the device was lost or is out of memory.

@@ -32,7 +32,7 @@ pub struct FlatParameters {
     pub first_four: u32,
     /// One beyond the last four.
     pub end_four: u32,
-    /// One beyond the last hash that is not filling.
+    /// One beyond the last hash that is not padding.
     pub hash_end: u32,
     /// Fours in a plane.
     pub plane_stride: u32,
@@ -86,7 +86,7 @@ pub struct ReachParameters {
     pub itself: u32,
 }
 
-/// Bands of a join on the GPU at most.
+/// Maximum bands of a join on the GPU.
 pub const MAX_BANDS: usize = 32;
 
 /// `Parameters` of `shaders/banded_join.wgsl`.
@@ -125,7 +125,7 @@ pub struct BandParameters {
 pub struct BandItem {
     /// The bucket.
     pub value: u32,
-    /// First of its hashes that are met.
+    /// The first of its hashes that are compared.
     pub left_start: u32,
     /// How many.
     pub left_count: u32,

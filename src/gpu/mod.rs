@@ -1,10 +1,9 @@
 //! Compute shaders through wgpu: Vulkan, Metal, Direct3D 12. The shaders are described in
 //! `shaders/README.md`.
 //!
-//! [`context`] finds adapters and opens a device, [`layout`] mirrors the shaders' structures, `slots` moves
-//! bytes to and fro through buffers that stay mapped for reuse, and [`hash`], [`flat`] and [`banded_join`] dispatch the
-//! shaders. Every operation fails cleanly when the device is lost, so that the caller can do
-//! it again on the CPU.
+//! [`context`] finds adapters and opens a device, [`layout`] mirrors the shaders' structures, `slots` transfers bytes
+//! through buffers that are mapped again for reuse, and [`hash`], [`flat`] and [`banded_join`] dispatch the shaders.
+//! Every operation fails cleanly when the device is lost, so that the caller can do it again on the CPU.
 
 pub mod banded_join;
 #[doc(hidden)]

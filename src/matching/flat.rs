@@ -1,9 +1,9 @@
 //! Flat range search on CPU vectors: every query against every hash. The CPU twin of
 //! `shaders/flat.wgsl`.
 //!
-//! The haystack is cut into blocks that stay in the second-level cache while the queries pass over
-//! them ([`super::popcount`] does that), and both sides are cut into jobs for the threads. Hits are
-//! collected per job and sorted at the end, so neither the cuts nor the threads show in the result.
+//! The haystack is cut into blocks that stay in the second-level cache while the queries pass over them
+//! ([`super::popcount`] does that), and both sides are cut into jobs for the threads. Hits are collected per
+//! job and sorted at the end, so the result depends on neither cuts nor threads.
 
 use rayon::prelude::*;
 
@@ -14,9 +14,9 @@ use crate::pdq::PdqHash;
 
 /// Stripes of one block: 4,096 hashes, of which the first test reads 64 KiB.
 const BLOCK_STRIPES: usize = 64;
-/// Queries of one job at most: 128 KiB of hashes, which leave the cache to the block.
+/// Maximum queries of one job: 128 KiB of hashes, which leaves the cache to the block.
 const JOB_QUERIES: usize = 4096;
-/// Pairs of one job at most: some 0.1 s, so that the threads finish together.
+/// Maximum pairs of one job: some 0.1 s, so that the threads finish together.
 const JOB_PAIRS: usize = 1 << 29;
 /// Jobs wanted per thread where the search is big enough.
 const JOBS_PER_THREAD: usize = 4;
@@ -88,7 +88,7 @@ impl FlatIndex {
         hits
     }
 
-    /// [`FlatIndex::search_with`] as far as `allowance` goes, in no particular order.
+    /// [`FlatIndex::search_with`] within `allowance`, in no particular order.
     pub(super) fn search_within(
         &self,
         instructions: InstructionSet,
@@ -150,7 +150,7 @@ fn cut(queries: usize, stripes: usize, threads: usize) -> Vec<Job> {
     let job_queries = queries.div_ceil(query_cuts);
     let wanted = (threads * JOBS_PER_THREAD).div_ceil(query_cuts);
     let longest = (JOB_PAIRS / (job_queries * STRIPE)).max(BLOCK_STRIPES);
-    // Never less than a block, under which starting a job would cost more than it does.
+    // At least a block: below that a job costs more to start than to run.
     let job_stripes = stripes.div_ceil(wanted).next_multiple_of(BLOCK_STRIPES).min(longest);
     (0..queries)
         .step_by(job_queries)

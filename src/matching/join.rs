@@ -2,17 +2,16 @@
 //!
 //! * [`range_search`] and [`self_join`] return all pairs at once.
 //! * [`Join`] streams: items of the left side in ascending order, each with its hits in ascending order. It takes lists of any size,
-//!   with one hash an item or the hashes of all eight orientations, and lists in which nearly everything is near to
-//!   nearly everything else.
+//!   with one hash an item or the hashes of all eight orientations, and lists in which nearly all hashes are near each other.
 //!
-//! What is searched are the *distinct* hashes of both sides; equal ones are put in at the end. The left side is taken in chunks. A
-//! chunk that has more pairs than the memory allows is cut in two and begun again. A small one, and one in which a sample finds more than one
-//! pair in 64 near, is done item by item, with all distances of some items at a time. So nothing overflows, and nothing of
-//! this shows in the result.
+//! The search covers the *distinct* hashes of both sides; equal ones are added at the end. The left side is processed in chunks. A chunk with
+//! more pairs than the memory allows is halved and started again. A small chunk, and a *saturated* one in which a sample finds more than one
+//! pair in 64 near, is measured item by item, some items at a time with all their distances. So nothing overflows, and the result does not
+//! depend on any of this.
 //!
-//! Time: flat, |left| · |right| pairs, some 10¹⁰ a second and core with AVX-512; by bands, a few sorts of both sides and a small part of the pairs
-//! (1 in 241 at radius 31 with 16 bands). Which of them is chosen by what they would cost. Memory: 40 bytes a hash of the right side and of a
-//! chunk of the left one (2²⁴ hashes; of two chunks with a GPU), 32 more in a flat search, 52 to 68 by bands, and what [`JoinSettings::memory`] allows for pairs.
+//! Time: flat, |left| · |right| pairs, some 10¹⁰ a second and core with AVX-512; by bands, a few sorts of both sides and a small part of the pairs (1 in 241 at
+//! radius 31 with 16 bands). The cheaper one by estimate is chosen. Memory: 40 bytes a hash of the right side and of a chunk of the left one (2²⁴ hashes; of two
+//! chunks with a GPU), 32 more in a flat search, 52 to 68 by bands, and what [`JoinSettings::memory`] allows for pairs.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -33,28 +32,30 @@ use super::saturated::SaturatedItems;
 use super::settings::JoinSettings;
 use crate::pdq::PdqHash;
 
-/// Hashes of a chunk of the left side at most.
+/// Maximum hashes of a chunk of the left side.
 const CHUNK_HASHES: usize = 1 << 24;
-/// A chunk that is estimated to take longer is cut, so that a join that is ended has little to do again: seconds of all threads.
+/// Maximum estimated seconds of a chunk on all threads, so that an interrupted join loses little work.
 const CHUNK_SECONDS: f64 = 600.0;
-/// The same for a list that is joined with itself: as a whole it needs each pair once, in chunks twice.
+/// The same for a self-join: as a whole it needs each pair once, in chunks twice.
 const WHOLE_SECONDS: f64 = 3600.0;
-/// A chunk is not cut into less for its time alone.
+/// Minimum hashes of a chunk that is cut because of its time.
 const MIN_HASHES: usize = 1 << 16;
-/// Memory that a pair takes until it is handed out: itself, in a thread's list and in the whole, and its place in the sorted one.
+/// Memory of a pair until it is handed out: in a thread's list, in the whole list and in the sorted one.
 const PAIR_BYTES: u64 = 48;
-/// Keeping and sorting a pair takes as long as measuring about so many: where more than one pair in so many is near, all are measured.
+/// Keeping and sorting a pair takes as long as measuring about 64: where more than one pair in 64 is near,
+/// all are measured.
 const SATURATED_DENSITY: f64 = 1.0 / 64.0;
-/// Of so few pairs it does not matter.
+/// With fewer pairs it does not matter.
 const SATURATED_MIN_PAIRS: f64 = 4e6;
-/// A chunk of no more items is done item by item rather than cut again.
+/// A chunk of at most this many items is measured item by item instead of being cut again.
 const FEW_ITEMS: usize = 64;
 /// Checkpoints while a saturated chunk is measured.
 const SATURATED_CHECKPOINTS: usize = 64;
-/// Items that a thread measures together, so that each hash of the right side that is fetched is met by so many.
+/// Items that a thread measures together, so that each fetched hash of the right side is used for all of
+/// them.
 const TOGETHER: usize = 32;
 
-/// What a join did.
+/// The counts of a join.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JoinReport {
     /// Items of the left side.
@@ -65,13 +66,13 @@ pub struct JoinReport {
     pub hits: u64,
     /// Hits that were only counted.
     pub more: u64,
-    /// How the first chunk was joined and why.
+    /// How the first chunk was joined, and why.
     pub plan: String,
 }
 
-/// What takes the hits of a join.
+/// Receives the hits of a join.
 pub trait JoinSink {
-    /// Why it cannot.
+    /// Why it failed.
     type Error;
 
     /// Takes an item that has hits; items come in order.
@@ -80,7 +81,7 @@ pub trait JoinSink {
     /// If the sink fails, which ends the join.
     fn item(&mut self, hits: &ItemHits) -> Result<(), Self::Error>;
 
-    /// All hits of the items before `next` were handed out; `report` counts them. A join that is ended later can be begun again
+    /// Checkpoint: all hits of the items before `next` were handed out; `report` counts them. An interrupted join can resume
     /// there, with [`Join::run_from`].
     ///
     /// # Errors
@@ -88,7 +89,7 @@ pub trait JoinSink {
     fn reached(&mut self, next: usize, report: &JoinReport) -> Result<(), Self::Error>;
 }
 
-/// A sink that begins at the beginning.
+/// A sink without checkpoints.
 struct Each<F>(F);
 
 impl<E, F: FnMut(&ItemHits) -> Result<(), E>> JoinSink for Each<F> {
@@ -117,7 +118,7 @@ pub enum JoinError<E> {
 /// The pairs of distinct hashes of a chunk.
 #[derive(Debug)]
 struct ChunkPairs {
-    /// The hashes of the chunk that have pairs, by their place in it, ascending.
+    /// The hashes of the chunk that have pairs, by their position in it, ascending.
     hashes: Vec<LeftHash>,
     /// Distance and distinct hash of the right side, nearest first.
     pairs: Vec<(u32, u32)>,
@@ -126,14 +127,14 @@ struct ChunkPairs {
 /// A hash that has pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct LeftHash {
-    /// Its place in the chunk.
+    /// Its position in the chunk.
     place: u32,
     /// Where its pairs begin and end.
     start: usize,
     end: usize,
 }
 
-/// Distinct hashes of a chunk, for each direction that has a left side of its own.
+/// Distinct hashes of a chunk, for each direction with an own left side.
 type Prepared = Vec<Option<Distinct>>;
 
 /// A join of a list of items with another or with itself. Items have one hash, or the eight of
@@ -160,15 +161,15 @@ impl<'a> Join<'a> {
         Self::of(directions, left.len(), false, settings)
     }
 
-    /// Each item of `left`, in all orientations, with each hash of `right`: one hit a pair of items, of the least distance,
-    /// then of the first orientation.
+    /// Each item of `left`, in all orientations, with each hash of `right`: one hit a pair of items, with the minimum
+    /// distance, then the first orientation.
     #[must_use]
     pub fn with_orientations(left: &'a [[PdqHash; 8]], right: &'a [PdqHash], settings: JoinSettings) -> Self {
         let directions = vec![Direction::new(left.as_flattened(), 8, right, 1)];
         Self::of(directions, left.len(), false, settings)
     }
 
-    /// Each item of `left`, in all orientations, with hashes that stay.
+    /// Each item of `left`, in all orientations, with resident hashes.
     pub(super) fn with_resident(
         left: &'a [[PdqHash; 8]],
         right: &'a RightSide<'static>,
@@ -185,7 +186,7 @@ impl<'a> Join<'a> {
     }
 
     /// Each two items of a list, once, in all orientations. `originals` are the first hashes of `items`. Either may be turned: the hash of a
-    /// turned picture is not quite the turned hash, so the distance is the least of both ways.
+    /// turned picture is not quite the turned hash, so the distance is the minimum of both directions.
     #[must_use]
     pub fn with_itself_oriented(
         items: &'a [[PdqHash; 8]],
@@ -214,8 +215,8 @@ impl<'a> Join<'a> {
         Self::of(directions, left.len(), false, settings)
     }
 
-    /// Seeks the negatives of the left side's pictures as well: their hashes are the complements. One hit a pair of items, of the least
-    /// distance, then of the picture as it is.
+    /// Also searches for the negatives of the left pictures, whose hashes are the complements. One hit a pair of items, with the
+    /// minimum distance, then the picture itself.
     #[must_use]
     pub fn with_negatives(self) -> Self {
         Self { directions: self.directions.into_iter().map(Direction::with_negatives).collect(), ..self }
@@ -241,7 +242,7 @@ impl<'a> Join<'a> {
         }
     }
 
-    /// Hits of an item at most.
+    /// Maximum hits of an item.
     fn right_items(&self) -> usize {
         self.directions
             .iter()
@@ -250,7 +251,7 @@ impl<'a> Join<'a> {
             .unwrap_or(0)
     }
 
-    /// The backend, if there is a GPU to it.
+    /// The backend, if it has a GPU.
     fn gpu(&self) -> Option<&'a Backend> {
         self.backend.filter(|backend| backend.is_gpu())
     }
@@ -277,8 +278,8 @@ impl<'a> Join<'a> {
         self.run_from(0, JoinReport::default(), control, &mut Each(sink))
     }
 
-    /// Hands every item from `first` on that has hits to `sink`, in order, and tells it from time to time how far the join is.
-    /// `before` counts what an earlier run handed out.
+    /// Hands every item from `first` on that has hits to `sink`, in order, and reports checkpoints to it. `before` counts what
+    /// an earlier run handed out.
     ///
     /// # Errors
     /// If the sink fails, which ends the join, or the join is cancelled.
@@ -295,7 +296,7 @@ impl<'a> Join<'a> {
         let mut report = JoinReport { items: self.items as u64, ..before };
         control.end(first);
         let step = self.installed(|| self.chunk_items());
-        // A stack of chunks, the next on top.
+        // A stack of chunks: the next one is on top.
         let mut chunks: Vec<Range<usize>> = (first..self.items)
             .step_by(step)
             .map(|start| start..self.items.min(start + step))
@@ -307,7 +308,7 @@ impl<'a> Join<'a> {
                 Some((range, prepared)) if range == chunk => prepared,
                 _ => self.installed(|| self.prepare(&chunk)),
             };
-            // While a GPU searches, the CPU has time for the next chunk.
+            // While the GPU searches, the CPU prepares the next chunk.
             let next = chunks.last().filter(|_| self.gpu().is_some());
             let (found, prepared) = self.installed(|| {
                 rayon::join(
@@ -340,7 +341,7 @@ impl<'a> Join<'a> {
         Ok(report)
     }
 
-    /// Items of a chunk at most: what [`CHUNK_HASHES`] and [`CHUNK_SECONDS`] allow.
+    /// Maximum items of a chunk: what [`CHUNK_HASHES`] and [`CHUNK_SECONDS`] allow.
     fn chunk_items(&self) -> usize {
         let per_item = self.directions.iter().map(Direction::left_per_item).max().unwrap_or(1);
         let limit = (CHUNK_HASHES / per_item).min(self.items.max(1));
@@ -364,7 +365,7 @@ impl<'a> Join<'a> {
         items.max(MIN_HASHES / per_item).min(limit)
     }
 
-    /// A list that is joined with itself whole needs each pair once.
+    /// A self-join of a whole list needs each pair once.
     fn is_symmetric(&self, chunk: &Range<usize>) -> bool {
         self.with_itself && self.plain().is_some() && chunk.len() == self.items
     }
@@ -390,7 +391,8 @@ impl<'a> Join<'a> {
             .collect()
     }
 
-    /// The pairs of distinct hashes of one direction of a chunk, whose left side is the right one where it has none of its own.
+    /// The pairs of distinct hashes of one direction of a chunk, whose left side is the right one if it has
+    /// none of its own.
     fn search(
         &self,
         direction: &Direction<'_>,
@@ -404,7 +406,9 @@ impl<'a> Join<'a> {
         let JoinSettings { radius, method, instructions, .. } = self.settings;
         if is_saturated(direction, left, direction.hashes(chunk).len(), radius) {
             if report.plan.is_empty() {
-                report.plan = "by measuring every pair: a sample of the hashes is a crowd".to_string();
+                report.plan =
+                    "by measuring every pair: saturated, a sample of the hashes has too many near pairs"
+                        .to_string();
             }
             return Err(Stop::Saturated);
         }
@@ -429,7 +433,7 @@ impl<'a> Join<'a> {
         Ok(ChunkPairs::new(left, pairs, halves))
     }
 
-    /// The items of a chunk that have pairs, by their place in it, ascending: a few in a hundred as a rule.
+    /// The items of a chunk that have pairs, by their position in it, ascending: usually a few per cent.
     fn items_with_pairs(&self, found: &[ChunkPairs]) -> Vec<usize> {
         let of_direction = |(direction, found): (&Direction<'_>, &ChunkPairs)| -> Vec<usize> {
             let mut items: Vec<usize> =
@@ -443,7 +447,8 @@ impl<'a> Join<'a> {
         items
     }
 
-    /// The hits of the item at a place of the chunk that begins with item `first_item`, from the pairs of its distinct hashes.
+    /// The hits of the item at a position of the chunk that begins with item `first_item`, from the pairs of
+    /// its distinct hashes.
     fn collect(&self, first_item: usize, at: usize, found: &[ChunkPairs]) -> Option<ItemHits> {
         let item = first_item + at;
         let first = if self.with_itself { item as u32 + 1 } else { 0 };
@@ -459,8 +464,8 @@ impl<'a> Join<'a> {
                     let members = &members[members
                         .partition_point(|&member| member / (direction.right_per_item() as u32) < first)..];
                     total += members.len() as u64;
-                    // Where nothing is turned every member is a hit of its own, and what is farther than enough hits needs
-                    // only to be counted.
+                    // Without orientations every member is a separate hit, and those beyond the limit only have to be
+                    // counted.
                     let counts = direction.is_plain();
                     if counts && hits.len() >= limit && distance > last {
                         continue;
@@ -475,7 +480,7 @@ impl<'a> Join<'a> {
             }
         }
         if self.plain().is_none() {
-            // The least distance of each item, then the first orientation.
+            // The minimum distance of each item, then the first orientation.
             hits.sort_unstable();
             hits.dedup_by_key(|hit| hit.right);
             total = hits.len() as u64;
@@ -483,7 +488,7 @@ impl<'a> Join<'a> {
         finish(item, hits, total, limit)
     }
 
-    /// The hits of items in whose chunk there are too many, from all distances of each.
+    /// The hits of the items of a saturated chunk, from all distances of each.
     fn one_by_one<S: JoinSink>(
         &self,
         chunk: &Range<usize>,
@@ -496,10 +501,11 @@ impl<'a> Join<'a> {
             with_itself: self.with_itself,
             settings: self.settings,
         };
-        // As many at a time as keep all threads busy while the others wait for the order, and as the memory has room for their hits.
+        // As many at a time as keep all threads busy despite ordered output, and as fit into memory with
+        // their hits.
         let threads = self.installed(rayon::current_num_threads);
         let hits = self.settings.max_hits.map_or(self.right_items(), Nearest::max_kept);
-        // A list that grows holds up to twice what is in it.
+        // A growing list allocates up to twice its content.
         let room = self.settings.memory / hits.saturating_mul(2 * size_of::<Hit>()).max(1) as u64;
         let at_a_time = room.clamp(1, (4 * TOGETHER * threads) as u64) as usize;
         let mut checkpoint = chunk.start;
@@ -517,7 +523,7 @@ impl<'a> Join<'a> {
                 hand_out(sink, hits, report)?;
             }
             control.end(items.len());
-            // A crowd may take hours: a join that is ended in the middle of it goes on there.
+            // A saturated chunk may take hours: an interrupted join resumes within it.
             if items.end < chunk.end && items.end - checkpoint >= chunk.len() / SATURATED_CHECKPOINTS {
                 sink.reached(items.end, report).map_err(JoinError::Sink)?;
                 checkpoint = items.end;
@@ -528,8 +534,8 @@ impl<'a> Join<'a> {
 }
 
 impl ChunkPairs {
-    /// Puts pairs of distinct hashes in order. `halves`: each stands for its mirror image too, and a hash has itself, whose
-    /// copies are at distance 0.
+    /// Sorts pairs of distinct hashes. With `halves` each pair also stands for its mirror image, and each hash for its own
+    /// copies at distance 0.
     fn new(left: &Distinct, mut pairs: Vec<Pair>, halves: bool) -> Self {
         if halves {
             let mirrored = |pair: &Pair| Pair { query: pair.haystack, haystack: pair.query, ..*pair };
@@ -550,7 +556,7 @@ impl ChunkPairs {
         Self { hashes, pairs: pairs.iter().map(|pair| (pair.distance, pair.haystack)).collect() }
     }
 
-    /// The hashes at some places that have pairs.
+    /// The hashes with pairs at a range of positions.
     fn of_places(&self, places: Range<usize>) -> &[LeftHash] {
         let before = |end: usize| self.hashes.partition_point(|hash| (hash.place as usize) < end);
         &self.hashes[before(places.start)..before(places.end)]
@@ -569,12 +575,13 @@ fn hand_out<S: JoinSink>(
     sink.item(hits).map_err(JoinError::Sink)
 }
 
-/// Whether measuring every pair of all hashes, equal ones too, takes less than keeping the pairs of distinct ones that are near.
+/// Whether measuring every pair of all hashes, including equal ones, takes less time than keeping the near
+/// pairs of distinct ones.
 fn is_saturated(direction: &Direction<'_>, left: &Distinct, hashes: usize, radius: u32) -> bool {
     let right = direction.distinct().hashes();
     let pairs = left.hashes().len() as f64 * right.len() as f64;
     let measured = hashes as f64 * direction.right().len() as f64;
-    // Where most hashes are equal it could not pay if all were near, and no sample is taken.
+    // Where most hashes are equal it could not pay off even if all were near, and no sample is taken.
     pairs > SATURATED_MIN_PAIRS
         && pairs > SATURATED_DENSITY * measured
         && density(left.hashes(), right, radius) * pairs > SATURATED_DENSITY * measured

@@ -1,4 +1,4 @@
-//! The hits of an item: the nearest of any number, and how many there are.
+//! The hits of an item: the nearest ones, and how many there are.
 
 use super::hits::{Hit, ItemHits};
 
@@ -8,27 +8,27 @@ pub(super) struct Nearest {
     hits: Vec<Hit>,
     total: u64,
     limit: usize,
-    /// There are enough hits nearer than this, or as near and with lower numbers.
+    /// There are enough hits nearer than this, or equally near with lower numbers.
     enough: u32,
 }
 
 impl Nearest {
-    /// None yet, of which `most` are to be kept.
+    /// Empty; `limit` hits are kept.
     pub const fn new(limit: usize) -> Self {
         Self { hits: Vec::new(), total: 0, limit, enough: u32::MAX }
     }
 
-    /// Hits that are held at a time, where `most` are wanted.
+    /// Hits that are held at a time for a limit.
     pub const fn max_kept(limit: usize) -> usize {
         limit.saturating_add(limit / 2).saturating_add(8)
     }
 
-    /// Takes as many hits as were counted, none of which is among the nearest.
+    /// Counts hits, none of which is among the nearest.
     pub const fn count(&mut self, hits: u32) {
         self.total += hits as u64;
     }
 
-    /// A hit is among the nearest so far if it is nearer than this.
+    /// A hit belongs to the nearest so far if it is nearer than this.
     pub const fn enough(&self) -> u32 {
         self.enough
     }
@@ -46,7 +46,7 @@ impl Nearest {
         }
     }
 
-    /// What `item` has.
+    /// The hits of `item`.
     pub fn finish(self, item: usize) -> Option<ItemHits> {
         finish(item, self.hits, self.total, self.limit)
     }
@@ -62,7 +62,7 @@ fn keep_nearest(hits: &mut Vec<Hit>, limit: usize) {
     }
 }
 
-/// The hits of an item, of `total`, as many as are wanted.
+/// The hits of an item up to the limit, of `total`.
 pub(super) fn finish(item: usize, mut hits: Vec<Hit>, total: u64, limit: usize) -> Option<ItemHits> {
     if total == 0 {
         return None;

@@ -1,6 +1,8 @@
-//! SaturatedItems: items with so many hits that it is quicker to measure them against everything than to look for what is near.
+//! Saturated items: so many pairs are near that measuring all of them is faster than searching for the near
+//! ones.
 //!
-//! Some items are measured together, block by block of the right side, so that what is fetched is used for all of them.
+//! Some items are measured together, block by block of the right side, so that fetched data is used for all
+//! of them.
 
 use std::ops::Range;
 
@@ -10,7 +12,7 @@ use super::nearest::Nearest;
 use super::settings::JoinSettings;
 use crate::pdq::Orientation;
 
-/// Hashes of the right side at a time: 128 KiB, which a core's own cache holds.
+/// Hashes of the right side at a time: 128 KiB, which fit a core's own cache.
 const BLOCK: usize = 4096;
 
 /// A join whose items are measured.
@@ -46,7 +48,7 @@ impl SaturatedItems<'_> {
             for (item, nearest) in items.clone().zip(&mut nearest) {
                 let skipped = self.first(item).saturating_sub(start).min(block.len());
                 let (query, hashes) = (direction.hashes(&(item..item + 1))[0], &block[skipped..]);
-                // In a crowd most hashes are hits, and few of them among the nearest.
+                // Of saturated items most hashes are hits, and few of them are among the nearest.
                 let survey = instructions.survey(query, hashes, radius, nearest.enough());
                 if survey.within == 0 || !survey.any_nearer {
                     nearest.count(survey.within);
@@ -69,8 +71,8 @@ impl SaturatedItems<'_> {
         items.clone().zip(nearest).map(|(item, nearest)| nearest.finish(item)).collect()
     }
 
-    /// An item of several hashes, or against such: the least distance of each right item counts. Block by block too, so that what is held does
-    /// not grow with the right side.
+    /// An item of several hashes, or against such items: the minimum distance of each right item counts. Also block by block, so that memory
+    /// does not grow with the right side.
     fn measure_turned(&self, item: usize) -> Option<ItemHits> {
         let JoinSettings { instructions, radius, max_hits, .. } = self.settings;
         let per_item = self.directions.iter().map(Direction::right_per_item).max().unwrap_or(1);

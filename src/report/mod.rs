@@ -1,6 +1,6 @@
-//! What a case says: rows for programs ([`export`]), a graph for case management ([`case_uco`]), a summary for people
-//! ([`summary`], [`text`], [`stacks`]) and a page for them ([`page`]).
-//! [`parquet`] writes rows of any kind, a join's as well.
+//! Output of a case: rows for programs ([`export`]), a graph for case management ([`case_uco`]), a summary for people
+//! ([`summary`], [`text`], [`stacks`]) and a page for them ([`page`]). [`parquet`] writes rows of any kind, a join's
+//! as well.
 
 pub mod case_uco;
 pub mod columns;

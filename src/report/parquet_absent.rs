@@ -1,4 +1,4 @@
-//! In the place of Parquet, in a program that was built without the feature `parquet`.
+//! Stand-in for Parquet in builds without the feature `parquet`.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use super::columns::{Cell, Column};
 /// Whether this program can write Parquet.
 pub const AVAILABLE: bool = false;
 
-/// Rows that nobody can make.
+/// Rows that cannot exist.
 #[derive(Debug)]
 pub struct ParquetRows<'a> {
     never: Infallible,

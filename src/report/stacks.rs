@@ -1,10 +1,10 @@
-//! What `tamis stack` says of a case's stacks.
+//! The report of `tamis stack` on a case's stacks.
 
 use std::io::{self, Write};
 
 use crate::case::{StackCounts, StackSettings};
 
-/// For a person.
+/// Writes it as text.
 ///
 /// # Errors
 /// If the sink fails.

@@ -114,7 +114,7 @@ impl Page<'_> {
         self.close()
     }
 
-    /// The stacks, where they were made.
+    /// The stacks, if they were computed.
     pub(super) fn stacks(&mut self, case: &CaseReader) -> Written {
         let (words, data) = (self.words, self.data);
         self.open("stacks", &words.stacks)?;
@@ -137,14 +137,15 @@ impl Page<'_> {
         self.close()
     }
 
-    /// Pictures by year; nothing where none says when it was taken.
+    /// Pictures by year; nothing where no picture has a date.
     pub(super) fn taken(&mut self) -> Written {
         let (words, data) = (self.words, self.data);
         let (Some((first, _)), Some((last, _))) = (data.taken.first(), data.taken.last()) else {
             return Ok(());
         };
         self.open("taken", &words.taken)?;
-        // A camera that was never set says 1970 or 2000: years without pictures between are shown while they are few.
+        // A camera that was never set reports 1970 or 2000: empty years in between are shown only if they are
+        // few.
         let every_year = last - first < 40;
         let years: Vec<u32> = if every_year {
             (*first..=*last).collect()
