@@ -7,7 +7,7 @@ use std::path::Path;
 use super::open::open_for_reading;
 use crate::outcome::{Failure, Outcome, Stage};
 
-/// A file that is open for its one reading.
+/// A file that is open for a single pass.
 #[derive(Debug)]
 pub struct SourceFile {
     file: File,
@@ -31,13 +31,14 @@ impl SourceFile {
         self.size
     }
 
-    /// How many of its bytes were never written, if those are most of a large file (`super::holes`). To be asked before it is read.
+    /// How many of its bytes were never written, if those are most of a large file (`super::holes`). Must be
+    /// called before it is read.
     #[must_use]
     pub fn mostly_holes(&self) -> Option<u64> {
         super::holes::mostly_holes(&self.file, self.size)
     }
 
-    /// Reads until the block is full or the file ends; returns how many bytes came.
+    /// Reads until the block is full or the file ends; returns the number of bytes read.
     ///
     /// # Errors
     /// If it cannot be read: `unreadable`, with the system's error.

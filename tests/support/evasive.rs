@@ -125,7 +125,7 @@ fn zigzag() -> [(usize, usize); 64] {
     std::array::from_fn(|index| order[index])
 }
 
-/// Bits of entropy-hashed data.
+/// Bits of entropy-coded data.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,

@@ -1,7 +1,7 @@
-//! The kept coefficients of blocks that were found, brought to their rows.
+//! Gathers the kept coefficients of the found blocks into their rows.
 //!
-//! Of large pictures few coefficients a block are kept. Where the blocks begin is known, so each is read on its own, and
-//! nothing waits for the block before it. Of small ones all are kept, and the walk has told them.
+//! Large pictures keep few coefficients a block. The starts of the blocks are known, so each is read independently,
+//! without waiting for the previous one. Small pictures keep all, and the walk has stored them.
 
 use super::dispatch::Task;
 use super::huffman::{AcSymbol, AcTable};
@@ -16,9 +16,9 @@ use super::zigzag::{BLOCK, Kept, REACH, TRANSFORMED_REACH};
 pub(super) struct Run<'f> {
     /// Where each block begins.
     pub cursors: &'f [Cursor],
-    /// Where the walk told its coefficients, if it did, in blocks.
+    /// Where the walk stored its coefficients, if it did, in blocks.
     pub places: &'f [u32],
-    /// The first unit's number in its row.
+    /// The first unit's index in its row.
     pub across: usize,
 }
 
@@ -30,7 +30,7 @@ impl FoundBlocks {
     }
 }
 
-/// Reading the first `kept` coefficients of each block, or taking all that were told.
+/// Reads the first `kept` coefficients of each block, or takes all stored ones.
 pub(super) struct Gather<'g, 't> {
     pub run: Run<'g>,
     pub data: &'g Data,
@@ -42,14 +42,14 @@ pub(super) struct Gather<'g, 't> {
 }
 
 impl Task for Gather<'_, '_> {
-    /// `None` where the bits are none, or coefficients are beyond all measure.
+    /// `None` if the bits are invalid, or coefficients are out of range.
     type Output = Option<()>;
 
     #[inline(always)]
     fn execute(self) -> Option<()> {
         let Self { run, data, numbers: coefficients, blocks, rows, predictors, kept } = self;
         let mut first = 0;
-        // Blocks of a component stand together.
+        // Blocks of a component are adjacent.
         for blocks in blocks.chunk_by(|one, other| one.slot == other.slot) {
             let component = Component { run, first, blocks, unit_blocks: self.blocks.len() };
             first += blocks.len();
@@ -69,7 +69,7 @@ impl Task for Gather<'_, '_> {
     }
 }
 
-/// Reading the means of the blocks that are not kept, component after component, unit after unit.
+/// Reads the means of the blocks that are not kept, by component and unit.
 pub(super) struct PassedMeans<'g, 't> {
     pub run: Run<'g>,
     pub data: &'g Data,
@@ -80,7 +80,7 @@ pub(super) struct PassedMeans<'g, 't> {
 }
 
 impl Task for PassedMeans<'_, '_> {
-    /// `None` where the bits are none, or a mean is beyond all measure.
+    /// `None` if the bits are invalid, or a mean is out of range.
     type Output = Option<()>;
 
     #[inline(always)]
@@ -146,7 +146,7 @@ impl Component<'_, '_> {
         Some(())
     }
 
-    /// Takes all coefficients, which were told.
+    /// Takes all stored coefficients.
     #[inline(always)]
     fn take(&self, coefficients: &Numbers, rows: &mut [i16], predictor: &mut i32) -> Option<()> {
         let mut mean = *predictor;
@@ -164,7 +164,7 @@ impl Component<'_, '_> {
     }
 }
 
-/// Reading all coefficients of a block.
+/// Reads all coefficients of a block.
 pub(super) struct WholeBlock<'g, 't> {
     pub data: &'g Data,
     /// The bit that it begins at.
@@ -174,7 +174,7 @@ pub(super) struct WholeBlock<'g, 't> {
 }
 
 impl Task for WholeBlock<'_, '_> {
-    /// Each at its [place](super::zigzag::place); `None` where the bits are none.
+    /// Each at its [place](super::zigzag::place); `None` if the bits are invalid.
     type Output = Option<[i16; BLOCK]>;
 
     #[inline(always)]
@@ -195,15 +195,15 @@ pub(super) const fn start(place: Place, unit: usize) -> usize {
     place.first + unit * place.step
 }
 
-/// The mean after a difference; `None` for one that no picture has.
+/// The mean after a difference; `None` for an impossible one.
 #[inline(always)]
 pub(super) const fn next_mean(mean: i32, difference: i32) -> Option<i32> {
     let mean = mean + difference;
     if mean.abs() < COEFFICIENT_LIMIT { Some(mean) } else { None }
 }
 
-/// Reads coefficients from the second on until the first `KEPT` are read or the block has ended. What is told beyond them goes to places
-/// behind them; `place` says where each goes.
+/// Reads coefficients from the second on until the first `KEPT` are read or the block has ended. Coefficients beyond them go to places
+/// after them; `place` gives the place of each.
 #[inline(always)]
 fn read_others<const KEPT: usize>(
     data: &Data,

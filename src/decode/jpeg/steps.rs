@@ -1,7 +1,7 @@
-//! Huffman tables as what a look-up adds to a walk, so that a step of it is one addition.
+//! Huffman tables in the form of increments, so that a step of a walk is one addition.
 //!
-//! A walk's [`Cursor`] is one number: the bits that were taken, and what is left of the block. A look-up may take several
-//! symbols, and what each of them adds to the stand just adds up.
+//! A walk's [`Cursor`] is one number: the bits taken, and the coefficients left in the block. A look-up may take several
+//! symbols, whose increments simply add up.
 
 use std::rc::Rc;
 
@@ -9,48 +9,49 @@ use super::huffman::{AcCode, AcSymbol, AcTable, DcTable, extend, fill, rest_of};
 use super::step_tables::StepTables;
 use super::zigzag::{BLOCK, Kept};
 
-/// Where a walk is: the bits that were taken, above [`LEFT_BITS`] bits of what is left of the block.
+/// The position of a walk: the bits taken, above [`LEFT_BITS`] bits for what is left of the block.
 ///
-/// These are 0 at a block's beginning, and behind its first coefficient they count down from 63. An end of block adds [`END`]. So a block has ended
-/// where they are 0 or their highest bit is set, and their second highest bit is set by nothing that can be: by positions beyond
-/// the block's end with or without an end, an end where the block has ended already, or [`NOTHING`].
+/// These are 0 at a block's beginning, and after its first coefficient they count down from 63. An end of block adds [`END`]. So a block has ended
+/// where they are 0 or their highest bit is set, and their second highest bit is only set in invalid states: by positions beyond the block's end
+/// with or without an end, an end where the block has ended already, or [`NOTHING`].
 pub(super) type Cursor = u32;
-/// Bits of a stand that say what is left of the block.
+/// Bits of a cursor for what is left of the block.
 pub(super) const LEFT_BITS: u32 = 8;
-/// These bits.
+/// Their mask.
 pub(super) const LEFT: Cursor = (1 << LEFT_BITS) - 1;
-/// The bit that is set where something cannot be.
+/// The bit that marks an invalid state.
 pub(super) const WRONG: Cursor = 64;
 /// What an end of block adds.
 const END: u32 = 127;
 /// Coefficients behind a block's first.
 const OTHERS: u32 = BLOCK as u32 - 1;
-/// What is added where no symbol fits a look-up, in a block and at its beginning.
+/// The increment where no symbol fits a look-up, in a block and at its beginning.
 const NOTHING: u16 = 0_u16.wrapping_sub(WRONG as u16);
 const NOTHING_FIRST: u16 = WRONG as u16;
 
 /// A step of a walk.
 pub(super) trait Step: Copy {
-    /// What adds `increment` to the stand and tells one coefficient at most.
+    /// A step that adds `increment` to the cursor and gives at most one coefficient.
     fn alone(increment: u16, coefficient: Option<Coefficient>) -> Self;
 
-    /// What is added to the stand.
+    /// The increment of the cursor.
     fn increment(self) -> u32;
 
-    /// Puts the coefficients that it tells to their places behind `start`; `stand` is where the walk was before it.
+    /// Stores its coefficients at their places after `start`; `cursor` is the walk's position before the
+    /// step.
     fn store(self, cursor: Cursor, numbers: &mut Numbers, start: usize);
 }
 
-/// A coefficient that a step tells: zeros before it, subtracted from what is left of the block before the step (modulo 256), and its value.
+/// A coefficient of a step: the coefficients skipped before it in this step, and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Coefficient {
     pub before: u8,
     pub value: i16,
 }
 
-/// Room for coefficients, 64 a block.
+/// Buffer for coefficients, 64 a block.
 pub(super) type Numbers = [i16; NUMBERS];
-/// A power of two, so that a place in it needs no look at whether it is one.
+/// A power of two, so that indices need no bounds check.
 pub(super) const NUMBERS: usize = BLOCK << 14;
 
 /// Lengths alone. The last symbol's coefficient may lie beyond the window.
@@ -92,12 +93,12 @@ impl Step for u64 {
     }
 }
 
-/// [`Coefficient::before`] of a coefficient that is none: what it leads to is no place of the block.
+/// [`Coefficient::before`] of an absent coefficient: it leads to no place of the block.
 const NOWHERE: u8 = BLOCK as u8;
-/// Two coefficients that are none.
+/// Two absent coefficients.
 const NO_COEFFICIENTS: u64 = (NOWHERE as u64) << 16 | (NOWHERE as u64) << 40;
 
-/// `step` with coefficient `number` of two told, if there is one.
+/// `step` with coefficient `number` of two, if present.
 const fn with(step: u64, number: u32, coefficient: Option<Coefficient>) -> u64 {
     let Some(coefficient) = coefficient else { return step };
     let shift = 16 + 24 * number;
@@ -105,7 +106,7 @@ const fn with(step: u64, number: u32, coefficient: Option<Coefficient>) -> u64 {
         | ((coefficient.value as u16 as u64) << 8 | coefficient.before as u64) << shift
 }
 
-/// Coefficient `number` of two that a step tells, if it does; none is told behind one that is not.
+/// Coefficient `number` of two of a step, if present; the second is only present with the first.
 const fn coefficient_of(step: u64, number: u32) -> Option<Coefficient> {
     let coefficient = step >> (16 + 24 * number);
     if coefficient as u8 == NOWHERE {
@@ -115,8 +116,8 @@ const fn coefficient_of(step: u64, number: u32) -> Option<Coefficient> {
     }
 }
 
-/// Where a coefficient goes, by what is left of the block before it: to its [`super::zigzag::place`]. What is none goes behind
-/// the block, to the first place of the next one, which is told later.
+/// Where a coefficient goes, by what is left of the block before it: to its [`super::zigzag::place`]. An absent one goes after
+/// the block, to the first place of the next one, which is stored later.
 const PLACES: [u8; 256] = {
     let mut places = [BLOCK as u8; 256];
     places[0] = 0;
@@ -141,7 +142,7 @@ pub(super) fn lengths(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u16> {
     })
 }
 
-/// What look-ups behind a block's first add where lengths alone are wanted.
+/// Increments of the look-ups after a block's first, for lengths alone.
 #[inline(always)]
 pub(super) fn rest_lengths(ac: &AcTable) -> &[u16] {
     &lengths_of_all_windows(ac)[1 << ac.window..]
@@ -166,7 +167,7 @@ pub(super) fn values(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u64> {
             if rest == nothing || coefficient_of(rest, 1).is_some() {
                 return alone;
             }
-            // Behind the first coefficient there are 63 left, but the stand before it says 0.
+            // After the first coefficient 63 are left, but the cursor before it has 0.
             let after = |coefficient: Coefficient| Coefficient {
                 before: coefficient.before.wrapping_sub(OTHERS as u8),
                 ..coefficient
@@ -178,7 +179,7 @@ pub(super) fn values(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u64> {
     })
 }
 
-/// Tables for blocks that are passed over where those of others are told.
+/// Tables for blocks that are skipped while those of others are stored.
 pub(super) fn passed(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u64> {
     ac.passed.get(dc, || {
         let StepTables { first, rest } = lengths(dc, ac);
@@ -187,8 +188,8 @@ pub(super) fn passed(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u64> {
     })
 }
 
-/// For each window of `window` bits what `step(bits used, difference, window)` makes of the difference at its top, or `nothing` where its
-/// code does not fit. A difference whose bits lie beyond the window is given as it would be if zeros followed.
+/// For each window of `window` bits the result of `step(bits used, difference, window)` for the difference at its top, or `nothing` if
+/// its code does not fit. A difference whose bits extend beyond the window is computed as if zeros followed.
 fn first_steps<S: Copy>(
     dc: &DcTable,
     window: u32,
@@ -203,17 +204,17 @@ fn first_steps<S: Copy>(
     dc.code.windows().iter().enumerate().map(step).collect()
 }
 
-/// What symbols add that take `used` bits and lead on by `advance` coefficients.
+/// The increment of symbols that take `used` bits and advance by `advance` coefficients.
 const fn increment(used: u32, advance: u32, ends: bool) -> u16 {
     ((used << LEFT_BITS) + if ends { END } else { 0 }).wrapping_sub(advance) as u16
 }
 
-/// What a difference of `used` bits adds at a block's beginning, where nothing is said to be left.
+/// The increment of a difference of `used` bits at a block's beginning, where the cursor has 0 left.
 const fn beginning(used: u32) -> u16 {
     (used << LEFT_BITS | OTHERS) as u16
 }
 
-/// The coefficients that an increment leads on by.
+/// The coefficients that an increment advances by.
 const fn advance(increment: u16) -> u32 {
     let left = increment as u8 as u32;
     // With an end it is 127 less them, else 256 less them.
@@ -257,7 +258,8 @@ fn value_step(first: AcCode, bits: u32, index: usize, rest: u64) -> u64 {
     }
 }
 
-/// What the symbol at the top of `bits` does, looked at alone in a block of which `left` is left; `None` for one that cannot be.
+/// The step of the single symbol at the top of `bits` in a block with `left` coefficients left; `None` for an
+/// invalid one.
 pub(super) fn single<S: Step>(dc: &DcTable, ac: &AcTable, bits: u64, left: Cursor) -> Option<S> {
     if left == 0 {
         let (used, difference) = dc.long_difference(bits)?;
@@ -276,7 +278,7 @@ pub(super) fn single<S: Step>(dc: &DcTable, ac: &AcTable, bits: u64, left: Curso
     }
 }
 
-/// What is done where nothing can be: a bit is taken, and a block ends that is [`WRONG`].
+/// The step for invalid data: a bit is taken, and a block ends as [`WRONG`].
 pub(super) fn wrong<S: Step>(left: Cursor) -> S {
     S::alone((1 << LEFT_BITS) + (LEFT - left) as u16, None)
 }
@@ -299,7 +301,7 @@ mod tests {
         Rc::new(DcTable::new(&counts, &[0, 3, 5, 11], window).unwrap())
     }
 
-    /// What walking symbol by symbol gives.
+    /// The result of walking symbol by symbol.
     #[derive(Debug, Default, PartialEq, Eq)]
     struct Walked {
         cursor: Cursor,
@@ -307,7 +309,8 @@ mod tests {
         coefficients: Vec<(usize, i32)>,
     }
 
-    /// Walks from `left` on as long as less than `used` bits were taken; `None` where something cannot be, or a block ends before.
+    /// Walks from `left` on while fewer than `used` bits were taken; `None` for invalid data, or if a block
+    /// ends before.
     fn walk(dc: &DcTable, ac: &AcTable, bits: u64, left: Cursor, used: u32) -> Option<Walked> {
         let mut walked = Walked { cursor: left, coefficients: Vec::new() };
         while walked.cursor >> LEFT_BITS < used {
@@ -336,7 +339,8 @@ mod tests {
         (walked.cursor >> LEFT_BITS == used).then_some(walked)
     }
 
-    /// Every look-up from every place of a block does what its symbols do one by one, or says that it cannot tell.
+    /// Every look-up from every position of a block agrees with its symbols one by one, or is marked as
+    /// undecided.
     fn check<S: Step>(
         tables: &StepTables<S>,
         dc: &DcTable,
@@ -352,7 +356,7 @@ mod tests {
                 let step = if left == 0 { tables.first[index] } else { tables.rest[index] };
                 let cursor = left + step.increment();
                 if cursor & WRONG != 0 {
-                    // Where all of a block is left, its first symbol does not fit, or is none.
+                    // At a block's beginning its first symbol does not fit, or is invalid.
                     let first = single::<S>(dc, ac, bits, left);
                     let fits = first.is_some_and(|step| (left + step.increment()) >> LEFT_BITS <= window);
                     assert!(!fits || (1..OTHERS).contains(&left), "{index:b} {left}");
@@ -372,7 +376,7 @@ mod tests {
         assert!(known > 1000 && unknown > 100, "{known} {unknown}");
     }
 
-    /// What a step tells, in the order of the file.
+    /// The coefficients of a step, in the order of the file.
     fn coefficients(numbers: &mut Numbers, step: u64, left: Cursor) -> Option<Vec<(usize, i32)>> {
         numbers[..3 * BLOCK].fill(0);
         step.store(left, numbers, BLOCK);

@@ -1,7 +1,7 @@
 //! [`super::transform::samples_of`] with vectors of 256 bits: the same numbers, two products and their sum at a time.
 //!
 //! A cosine of an even frequency is the same from both ends of a block, and of an odd one its negative. So along each axis the sums of even
-//! and odd frequencies are made for half of the samples, and their sum and difference are two samples.
+//! and odd frequencies are computed for half of the samples, and their sum and difference are two samples.
 
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_cmpeq_epi16, _mm256_madd_epi16, _mm256_max_epi16, _mm256_min_epi16,
@@ -66,8 +66,8 @@ const IN_ORDER: [u8; 32] = {
     order
 };
 
-/// See [`super::transform::samples_of`]; for steps of 15 bits at most. Each `User` has one of its own, which is inlined there: the loop
-/// over a row of blocks loses a tenth to calls.
+/// See [`super::transform::samples_of`]; for steps of 15 bits at most. Each `User` gets its own inlined instance: calls would cost the
+/// loop over a row of blocks a tenth.
 #[target_feature(enable = "avx2")]
 #[inline]
 #[expect(clippy::extra_unused_type_parameters, reason = "it makes instances, one for each user")]

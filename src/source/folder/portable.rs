@@ -1,4 +1,4 @@
-//! The way of the standard library: by paths.
+//! The portable implementation: by paths, with the standard library.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions, ReadDir};
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::entry::{Kind, ListedName, NameStatus};
 use crate::source::stamp::FileStamp;
 
-/// A folder that is open.
+/// An open folder.
 #[derive(Debug)]
 pub(in crate::source) struct Folder {
     path: PathBuf,
@@ -35,19 +35,20 @@ impl Folder {
         Some(Ok(ListedName { name: entry.file_name(), is_folder, place: entry }))
     }
 
-    /// Looks at a name.
+    /// Reads the status of a name.
     pub fn look(&self, found: &ListedName) -> io::Result<NameStatus> {
         let metadata = found.place.metadata()?;
         Ok(seen(&self.path.join(&found.name), &metadata))
     }
 }
 
-/// Looks at a path.
+/// Reads the status of a path.
 pub(in crate::source) fn look(path: &Path) -> io::Result<NameStatus> {
     Ok(seen(path, &fs::symlink_metadata(path)?))
 }
 
-/// Opens what should be a file for reading. A link is not followed, unless it takes the file's place in this instant.
+/// Opens what should be a file for reading. A link is not followed, unless it replaces the file in this
+/// instant.
 pub(in crate::source) fn open_file(path: &Path) -> io::Result<File> {
     if fs::symlink_metadata(path)?.is_symlink() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it became a link"));
@@ -65,7 +66,7 @@ fn seen(path: &Path, metadata: &Metadata) -> NameStatus {
     NameStatus { kind, stamp: FileStamp::from(metadata) }
 }
 
-/// Whether this process has changed a time of last access cannot be seen here.
+/// It cannot be detected here whether this process has changed a time of last access.
 pub(in crate::source) const fn times_changed() -> bool {
     false
 }

@@ -1,4 +1,4 @@
-//! The Unix policy: handles, and names relative to them.
+//! The Unix implementation: handles, and names relative to them.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
@@ -16,11 +16,11 @@ use rustix::io::Errno;
 use super::entry::{Kind, ListedName, NameStatus};
 use crate::source::stamp::FileStamp;
 
-/// The system takes no path of so many bytes or more.
+/// The system rejects paths of this many bytes or more.
 const LONGEST: usize = if cfg!(target_os = "linux") { 4096 } else { 1024 };
 
-/// Whether anything was opened in a policy that may have changed its time of last access. Of the process, because it depends on its user's
-/// rights, and one notice is enough.
+/// Whether anything was opened in a way that may have changed its time of last access. For the whole process, because it depends on its
+/// user's rights, and one notice is enough.
 static TIMES_CHANGED: AtomicBool = AtomicBool::new(false);
 
 /// Whether this process has opened anything whose time of last access it could not keep.
@@ -28,12 +28,12 @@ pub(in crate::source) fn times_changed() -> bool {
     TIMES_CHANGED.load(Ordering::Relaxed)
 }
 
-/// A folder that is open.
+/// An open folder.
 #[derive(Debug)]
 pub(in crate::source) struct Folder(Dir);
 
 impl Folder {
-    /// Opens a folder. No link is followed, neither in its place nor on the policy to it.
+    /// Opens a folder. No link is followed, neither at its end nor on the way to it.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::of(open(path, OFlags::DIRECTORY, LinkPolicy::of_this_system())?)
     }
@@ -66,20 +66,20 @@ impl Folder {
         }
     }
 
-    /// Looks at a name.
+    /// Reads the status of a name.
     pub fn look(&self, found: &ListedName) -> io::Result<NameStatus> {
         status_at(self.0.fd()?, &found.name)
     }
 }
 
-/// Looks at a path, which somebody named: links on the policy to it are followed. Of a path that is too long for the system that is so of
-/// its beginning.
+/// Reads the status of a path named by the user: links on the way to it are followed. In a path that is too long for the system that
+/// holds for its beginning.
 pub(in crate::source) fn look(path: &Path) -> io::Result<NameStatus> {
     let (folder, name) = lowest(path, LinkPolicy::Followed)?;
     status_at(folder.as_ref().map_or(CWD, AsFd::as_fd), OsStr::from_bytes(name))
 }
 
-/// Opens what should be a file for reading. No link is followed, neither in its place nor on the policy to it; a pipe is opened without
+/// Opens what should be a file for reading. No link is followed, neither at its end nor on the way to it; a pipe is opened without
 /// waiting for its other end.
 pub(in crate::source) fn open_file(path: &Path) -> io::Result<File> {
     Ok(File::from(open(path, OFlags::NONBLOCK, LinkPolicy::of_this_system())?))
@@ -91,20 +91,20 @@ fn open(path: &Path, flags: OFlags, policy: LinkPolicy) -> io::Result<OwnedFd> {
     Ok(keeping_times(flags, |flags| policy.open(folder, name, flags))?)
 }
 
-/// How a path is gone, in pieces that the system takes.
+/// How links in a path are treated, and how it is cut into pieces that the system accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LinkPolicy {
-    /// In as few pieces as there can be, on which the system follows no link: Linux from 5.6 on.
+    /// In as few pieces as possible, in which the system follows no link: Linux since 5.6.
     #[cfg(target_os = "linux")]
     Unlinked,
-    /// Name by name, of which none may be a link.
+    /// Name by name, none of which may be a link.
     Names,
-    /// In as few pieces as there can be. Only the end of each may not be a link.
+    /// In as few pieces as possible. Only the end of each must not be a link.
     Followed,
 }
 
 impl LinkPolicy {
-    /// The shortest on which no link is followed.
+    /// The fastest policy that follows no link.
     fn of_this_system() -> Self {
         #[cfg(target_os = "linux")]
         {
@@ -119,7 +119,7 @@ impl LinkPolicy {
         Self::Names
     }
 
-    /// Bytes of a piece at most, unless it is a single name.
+    /// Maximum bytes of a piece, unless it is a single name.
     const fn longest(self) -> usize {
         match self {
             Self::Names => 0,
@@ -138,7 +138,7 @@ impl LinkPolicy {
     }
 }
 
-/// Opens what lies above the last piece of a path, unless that is all of it.
+/// Opens the folder of the last piece of a path, if there are others.
 fn lowest(path: &Path, policy: LinkPolicy) -> io::Result<(Option<OwnedFd>, &[u8])> {
     let mut pieces = pieces(path.as_os_str().as_bytes(), policy.longest());
     let last = pieces.pop().unwrap_or_default();
@@ -150,8 +150,7 @@ fn lowest(path: &Path, policy: LinkPolicy) -> io::Result<(Option<OwnedFd>, &[u8]
     Ok((folder, last))
 }
 
-/// Splits a path between its names into pieces of at most `longest` bytes. A single name that is longer is a piece all the same: the system
-/// refuses it.
+/// Splits a path between its names into pieces of at most `longest` bytes. A longer single name is also a piece; the system refuses it.
 fn pieces(path: &[u8], longest: usize) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
     let mut rest = path;
@@ -171,13 +170,14 @@ fn pieces(path: &[u8], longest: usize) -> Vec<&[u8]> {
     pieces
 }
 
-/// How a folder is opened to go through it, which neither reads it nor needs the right to.
+/// Flags for opening a folder to pass through it, which neither reads it nor needs the right to.
 #[cfg(target_os = "linux")]
 const PASS_THROUGH: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
 const PASS_THROUGH: OFlags = OFlags::RDONLY;
 
-/// Opens for reading, without changing the time of last access where the system lets this user ask for that: the owner and root.
+/// Opens for reading, without changing the time of last access if the system allows this user to ask for
+/// that: the owner and root.
 fn keeping_times(flags: OFlags, open: impl Fn(OFlags) -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlags::RDONLY;
     #[cfg(target_os = "linux")]
@@ -192,7 +192,7 @@ fn keeping_times(flags: OFlags, open: impl Fn(OFlags) -> Result<OwnedFd, Errno>)
     Ok(opened)
 }
 
-/// Whether a mount leaves times of last access as they are, whoever reads.
+/// Whether a mount never changes times of last access.
 fn keeps_times(opened: BorrowedFd<'_>) -> bool {
     #[cfg(target_os = "linux")]
     const KEEPING: StatVfsMountFlags = StatVfsMountFlags::RDONLY.union(StatVfsMountFlags::NOATIME);
@@ -216,9 +216,10 @@ fn status_at(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<NameStatus> {
     Ok(NameStatus { kind, stamp })
 }
 
-/// Where a link points to, if asking leaves its time of last access as it is: no flag keeps it, as for files.
+/// The target of a link, if reading it does not change its time of last access: unlike for files, no flag
+/// prevents that.
 fn target(folder: BorrowedFd<'_>, name: &OsStr) -> Option<PathBuf> {
-    // The current folder is no handle that could be asked, and a path may begin on another mount.
+    // The current folder is not a handle that can be queried, and a path may begin on another mount.
     let parent = Path::new(name).parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.map_or(OsStr::new("."), Path::as_os_str);
     let parent =
@@ -268,7 +269,8 @@ fn plain_status(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<(FileType, F
     Ok((FileType::from_raw_mode(seen.st_mode), stamp))
 }
 
-/// Makes folders within each other, each with a name of so many bytes, and a file in the lowest. Returns the path of that.
+/// Creates nested folders, each with a name of that many bytes, and a file in the lowest. Returns the path of
+/// that.
 #[cfg(test)]
 pub(in crate::source) fn dig(
     folder: &Path,
@@ -341,7 +343,7 @@ mod tests {
             assert!(opened(policy, "a/b/c/file", OFlags::NONBLOCK), "{policy:?}");
             assert!(opened(policy, "a/b/c", OFlags::DIRECTORY), "{policy:?}");
         }
-        // As an attacker could put it in a folder's place between the walk and the opening.
+        // As an attacker could replace a folder between the walk and the opening.
         std::fs::rename(path("a/b"), path("a/real")).unwrap();
         std::os::unix::fs::symlink("real", path("a/b")).unwrap();
         assert!(File::open(path("a/b/c/file")).is_ok());
@@ -350,7 +352,7 @@ mod tests {
             assert!(!opened(policy, "a/b/c/file", OFlags::NONBLOCK), "{policy:?}");
             assert!(!opened(policy, "a/b/c", OFlags::DIRECTORY), "{policy:?}");
         }
-        assert!(look(&path("a/b/c/file")).is_ok(), "what somebody names may be reached by a link");
+        assert!(look(&path("a/b/c/file")).is_ok(), "a path named by the user may contain links");
     }
 
     #[test]
@@ -359,7 +361,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = dig(folder.path(), 200, 60, "picture", b"at the bottom");
         assert!(file.as_os_str().len() > 2 * LONGEST);
-        assert!(File::open(&file).is_err(), "the system takes it: this shows nothing");
+        assert!(File::open(&file).is_err(), "the system accepts it: the test is void");
         for policy in policies() {
             let mut content = String::new();
             let opened = open(&file, OFlags::NONBLOCK, policy).unwrap();
@@ -371,7 +373,7 @@ mod tests {
         assert_eq!(gone.kind(), io::ErrorKind::NotFound);
     }
 
-    /// A link anywhere behind the beginning of a long path, as an attacker could put in a folder's place between the walk and the
+    /// A link anywhere after the beginning of a long path, as an attacker could replace a folder between the walk and the
     /// opening.
     #[test]
     fn a_link_on_a_long_way_is_not_followed() {
