@@ -88,7 +88,7 @@ fn paired() {
             return;
         };
         println!(
-            "\n{ROUNDS} rounds, turn by turn, {HAYSTACK} × {QUERIES} hashes at {radius}; least, median, largest:"
+            "\n{ROUNDS} rounds, turn by turn, {HAYSTACK} × {QUERIES} hashes at {radius}; minimum, median, maximum:"
         );
         let mut theirs = Vec::new();
         let sets = InstructionSet::available();
@@ -104,8 +104,8 @@ fn paired() {
             }
         }
         let line = |name: String, values: Vec<f64>, unit: &str| {
-            let (least, median, largest) = spread(values);
-            println!("{name:<28} {least:>10.3e} {median:>10.3e} {largest:>10.3e} {unit}");
+            let (minimum, median, maximum) = spread(values);
+            println!("{name:<28} {minimum:>10.3e} {median:>10.3e} {maximum:>10.3e} {unit}");
         };
         line("faiss IndexBinaryFlat".into(), theirs, "pairs/s");
         for ((set, ours), ratios) in sets.into_iter().zip(ours).zip(ratios) {
@@ -121,7 +121,7 @@ fn joins() {
     let mut hashes = || -> Vec<PdqHash> { (0..HAYSTACK).map(|_| PdqHash(random.random())).collect() };
     let (left, right) = (hashes(), hashes());
     let pool = one_core();
-    println!("\njoin of 10⁶ × 10⁶ hashes at 31 by bands, one core; seconds, least, median, largest of 5:");
+    println!("\njoin of 10⁶ × 10⁶ hashes at 31 by bands, one core; seconds, minimum, median, maximum of 5:");
     for instructions in InstructionSet::available() {
         let settings = JoinSettings { instructions, ..JoinSettings::default() };
         let join = || {
@@ -130,8 +130,8 @@ fn joins() {
                 .unwrap()
                 .hits
         };
-        let (least, median, largest) = spread((0..5).map(|_| pool.install(|| seconds(join))).collect());
-        println!("{:<10} {least:.2} {median:.2} {largest:.2}", instructions.to_string());
+        let (minimum, median, maximum) = spread((0..5).map(|_| pool.install(|| seconds(join))).collect());
+        println!("{:<10} {minimum:.2} {median:.2} {maximum:.2}", instructions.to_string());
     }
 }
 

@@ -76,7 +76,7 @@ fn shaders(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Population counts a second that the adapter did at most in registers: the search's roofline.
+/// The adapter's maximum population counts a second in registers: the search's roofline.
 fn roofline(context: &Arc<GpuContext>) -> f64 {
     let peak = PopcountPeak::new(context, include_str!("popcount_peak.wgsl")).unwrap();
     let counts = if context.description().is_software() { 1 << 30 } else { 1 << 38 };
@@ -106,10 +106,10 @@ fn flat_rates() {
     let kernel = fastest_kernel(&context, &haystack_hashes[..size.min(1 << 20)]).unwrap();
     println!("calibrated in {:.2} s: {kernel:?}", started.elapsed().as_secs_f64());
     for radius in [31, 39, 47, 63, 79] {
-        let (least, median, best) = measure(kernel, radius, 9);
+        let (minimum, median, best) = measure(kernel, radius, 9);
         let share = 100.0 * median * f64::from(population_counts(radius, kernel.carry_save)) / best_peak;
         println!(
-            "flat search at {radius}: {least:.3e} {median:.3e} {best:.3e} pairs/s (least, median, best); {share:.0} % of the roofline"
+            "flat search at {radius}: {minimum:.3e} {median:.3e} {best:.3e} pairs/s (minimum, median, best); {share:.0} % of the roofline"
         );
     }
     if context.description().is_software() {

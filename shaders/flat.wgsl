@@ -1,14 +1,14 @@
 // Flat range search: every query against every haystack hash, nothing dropped.
 // CPU twin: src/matching/flat.rs. Dispatcher: src/gpu/flat.rs. pairs.wgsl goes before it.
 //
-// An invocation holds four or eight haystack hashes in registers and meets a group of queries in workgroup memory, so
-// that each load of the haystack is used once per query of the group. Nearly every pair is far beyond the
-// radius: a lower bound of the distance rejects it, and only survivors are measured.
+// An invocation holds four or eight haystack hashes in registers and compares them with a group of queries in
+// workgroup memory, so that each load of the haystack is used once per query of the group. Nearly every pair is far
+// beyond the radius: a lower bound of the distance rejects it, and only survivors are measured.
 
 override WORKGROUP: u32 = 256u;
 // Queries in workgroup memory.
 override QUERY_GROUP: u32 = 128u;
-// Fours of hashes of an invocation: 1 or 2.
+// Fours of hashes per invocation: 1 or 2.
 override FOURS: u32 = 1u;
 
 struct Parameters {
@@ -17,7 +17,7 @@ struct Parameters {
     // Fours of hashes of this dispatch: first and one beyond the last.
     first_four: u32,
     end_four: u32,
-    // One beyond the last hash that is not filling.
+    // One beyond the last hash that is not padding.
     hash_end: u32,
     // Fours in a plane.
     plane_stride: u32,
@@ -42,7 +42,8 @@ fn word(number: u32, four: u32) -> vec4<u32> {
     return haystack[number * parameters.plane_stride + four];
 }
 
-// Two words that are unlike in real pictures go into one union: the places are words 2, 6, 3, 7, 0, 4, 1 and 5.
+// Words that correlate little in real pictures go into one union: the places are words 2, 6, 3, 7, 0, 4, 1
+// and 5.
 fn load(four: u32) -> Four {
     return Four(array<vec4<u32>, 8>(
         word(2u, four),
@@ -64,7 +65,7 @@ fn load_query(query: u32) -> Wanted {
     );
 }
 
-// The distance of each of four hashes from a wanted one.
+// The distance of each of four hashes from a query hash.
 fn distances(four: Four, wanted: Wanted) -> vec4<u32> {
     return countOneBits(four.words[0] ^ vec4<u32>(wanted.first.x))
         + countOneBits(four.words[1] ^ vec4<u32>(wanted.first.y))
@@ -114,7 +115,7 @@ fn search(
         }
         return;
     }
-    // Where the second four is beyond the end, the first one stands in for it and is not measured twice.
+    // If the second four is beyond the end, the first one replaces it and is not measured twice.
     let next = four + WORKGROUP;
     let is_there = next < parameters.end_four;
     let other_hashes = load(select(four, next, is_there));

@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -87,7 +87,7 @@ fn te512_hashes_of_the_public_pictures_are_the_references() {
 
 /// The twin that must fail: one geometry against the other's table.
 #[test]
-fn the_geometries_are_told_apart() {
+fn the_geometries_differ() {
     let Some(folder) = folder() else { return };
     let rows = rows(&folder.join("expected-te512.csv"));
     let differing = rows.iter().filter(|row| {

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -188,7 +188,7 @@ fn a_negative_has_the_complement() {
 }
 
 #[test]
-fn negatives_are_found_beside_what_is_as_it_was() {
+fn negatives_are_found_next_to_unchanged_pictures() {
     let mut right = support::clustered_hashes(6, 500);
     let mut left: Vec<PdqHash> = right[100..400].to_vec();
     let mut random = StdRng::seed_from_u64(8);
@@ -401,7 +401,7 @@ fn equal_hashes_are_not_measured_one_by_one() {
 }
 
 #[test]
-fn a_join_ends_with_its_sink_and_when_it_is_told() {
+fn a_join_ends_with_its_sink_and_when_it_is_cancelled() {
     let hashes = support::clustered_hashes(1, 500);
     let join = Join::with_itself(&hashes, JoinSettings::default());
     let mut calls = 0;
@@ -433,7 +433,7 @@ fn threads_do_not_show_in_the_result() {
     }
 }
 
-/// A hash set that is kept in bands answers as one that is not, at every radius up to the one it was made for and beyond.
+/// A hash set in bands answers like one without, at every radius up to the one of its bands and beyond.
 #[test]
 fn resident_bands_find_what_the_flat_search_finds() {
     let backend = Backend::cpu("a test");

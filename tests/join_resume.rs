@@ -1,9 +1,9 @@
-//! Joins that are ended and gone on with.
+//! Joins that are interrupted and resumed.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -25,7 +25,7 @@ fn near_equal(count: usize) -> Vec<PdqHash> {
         .collect()
 }
 
-/// What a join handed out, and the places where it said that it was.
+/// What a join handed out, and its checkpoints.
 #[derive(Default)]
 struct Kept {
     items: Vec<ItemHits>,
@@ -51,7 +51,7 @@ impl JoinSink for Kept {
 }
 
 #[test]
-fn a_join_goes_on_from_any_place_that_it_reached() {
+fn a_join_resumes_from_every_checkpoint() {
     let hashes = near_equal(900);
     // So little memory that the list is cut into many chunks.
     let settings = JoinSettings { memory: 48 * 20_000, ..JoinSettings::default() };
@@ -92,10 +92,10 @@ fn a_sink_that_cannot_note_a_place_ends_the_join() {
     assert!(matches!(ended, Err(JoinError::Sink("full"))), "{ended:?}");
 }
 
-/// A disk that is full in the middle, and a process that dies: both are made by a limit on the size of files.
+/// A disk that fills up, and a process that dies: both are simulated by a limit on the size of files.
 #[cfg(unix)]
 #[test]
-fn a_result_that_was_ended_is_gone_on_with() {
+fn an_interrupted_result_is_resumed() {
     use std::fs;
     use std::process::Command;
 

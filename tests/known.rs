@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -230,7 +230,7 @@ fn no_quote_swallows_a_record() {
 }
 
 #[test]
-fn what_is_wrong_with_a_header_is_said() {
+fn faults_of_a_header_are_reported() {
     let lists = Lists::new();
     for (content, expected) in [
         (
@@ -249,7 +249,7 @@ fn what_is_wrong_with_a_header_is_said() {
     assert!(lists.error(utf_16).contains("UTF-16 text: save it as UTF-8"));
 }
 
-/// Lines of digits and nothing else: their length says what they are, or leaves it open, and nothing is guessed.
+/// Lines of bare digits: their length determines their kind, or leaves it open, and nothing is guessed.
 #[test]
 fn a_list_of_digits_alone_is_what_it_is_or_is_refused() {
     let lists = Lists::new();
@@ -275,7 +275,8 @@ fn a_list_of_digits_alone_is_what_it_is_or_is_refused() {
         let error = HashSet::read(&path, &with(Some(list))).unwrap_err().to_string();
         assert!(error.contains(&format!("--list {} was given", list.name())), "{error}");
     }
-    // What says itself what it is needs no option and heeds none: a header, a quality or a name, a geometry.
+    // A list that declares its kind needs no option and ignores it: by a header, a quality or a name, a
+    // geometry.
     for said in
         [format!("pdq\n{HASH}\n"), format!("{HASH}\n{OTHER},50\n"), format!("# geometry: full\n{HASH}\n")]
     {
@@ -345,7 +346,7 @@ fn what_is_no_list_is_refused_with_a_hint() {
 }
 
 #[test]
-fn a_set_says_its_geometry() {
+fn a_set_declares_its_geometry() {
     let lists = Lists::new();
     let stated = lists.file(format!("# geometry: te512\n{HASH}\n"));
     assert_eq!(HashSet::read(&stated, &options()).unwrap().geometry(), Geometry::Te512);

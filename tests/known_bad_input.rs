@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -29,8 +29,8 @@ const FIXTURES: [&str; 11] = [
     "lab.csv",
 ];
 
-/// `expected.txt` has a line a file: its name, a tab, and what its import says without the path. An exclamation mark
-/// before that says that --skip-bad-records does not help.
+/// `expected.txt` has a line a file: its name, a tab, and the error of its import without the path. An exclamation
+/// mark before that means that --skip-bad-records does not help.
 #[test]
 fn every_malformed_file_is_refused_with_its_place() {
     let sets = Sets::new();
@@ -129,8 +129,8 @@ fn endless_lines_and_texts() {
     assert!(sets.import(&[path], &known).unwrap_err().contains("nested deeper than 64"));
 }
 
-/// Fields by the hundred thousand, in every format that has names: told apart without comparing each with each, which
-/// would take this test minutes.
+/// Fields by the hundred thousand, in every format that has names: made unique without comparing each with each,
+/// which would take this test minutes.
 #[test]
 fn more_fields_than_anybody_has() {
     let sets = Sets::new();

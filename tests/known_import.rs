@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -252,7 +252,7 @@ fn a_profile_of_ones_own() {
         (r#"{"name":"x","categories":{"1":{"meaning":"bad","label":"y"}}}"#, "child_abuse"),
         (
             r#"{"name":"x","categories":{"a":{"meaning":"known","label":"y"},"A":{"meaning":"known","label":"y"}}}"#,
-            "comes twice",
+            "is given twice",
         ),
     ] {
         let path = sets.0.path().join("profile.json");
@@ -364,7 +364,7 @@ fn parts_make_one_set_and_the_same_bytes() {
 }
 
 #[test]
-fn commands_say_what_they_did_and_what_is_wrong() {
+fn commands_report_what_they_did_and_what_is_wrong() {
     let sets = Sets::new();
     let (set, source) = (sets.path(), fixture("vics-1.3.json"));
     let (set_text, source_text) = (set.to_str().unwrap(), source.to_str().unwrap());
@@ -449,7 +449,8 @@ fn hits_of_a_set_file_are_those_of_the_list() {
     assert!(list_hits.iter().all(|row| row["category"].is_null()));
 }
 
-/// Facts are beside a hit in views and exports; a case from before them is given room for them, and reads without.
+/// Facts are next to a hit in views and exports; an older case gets columns for them, and is readable
+/// without.
 #[test]
 fn facts_of_a_hit_in_new_and_old_cases() {
     let cases = Cases::new();

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -39,7 +39,8 @@ fn golden() -> Vec<(u32, u32, u64, DihedralHashes)> {
     text.lines().skip(1).map(row).collect()
 }
 
-/// Computed with `pdqhash` by `tests/golden/make_golden.py`, which also says how the pictures were chosen.
+/// Computed with `pdqhash` by `tests/golden/make_golden.py`, which also documents how the pictures were
+/// chosen.
 #[test]
 fn golden_hashes_are_those_of_the_reference() {
     let golden = golden();
@@ -78,7 +79,8 @@ fn is_defined_tile(tile: &Tile, expected: &[f64]) -> bool {
     })
 }
 
-/// Every size from the least to beyond one pixel a sample, and sizes on both sides of each change of the window.
+/// Every size from the minimum to beyond one pixel a sample, and sizes on both sides of each change of the
+/// window.
 #[test]
 fn the_fused_form_is_the_definition() {
     let mut sizes: Vec<(u32, u32)> = (5..=70).map(|side| (side, 75 - side.min(70))).collect();

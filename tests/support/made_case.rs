@@ -1,4 +1,4 @@
-//! Cases that no scan made: contents with hashes of the test's choice.
+//! Cases created without a scan: contents with hashes of the test's choice.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use tamis::outcome::{Failure, Outcome, Stage};
 use tamis::pdq::{DihedralHashes, Geometry, PdqHash};
 use tamis::source::{Digests, FileStamp};
 
-/// A content of a made case.
+/// A content of such a case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Made {
     pub digests: Digests,
@@ -24,7 +24,7 @@ pub struct Made {
     pub hash: Option<(DihedralHashes, bool)>,
     /// Paths below the source.
     pub paths: Vec<String>,
-    /// What the known record with its SHA-256 says: columns and values; it is a hit then.
+    /// The columns and values of the known record with its SHA-256, which makes it a hit.
     pub known: Option<Vec<(String, String)>>,
 }
 
