@@ -1,13 +1,15 @@
-// Shared by both searches and prepended to flat.wgsl and banded_join.wgsl: the lower bound of a distance, and the storage of
-// hits. CPU twin: src/matching/popcount.rs. Dispatchers: src/gpu/flat.rs, src/gpu/banded_join.rs.
+// Shared by both searches and prepended to flat.wgsl and banded_join.wgsl: the lower bound of a distance, and the storage of hits.
+// CPU twin: src/matching/popcount.rs. Dispatchers: src/gpu/flat.rs, src/gpu/banded_join.rs.
 //
 // Hashes are held in fours, a hash a component, so that each fetched query word is used four times. The words of a hash are in eight
 // *places*; each search decides which word is in which place.
 
 // Which lower bound is computed, cheapest first; see src/gpu/bound.rs. A union of words has at most as many bits as the words
-// together, and takes one population count instead of one a word. 0: none. 1: two unions of two words. 2: two unions of three.
-// 3: two unions of four. 4: unions of three, three and two words. 5: four unions of two. 6: twice the bits that are set in at
-// least two of five words, whose single count costs nine more logical operations.
+// together, and takes one population count instead of one a word.
+//   0: none.
+//   1: two unions of two words. 2: two unions of three. 3: two unions of four.
+//   4: unions of three, three and two words. 5: four unions of two.
+//   6: twice the bits that are set in at least two of five words, whose single count costs nine more logical operations.
 override BOUND: u32 = 1u;
 
 // Places of four hashes: component c of words[p] is what hash c has in place p.

@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn still_pictures_are_told_from_video() {
+    fn still_pictures_are_distinguished_from_video() {
         assert_eq!(Format::sniff(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), Some(Format::Heic));
         assert_eq!(Format::sniff(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf"), Some(Format::Avif));
         assert_eq!(Format::sniff(b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf"), Some(Format::Heic));

@@ -64,7 +64,7 @@ pub struct RecordPair {
     pub conflict: bool,
     /// The square of the distance of their PhotoDNA values, where that is within the threshold.
     pub photodna: Option<u32>,
-    /// The distance of their hashes, where that is within the distance asked for.
+    /// The distance of their hashes, if that is within the requested distance.
     pub pdq: Option<u32>,
 }
 

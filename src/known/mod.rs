@@ -43,8 +43,8 @@ use members::Members;
 /// How a hash set is to be read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
-    /// The geometry its hashes were made with, if the file does not state it, `full` by default. A file that
-    /// states another one is refused.
+    /// The geometry of its hashes, if the file does not state it, `full` by default. A file that states
+    /// another one is refused.
     pub geometry: Option<Geometry>,
     /// Count malformed lines instead of refusing the set.
     pub skip_bad_lines: bool,

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use super::photodna::squared_distance;
 use super::record::{PHOTODNA_BYTES, PhotoDna};
 
-/// Numbers of a value that the bound looks at.
+/// Numbers of a value that the bound reads.
 const LEADING: usize = 48;
 /// Values of the right side that are bounded at once: their sums fit a few registers.
 const LANES: usize = 16;
@@ -245,8 +245,7 @@ mod tests {
         assert!(found[2] > 0 && found[2] < found[5] && found[5] < found[9], "{found:?}");
     }
 
-    /// All of a difference within what the bound looks at, and all outside it, at the threshold and one
-    /// beyond.
+    /// All of a difference within what the bound reads, and all outside it, at the threshold and one beyond.
     #[test]
     fn exactly_at_the_threshold() {
         let zero = value([0; PHOTODNA_BYTES]);
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_where_it_is_told_to() {
+    fn it_ends_at_its_limit() {
         let same = vec![value([9; PHOTODNA_BYTES]); 20];
         assert_eq!(search(&same, &same, 0, 399), Err(SearchStop::TooMany));
         assert_eq!(search(&same, &same, 0, 400).map(|pairs| pairs.len()), Ok(400));

@@ -167,8 +167,8 @@ const CAID: Rows = &[
     ("C", Classification::ChildAbuse, "Category C"),
 ];
 
-/// INTERPOL's ICSE: the column `Baseline` says whether a file meets the criteria of the Baseline list, which hold in
-/// every country (INTERPOL, "Blocking and categorizing content"). Files that do not are in the database too.
+/// INTERPOL's ICSE: the column `Baseline` states whether a file meets the criteria of the Baseline list, which hold
+/// in every country (INTERPOL, "Blocking and categorizing content"). Files that do not are in the database too.
 const INTERPOL_BASELINE: Rows = &[
     ("true", Classification::ChildAbuse, "INTERPOL Baseline"),
     ("yes", Classification::ChildAbuse, "INTERPOL Baseline"),

@@ -146,7 +146,7 @@ impl PackageReader {
         self.place.encrypted
     }
 
-    /// Refuses hashes of another version than this program makes: distances to them would be meaningless.
+    /// Refuses hashes of another version than this program's: distances to them would be meaningless.
     ///
     /// # Errors
     /// If its hashes are of another version.

@@ -376,7 +376,7 @@ mod access {
             assert_eq!(secret(jo, 0o600, jo, None), None);
             assert_eq!(secret(jo, 0o640, jo, None), Some(Others::Mode(0o640)));
             assert_eq!(secret(eve, 0o600, jo, None), Some(Others::Owner(eve, jo)));
-            // Root reads everybody's files, which does not make them its own.
+            // Root can read all files, but does not own them.
             assert_eq!(secret(jo, 0o600, 0, None), Some(Others::Owner(jo, 0)));
             assert_eq!(secret(jo, 0o600, 0, Some(jo)), None);
             assert_eq!(secret(eve, 0o600, 0, Some(jo)), Some(Others::Owner(eve, 0)));

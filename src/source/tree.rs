@@ -626,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_ends_for_all_when_one_is_told_to() {
+    fn a_walk_ends_for_all_when_one_visitor_ends_it() {
         let folder = tempfile::tempdir().unwrap();
         forest(folder.path());
         let tree = Tree::new(&[folder.path().to_path_buf()]);

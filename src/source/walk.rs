@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_ends_when_it_is_told_to() {
+    fn a_walk_ends_when_its_visitor_ends_it() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("a")).unwrap();
         for name in ["a/1", "a/2", "b"] {

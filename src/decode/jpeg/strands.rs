@@ -70,7 +70,7 @@ pub(super) struct Unit<'t, S, const SIZE: usize> {
 /// Where blocks begin.
 #[derive(Debug, Default)]
 pub(super) struct FoundBlocks {
-    /// Where each block begins, and behind the last where it ends.
+    /// Where each block begins, followed by the end of the last.
     pub cursors: Vec<Cursor>,
     /// For each block, the index of its end: the position of its coefficients in [`Numbers`].
     pub places: Vec<u32>,

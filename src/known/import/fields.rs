@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_apart() {
+    fn names_are_made_unique() {
         let mut names = Names::default();
         let given: Vec<String> = ["a", "b", "a", "a_3", "a", "a"].map(|name| names.add(name)).into();
         assert_eq!(given, ["a", "b", "a_2", "a_3", "a_4", "a_5"]);

@@ -370,7 +370,7 @@ where
         Ok(unfit.map_or(Passed::Whole, Passed::Unfit))
     }
 
-    /// The next byte that is no blank; `None` at the end of the file.
+    /// The next byte that is not a blank; `None` at the end of the file.
     fn next(&mut self) -> Result<Option<u8>, ImportError> {
         loop {
             let available = self.available()?;

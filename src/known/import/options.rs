@@ -49,7 +49,7 @@ impl ImportFormat {
     }
 }
 
-/// Which column of a table holds what: (field, column), as `--columns` says.
+/// Which column of a table holds what: (field, column), as in `--columns`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ColumnMap(pub(super) Vec<(String, String)>);
 
@@ -77,6 +77,6 @@ pub struct ImportOptions {
     pub list: Option<ListKind>,
     /// Count malformed records instead of refusing the import.
     pub skip_bad_records: bool,
-    /// The geometry that the hashes were made with.
+    /// The geometry of the hashes.
     pub geometry: Geometry,
 }

@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_do_not_add_up_are_said() {
+    fn counts_that_do_not_add_up_are_reported() {
         let mut data = nothing();
         data.counts.items = 3;
         data.outcomes = vec![(Outcome::Hashed, 2), (Outcome::Empty, 1)];

@@ -383,7 +383,7 @@ pub struct PictureWords {
     pub over_limit: &'static str,
     /// Under a picture: it has a hit.
     pub hit: &'static str,
-    /// Under a picture: it stands for a stack, {number}.
+    /// Under a picture: it is the medoid of stack {number}.
     pub medoid: &'static str,
     /// Pictures that could not be shown.
     pub absent: Plural,
@@ -418,11 +418,11 @@ pub struct Words {
     pub names: Names,
     /// The summary.
     pub summary: SummaryWords,
-    /// What should be looked at first.
+    /// What to review first.
     pub priorities: Headed,
     /// Its columns: rank, rule, items, why.
     pub priority_columns: [&'static str; 4],
-    /// What the program's own rules mean, by their names; where there is none, a rule's own title stands.
+    /// What the program's own rules mean, by their names; where there is none, a rule's own title is used.
     pub priority_titles: &'static [(&'static str, &'static str)],
     /// The hits.
     pub hits: Headed,
@@ -531,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_of_the_program_is_told_in_every_language() {
+    fn every_built_in_rule_is_translated() {
         let rules = crate::case::rules::Rules::default().rules;
         for language in [Language::French, Language::Spanish, Language::Arabic] {
             let titles = language.words().priority_titles;
