@@ -1,5 +1,5 @@
-// The number of right hashes in all neighbours of each value of the left side: the CPU needs it to cut a band's work into items. CPU
-// twin: BandedJoin in src/matching/banded_join.rs, which sums as it goes. Dispatcher: src/gpu/banded_join.rs.
+// The number of right hashes in all neighbours of each value of the left side: the CPU needs it to cut a band's work into items.
+// CPU twin: BandedJoin in src/matching/banded_join.rs, which sums as it goes. Dispatcher: src/gpu/banded_join.rs.
 
 override WORKGROUP: u32 = 256u;
 

@@ -1,6 +1,6 @@
 // Hashes in the order of a band's value: a counting sort by atomics. `count` counts the hashes of each value; the CPU turns
-// the counts into the start of each value; `place` moves the hashes there. Hashes of one value are in any order. CPU twin:
-// SortedSide in src/matching/banded_join.rs. Dispatcher: src/gpu/banded_join.rs.
+// the counts into the start of each value; `place` moves the hashes there. Hashes of one value are in any order.
+// CPU twin: SortedSide in src/matching/banded_join.rs. Dispatcher: src/gpu/banded_join.rs.
 
 override WORKGROUP: u32 = 256u;
 
