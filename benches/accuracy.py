@@ -40,7 +40,7 @@ def reference_row(name, folder):
     """The reference's hash of the file, from RGB as libjpeg-turbo decodes it, not turned by EXIF.
 
     `moves` is how many bits of it change when each sample is moved by −1, 0 or 1 at random: where that is much, as
-    in symmetric pictures, the reference's own hash hangs on rounding, and no other decoder can be held to it.
+    in symmetric pictures, the reference's own hash depends on rounding, and no other decoder can be held to it.
     """
     import numpy
     import pdqhash
@@ -231,7 +231,7 @@ def percent_99(values):
 
 
 def criteria(evidence):
-    """The lines that the work is settled by, and lines that help to settle them: (what, files, figure, limit)."""
+    """The criteria, and further figures that help to interpret them: (what, files, figure, limit)."""
     coefficient = [f for f in evidence if f["path"] == "coefficients"]
     photos = [f for f in evidence if f["kind"] == "photograph"]
     photo_coefficient = [f for f in photos if f["path"] == "coefficients"]
@@ -244,7 +244,7 @@ def criteria(evidence):
         return what, len(files), figure([f[of] for f in files]) if files else math.nan, limit
 
     # "Quality" may be read as PDQ's measure or as the JPEG's setting: both are shown. All lines ask PDQ's for ≥ 50.
-    settled = [
+    criteria = [
         line("photographs: mean", photos, mean, 1),
         line("photographs: greatest", photos, max, 6),
         line("photographs, JPEG setting ≥ 50: mean", photos_50, mean, 1),
@@ -256,8 +256,8 @@ def criteria(evidence):
     ]
     # The 5 % are for hashes that are unstable; below 330 pixels of short side all go to pixels by design.
     large = [f | {"percent": 100 * (f["path"] == "pixels")} for f in photos if min(f["size"]) >= 330]
-    settled.append(line("photographs of 330 pixels and more: % decided by pixels", large, mean, 5, "percent"))
-    beside = [
+    criteria.append(line("photographs of 330 pixels and more: % decided by pixels", large, mean, 5, "percent"))
+    further = [
         line("photographs, from coefficients: mean", photo_coefficient, mean, 1),
         line("photographs, from coefficients: greatest", photo_coefficient, max, 6),
         line("all kinds, from coefficients: 99 %", coefficient, percent_99, 6),
@@ -265,7 +265,7 @@ def criteria(evidence):
         line("steady, from coefficients: greatest", [f for f in steady if f["path"] == "coefficients"], max, 10),
         line("steady, from pixels: greatest", [f for f in steady if f["path"] == "pixels"], max, 2),
     ]
-    return settled, beside
+    return criteria, further
 
 
 def report(folder, hashes_path, worst):
@@ -286,8 +286,8 @@ def report(folder, hashes_path, worst):
     for title, lines in zip(("Criteria", "Beside the criteria"), criteria(evidence), strict=True):
         heading(title, "distance", "files", "measured", "at most", "")
         for what, count, got, limit in lines:
-            confirmation = "no file" if not count else "PASS" if got <= limit else "FAIL"
-            print(f"| {what} | {count} | {f'{got:.2f}'.removesuffix('.00')} | {limit} | {confirmation} |")
+            result = "no file" if not count else "PASS" if got <= limit else "FAIL"
+            print(f"| {what} | {count} | {f'{got:.2f}'.removesuffix('.00')} | {limit} | {result} |")
     heading("Hashes more than δ off", "from coefficients", "files", f"over {DELTA} bits", "rate", "upper bound, 95 %")
     for what, some in (
         ("all kinds", coefficient),

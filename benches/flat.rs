@@ -18,7 +18,7 @@ use tamis::matching::{Backend, Haystack, Join, JoinControl, JoinSettings};
 use tamis::pdq::PdqHash;
 
 const HAYSTACK: usize = 1_000_000;
-const NEEDLES: usize = 500;
+const QUERIES: usize = 500;
 const ROUNDS: usize = 9;
 
 const FAISS: &str = "
@@ -40,7 +40,7 @@ for line in sys.stdin.buffer:
 fn hashes() -> (Vec<PdqHash>, Vec<PdqHash>) {
     let mut random = StdRng::seed_from_u64(1);
     let haystack: Vec<PdqHash> = (0..HAYSTACK).map(|_| PdqHash(random.random())).collect();
-    let queries = (0..NEEDLES)
+    let queries = (0..QUERIES)
         .map(|number| {
             if number % 10 > 0 {
                 return PdqHash(random.random());
@@ -61,7 +61,7 @@ fn search(criterion: &mut Criterion) {
     let (haystack, queries) = hashes();
     let index = FlatIndex::new(&haystack);
     let mut group = criterion.benchmark_group("flat range search, one core, pairs");
-    group.throughput(Throughput::Elements((HAYSTACK * NEEDLES) as u64));
+    group.throughput(Throughput::Elements((HAYSTACK * QUERIES) as u64));
     group.sample_size(10).measurement_time(Duration::from_secs(5));
     for radius in [31, 63] {
         for instructions in InstructionSet::available() {
@@ -80,15 +80,15 @@ fn paired() {
     let index = FlatIndex::new(&haystack);
     let pool = one_core();
     let bytes: Vec<u8> = haystack.iter().chain(&queries).flat_map(|hash| hash.to_bytes()).collect();
-    let pairs = (HAYSTACK * NEEDLES) as f64;
+    let pairs = (HAYSTACK * QUERIES) as f64;
     for radius in [31, 63] {
-        let arguments = [HAYSTACK, NEEDLES, radius as usize].map(|number| number.to_string());
+        let arguments = [HAYSTACK, QUERIES, radius as usize].map(|number| number.to_string());
         let Some(mut peer) = Peer::start(FAISS, &arguments, &bytes) else {
             println!("no comparison: python3 with faiss-cpu and numpy is not there");
             return;
         };
         println!(
-            "\n{ROUNDS} rounds, turn by turn, {HAYSTACK} × {NEEDLES} hashes at {radius}; least, median, largest:"
+            "\n{ROUNDS} rounds, turn by turn, {HAYSTACK} × {QUERIES} hashes at {radius}; minimum, median, maximum:"
         );
         let mut theirs = Vec::new();
         let sets = InstructionSet::available();
@@ -104,8 +104,8 @@ fn paired() {
             }
         }
         let line = |name: String, values: Vec<f64>, unit: &str| {
-            let (least, median, largest) = spread(values);
-            println!("{name:<28} {least:>10.3e} {median:>10.3e} {largest:>10.3e} {unit}");
+            let (minimum, median, maximum) = spread(values);
+            println!("{name:<28} {minimum:>10.3e} {median:>10.3e} {maximum:>10.3e} {unit}");
         };
         line("faiss IndexBinaryFlat".into(), theirs, "pairs/s");
         for ((set, ours), ratios) in sets.into_iter().zip(ours).zip(ratios) {
@@ -121,7 +121,7 @@ fn joins() {
     let mut hashes = || -> Vec<PdqHash> { (0..HAYSTACK).map(|_| PdqHash(random.random())).collect() };
     let (left, right) = (hashes(), hashes());
     let pool = one_core();
-    println!("\njoin of 10⁶ × 10⁶ hashes at 31 by bands, one core; seconds, least, median, largest of 5:");
+    println!("\njoin of 10⁶ × 10⁶ hashes at 31 by bands, one core; seconds, minimum, median, maximum of 5:");
     for instructions in InstructionSet::available() {
         let settings = JoinSettings { instructions, ..JoinSettings::default() };
         let join = || {
@@ -130,8 +130,8 @@ fn joins() {
                 .unwrap()
                 .hits
         };
-        let (least, median, largest) = spread((0..5).map(|_| pool.install(|| seconds(join))).collect());
-        println!("{:<10} {least:.2} {median:.2} {largest:.2}", instructions.to_string());
+        let (minimum, median, maximum) = spread((0..5).map(|_| pool.install(|| seconds(join))).collect());
+        println!("{:<10} {minimum:.2} {median:.2} {maximum:.2}", instructions.to_string());
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use rand::prelude::*;
 use support::{seconds, spread};
-use tamis::gpu::bands::{BandPass, WIDEST_BAND};
+use tamis::gpu::banded_join::{BandPass, WIDEST_BAND};
 use tamis::gpu::bench::PopcountPeak;
 use tamis::gpu::flat::SearchLimits;
 use tamis::gpu::{
@@ -22,7 +22,7 @@ use tamis::matching::calibrate::fastest_kernel;
 use tamis::matching::{Backend, BackendRequest, Join, JoinControl, JoinSettings};
 use tamis::pdq::{PdqHash, TILE_SIDE, Tile};
 
-const NEEDLES: usize = 8192;
+const QUERIES: usize = 8192;
 const TILES: usize = 8192;
 
 fn context() -> Option<Arc<GpuContext>> {
@@ -53,9 +53,9 @@ fn shaders(criterion: &mut Criterion) {
     let size = haystack_size(&context);
     let searcher = GpuSearcher::new(&context).unwrap();
     let haystack = searcher.haystack(&hashes(1, size)).unwrap();
-    let queries = hashes(2, NEEDLES);
+    let queries = hashes(2, QUERIES);
     let mut group = criterion.benchmark_group("flat range search, transfers included");
-    group.throughput(Throughput::Elements((size * NEEDLES) as u64));
+    group.throughput(Throughput::Elements((size * QUERIES) as u64));
     group.sample_size(10).measurement_time(Duration::from_secs(5));
     for radius in [31, 39, 63] {
         group.bench_function(BenchmarkId::new("pairs", radius), |bencher| {
@@ -76,7 +76,7 @@ fn shaders(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Population counts a second that the adapter did at most in registers: the search's roofline.
+/// The adapter's maximum population counts a second in registers: the search's roofline.
 fn roofline(context: &Arc<GpuContext>) -> f64 {
     let peak = PopcountPeak::new(context, include_str!("popcount_peak.wgsl")).unwrap();
     let counts = if context.description().is_software() { 1 << 30 } else { 1 << 38 };
@@ -93,23 +93,23 @@ fn flat_rates() {
     let Some(context) = context() else { return };
     let best_peak = roofline(&context);
     let size = haystack_size(&context);
-    let (haystack_hashes, queries) = (hashes(1, size), hashes(2, NEEDLES));
+    let (haystack_hashes, queries) = (hashes(1, size), hashes(2, QUERIES));
     let measure = |kernel, radius, rounds: usize| {
         let searcher = GpuSearcher::with(&context, kernel, SearchLimits::default()).unwrap();
         let haystack = searcher.haystack(&haystack_hashes).unwrap();
         drop(searcher.search(&haystack, &queries[..1024], radius).unwrap());
         let rate =
-            |_| (size * NEEDLES) as f64 / seconds(|| searcher.search(&haystack, &queries, radius).unwrap());
+            |_| (size * QUERIES) as f64 / seconds(|| searcher.search(&haystack, &queries, radius).unwrap());
         spread((0..rounds).map(rate).collect())
     };
     let started = Instant::now();
     let kernel = fastest_kernel(&context, &haystack_hashes[..size.min(1 << 20)]).unwrap();
     println!("calibrated in {:.2} s: {kernel:?}", started.elapsed().as_secs_f64());
     for radius in [31, 39, 47, 63, 79] {
-        let (least, median, best) = measure(kernel, radius, 9);
+        let (minimum, median, best) = measure(kernel, radius, 9);
         let share = 100.0 * median * f64::from(population_counts(radius, kernel.carry_save)) / best_peak;
         println!(
-            "flat search at {radius}: {least:.3e} {median:.3e} {best:.3e} pairs/s (least, median, best); {share:.0} % of the roofline"
+            "flat search at {radius}: {minimum:.3e} {median:.3e} {best:.3e} pairs/s (minimum, median, best); {share:.0} % of the roofline"
         );
     }
     if context.description().is_software() {

@@ -90,7 +90,7 @@ fn paired() {
         ours.push(hash * 1e3);
         reading.push(read * 1e3);
     }
-    println!("\n{ROUNDS} rounds, turn by turn, 12 megapixels RGB; least, median, largest:");
+    println!("\n{ROUNDS} rounds, turn by turn, 12 megapixels RGB; minimum, median, maximum:");
     for (name, unit, values) in [
         ("pdqhash", "ms", theirs),
         ("tamis, reduce and hash", "ms", ours),
@@ -98,8 +98,8 @@ fn paired() {
         ("pdqhash / tamis", "times", faster),
         ("tamis' reduction / reading", "times", above_reading),
     ] {
-        let (least, median, largest) = spread(values);
-        println!("{name:<28} {least:>9.2} {median:>9.2} {largest:>9.2} {unit}");
+        let (minimum, median, maximum) = spread(values);
+        println!("{name:<28} {minimum:>9.2} {median:>9.2} {maximum:>9.2} {unit}");
     }
 }
 

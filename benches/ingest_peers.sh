@@ -25,7 +25,7 @@ echo "date: $(date -u +%FT%TZ)   command: ${SMALL:+SMALL=$SMALL }${LARGE:+LARGE=
 echo "tamis: $("$TAMIS" --version) of $(git -C "$here" rev-parse --short HEAD); $(sha256sum --version | head -1)${czkawka:+; $("$czkawka" --version | head -1)}"
 echo "load at the start: $(cut -d' ' -f1-3 /proc/loadavg)"
 
-# Runs a command; prints NAME, wall, user and system seconds, and KiB at most, after the load before it.
+# Runs a command; prints NAME, wall, user and system seconds, and KiB maximum, after the load before it.
 timed() {
   local name=$1
   shift
@@ -33,7 +33,7 @@ timed() {
   load=$(cut -d' ' -f1 /proc/loadavg)
   command time -o "$folder/time" -f '%e %U %S %M' "$@" >"$folder/out" 2>"$folder/err" || echo "  ($name ended with $?)"
   read -r wall user system most < <(tail -n 1 "$folder/time")
-  printf '%-30s %8s s wall %8s s user %7s s system %9s KiB at most   load before %s\n' "$name" "$wall" "$user" "$system" "$most" "$load"
+  printf '%-30s %8s s wall %8s s user %7s s system %9s KiB maximum   load before %s\n' "$name" "$wall" "$user" "$system" "$most" "$load"
   echo "$name $wall $user $system" >>"$folder/walls"
 }
 

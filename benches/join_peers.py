@@ -55,7 +55,7 @@ def correlated_hashes(count, random, real):
     for start in range(0, count, 50_000):
         part = random.standard_normal((min(50_000, count - start), 256), dtype=numpy.float32) @ root.T
         hashes[start : start + len(part)] = numpy.packbits(part > 0, axis=1)
-    return codes
+    return hashes
 
 
 def plant(left, right, random):

@@ -16,7 +16,7 @@ use std::{env, fs};
 use criterion::{Criterion, Throughput, criterion_group};
 use support::{Peer, seconds, spread};
 use tamis::decode::{self, Limits};
-use tamis::pdq::{Geometry, TileHash, hash_tile};
+use tamis::pdq::{DihedralHashes, Geometry, hash_tile};
 use tamis::source::walk;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -106,7 +106,7 @@ fn photos() -> Vec<Kind> {
 }
 
 /// As a scan does it without verification: everything from the bytes to the hash.
-fn ours(photo: &Photo) -> TileHash {
+fn ours(photo: &Photo) -> DihedralHashes {
     let probe = decode::probe(&photo.bytes, Geometry::Full, &LIMITS);
     let picture = decode::coefficients(&photo.bytes, &probe)
         .or_else(|_| decode::pixels(&photo.bytes, &probe, Geometry::Full, &LIMITS))
@@ -168,17 +168,20 @@ fn paired(kind: &Kind) {
         kind.photos.iter().map(|photo| photo.bytes.len()).sum::<usize>() as f64 / 1e6,
         coefficients.count(),
     );
-    println!("{:<28} {:>9} {:>9} {:>9} megapixels/s, then times tamis' time", "", "least", "median", "most");
+    println!(
+        "{:<28} {:>9} {:>9} {:>9} megapixels/s, then times tamis' time",
+        "", "minimum", "median", "maximum"
+    );
     for (name, seconds) in &times {
         if seconds.is_empty() {
             println!("{name:<28} not there");
             continue;
         }
-        let (least, median, most) =
+        let (minimum, median, maximum) =
             spread(seconds.iter().map(|seconds| kind.megapixels() / seconds).collect());
         let ratio = spread(seconds.iter().zip(&times[0].1).map(|(theirs, ours)| theirs / ours).collect());
         println!(
-            "{name:<28} {least:>9.1} {median:>9.1} {most:>9.1}   {:>8.2} {:>8.2} {:>8.2}",
+            "{name:<28} {minimum:>9.1} {median:>9.1} {maximum:>9.1}   {:>8.2} {:>8.2} {:>8.2}",
             ratio.0, ratio.1, ratio.2
         );
     }

@@ -1,4 +1,4 @@
-// What the adapter can do at most of what the flat search does most: population counts, in registers alone.
+// The adapter's peak rate for the main operation of the flat search: population counts, in registers only.
 
 override ROUNDS: u32 = 1024u;
 

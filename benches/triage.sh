@@ -40,7 +40,7 @@ PYTHON
 for round in $(seq "$rounds"); do
   rm -rf "$folder/case-$round"
   echo "round $round"
-  command time -f '%e s wall, %U s user, %S s system, %M KiB at most' \
+  command time -f '%e s wall, %U s user, %S s system, %M KiB maximum' \
     "$tamis" triage "$folder/photos" --known "$folder/known.csv" --case "$folder/case-$round" --max-memory 1GiB --progress none -v 2>&1 |
     grep -E 'items have|This run|most memory|wall|^backend'
   python3 "$folder/peer.py" "$folder"

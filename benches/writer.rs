@@ -17,7 +17,7 @@ use tamis::case::{
 };
 use tamis::decode::{Derivation, DerivedFrom, ExifFacts, Facts, Format, PictureHash, View};
 use tamis::known::RecordDetails;
-use tamis::pdq::{Geometry, PdqHash, TileHash};
+use tamis::pdq::{DihedralHashes, Geometry, PdqHash};
 use tamis::source::{Digests, FileStamp};
 
 /// Files of one batch: what an ingest gathers on a CPU.
@@ -72,7 +72,7 @@ impl Maker {
             let hashes = std::array::from_fn(|_| PdqHash::from_bytes(self.random.random()));
             let derivation =
                 Derivation { path: DerivedFrom::Pixels, fallback_reason: None, unstable_bits: 3 };
-            let hash = PictureHash { hash: TileHash { hashes, quality: 100 }, derivation };
+            let hash = PictureHash { hash: DihedralHashes { hashes, quality: 100 }, derivation };
             batch.contents.push(ContentRecord {
                 digests,
                 size,

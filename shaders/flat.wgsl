@@ -1,14 +1,14 @@
 // Flat range search: every query against every haystack hash, nothing dropped.
 // CPU twin: src/matching/flat.rs. Dispatcher: src/gpu/flat.rs. pairs.wgsl goes before it.
 //
-// An invocation holds four or eight haystack hashes in registers and meets a group of queries in workgroup memory, so
-// that each load of the haystack is used once per query of the group. Nearly every pair is far beyond the
-// radius: a lower bound of the distance rejects it, and only survivors are measured.
+// An invocation holds four or eight haystack hashes in registers and compares them with a group of queries in
+// workgroup memory, so that each load of the haystack is used once per query of the group. Nearly every pair is far
+// beyond the radius: a lower bound of the distance rejects it, and only survivors are measured.
 
 override WORKGROUP: u32 = 256u;
 // Queries in workgroup memory.
-override NEEDLE_GROUP: u32 = 128u;
-// Fours of hashes of an invocation: 1 or 2.
+override QUERY_GROUP: u32 = 128u;
+// Fours of hashes per invocation: 1 or 2.
 override FOURS: u32 = 1u;
 
 struct Parameters {
@@ -17,13 +17,13 @@ struct Parameters {
     // Fours of hashes of this dispatch: first and one beyond the last.
     first_four: u32,
     end_four: u32,
-    // One beyond the last hash that is not filling.
+    // One beyond the last hash that is not padding.
     hash_end: u32,
     // Fours in a plane.
     plane_stride: u32,
     // Largest distance of a hit.
     radius: u32,
-    // Hits that `found` holds; more are counted and not stored.
+    // Hits that `hit_buffer` holds; more are counted and not stored.
     capacity: u32,
     // Index of the first hash of this buffer in the whole haystack.
     hash_offset: u32,
@@ -34,15 +34,16 @@ struct Parameters {
 @group(0) @binding(1) var<storage, read> haystack: array<vec4<u32>>;
 // query_count × 8 words.
 @group(0) @binding(2) var<storage, read> queries: array<u32>;
-@group(0) @binding(3) var<storage, read_write> found: Found;
+@group(0) @binding(3) var<storage, read_write> hit_buffer: HitBuffer;
 
-var<workgroup> wanted: array<Wanted, NEEDLE_GROUP>;
+var<workgroup> wanted: array<Wanted, QUERY_GROUP>;
 
 fn word(number: u32, four: u32) -> vec4<u32> {
     return haystack[number * parameters.plane_stride + four];
 }
 
-// Two words that are unlike in real pictures go into one union: the places are words 2, 6, 3, 7, 0, 4, 1 and 5.
+// Words that correlate little in real pictures go into one union: the places are words 2, 6, 3, 7, 0, 4, 1
+// and 5.
 fn load(four: u32) -> Four {
     return Four(array<vec4<u32>, 8>(
         word(2u, four),
@@ -64,7 +65,7 @@ fn load_query(query: u32) -> Wanted {
     );
 }
 
-// The distance of each of four hashes from a wanted one.
+// The distance of each of four hashes from a query hash.
 fn distances(four: Four, wanted: Wanted) -> vec4<u32> {
     return countOneBits(four.words[0] ^ vec4<u32>(wanted.first.x))
         + countOneBits(four.words[1] ^ vec4<u32>(wanted.first.y))
@@ -83,7 +84,7 @@ fn measure(query: u32, index: u32, four: u32) {
         if measured[component] <= parameters.radius && hash < parameters.hash_end {
             let slot = next_slot(parameters.capacity);
             if slot < parameters.capacity {
-                found.hits[slot] = Hit(query, parameters.hash_offset + hash, measured[component]);
+                hit_buffer.hits[slot] = Hit(query, parameters.hash_offset + hash, measured[component]);
             }
         }
     }
@@ -94,8 +95,8 @@ fn search(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
 ) {
-    let first_query = workgroup.y * NEEDLE_GROUP;
-    let count = min(NEEDLE_GROUP, parameters.query_count - first_query);
+    let first_query = workgroup.y * QUERY_GROUP;
+    let count = min(QUERY_GROUP, parameters.query_count - first_query);
     for (var at = invocation; at < count; at += WORKGROUP) {
         wanted[at] = load_query(first_query + at);
     }
@@ -114,7 +115,7 @@ fn search(
         }
         return;
     }
-    // Where the second four is beyond the end, the first one stands in for it and is not measured twice.
+    // If the second four is beyond the end, the first one replaces it and is not measured twice.
     let next = four + WORKGROUP;
     let is_there = next < parameters.end_four;
     let other_hashes = load(select(four, next, is_there));

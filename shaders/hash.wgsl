@@ -1,9 +1,9 @@
 // Tiles to hashes of all eight orientations, and quality: one workgroup a tile.
 // CPU twin: src/pdq/hash.rs (and dct.rs, quality.rs). Dispatcher: src/gpu/hash.rs.
 //
-// Every number is an integer and every sum is exact, so the order of additions does not matter and the
-// bits are the CPU's. WGSL has no 64-bit integers everywhere: a wide product is summed as a few sums of
-// 11-bit limbs that each fit 32 bits, and put together once at the end.
+// Every number is an integer and every sum is exact, so the order of additions does not matter and the bits
+// are the CPU's. Not every WGSL adapter has 64-bit integers: a wide product is summed as a few sums of 11-bit
+// limbs that each fit 32 bits, which are combined once at the end.
 
 const SIDE: u32 = 64u;              // rows and columns of a tile
 const SAMPLES: u32 = 4096u;
@@ -22,7 +22,7 @@ struct Parameters {
     grid_width: u32,
 }
 
-struct TileHash {
+struct DihedralHashes {
     // Eight hashes of eight words, in the order of `Orientation::ALL`; bit b is bit b % 32 of word b / 32.
     hashes: array<u32, 64>,
     quality: u32,
@@ -34,7 +34,7 @@ struct TileHash {
 // tile_count × 64 × 64, row-major, 16 fractional bits.
 @group(0) @binding(2) var<storage, read> tiles: array<u32>;
 // tile_count.
-@group(0) @binding(3) var<storage, read_write> hashes: array<TileHash>;
+@group(0) @binding(3) var<storage, read_write> hashes: array<DihedralHashes>;
 
 // The first pass: 16 × 64, row-major.
 var<workgroup> half: array<i32, 1024>;
@@ -42,7 +42,7 @@ var<workgroup> table: array<i32, 1024>;
 // High and low words of the coefficients.
 var<workgroup> high: array<i32, 256>;
 var<workgroup> low: array<u32, 256>;
-var<workgroup> hashes: array<atomic<u32>, 64>;
+var<workgroup> partial_hashes: array<atomic<u32>, 64>;
 var<workgroup> gradient: atomic<u32>;
 
 // A 64-bit integer in two's complement.
@@ -131,7 +131,7 @@ fn second_pass(i: u32, j: u32) -> Wide {
 }
 
 fn set_bit(hash: u32, bit: u32) {
-    atomicOr(&hashes[hash * 8u + bit / 32u], 1u << (bit % 32u));
+    atomicOr(&partial_hashes[hash * 8u + bit / 32u], 1u << (bit % 32u));
 }
 
 fn step_between(a: u32, b: u32) -> u32 {
@@ -144,7 +144,7 @@ fn hash_tiles(
     @builtin(local_invocation_index) invocation: u32,
 ) {
     let number = workgroup.y * parameters.grid_width + workgroup.x;
-    // The same for the whole workgroup, so that the barriers below are reached by all or none.
+    // Uniform over the workgroup, so that all or none reach the barriers below.
     if number >= parameters.tile_count {
         return;
     }
@@ -154,7 +154,7 @@ fn hash_tiles(
         table[at] = cosines[at];
     }
     if invocation < 64u {
-        atomicStore(&hashes[invocation], 0u);
+        atomicStore(&partial_hashes[invocation], 0u);
     }
     if invocation == 0u {
         atomicStore(&gradient, 0u);
@@ -184,7 +184,7 @@ fn hash_tiles(
     workgroupBarrier();
 
     // For each of the four sign patterns (none, even rows, even columns, odd sums), how many of the signed
-    // coefficients are less than mine. A bit is set above the 128th smallest: where at least 128 are less.
+    // coefficients are lower than mine. A bit is set above the 128th smallest: if at least 128 are lower.
     let negative = vec4<bool>(false, i % 2u == 0u, j % 2u == 0u, (i + j) % 2u == 1u);
     let opposite = negated(mine);
     var smaller = vec4<u32>();
@@ -194,7 +194,8 @@ fn hash_tiles(
         let other_j = k % ROWS;
         let other_negative =
             vec4<bool>(false, other_i % 2u == 0u, other_j % 2u == 0u, (other_i + other_j) % 2u == 1u);
-        // other < mine, mine < other, other < −mine, −mine < other: what the four combinations of signs ask.
+        // other < mine, mine < other, other < −mine, −mine < other: the comparisons for the four combinations
+        // of signs.
         let both_plain = vec4<bool>(less(other, mine));
         let both_negative = vec4<bool>(less(mine, other));
         let mine_negative = vec4<bool>(less(other, opposite));
@@ -225,7 +226,7 @@ fn hash_tiles(
     workgroupBarrier();
 
     if invocation < 64u {
-        hashes[number].hashes[invocation] = atomicLoad(&hashes[invocation]);
+        hashes[number].hashes[invocation] = atomicLoad(&partial_hashes[invocation]);
     }
     if invocation == 0u {
         hashes[number].quality = min(atomicLoad(&gradient) / 90u, 100u);

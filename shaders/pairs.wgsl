@@ -1,15 +1,15 @@
-// What both searches share, put in front of flat.wgsl and bands.wgsl: the lower bound of a distance, and where hits go.
-// CPU twin: src/matching/popcount.rs. Dispatchers: src/gpu/flat.rs, src/gpu/bands.rs.
+// Shared by both searches and prepended to flat.wgsl and banded_join.wgsl: the lower bound of a distance, and the storage of hits.
+// CPU twin: src/matching/popcount.rs. Dispatchers: src/gpu/flat.rs, src/gpu/banded_join.rs.
 //
-// Hashes are held in fours, a hash a component, so that each wanted word that is fetched is used four times. The words of a hash come in
-// eight *places*; which word is in which place is the searches' own matter.
+// Hashes are held in fours, a hash a component, so that each fetched query word is used four times. The words of a hash are in eight
+// *places*; each search decides which word is in which place.
 
 // Which lower bound is computed, cheapest first; see src/gpu/bound.rs. A union of words has at most as many bits as the words
 // together, and takes one population count instead of one a word.
 //   0: none.
 //   1: two unions of two words. 2: two unions of three. 3: two unions of four.
 //   4: unions of three, three and two words. 5: four unions of two.
-//   6: twice the bits that are set in at least two of five words, whose one count is paid for with nine more logical operations.
+//   6: twice the bits that are set in at least two of five words, whose single count costs nine more logical operations.
 override BOUND: u32 = 1u;
 
 // Places of four hashes: component c of words[p] is what hash c has in place p.
@@ -17,7 +17,7 @@ struct Four {
     words: array<vec4<u32>, 8>,
 }
 
-// Places 0 to 3 and 4 to 7 of a wanted hash.
+// Places 0 to 3 and 4 to 7 of a query hash.
 struct Wanted {
     first: vec4<u32>,
     second: vec4<u32>,
@@ -29,12 +29,12 @@ struct Hit {
     distance: u32,
 }
 
-struct Found {
+struct HitBuffer {
     count: atomic<u32>,
     hits: array<Hit>,
 }
 
-// At most the distance of each of four hashes from a wanted one.
+// A lower bound of the distance of each of four hashes from a query hash.
 fn lower_bound(four: Four, wanted: Wanted) -> vec4<u32> {
     let d0 = four.words[0] ^ vec4<u32>(wanted.first.x);
     let d1 = four.words[1] ^ vec4<u32>(wanted.first.y);
@@ -63,15 +63,16 @@ fn lower_bound(four: Four, wanted: Wanted) -> vec4<u32> {
     return vec4<u32>();
 }
 
-// Where the next hit goes. Behind the last place it is only told that there are more, so that the count cannot come round to nought.
+// The slot of the next hit. After the last slot only the fact that there are more is recorded, so that the
+// count cannot wrap to zero.
 fn next_slot(capacity: u32) -> u32 {
-    if atomicLoad(&found.count) > capacity {
+    if atomicLoad(&hit_buffer.count) > capacity {
         return capacity;
     }
-    return atomicAdd(&found.count, 1u);
+    return atomicAdd(&hit_buffer.count, 1u);
 }
 
-// Whether any of four numbers is `most` at most.
-fn any_within(four: vec4<u32>, most: u32) -> bool {
-    return min(min(four.x, four.y), min(four.z, four.w)) <= most;
+// Whether any of four numbers is at most `limit`.
+fn any_within(four: vec4<u32>, limit: u32) -> bool {
+    return min(min(four.x, four.y), min(four.z, four.w)) <= limit;
 }

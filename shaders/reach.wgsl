@@ -1,6 +1,5 @@
-// How many hashes of the right side all neighbours of each value of the left side have: what the CPU needs to know to cut a band's work
-// into items.
-// CPU twin: BandedJoin in src/matching/banded.rs, which sums as it goes. Dispatcher: src/gpu/bands.rs.
+// The number of right hashes in all neighbours of each value of the left side: the CPU needs it to cut a band's work into items.
+// CPU twin: BandedJoin in src/matching/banded_join.rs, which sums as it goes. Dispatcher: src/gpu/banded_join.rs.
 
 override WORKGROUP: u32 = 256u;
 
@@ -9,17 +8,17 @@ struct Parameters {
     // Workgroups in a row of the dispatch.
     grid_width: u32,
     neighbour_count: u32,
-    // 1 where both sides are the same: the bucket with the smaller value meets the other.
+    // 1 if both sides are the same: the bucket with the smaller value is compared with the other.
     itself: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
-// Where each value of a side begins, and behind the last where it ends.
+// Where each value of a side begins, followed by the end of the last.
 @group(0) @binding(1) var<storage, read> left_offsets: array<u32>;
 @group(0) @binding(2) var<storage, read> right_offsets: array<u32>;
-// What a value's neighbours differ by.
+// The differences between a value and its neighbours.
 @group(0) @binding(3) var<storage, read> differences: array<u32>;
-// value_count; 0 where the left side has no hash.
+// value_count; 0 if the left side has no hash.
 @group(0) @binding(4) var<storage, read_write> reaches: array<u32>;
 
 @compute @workgroup_size(WORKGROUP)

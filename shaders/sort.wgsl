@@ -1,6 +1,6 @@
-// Hashes in the order of a band's value: a counting sort by atomics. `count` counts the hashes of each value; the CPU sums the
-// counts up to where each value begins; `place` moves the hashes there. Hashes of one value come in any order.
-// CPU twin: SortedSide in src/matching/banded.rs. Dispatcher: src/gpu/bands.rs.
+// Hashes in the order of a band's value: a counting sort by atomics. `count` counts the hashes of each value; the CPU turns
+// the counts into the start of each value; `place` moves the hashes there. Hashes of one value are in any order.
+// CPU twin: SortedSide in src/matching/banded_join.rs. Dispatcher: src/gpu/banded_join.rs.
 
 override WORKGROUP: u32 = 256u;
 
@@ -18,9 +18,10 @@ struct Parameters {
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 // hash_count × 8 words.
 @group(0) @binding(1) var<storage, read> hashes: array<u32>;
-// 0, then for each value: `count` adds its hashes up, `place` takes where its next hash goes and leaves where the next value begins.
+// 0, then for each value: `count` counts its hashes, `place` advances its start to the start of the next
+// value.
 @group(0) @binding(2) var<storage, read_write> values: array<atomic<u32>>;
-// Two planes of hash_count: what hashes have in places 0 to 3 and 4 to 7.
+// Two planes of hash_count: the words in places 0 to 3 and in places 4 to 7.
 @group(0) @binding(3) var<storage, read_write> placed: array<vec4<u32>>;
 // The hashes' numbers.
 @group(0) @binding(4) var<storage, read_write> numbers: array<u32>;

@@ -21,7 +21,7 @@ use crate::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash, Vie
 use crate::known::{HashSet, ReadOptions, RecordDetails};
 use crate::matching::{Backend, DEFAULT_MAX_HITS, JoinControl, JoinSettings, VerifyMode};
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{Geometry, PdqHash, TileHash};
+use crate::pdq::{DihedralHashes, Geometry, PdqHash};
 use crate::pipeline::{CancelToken, IngestSettings, Progress, Stacking, ingest, match_stored};
 use crate::report::export::{ExportFormat, ExportKind, export};
 use crate::report::page::language::Language;
@@ -190,7 +190,7 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     let source = store.sources(&[seized.to_path_buf()]).unwrap()[0];
     store.has_items(source).unwrap();
     let digests = Digests { md5: [1; 16], sha1: [2; 20], sha256: [3; 32] };
-    let hash = TileHash { hashes: [PdqHash([1, 2, 3, 4]); 8], quality: 90 };
+    let hash = DihedralHashes { hashes: [PdqHash([1, 2, 3, 4]); 8], quality: 90 };
     let derivation = Derivation { path: DerivedFrom::Pixels, fallback_reason: None, unstable_bits: 0 };
     let exact = PictureHash { hash, derivation };
     let item = |result| ItemRecord {

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -33,7 +33,7 @@ fn bomb() -> Vec<u8> {
     bytes
 }
 
-/// A folder with every kind of bad file that this system can make, and what each must become.
+/// A folder with every kind of bad file that this system can create, and the expected outcome of each.
 fn bad_folder(folder: &Path) -> Vec<(String, &'static str)> {
     let good = encoded(&picture(), ImageFormat::Png);
     let jpeg = encoded(&picture(), ImageFormat::Jpeg);
@@ -114,7 +114,7 @@ fn every_bad_file_has_its_outcome_and_the_others_are_unaffected() {
 }
 
 #[test]
-fn hash_tells_unhashable_files_on_standard_error_only() {
+fn hash_reports_unhashable_files_on_standard_error_only() {
     let cases = Cases::new();
     let folder = cases.path("bad");
     fs::create_dir(&folder).unwrap();
@@ -338,7 +338,7 @@ fn nothing_that_is_read_is_written_over() {
     assert_eq!(refusals, 18);
     assert!(watched.map(|path| fs::read(path).unwrap()) == before, "what was refused changed nothing");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-    // The twin that must be allowed: a name beside the evidence.
+    // The twin that must be allowed: a name next to the evidence.
     let beside = cases.path("items.csv");
     expect(
         0,

@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -70,7 +70,7 @@ fn commands(case: &Path, good: &Path, scratch: &Path) -> Vec<Command> {
     all
 }
 
-/// Each command must refuse the folder with one of `said`, and leave it as it is.
+/// Each command must refuse the folder with one of `said`, and leave it unchanged.
 fn refused_untouched(cases: &Cases, folder: &Path, good: &Path, said: &[&str]) {
     let before = picture(folder);
     for mut command in commands(folder, good, cases.0.path()) {

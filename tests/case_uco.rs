@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -31,7 +31,7 @@ fn sample(cases: &Cases) {
     cases.summary("CASE", &["stack", "--quiet"]);
 }
 
-/// What links of the graph are wrong: identifiers that stand twice, and links to what is not there.
+/// Faults of the graph's links: duplicate identifiers, and links to missing nodes.
 fn faults(nodes: &[Value]) -> Vec<String> {
     /// Defined identifiers and links below a value. An object with an identifier alone is a link.
     fn walk(value: &Value, defined: &mut Vec<String>, links: &mut Vec<String>) {
@@ -52,7 +52,7 @@ fn faults(nodes: &[Value]) -> Vec<String> {
     let mut faults: Vec<String> =
         links.iter().filter(|link| !known.contains(link)).map(|link| format!("{link} is nowhere")).collect();
     if known.len() != defined.len() {
-        faults.push(format!("{} identifiers stand twice", defined.len() - known.len()));
+        faults.push(format!("{} identifiers are duplicate", defined.len() - known.len()));
     }
     faults
 }
@@ -167,7 +167,7 @@ fn validate(cases: &Cases, written: &str) {
 }
 
 #[test]
-fn names_are_told_apart_and_escaped() {
+fn names_are_unique_and_escaped() {
     let cases = Cases::new();
     let source = cases.path("source");
     fs::create_dir(&source).unwrap();

@@ -51,7 +51,7 @@ impl Lab {
         self.cases.summary(case, &arguments)
     }
 
-    /// What every command says of a case, with the summary of the last triage.
+    /// The output of every command on a case, with the summary of the last triage.
     fn told(&self, case: &str, summary: &Value) -> Vec<(String, String)> {
         let folder = self.cases.path(case);
         let mut told: Vec<(String, String)> = ["items", "hits", "errors", "priorities", "stacks"]
@@ -86,7 +86,8 @@ impl Lab {
     }
 }
 
-/// Whether an export is the same of two cases that hold the same. The others say when files were read, when they were made, or by which runs.
+/// Whether an export is the same of two cases that hold the same. The others record when files were read,
+/// when they were written, or by which runs.
 fn same(what: &str) -> bool {
     !["report", "share", "case-uco", "vics", "vics-case", "link"].contains(&what)
 }
@@ -148,13 +149,13 @@ fn what_no_file_has_any_more_is_nowhere() {
     });
     let gone = gone.unwrap().clone();
 
-    // A scan alone leaves the stacks as they were made, without what is gone.
+    // A scan alone leaves the stacks unchanged, except for deleted files.
     let arguments = ["scan", lab.seized.to_str().unwrap(), "--quiet"];
     let scanned = lab.cases.summary("CASE", &arguments);
     lab.told("CASE", &scanned);
     let rows = lab.cases.rows("CASE", "stacks");
     assert!(rows.iter().all(|row| !changed.contains(text(row, "path"))), "{rows:?}");
-    assert_eq!(lab.medoids("CASE").len(), 2, "one content is no stack");
+    assert_eq!(lab.medoids("CASE").len(), 2, "one content is not a stack");
     for row in &rows {
         let same = rows.iter().filter(|other| other["stack"] == row["stack"]).count();
         assert_eq!(row["stack_contents"].as_u64(), Some(same as u64), "{row}");

@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use tamis::decode::{self, Limits};
 use tamis::gpu::GpuHasher;
-use tamis::pdq::{Geometry, MIN_QUALITY, Orientation, PdqHash, Tile, TileHash, hash_tile};
+use tamis::pdq::{DihedralHashes, Geometry, MIN_QUALITY, Orientation, PdqHash, Tile, hash_tile};
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 1 << 30 };
 
@@ -44,7 +44,7 @@ fn tile(path: &Path, geometry: Geometry) -> Box<Tile> {
     decode::pixels(&bytes, &probe, geometry, &LIMITS).unwrap().tile
 }
 
-fn hash(path: &Path, geometry: Geometry) -> TileHash {
+fn hash(path: &Path, geometry: Geometry) -> DihedralHashes {
     hash_tile(&tile(path, geometry))
 }
 
@@ -87,7 +87,7 @@ fn te512_hashes_of_the_public_pictures_are_the_references() {
 
 /// The twin that must fail: one geometry against the other's table.
 #[test]
-fn the_geometries_are_told_apart() {
+fn the_geometries_differ() {
     let Some(folder) = folder() else { return };
     let rows = rows(&folder.join("expected-te512.csv"));
     let differing = rows.iter().filter(|row| {
@@ -136,7 +136,7 @@ fn the_gpu_gives_the_same_for_every_public_picture() {
         let rows = rows(&folder.join("expected.csv"));
         let mut tiles: Vec<Box<Tile>> =
             rows.iter().map(|row| tile(&folder.join(&row["path"]), geometry)).collect();
-        let expected: Vec<TileHash> = tiles.iter().map(|tile| hash_tile(tile)).collect();
+        let expected: Vec<DihedralHashes> = tiles.iter().map(|tile| hash_tile(tile)).collect();
         assert_eq!(hasher.hash(&tiles).unwrap(), expected);
         // The twin that must fail: one picture with its upper row black.
         tiles[3].0[..64].fill(0);

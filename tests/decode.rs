@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -184,7 +184,7 @@ fn every_mode_is_as_pillow_shows_it() {
 }
 
 #[test]
-fn the_extension_does_not_matter_and_bytes_that_are_no_picture_say_so() {
+fn the_extension_does_not_matter_and_bytes_that_are_not_a_picture_are_reported() {
     assert_eq!(outcome(b""), Outcome::Empty);
     assert_eq!(outcome(b"%PDF-1.7 and so on"), Outcome::Other);
     assert_eq!(outcome(b"just some text that is long enough to be looked at"), Outcome::Other);
@@ -205,7 +205,7 @@ fn the_extension_does_not_matter_and_bytes_that_are_no_picture_say_so() {
 }
 
 #[test]
-fn small_and_large_sides_are_told_from_the_header() {
+fn small_and_large_sides_are_detected_in_the_header() {
     let png = |width, height| encoded(&RgbImage::new(width, height).into(), ImageFormat::Png);
     assert_eq!(outcome(&png(1, 1)), Outcome::TooSmall);
     assert_eq!(outcome(&png(4, 100)), Outcome::TooSmall);

@@ -1,9 +1,10 @@
-//! JPEGs made so that their coefficients show another picture than their pixels: the default mode finds what `--decode pixels` finds.
+//! JPEGs crafted so that their coefficients show another picture than their pixels: the default mode finds
+//! what `--decode pixels` finds.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -49,7 +50,8 @@ fn what_is_cut_off_does_not_part_the_hashes() {
 #[test]
 fn markers_between_scans_change_no_hash() {
     let file = |progressive| evasive::jpeg(3, 200, 264, Trick::None, progressive);
-    // Blocks without anything but a mean take two bits each, and a decoder has whole rows of them in hand when it meets the end.
+    // Blocks without anything but a mean take two bits each, and a decoder has whole rows of them in memory
+    // when it reaches the end.
     let flat = image::GrayImage::from_fn(72, 512, |x, y| image::Luma([(x / 8 * 25 + y / 64 * 3) as u8]));
     let mut small = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut small, 50).encode_image(&flat).unwrap();

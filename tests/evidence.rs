@@ -82,7 +82,7 @@ fn no_path_is_too_long() {
     assert_eq!(verifications("DEEP"), verifications("PLAIN"));
     assert!(verifications("DEEP").iter().any(|(_, confirmation, _)| confirmation == "pixels"));
 
-    // A later match opens candidates by what the case says of where they are.
+    // A later match opens candidates by their paths in the case.
     cases.summary("SCANNED", &["scan", folder.to_str().unwrap(), "--quiet"]);
     cases.summary("SCANNED", &[&["match"][..], &known].concat());
     assert_eq!(verifications("SCANNED"), verifications("PLAIN"));
@@ -144,7 +144,7 @@ fn scan_as_somebody(cases: &Cases, source: &Path) -> Option<String> {
     }
 }
 
-/// What could not be read once is tried again, and what was said of it is taken back.
+/// Files that could not be read are tried again, and their earlier outcome is replaced.
 #[test]
 fn failures_end_when_they_are_over() {
     let cases = Cases::new();
@@ -182,7 +182,7 @@ fn failures_end_when_they_are_over() {
     assert_eq!(paths("items"), [pair("file.txt", "other"), pair("sub/other.txt", "other")]);
 }
 
-/// A folder that failed and is gone was never read: that stays said.
+/// A folder that failed and is gone was never read: that stays reported.
 #[test]
 fn a_folder_that_is_gone_stays_a_failure() {
     let cases = Cases::new();
@@ -240,12 +240,12 @@ fn reading_leaves_no_trace() {
     assert_eq!((text(&errors[0], "path"), text(&errors[0], "outcome")), ("link", "not_followed"));
 }
 
-/// Who may not ask for that is told so, once.
+/// A user who may not ask for that is notified once.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_trace_that_cannot_be_helped_is_told() {
+fn a_trace_that_cannot_be_avoided_is_reported() {
     if !rustix_is_root() {
-        support::skip("files of another user are made by root only");
+        support::skip("only root can create files of another user");
         return;
     }
     let cases = Cases::new();

@@ -10,7 +10,7 @@ use rand::prelude::*;
 use tamis::decode::{self, ExifFacts, Limits};
 use tamis::pdq::Geometry;
 
-/// What kamadak-exif says.
+/// The result of kamadak-exif.
 fn oracle(bytes: &[u8]) -> ExifFacts {
     let mut reader = exif::Reader::new();
     reader.continue_on_error(true);

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -13,11 +13,11 @@ use tamis::gpu::flat::SearchLimits;
 use tamis::gpu::{FlatKernel, GpuHasher, GpuSearcher};
 use tamis::matching::Pair;
 use tamis::matching::flat::FlatIndex;
-use tamis::pdq::{PdqHash, Tile, TileHash, hash_tile};
+use tamis::pdq::{DihedralHashes, PdqHash, Tile, hash_tile};
 
 const TILES: u64 = 100_000;
 
-fn hash_on_cpu(tiles: &[Box<Tile>]) -> Vec<TileHash> {
+fn hash_on_cpu(tiles: &[Box<Tile>]) -> Vec<DihedralHashes> {
     tiles.par_iter().map(|tile| hash_tile(tile)).collect()
 }
 

@@ -3,13 +3,13 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
 
 use rand::prelude::*;
-use tamis::gpu::bands::{BandPass, JoinLimits};
+use tamis::gpu::banded_join::{BandPass, JoinLimits};
 use tamis::gpu::{GpuJoiner, SearchEnd};
 use tamis::matching::ItemHits;
 use tamis::matching::{Backend, Join, JoinMethod, JoinSettings, Pair, ResidentHashes};
@@ -149,7 +149,7 @@ fn whoever_watches_can_end_it_and_a_lost_device_is_an_error() {
         shares.push(share);
         if shares.len() == 3 { Err("enough") } else { Ok(()) }
     });
-    assert_eq!(ended.unwrap_err(), SearchEnd::Watcher("enough"));
+    assert_eq!(ended.unwrap_err(), SearchEnd::Stopped("enough"));
     // After its items and at each band's end.
     assert_eq!(shares, [1.0 / 16.0, 1.0 / 16.0, 2.0 / 16.0]);
     context.simulate_loss();
@@ -177,8 +177,8 @@ fn joins_are_those_of_the_cpu() {
     let mut hits = 0;
     for radius in [0, 31, 79, 140] {
         for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
-            for (memory, most_hits) in [(1 << 30, None), (48 * 2000, None), (1 << 30, Some(2))] {
-                let settings = JoinSettings { radius, method, memory, most_hits, ..JoinSettings::default() };
+            for (memory, max_hits) in [(1 << 30, None), (48 * 2000, None), (1 << 30, Some(2))] {
+                let settings = JoinSettings { radius, method, memory, max_hits, ..JoinSettings::default() };
                 let joins = || {
                     [
                         Join::new(&left, &right, settings),
@@ -249,9 +249,9 @@ fn resident_hashes_give_the_same_hits_on_every_backend() {
     let known = support::clustered_hashes(8, 220_000);
     let items: Vec<[PdqHash; 8]> =
         support::clustered_hashes(8, 8 * 600).chunks(8).map(|hashes| hashes.try_into().unwrap()).collect();
-    let joined = |resident: &ResidentHashes, most_hits, memory| {
+    let joined = |resident: &ResidentHashes, max_hits, memory| {
         let mut all = Vec::new();
-        let settings = JoinSettings { most_hits, memory, ..JoinSettings::default() };
+        let settings = JoinSettings { max_hits, memory, ..JoinSettings::default() };
         let sink = |item: &ItemHits| {
             all.push(item.clone());
             Ok::<(), std::convert::Infallible>(())
@@ -264,12 +264,12 @@ fn resident_hashes_give_the_same_hits_on_every_backend() {
     let banded = ResidentHashes::new(&cpu, &known, 31, 1 << 30);
     assert!(flat.banded_bytes() == 0 && banded.banded_bytes() > 0);
     let gpu = support::gpu_backend().map(|backend| ResidentHashes::new(&backend, &known, 31, 0));
-    for most_hits in [None, Some(3)] {
-        let expected = joined(&flat, most_hits, 1 << 30);
+    for max_hits in [None, Some(3)] {
+        let expected = joined(&flat, max_hits, 1 << 30);
         assert!(expected.len() > 100);
         for resident in [Some(&banded), gpu.as_ref()].into_iter().flatten() {
             for memory in [1 << 30, 4096] {
-                assert!(joined(resident, most_hits, memory) == expected, "{most_hits:?}, {memory} bytes");
+                assert!(joined(resident, max_hits, memory) == expected, "{max_hits:?}, {memory} bytes");
             }
         }
     }

@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -48,7 +48,7 @@ fn sha1(bytes: &[u8]) -> String {
 
 /// 20,000 records of one digest and 300 files that have it were 6,000,000 hits and an export of 2.4 GB.
 #[test]
-fn many_records_with_one_digest_are_one_hit_and_none_of_what_they_say_is_lost() {
+fn many_records_with_one_digest_are_one_hit_and_none_of_their_facts_is_lost() {
     let cases = Cases::new();
     let seizure = cases.path("seizure");
     fs::create_dir(&seizure).unwrap();
@@ -99,7 +99,8 @@ fn many_records_with_one_digest_are_one_hit_and_none_of_what_they_say_is_lost() 
     for format in ["csv", "jsonl"] {
         assert!(export(&cases.path("case"), "hits", format).len() < 1 << 20);
     }
-    // The rules see what any of the records says: a picture of a child whose victim is not identified comes first.
+    // The rules see the facts of all records: a picture of a child whose victim is not identified comes
+    // first.
     let first = &cases.rows("case", "priorities")[0];
     assert_eq!(text(first, "rule"), "victim-not-identified", "{first}");
     assert_eq!((first["hits"].as_i64(), text(first, "series")), (Some(1), "A series"));
@@ -149,7 +150,8 @@ fn the_report_shows_hits_by_priority_first() {
     assert_eq!(rows[0][0], "z-the-one.bin");
 }
 
-/// Empty files, and files of one byte repeated, are no hits of a set that has their digest. They are counted and said.
+/// Empty files, and files of one byte repeated, are not hits of a set that has their digest. They are counted
+/// and reported.
 #[test]
 fn trivial_content_is_not_matched_by_digest_and_is_counted() {
     let cases = Cases::new();
@@ -239,7 +241,7 @@ fn list_of_hashes(path: &Path, records: &[(PdqHash, &str)]) {
     rows.flush().unwrap();
 }
 
-/// Records of one set with equal hashes are one hit with a list, and what they say is all there.
+/// Records of one set with equal hashes are one hit with a list that has all their facts.
 #[test]
 fn records_with_equal_hashes_are_one_perceptual_hit() {
     let cases = Cases::new();
@@ -371,7 +373,7 @@ fn saturated_contents_list_the_nearest_and_count_the_others() {
 /// Candidates that were decoded for a batch that has more hits than there is room for are settled in smaller ones, and counted all the
 /// same.
 #[test]
-fn verdicts_of_a_batch_that_is_cut_for_memory_are_counted() {
+fn verifications_of_a_batch_that_is_cut_for_memory_are_counted() {
     let cases = Cases::new();
     let seized = cases.path("seized");
     fs::create_dir(&seized).unwrap();

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -50,7 +50,7 @@ fn every_way(radius: u32) -> Vec<JoinSettings> {
     for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
         for instructions in InstructionSet::available() {
             for memory in [1 << 30, 48 * 300, 0] {
-                all.push(JoinSettings { radius, method, most_hits: None, memory, instructions });
+                all.push(JoinSettings { radius, method, max_hits: None, memory, instructions });
             }
         }
     }
@@ -188,7 +188,7 @@ fn a_negative_has_the_complement() {
 }
 
 #[test]
-fn negatives_are_found_beside_what_is_as_it_was() {
+fn negatives_are_found_next_to_unchanged_pictures() {
     let mut right = support::clustered_hashes(6, 500);
     let mut left: Vec<PdqHash> = right[100..400].to_vec();
     let mut random = StdRng::seed_from_u64(8);
@@ -285,7 +285,7 @@ fn the_nearest_are_kept_and_the_others_counted() {
             }
         }
         for settings in every_way(40) {
-            let settings = JoinSettings { most_hits: Some(most), ..settings };
+            let settings = JoinSettings { max_hits: Some(most), ..settings };
             let (found, report) = support::collect(&Join::with_itself(&hashes, settings));
             let found: Vec<_> = found
                 .into_iter()
@@ -302,7 +302,7 @@ fn the_nearest_are_kept_and_the_others_counted() {
 
 /// The adversary's lists, small enough for brute force: equal hashes, hashes within three bits, hashes with 200 bits in common.
 #[test]
-fn crowds_are_counted_to_the_last_pair() {
+fn saturated_pairs_are_counted_to_the_last_one() {
     let mut random = StdRng::seed_from_u64(4);
     let centre: [u64; 4] = random.random();
     let flipped = |random: &mut StdRng, bits: usize, from: usize| {
@@ -321,7 +321,7 @@ fn crowds_are_counted_to_the_last_pair() {
         let expected = brute_force(&hashes, &hashes, 31, |query| query + 1);
         for method in [JoinMethod::Auto, JoinMethod::Flat, JoinMethod::Banded] {
             for memory in [1 << 30, 1 << 16] {
-                let settings = JoinSettings { method, memory, most_hits: Some(5), ..JoinSettings::default() };
+                let settings = JoinSettings { method, memory, max_hits: Some(5), ..JoinSettings::default() };
                 let (found, report) = support::collect(&Join::with_itself(&hashes, settings));
                 assert_eq!(report.hits + report.more, expected.len() as u64, "{settings:?}");
                 assert!(found.iter().all(|item| item.hits.len() <= 5));
@@ -339,7 +339,7 @@ fn crowds_are_counted_to_the_last_pair() {
 
 /// Crowds of many blocks: every item's nearest, and how many there are.
 #[test]
-fn crowds_of_many_blocks_are_counted_item_by_item() {
+fn saturated_items_of_many_blocks_are_counted_one_by_one() {
     let mut random = StdRng::seed_from_u64(6);
     let centre: [u64; 4] = random.random();
     let mut near = |count: usize| -> Vec<PdqHash> {
@@ -360,10 +360,10 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
     };
     for instructions in InstructionSet::available() {
         for most in [0, 1, 5, usize::MAX] {
-            let most_hits = Some(most).filter(|&most| most < usize::MAX);
-            let settings = JoinSettings { most_hits, instructions, ..JoinSettings::default() };
+            let max_hits = Some(most).filter(|&most| most < usize::MAX);
+            let settings = JoinSettings { max_hits, instructions, ..JoinSettings::default() };
             let (found, report) = support::collect(&Join::new(&left, &right, settings));
-            assert!(report.plan.contains("crowd"), "{}", report.plan);
+            assert!(report.plan.contains("saturated"), "{}", report.plan);
             assert_eq!(found.len(), left.len(), "{instructions} {most}");
             for item in found {
                 let hits: Vec<(u32, u32)> = item.hits.iter().map(|hit| (hit.distance, hit.right)).collect();
@@ -372,7 +372,7 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
             }
         }
         // With itself: an item begins in the middle of a block, and at its ends.
-        let settings = JoinSettings { most_hits: Some(5), instructions, ..JoinSettings::default() };
+        let settings = JoinSettings { max_hits: Some(5), instructions, ..JoinSettings::default() };
         let (found, _) = support::collect(&Join::with_itself(&right, settings));
         for number in [0, 1, 4094, 4095, 4096, 4097, 9000, 12_286] {
             let item = found.iter().find(|item| item.left == number as u32);
@@ -387,21 +387,21 @@ fn crowds_of_many_blocks_are_counted_item_by_item() {
     }
 }
 
-/// Equal hashes are one, however many there are: they are no crowd.
+/// Equal hashes are one, however many there are: they are not saturated.
 #[test]
 fn equal_hashes_are_not_measured_one_by_one() {
     let hashes: Vec<PdqHash> = (0..2100_u64).map(|number| PdqHash([number, 0, 0, 0])).collect();
     let many: Vec<PdqHash> = hashes.iter().flat_map(|hash| [*hash; 40]).collect();
     let plan = |left: &[PdqHash], right: &[PdqHash]| {
-        let settings = JoinSettings { most_hits: Some(0), ..JoinSettings::default() };
+        let settings = JoinSettings { max_hits: Some(0), ..JoinSettings::default() };
         support::collect(&Join::new(left, right, settings)).1.plan
     };
-    assert!(plan(&hashes, &hashes).contains("crowd"));
-    assert!(!plan(&many, &many).contains("crowd"), "{}", plan(&many, &many));
+    assert!(plan(&hashes, &hashes).contains("saturated"));
+    assert!(!plan(&many, &many).contains("saturated"), "{}", plan(&many, &many));
 }
 
 #[test]
-fn a_join_ends_with_its_sink_and_when_it_is_told() {
+fn a_join_ends_with_its_sink_and_when_it_is_cancelled() {
     let hashes = support::clustered_hashes(1, 500);
     let join = Join::with_itself(&hashes, JoinSettings::default());
     let mut calls = 0;
@@ -433,7 +433,7 @@ fn threads_do_not_show_in_the_result() {
     }
 }
 
-/// A hash set that is kept in bands answers as one that is not, at every radius up to the one it was made for and beyond.
+/// A hash set in bands answers like one without, at every radius up to the one of its bands and beyond.
 #[test]
 fn resident_bands_find_what_the_flat_search_finds() {
     let backend = Backend::cpu("a test");

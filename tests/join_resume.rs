@@ -1,9 +1,9 @@
-//! Joins that are ended and gone on with.
+//! Joins that are interrupted and resumed.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -16,8 +16,8 @@ use tamis::matching::join::JoinSink;
 use tamis::matching::{Join, JoinControl, JoinError, JoinReport, JoinSettings};
 use tamis::pdq::PdqHash;
 
-/// Distinct codes that are all near to each other.
-fn crowd(count: usize) -> Vec<PdqHash> {
+/// Distinct hashes that are all near to each other.
+fn near_equal(count: usize) -> Vec<PdqHash> {
     let mut random = StdRng::seed_from_u64(11);
     let base: [u64; 4] = random.random();
     (0..count as u64)
@@ -25,7 +25,7 @@ fn crowd(count: usize) -> Vec<PdqHash> {
         .collect()
 }
 
-/// What a join handed out, and the places where it said that it was.
+/// What a join handed out, and its checkpoints.
 #[derive(Default)]
 struct Kept {
     items: Vec<ItemHits>,
@@ -51,15 +51,15 @@ impl JoinSink for Kept {
 }
 
 #[test]
-fn a_join_goes_on_from_any_place_that_it_reached() {
-    let codes = crowd(900);
+fn a_join_resumes_from_every_checkpoint() {
+    let hashes = near_equal(900);
     // So little memory that the list is cut into many chunks.
     let settings = JoinSettings { memory: 48 * 20_000, ..JoinSettings::default() };
-    for join in [Join::with_itself(&codes, settings), Join::new(&codes, &codes[..300], settings)] {
+    for join in [Join::with_itself(&hashes, settings), Join::new(&hashes, &hashes[..300], settings)] {
         let mut whole = Kept::default();
         let report = join.run_from(0, JoinReport::default(), &JoinControl::default(), &mut whole).unwrap();
         assert!(whole.reached.len() > 5, "{}", whole.reached.len());
-        assert_eq!(whole.reached.last().unwrap().0, codes.len());
+        assert_eq!(whole.reached.last().unwrap().0, hashes.len());
         for (next, before) in whole.reached {
             let mut rest = Kept::default();
             let control = JoinControl::default();
@@ -67,7 +67,7 @@ fn a_join_goes_on_from_any_place_that_it_reached() {
             let first = whole.items.partition_point(|hits| (hits.left as usize) < next);
             assert_eq!(rest.items, whole.items[first..], "from {next}");
             assert_eq!((again.hits, again.items_with_hits), (report.hits, report.items_with_hits));
-            assert_eq!(control.items() as usize, codes.len());
+            assert_eq!(control.items() as usize, hashes.len());
         }
     }
 }
@@ -86,25 +86,25 @@ fn a_sink_that_cannot_note_a_place_ends_the_join() {
             Err("full")
         }
     }
-    let codes = crowd(10);
-    let join = Join::with_itself(&codes, JoinSettings::default());
+    let hashes = near_equal(10);
+    let join = Join::with_itself(&hashes, JoinSettings::default());
     let ended = join.run_from(0, JoinReport::default(), &JoinControl::default(), &mut Full);
     assert!(matches!(ended, Err(JoinError::Sink("full"))), "{ended:?}");
 }
 
-/// A disk that is full in the middle, and a process that dies: both are made by a limit on the size of files.
+/// A disk that fills up, and a process that dies: both are simulated by a limit on the size of files.
 #[cfg(unix)]
 #[test]
-fn a_result_that_was_ended_is_gone_on_with() {
+fn an_interrupted_result_is_resumed() {
     use std::fs;
     use std::process::Command;
 
     use support::cli::{Cases, errors, expect, tamis};
 
     let folder = Cases::new();
-    let codes: Vec<String> = crowd(2200).iter().map(|code| format!("{code}\n")).collect();
+    let hashes: Vec<String> = near_equal(2200).iter().map(|hash| format!("{hash}\n")).collect();
     let (list, whole, part) = (folder.path("list.txt"), folder.path("whole.csv"), folder.path("part.csv"));
-    fs::write(&list, codes.concat()).unwrap();
+    fs::write(&list, hashes.concat()).unwrap();
     let arguments = |output: &std::path::Path, distance: &str| -> Vec<std::ffi::OsString> {
         let options =
             ["join", "--self", "--max-memory", "64MiB", "--progress", "none", "--distance", distance];

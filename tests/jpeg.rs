@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -52,14 +52,14 @@ struct Golden {
     quality: u8,
 }
 
-/// What the reference says of the seeds' pixels: `tests/golden/make_jpeg.py`.
+/// The reference's hashes of the seeds' pixels: `tests/golden/make_jpeg.py`.
 fn golden() -> Vec<Golden> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/jpeg.csv");
     csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect()
 }
 
 #[test]
-fn every_kind_of_file_has_the_references_code_without_a_pixel() {
+fn every_kind_of_file_has_the_references_hash_without_a_pixel() {
     let seeds = seeds();
     let golden = golden();
     assert_eq!(golden.len(), seeds.len());
@@ -72,9 +72,9 @@ fn every_kind_of_file_has_the_references_code_without_a_pixel() {
         }
         let picture = read.unwrap_or_else(|reason| panic!("{file}: {reason}"));
         assert_eq!(picture.derivation.path, DerivedFrom::Coefficients);
-        let (hashes, distance) = (hash_tile(&picture.tile), hash(&picture).distance(expected));
+        let (hashed, distance) = (hash_tile(&picture.tile), hash(&picture).distance(expected));
         assert!(distance <= 4, "{file}: {distance} bits");
-        assert!(hash.quality.abs_diff(quality) <= 2, "{file}: {} {quality}", hash.quality);
+        assert!(hashed.quality.abs_diff(quality) <= 2, "{file}: {} {quality}", hashed.quality);
         // The twin that must fail: the means alone are not enough for so small a picture.
         let coarse = coefficients(&seeds[&file], 1, false);
         assert!(coarse.is_err() || hash(&coarse.unwrap()).distance(expected) > 4, "{file}");
@@ -97,7 +97,7 @@ fn encoded(picture: &image::RgbImage, quality: u8) -> Vec<u8> {
     bytes
 }
 
-/// At the size's own reading: within what `docs/accuracy.md` says, and most of them equal.
+/// At the size's own reading: within the bounds of `docs/accuracy.md`, and most of them equal.
 #[test]
 fn scenes_of_every_size_are_within_a_few_bits_of_their_pixels() {
     let mut random = StdRng::seed_from_u64(3);
@@ -119,7 +119,7 @@ fn scenes_of_every_size_are_within_a_few_bits_of_their_pixels() {
     assert!(distances[distances.len() - 1] <= 8);
 }
 
-/// The most that samples of two tiles are apart, in levels of 255.
+/// The maximum difference between samples of two tiles, in levels of 255.
 fn furthest(one: &Picture, other: &Picture) -> f64 {
     let apart = one.tile.0.iter().zip(&other.tile.0).map(|(one, other)| one.abs_diff(*other));
     f64::from(apart.max().unwrap()) / 65_536.0
@@ -127,7 +127,7 @@ fn furthest(one: &Picture, other: &Picture) -> f64 {
 
 /// More data than is in memory at a time, and blocks that take a hundred times as much as those round them.
 #[test]
-fn large_scans_are_read_as_their_pixels_say() {
+fn large_scans_agree_with_their_pixels() {
     let mut random = StdRng::seed_from_u64(8);
     let noise = image::RgbImage::from_fn(1601, 1203, |_, _| image::Rgb([random.random_range(96..160); 3]));
     let patches = image::RgbImage::from_fn(2405, 1600, |x, y| {
@@ -209,7 +209,7 @@ fn the_harshest_jumps_are_read() {
 }
 
 #[test]
-fn pictures_that_coefficients_do_not_serve_say_why() {
+fn pictures_not_read_from_coefficients_have_a_reason() {
     let wanted = |bytes: &[u8], geometry| {
         decode::coefficients(bytes, &decode::probe(bytes, geometry, &LIMITS))
             .map(|_| ())
@@ -307,7 +307,7 @@ fn the_height_may_follow_the_first_scan() {
             scan + whole[scan..].windows(2).position(is_end).unwrap()
         };
         open.splice(scan_end..scan_end, [0xff, 0xdc, 0, 4, height[0], height[1]]);
-        // Not assert_eq: nobody wants to read two tiles.
+        // Not assert_eq, which would print two tiles.
         assert!(coefficients(&open, 64, true).unwrap() == coefficients(whole, 64, true).unwrap(), "{name}");
         assert!(pixels(&open).unwrap() == pixels(whole).unwrap(), "{name}");
     }
@@ -330,7 +330,8 @@ fn fill_bytes_trailing_garbage_and_thumbnails_do_not_matter() {
     }
 }
 
-/// Tables that cannot be, sizes that the file cannot fill: left to the pixel decoder before anything of the picture's size is made.
+/// Invalid tables, and sizes that the file cannot fill: left to the pixel decoder before anything of the
+/// picture's size is allocated.
 #[test]
 fn hostile_files_are_left_alone() {
     let seeds = seeds();

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -166,7 +166,7 @@ fn malformed_lines_are_refused_with_their_place() {
         ),
         (
             format!("{HASH},101\n"),
-            format!("SET, line 1: the quality `101` is no whole number from 0 to 100{skip}"),
+            format!("SET, line 1: the quality `101` is not a whole number from 0 to 100{skip}"),
         ),
         (
             format!("md5,name\n{MD5},a\n{MD5}\n"),
@@ -196,11 +196,11 @@ fn no_quote_swallows_a_record() {
     let count = |content: &str| {
         let set =
             HashSet::read(&lists.file(content), &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
-        (set.counts().records, set.counts().bad_lines)
+        (set.counts().records, set.counts().malformed_lines)
     };
     let row = |name: &str| format!("{HASH},{name}\n");
     let skip = " (--skip-bad-lines counts such lines instead)";
-    for (names, (records, bad_lines), line) in [
+    for (names, (records, malformed_lines), line) in [
         (&["\"12 inch", "b", "c\"", "d"][..], (3, 1), 2),
         (&["a", "\"12 inch", "b"], (2, 1), 3),
         (&["a", "b", "\"12 inch"], (2, 1), 4),
@@ -209,7 +209,7 @@ fn no_quote_swallows_a_record() {
     ] {
         let content: String =
             std::iter::once("pdq,name\n".into()).chain(names.iter().map(|name| row(name))).collect();
-        assert_eq!(count(&content), (records, bad_lines), "{names:?}");
+        assert_eq!(count(&content), (records, malformed_lines), "{names:?}");
         let error = lists.error(&content);
         assert!(error.starts_with(&format!("SET, line {line}: a quoted field is ")), "{error}");
         assert!(error.ends_with(skip), "{error}");
@@ -230,7 +230,7 @@ fn no_quote_swallows_a_record() {
 }
 
 #[test]
-fn what_is_wrong_with_a_header_is_said() {
+fn faults_of_a_header_are_reported() {
     let lists = Lists::new();
     for (content, expected) in [
         (
@@ -249,7 +249,7 @@ fn what_is_wrong_with_a_header_is_said() {
     assert!(lists.error(utf_16).contains("UTF-16 text: save it as UTF-8"));
 }
 
-/// Lines of digits and nothing else: their length says what they are, or leaves it open, and nothing is guessed.
+/// Lines of bare digits: their length determines their kind, or leaves it open, and nothing is guessed.
 #[test]
 fn a_list_of_digits_alone_is_what_it_is_or_is_refused() {
     let lists = Lists::new();
@@ -275,7 +275,8 @@ fn a_list_of_digits_alone_is_what_it_is_or_is_refused() {
         let error = HashSet::read(&path, &with(Some(list))).unwrap_err().to_string();
         assert!(error.contains(&format!("--list {} was given", list.name())), "{error}");
     }
-    // What says itself what it is needs no option and heeds none: a header, a quality or a name, a geometry.
+    // A list that declares its kind needs no option and ignores it: by a header, a quality or a name, a
+    // geometry.
     for said in
         [format!("pdq\n{HASH}\n"), format!("{HASH}\n{OTHER},50\n"), format!("# geometry: full\n{HASH}\n")]
     {
@@ -318,8 +319,8 @@ fn malformed_lines_are_counted_where_that_was_asked_for() {
     let lists = Lists::new();
     let path = lists.file(format!("nonsense\n{HASH}\n{MD5}\n{OTHER},x\n{OTHER},60\n"));
     let set = HashSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap();
-    assert_eq!((set.counts().records, set.counts().bad_lines, set.hashes().len()), (2, 3, 2));
-    // Nothing but malformed lines is no list, whatever was asked for.
+    assert_eq!((set.counts().records, set.counts().malformed_lines, set.hashes().len()), (2, 3, 2));
+    // Only malformed lines are not a list, regardless of the options.
     let path = lists.file("one\ntwo\n");
     let error = HashSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap_err();
     assert!(error.to_string().contains("no line of it is a record"), "{error}");
@@ -333,11 +334,11 @@ fn what_is_no_list_is_refused_with_a_hint() {
     picture.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
     assert_eq!(
         lists.error(png),
-        "SET: this is a picture (png), not a list; `tamis hash` makes a list of pictures"
+        "SET: this is a picture (png), not a list; `tamis hash` lists the hashes of pictures"
     );
     assert_eq!(lists.error(""), "SET: the file is empty");
     assert_eq!(lists.error("# only a comment\n"), "SET: it holds no records");
-    assert!(lists.error(b"\0\0\x01binary").contains("this is no text"));
+    assert!(lists.error(b"\0\0\x01binary").contains("this is not text"));
     let folder = HashSet::read(lists.0.path(), &options()).unwrap_err();
     assert!(folder.to_string().contains("not a file"), "{folder}");
     let gone = HashSet::read(&lists.0.path().join("gone"), &options()).unwrap_err();
@@ -345,13 +346,13 @@ fn what_is_no_list_is_refused_with_a_hint() {
 }
 
 #[test]
-fn a_set_says_its_geometry() {
+fn a_set_declares_its_geometry() {
     let lists = Lists::new();
     let stated = lists.file(format!("# geometry: te512\n{HASH}\n"));
     assert_eq!(HashSet::read(&stated, &options()).unwrap().geometry(), Geometry::Te512);
     let told = ReadOptions { geometry: Some(Geometry::Full), ..options() };
     let error = HashSet::read(&stated, &told).unwrap_err().to_string();
-    assert!(error.contains("the file says its geometry is te512, the option says full"), "{error}");
+    assert!(error.contains("the file states the geometry te512, the option full"), "{error}");
     let unstated = lists.file(format!("{HASH},\n"));
     let told = ReadOptions { geometry: Some(Geometry::Te512), ..options() };
     assert_eq!(HashSet::read(&unstated, &told).unwrap().geometry(), Geometry::Te512);

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -29,8 +29,8 @@ const FIXTURES: [&str; 11] = [
     "lab.csv",
 ];
 
-/// `expected.txt` has a line a file: its name, a tab, and what its import says without the path. An exclamation mark
-/// before that says that --skip-bad-records does not help.
+/// `expected.txt` has a line a file: its name, a tab, and the error of its import without the path. An exclamation
+/// mark before that means that --skip-bad-records does not help.
 #[test]
 fn every_malformed_file_is_refused_with_its_place() {
     let sets = Sets::new();
@@ -57,8 +57,8 @@ fn every_malformed_file_is_refused_with_its_place() {
         match sets.import(std::slice::from_ref(&path), &options) {
             Ok(imported) if !fatal => {
                 let counts = imported.manifest.counts;
-                assert_eq!((counts.records, counts.bad_records), (1, 1), "{name}");
-                let first = shown(imported.first_bad.unwrap());
+                assert_eq!((counts.records, counts.malformed_records), (1, 1), "{name}");
+                let first = shown(imported.first_malformed.unwrap());
                 assert_eq!(error, format!("{first}{help}"), "{name}");
             }
             Err(_) if fatal => {}
@@ -91,7 +91,7 @@ fn huge_records_are_counted_and_passed_over() {
             assert!(error.contains(&place), "{error}");
             options.skip_bad_records = true;
             let imported = sets.import(std::slice::from_ref(&path), &options).unwrap();
-            assert_eq!(imported.manifest.counts.bad_records, 1);
+            assert_eq!(imported.manifest.counts.malformed_records, 1);
             assert_eq!(SetFile::open(&sets.path()).unwrap().find_md5(&md5(2)).unwrap(), [record - 1]);
         }
     }
@@ -116,7 +116,7 @@ fn endless_lines_and_texts() {
     assert!(error.contains("record 2, byte 36: longer than 1048576 bytes"), "{error}");
     known.skip_bad_records = true;
     let imported = sets.import(std::slice::from_ref(&path), &known).unwrap();
-    assert_eq!((imported.manifest.counts.records, imported.manifest.counts.bad_records), (2, 1));
+    assert_eq!((imported.manifest.counts.records, imported.manifest.counts.malformed_records), (2, 1));
     let xml = format!(
         "<queryResult><images><image><id>{}</id></image></images></queryResult>",
         "x".repeat(20 << 20)
@@ -129,8 +129,8 @@ fn endless_lines_and_texts() {
     assert!(sets.import(&[path], &known).unwrap_err().contains("nested deeper than 64"));
 }
 
-/// Fields by the hundred thousand, in every format that has names: told apart without comparing each with each, which
-/// would take this test minutes.
+/// Fields by the hundred thousand, in every format that has names: made unique without comparing each with each,
+/// which would take this test minutes.
 #[test]
 fn more_fields_than_anybody_has() {
     let sets = Sets::new();
@@ -311,7 +311,7 @@ fn odd_fields_cost_no_record() {
         let counts = imported.unwrap_or_else(|error| panic!("{name}: {error}")).manifest.counts;
         let set = SetFile::open(&sets.path()).unwrap();
         set.verify(&ImportControl::default()).unwrap();
-        assert_eq!(counts.bad_records, 0);
+        assert_eq!(counts.malformed_records, 0);
         assert!(counts.md5 > 0, "{name}");
         let odd = counts.odd_fields + counts.photodna_unread;
         let record = set.record(counts.records as u32 - 1).unwrap();

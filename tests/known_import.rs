@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -18,18 +18,18 @@ use sha2::{Digest, Sha256};
 use support::cli::{Cases, errors, expect, run, tamis, text};
 use support::known::{Sets, fixture, made_up, md5, options, pdq, sha1, sha256};
 use support::python;
-use tamis::known::profile::{Meaning, Profile};
+use tamis::known::profile::{Classification, Profile};
 use tamis::known::{ColumnMap, SetFile};
 use tamis::source::digest::hex;
 
 /// A category, its meaning, victim identified, offender identified, distributed, series.
-type Shown = (Option<String>, Option<Meaning>, [Option<bool>; 3], Option<String>);
+type Shown = (Option<String>, Option<Classification>, [Option<bool>; 3], Option<String>);
 
 fn shown(set: &SetFile, record: u32) -> Shown {
     let facts = set.record(record).unwrap().facts.into_owned();
     (
         facts.category.map(|text| text.to_string()),
-        facts.meaning,
+        facts.classification,
         [facts.victim_identified, facts.offender_identified, facts.distributed],
         facts.series.map(|text| text.to_string()),
     )
@@ -46,9 +46,9 @@ fn vics_records_field_by_field() {
     assert_eq!(set.records(), 4);
     let (yes, no) = (Some(true), Some(false));
     let expected = [
-        (some("1"), Some(Meaning::ChildAbuse), [yes, no, yes], some("Série \"Ω\"")),
-        (some("2"), Some(Meaning::ChildExploitation), [None; 3], None),
-        (some("5"), Some(Meaning::Uncategorised), [None; 3], None),
+        (some("1"), Some(Classification::ChildAbuse), [yes, no, yes], some("Série \"Ω\"")),
+        (some("2"), Some(Classification::ChildExploitation), [None; 3], None),
+        (some("5"), Some(Classification::Uncategorised), [None; 3], None),
         (None, None, [None; 3], None),
     ];
     for (number, expected) in expected.into_iter().enumerate() {
@@ -75,7 +75,7 @@ fn vics_records_field_by_field() {
 fn the_legacy_profile_swaps_zero_and_five() {
     let sets = Sets::new();
     let set = sets.set(&["vics-1.3.json"], &options("vic-legacy"));
-    assert_eq!(shown(&set, 2).1, Some(Meaning::NonPertinent));
+    assert_eq!(shown(&set, 2).1, Some(Classification::NonPertinent));
 }
 
 #[test]
@@ -156,9 +156,12 @@ fn icse_rows() {
     let (yes, no) = (Some(true), Some(false));
     assert_eq!(
         shown(&set, 0),
-        (some("true"), Some(Meaning::ChildAbuse), [yes, no, yes], some("Series; one"))
+        (some("true"), Some(Classification::ChildAbuse), [yes, no, yes], some("Series; one"))
     );
-    assert_eq!(shown(&set, 1), (some("false"), Some(Meaning::ChildExploitation), [None, None, no], None));
+    assert_eq!(
+        shown(&set, 1),
+        (some("false"), Some(Classification::ChildExploitation), [None, None, no], None)
+    );
     assert_eq!(shown(&set, 2).0, None);
     assert_eq!([41, 42, 43].map(|number| set.find_md5(&md5(number)).unwrap()), [vec![0], vec![1], vec![2]]);
     assert_eq!(set.photodna().unwrap().len(), 1);
@@ -208,7 +211,7 @@ fn lists_and_tables() {
     assert_eq!((set.find_md5(&md5(61)).unwrap(), set.find_sha256(&sha256(62)).unwrap()), (vec![0], vec![1]));
     assert!(set.record(0).unwrap().fields.contains("\"/x/a, b.jpg\""));
     assert_eq!(set.record(0).unwrap().media_size, Some(12));
-    assert_eq!(shown(&set, 0).1, Some(Meaning::Known));
+    assert_eq!(shown(&set, 0).1, Some(Classification::Known));
 
     let set = sets.set(&["md5sum.txt"], &options("known"));
     assert_eq!([71, 72, 73].map(|number| set.find_md5(&md5(number)).unwrap()), [vec![0], vec![1], vec![2]]);
@@ -222,7 +225,7 @@ fn lists_and_tables() {
     let mut lab = options("caid");
     lab.columns = Some(ColumnMap::parse("md5=hash,category=Grade,size=SIZE").unwrap());
     let set = sets.set(&["lab.csv"], &lab);
-    assert_eq!((shown(&set, 0).0, shown(&set, 1).1), (some("A"), Some(Meaning::ChildAbuse)));
+    assert_eq!((shown(&set, 0).0, shown(&set, 1).1), (some("A"), Some(Classification::ChildAbuse)));
     assert_eq!(set.record(0).unwrap().media_size, Some(17));
     assert_eq!(set.find_md5(&md5(92)).unwrap(), [1]);
     assert_eq!(set.manifest().columns, ["md5=hash", "category=Grade", "size=SIZE"]);
@@ -241,7 +244,7 @@ fn a_profile_of_ones_own() {
     own.profile = Profile::read(&fixture("profile.json")).unwrap();
     let set = sets.set(&["vics-1.3.json"], &own);
     let meanings = [0, 1, 2, 3].map(|record| shown(&set, record).1);
-    let (one, other) = (Some(Meaning::ChildAbuse), Some(Meaning::Uncategorised));
+    let (one, other) = (Some(Classification::ChildAbuse), Some(Classification::Uncategorised));
     assert_eq!(meanings, [one, other, other, None]);
     for (text, part) in [
         ("{", "EOF"),
@@ -249,7 +252,7 @@ fn a_profile_of_ones_own() {
         (r#"{"name":"x","categories":{"1":{"meaning":"bad","label":"y"}}}"#, "child_abuse"),
         (
             r#"{"name":"x","categories":{"a":{"meaning":"known","label":"y"},"A":{"meaning":"known","label":"y"}}}"#,
-            "comes twice",
+            "is given twice",
         ),
     ] {
         let path = sets.0.path().join("profile.json");
@@ -361,7 +364,7 @@ fn parts_make_one_set_and_the_same_bytes() {
 }
 
 #[test]
-fn commands_say_what_they_did_and_what_is_wrong() {
+fn commands_report_what_they_did_and_what_is_wrong() {
     let sets = Sets::new();
     let (set, source) = (sets.path(), fixture("vics-1.3.json"));
     let (set_text, source_text) = (set.to_str().unwrap(), source.to_str().unwrap());
@@ -400,7 +403,7 @@ fn commands_say_what_they_did_and_what_is_wrong() {
     assert!(errors(1, &run(["known", "show", set_text, "--digest", &"0".repeat(32)])).contains("no record"));
     assert!(errors(2, &run(["known", "show", set_text, "--digest", "12"])).contains("32 (MD5)"));
     assert!(expect(0, &run(["known", "verify", set_text])).contains(&identity));
-    assert!(errors(1, &run(["known", "show", source_text])).contains("it is no set file of Tamis"));
+    assert!(errors(1, &run(["known", "show", source_text])).contains("it is not a Tamis set file"));
     assert!(
         errors(1, &run(["known", "import", set_text, "--profile", "known", "--output", "/tmp/none.set"]))
             .contains("already")
@@ -446,7 +449,8 @@ fn hits_of_a_set_file_are_those_of_the_list() {
     assert!(list_hits.iter().all(|row| row["category"].is_null()));
 }
 
-/// Facts are beside a hit in views and exports; a case from before them is given room for them, and reads without.
+/// Facts are next to a hit in views and exports; an older case gets columns for them, and is readable
+/// without.
 #[test]
 fn facts_of_a_hit_in_new_and_old_cases() {
     let cases = Cases::new();

@@ -1,9 +1,10 @@
-//! `tamis known match`: its rows are those of a plain double loop over the records that the sets were made of, and of numpy.
+//! `tamis known match`: its rows are those of a plain double loop over the records of the sets, and those of
+//! numpy.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -30,7 +31,7 @@ use tamis::pdq::Geometry;
 use tamis::source::digest::hex;
 use tempfile::TempDir;
 
-/// What a record is made of.
+/// The fields of a record.
 #[derive(Clone, Default)]
 struct Made {
     md5: Option<u8>,
@@ -128,7 +129,7 @@ fn found(left: &Path, right: &Path, limits: (u32, u32), memory: u64) -> (Vec<Rec
     (pairs, counts)
 }
 
-/// Records of which many share digests, or are near each other, by one way or several.
+/// Records of which many share digests, or are near each other, by one or several methods.
 fn clustered(random: &mut StdRng, count: usize) -> Vec<Made> {
     let mut fixed = StdRng::seed_from_u64(99);
     let values: Vec<[u8; 144]> = (0..5).map(|_| std::array::from_fn(|_| fixed.random())).collect();
@@ -267,7 +268,7 @@ fn exactly_at_the_threshold_and_one_beyond() {
 }
 
 #[test]
-fn a_row_says_what_both_sets_say() {
+fn a_row_has_the_facts_of_both_sets() {
     let folder = tempfile::tempdir().unwrap();
     let (hash, value) = ([0x5a; 32], [33; 144]);
     let mut near = hash;
@@ -374,7 +375,7 @@ fn a_stronger_digest_that_differs_undoes_a_weaker_one() {
 
 /// Values that are all zero and hashes that are all zero are in no pair.
 #[test]
-fn what_says_nothing_takes_no_part() {
+fn meaningless_records_are_not_compared() {
     let folder = tempfile::tempdir().unwrap();
     let nothing = Made { photodna: Some([0; 144]), hash: Some([0; 32]), ..Made::default() };
     let mut least = [0; 144];
@@ -404,7 +405,7 @@ fn sets_that_cannot_be_compared_are_refused() {
     };
     refuse(2, [&left, &left], &[], "are the same set (give two");
     refuse(2, [&left, &right], &[Path::new("-o"), &right], "would replace");
-    refuse(1, [&left, &folder.path().join("right.json")], &[], "it is no set file of Tamis");
+    refuse(1, [&left, &folder.path().join("right.json")], &[], "it is not a Tamis set file");
     let te512 = ImportOptions { geometry: Geometry::Te512, ..options("vic-us") };
     let other = import_as(&folder, "other", &clustered(&mut random, 30), &te512);
     refuse(1, [&left, &other], &[], "they cannot be compared");
@@ -428,7 +429,7 @@ fn sets_that_cannot_be_compared_are_refused() {
     assert!(refused > 50, "{refused}");
 }
 
-/// A set has one record at least; one without anything to be matched by is as empty as a set can be.
+/// A set has at least one record; one with nothing to match by is as empty as a set can be.
 #[test]
 fn empty_sets_give_a_header() {
     let folder = tempfile::tempdir().unwrap();
@@ -446,7 +447,7 @@ fn empty_sets_give_a_header() {
 }
 
 #[test]
-fn it_ends_when_it_is_told_to() {
+fn it_ends_when_cancelled() {
     let folder = tempfile::tempdir().unwrap();
     let left = import_set(&folder, "left", &[photodna([9; 144])]);
     let right = import_set(&folder, "right", &[photodna([9; 144]), photodna([8; 144])]);

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -27,7 +27,7 @@ use tamis::source::Digests;
 use tamis::source::digest::hex;
 use tempfile::TempDir;
 
-/// What a record was made of.
+/// The fields of a record.
 #[derive(Default)]
 struct Made {
     md5: Option<[u8; 16]>,
@@ -299,13 +299,13 @@ fn cut_sets_are_refused() {
     {
         fs::write(&path, &sound[..length]).unwrap();
         let error = SetFile::open(&path).unwrap_err().to_string();
-        assert!(error.contains("cut off") || error.contains("no set file"), "{length}: {error}");
+        assert!(error.contains("cut off") || error.contains("not a Tamis set file"), "{length}: {error}");
     }
     let mut longer = sound.clone();
     longer.push(0);
     fs::write(&path, &longer).unwrap();
     assert!(SetFile::open(&path).unwrap_err().to_string().contains("were written"));
-    // A header of its own digest that points anywhere: made by hand, so that only the checks of places stand.
+    // A header of its own digest that points anywhere: crafted, so that only the checks of offsets remain.
     for _ in 0..2000 {
         let mut bytes = sound.clone();
         for _ in 0..random.random_range(1..4) {
@@ -446,7 +446,7 @@ fn the_reading_of_a_set_whose_times_changed_can_be_ended() {
     assert!(matches!(file.verify_tables(&|| true), Err(SetError::Cancelled)));
 }
 
-/// A set that is changed while a run goes on ends it with its name, and is not recorded as matched; put back, the same
+/// A set that is changed during a run ends it with its name, and is not recorded as matched; put back, the same
 /// command finds its hits.
 #[test]
 fn a_run_with_a_set_that_changed_records_nothing() {
@@ -504,9 +504,9 @@ fn a_run_with_a_set_that_changed_records_nothing() {
     }
 }
 
-/// Older versions took lines of 64 digits for PDQ hashes, and said so in the set: such a set is refused, not believed.
+/// Older versions took lines of 64 digits for PDQ hashes, and marked the set: such a set is refused.
 #[test]
-fn a_set_of_digits_that_nobody_said_what_they_are_is_not_matched() {
+fn a_set_of_digits_of_unknown_kind_is_not_matched() {
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("list.csv");
     fs::write(&list, format!("a_long_name\n{}\n", hex(&support::known::md5(1)))).unwrap();

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -34,7 +34,7 @@ fn contents(seed: u64, numbers: &[u64]) -> Vec<Made> {
     numbers
         .iter()
         .map(|&number| {
-            // A content's hashes are its own, whoever holds it.
+            // A content has the same hashes at every holder.
             let mut random = StdRng::seed_from_u64(number + 77);
             let hashes = std::array::from_fn(|_| {
                 if random.random_bool(0.6) {
@@ -267,7 +267,7 @@ fn two_runs_give_the_same_bytes() {
         assert!(fs::read(&file).unwrap() == first.stdout);
         assert!(told.contains("only here") && told.contains("UNCONFIRMED"), "{told}");
     }
-    // CSV and JSON say the same.
+    // CSV and JSON agree.
     let csv_text = expect(0, &desk.link(&["--quiet"]));
     let mut table = csv::Reader::from_reader(csv_text.as_bytes());
     let header = table.headers().unwrap().clone();
@@ -289,9 +289,9 @@ fn two_runs_give_the_same_bytes() {
     assert_eq!(digest(), before);
 }
 
-/// What the hash sets of either side say, where a content is, and the counts.
+/// The facts of both sides' hash sets, the paths of contents, and the counts.
 #[test]
-fn what_is_solved_is_said() {
+fn solved_contents_are_reported() {
     let holders = holders();
     let desk = Desk::new(&holders);
     let made = |side: usize, sha256: &Value| {
@@ -402,7 +402,7 @@ fn counts(told: &str, label: &str) -> Vec<u64> {
     line.split_whitespace().map_while(|word| word.parse().ok()).collect()
 }
 
-/// What two hash sets say in different words comes through a package, its list and a match.
+/// Facts of two hash sets in different words pass through a package, its list and a match.
 #[test]
 fn what_is_solved_comes_through_a_package() {
     let desk = Desk { cases: Cases::new() };
@@ -432,7 +432,7 @@ fn what_is_solved_comes_through_a_package() {
 
 /// Facts that a set file has in columns of whatever name, which the case keeps in columns of its own.
 #[test]
-fn what_set_files_say_is_solved() {
+fn facts_of_set_files_solve_contents() {
     let desk = Desk { cases: Cases::new() };
     let source = desk.path("seized");
     fs::create_dir(&source).unwrap();
@@ -442,7 +442,7 @@ fn what_set_files_say_is_solved() {
         digester.update(text.as_bytes());
         digester.finish().md5
     };
-    // The column that was named, and one that its letters name and that says otherwise.
+    // The named column, and one of a similar name with another value.
     let rows = [("ab", "1", "0"), ("bc", "1", "0"), ("cd", "0", "yes"), ("da", "", "yes")]
         .map(|(text, typed, lettered)| format!("{};{typed};{lettered}\n", hex(&digest(text))));
     let (table, set) = (desk.path("lab.csv"), desk.path("lab.set"));
@@ -455,7 +455,8 @@ fn what_set_files_say_is_solved() {
     let (one, two) = (desk.path("A"), desk.path("B"));
     expect(0, &desk.run(&["triage", &source, "--known", &set, "--case", &one, "--quiet"]));
     expect(0, &desk.run(&["scan", &source, "--case", &two, "--quiet"]));
-    // ab and bc by what was named; da by letters, as nothing was said where it was named. By letters alone it would be cd and da.
+    // ab and bc by the named column; da by the similar one, as the named one is empty. By similar names alone
+    // it would be cd and da.
     let told = expect(0, &desk.run(&["link", &one, &two, "-o", &desk.path("rows.csv")]));
     assert_eq!(counts(&told, &one), [4, 4, 0, 0, 3, 0, 0], "{told}");
     assert_eq!(counts(&told, &two), [4, 4, 0, 0, 0, 3, 0], "{told}");
@@ -485,7 +486,7 @@ fn what_cannot_be_linked_is_refused() {
         let told = errors(hash, &desk.run(arguments));
         assert!(told.contains(word), "{arguments:?}: {told}");
     }
-    // A package of a signer whom nobody trusts.
+    // A package of an untrusted signer.
     let stranger = desk.path("stranger");
     let link = ["link", &one, "--package", &package, "--keys", &stranger];
     assert!(errors(1, &desk.run(&link)).contains("not trusted"));

@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -50,7 +50,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The most bytes that `work` had allocated at once.
+/// The maximum bytes that `work` had allocated at once.
 fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = NOW.load(Ordering::SeqCst);
     PEAK.store(before, Ordering::SeqCst);
@@ -65,7 +65,7 @@ fn limits(megabytes: u64) -> Limits {
 /// What a decoder has besides: tables, a window, rows.
 const TABLES: usize = 1 << 20;
 
-/// Looks at and decodes a file, and says how much each took.
+/// Probes and decodes a file, and returns the bytes that each took.
 fn measure(name: &str, bytes: &[u8], limits: &Limits) -> (decode::Probe, Outcome, usize) {
     let (probe, to_look) = peak(|| decode::probe(bytes, Geometry::Full, limits));
     assert!(to_look < TABLES, "{name}: looking at the header took {to_look} bytes");
@@ -138,7 +138,7 @@ fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     bytes
 }
 
-/// An icon that holds `picture` and nothing else; `size` is what its directory says.
+/// An icon that holds `picture` and nothing else; `size` is that of its directory.
 fn icon(picture: &[u8], size: u32) -> Vec<u8> {
     let mut bytes = vec![0, 0, 1, 0, 1, 0, 64, 64, 0, 0, 1, 0, 32, 0];
     bytes.extend(size.to_le_bytes());
@@ -173,7 +173,7 @@ fn rows_of_parquet_do_not_pile_up() {
     assert!(kept > many + (8 << 20), "{kept}");
 }
 
-/// Files that were made by reading the decoders: each is refused, or takes no more than was granted.
+/// Files crafted from the decoders' sources: each is refused, or takes no more than was granted.
 fn crafted_files_take_what_was_granted() {
     use Outcome::{Corrupt, Hashed, OverLimit};
     let grey = |side: u32| {
@@ -304,7 +304,7 @@ fn permits_hold_over_threads() {
 }
 
 #[test]
-fn decoders_stay_within_what_the_header_promised() {
+fn decoders_stay_within_the_bounds_of_the_header() {
     #[cfg(feature = "parquet")]
     rows_of_parquet_do_not_pile_up();
     decode::silence_decoder_panics();

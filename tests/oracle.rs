@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -15,7 +15,7 @@ use rand::prelude::*;
 use support::python;
 use support::waves::Waves;
 use tamis::pdq::naive::{Definition, definition};
-use tamis::pdq::{Geometry, PdqHash, PixelLayout, Reducer, TileHash, hash_tile};
+use tamis::pdq::{DihedralHashes, Geometry, PdqHash, PixelLayout, Reducer, hash_tile};
 
 const PICTURES: u64 = 300;
 
@@ -104,14 +104,14 @@ fn random_pictures_have_the_hashes_of_pdqhash() {
 /// rounding, its bits are noise.
 const CLEAR_GAP: f64 = 1e-3;
 
-fn hash(picture: &Picture) -> TileHash {
+fn hash(picture: &Picture) -> DihedralHashes {
     let mut reducer = Reducer::new(picture.width, picture.height, PixelLayout::Rgb, Geometry::Full).unwrap();
     reducer.push_rows(&picture.pixels);
     hash_tile(&reducer.finish().unwrap())
 }
 
 /// Equal, or within what the reference's rounding may do where the definition itself is undecided.
-fn agrees(ours: &TileHash, (hash, quality): &(PdqHash, u8), exact: &Definition) -> bool {
+fn agrees(ours: &DihedralHashes, (hash, quality): &(PdqHash, u8), exact: &Definition) -> bool {
     let bits = if exact.gap > CLEAR_GAP { 0 } else { 2 };
     let steps = if exact.quality_margin > 1e-4 { 0 } else { 1 };
     ours.hashes[0].distance(*hash) <= bits && ours.quality.abs_diff(*quality) <= steps

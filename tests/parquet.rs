@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -180,7 +180,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
 
     /// Rows that are not listed are counted for CSV and Parquet alike, outside of the rows.
     #[test]
-    fn hits_beyond_the_most_are_told_and_are_no_rows() {
+    fn hits_beyond_the_maximum_are_counted_and_are_not_rows() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rows.parquet");
         let near = list(folder.path(), "near", &vec![PdqHash([7, 1, 2, 3]); 20]);
@@ -278,7 +278,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
                 // Of two columns that would have one name the second has a number.
                 assert_eq!(names.iter().filter(|name| name.starts_with("hash_set")).count(), 3);
                 assert!(names.contains(&"known_set_2".to_string()));
-                // What a record does not have, or has empty, is no text.
+                // A missing or empty value of a record is not a text.
                 for (name, value) in [
                     ("known_a \"b\", c.d", "the \"first\", or so".into()),
                     ("known_a \"b\", c.d", Value::Null),
@@ -361,7 +361,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
         }
     }
 
-    /// On a terminal the format is refused, before any work. Python makes one.
+    /// On a terminal the format is refused before any work. Python simulates one.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_terminal_is_refused() {

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -13,8 +13,8 @@ use rand::prelude::*;
 use support::waves::Waves;
 use tamis::pdq::naive::definition;
 use tamis::pdq::{
-    Geometry, Orientation, PdqHash, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE, Tile, TileHash,
-    hash_tile,
+    DihedralHashes, Geometry, Orientation, PdqHash, PixelLayout, Reducer, TILE_FRACTION_BITS, TILE_SIDE,
+    Tile, hash_tile,
 };
 
 fn tile(width: u32, height: u32, layout: PixelLayout, geometry: Geometry, pixels: &[u8]) -> Box<Tile> {
@@ -27,19 +27,20 @@ fn rgb_tile(width: u32, height: u32, pixels: &[u8]) -> Box<Tile> {
     tile(width, height, PixelLayout::Rgb, Geometry::Full, pixels)
 }
 
-fn golden() -> Vec<(u32, u32, u64, TileHash)> {
+fn golden() -> Vec<(u32, u32, u64, DihedralHashes)> {
     let text = include_str!("golden/golden.csv");
     let number = |text: &str| text.parse().unwrap();
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(',').collect();
         let hash: PdqHash = fields[3].parse().unwrap();
-        let hash = TileHash { hashes: [hash; 8], quality: number(fields[4]) as u8 };
+        let hash = DihedralHashes { hashes: [hash; 8], quality: number(fields[4]) as u8 };
         (number(fields[0]) as u32, number(fields[1]) as u32, number(fields[2]), hash)
     };
     text.lines().skip(1).map(row).collect()
 }
 
-/// Computed with `pdqhash` by `tests/golden/make_golden.py`, which also says how the pictures were chosen.
+/// Computed with `pdqhash` by `tests/golden/make_golden.py`, which also documents how the pictures were
+/// chosen.
 #[test]
 fn golden_hashes_are_those_of_the_reference() {
     let golden = golden();
@@ -78,7 +79,8 @@ fn is_defined_tile(tile: &Tile, expected: &[f64]) -> bool {
     })
 }
 
-/// Every size from the least to beyond one pixel a sample, and sizes on both sides of each change of the window.
+/// Every size from the minimum to beyond one pixel a sample, and sizes on both sides of each change of the
+/// window.
 #[test]
 fn the_fused_form_is_the_definition() {
     let mut sizes: Vec<(u32, u32)> = (5..=70).map(|side| (side, 75 - side.min(70))).collect();

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -263,7 +263,7 @@ fn rules_of_ones_own() {
 }
 
 #[test]
-fn without_priorities_the_export_says_what_sets_them() {
+fn without_priorities_the_export_names_the_command_that_sets_them() {
     let lab = Lab::new();
     lab.cases.summary("case", &["scan", lab.seizure.to_str().unwrap()]);
     let case = lab.cases.path("case");
@@ -271,7 +271,7 @@ fn without_priorities_the_export_says_what_sets_them() {
     assert!(refused.contains("`tamis triage` and `tamis match` set them"), "{refused}");
 }
 
-/// Pictures that are too much alike to be stacked are told of where a person looks for it later: in the summary and in the case.
+/// Pictures too similar to be stacked are reported in the summary and recorded in the case.
 #[test]
 fn what_cannot_be_stacked_is_recorded() {
     let cases = Cases::new();
@@ -290,7 +290,7 @@ fn what_cannot_be_stacked_is_recorded() {
     let recorded: String =
         database.query_row("SELECT notices FROM run ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).unwrap();
     assert_eq!(serde_json::from_str::<Vec<Value>>(&recorded).unwrap(), notices);
-    // With room for them nothing is said.
+    // With enough memory there is no notice.
     let summary = cases.summary("CASE", &known[..5]);
     assert_eq!(summary["run"]["notices"], json!([]));
 }

@@ -77,7 +77,7 @@ const HITS: &str = "hit_record AS hit JOIN hash_set ON hash_set.id = hit.hash_se
 const MEMBERS: &str = "(SELECT stack_member.stack AS stack, content.id AS content FROM stack_member
     JOIN content ON content.id = stack_member.content WHERE content.sha256 IN (SELECT sha256 FROM item))";
 
-/// What a rule asks of a content, as one statement that looks at all hits for each.
+/// The conditions of a rule on a content, as one statement that checks all hits for each.
 fn of_content(rule: &Rule) -> Condition {
     let mut all = Condition::default();
     let mut exists = |from: &str, known: &KnownCondition| {

@@ -1,5 +1,5 @@
 //! The real program under faults: disks that are full or fail, locks that do not work, and ends at any instant. After each, the same
-//! command without the fault comes to a case whose exports are those of an undisturbed run, byte for byte.
+//! command without the fault leads to a case whose exports are those of an undisturbed run, byte for byte.
 //!
 //! A bounded number runs here. `TAMIS_RELIABILITY=full cargo test --release --test reliability -- --nocapture --test-threads 1` runs
 //! all that `docs/reliability.md` lists, and prints its rows.
@@ -7,7 +7,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 #![cfg(unix)]
 
@@ -33,7 +33,7 @@ fn often(bounded: usize, full: usize) -> usize {
     if std::env::var("TAMIS_RELIABILITY").is_ok_and(|wanted| wanted == "full") { full } else { bounded }
 }
 
-/// What became of the commands that met one kind of fault.
+/// The outcomes of commands under one kind of fault.
 struct Tally {
     what: &'static str,
     all: u32,
@@ -65,7 +65,7 @@ impl Tally {
     }
 }
 
-/// A seizure, and what an undisturbed run makes of it.
+/// A seizure, and the result of an undisturbed run.
 struct Undisturbed {
     cases: Cases,
     known: PathBuf,
@@ -112,7 +112,7 @@ impl Undisturbed {
         ["items", "hits", "stacks", "priorities"].map(export).into()
     }
 
-    /// The same command without the fault comes to the same case, which is removed then.
+    /// The same command without the fault leads to the same case, which is then removed.
     fn resumes(&self, case: &str, after: &str) {
         let ended = within(LIMIT, &mut self.triage(case));
         assert_eq!(ended.code, Some(0), "after {after}: {ended:?}");
@@ -120,8 +120,8 @@ impl Undisturbed {
         fs::remove_dir_all(self.path(case)).unwrap();
     }
 
-    /// A triage into a new case that meets a fault ends, with a cause where it fails, and can be resumed.
-    fn meets(&self, tally: &mut Tally, library: &Path, rules: &str) -> Ended {
+    /// A triage into a new case under a fault ends, with a cause if it fails, and can be resumed.
+    fn under_fault(&self, tally: &mut Tally, library: &Path, rules: &str) -> Ended {
         let ended = within(LIMIT, fail(&mut self.triage("faulty"), library, rules));
         assert!(matches!(ended.code, Some(0 | 1)), "{rules}: {ended:?}");
         assert_eq!(ended.code == Some(1), ended.stderr.starts_with("tamis: "), "{rules}: {ended:?}");
@@ -131,7 +131,7 @@ impl Undisturbed {
     }
 }
 
-/// The paths of the case that [`Undisturbed::meets`] makes.
+/// The paths of the case that [`Undisturbed::under_fault`] creates.
 const FAULTY: &str = "/faulty/";
 
 fn moment(random: &mut StdRng, within: Duration) -> Duration {
@@ -141,7 +141,7 @@ fn moment(random: &mut StdRng, within: Duration) -> Duration {
 #[test]
 fn killed_while_the_case_is_made() {
     let whole = Undisturbed::new();
-    let mut tally = Tally::of("kill -9 within the first 50 ms, while the case is made");
+    let mut tally = Tally::of("kill -9 within the first 50 ms, while the case is created");
     let mut random = StdRng::seed_from_u64(1);
     for _ in 0..often(30, 220) {
         let running = Running::start(&mut whole.triage("faulty"));
@@ -210,7 +210,7 @@ fn a_disk_that_is_full() {
     let mut full = 0;
     for number in 0..sizes {
         let bytes = 500_000 * number / (sizes - 1).max(1);
-        let ended = whole.meets(&mut tally, library, &format!("space:ENOSPC:{bytes}:{FAULTY}"));
+        let ended = whole.under_fault(&mut tally, library, &format!("space:ENOSPC:{bytes}:{FAULTY}"));
         full += u32::from(ended.code == Some(1));
         assert!(
             ended.code == Some(0) || ended.stderr.contains("full") && ended.stderr.contains("again"),
@@ -258,14 +258,14 @@ fn writing_and_syncing_that_fail() {
         ("a write of the case fails (EIO), after 0 writes and more", "write:EIO", often(4, 40)),
         ("a write of the case is over quota (EDQUOT)", "write:EDQUOT", often(1, 20)),
         ("syncing the case fails (EIO), after 0 syncs and more", "sync:EIO", often(4, 12)),
-        ("a file of the case cannot be made (EROFS)", "open:EROFS", often(2, 6)),
+        ("a file of the case cannot be created (EROFS)", "open:EROFS", often(2, 6)),
         ("the case cannot get its name (EIO)", "rename:EIO", 1),
     ] {
         let mut tally = Tally::of(what);
         // Writes are many: all of the making, then every fifth.
         let after = |number: usize| if op.starts_with("write") { number * number.min(5) } else { number };
         for number in 0..counts {
-            whole.meets(&mut tally, library, &format!("{op}:{}:{FAULTY}", after(number)));
+            whole.under_fault(&mut tally, library, &format!("{op}:{}:{FAULTY}", after(number)));
         }
         tally.print();
     }
@@ -277,7 +277,7 @@ fn reading_that_fails() {
     let whole = Undisturbed::new();
     let mut tally = Tally::of("reading the case fails (EIO) in a triage, after 0 reads and more");
     for number in 0..often(3, 20) {
-        whole.meets(&mut tally, library, &format!("read:EIO:{}:{FAULTY}case.sqlite", number * 3));
+        whole.under_fault(&mut tally, library, &format!("read:EIO:{}:{FAULTY}case.sqlite", number * 3));
     }
     tally.print();
     let mut tally = Tally::of("reading the case fails (EIO) in an export");
@@ -292,7 +292,7 @@ fn reading_that_fails() {
     let mut tally =
         Tally::of("reading a picture fails (EIO): that item is unreadable, and read at the resumption");
     for number in 0..often(2, 5) {
-        let ended = whole.meets(&mut tally, library, &format!("read:EIO:{number}:/IMG_0001"));
+        let ended = whole.under_fault(&mut tally, library, &format!("read:EIO:{number}:/IMG_0001"));
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
     tally.print();
@@ -309,7 +309,7 @@ fn locks_that_fail() {
             assert!(ended.stderr.contains("where files cannot be locked"), "{rules}: {ended:?}");
             assert!(ended.took < Duration::from_secs(10), "{rules}: {ended:?}");
         };
-        explained(&whole.meets(&mut tally, library, &format!("{rules}{FAULTY}")));
+        explained(&whole.under_fault(&mut tally, library, &format!("{rules}{FAULTY}")));
         let ended = within(LIMIT, fail(&mut whole.triage("whole"), library, &format!("{rules}/whole/")));
         explained(&ended);
         tally.add(&ended);
@@ -406,7 +406,7 @@ fn a_set_that_is_overwritten_while_it_is_used() {
 #[test]
 fn two_runs_that_begin_one_case_together() {
     let whole = Arc::new(Undisturbed::new());
-    let mut tally = Tally::of("two runs begin one case at the same time: one says that the other writes");
+    let mut tally = Tally::of("two runs begin one case at the same time: one reports that the other writes");
     let mut refused = 0;
     for _ in 0..often(20, 40) {
         let barrier = Arc::new(Barrier::new(2));

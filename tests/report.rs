@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -157,7 +157,7 @@ fn the_page_has_what_the_case_has() {
     let Some(parsed) = parsed(&page) else { return };
     assert_eq!(parsed["wrong"], Value::Array(Vec::new()));
     let ids = texts(&parsed["ids"]);
-    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "no identifier stands twice: {ids:?}");
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "no duplicate identifiers: {ids:?}");
     let text = parsed["text"].as_str().unwrap();
     for place in texts(&parsed["places"]) {
         assert!(place.strip_prefix('#').is_some_and(|id| ids.contains(&id)), "{place}");
@@ -321,12 +321,12 @@ fn evidence_text_is_never_markup() {
     assert_eq!(parsed["handlers"], Value::Array(Vec::new()));
     assert!(!texts(&parsed["elements"]).iter().any(|element| ["i", "b", "u", "s", "em"].contains(element)));
     assert!(parsed["text"].as_str().unwrap().contains("<em>notice</em> \\u{202e}"));
-    // The twin that must fail: an element that evidence made.
+    // The twin that must fail: an element created by evidence.
     let broken = page.replacen("</h2>", "</h2><i onclick=x>", 1);
     assert_ne!(self::parsed(&broken).unwrap()["handlers"], Value::Array(Vec::new()));
 }
 
-/// Rows are left out where there are more than the page may hold, and it says so.
+/// Rows beyond the page's limit are left out, and the page states that.
 #[test]
 fn rows_are_never_left_out_in_silence() {
     let cases = Cases::new();
@@ -362,7 +362,7 @@ fn a_page_goes_into_the_case_and_never_into_evidence() {
         assert!(errors(0, &report(more)).contains(name));
         assert!(fs::read_to_string(case.join(name)).unwrap().ends_with("</html>\n"));
     }
-    // The case goes on as one with the reports in it.
+    // The case continues with the reports in it.
     cases.summary("CASE", &["match", "--known", KNOWN, "--quiet"]);
     for inside in [source.join("report.html"), source.join("a.jpg"), case.join("case.sqlite")] {
         assert!(!errors(2, &report(&["--output", inside.to_str().unwrap()])).is_empty());

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 #![cfg(unix)]
 
@@ -62,7 +62,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 #[test]
-fn an_interrupted_run_goes_on_where_it_stopped() {
+fn an_interrupted_run_resumes_where_it_stopped() {
     let cases = Cases::new();
     let source = cases.path("source");
     slow_source(&source);
@@ -87,7 +87,7 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
         let before = cases.rows(name, "items").len();
         assert!(before > 0 && before < PICTURES, "{name}: {before} items were stored in the middle");
         let middle = cases.summary(name, &["match", "--known", known.to_str().unwrap(), "--quiet"]);
-        assert_eq!(middle["incomplete_sources"], middle["sources"], "{name}: what is half done says so");
+        assert_eq!(middle["incomplete_sources"], middle["sources"], "{name}: incomplete work is reported");
         let rest = cases.summary(name, &arguments);
         assert_eq!(rest["incomplete_sources"], serde_json::json!([]), "{name}");
         assert_eq!(cases.exports(name), expected, "{name}");
@@ -132,7 +132,7 @@ fn a_file_that_vanishes_is_an_outcome_and_the_others_are_unaffected() {
     assert_eq!(gone, [true]);
     let failed = cases.rows("CASE", "errors");
     assert_eq!((failed.len(), &failed[0]["path"]), (1, &name.into()));
-    // It stays what it was found to be, and the case goes on.
+    // It keeps its outcome, and the case can be used.
     let again = cases.summary("CASE", &["scan", source.to_str().unwrap(), "--quiet"]);
     assert_eq!((&again["discovered"], &again["run"]["files"]), (&all.into(), &0.into()));
 }
@@ -148,7 +148,7 @@ fn a_second_run_on_the_same_case_is_refused_while_the_first_runs() {
     some_are_done(&mut child);
     let output = tamis().args(["scan", source.to_str().unwrap(), "--case"]).arg(&case).output().unwrap();
     assert!(errors(1, &output).contains("another run is writing to the case"));
-    // Reading beside a run works, and sees what is stored.
+    // Reading during a run works, and sees what is stored.
     assert!(!cases.rows("CASE", "items").is_empty());
     signal(&child, "-INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));

@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 #![cfg(unix)]
 
@@ -77,10 +77,10 @@ fn a_reader_that_goes_away_is_no_error() {
     let case = place.path("CASE");
     let triage = ["triage", SEIZURE, "--known", KNOWN, "--case", &case, "--quiet"];
     expect(0, &place.run(&triage));
-    let [codes, set, package, other] =
-        ["codes.txt", "known.set", "p.tar", "OTHER"].map(|name| place.path(name));
-    expect(0, &place.run(&["hash", SEIZURE, "--quiet", "-o", &codes]));
-    expect(0, &place.run(&["known", "import", &codes, "--profile", "known", "-o", &set, "--quiet"]));
+    let [hashes, set, package, other] =
+        ["hashes.txt", "known.set", "p.tar", "OTHER"].map(|name| place.path(name));
+    expect(0, &place.run(&["hash", SEIZURE, "--quiet", "-o", &hashes]));
+    expect(0, &place.run(&["known", "import", &hashes, "--profile", "known", "-o", &set, "--quiet"]));
     expect(0, &place.run(&["scan", SEIZURE, "--case", &other, "--quiet"]));
     expect(0, &place.run(&["key", "new", "--name", "Jo", "--agency", "Lab", "--contact", "x@y.example"]));
     expect(0, &place.run(&["share", "export", "--case", &case, "-o", &package, "--quiet"]));
@@ -95,9 +95,9 @@ fn a_reader_that_goes_away_is_no_error() {
         vec!["hash", SEIZURE, "--quiet"],
         vec!["hash", SEIZURE, "--quiet", "--format", "csv"],
         vec!["hash", SEIZURE, "--quiet", "--format", "jsonl"],
-        vec!["join", "--self", &codes, "--quiet"],
-        vec!["join", "--self", &codes, "--quiet", "--format", "jsonl"],
-        vec!["join", "--self", &codes, "--quiet", "--format", "parquet"],
+        vec!["join", "--self", &hashes, "--quiet"],
+        vec!["join", "--self", &hashes, "--quiet", "--format", "jsonl"],
+        vec!["join", "--self", &hashes, "--quiet", "--format", "parquet"],
         vec!["link", &case, &other, "--quiet"],
         vec!["known", "show", &set],
         vec!["known", "verify", &set],
@@ -126,7 +126,7 @@ fn a_reader_that_goes_away_is_no_error() {
     }
     let output = place.read(&["hash", SEIZURE, "--quiet"], 10);
     assert_eq!(errors(0, &output), "");
-    // The twin that must fail: a full disk is no reader that went.
+    // The twin that must fail: a full disk is not a closed reader.
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let output = place.command(&["export", "items", "--case", &case]).stdout(full).output().unwrap();
     assert!(errors(1, &output).contains("standard output: cannot write"));
@@ -167,7 +167,7 @@ fn scan(place: &Place, source: &str, case: &str) -> Child {
             break;
         }
     }
-    // What it says after that is read, so that it never waits for a reader.
+    // Its later output is read, so that it never waits for a reader.
     std::thread::spawn(move || lines.for_each(drop));
     child
 }
@@ -194,7 +194,7 @@ fn a_case_folder_that_is_removed_is_noticed_within_seconds() {
     let (code, took) = wait(&mut child, Duration::from_secs(10));
     assert_eq!(code, Some(1));
     println!("noticed after {took:?}");
-    // Put back, it goes on.
+    // Put back, it resumes.
     fs::rename(place.0.path("elsewhere"), &case).unwrap();
     let summary = place.0.summary("CASE", &["scan", source.to_str().unwrap(), "--quiet"]);
     assert_eq!(summary["discovered"], 300);
@@ -243,7 +243,7 @@ fn core_dumps_are_off() {
 }
 
 #[test]
-fn what_is_excluded_is_counted_said_and_recorded() {
+fn what_is_excluded_is_counted_reported_and_recorded() {
     let place = Place(Cases::new());
     let all = place.0.summary("ALL", &["scan", SEIZURE, "--quiet"]);
     let names: Vec<String> =
@@ -262,7 +262,7 @@ fn what_is_excluded_is_counted_said_and_recorded() {
         .unwrap();
     assert!(settings.contains(r#""exclude":["*.jpg","no such folder/**"]"#), "{settings}");
     assert!(kept.contains("left out by --exclude"), "{kept}");
-    // The same files by `hash`, which says so on standard error.
+    // The same files by `hash`, which reports it on standard error.
     let output = place.run(&["hash", SEIZURE, "--format", "jsonl", "--exclude", "*.jpg"]);
     assert!(errors(0, &output).contains(&format!("{jpegs} files (")), "{output:?}");
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), names.len() - jpegs);

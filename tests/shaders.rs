@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::path::Path;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Module, TypeInner};
 use tamis::gpu::layout::{
-    BandItem, BandParameters, FlatHit, FlatParameters, GpuTileHash, HashParameters, ReachParameters,
+    BandItem, BandParameters, FlatHit, FlatParameters, GpuDihedralHashes, HashParameters, ReachParameters,
     SortParameters,
 };
 
@@ -22,7 +22,7 @@ use tamis::gpu::layout::{
 fn shaders() -> BTreeMap<String, String> {
     let mut shaders = shaders_in("shaders");
     let pairs = shaders.remove("pairs").unwrap();
-    for name in ["flat", "bands"] {
+    for name in ["flat", "banded_join"] {
         shaders.get_mut(name).unwrap().insert_str(0, &pairs);
     }
     shaders
@@ -48,8 +48,8 @@ fn parse(name: &str, source: &str) -> Result<Module, String> {
 
 /// Offsets and size of a structure, as the shader has them.
 fn layout(module: &Module, structure: &str) -> (Vec<(String, u32)>, u32) {
-    let found = module.types.iter().find(|(_, kind)| kind.name.as_deref() == Some(structure));
-    let Some((_, naga::Type { inner: TypeInner::Struct { members, span }, .. })) = found else {
+    let structure_type = module.types.iter().find(|(_, kind)| kind.name.as_deref() == Some(structure));
+    let Some((_, naga::Type { inner: TypeInner::Struct { members, span }, .. })) = structure_type else {
         panic!("no structure {structure}");
     };
     (members.iter().map(|member| (member.name.clone().unwrap(), member.offset)).collect(), *span)
@@ -72,8 +72,13 @@ fn every_shader_is_valid_and_has_its_entry_points() {
         format!("{name}: {}", entries.join(", "))
     };
     let shaders: Vec<String> = shaders().into_iter().map(entries).collect();
-    let expected =
-        ["bands: meet_neighbours", "hash: hash_tiles", "flat: search", "reach: reach", "sort: count, place"];
+    let expected = [
+        "banded_join: match_neighbours",
+        "hash: hash_tiles",
+        "flat: search",
+        "reach: reach",
+        "sort: count, place",
+    ];
     assert_eq!(shaders, expected);
     let benches: Vec<String> = shaders_in("benches").into_iter().map(entries).collect();
     assert_eq!(benches.len(), 1);
@@ -83,21 +88,21 @@ fn every_shader_is_valid_and_has_its_entry_points() {
 /// The twin that must fail: a shader that adds a float to an integer.
 #[test]
 fn an_invalid_shader_is_refused() {
-    let source = shaders()["code"].replace("var steps = 0u;", "var steps = 0.5;");
-    assert!(parse("code", &source).is_err());
+    let source = shaders()["hash"].replace("var steps = 0u;", "var steps = 0.5;");
+    assert!(parse("hash", &source).is_err());
 }
 
 #[test]
 fn structures_lie_as_they_are_mirrored() {
     let shaders = shaders();
-    let hash = parse("code", &shaders["code"]).unwrap();
+    let hash = parse("hash", &shaders["hash"]).unwrap();
     assert_eq!(layout(&hash, "Parameters"), mirror!(HashParameters, tile_count, grid_width));
-    assert_eq!(layout(&hash, "TileHash"), mirror!(GpuTileHash, hashes, quality));
+    assert_eq!(layout(&hash, "DihedralHashes"), mirror!(GpuDihedralHashes, hashes, quality));
     let flat = parse("flat", &shaders["flat"]).unwrap();
     assert_eq!(layout(&flat, "Hit"), mirror!(FlatHit, query, haystack, distance));
     // The count before the hits, which `gpu::flat` reads apart.
-    let found = [("count", 0), ("hits", 4)].map(|(name, offset)| (name.to_string(), offset));
-    assert_eq!(layout(&flat, "Found").0, found);
+    let fields = [("count", 0), ("hits", 4)].map(|(name, offset)| (name.to_string(), offset));
+    assert_eq!(layout(&flat, "HitBuffer").0, fields);
     let parameters = mirror!(
         FlatParameters,
         query_count,
@@ -118,9 +123,9 @@ fn structures_lie_as_they_are_mirrored() {
     let reach = parse("reach", &shaders["reach"]).unwrap();
     let reach_parameters = mirror!(ReachParameters, value_count, grid_width, neighbour_count, itself);
     assert_eq!(layout(&reach, "Parameters"), reach_parameters);
-    let bands = parse("bands", &shaders["bands"]).unwrap();
+    let bands = parse("banded_join", &shaders["banded_join"]).unwrap();
     assert_eq!(layout(&bands, "Hit"), mirror!(FlatHit, query, haystack, distance));
-    assert_eq!(layout(&bands, "Found").0, found);
+    assert_eq!(layout(&bands, "HitBuffer").0, fields);
     let item = mirror!(BandItem, value, left_start, left_count, right_start, right_end);
     assert_eq!(layout(&bands, "Item"), item);
     let band_parameters = mirror!(
@@ -163,8 +168,8 @@ fn bindings_are_in_the_order_of_the_dispatchers() {
     let expected = |names: &[&str]| -> Vec<(u32, u32, String)> {
         (0..).zip(names).map(|(binding, name)| (0, binding, name.to_string())).collect()
     };
-    assert_eq!(bindings("code", &shaders["code"]), expected(&["parameters", "cosines", "tiles", "hashes"]));
-    let flat = expected(&["parameters", "haystack", "queries", "found"]);
+    assert_eq!(bindings("hash", &shaders["hash"]), expected(&["parameters", "cosines", "tiles", "hashes"]));
+    let flat = expected(&["parameters", "haystack", "queries", "hit_buffer"]);
     assert_eq!(bindings("flat", &shaders["flat"]), flat);
     let sort = expected(&["parameters", "hashes", "values", "placed", "numbers"]);
     assert_eq!(bindings("sort", &shaders["sort"]), sort);
@@ -179,9 +184,9 @@ fn bindings_are_in_the_order_of_the_dispatchers() {
         "offsets",
         "differences",
         "items",
-        "found",
+        "hit_buffer",
     ]);
-    assert_eq!(bindings("bands", &shaders["bands"]), bands);
+    assert_eq!(bindings("banded_join", &shaders["banded_join"]), bands);
     // The twin that must fail: two buffers in each other's place.
     let swapped = shaders["flat"].replace("@binding(1)", "@binding(9)").replace("@binding(2)", "@binding(1)");
     assert_ne!(bindings("flat", &swapped.replace("@binding(9)", "@binding(2)")), flat);
@@ -196,9 +201,9 @@ fn overrides_are_named_in_the_shaders() {
         // An array's length that is computed from one is an override without a name.
         module.overrides.iter().filter_map(|(_, value)| value.name.clone()).collect()
     };
-    assert_eq!(names("code"), ["PASS_SHIFT", "FULL_SCALE"]);
-    assert_eq!(names("flat"), ["BOUND", "WORKGROUP", "NEEDLE_GROUP", "FOURS"]);
+    assert_eq!(names("hash"), ["PASS_SHIFT", "FULL_SCALE"]);
+    assert_eq!(names("flat"), ["BOUND", "WORKGROUP", "QUERY_GROUP", "FOURS"]);
     assert_eq!(names("sort"), ["WORKGROUP"]);
     assert_eq!(names("reach"), ["WORKGROUP"]);
-    assert_eq!(names("bands"), ["BOUND", "WORKGROUP", "LEFT"]);
+    assert_eq!(names("banded_join"), ["BOUND", "WORKGROUP", "LEFT"]);
 }

@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -25,7 +25,7 @@ use tamis::share::keys::{PrivateKey, PublicKey};
 use tamis::share::known_list::write_known_list;
 use tamis::share::package::{HitLine, Manifest};
 use tamis::share::read::PackageReader;
-use tamis::share::received::Standing;
+use tamis::share::received::Recency;
 use tamis::share::store::{KeyStore, read_public};
 use tamis::share::write::{PackageOptions, Watch, write_package};
 use tamis::share::{FaultKind, ShareError, is_printable};
@@ -149,8 +149,8 @@ fn members(package: &[u8]) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// A package whose signer signs whatever `change` makes of the manifest and the parts; the manifest then names the
-/// parts as they are, unless `change` says that it did that itself.
+/// A package whose signer signs the manifest and parts as modified by `change`; the manifest then describes the
+/// actual parts, unless `change` returns that it did that itself.
 fn forged(
     package: &[u8],
     key: &PrivateKey,
@@ -255,7 +255,7 @@ fn no_alteration_is_accepted() {
         }
     }
     println!("{} bytes altered: {kinds:?}", package.len());
-    // What still is a package is altered; what is none any more, is said to be none.
+    // A file that is still a package is reported as altered, another one as not a package.
     assert!(kinds[&FaultKind::Altered] > package.len() * 3);
     for length in 0..package.len() {
         let (kind, ..) = fault(&package[..length], None);
@@ -403,7 +403,7 @@ fn manifests_that_lie_are_refused() {
     let key = key(1);
     let package = small_package(&everything(), &key, &[]);
     let cases: [(&str, serde_json::Value, FaultKind, &str); 13] = [
-        ("/version", 2.into(), FaultKind::UnknownVersion, "version 2, made by tamis"),
+        ("/version", 2.into(), FaultKind::UnknownVersion, "version 2, written by tamis"),
         ("/format", "zip".into(), FaultKind::NotAPackage, "zip"),
         ("/purpose", "a\u{202e}b".into(), FaultKind::Malformed, "do not show"),
         ("/signer/name", "Joe".into(), FaultKind::Malformed, "fingerprint"),
@@ -559,7 +559,7 @@ fn the_fuzz_targets_files_are_read_or_refused() {
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let bytes = fs::read(entry.unwrap().path()).unwrap();
             replayed += 1;
-            // The target's first byte says what the others are.
+            // The target's first byte selects the meaning of the others.
             let Some((first, rest)) = bytes.split_first() else { continue };
             if first % 2 == 0 {
                 let _ = read(rest, None);
@@ -653,7 +653,8 @@ fn secrets_of_everybody_are_refused() {
         }
         set_mode(path, 0o400);
     }
-    // Of another user it is no secret, whatever its mode. Only root can give a file away; who may own one is tested without.
+    // A file of another user is not a secret, regardless of its mode. Only root can give a file away; who may
+    // own one is tested without.
     for (path, hash) in [(&pass, 2), (&private, 1)] {
         if std::os::unix::fs::chown(path, Some(54_321), None).is_ok() {
             let told = errors(hash, &run());
@@ -664,7 +665,8 @@ fn secrets_of_everybody_are_refused() {
     expect(0, &run());
 }
 
-/// Where others can put keys, nobody is trusted: neither the folder of keys nor what is in it may be theirs to change.
+/// If others can add keys, no key is trusted: they must be able to change neither the folder of keys nor its
+/// files.
 #[cfg(unix)]
 #[test]
 fn keys_that_others_can_change_are_refused() {
@@ -728,12 +730,12 @@ fn a_package_that_comes_again_is_recognised() {
         manifest.clone()
     };
     store.record_received(&as_of("2126-05-01T00:00:00Z"), Path::new("may.tar")).unwrap();
-    let older = store.standing(&as_of("2126-04-30T23:59:59Z")).unwrap();
-    assert!(matches!(older, Standing::OlderThan(may) if may.file.ends_with("may.tar")));
-    assert_eq!(store.standing(&as_of("2126-05-01T00:00:01Z")).unwrap(), Standing::New);
+    let older = store.recency(&as_of("2126-04-30T23:59:59Z")).unwrap();
+    assert!(matches!(older, Recency::OlderThan(may) if may.file.ends_with("may.tar")));
+    assert_eq!(store.recency(&as_of("2126-05-01T00:00:01Z")).unwrap(), Recency::New);
     let mut other = as_of("2126-04-01T00:00:00Z");
     other.case.number = Some("2".into());
-    assert_eq!(store.standing(&other).unwrap(), Standing::New, "another case");
+    assert_eq!(store.recency(&other).unwrap(), Recency::New, "another case");
 
     // What cannot be compared with is not passed over.
     let record = desk.path("jo/received.jsonl");
@@ -903,7 +905,7 @@ fn what_is_encrypted_opens_for_its_recipients_alone() {
         }
         assert_eq!(Path::new(&list).exists(), opens);
     }
-    // To whom is not said to be trusted, or to nobody.
+    // To an untrusted recipient, or to none.
     for wrong in ["Lab of dora", "age1nonsense", ""] {
         let arguments = ["share", "export", "--case", &case, "-o", &package, "--to", wrong];
         assert!(!desk.run("anna", &arguments).status.success(), "{wrong}");
@@ -927,7 +929,7 @@ fn what_is_encrypted_opens_for_its_recipients_alone() {
 fn passphrases_and_private_keys() {
     let desk = Desk::new();
     let new = ["key", "new", "--name", "Jo", "--agency", "Lab", "--contact", "x"];
-    // No terminal, nothing said, an empty one.
+    // No terminal, no input, an empty one.
     let none = desk.command("jo", &new).output().unwrap();
     assert!(errors(2, &none).contains("--passphrase-file"));
     let empty = desk.command("jo", &new).env("TAMIS_PASSPHRASE", "").output().unwrap();
@@ -940,7 +942,7 @@ fn passphrases_and_private_keys() {
             desk.command("jo", &[&new[..], &["--passphrase-file", &desk.path("pass")]].concat()).output();
         assert!(errors(2, &output.unwrap()).contains(word));
     }
-    assert!(!desk.cases.path("jo").exists(), "nothing was made");
+    assert!(!desk.cases.path("jo").exists(), "nothing was created");
     for wrong in ["", "a\nb"] {
         let output = desk.run("jo", &["key", "new", "--name", wrong, "--agency", "Lab", "--contact", "x"]);
         assert!(errors(2, &output).contains("name"));
@@ -972,7 +974,7 @@ fn passphrases_and_private_keys() {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&private), mode(store.folder())), (0o600, 0o700));
     }
-    // A damaged one, at several places; each is said to be so, or the passphrase to be wrong.
+    // A damaged one, at several places; each is reported as damaged, or the passphrase as wrong.
     for at in (0..bytes.len()).step_by(bytes.len() / 6) {
         let mut damaged = bytes.clone();
         damaged[at] ^= 4;
@@ -1179,7 +1181,7 @@ fn no_field_is_left_out() {
     assert!(fault(&more, None).3.contains("unknown field `later`"));
 }
 
-/// A list's line has a bound, which what a package says of one content must not break.
+/// A list's line has a bound, which the facts of one content in a package must not exceed.
 #[test]
 fn a_list_has_no_endless_lines() {
     let key = key(1);
@@ -1207,7 +1209,7 @@ fn a_list_has_no_endless_lines() {
     );
 }
 
-/// Distances to hashes of another version mean nothing: neither a list nor links are made of them.
+/// Distances to hashes of another version are meaningless: they give neither a list nor links.
 #[test]
 fn hashes_of_another_version_are_refused() {
     let desk = Desk::new();
@@ -1305,7 +1307,7 @@ fn halves_of_keys_belong_together() {
     let refused = errors(1, &desk.run("jo", &export_it));
     assert!(refused.contains("was replaced") && refused.contains(&eve), "{refused}");
     assert!(!Path::new(&package).exists());
-    // Halves, to every command that wants the key; and `key new` says no other thing.
+    // Halves, for every command that needs the key; `key new` reports the same.
     let commands: [&[&str]; 3] =
         [&export_it, &["key", "show"], &["key", "new", "--name", "Jo", "--agency", "Lab", "--contact", "x"]];
     let half = |missing: &str| {

@@ -1,9 +1,9 @@
-//! Stacks against a slow definition, and as the command makes them.
+//! Stacks against a slow definition, and as computed by the command.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -89,7 +89,7 @@ fn equal_hashes_are_one_stack() {
 }
 
 #[test]
-fn crowds_are_refused_and_a_cancelled_run_has_none() {
+fn saturated_pairs_are_refused_and_a_cancelled_run_has_no_stacks() {
     let mut random = StdRng::seed_from_u64(1);
     let hashes: Vec<PdqHash> = (0..3000)
         .map(|_| PdqHash([1 << random.random_range(0..64), random.random::<u64>() & 7, 0, 0]))
@@ -235,7 +235,7 @@ mod command {
     }
 
     #[test]
-    fn a_case_is_stacked_as_the_definition_says() {
+    fn a_case_is_stacked_by_the_definition() {
         let cases = Cases::new();
         let seized = near_duplicates(&cases);
         cases.summary("CASE", &["scan", &seized, "--quiet"]);
@@ -268,7 +268,7 @@ mod command {
     }
 
     #[test]
-    fn stacks_that_are_out_of_date_are_said_to_be() {
+    fn outdated_stacks_are_reported() {
         let cases = Cases::new();
         cases.summary("CASE", &["scan", &format!("{SEIZURE}/phone"), "--quiet"]);
         let text = expect(0, &tamis().args(["stack", "--case"]).arg(cases.path("CASE")).output().unwrap());
@@ -331,7 +331,7 @@ mod command {
     }
 
     #[test]
-    fn a_case_without_stacks_says_so() {
+    fn a_case_without_stacks_is_reported() {
         let cases = Cases::new();
         cases.summary("CASE", &["scan", SEIZURE, "--quiet"]);
         let case = cases.path("CASE");

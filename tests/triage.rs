@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -251,7 +251,7 @@ fn a_copy_of_a_failure_is_a_failure() {
 
 /// Two files of one name, as labs keep them in a folder a month.
 #[test]
-fn sets_of_one_name_are_told_apart() {
+fn sets_of_one_name_are_distinguished() {
     let cases = Cases::new();
     let table = fs::read_to_string(KNOWN).unwrap();
     let paths = ["a", "b"].map(|folder| {
@@ -294,7 +294,7 @@ fn nothing_is_done_twice_and_the_rows_stay() {
 
 /// A later set is matched with what is there, and what is new with both.
 #[test]
-fn sets_and_files_that_come_later_meet_all_the_others() {
+fn later_sets_and_files_are_matched_with_all_others() {
     let cases = Cases::new();
     let source = cases.path("source");
     fs::create_dir(&source).unwrap();
@@ -312,9 +312,9 @@ fn sets_and_files_that_come_later_meet_all_the_others() {
     assert!(cases.rows("fresh", "hits").len() >= 4);
 }
 
-/// The summary of a scan says which sets do not know its files yet.
+/// The summary of a scan lists the sets that its files were not matched against yet.
 #[test]
-fn what_a_set_was_not_matched_with_is_said() {
+fn files_not_matched_with_a_set_are_reported() {
     let cases = Cases::new();
     let phone = format!("{SEIZURE}/phone");
     let unmatched = |summary: &Value| summary["hash_sets"][0]["unmatched"].as_u64().unwrap();
@@ -362,7 +362,7 @@ fn checksum_lists_find_files_of_any_kind() {
 }
 
 #[test]
-fn a_case_refuses_what_contradicts_it_and_says_the_way_out() {
+fn a_case_refuses_what_contradicts_it_and_names_the_way_out() {
     let cases = Cases::new();
     triage(&cases, "CASE", &["--case-number", "K 17", "--exhibit", "E1"]);
     let case = cases.path("CASE");
@@ -421,13 +421,13 @@ fn sets_of_another_geometry_are_refused() {
     let set = set.to_str().unwrap();
     let summary = cases.summary("B", &["triage", SEIZURE, "--known", set, "--geometry", "te512", "--quiet"]);
     assert_eq!(summary["geometry"], "te512");
-    // A case goes on with its own geometry unless told otherwise.
+    // A case keeps its own geometry by default.
     let again = cases.summary("B", &["triage", SEIZURE, "--known", set, "--quiet"]);
     assert_eq!(again["run"]["files"], 0);
 }
 
 #[test]
-fn a_lost_gpu_is_said_and_does_not_show_in_the_result() {
+fn a_lost_gpu_is_reported_and_does_not_affect_the_result() {
     if support::gpu().is_none() {
         return;
     }
@@ -451,7 +451,7 @@ fn a_lost_gpu_is_said_and_does_not_show_in_the_result() {
     assert!(notices[0].contains("goes on on the CPU"), "{notices:?}");
 }
 
-/// The hasher and the matchers use the GPU beside each other: one of them finds the loss while the other reads what came
+/// The hasher and the matchers use the GPU concurrently: one of them detects the loss while the other reads what came
 /// back before it.
 #[test]
 fn a_gpu_lost_under_two_threads_does_not_show_in_the_result() {
@@ -500,8 +500,8 @@ fn run_on_a_dying_gpu(cases: &Cases, case: &str, batches: u32, distance: u32) ->
     ingest(&mut store, &source, &known, &backend, &settings, &progress, &cancel).unwrap();
     drop(store);
     let new = backend.take_notices();
-    assert!(backend.notices().ends_with(&new), "what was said stays for the record");
-    assert_eq!(backend.take_notices(), Vec::<String>::new(), "and is said once");
+    assert!(backend.notices().ends_with(&new), "notices stay for the record");
+    assert_eq!(backend.take_notices(), Vec::<String>::new(), "and are taken once");
     new
 }
 
@@ -526,7 +526,7 @@ fn a_run_survives_its_gpu() {
     assert_ne!(cases.exports("other"), expected);
 }
 
-/// What the backend has to say is in the summary and the case, whatever `--quiet` keeps from the terminal.
+/// The backend's notices are in the summary and the case, even with `--quiet`.
 #[test]
 fn notices_are_in_the_summary() {
     let Some(context) = support::gpu() else { return };

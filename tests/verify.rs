@@ -1,9 +1,10 @@
-//! Verifications from pixels: whatever the hashes from coefficients say, hits are those of decoded pixels, or are marked.
+//! Verifications from pixels: regardless of the hashes from coefficients, hits are those of decoded pixels,
+//! or are marked.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -133,7 +134,7 @@ fn run_count(summary: &Value, name: &str) -> u64 {
     summary["run"][name].as_u64().unwrap()
 }
 
-/// Each set has one hash for each picture, so that whether a pair is found hangs on that pair alone.
+/// Each set has one hash for each picture, so that whether a pair is found depends on that pair alone.
 #[test]
 fn hits_are_those_of_decoded_pixels() {
     let cases = Cases::new();
@@ -152,7 +153,8 @@ fn hits_are_those_of_decoded_pixels() {
         planted += hashes.len();
         let matching = ["match", "--known", &known, "--quiet"];
         cases.summary("pixels", &matching);
-        // A confirmation leaves an exact hash behind, so each set meets the case as it was scanned.
+        // A verification leaves an exact hash behind, so each set is matched against the case as it was
+        // scanned.
         let (auto, off) = (format!("auto-{number}"), format!("off-{number}"));
         copy(&cases.path("auto"), &cases.path(&auto));
         copy(&cases.path("auto"), &cases.path(&off));
@@ -168,7 +170,7 @@ fn hits_are_those_of_decoded_pixels() {
         hits += found.len();
         refuted += run_count(&summary, "refuted");
         assert!(run_count(&summary, "confirmed") <= found.len() as u64);
-        // The twin that must fail: what the hashes from coefficients alone say.
+        // The twin that must fail: the result of the hashes from coefficients alone.
         cases.summary(&off, &["match", "--known", &known, "--verify", "off", "--quiet"]);
         let unverified = cases.rows(&off, "hits");
         differing += pairs(&unverified).symmetric_difference(&pairs(&expected)).count();
@@ -185,7 +187,7 @@ fn hits_are_those_of_decoded_pixels() {
 
 /// Scanning and matching in one pass gives the same, on any number of threads, twice.
 #[test]
-fn triage_gives_the_same_verdicts() {
+fn triage_gives_the_same_confirmations() {
     let cases = Cases::new();
     let source = corpus().to_str().unwrap();
     let known = plant(&cases, "known.txt", &exact_hashes(corpus()), 100);
@@ -336,7 +338,7 @@ fn what_a_digest_identifies_is_not_decoded_again() {
     let summary = cases.summary("scan", &parts);
     assert_eq!(run_count(&summary, "confirmed") + run_count(&summary, "refuted"), 0);
     assert_eq!(cases.exports("scan"), cases.exports("both"));
-    // Told to check all, and told so later.
+    // With the option to check all, at once and later.
     parts.extend(["--verify", "all"]);
     let summary = cases.summary("scan", &parts);
     assert!(run_count(&summary, "confirmed") >= 18, "{summary}");
@@ -345,7 +347,7 @@ fn what_a_digest_identifies_is_not_decoded_again() {
 }
 
 #[test]
-fn without_verdicts_hits_are_marked_and_can_be_confirmed_later() {
+fn without_verification_hits_are_marked_and_can_be_confirmed_later() {
     let cases = Cases::new();
     let (source, hashes) = some(&cases, 30);
     let source = source.to_str().unwrap();
@@ -517,7 +519,7 @@ fn a_case_keeps_its_way_of_decoding() {
             );
         }
         assert_eq!(cases.exports(case), expected);
-        // Untold, it goes on as it began.
+        // Without the option it continues as it began.
         fs::copy(corpus().join("050.jpg"), Path::new(source).join("050.jpg")).unwrap();
         cases.summary(case, &["scan", source, "--quiet"]);
         let rows = cases.rows(case, "items");
@@ -528,7 +530,7 @@ fn a_case_keeps_its_way_of_decoding() {
 }
 
 #[test]
-fn hash_says_what_hashes_are_from() {
+fn hash_reports_what_hashes_are_derived_from() {
     let cases = Cases::new();
     let (source, hashes) = some(&cases, 6);
     let source = source.to_str().unwrap();
@@ -587,10 +589,10 @@ fn a_case_of_another_version_is_refused_with_a_way_out() {
     }
 }
 
-/// Wherever a match is stopped, the same command comes to the same end.
+/// Wherever a match is stopped, the same command leads to the same result.
 #[cfg(unix)]
 #[test]
-fn verdicts_that_were_interrupted_are_gone_on_with() {
+fn interrupted_verifications_are_resumed() {
     let cases = Cases::new();
     let source = corpus().to_str().unwrap();
     let known = plant(&cases, "known.txt", &exact_hashes(corpus()), 12);

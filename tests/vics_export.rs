@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it skips"
+    reason = "a test fails by panicking, and reports what it skips"
 )]
 
 mod support;
@@ -41,7 +41,7 @@ fn by_md5(media: &[Value]) -> BTreeMap<String, Value> {
 fn records_come_back_field_by_field() {
     for (name, profile) in [("vics-1.3.json", "vic-legacy"), ("vics-2.0.json", "vic-us")] {
         let cases = Cases::new();
-        // Files whose bytes are those that the fixture's digests were made of.
+        // Files with the bytes of the fixture's digests.
         let seizure = cases.path("seizure");
         fs::create_dir(&seizure).unwrap();
         for number in 0..40 {
@@ -68,7 +68,7 @@ fn records_come_back_field_by_field() {
             assert_eq!(back[&md5], *record, "{name}, {number}");
             met += 1;
         }
-        assert!(met >= 3, "{met} of {name}'s records were met");
+        assert!(met >= 3, "{met} of {name}'s records were matched");
         // And what was written is a set again, of the same records.
         let again = cases.path("again.json");
         fs::write(&again, export(&case, "vics")).unwrap();
@@ -128,7 +128,7 @@ fn pictures_have_their_hashes_and_what_they_are_near_to() {
     let new = &media[&md5("new.png").to_lowercase()];
     assert_eq!(new["AlternativeHashes"][0], json!({ "HashName": "PDQ", "HashValue": hash("new.png") }));
     assert!(new.get("MediaFiles").is_none() && new.get("Comments").is_none());
-    // Numbers of our own do not meet those of records, and are different.
+    // Our own numbers do not collide with those of records, and are unique.
     let mut numbers: Vec<u64> = media.values().map(|media| media["MediaID"].as_u64().unwrap()).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [7, 8, 9]);
@@ -232,7 +232,7 @@ fn numbers_are_unique_and_names_are_whole() {
 
 /// A field of a record may be called as a column of hits is.
 #[test]
-fn no_column_of_hits_stands_twice() {
+fn no_column_of_hits_is_duplicate() {
     let cases = Cases::new();
     let seizure = cases.path("seizure");
     fs::create_dir(&seizure).unwrap();
@@ -250,8 +250,8 @@ fn no_column_of_hits_stands_twice() {
     assert!(names.contains(&"known_set_2"), "{header}");
 }
 
-/// Of records that do not say the same of their bytes the first is exported, and a warning counts it. Names of fields come back as they are
-/// written, also such as stand for no text.
+/// Of records with conflicting facts about their bytes the first is exported, and a warning counts it. Field names come back as written,
+/// even undecodable ones.
 #[test]
 fn records_that_disagree_are_counted() {
     let cases = Cases::new();

@@ -10,7 +10,7 @@ use super::schema::{has_item, picture};
 use super::{CaseError, CaseReader, hashes_from_bytes};
 use crate::decode::DerivedFrom;
 use crate::outcome::Outcome;
-use crate::pdq::TileHash;
+use crate::pdq::DihedralHashes;
 use crate::source::Digests;
 
 /// Distinct bytes that at least one item of the case has.
@@ -40,7 +40,7 @@ pub struct ContentRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentHash {
     /// Hashes in all orientations, and the quality.
-    pub hash: TileHash,
+    pub hash: DihedralHashes,
     /// What they were made from.
     pub derived_from: DerivedFrom,
     /// How many bits hang on next to nothing.
@@ -278,7 +278,7 @@ fn content_hash(row: &Row<'_>) -> Result<Option<ContentHash>, CaseError> {
         hashes_from_bytes(&bytes).ok_or_else(|| damaged("a fingerprint without its eight hashes"))?;
     let path: String = row.get(10)?;
     Ok(Some(ContentHash {
-        hash: TileHash { hashes, quality: row.get(9)? },
+        hash: DihedralHashes { hashes, quality: row.get(9)? },
         derived_from: DerivedFrom::from_name(&path).ok_or_else(|| damaged("a hash from nowhere"))?,
         unstable_bits: number(row, 11)?.unwrap_or(0),
     }))

@@ -31,7 +31,7 @@ use crate::decode::{DecodeMode, DerivedFrom, Facts, PictureHash, View};
 use crate::known::DigestMatch;
 use crate::matching::VerifyMode;
 use crate::outcome::Failure;
-use crate::pdq::{Geometry, Orientation, PdqHash, TileHash};
+use crate::pdq::{DihedralHashes, Geometry, Orientation, PdqHash};
 use crate::source::name::escape;
 use crate::source::{Digests, FileStamp, sha256_of};
 
@@ -471,7 +471,7 @@ pub struct StoredView {
     /// What was hashed.
     pub view: View,
     /// Its hashes and quality.
-    pub hash: TileHash,
+    pub hash: DihedralHashes,
     /// What they were made from.
     pub derived_from: DerivedFrom,
 }
@@ -485,6 +485,6 @@ fn hashes_from_bytes(bytes: &[u8]) -> Option<[PdqHash; 8]> {
 
 /// Bytes of hashes in the database: eight hashes in the order of `Orientation::ALL`, each in the order of
 /// its text.
-fn hashes_to_bytes(hash: &TileHash) -> Vec<u8> {
+fn hashes_to_bytes(hash: &DihedralHashes) -> Vec<u8> {
     hash.hashes.iter().flat_map(|hash| hash.to_bytes()).collect()
 }

@@ -129,7 +129,7 @@ pub struct HitRow {
     pub pdq: Option<String>,
     /// What it was made from.
     pub derived_from: Option<String>,
-    /// What the known record's category means in its set's profile, as `known::profile::Meaning` names it; of a set
+    /// What the known record's category means in its set's profile, as `known::profile::Classification` names it; of a set
     /// file only, as all that follows.
     pub category: Option<String>,
     /// What the profile calls it.
@@ -168,7 +168,7 @@ pub struct SetCounts {
     /// Hashes that were set aside because they are all zero.
     pub null_hashes: u64,
     /// Malformed lines that were skipped.
-    pub bad_lines: u64,
+    pub malformed_lines: u64,
     /// Largest distance of a hit.
     pub distance: u64,
     /// Least quality of a hash that took part.
@@ -364,7 +364,7 @@ impl CaseReader {
                 hashes_without_quality: unsigned(row, 12)?,
                 low_quality: unsigned(row, 13)?,
                 null_hashes: unsigned(row, 14)?,
-                bad_lines: unsigned(row, 15)?,
+                malformed_lines: unsigned(row, 15)?,
                 saturated_items: unsigned(row, 16)?,
                 unlisted_hits: unsigned(row, 17)?,
                 trivial_items: unsigned(row, 18)?,

@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
-use crate::known::profile::Meaning;
+use crate::known::profile::Classification;
 use crate::outcome::Outcome;
 use crate::source::name::{escape, escape_path};
 
@@ -53,7 +53,7 @@ pub struct Rule {
 pub struct KnownCondition {
     /// What the hit is by.
     pub by: Option<HitKind>,
-    /// Names of [`Meaning`], or "none".
+    /// Names of [`Classification`], or "none".
     pub category: Option<Vec<String>>,
     /// Whether a victim was identified.
     pub victim_identified: Option<Vec<Said>>,
@@ -185,10 +185,10 @@ impl Rule {
         }
         for condition in self.known.iter().chain(&self.stacked_with) {
             let one_of = |name: &String| {
-                name == NO_CATEGORY || Meaning::ALL.iter().any(|meaning| meaning.name() == name)
+                name == NO_CATEGORY || Classification::ALL.iter().any(|meaning| meaning.name() == name)
             };
             if let Some(name) = condition.category.iter().flatten().find(|name| !one_of(name)) {
-                let all: Vec<&str> = Meaning::ALL.iter().map(|meaning| meaning.name()).collect();
+                let all: Vec<&str> = Classification::ALL.iter().map(|meaning| meaning.name()).collect();
                 let name = escape(name.as_bytes());
                 return Err(format!("there is no category `{name}`: {}, {NO_CATEGORY}", all.join(", ")));
             }

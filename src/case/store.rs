@@ -19,7 +19,7 @@ use super::{
 };
 use crate::decode::{DecodeMode, DerivedFrom, ParseViewError};
 use crate::known;
-use crate::pdq::{Geometry, TileHash};
+use crate::pdq::{DihedralHashes, Geometry};
 use crate::source::database::distrust;
 use crate::source::identity::{FileId, real_path};
 use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
@@ -248,7 +248,7 @@ impl CaseStore {
         let (geometry, verify) = (set.geometry().name().to_string(), verify.name().to_string());
         let counts = set.counts();
         // A list of digits may be read as digests once and as hashes another time, so that its file alone does not say it.
-        let read = [counts.bad_lines, counts.hashes, counts.with_digests].map(|count| count as i64);
+        let read = [counts.malformed_lines, counts.hashes, counts.with_digests].map(|count| count as i64);
         let settings = (geometry, distance, min_quality, verify, max_hits, read);
         let known: Option<(i64, StoredSettings)> = transaction
             .query_row(
@@ -510,9 +510,9 @@ fn stored_view(row: &Row<'_>) -> Result<StoredView, CaseError> {
     })
 }
 
-pub(super) fn stored_hash(hashes: &[u8], quality: u8) -> Option<TileHash> {
+pub(super) fn stored_hash(hashes: &[u8], quality: u8) -> Option<DihedralHashes> {
     let hashes = hashes_from_bytes(hashes)?;
-    Some(TileHash { hashes, quality })
+    Some(DihedralHashes { hashes, quality })
 }
 
 fn insert_set(
@@ -542,7 +542,7 @@ fn insert_set(
             counts.with_digests as i64,
             counts.low_quality as i64,
             counts.null_hashes as i64,
-            counts.bad_lines as i64,
+            counts.malformed_lines as i64,
             set.manifest().map(|manifest| escape(manifest.version.as_bytes())),
             set.manifest().map(|manifest| escape(manifest.profile.name.as_bytes())),
         ],

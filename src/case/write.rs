@@ -14,7 +14,7 @@ use super::{
 };
 use crate::decode::{Derivation, PictureHash, View};
 use crate::known::RecordDetails;
-use crate::known::profile::Meaning;
+use crate::known::profile::Classification;
 use crate::outcome::{Failure, Outcome};
 use crate::source::Step;
 use crate::source::name::escape;
@@ -568,7 +568,7 @@ fn list_record(
             set.0,
             record,
             columns,
-            facts.meaning.map(Meaning::name),
+            facts.classification.map(Classification::name),
             shown(category_label.as_deref()),
             shown(facts.category.as_deref()),
             facts.victim_identified,

@@ -7,12 +7,12 @@ use image::{ImageDecoder, ImageFormat, ImageReader};
 
 use crate::outcome::{Failure, Outcome, Stage};
 
-/// Opens a decoder to look at the header, of formats whose decoders allocate nothing of note for that.
+/// Opens a decoder to read the header, for formats whose decoders allocate little for that.
 pub(super) fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder, Failure> {
     open_limited(Cursor::new(bytes), format, image::Limits::default())
 }
 
-/// Opens a decoder within `limits` from its first byte on: some allocate while they are opened.
+/// Opens a decoder with `limits` from the start: some allocate while they are opened.
 pub(super) fn open_limited<'a>(
     reader: impl BufRead + Seek + 'a,
     format: ImageFormat,

@@ -1,16 +1,16 @@
-//! Which way a picture became a tile: through its pixels, or straight from a JPEG's coefficients.
+//! How a picture was reduced to a tile: from its pixels, or directly from a JPEG's coefficients.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::pdq::{Tile, TileHash};
+use crate::pdq::{DihedralHashes, Tile};
 
-/// Which ways a run may take; `--decode`.
+/// Which of them a run may use; `--decode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecodeMode {
-    /// JPEG from its coefficients where that is exact enough, all else from pixels.
+    /// JPEGs from their coefficients where that is exact enough, everything else from pixels.
     #[default]
     Auto,
     /// Everything from pixels, as the reference does it.
@@ -34,14 +34,14 @@ impl DecodeMode {
     }
 }
 
-/// What a tile was made of.
+/// What a tile was computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DerivedFrom {
     /// Decoded pixels: the hash is PDQ's own.
     Pixels,
     /// The low coefficients of a JPEG's luminance: the hash is within a few bits of PDQ's (see
-    /// `docs/accuracy.md`), and verifications are not taken from it.
+    /// `docs/accuracy.md`), and it needs verification.
     Coefficients,
 }
 
@@ -62,38 +62,38 @@ impl DerivedFrom {
     }
 }
 
-/// How a picture became its tile, kept beside its hash.
+/// How a picture was reduced to its tile; stored with its hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derivation {
-    /// What the tile was made of.
+    /// What the tile was computed from.
     pub path: DerivedFrom,
-    /// Of a JPEG from pixels in [`DecodeMode::Auto`]: why not from coefficients.
+    /// For a JPEG from pixels in [`DecodeMode::Auto`]: why not from coefficients.
     pub fallback_reason: Option<PixelsWanted>,
-    /// How many of the 256 bits hang on next to nothing ([`crate::pdq::unstable_bits`]).
+    /// How many of the 256 bits are unstable ([`crate::pdq::unstable_bits`]).
     pub unstable_bits: u16,
 }
 
-/// A picture that was reduced.
+/// A reduced picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// Its tile.
     pub tile: Box<Tile>,
     /// Hashes and quality of the tile.
-    pub hash: TileHash,
-    /// How it was made.
+    pub hash: DihedralHashes,
+    /// How it was computed.
     pub derivation: Derivation,
 }
 
-/// A picture that was hashed.
+/// A hashed picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PictureHash {
     /// Hashes and quality.
-    pub hash: TileHash,
-    /// How the tile was made that they come from.
+    pub hash: DihedralHashes,
+    /// How their tile was computed.
     pub derivation: Derivation,
 }
 
-/// Why a picture is to be decoded to pixels.
+/// Why a picture must be decoded to pixels.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PixelsWanted(pub Cow<'static, str>);

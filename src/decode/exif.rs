@@ -1,7 +1,7 @@
-//! EXIF where files keep it: where its TIFF lies in a JPEG, PNG, WebP, HEIC or AVIF, or is the file itself, and the tags that are kept.
+//! EXIF: its TIFF in a JPEG, PNG, WebP, HEIC or AVIF, or the file itself, and the tags that are kept.
 //!
-//! A reader of all tags was here before. It parsed every directory and value that any pointer led to, so that a JPEG of 68 KB took 330 MB,
-//! and a PNG of 822 KB over 6 GB. This one looks at two directories in place, and allocates nothing but the texts that are kept.
+//! A general EXIF reader parses every directory and value that any pointer leads to, so a JPEG of 68 KB took 330 MB, and a PNG of 822 KB
+//! over 6 GB. This one reads two directories in place, and only allocates the texts that are kept.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub(super) mod tag {
     pub const MODEL: u16 = 0x0110;
     pub const ORIENTATION: u16 = 0x0112;
     pub const DATE_TIME: u16 = 0x0132;
-    /// Where the directory of EXIF is.
+    /// The tag with the offset of the EXIF directory.
     const EXIF: u16 = 0x8769;
     /// Tags of that directory.
     pub const DATE_TIME_ORIGINAL: u16 = 0x9003;
@@ -25,17 +25,17 @@ pub(super) mod tag {
     pub(super) const POINTER: u16 = EXIF;
 }
 
-/// Bytes of EXIF in a HEIC or AVIF; in a JPEG a segment bounds it.
+/// Maximum bytes of EXIF in a HEIC or AVIF; in a JPEG a segment bounds it.
 const MAX_ITEM: usize = 131_070;
-/// Pieces of such an item.
+/// Maximum pieces of such an item.
 const MAX_EXTENTS: usize = 64;
-/// Texts are looked at so far.
+/// Maximum bytes read of a text.
 const MAX_TEXT: usize = 1024;
 
 /// The tags of a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tags<'a> {
-    /// Of the picture, of its making.
+    /// The first directory and the EXIF directory.
     picture: Directory<'a>,
     making: Option<Directory<'a>>,
 }
@@ -68,7 +68,7 @@ impl<'a> Tags<'a> {
     }
 }
 
-/// The last entry of a tag whose value is there.
+/// The last entry of a tag whose value is in the file.
 fn present(directory: &Directory<'_>, tag: u16) -> Option<Entry> {
     directory.entries().filter(|entry| entry.tag == tag && directory.data(entry).is_some()).last()
 }
@@ -99,7 +99,8 @@ pub(super) fn tiff(bytes: &[u8], format: Format) -> Option<Cow<'_, [u8]>> {
 }
 
 fn jpeg(bytes: &[u8]) -> Option<&[u8]> {
-    // EXIF stands before the picture; behind its first scan nobody looks for it, and getting there means going through all data.
+    // EXIF is before the picture. Readers do not look for it after the first scan, and getting there means
+    // reading all data.
     let mut header = Segments::new(bytes).take_while(|segment| segment.marker != marker::START_OF_SCAN);
     let is_exif = |segment: &Segment<'_>| segment.content.starts_with(b"Exif\0\0");
     let found = header.find(|segment| segment.marker == marker::APPLICATION_1 && is_exif(segment))?;
@@ -203,7 +204,7 @@ mod media {
             }
         }
         let block = joined(bytes, data, places?, item?)?;
-        // Where the TIFF begins in it stands before.
+        // The offset of the TIFF comes first.
         let offset = u32::from_be_bytes(*block.first_chunk()?) as usize;
         Some(match block {
             Cow::Borrowed(block) => Cow::Borrowed(block.get(offset.checked_add(4)?..)?),
@@ -240,7 +241,7 @@ mod media {
         Some(found)
     }
 
-    /// An item's bytes: in one piece where they lie, else joined.
+    /// An item's bytes: borrowed if they are in one piece, else joined.
     fn joined<'a>(
         file: &'a [u8],
         data: Option<&'a [u8]>,

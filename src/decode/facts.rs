@@ -1,4 +1,4 @@
-//! What a file says of itself besides its pixels.
+//! Metadata of a picture file.
 
 use super::Format;
 use super::exif::{self, Tags, tag};
@@ -33,7 +33,7 @@ pub struct ExifFacts {
 /// Texts longer than this are cut: a camera's name is not a place to hide a megabyte in a report.
 const MAX_TEXT: usize = 200;
 impl ExifFacts {
-    /// The metadata of a file. Malformed metadata is no error: what can be read is kept.
+    /// The metadata of a file. Malformed metadata is not an error: what can be read is kept.
     pub(super) fn read(bytes: &[u8], format: Format) -> Self {
         exif::tiff(bytes, format)
             .and_then(|tiff| Tags::of(&tiff).map(|tags| Self::from(&tags)))
@@ -68,8 +68,8 @@ impl From<&Tags<'_>> for ExifFacts {
     }
 }
 
-/// `YYYY:MM:DD HH:MM:SS`, as EXIF writes it, in ISO 8601; `None` for the blanks and zeros of cameras
-/// whose clock was never set, and for anything else that is no time.
+/// `YYYY:MM:DD HH:MM:SS`, as EXIF writes it, in ISO 8601; `None` for the blanks and zeros of cameras whose
+/// clock was never set, and for anything else that is not a time.
 fn date_time(text: &str, offset: Option<&str>) -> Option<String> {
     let time = text.as_bytes().first_chunk::<19>()?;
     let separated = [(4, b':'), (7, b':'), (10, b' '), (13, b':'), (16, b':')];
@@ -101,7 +101,7 @@ fn from_utc(text: &str) -> Option<(char, u16)> {
     let [sign, hours @ .., b':', tens, ones] = text.as_bytes().first_chunk::<6>()? else { return None };
     let minutes = digits(hours)? * 60 + digits(&[*tens, *ones])?;
     match sign {
-        // Nothing is before nothing.
+        // No offset without a time.
         b'-' if minutes > 0 => Some(('-', minutes)),
         b'+' | b'-' => Some(('+', minutes)),
         _ => None,

@@ -80,7 +80,7 @@ impl Format {
         panic_guard::caught(|| Ok(Self::recognise(head))).ok().flatten()
     }
 
-    /// The same, for those who catch its panics themselves.
+    /// The same, for callers that catch its panics themselves.
     pub(super) fn recognise(head: &[u8]) -> Option<Self> {
         panic_guard::passing(Place::Sniff);
         let begins = |magic: &[u8]| head.starts_with(magic);
@@ -120,7 +120,7 @@ impl Format {
     }
 }
 
-/// "BM" begins many texts; the size of the second header tells a bitmap.
+/// "BM" begins many texts; the size of the second header identifies a bitmap.
 fn is_bitmap(head: &[u8]) -> bool {
     let Some(size) = little_endian_u32(head, 14) else { return false };
     matches!(size, 12 | 16 | 40 | 52 | 56 | 64 | 108 | 124)
@@ -138,7 +138,7 @@ fn is_portable_map(head: &[u8]) -> bool {
     width(rest).and_then(height).is_some()
 }
 
-/// What follows blanks and comments, of which there is at least one.
+/// The text after blanks and comments; at least one is required.
 fn blank(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text;
     loop {
@@ -151,7 +151,7 @@ fn blank(text: &[u8]) -> Option<&[u8]> {
     (rest.len() < text.len()).then_some(rest)
 }
 
-/// What follows a whole number.
+/// The text after a whole number.
 fn number(text: &[u8]) -> Option<&[u8]> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     (digits > 0).then(|| &text[digits..])
@@ -183,7 +183,7 @@ fn media_brand(head: &[u8]) -> Option<Format> {
     matches!(head.get(8..12), Some(b"mif1" | b"msf1")).then_some(Format::Heic)
 }
 
-/// Targa has no magic number: every field of its header must make sense together.
+/// Targa has no magic number: all fields of its header must be consistent.
 fn is_targa(head: &[u8]) -> bool {
     let [id_length, map_type, image_type, ..] = *head else { return false };
     let Some(&[map_first_low, map_first_high, map_length_low, map_length_high, map_depth]) =
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn still_pictures_are_told_from_video() {
+    fn still_pictures_are_distinguished_from_video() {
         assert_eq!(Format::sniff(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), Some(Format::Heic));
         assert_eq!(Format::sniff(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf"), Some(Format::Avif));
         assert_eq!(Format::sniff(b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf"), Some(Format::Heic));

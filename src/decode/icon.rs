@@ -1,5 +1,5 @@
 //! The picture of an icon that a viewer shows first: the deepest, then largest. Icons keep it as a bitmap
-//! without its file header, which the `image` crate decodes, or as a whole PNG, of which that crate takes
+//! without its file header, which the `image` crate decodes, or as a whole PNG, of which that crate accepts
 //! only those with alpha; PNGs are therefore found here and decoded as such.
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -7,12 +7,12 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const HEADER: usize = 6;
 const ENTRY: usize = 16;
 
-/// The bytes of the icon's best picture where that is a PNG.
+/// The bytes of the icon's best picture, if that is a PNG.
 pub(super) fn png(bytes: &[u8]) -> Option<&[u8]> {
     picture(bytes).filter(|picture| picture.starts_with(PNG))
 }
 
-/// The bytes of the icon's best picture, as far as they are there.
+/// The bytes of the icon's best picture, as far as the file has them.
 pub(super) fn picture(bytes: &[u8]) -> Option<&[u8]> {
     let count = usize::from(u16::from_le_bytes(bytes.get(4..HEADER)?.try_into().ok()?));
     let side = |side: u8| if side == 0 { 256 } else { u32::from(side) };
@@ -20,8 +20,8 @@ pub(super) fn picture(bytes: &[u8]) -> Option<&[u8]> {
         let depth = u16::from_le_bytes([entry[6], entry[7]]);
         (depth, side(entry[0]) * side(entry[1]))
     };
-    // Of equals the last of all, else the first, as in the `image` crate: it must never come to open a PNG
-    // that was not found here, because it would do so without limits.
+    // Among equals the very last one, else the first, as in the `image` crate: that crate must never open a
+    // PNG that was not found here, because it would do so without limits.
     let mut entries = bytes.get(HEADER..)?.chunks_exact(ENTRY).take(count);
     let last = entries.next_back()?;
     let best = entries.fold(last, |best, entry| if score(entry) > score(best) { entry } else { best });
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(png(&icon(&[(16, 32, &small), (0, 8, &large)])), Some(&small[..]));
         assert_eq!(png(&icon(&[(16, 32, &small), (48, 32, b"a bitmap")])), None);
         assert_eq!(png(&icon(&[])), None);
-        // Of equals the first, where the last of all is not one of them.
+        // Among equals the first, if the very last is not one of them.
         assert_eq!(
             png(&icon(&[(48, 32, &large), (48, 32, &small), (16, 32, b"a bitmap")])),
             Some(&large[..])

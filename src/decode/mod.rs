@@ -1,5 +1,5 @@
-//! From bytes to a tile and facts: a pure function that sees neither store nor GPU, so that it can
-//! move into a worker process whole.
+//! From bytes to a tile and facts: a pure function without access to store or GPU, so that it could run in a
+//! worker process.
 
 mod bounds;
 mod decoder;
@@ -31,38 +31,38 @@ use jpeg::structure::Frame;
 use panic_guard::Place;
 
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{Geometry, MIN_SIDE, Reducer, Stability, Tile, TileHash, hash_and_stability};
+use crate::pdq::{DihedralHashes, Geometry, MIN_SIDE, Reducer, Stability, Tile, hash_and_stability};
 
-/// Pixels on a side that every decoder takes.
+/// Pixels on a side that every decoder supports.
 const LARGEST_SIDE: u32 = 65_535;
 
-/// Bounds that are checked from the header, before anything is decoded.
+/// Limits checked from the header, before anything is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Pixels on a side, at most.
+    /// Maximum pixels on a side.
     pub max_side: u32,
-    /// Bytes a decoder may allocate for one picture, all its buffers together.
+    /// Maximum bytes that a decoder may allocate for one picture, in all its buffers.
     pub max_decode_bytes: u64,
 }
 
-/// What the header says, before decoding.
+/// What the header declares, before decoding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
     /// Format, size and metadata.
     pub facts: Facts,
-    /// Bytes that decoding pixels will need beside the file itself: an upper estimate for the byte
-    /// budget. 0 where there is a failure already.
+    /// Bytes that decoding pixels needs in addition to the file: an upper bound for the byte budget. 0 if
+    /// there is a failure already.
     pub pixel_bytes: u64,
-    /// The same for reading coefficients; `None` where the format or geometry has none to offer.
+    /// The same for reading coefficients; `None` if the format or geometry has none.
     pub coefficient_bytes: Option<u64>,
     /// A failure that the header alone decides; `None` if decoding can be tried.
     pub failure: Option<Failure>,
-    /// Of a JPEG: its frame header.
+    /// The frame header of a JPEG.
     frame: Option<Frame>,
 }
 
 impl Probe {
-    /// What its decoder may take.
+    /// The memory limit of its decoder.
     fn grant(&self) -> pixels::Grant<'_> {
         pixels::Grant {
             width: self.facts.width.unwrap_or(0),
@@ -79,22 +79,22 @@ impl Probe {
     }
 }
 
-/// How many leading bytes [`is_candidate`] wants to see.
+/// How many leading bytes [`is_candidate`] needs.
 pub const SNIFF_BYTES: usize = 4096;
 
-/// Whether a file that begins with `head` (at least [`SNIFF_BYTES`], or the whole file) may be a picture
-/// that [`probe`] wants to see whole. Other files need not be kept in memory once they are digested:
-/// [`probe`] says what they are from `head` alone.
+/// Whether a file that begins with `head` (at least [`SNIFF_BYTES`], or the whole file) may be a picture that
+/// [`probe`] needs completely. Other files need not be kept in memory once they are digested: [`probe`]
+/// identifies them from `head` alone.
 #[must_use]
 pub fn is_candidate(head: &[u8]) -> bool {
-    // HEIC and AVIF have no decoder here and are wanted for their EXIF.
+    // HEIC and AVIF have no decoder here and are read for their EXIF.
     let wanted = |format: Format| format.decoder().is_some() || matches!(format, Format::Heic | Format::Avif);
-    // What cannot even be recognised without a panic has its outcome from `probe`.
+    // A file whose recognition panics gets its outcome from `probe`.
     panic_guard::caught(|| Ok(Format::recognise(head).is_some_and(wanted))).unwrap_or(true)
 }
 
-/// Looks at a whole file (or, where [`is_candidate`] said no, its head) and says what it is and what
-/// decoding it takes. Panics are caught.
+/// Identifies a file (or its head, if [`is_candidate`] returned false) and the cost of decoding it. Panics
+/// are caught.
 #[must_use]
 pub fn probe(bytes: &[u8], geometry: Geometry, limits: &Limits) -> Probe {
     let mut probe = Probe {
@@ -110,7 +110,7 @@ pub fn probe(bytes: &[u8], geometry: Geometry, limits: &Limits) -> Probe {
     probe
 }
 
-/// Fills in what can be told, as far as it comes.
+/// Fills in the facts as far as it gets.
 fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) -> Result<(), Failure> {
     if bytes.is_empty() {
         return Err(Failure::new(Outcome::Empty, Stage::Sniff, "no bytes"));
@@ -123,7 +123,7 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) ->
     panic_guard::passing(Place::Exif);
     probe.facts.exif = ExifFacts::read(bytes, format);
     let Some(decoder) = format.decoder() else {
-        let reason = format!("{} is recognised and has no decoder here", format.name());
+        let reason = format!("{} is recognised but has no decoder here", format.name());
         return Err(Failure::new(Outcome::Unsupported, Stage::Sniff, reason));
     };
     let (bytes, decoder) = picture_of(bytes, decoder);
@@ -145,31 +145,31 @@ fn look(bytes: &[u8], geometry: Geometry, limits: &Limits, probe: &mut Probe) ->
         return Err(refusal);
     }
     probe.pixel_bytes = header.pixel_bytes;
-    // Shrinking by nearest neighbour wants single pixels.
+    // Shrinking by nearest neighbour needs single pixels.
     let full = !Reducer::shrinks(width, height, geometry);
     probe.coefficient_bytes = header.frame.as_ref().filter(|_| full).and_then(jpeg::memory);
     probe.frame = header.frame;
     Ok(())
 }
 
-/// The bytes to decode, and as what: of an icon, the PNG in it.
+/// The bytes to decode and their format: for an icon, the PNG in it.
 fn picture_of(bytes: &[u8], decoder: ImageFormat) -> (&[u8], ImageFormat) {
     panic_guard::passing(Place::Icon);
     let png = (decoder == ImageFormat::Ico).then(|| icon::png(bytes)).flatten();
     png.map_or((bytes, decoder), |png| (png, ImageFormat::Png))
 }
 
-/// Reduces a JPEG that [`probe`] accepted to its tile without making a pixel of it. A panic of this reader says nothing against the file
-/// either: another decoder is asked, and the reason stays with the picture.
+/// Reduces a JPEG that [`probe`] accepted to its tile without decoding pixels. A panic of this reader is not held against the file:
+/// another decoder is tried, and the reason is recorded with the picture.
 ///
 /// # Errors
-/// Why it is to be decoded to pixels instead; that says nothing against the file.
+/// If it must be decoded to pixels instead; the error gives the reason, which is no fault of the file.
 pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted> {
     let offered = probe.frame.as_ref().filter(|_| probe.coefficient_bytes.is_some());
-    let frame = offered.ok_or("a format, size or geometry that coefficients do not serve")?;
+    let frame = offered.ok_or("a format, size or geometry not read from coefficients")?;
     if frame.is_apart() {
-        // Chroma would not be seen together with luminance.
-        return Err("components in scans of their own".into());
+        // Chroma could not be checked together with luminance.
+        return Err("components in separate scans".into());
     }
     let reading = Reading::usual(frame).ok_or("too small for coefficients")?;
     let whole = Reading::whole(frame);
@@ -178,29 +178,29 @@ pub fn coefficients(bytes: &[u8], probe: &Probe) -> Result<Picture, PixelsWanted
     read_coefficients(|| {
         let mut read = jpeg::read(bytes, frame, reading)?;
         let (mut hash, mut stable) = hash_and_stability(&read.tile, read.error);
-        // Read whole it is nearer to its pixels.
+        // Read completely it is closer to its pixels.
         let is_far = is_parted(stable) && !is_unstable(stable) && Some(reading) != whole;
         if read.overshoots() || is_far {
-            read = jpeg::read(bytes, frame, whole.ok_or("pixels that may be cut off at black or white")?)?;
+            read = jpeg::read(bytes, frame, whole.ok_or("pixels that may be clipped at black or white")?)?;
             (hash, stable) = hash_and_stability(&read.tile, read.error);
         }
         if let Some(reason) = read.distrust {
             return Err(reason.into());
         }
         if is_unstable(stable) {
-            return Err("many bits hang on rounding".into());
+            return Err("many bits depend on rounding".into());
         }
         if is_parted(stable) {
-            return Err("pixels cut off at black or white".into());
+            return Err("pixels clipped at black or white".into());
         }
         Ok(Picture::hashed(read.tile, hash, DerivedFrom::Coefficients, stable))
     })
 }
 
-/// [`coefficients`] by a given reading, whatever the picture's size and its hash's worth: for measuring that.
+/// [`coefficients`] by a given reading, for any size and without checks, for measurements.
 ///
 /// # Errors
-/// The file cannot be read so.
+/// If the file cannot be read this way.
 pub fn coefficients_with(bytes: &[u8], probe: &Probe, reading: Reading) -> Result<Picture, PixelsWanted> {
     let frame = probe.frame.as_ref().ok_or("not a JPEG")?;
     let read = || jpeg::read(bytes, frame, reading);
@@ -217,13 +217,13 @@ fn read_coefficients(read: impl FnOnce() -> Result<Picture, PixelsWanted>) -> Re
 }
 
 impl Picture {
-    /// A tile, hashed with the transform that also tells how stable its bits are.
+    /// Hashes a tile with the transform that also measures the stability of its bits.
     fn new(tile: Box<Tile>, path: DerivedFrom) -> Self {
         let (hash, stable) = hash_and_stability(&tile, 0);
         Self::hashed(tile, hash, path, stable)
     }
 
-    const fn hashed(tile: Box<Tile>, hash: TileHash, path: DerivedFrom, stable: Stability) -> Self {
+    const fn hashed(tile: Box<Tile>, hash: DihedralHashes, path: DerivedFrom, stable: Stability) -> Self {
         let unstable_bits = stable.unstable_bits;
         Self { tile, hash, derivation: Derivation { path, fallback_reason: None, unstable_bits } }
     }
@@ -233,7 +233,7 @@ impl Picture {
 /// from its budget. A decoder's panic is caught and becomes the outcome `crashed`.
 ///
 /// # Errors
-/// The named outcome, its stage and its reason; `over_limit` where the pixels need more than
+/// If decoding fails: the outcome with its stage and reason, `over_limit` where the pixels need more than
 /// `limits.max_decode_bytes`.
 pub fn pixels(bytes: &[u8], probe: &Probe, geometry: Geometry, limits: &Limits) -> Result<Picture, Failure> {
     if let Some(failure) = &probe.failure {

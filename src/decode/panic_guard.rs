@@ -1,4 +1,4 @@
-//! A decoder's panic is an item's outcome, not the end of a run.
+//! A decoder's panic becomes an item's outcome and does not end the run.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -10,9 +10,9 @@ thread_local! {
     static IN_DECODER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keeps the default report of a panic (message and place, on standard error) back where it comes from
-/// a decoder: its reason is in the item's outcome. Other panics are reported as ever. To be called once
-/// by a program; calling it again does nothing.
+/// Suppresses the default report of a panic (message and place, on standard error) if it comes from a
+/// decoder: the item's outcome has the reason. Other panics are reported as usual. Programs call it once;
+/// further calls do nothing.
 pub fn silence_decoder_panics() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -25,11 +25,11 @@ pub fn silence_decoder_panics() {
     });
 }
 
-/// Runs what parses a file; its panic becomes `crashed` with the panic's message. Every function of this module that others
-/// can call and that looks at a file's bytes does so in here, which a test holds it to.
+/// Runs a parser; its panic becomes `crashed` with the panic's message. Every public function of `decode` that parses a
+/// file's bytes uses it, which a test checks.
 pub(super) fn caught<T>(decoder: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let outside = IN_DECODER.replace(true);
-    // The decoder's state is dropped with the panic: nothing of it is seen again.
+    // The decoder's state is dropped with the panic and never used again.
     let result = panic::catch_unwind(AssertUnwindSafe(decoder));
     IN_DECODER.set(outside);
     result.unwrap_or_else(|payload| {
@@ -54,7 +54,7 @@ pub(super) enum Place {
     Thumbnail,
 }
 
-/// Panics where a test wants it.
+/// Panics at a place chosen by a test.
 #[inline(always)]
 pub(super) fn passing(place: Place) {
     #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
         }
         PANICS_AT.set(Some(Place::Sniff));
         assert_eq!(Format::sniff(&bytes), None);
-        // It is looked at again with all of its bytes, and has its outcome then.
+        // It is parsed again with all of its bytes, which gives its outcome.
         assert!(decode::is_candidate(&bytes));
         PANICS_AT.set(Some(Place::Coefficients));
         let reason = decode::coefficients(&bytes, &probe).unwrap_err().to_string();

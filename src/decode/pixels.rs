@@ -13,18 +13,18 @@ use super::{LARGEST_SIDE, png_parts};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
 
-/// What a decoder may take: what its header promised, and no more.
+/// The limits of a decoder: what its header declared, and no more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grant<'a> {
     pub width: u32,
     pub height: u32,
     pub bytes: u64,
-    /// Of a JPEG: its frame.
+    /// The frame of a JPEG.
     pub frame: Option<&'a Frame>,
 }
 
-/// Opens a decoder within what was granted by the header. It is told the limit too, for what it allocates beside the picture; and it must
-/// have seen the same picture: two readings of a malformed header could promise one and decode another.
+/// Opens a decoder within the granted limits. It also gets the limit for allocations besides the picture, and must see the same picture:
+/// two parsers of a malformed header could disagree.
 pub(super) fn open_within<'a>(
     bytes: &'a [u8],
     format: ImageFormat,
@@ -82,7 +82,8 @@ pub(super) fn decode(
     reducer.finish().ok_or_else(|| Failure::new(Outcome::Corrupt, Stage::Decode, "rows are missing"))
 }
 
-/// Decodes a sequential JPEG whose components come in scans of their own, which the usual decoder gets wrong or refuses.
+/// Decodes a sequential JPEG whose components come in scans of their own, which the usual decoder decodes
+/// wrongly or refuses.
 fn decode_apart(
     bytes: &[u8],
     frame: &Frame,
@@ -102,7 +103,7 @@ fn decode_apart(
         Some(PixelFormat::L8) => PixelLayout::Luma,
         Some(PixelFormat::RGB24) => PixelLayout::Rgb,
         _ => {
-            let reason = "four colour components in scans of their own";
+            let reason = "four colour components in separate scans";
             return Err(Failure::new(Outcome::Unsupported, Stage::Decode, reason));
         }
     };
@@ -136,7 +137,7 @@ fn layout(colour: ColorType) -> Result<(PixelLayout, Sample), Failure> {
     })
 }
 
-/// Of 16-bit samples the high byte counts, as in the reference's decoder.
+/// The high byte of 16-bit samples counts, as in the reference's decoder.
 fn push_high_bytes(reducer: &mut Reducer, pixels: &[u8], row_samples: usize) {
     let high = usize::from(cfg!(target_endian = "little"));
     let mut row = Vec::with_capacity(row_samples);

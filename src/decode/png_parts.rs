@@ -1,30 +1,31 @@
-//! What of a PNG its decoder is to see: the chunks that make its pixels, and none that only describe them.
+//! The essential parts of a PNG for its decoder: the chunks that determine its pixels, without descriptive
+//! ones.
 //!
-//! The `image` crate inflates a colour profile as soon as it opens a file, up to whatever limit it has then: a
-//! few kilobytes of it can become gigabytes of zeros. Profiles and texts decide no pixel here, so they are left
-//! out before the decoder is asked.
+//! The `image` crate inflates a colour profile as soon as it opens a file, up to its current limit: a few
+//! kilobytes can become gigabytes of zeros. Profiles and texts do not affect pixels here, so they are removed
+//! before the decoder runs.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 const SIGNATURE: usize = 8;
-/// Bytes of a chunk beside its data: length, name, checksum.
+/// Bytes of a chunk in addition to its data: length, name, checksum.
 const AROUND: usize = 12;
-/// No chunk that is kept before the pixels is longer: a palette has 768 bytes, transparency 256.
+/// Longest chunk kept before the pixels: a palette has 768 bytes, transparency 256.
 const LONGEST: usize = 1024;
 
 /// The parts of a PNG.
 struct Parts {
-    /// Chunks before the pixels that decide them, their framing included.
+    /// Chunks before the pixels that affect them, including their framing.
     kept: Vec<Range<usize>>,
-    /// Where the pixels begin; the end of what can be followed where they are missing.
+    /// Where the pixels begin, or the last readable position if they are missing.
     pixels: usize,
     /// Whether anything was left out.
     shortened: bool,
 }
 
-/// The beginning of a PNG up to where its pixels begin: enough for a decoder to tell its size and colours.
-/// At most a few kilobytes, whatever the file holds.
+/// The beginning of a PNG up to where its pixels begin: enough for a decoder to determine its size and
+/// colours. At most a few kilobytes for any file.
 pub(super) fn head(png: &[u8]) -> Vec<u8> {
     let Parts { kept, pixels, .. } = Parts::of(png);
     let mut head = png[..SIGNATURE.min(png.len())].to_vec();
@@ -34,7 +35,7 @@ pub(super) fn head(png: &[u8]) -> Vec<u8> {
     head
 }
 
-/// The PNG without what only describes it; itself where there is nothing of the kind before the pixels.
+/// The PNG without descriptive chunks before the pixels; borrowed if there are none.
 pub(super) fn without_descriptions(png: &[u8]) -> Cow<'_, [u8]> {
     let Parts { kept, pixels, shortened } = Parts::of(png);
     if !shortened {
@@ -53,7 +54,7 @@ impl Parts {
         while let Some((name, length)) = chunk(&png[parts.pixels..]) {
             let end = parts.pixels.saturating_add(length).saturating_add(AROUND);
             let decisive = matches!(name, b"IHDR" | b"PLTE" | b"tRNS");
-            // An upper-case first letter: a decoder must not do without. It sees it, and says what is wrong.
+            // An upper-case first letter marks a critical chunk. The decoder gets it and reports its faults.
             let critical = name[0].is_ascii_uppercase();
             if end > png.len() || (critical && !decisive) || (decisive && length > LONGEST) {
                 break;
@@ -63,7 +64,7 @@ impl Parts {
             } else {
                 parts.shortened = true;
             }
-            // Each decides once; a file that repeats them without end is not followed.
+            // Each takes effect once; a file that repeats them endlessly is not followed.
             if parts.kept.len() > 8 {
                 break;
             }
@@ -84,7 +85,7 @@ fn chunk(bytes: &[u8]) -> Option<(&[u8; 4], usize)> {
 mod tests {
     use super::*;
 
-    /// A chunk; its checksum is not looked at here.
+    /// A chunk; its checksum is not checked here.
     fn made(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
         [&(data.len() as u32).to_be_bytes()[..], name, data, &[0; 4]].concat()
     }
@@ -101,7 +102,7 @@ mod tests {
         assert_eq!(without_descriptions(&full), plain);
         assert_eq!(head(&full), head(&plain));
         assert_eq!(head(&plain), plain[..signature.len() + header.len() + palette.len() + 8]);
-        // Cut anywhere, nothing is made up: what is left is a part of the plain file.
+        // Cut anywhere, nothing is invented: the rest is a part of the plain file.
         for length in 0..full.len() {
             assert!(head(&full[..length]).len() <= plain.len());
             let _ = without_descriptions(&full[..length]);

@@ -1,10 +1,11 @@
-//! Sizes that a header states beyond what its decoder takes: it calls such a file damaged, and it is over the limit.
+//! Sizes in headers beyond the decoder's limits: the decoder reports such a file as damaged, but it is over
+//! the limit.
 
 use image::ImageFormat;
 
 use super::icon;
 
-/// Width and height as the header states them, of the formats whose decoders refuse large ones.
+/// Width and height in the header, for formats whose decoders refuse large ones.
 pub(super) fn stated_size(bytes: &[u8], decoder: ImageFormat) -> Option<(u32, u32)> {
     match decoder {
         ImageFormat::WebP if bytes.get(12..16) == Some(b"VP8X") => {
@@ -24,6 +25,6 @@ pub(super) fn stated_size(bytes: &[u8], decoder: ImageFormat) -> Option<(u32, u3
 /// Sides of a bitmap's second header, of all versions but the first, whose sides are short.
 fn bitmap_size(header: &[u8]) -> Option<(u32, u32)> {
     let number = |at: usize| Some(i32::from_le_bytes(*header.get(at..)?.first_chunk::<4>()?));
-    // A negative height tells the order of the rows.
+    // A negative height reverses the order of the rows.
     (number(0)? >= 40).then_some((number(4)?.unsigned_abs(), number(8)?.unsigned_abs()))
 }

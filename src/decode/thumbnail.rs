@@ -1,4 +1,4 @@
-//! Small pictures of pictures, for reports in which somebody asked for them.
+//! Thumbnails for reports, on request.
 
 use std::borrow::Cow;
 
@@ -12,26 +12,26 @@ use super::panic_guard::Place;
 use super::{Format, Limits, Probe, panic_guard, picture_of, pixels, png_parts};
 use crate::outcome::{Failure, Outcome, Stage};
 
-/// Longest side of a small picture, in pixels.
+/// Longest side of a thumbnail, in pixels.
 pub const THUMBNAIL_SIDE: u32 = 160;
-/// Longest side of what a blurred picture is made from: that is all that is left of it.
+/// Longest side of the source of a blurred thumbnail, which limits its detail.
 const BLUR_SIDE: u32 = 20;
-/// Deviation of the blur of these few pixels.
+/// Standard deviation of the blur of these few pixels.
 const BLUR_SIGMA: f32 = 1.2;
-/// Quality of the JPEG that holds a blurred picture: there is nothing in it to keep.
+/// Quality of the JPEG that holds a blurred picture: it has no detail to preserve.
 const JPEG_QUALITY: u8 = 70;
 
-/// How much a small picture shows.
+/// How much a thumbnail shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThumbnailStyle {
-    /// Reduced to 20 pixels on its longest side, blurred there, and drawn large: colours and masses are left, and what was
-    /// thrown away is not in the file.
+    /// Reduced to 20 pixels on its longest side, blurred, and enlarged: colours and masses remain, and the discarded
+    /// detail is not in the file.
     Blurred,
     /// Grey, 160 pixels on its longest side, not blurred.
     Grey,
 }
 
-/// A small picture, ready to be embedded.
+/// A thumbnail, ready to be embedded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thumbnail {
     /// "image/jpeg" or "image/png".
@@ -44,11 +44,12 @@ pub struct Thumbnail {
     pub height: u32,
 }
 
-/// Makes a small picture of a file that [`super::probe`] accepted, as it is stored, without any EXIF turn. Nothing of the
-/// file's metadata goes into it. A decoder's panic is caught.
+/// Creates a thumbnail of a file that [`super::probe`] accepted, as stored, without EXIF rotation. It contains no
+/// metadata of the file. A decoder's panic is caught.
 ///
 /// # Errors
-/// The named outcome, its stage and its reason; `over_limit` where the pixels need more than `limits.max_decode_bytes`.
+/// If decoding fails: the outcome with its stage and reason, `over_limit` where the pixels need more than
+/// `limits.max_decode_bytes`.
 pub fn thumbnail(
     bytes: &[u8],
     probe: &Probe,
@@ -58,7 +59,7 @@ pub fn thumbnail(
     if let Some(failure) = &probe.failure {
         return Err(failure.clone());
     }
-    // The decoded picture is turned into colours of three bytes.
+    // The decoded picture is converted to three bytes a pixel.
     let pixels = u64::from(probe.facts.width.unwrap_or(0)) * u64::from(probe.facts.height.unwrap_or(0));
     if probe.pixel_bytes.saturating_add(3 * pixels) > limits.max_decode_bytes {
         return Err(Failure::new(Outcome::OverLimit, Stage::Limits, "its pixels are over the limits"));
@@ -68,9 +69,9 @@ pub fn thumbnail(
         .format
         .and_then(Format::decoder)
         .ok_or_else(|| Failure::new(Outcome::Unsupported, Stage::Decode, "no decoder for this format"))?;
-    // The decoder behind this gets them wrong or refuses them, and a wrong picture is worse than none.
+    // This decoder decodes them wrongly or refuses them, and a wrong picture is worse than none.
     if probe.frame.as_ref().is_some_and(Frame::is_apart) {
-        return Err(Failure::new(Outcome::Unsupported, Stage::Decode, "components in scans of their own"));
+        return Err(Failure::new(Outcome::Unsupported, Stage::Decode, "components in separate scans"));
     }
     panic_guard::caught(|| {
         panic_guard::passing(Place::Thumbnail);
@@ -95,7 +96,7 @@ fn failed(error: &image::ImageError) -> Failure {
     Failure::new(Outcome::Corrupt, Stage::Decode, error.to_string())
 }
 
-/// The size of a small picture: the same shape, at least a pixel on each side.
+/// The size of a thumbnail: the same aspect ratio, at least a pixel on each side.
 fn fitted(width: u32, height: u32) -> (u32, u32) {
     let longest = width.max(height).max(1);
     let side = longest.min(THUMBNAIL_SIDE);

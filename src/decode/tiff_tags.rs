@@ -1,15 +1,15 @@
-//! The first directory of a TIFF: what tells a camera's RAW file from a picture, what its decoder will go by, and, since EXIF is a TIFF,
-//! what a camera said.
+//! The first directory of a TIFF: distinguishes a camera's RAW file from a picture, and holds what its decoder uses and, since EXIF is a
+//! TIFF, the camera's data.
 //!
-//! Everything is looked at where it lies in the file. Nothing is copied, and no number of the file decides how much is allocated.
+//! Everything is read in place. Nothing is copied, and no number in the file decides an allocation.
 
 const NEW_SUBFILE_TYPE: u16 = 254;
 const SUB_DIRECTORIES: u16 = 330;
 const DNG_VERSION: u16 = 0xc612;
 const REDUCED_RESOLUTION: u64 = 1;
 
-/// Whether the first directory says that the file is a camera's RAW: it has a DNG version, or it is a
-/// reduced picture beside sub-directories with the full one.
+/// Whether the first directory is that of a camera's RAW file: it has a DNG version, or is a reduced picture
+/// next to sub-directories with the full one.
 ///
 /// RAW files are TIFFs whose first directory often holds a thumbnail. Hashing that instead of the
 /// picture would be a wrong hash, so such files are `unsupported` by name.
@@ -30,7 +30,7 @@ pub(super) struct Directory<'a> {
     little: bool,
     /// Whether offsets have 64 bits.
     big: bool,
-    /// Where its entries begin, and how many it says it has.
+    /// Where its entries begin, and their declared number.
     entries: usize,
     count: u64,
 }
@@ -58,7 +58,7 @@ pub(super) mod kind {
     pub const DIRECTORY8: u16 = 18;
 }
 
-/// Bytes of a value of a type; 0 for one that there is not.
+/// Bytes of a value of a type; 0 for an unknown type.
 const fn size(kind: u16) -> u64 {
     match kind {
         kind::BYTE | kind::ASCII | 6 | kind::UNDEFINED => 1,
@@ -91,7 +91,7 @@ impl<'a> Directory<'a> {
         Some(Self { entries: start + if self.big { 8 } else { 2 }, count, ..*self })
     }
 
-    /// Its entries, as far as they are there.
+    /// Its entries, as far as the file has them.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         let directory = *self;
         let mut at = self.entries;
@@ -102,7 +102,7 @@ impl<'a> Directory<'a> {
                 let (tag, kind) = (directory.u16_at(at)?, directory.u16_at(at + 2)?);
                 let (start, length) = (at, if directory.big { 20 } else { 12 });
                 directory.bytes.get(start..start + length)?;
-                // After a type that it does not know the decoder goes on as if offsets had 32 bits.
+                // After an unknown type the decoder continues as if offsets had 32 bits.
                 at += if size(kind) == 0 { 12 } else { length };
                 if size(kind) == 0 {
                     continue;
@@ -117,12 +117,12 @@ impl<'a> Directory<'a> {
         })
     }
 
-    /// The entry of a tag; of several the last, as decoders take it.
+    /// The entry of a tag; the last of several, as in decoders.
     pub fn entry(&self, tag: u16) -> Option<Entry> {
         self.entries().filter(|entry| entry.tag == tag).last()
     }
 
-    /// The bytes of an entry's values, if they are all there.
+    /// The bytes of an entry's values, if the file has them all.
     pub fn data(&self, entry: &Entry) -> Option<&'a [u8]> {
         let length = entry.count.checked_mul(size(entry.kind))?;
         let inline = if self.big { 8 } else { 4 };
@@ -149,7 +149,7 @@ impl<'a> Directory<'a> {
         })
     }
 
-    /// A piece of the file, as far as it is there.
+    /// A range of the file, as far as it exists.
     pub fn cut(&self, offset: u64, length: u64) -> Option<&'a [u8]> {
         let rest = self.bytes.get(usize::try_from(offset).ok()?..)?;
         Some(&rest[..rest.len().min(usize::try_from(length).unwrap_or(usize::MAX))])
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thumbnail_beside_sub_directories_is_a_raw() {
+    fn a_thumbnail_next_to_sub_directories_is_a_raw() {
         assert!(is_camera_raw(&directory(&[(NEW_SUBFILE_TYPE, 1), (SUB_DIRECTORIES, 4000)])));
         assert!(is_camera_raw(&directory(&[(256, 100), (DNG_VERSION, 1)])));
         assert!(!is_camera_raw(&directory(&[(NEW_SUBFILE_TYPE, 0), (256, 100)])));

@@ -1,4 +1,4 @@
-//! For benchmarks alone: how fast an adapter is at one operation, to compare a shader with.
+//! For benchmarks only: the peak rate of one operation on an adapter, to compare a shader with.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use super::slots::device_buffer;
 const ROUNDS: u64 = 4096;
 const COUNTS_A_ROUND: u64 = 8;
 const WORKGROUP: u64 = 256;
-/// Workgroups of a dispatch at most.
-const MOST_WORKGROUPS: u64 = 65_535;
+/// Maximum workgroups of a dispatch.
+const MAX_WORKGROUPS: u64 = 65_535;
 
 /// Counts bits in registers.
 #[derive(Debug)]
@@ -27,22 +27,22 @@ impl PopcountPeak {
     /// Compiles the shader of the benchmark.
     ///
     /// # Errors
-    /// The device was lost, or refuses the shader.
+    /// If the device was lost or does not accept the shader.
     pub fn new(context: &Arc<GpuContext>, source: &'static str) -> Result<Self, GpuError> {
         let shader = Shader { label: "popcount peak", source, entry: "peak" };
         let pipeline = compute_pipeline(context, &shader, &[("ROUNDS", ROUNDS as f64)]);
-        let sums = device_buffer(context, "sums", MOST_WORKGROUPS * WORKGROUP * 4, BufferUsages::STORAGE);
+        let sums = device_buffer(context, "sums", MAX_WORKGROUPS * WORKGROUP * 4, BufferUsages::STORAGE);
         let bindings = bind(context, &pipeline, &[&sums]);
         context.wait(None)?;
         Ok(Self { context: Arc::clone(context), pipeline, bindings })
     }
 
-    /// Does about `counts` population counts of 32 bits, at most what one dispatch can do.
+    /// Runs about `counts` population counts of 32 bits, within the limit of one dispatch.
     ///
     /// # Errors
-    /// The device was lost.
+    /// If the device was lost.
     pub fn run(&self, counts: u64) -> Result<(), GpuError> {
-        let workgroups = (counts / (ROUNDS * COUNTS_A_ROUND * WORKGROUP)).clamp(1, MOST_WORKGROUPS) as u32;
+        let workgroups = (counts / (ROUNDS * COUNTS_A_ROUND * WORKGROUP)).clamp(1, MAX_WORKGROUPS) as u32;
         let mut encoder = self.context.encoder();
         dispatch(&mut encoder, &self.pipeline, &self.bindings, workgroups, 1);
         let submission = self.context.queue.submit([encoder.finish()]);

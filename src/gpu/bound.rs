@@ -66,7 +66,7 @@ pub const fn population_counts(radius: u32, carry_save: bool) -> u32 {
     LowerBound::for_radius(radius, carry_save).population_counts()
 }
 
-/// One shader with each bound, compiled when it is first wanted.
+/// One shader with each bound, compiled on first use.
 #[derive(Debug)]
 pub(super) struct BoundPipelines {
     shader: Shader,
@@ -81,7 +81,7 @@ impl BoundPipelines {
         Self { shader, overrides: overrides.to_vec(), carry_save, pipelines }
     }
 
-    /// An error of the compiler is reported by the context's next wait.
+    /// The context's next wait reports a compiler error.
     pub fn for_radius(&self, context: &GpuContext, radius: u32) -> &ComputePipeline {
         let bound = LowerBound::for_radius(radius, self.carry_save);
         self.pipelines[bound as usize].get_or_init(|| {

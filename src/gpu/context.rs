@@ -1,4 +1,4 @@
-//! Adapters, and a device that says so when it is lost.
+//! Adapters, and a device that reports its loss.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,13 +9,13 @@ use wgpu::{
     Instance, InstanceDescriptor, Limits, MemoryHints, PollType, Queue, SubmissionIndex,
 };
 
-/// A dispatch that takes longer has hung: none is given more work than a slow card does in a second or two.
+/// A dispatch that takes longer has hung: a slow card completes each within a second or two.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Why a GPU could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GpuError {
-    /// No adapter that fits what was asked for.
+    /// No adapter fits the request.
     #[error("{0}")]
     NoAdapter(String),
     /// The adapter refused a device.
@@ -29,18 +29,18 @@ pub enum GpuError {
 /// Which adapter to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdapterSelector {
-    /// The fastest kind of hardware: discrete, integrated, virtual. No software.
+    /// The fastest kind of hardware: discrete, integrated, virtual. Never software.
     Hardware,
-    /// Hardware if there is any, else software.
+    /// Hardware if there is any, otherwise software.
     Any,
-    /// The first whose name contains the text, whatever its kind and case.
+    /// The first whose name contains the text, of any kind, ignoring case.
     Named(String),
 }
 
 /// One adapter of this machine.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct AdapterDescription {
-    /// As its driver names it.
+    /// The driver's name for it.
     pub name: String,
     /// "discrete", "integrated", "virtual", "software" or "other".
     pub kind: &'static str,
@@ -48,13 +48,13 @@ pub struct AdapterDescription {
     pub api: String,
     /// Name and version of the driver.
     pub driver: String,
-    /// Bytes that one buffer may have.
+    /// Maximum bytes of a buffer.
     pub max_buffer_bytes: u64,
-    /// Bytes of one buffer that a shader can see at once.
+    /// Maximum bytes of a buffer that a shader can access at once.
     pub max_binding_bytes: u64,
-    /// Bytes of memory that a workgroup shares.
+    /// Bytes of shared memory of a workgroup.
     pub workgroup_memory_bytes: u32,
-    /// Workgroups in one dimension of a dispatch.
+    /// Maximum workgroups in one dimension of a dispatch.
     pub max_workgroups: u32,
 }
 
@@ -86,7 +86,7 @@ impl AdapterDescription {
         self.kind == "software"
     }
 
-    /// The order in which adapters are preferred.
+    /// The rank of an adapter in order of preference.
     fn rank(&self) -> usize {
         let order = ["discrete", "integrated", "virtual", "other", "software"];
         order.iter().position(|kind| *kind == self.kind).unwrap_or(order.len())
@@ -112,12 +112,12 @@ fn ranked_adapters() -> Vec<(AdapterDescription, Adapter)> {
     let found = pollster::block_on(instance.enumerate_adapters(Backends::all()));
     let mut adapters: Vec<_> =
         found.into_iter().map(|adapter| (AdapterDescription::of(&adapter), adapter)).collect();
-    // A card that two interfaces offer comes once for each; the first in the list's own order wins a tie.
+    // A card offered by two interfaces appears once for each; list order breaks ties.
     adapters.sort_by_key(|(description, _)| description.rank());
     adapters
 }
 
-/// An open device. Errors do not panic: they are kept, and every wait reports them.
+/// An open device. Errors do not panic: they are recorded, and every wait reports them.
 #[derive(Debug)]
 pub struct GpuContext {
     pub(super) device: Device,
@@ -127,10 +127,10 @@ pub struct GpuContext {
 }
 
 impl GpuContext {
-    /// Opens the adapter that `selector` means, with all the buffer sizes it offers.
+    /// Opens the adapter chosen by `selector`, with its full buffer sizes.
     ///
     /// # Errors
-    /// There is none, or it refuses.
+    /// If there is no such adapter, or it refuses to open.
     pub fn open(selector: &AdapterSelector) -> Result<Self, GpuError> {
         let adapters = ranked_adapters();
         let wanted = |description: &AdapterDescription| match selector {
@@ -147,7 +147,7 @@ impl GpuContext {
         let required_limits = Limits {
             max_buffer_size: offered.max_buffer_size,
             max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
-            // As `shaders/bands.wgsl` has them, and as many as WebGPU promises.
+            // As many as `shaders/banded_join.wgsl` uses, and as WebGPU guarantees.
             max_storage_buffers_per_shader_stage: 8,
             ..Limits::downlevel_defaults()
         };
@@ -181,7 +181,7 @@ impl GpuContext {
         self.device.destroy();
     }
 
-    /// Where commands are recorded until they are submitted.
+    /// An encoder that records commands until they are submitted.
     pub(super) fn encoder(&self) -> CommandEncoder {
         self.device.create_command_encoder(&CommandEncoderDescriptor::default())
     }
@@ -199,13 +199,13 @@ impl GpuContext {
         self.check()
     }
 
-    /// Runs the callbacks of what is done, without waiting.
+    /// Runs callbacks of completed work, without waiting.
     pub(super) fn poll(&self) -> Result<(), GpuError> {
         self.device.poll(PollType::Poll).map_err(|error| GpuError::Lost(error.to_string()))?;
         self.check()
     }
 
-    /// Bytes of one storage buffer at most.
+    /// Maximum bytes of a storage buffer.
     pub(super) fn max_storage_bytes(&self) -> u64 {
         let limits = self.device.limits();
         limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
@@ -228,7 +228,7 @@ fn no_adapter(selector: &AdapterSelector, names: &[String]) -> GpuError {
     GpuError::NoAdapter(format!("{what}; {there}. Use --backend cpu: the answers are the same"))
 }
 
-/// Keeps the first error: the others follow from it.
+/// Keeps the first error, which causes the others.
 fn remember(failure: &Mutex<Option<String>>, message: String) {
     lock(failure).get_or_insert(message);
 }

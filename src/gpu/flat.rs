@@ -9,36 +9,36 @@ use wgpu::{Buffer, BufferUsages, ComputePipeline};
 
 use super::bound::BoundPipelines;
 use super::context::{GpuContext, GpuError};
-use super::found::{Found, SearchEnd};
+use super::hit_buffer::{HitBuffer, SearchEnd};
 use super::layout::{FlatHit, FlatParameters};
 use super::pipeline::{Shader, bind, dispatch};
 use super::slots::{Upload, device_buffer};
 use crate::pdq::PdqHash;
 
 /// Queries of one dispatch.
-const NEEDLES: usize = 8192;
+const QUERIES: usize = 8192;
 /// Pairs of one dispatch: under a second on the slowest cards, where drivers give up after two.
 const DISPATCH_PAIRS: u64 = 1 << 33;
-/// Bytes of a haystack buffer at most, so that one allocation is never most of a card.
+/// Maximum bytes of a haystack buffer, so that no allocation takes most of a card.
 const CHUNK_BYTES: u64 = 1 << 30;
-/// Workgroups across of a dispatch at most.
-const MOST_WORKGROUPS: u32 = 65_535;
-/// Hits that a dispatch stores; where there are more it is split and done again.
+/// Maximum workgroups across of a dispatch.
+const MAX_WORKGROUPS: u32 = 65_535;
+/// Hits that a dispatch stores; with more, it is split and repeated.
 const CAPACITY: usize = 1 << 19;
 const HASH_BYTES: u64 = 32;
 const PARAMETER_BYTES: u64 = size_of::<FlatParameters>() as u64;
-const COUNT_BYTES: u64 = Found::COUNT_BYTES;
+const COUNT_BYTES: u64 = HitBuffer::COUNT_BYTES;
 
-/// What the shader is made of; what is fastest depends on the adapter, what it finds does not.
+/// Parameters of the shader. The fastest ones depend on the adapter; the result does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlatKernel {
     /// Invocations of a workgroup: 64, 128 or 256.
     pub workgroup: u32,
-    /// Queries in workgroup memory, 32 bytes each: 256 at most.
+    /// Queries in workgroup memory, 32 bytes each: at most 256.
     pub query_group: u32,
     /// Fours of hashes of an invocation: 1 or 2.
     pub fours: u32,
-    /// Whether logical operations stand in for population counts; see `shaders/pairs.wgsl`.
+    /// Whether logical operations replace population counts; see `shaders/pairs.wgsl`.
     pub carry_save: bool,
 }
 
@@ -49,13 +49,13 @@ impl Default for FlatKernel {
 }
 
 impl FlatKernel {
-    /// Whether the shader can be made of it; a file may say anything.
+    /// Whether the shader supports it; a cache file may hold anything.
     #[must_use]
     pub fn is_possible(self) -> bool {
         Self::RESPECTS.iter().all(|respect| respect(self).contains(&self))
     }
 
-    /// Kernels like one, in each respect in which they can differ, those that matter more first.
+    /// The variants of a kernel in each parameter, the more important ones first.
     pub const RESPECTS: [fn(Self) -> Vec<Self>; 4] = [
         |kernel| [1, 2].map(|fours| Self { fours, ..kernel }).into(),
         |kernel| [64, 128, 256].map(|workgroup| Self { workgroup, ..kernel }).into(),
@@ -86,7 +86,7 @@ pub struct GpuSearcher {
     context: Arc<GpuContext>,
     kernel: FlatKernel,
     pipelines: BoundPipelines,
-    /// Most hashes of a haystack buffer.
+    /// Maximum hashes of a haystack buffer.
     chunk_hashes: usize,
     buffers: Mutex<Buffers>,
 }
@@ -97,7 +97,7 @@ struct Buffers {
     upload: Upload,
     parameters: Buffer,
     queries: Buffer,
-    found: Found,
+    hit_buffer: HitBuffer,
 }
 
 /// What one dispatch searches.
@@ -108,7 +108,7 @@ struct Part {
     fours: Range<u32>,
 }
 
-/// How much is done at once; tests use small numbers to reach every path.
+/// Batch sizes; tests use small ones to reach every path.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchLimits {
     /// Hashes of a haystack buffer.
@@ -124,10 +124,10 @@ impl Default for SearchLimits {
 }
 
 impl GpuSearcher {
-    /// Compiles the shader and makes the buffers.
+    /// Compiles the shader and creates the buffers.
     ///
     /// # Errors
-    /// The device was lost or is out of memory.
+    /// If the device was lost or is out of memory.
     pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
         Self::with(context, FlatKernel::default(), SearchLimits::default())
     }
@@ -135,7 +135,7 @@ impl GpuSearcher {
     /// As [`GpuSearcher::new`], with another kernel and other limits.
     ///
     /// # Errors
-    /// The device was lost or is out of memory.
+    /// If the device was lost or is out of memory.
     pub fn with(
         context: &Arc<GpuContext>,
         kernel: FlatKernel,
@@ -145,7 +145,7 @@ impl GpuSearcher {
             concat!(include_str!("../../shaders/pairs.wgsl"), include_str!("../../shaders/flat.wgsl"));
         let overrides = [
             ("WORKGROUP", f64::from(kernel.workgroup)),
-            ("NEEDLE_GROUP", f64::from(kernel.query_group)),
+            ("QUERY_GROUP", f64::from(kernel.query_group)),
             ("FOURS", f64::from(kernel.fours)),
         ];
         let shader = Shader { label: "flat", source, entry: "search" };
@@ -153,24 +153,24 @@ impl GpuSearcher {
         // One query and one four of hashes must fit: a part is not split further.
         let capacity = limits.capacity.max(4);
         let buffers = Buffers {
-            upload: Upload::new(context, PARAMETER_BYTES + HASH_BYTES * NEEDLES as u64 + COUNT_BYTES),
+            upload: Upload::new(context, PARAMETER_BYTES + HASH_BYTES * QUERIES as u64 + COUNT_BYTES),
             parameters: device_buffer(context, "flat parameters", PARAMETER_BYTES, BufferUsages::UNIFORM),
-            queries: device_buffer(context, "queries", HASH_BYTES * NEEDLES as u64, BufferUsages::STORAGE),
-            found: Found::new(context, capacity),
+            queries: device_buffer(context, "queries", HASH_BYTES * QUERIES as u64, BufferUsages::STORAGE),
+            hit_buffer: HitBuffer::new(context, capacity),
         };
         context.wait(None)?;
         let bytes = context.max_storage_bytes().min(CHUNK_BYTES);
         let hashes =
-            (bytes / HASH_BYTES).min(u64::from(MOST_WORKGROUPS * kernel.workgroup * kernel.fours * 4));
+            (bytes / HASH_BYTES).min(u64::from(MAX_WORKGROUPS * kernel.workgroup * kernel.fours * 4));
         let chunk_hashes = limits.chunk_hashes.min(hashes as usize / 4 * 4).max(4);
         let (context, buffers) = (Arc::clone(context), Mutex::new(buffers));
         Ok(Self { context, kernel, pipelines, chunk_hashes, buffers })
     }
 
-    /// Makes hashes resident, in as many buffers as the limits ask for.
+    /// Makes hashes resident, in as many buffers as the limits require.
     ///
     /// # Errors
-    /// The device was lost, or has not enough memory.
+    /// If the device was lost or is out of memory.
     pub fn haystack(&self, hashes: &[PdqHash]) -> Result<GpuHaystack, GpuError> {
         let mut chunks = Vec::new();
         let mut first = 0;
@@ -203,7 +203,7 @@ impl GpuSearcher {
     /// Every pair within `radius` (inclusive), in no particular order.
     ///
     /// # Errors
-    /// The device was lost.
+    /// If the device was lost.
     pub fn search(
         &self,
         haystack: &GpuHaystack,
@@ -213,14 +213,15 @@ impl GpuSearcher {
         match self.search_watched(haystack, queries, radius, &mut |_, _| Ok::<(), Infallible>(())) {
             Ok(hits) => Ok(hits),
             Err(SearchEnd::Gpu(error)) => Err(error),
-            Err(SearchEnd::Watcher(never)) => match never {},
+            Err(SearchEnd::Stopped(never)) => match never {},
         }
     }
 
-    /// [`GpuSearcher::search`], of which `watch` is told after each dispatch: how many hits came since, and the share of the work that is done.
+    /// [`GpuSearcher::search`] with a callback: after each dispatch `watch` receives the number of new hits
+    /// and the completed share of the work.
     ///
     /// # Errors
-    /// The device was lost, or `watch` wants an end.
+    /// If the device was lost, or `watch` returns an error.
     pub fn search_watched<E>(
         &self,
         haystack: &GpuHaystack,
@@ -236,14 +237,14 @@ impl GpuSearcher {
         let fours: u32 = haystack.chunks.iter().map(|chunk| chunk.count.div_ceil(4)).sum();
         let (mut done, all) = (0.0, (queries.len() as f64 * f64::from(fours)).max(1.0));
         for chunk in &haystack.chunks {
-            let bindings = [&buffers.parameters, &chunk.planes, &buffers.queries, &buffers.found.buffer];
+            let bindings = [&buffers.parameters, &chunk.planes, &buffers.queries, &buffers.hit_buffer.buffer];
             let bindings = bind(&self.context, pipeline, &bindings);
             let hashes = u64::from(chunk.count);
-            let most = ((DISPATCH_PAIRS / hashes.max(1)) as usize).next_multiple_of(group).min(NEEDLES);
+            let step = ((DISPATCH_PAIRS / hashes.max(1)) as usize).next_multiple_of(group).min(QUERIES);
             let fours = 0..chunk.count.div_ceil(4);
             let mut parts: Vec<Part> = (0..queries.len())
-                .step_by(most)
-                .map(|start| Part { queries: start..queries.len().min(start + most), fours: fours.clone() })
+                .step_by(step)
+                .map(|start| Part { queries: start..queries.len().min(start + step), fours: fours.clone() })
                 .collect();
             while let Some(part) = parts.pop() {
                 let dispatch =
@@ -251,7 +252,7 @@ impl GpuSearcher {
                 let before = hits.len();
                 if dispatch.run(queries, &part, radius, &mut hits)? {
                     done += pairs(&part);
-                    watch(hits.len() - before, done / all).map_err(SearchEnd::Watcher)?;
+                    watch(hits.len() - before, done / all).map_err(SearchEnd::Stopped)?;
                 } else {
                     parts.extend(part.halves());
                 }
@@ -276,7 +277,7 @@ impl Part {
     }
 }
 
-/// One dispatch and all it needs.
+/// One dispatch and what it needs.
 struct Dispatch<'a> {
     searcher: &'a GpuSearcher,
     buffers: &'a Buffers,
@@ -286,7 +287,7 @@ struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
-    /// Searches a part. `false` where it had more hits than fit: nothing was taken then.
+    /// Searches a part. `false` if it had more hits than fit; then nothing was taken.
     fn run(
         &self,
         queries: &[PdqHash],
@@ -303,7 +304,7 @@ impl Dispatch<'_> {
             hash_end: self.chunk.count,
             plane_stride: self.chunk.count.div_ceil(4),
             radius,
-            capacity: self.buffers.found.capacity as u32,
+            capacity: self.buffers.hit_buffer.capacity as u32,
             hash_offset: self.chunk.first,
         };
         let words: Vec<[u32; 8]> = wanted.iter().map(|hash| words(*hash)).collect();
@@ -315,16 +316,16 @@ impl Dispatch<'_> {
         let mut encoder = context.encoder();
         let upload = &self.buffers.upload;
         upload.copy_to(&mut encoder, 0..PARAMETER_BYTES, &self.buffers.parameters, 0);
-        self.buffers.found.reset(&mut encoder, upload, PARAMETER_BYTES);
+        self.buffers.hit_buffer.reset(&mut encoder, upload, PARAMETER_BYTES);
         upload.copy_to(&mut encoder, count_end..count_end + query_bytes, &self.buffers.queries, 0);
         let kernel = &self.searcher.kernel;
         let blocks = (part.fours.end - part.fours.start).div_ceil(kernel.workgroup * kernel.fours);
         let groups = (wanted.len() as u32).div_ceil(kernel.query_group);
         dispatch(&mut encoder, self.pipeline, self.bindings, blocks, groups);
-        self.buffers.found.bring(&mut encoder);
+        self.buffers.hit_buffer.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
         let first_query = part.queries.start as u32;
-        self.buffers.found.take(context, submission, |hit| {
+        self.buffers.hit_buffer.take(context, submission, |hit| {
             hits.push(FlatHit { query: hit.query + first_query, ..*hit });
         })
     }

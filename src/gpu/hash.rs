@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{BindGroup, Buffer, BufferUsages, ComputePipeline, SubmissionIndex};
 
 use super::context::{GpuContext, GpuError};
-use super::layout::{GpuTileHash, HashParameters};
+use super::layout::{GpuDihedralHashes, HashParameters};
 use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
 use super::slots::{Readback, Upload, device_buffer};
 use crate::pdq::dct::{PASS_SHIFT, cosine_table};
-use crate::pdq::{PdqHash, TILE_FRACTION_BITS, Tile, TileHash};
+use crate::pdq::{DihedralHashes, PdqHash, TILE_FRACTION_BITS, Tile};
 
 /// Tiles of one dispatch: 16 MiB.
 pub const TILE_BATCH: usize = 1024;
 /// Workgroups in a row of a dispatch.
 const GRID_WIDTH: u32 = 256;
 const TILE_BYTES: u64 = size_of::<Tile>() as u64;
-const HASH_BYTES: u64 = size_of::<GpuTileHash>() as u64;
+const HASH_BYTES: u64 = size_of::<GpuDihedralHashes>() as u64;
 const PARAMETER_BYTES: u64 = size_of::<HashParameters>() as u64;
 
 /// Hashes tiles on a GPU.
@@ -41,13 +41,13 @@ struct Slot {
 }
 
 impl GpuHasher {
-    /// Compiles the shader and makes the buffers.
+    /// Compiles the shader and creates the buffers.
     ///
     /// # Errors
-    /// The device was lost or is out of memory.
+    /// If the device was lost or is out of memory.
     pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
         let shader =
-            Shader { label: "code", source: include_str!("../../shaders/hash.wgsl"), entry: "hash_tiles" };
+            Shader { label: "hash", source: include_str!("../../shaders/hash.wgsl"), entry: "hash_tiles" };
         let overrides =
             [("PASS_SHIFT", f64::from(PASS_SHIFT)), ("FULL_SCALE", f64::from(255_u32 << TILE_FRACTION_BITS))];
         let pipeline = compute_pipeline(context, &shader, &overrides);
@@ -61,8 +61,8 @@ impl GpuHasher {
     /// Hashes of all orientations and quality of each tile, in order.
     ///
     /// # Errors
-    /// The device was lost.
-    pub fn hash(&self, tiles: &[Box<Tile>]) -> Result<Vec<TileHash>, GpuError> {
+    /// If the device was lost.
+    pub fn hash(&self, tiles: &[Box<Tile>]) -> Result<Vec<DihedralHashes>, GpuError> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hashes = Vec::with_capacity(tiles.len());
         let mut before: Option<(&Slot, usize, SubmissionIndex)> = None;
@@ -122,15 +122,15 @@ impl Slot {
         context: &GpuContext,
         count: usize,
         submission: SubmissionIndex,
-    ) -> Result<Vec<TileHash>, GpuError> {
+    ) -> Result<Vec<DihedralHashes>, GpuError> {
         self.readback.read(context, HASH_BYTES * count as u64, submission, |bytes| {
-            bytemuck::cast_slice::<u8, GpuTileHash>(bytes).iter().map(TileHash::from).collect()
+            bytemuck::cast_slice::<u8, GpuDihedralHashes>(bytes).iter().map(DihedralHashes::from).collect()
         })
     }
 }
 
-impl From<&GpuTileHash> for TileHash {
-    fn from(hash: &GpuTileHash) -> Self {
+impl From<&GpuDihedralHashes> for DihedralHashes {
+    fn from(hash: &GpuDihedralHashes) -> Self {
         let word = |orientation: usize, word: usize| {
             let at = orientation * 8 + word * 2;
             u64::from(hash.hashes[at]) | u64::from(hash.hashes[at + 1]) << 32

@@ -12,10 +12,10 @@ pub struct HashParameters {
     pub grid_width: u32,
 }
 
-/// `TileHash` of `shaders/hash.wgsl`.
+/// `DihedralHashes` of `shaders/hash.wgsl`.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
-pub struct GpuTileHash {
+pub struct GpuDihedralHashes {
     /// Eight hashes of eight words, in the order of `Orientation::ALL`.
     pub hashes: [u32; 64],
     /// 0…100.
@@ -32,7 +32,7 @@ pub struct FlatParameters {
     pub first_four: u32,
     /// One beyond the last four.
     pub end_four: u32,
-    /// One beyond the last hash that is not filling.
+    /// One beyond the last hash that is not padding.
     pub hash_end: u32,
     /// Fours in a plane.
     pub plane_stride: u32,
@@ -86,10 +86,10 @@ pub struct ReachParameters {
     pub itself: u32,
 }
 
-/// Bands of a join on the GPU at most.
-pub const MOST_BANDS: usize = 32;
+/// Maximum bands of a join on the GPU.
+pub const MAX_BANDS: usize = 32;
 
-/// `Parameters` of `shaders/bands.wgsl`.
+/// `Parameters` of `shaders/banded_join.wgsl`.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct BandParameters {
@@ -116,16 +116,16 @@ pub struct BandParameters {
     /// The place of each word of a hash.
     pub places: [u32; 8],
     /// Lowest bit, bits and threshold of every band, and nothing.
-    pub bands: [[u32; 4]; MOST_BANDS],
+    pub bands: [[u32; 4]; MAX_BANDS],
 }
 
-/// `Item` of `shaders/bands.wgsl`.
+/// `Item` of `shaders/banded_join.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct BandItem {
     /// The bucket.
     pub value: u32,
-    /// First of its hashes that are met.
+    /// The first of its hashes that are compared.
     pub left_start: u32,
     /// How many.
     pub left_count: u32,

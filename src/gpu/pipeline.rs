@@ -16,7 +16,7 @@ pub(super) struct Shader {
     pub entry: &'static str,
 }
 
-/// Compiles a shader with its numbers. An error is reported by the context's next wait.
+/// Compiles a shader with its overrides. The context's next wait reports an error.
 pub(super) fn compute_pipeline(
     context: &GpuContext,
     shader: &Shader,
@@ -31,7 +31,7 @@ pub(super) fn compute_pipeline(
         layout: None,
         module: &module,
         entry_point: Some(shader.entry),
-        // The shaders write all they read.
+        // The shaders write everything before they read it.
         compilation_options: PipelineCompilationOptions {
             constants: overrides,
             zero_initialize_workgroup_memory: false,

@@ -1,4 +1,4 @@
-//! Buffers that carry bytes to the GPU and back, made once and mapped again for every use.
+//! Buffers that transfer bytes to the GPU and back, created once and mapped again for every use.
 
 use std::ops::Range;
 use std::sync::mpsc::sync_channel;
@@ -11,7 +11,7 @@ use super::context::{GpuContext, GpuError};
 /// From the end of a submission to the call of its callbacks.
 const CALLBACK_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A buffer that the GPU alone sees.
+/// A buffer that only the GPU accesses.
 pub(super) fn device_buffer(context: &GpuContext, label: &str, size: u64, usage: BufferUsages) -> Buffer {
     let usage = usage | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
     context.device.create_buffer(&BufferDescriptor {
@@ -22,7 +22,7 @@ pub(super) fn device_buffer(context: &GpuContext, label: &str, size: u64, usage:
     })
 }
 
-/// Carries bytes to the GPU.
+/// Transfers bytes to the GPU.
 #[derive(Debug)]
 pub(super) struct Upload {
     buffer: Buffer,
@@ -62,7 +62,7 @@ impl Upload {
     }
 }
 
-/// Carries bytes back.
+/// Transfers bytes back.
 #[derive(Debug)]
 pub(super) struct Readback {
     buffer: Buffer,
@@ -80,7 +80,7 @@ impl Readback {
         encoder.copy_buffer_to_buffer(source, bytes.start, &self.buffer, 0, bytes.end - bytes.start);
     }
 
-    /// Waits for `submission` and shows the first `size` bytes to `see`.
+    /// Waits for `submission` and passes the first `size` bytes to `see`.
     pub fn read<T>(
         &self,
         context: &GpuContext,
@@ -113,7 +113,7 @@ fn map(
         // The receiver is gone only when the wait below failed.
         let _ = done.send(mapped);
     });
-    // A buffer that nothing uses is mapped at once: other work goes on beside.
+    // An unused buffer is mapped at once; other work continues meanwhile.
     let mut mapped = None;
     if submission.is_none() {
         context.poll()?;
@@ -121,7 +121,7 @@ fn map(
     }
     if mapped.is_none() {
         context.wait(submission)?;
-        // Another thread's wait may have taken up the callback, and not called it yet.
+        // Another thread's wait may have taken the callback without having called it yet.
         mapped = result.recv_timeout(CALLBACK_PATIENCE).ok();
     }
     match mapped {

@@ -1,7 +1,7 @@
 //! Records as they are read, in compact storage.
 
 use super::hashes::{KnownCounts, KnownHash};
-use super::record::Telling;
+use super::record::MatchedDigests;
 use crate::pdq::PdqHash;
 use crate::source::name::escape;
 
@@ -15,7 +15,7 @@ pub(super) struct Record<'a> {
     pub sha256: Option<[u8; 32]>,
     /// Raw values of the free columns; none may be missing at the end of a row.
     pub columns: Vec<&'a [u8]>,
-    /// Fields that nothing is matched by and that are not as they should be, but for those that are not UTF-8.
+    /// Malformed fields that are not used for matching, except those that are not UTF-8.
     pub odd_fields: u64,
 }
 
@@ -67,8 +67,7 @@ impl Builder {
         Self { min_quality, ..Self::default() }
     }
 
-    /// The names of the free columns; to be called before the first record. A name that comes again is
-    /// told from the first by its number.
+    /// The names of the free columns; to be called before the first record. A repeated name gets a number.
     pub fn name_columns<'a>(&mut self, names: impl IntoIterator<Item = &'a [u8]>) {
         for name in names.into_iter().map(escape) {
             let taken = |names: &[String], name: &str| names.iter().any(|other| other == name);
@@ -85,7 +84,7 @@ impl Builder {
     /// Adds a record with exactly one value for each named column.
     ///
     /// # Errors
-    /// More records than a set can number.
+    /// If there are more records than a set can number.
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), String> {
         let number =
             u32::try_from(self.counts.records).map_err(|_| "more than 2³² records in one set".to_string())?;
@@ -96,7 +95,7 @@ impl Builder {
         if let Some(hash) = record.hash {
             self.push_hash(KnownHash { record: number, hash, quality: record.quality });
         }
-        let mut digests = Telling { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
+        let mut digests = MatchedDigests { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
         self.counts.trivial += u64::from(digests.set_trivial_aside());
         self.md5.extend(digests.md5.map(|digest| (digest, number)));
         self.sha1.extend(digests.sha1.map(|digest| (digest, number)));
@@ -164,5 +163,5 @@ pub(super) fn parse_quality(text: &[u8]) -> Result<Option<u8>, String> {
         .filter(|&quality: &u8| quality <= 100);
     quality
         .map(Some)
-        .ok_or_else(|| format!("the quality `{}` is no whole number from 0 to 100", escape(text)))
+        .ok_or_else(|| format!("the quality `{}` is not a whole number from 0 to 100", escape(text)))
 }

@@ -1,8 +1,8 @@
-//! Two set files side by side: the pairs of records that stand for the same material, or for nearly the same.
+//! Compares two set files: finds the pairs of records of the same or nearly the same material.
 //!
-//! Pairs come in the order of the left record, then of the right one. Records of the left side are taken in ranges, at first all of
-//! them at once: a range that has more pairs than the memory allows is cut in two and begun again, so that nothing overflows,
-//! and nothing of this shows in the result.
+//! Pairs come in the order of the left record, then of the right one. The left side is processed in ranges, at first all records at
+//! once. A range with more pairs than the memory allows is halved and started again, so nothing overflows and the result does not
+//! depend on it.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -17,15 +17,16 @@ use crate::matching::{Backend, ItemHits, Join, JoinControl, JoinError, JoinSetti
 use crate::pdq::PdqHash;
 use crate::source::name::escape_path;
 
-/// Memory that something found takes until it is handed out: itself, in a part and in the whole that grows.
+/// Memory of a found pair until it is handed out: once in a partial list, and up to twice in the growing list
+/// of all.
 const FOUND_BYTES: u64 = 48;
-/// Digests between two looks at whether the work is to end.
+/// Digests between two checks for cancellation.
 const LOOK: usize = 1 << 16;
 
-/// What two records are a pair by, the strongest first. Equal digests are the same bytes. PhotoDNA comes before PDQ because
-/// its values are the publishers' own yardstick.
+/// What makes two records a pair, strongest first. Equal digests are the same bytes. PhotoDNA comes before PDQ because
+/// publishers themselves compare by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Way {
+pub enum MatchMethod {
     /// Equal digests.
     Digest,
     /// PhotoDNA values within the threshold.
@@ -34,8 +35,8 @@ pub enum Way {
     Pdq,
 }
 
-impl Way {
-    /// All of them, the strongest first.
+impl MatchMethod {
+    /// All methods, strongest first.
     pub const ALL: [Self; 3] = [Self::Digest, Self::PhotoDna, Self::Pdq];
 
     /// Its name in rows.
@@ -49,7 +50,7 @@ impl Way {
     }
 }
 
-/// Two records that are a pair, by one way at least.
+/// Two records that match by at least one method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordPair {
     /// Record of the left set, from 0.
@@ -58,11 +59,12 @@ pub struct RecordPair {
     pub right: u32,
     /// Whether the SHA-256s, the SHA-1s, the MD5s are equal.
     pub equal: [bool; 3],
-    /// A weaker digest is equal, and a stronger one that both have is not: the records are no pair by their digests.
+    /// A weaker digest is equal, but a stronger one that both records have differs: the digests do not make
+    /// them a pair.
     pub conflict: bool,
     /// The square of the distance of their PhotoDNA values, where that is within the threshold.
     pub photodna: Option<u32>,
-    /// The distance of their hashes, where that is within the distance asked for.
+    /// The distance of their hashes, if that is within the requested distance.
     pub pdq: Option<u32>,
 }
 
@@ -70,13 +72,13 @@ pub struct RecordPair {
 pub const DIGESTS: [&str; 3] = ["sha256", "sha1", "md5"];
 
 impl RecordPair {
-    /// The strongest way, with its distance; `None` where digests are all there is, and they contradict each other.
+    /// The strongest method, with its distance; `None` where digests are all there is, and they contradict each other.
     #[must_use]
-    pub fn strongest(&self) -> Option<(Way, u32)> {
-        let digest = (self.equal.contains(&true) && !self.conflict).then_some((Way::Digest, 0));
+    pub fn strongest(&self) -> Option<(MatchMethod, u32)> {
+        let digest = (self.equal.contains(&true) && !self.conflict).then_some((MatchMethod::Digest, 0));
         digest
-            .or(self.photodna.map(|distance| (Way::PhotoDna, distance)))
-            .or(self.pdq.map(|distance| (Way::Pdq, distance)))
+            .or(self.photodna.map(|distance| (MatchMethod::PhotoDna, distance)))
+            .or(self.pdq.map(|distance| (MatchMethod::Pdq, distance)))
     }
 }
 
@@ -96,11 +98,11 @@ pub struct CompareTools<'a> {
     pub pool: &'a rayon::ThreadPool,
     /// Where pairs of hashes are sought.
     pub backend: &'a Backend,
-    /// How far it is, and whether it is to end.
+    /// Progress and cancellation.
     pub control: &'a CompareControl,
 }
 
-/// How far a comparison is, and whether it is to end early; shared with who watches it.
+/// Progress and cancellation of a comparison, shared with the thread that watches it.
 #[derive(Debug, Default)]
 pub struct CompareControl {
     cancelled: AtomicBool,
@@ -109,7 +111,7 @@ pub struct CompareControl {
 }
 
 impl CompareControl {
-    /// Ends the comparison soon, with [`CompareError::Cancelled`].
+    /// Cancels the comparison, which then ends with [`CompareError::Cancelled`].
     pub fn cancel(&self) {
         self.cancelled.store(true, Relaxed);
         self.join.cancel();
@@ -122,7 +124,7 @@ impl CompareControl {
     }
 }
 
-/// Why sets were not compared, or not to the end.
+/// Why a comparison failed or stopped early.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError<E> {
     /// A set is damaged, or cannot be read.
@@ -132,7 +134,7 @@ pub enum CompareError<E> {
     #[error("{0}")]
     Refused(String),
     /// [`CompareControl::cancel`] was called.
-    #[error("interrupted: there is no whole result")]
+    #[error("interrupted: the result is incomplete")]
     Cancelled,
     /// The sink failed.
     #[error("{0}")]
@@ -142,11 +144,11 @@ pub enum CompareError<E> {
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CompareCounts {
-    /// Pairs by their strongest way, in the order of [`Way::ALL`].
-    pub by_way: [u64; 3],
+    /// Pairs by their strongest method, in the order of [`MatchMethod::ALL`].
+    pub by_method: [u64; 3],
     /// Records of the left set that have a pair.
     pub left_records: u64,
-    /// Two records whose weaker digests are equal and whose stronger ones are not.
+    /// Pairs of records whose weaker digests are equal while a stronger one differs.
     pub conflicts: u64,
     /// The first of those.
     pub first_conflict: Option<(u32, u32)>,
@@ -157,18 +159,18 @@ impl CompareCounts {
     /// All pairs.
     #[must_use]
     pub fn pairs(&self) -> u64 {
-        self.by_way.iter().sum()
+        self.by_method.iter().sum()
     }
 
-    /// Pairs come by their left record, so a new one is another than the last.
-    fn count(&mut self, way: Way, left: u32) {
-        self.by_way[way as usize] += 1;
+    /// Pairs are ordered by left record, so a new record differs from the last one.
+    fn count(&mut self, method: MatchMethod, left: u32) {
+        self.by_method[method as usize] += 1;
         self.left_records += u64::from(self.last_left != Some(left));
         self.last_left = Some(left);
     }
 }
 
-/// What of a set takes part.
+/// The part of a set that is compared.
 #[derive(Debug)]
 pub struct ComparedSet<'a> {
     set: &'a SetFile,
@@ -178,9 +180,9 @@ pub struct ComparedSet<'a> {
     values: Vec<PhotoDna>,
     /// The record of each value.
     value_records: Vec<u32>,
-    /// Hashes that take part and those set aside.
+    /// Hashes that are compared, and hashes set aside.
     pub counts: KnownCounts,
-    /// PhotoDNA values set aside because they are all zero, which a picture without anything in it has.
+    /// PhotoDNA values set aside because they are all zero, as of an empty picture.
     pub zero_values: u64,
     /// A bit a record: it has a SHA-256, a SHA-1.
     has: [Bits; 2],
@@ -190,7 +192,7 @@ impl<'a> ComparedSet<'a> {
     /// Checks the tables of a set, and takes its hashes and values into memory.
     ///
     /// # Errors
-    /// The set is damaged, or `is_cancelled` ended the reading.
+    /// If the set is damaged, or `is_cancelled` ended the reading.
     pub fn new(
         set: &'a SetFile,
         min_quality: u8,
@@ -243,23 +245,24 @@ impl Bits {
     }
 }
 
-/// What was found of two records: places in [`DIGESTS`], or the ways after them.
+/// One match of two records: `what` is an index into [`DIGESTS`], or one of the constants after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
+struct FoundPair {
     left: u32,
     right: u32,
     what: u8,
     distance: u32,
 }
 
-/// [`Found::what`] beyond the digests.
+/// [`FoundPair::what`] beyond the digests.
 const PHOTODNA: u8 = DIGESTS.len() as u8;
 const PDQ: u8 = PHOTODNA + 1;
 
 /// Hands every pair to `sink`, in order, and counts.
 ///
 /// # Errors
-/// The sink's, sets whose hashes cannot be compared, a damaged set, or being cancelled.
+/// If the sink fails, the hashes of the sets cannot be compared, a set is damaged, or the comparison is
+/// cancelled.
 pub fn compare<E>(
     left: &ComparedSet<'_>,
     right: &ComparedSet<'_>,
@@ -278,20 +281,20 @@ pub fn compare<E>(
             geometries[1].name()
         )));
     }
-    // Half of the memory for the pairs of hashes within the join, and half for all that was found.
+    // Half of the memory is for pairs of hashes within the join, half for all pairs found.
     let memory = settings.join.memory / 2;
     let settings = CompareSettings { join: JoinSettings { memory, ..settings.join }, ..settings };
     let search = tools.pool.install(|| PhotoDnaSearch::new(&right.values));
     let comparison = Comparison { left, right, settings, tools, search };
-    let most = usize::try_from(memory / FOUND_BYTES).unwrap_or(usize::MAX);
+    let limit = usize::try_from(memory / FOUND_BYTES).unwrap_or(usize::MAX);
     let mut counts = CompareCounts::default();
-    // The next on top.
+    // A stack: the next range is on top.
     let all = 0..left.set.records();
     let mut ranges = vec![all];
     while let Some(range) = ranges.pop() {
-        // The pairs of one record are never more than the right side's.
+        // One record has at most one pair for each record of the right side.
         let single = range.end - range.start <= 1;
-        match comparison.find(&range, if single { usize::MAX } else { most }) {
+        match comparison.find(&range, if single { usize::MAX } else { limit }) {
             Ok(mut found) => {
                 tools.pool.install(|| found.par_sort_unstable());
                 for of_two in found.chunk_by(|a, b| (a.left, a.right) == (b.left, b.right)) {
@@ -331,7 +334,7 @@ impl From<SetError> for Stop {
     }
 }
 
-/// All that finding takes.
+/// What a search needs.
 struct Comparison<'a> {
     left: &'a ComparedSet<'a>,
     right: &'a ComparedSet<'a>,
@@ -340,15 +343,15 @@ struct Comparison<'a> {
     search: PhotoDnaSearch<'a>,
 }
 
-/// What was found in a range, and how much may be.
+/// The pairs found in a range, and how many are allowed.
 struct Finds {
-    found: Vec<Found>,
-    most: usize,
+    found: Vec<FoundPair>,
+    limit: usize,
 }
 
 impl Finds {
-    fn push(&mut self, found: Found) -> Result<(), Stop> {
-        if self.found.len() >= self.most {
+    fn push(&mut self, found: FoundPair) -> Result<(), Stop> {
+        if self.found.len() >= self.limit {
             return Err(Stop::TooMany);
         }
         self.found.push(found);
@@ -357,10 +360,10 @@ impl Finds {
 }
 
 impl Comparison<'_> {
-    /// All that some records of the left set have in common with those of the right one, in no particular order.
-    fn find(&self, range: &Range<u64>, most: usize) -> Result<Vec<Found>, Stop> {
+    /// All matches of a range of left records with the right set, in no particular order.
+    fn find(&self, range: &Range<u64>, limit: usize) -> Result<Vec<FoundPair>, Stop> {
         let (left, right) = (self.left.set, self.right.set);
-        let mut finds = Finds { found: Vec::new(), most };
+        let mut finds = Finds { found: Vec::new(), limit };
         self.equal((left.sha256_table()?, right.sha256_table()?), 0, range, &mut finds)?;
         self.equal((left.sha1_table()?, right.sha1_table()?), 1, range, &mut finds)?;
         self.equal((left.md5_table()?, right.md5_table()?), 2, range, &mut finds)?;
@@ -369,7 +372,7 @@ impl Comparison<'_> {
         Ok(finds.found)
     }
 
-    /// Equal digests: both tables are sorted, so they are walked side by side.
+    /// Equal digests: both tables are sorted, so they are walked in parallel.
     fn equal<const N: usize>(
         &self,
         (mut left, mut right): (DigestTable<'_, N>, DigestTable<'_, N>),
@@ -391,7 +394,7 @@ impl Comparison<'_> {
                     let records = ours.records.iter().filter(|&&record| range.contains(&u64::from(record)));
                     for &record in records {
                         for &right in &theirs.records {
-                            finds.push(Found { left: record, right, what, distance: 0 })?;
+                            finds.push(FoundPair { left: record, right, what, distance: 0 })?;
                         }
                     }
                     (one, other) = (left.same()?, right.same()?);
@@ -409,10 +412,10 @@ impl Comparison<'_> {
         let watch = SearchWatch {
             cancelled: &control.cancelled,
             done: &control.photodna,
-            most: finds.most - finds.found.len(),
+            limit: finds.limit - finds.found.len(),
         };
         let pairs = pool.install(|| self.search.within(values, self.settings.photodna, &watch))?;
-        finds.found.extend(pairs.iter().map(|pair| Found {
+        finds.found.extend(pairs.iter().map(|pair| FoundPair {
             left: self.left.value_records[places.start + pair.left as usize],
             right: self.right.value_records[pair.right as usize],
             what: PHOTODNA,
@@ -434,7 +437,7 @@ impl Comparison<'_> {
             let left = self.left.hash_records[places.start + item.left as usize];
             item.hits.iter().try_for_each(|hit| {
                 let right = self.right.hash_records[hit.right as usize];
-                finds.push(Found { left, right, what: PDQ, distance: hit.distance })
+                finds.push(FoundPair { left, right, what: PDQ, distance: hit.distance })
             })
         };
         match join.on(pool).with_backend(backend).run(&control.join, sink) {
@@ -444,10 +447,10 @@ impl Comparison<'_> {
         }
     }
 
-    /// Makes a pair of what was found of two records, and hands it out.
+    /// Merges the matches of two records into one pair and hands it out.
     fn hand_out<E>(
         &self,
-        found: &[Found],
+        found: &[FoundPair],
         counts: &mut CompareCounts,
         sink: &mut dyn FnMut(&RecordPair) -> Result<(), E>,
     ) -> Result<(), CompareError<E>> {
@@ -455,16 +458,16 @@ impl Comparison<'_> {
             return Err(CompareError::Cancelled);
         }
         let mut pair = RecordPair::default();
-        for &Found { left, right, what, distance } in found {
+        for &FoundPair { left, right, what, distance } in found {
             (pair.left, pair.right) = (left, right);
             match what {
-                // They come with the least first.
+                // The lowest `what` comes first.
                 PHOTODNA => _ = pair.photodna.get_or_insert(distance),
                 PDQ => _ = pair.pdq.get_or_insert(distance),
                 digest => pair.equal[usize::from(digest)] = true,
             }
         }
-        // Stronger ones than the strongest that are equal, which both have: of the MD5 the two others.
+        // Whether both records have a stronger digest than the strongest equal one.
         let strongest = pair.equal.iter().position(|&equal| equal).unwrap_or(0);
         let both = |kind: usize| self.left.has[kind].has(pair.left) && self.right.has[kind].has(pair.right);
         pair.conflict = (0..strongest).any(both);
@@ -472,13 +475,13 @@ impl Comparison<'_> {
             counts.conflicts += 1;
             counts.first_conflict.get_or_insert((pair.left, pair.right));
         }
-        let Some((way, _)) = pair.strongest() else { return Ok(()) };
-        counts.count(way, pair.left);
+        let Some((method, _)) = pair.strongest() else { return Ok(()) };
+        counts.count(method, pair.left);
         sink(&pair).map_err(CompareError::Sink)
     }
 }
 
-/// The places of a range of records among those that have something.
+/// The positions that a range of records has in a sorted list of record numbers.
 fn places(records: &[u32], range: &Range<u64>) -> Range<usize> {
     let before = |end: u64| records.partition_point(|&record| u64::from(record) < end);
     before(range.start)..before(range.end)

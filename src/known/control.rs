@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How far an import is, and whether it is to end early; shared with who watches it.
+/// Progress and cancellation of an import, shared with the thread that watches it.
 #[derive(Debug, Default)]
 pub struct ImportControl {
     cancelled: Arc<AtomicBool>,
@@ -12,18 +12,18 @@ pub struct ImportControl {
 }
 
 impl ImportControl {
-    /// Ends the import soon; nothing of it is left behind.
+    /// Cancels the import, which leaves nothing behind.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it is to end.
+    /// Whether it was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// The same question, for who outlives this.
+    /// The same as a closure that can outlive `self`.
     pub(super) fn cancelled(&self) -> impl Fn() -> bool + Send + 'static {
         let cancelled = self.cancelled.clone();
         move || cancelled.load(Ordering::Relaxed)

@@ -21,10 +21,10 @@ pub enum ListError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is no list of hashes.
+    /// It is not a list of hashes.
     #[error("list {}: {reason}", escape_path(path))]
     Refused {
         /// The file.
@@ -57,7 +57,7 @@ pub struct HashList<T> {
     pub low_quality: u64,
     /// Set aside because the hash is all zero.
     pub null_hashes: u64,
-    /// What the hashes were made with, where the list says it.
+    /// What the hashes were computed with, where the list states it.
     pub geometry: Option<Geometry>,
 }
 
@@ -113,7 +113,7 @@ impl HashList<PdqHash> {
     /// Reads `<64 hex>[,<quality>[,<anything>]]` lines: each is an item.
     ///
     /// # Errors
-    /// A file that is no list of hashes, or its first malformed line.
+    /// If the file is not a list of hashes, or a line is malformed: the first such line.
     pub fn read(path: &Path, min_quality: u8) -> Result<Self, ListError> {
         let (mut source, geometry) = open(path)?;
         let mut list = Self::new(geometry);
@@ -129,7 +129,7 @@ impl HashList<[PdqHash; 8]> {
     /// Reads `<64 hex>,<quality>,<orientation>,<path>` lines, eight a picture, as `tamis hash --orientations` writes them.
     ///
     /// # Errors
-    /// A file that is no such list, or its first malformed line.
+    /// If the file is not such a list, or a line is malformed: the first such line.
     pub fn read(path: &Path, min_quality: u8) -> Result<Self, ListError> {
         let (mut source, geometry) = open(path)?;
         let mut list = Self::new(geometry);
@@ -172,11 +172,11 @@ impl HashList<[PdqHash; 8]> {
 /// Whether the first hash of a list is that of a named orientation.
 ///
 /// # Errors
-/// A file that is no list of hashes.
+/// If the file is not a list of hashes.
 pub fn names_orientations(path: &Path) -> Result<bool, ListError> {
     let (mut source, _) = open(path)?;
     let mut named = None;
-    // The first line decides; that reading goes on to the end of the block is no loss.
+    // The first line decides; reading to the end of the block costs nothing.
     let head =
         source.fill_buf().map_err(|source| ListError::Read { path: path.to_path_buf(), source })?.to_vec();
     lines(path, &mut &head[..], |line| {
@@ -207,7 +207,7 @@ impl ListLine {
     }
 }
 
-/// Opens a list for reading, behind its byte order mark, with the geometry that it states.
+/// Opens a list for reading, behind its byte order mark, with the geometry that it declares.
 fn open(path: &Path) -> Result<(BufReader<File>, Option<Geometry>), ListError> {
     let refused = |reason: String| ListError::Refused { path: path.to_path_buf(), reason };
     let system = |source: io::Error| ListError::Read { path: path.to_path_buf(), source };

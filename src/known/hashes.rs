@@ -20,7 +20,7 @@ pub struct KnownCounts {
     pub records: u64,
     /// Hashes that take part in matching.
     pub hashes: u64,
-    /// Of these, hashes whose quality the set does not give.
+    /// Hashes among them whose quality the set does not state.
     pub hashes_without_quality: u64,
     /// Records with at least one digest.
     pub with_digests: u64,
@@ -31,7 +31,7 @@ pub struct KnownCounts {
     /// Records with a digest of trivial content (no bytes, or one byte repeated), which is set aside.
     pub trivial: u64,
     /// Malformed lines that were skipped.
-    pub bad_lines: u64,
-    /// Fields that nothing is matched by and that are not as they should be: kept as they can be.
+    pub malformed_lines: u64,
+    /// Malformed fields that are not used for matching: kept as far as possible.
     pub odd_fields: u64,
 }

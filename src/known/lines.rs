@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::builder::{Builder, Record, parse_hash, parse_hex, parse_quality};
 use crate::pdq::PdqHash;
 
-/// What the lines of a list are that has hex digits and nothing else.
+/// What the lines of a list of bare hex digits are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListKind {
     /// MD5s.
@@ -19,7 +19,7 @@ pub enum ListKind {
 }
 
 impl ListKind {
-    /// Its name on the command line, which is also the first line by which a list says what it is.
+    /// Its name on the command line, and the first line by which a list declares what it is.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -54,13 +54,13 @@ pub(super) enum LineFormat {
 }
 
 impl LineFormat {
-    /// The format of a list, from the beginning of its text, without comments: the first line that is a record of any
-    /// kind decides, so that a malformed line before it does not. Without such a line it is read as hashes, whose
-    /// reader says what is wrong. `list` is what the user says of lines that are digits and nothing else; `hashes` says
-    /// that 64 digits are PDQ hashes, whatever the user says.
+    /// Recognises the format of a list from the beginning of its text, without comments. The first line that is a
+    /// record of any kind decides; malformed lines before it do not. Without such a line the list is read as hashes,
+    /// whose reader reports the fault. `list` is what the user states about bare digits; with `hashes` 64 digits are
+    /// PDQ hashes regardless.
     ///
     /// # Errors
-    /// Nothing says what the digits are, or `list` contradicts them.
+    /// If nothing states what the digits are, or `list` contradicts them.
     pub fn of<'a>(
         lines: impl Iterator<Item = &'a [u8]> + Clone,
         list: Option<ListKind>,
@@ -73,14 +73,14 @@ impl LineFormat {
             if split_digest_first(line).is_some_and(|(digest, _)| matches!(digest.len(), 32 | 40 | 64)) {
                 return Ok(Self::DigestFirst);
             }
-            if is_code_with_more(line) {
+            if is_hash_with_more(line) {
                 return Ok(Self::Hashes);
             }
             if let Some(digits) = bare_digits(line) {
                 let mut lines = lines;
                 return match digits {
                     64 if hashes => Ok(Self::Hashes),
-                    _ => Self::of_digits(digits, list, || lines.any(is_code_with_more)),
+                    _ => Self::of_digits(digits, list, || lines.any(is_hash_with_more)),
                 };
             }
         }
@@ -95,7 +95,7 @@ impl LineFormat {
     ) -> Result<Self, String> {
         match (digits, list) {
             (_, Some(kind)) if kind.digits() != digits => Err(format!(
-                "--list {} was given, but its lines have {digits} hex digits; a first line `{}` in the file says of this \
+                "--list {} was given, but its lines have {digits} hex digits; a first line `{}` in the file states for this \
                  file alone what it is",
                 kind.name(),
                 match digits {
@@ -109,7 +109,7 @@ impl LineFormat {
             (32, None) => Ok(Self::Bare(ListKind::Md5)),
             (40, None) => Ok(Self::Bare(ListKind::Sha1)),
             (_, None) if has_hashes() => Ok(Self::Hashes),
-            (_, None) => Err("its lines are 64 hex digits and nothing else, which SHA-256s and PDQ hashes both are: say which \
+            (_, None) => Err("its lines are 64 hex digits and nothing else, which fits both SHA-256s and PDQ hashes: state which \
                               with --list sha256 or --list pdq, or with a first line `sha256` or `pdq` in the file"
                 .into()),
         }
@@ -118,7 +118,7 @@ impl LineFormat {
     /// Adds one line, without its line end.
     ///
     /// # Errors
-    /// What is wrong with the line.
+    /// If the line is malformed; the text gives the reason.
     pub fn read_line(self, line: &[u8], builder: &mut Builder) -> Result<(), String> {
         let LineRecord { hash, quality, md5, sha1, sha256, name, odd_name, .. } = self.parse(line)?;
         let odd_fields = u64::from(odd_name);
@@ -128,7 +128,7 @@ impl LineFormat {
     /// Reads one line, without its line end.
     ///
     /// # Errors
-    /// What is wrong with the line.
+    /// If the line is malformed; the text gives the reason.
     pub fn parse(self, line: &[u8]) -> Result<LineRecord<'_>, String> {
         match self {
             Self::Hashes => parse_hash_line(line),
@@ -156,7 +156,7 @@ pub(super) struct LineRecord<'a> {
     pub sha256: Option<[u8; 32]>,
     /// Raw; empty where there is none.
     pub name: Cow<'a, [u8]>,
-    /// The name is not escaped as it should be, and is kept as it is written.
+    /// The name is not escaped correctly and is kept as written.
     pub odd_name: bool,
     /// The hash or digest as it is written.
     pub spelled: &'a [u8],
@@ -174,18 +174,18 @@ fn parse_hash_line(line: &[u8]) -> Result<LineRecord<'_>, String> {
     Ok(LineRecord { hash: Some(hash), quality, name, spelled, ..LineRecord::default() })
 }
 
-/// Whether a line is a hash with its quality, or with a name: what no list of digests has.
-fn is_code_with_more(line: &[u8]) -> bool {
+/// Whether a line is a hash with a quality or name, which no list of digests has.
+fn is_hash_with_more(line: &[u8]) -> bool {
     let Some(comma) = memchr::memchr(b',', line) else { return false };
     bare_digits(&line[..comma]) == Some(64)
 }
 
-/// Whether a line is a digest or a PDQ hash and nothing else.
+/// Whether a line is only a digest or a PDQ hash.
 pub(super) fn is_bare(line: &[u8]) -> bool {
     bare_digits(line).is_some()
 }
 
-/// How many digits a line has that is a digest or a PDQ hash and nothing else.
+/// The number of digits of a line that is only a digest or a PDQ hash.
 fn bare_digits(line: &[u8]) -> Option<usize> {
     let digits = line.trim_ascii();
     (matches!(digits.len(), 32 | 40 | 64) && digits.iter().all(u8::is_ascii_hexdigit)).then_some(digits.len())
@@ -203,7 +203,7 @@ fn parse_bare(spelled: &[u8], kind: ListKind) -> Result<LineRecord<'_>, String> 
     Ok(record)
 }
 
-/// The bytes of a name, and whether it is odd: a backslash before the whole line says that it is escaped.
+/// The bytes of a name, and whether it is odd: a backslash at the beginning of the line marks it as escaped.
 fn raw_name<'a>(line: &[u8], name: &'a [u8]) -> (Cow<'a, [u8]>, bool) {
     if !line.starts_with(b"\\") {
         return (Cow::Borrowed(name), false);

@@ -1,13 +1,13 @@
-//! The lines of a list, and what becomes of those that are malformed.
+//! Reads the lines of a list, and counts or refuses malformed ones.
 
 use std::io::{self, BufRead, Read};
 
 use super::builder::Builder;
 
-/// No line of a list is longer.
+/// Longest line of a list.
 const MAX_LINE: u64 = 1 << 20;
 
-/// What becomes of malformed lines.
+/// How malformed lines are treated.
 pub(super) struct Malformed {
     /// Counted instead of refused.
     pub skip: bool,
@@ -28,18 +28,18 @@ impl From<io::Error> for KnownFault {
 }
 
 impl Malformed {
-    /// Counts a malformed line, or refuses the set because of it.
-    pub fn tell(&mut self, builder: &mut Builder, line: u64, reason: String) -> Result<(), KnownFault> {
+    /// Counts a malformed line, or refuses the set.
+    pub fn record(&mut self, builder: &mut Builder, line: u64, reason: String) -> Result<(), KnownFault> {
         if !self.skip {
             return Err(KnownFault::Line(line, reason));
         }
-        builder.counts.bad_lines += 1;
+        builder.counts.malformed_lines += 1;
         self.first.get_or_insert((line, reason));
         Ok(())
     }
 }
 
-/// What a line may hold: a carriage return within it would be the end of a record that is lost in the next.
+/// Refuses a carriage return within a line: it would end a record that then vanishes into the next one.
 pub(super) fn one_line(line: &[u8]) -> Result<&[u8], String> {
     if memchr::memchr(b'\r', line).is_some() {
         return Err("a carriage return within the line: are there two records in it?".into());
@@ -50,7 +50,7 @@ pub(super) fn one_line(line: &[u8]) -> Result<&[u8], String> {
 /// Visits every line with its number, without its end; empty ones and comments are left out.
 ///
 /// # Errors
-/// The system's, the visitor's, or that a line is longer than any record can be.
+/// If the source cannot be read, the visitor fails, or a line is longer than any record can be.
 pub(super) fn for_each_line(
     source: &mut impl BufRead,
     mut visit: impl FnMut(u64, &[u8]) -> Result<(), KnownFault>,
@@ -63,7 +63,10 @@ pub(super) fn for_each_line(
         }
         if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") {
             // Never skipped: what follows is the rest of it, not a line.
-            return Err(KnownFault::Line(number, format!("longer than {MAX_LINE} bytes: this is no list")));
+            return Err(KnownFault::Line(
+                number,
+                format!("longer than {MAX_LINE} bytes: this is not a list"),
+            ));
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);

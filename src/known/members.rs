@@ -1,4 +1,4 @@
-//! The members of a JSON object as they are written, whatever their names are.
+//! The members of a JSON object as they are written, with any names.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    /// Its name. One that stands for no text, because an escape of it is half a character, is as it is written.
+    /// Its name. A name that cannot be decoded, because an escape is half a surrogate pair, stays as written.
     #[must_use]
     pub fn name(&self) -> Cow<'a, str> {
         let written = self.key.get();
@@ -33,7 +33,7 @@ impl<'a> Member<'a> {
 pub struct Members<'a>(pub Vec<Member<'a>>);
 
 impl<'a> Members<'a> {
-    /// Those of an object in JSON; `None` of what is not one.
+    /// The members of a JSON object; `None` if the text is not an object.
     #[must_use]
     pub fn of(object: &'a str) -> Option<Self> {
         serde_json::from_str(object).ok()

@@ -32,8 +32,8 @@ pub use control::ImportControl;
 pub use hash_list::{HashList, ListError, names_orientations};
 pub use import::{ColumnMap, ImportError, ImportFormat, ImportOptions, Imported, import};
 pub use lines::ListKind;
-pub use record::{Facts, KnownRecord, PhotoDna, Spelling};
-pub use set_file::{Manifest, SetCounts, SetError, SetFile, SourceFile, StoredRecord};
+pub use record::{KnownRecord, PhotoDna, RecordFacts, Spelling};
+pub use set_file::{ImportedFile, Manifest, SetCounts, SetError, SetFile, StoredRecord};
 
 use builder::Columns;
 use digest_index::DigestIndex;
@@ -43,14 +43,14 @@ use members::Members;
 /// How a hash set is to be read.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOptions {
-    /// The geometry its hashes were made with, if the file does not say it: `full` unless told. A file
-    /// that says another is refused.
+    /// The geometry of its hashes, if the file does not state it, `full` by default. A file that states
+    /// another one is refused.
     pub geometry: Option<Geometry>,
     /// Count malformed lines instead of refusing the set.
     pub skip_bad_lines: bool,
     /// Hashes of a quality below this are set aside.
     pub min_quality: u8,
-    /// What the lines of a list are that has hex digits and nothing else; 64 digits leave it open.
+    /// What the lines of a list of bare hex digits are; 64 digits are ambiguous.
     pub list: Option<ListKind>,
 }
 
@@ -62,10 +62,10 @@ pub enum KnownError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The file is no list at all, or contradicts the options.
+    /// The file is not a list, or contradicts the options.
     #[error("hash set {}: {reason}", escape_path(path))]
     Refused {
         /// The file.
@@ -97,8 +97,8 @@ pub enum SetFault {
     /// Its file was written to since it was opened, or can no longer be read.
     #[error("{0}")]
     Changed(String),
-    /// The work was cancelled before that was known.
-    #[error("interrupted: whether the set is as it was when it was opened is not known")]
+    /// The work was cancelled before this was checked.
+    #[error("interrupted: it was not checked whether the set is unchanged since it was opened")]
     Unchecked,
 }
 
@@ -112,7 +112,7 @@ pub struct HashSet {
     counts: KnownCounts,
     hashes: Vec<KnownHash>,
     records: Records,
-    /// What went wrong with a look-up in a set file that changed after it was opened.
+    /// The fault of a look-up in a set file that changed after it was opened.
     fault: OnceLock<String>,
 }
 
@@ -132,21 +132,21 @@ struct ListRecords {
     columns: Columns,
 }
 
-/// What a set knows of one record.
+/// What a set has about one record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordDetails {
     /// Its own columns or fields that are not empty: (name, value), both escaped (`source::name`). Of a set file they are
-    /// the members of its JSON object, values that are no texts as JSON.
+    /// the members of its JSON object, values other than texts as JSON.
     pub columns: Vec<(String, String)>,
     /// What is known about it; `None` in a plain list.
-    pub facts: Option<Facts<'static>>,
+    pub facts: Option<RecordFacts<'static>>,
     /// What the set's profile calls its category.
     pub category_label: Option<String>,
     /// All of its fields as a JSON object, as they came; `None` in a plain list.
     pub fields: Option<String>,
 }
 
-/// Which digests of a record are those of an item.
+/// Which digests of a record are equal to those of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DigestMatch {
     /// The record.
@@ -163,7 +163,8 @@ impl HashSet {
     /// Reads a set in one pass.
     ///
     /// # Errors
-    /// File, line and reason of the first malformed line; a file that is no list; or what the system said.
+    /// If a line is malformed (with file, line and reason of the first one), the file is not a list, or it
+    /// cannot be read.
     pub fn read(path: &Path, options: &ReadOptions) -> Result<Self, KnownError> {
         read::read(path, options)
     }
@@ -204,7 +205,7 @@ impl HashSet {
         &self.hashes
     }
 
-    /// What a set file says of itself; `None` of a plain list.
+    /// The manifest of a set file; `None` for a plain list.
     #[must_use]
     pub fn manifest(&self) -> Option<&Manifest> {
         match &self.records {
@@ -213,8 +214,8 @@ impl HashSet {
         }
     }
 
-    /// Records with one of these digests, in record order. A set file that is damaged by now has none, and says so in
-    /// [`HashSet::check`], which is to be asked before anything is made of the answer. Trivial content has none.
+    /// Records with one of these digests, in record order. If the set file has been damaged meanwhile there are none,
+    /// and [`HashSet::check`] reports it: call that before using the answer. Trivial content has no records.
     #[must_use]
     pub fn find_digests(&self, digests: &Digests) -> Vec<DigestMatch> {
         // Set files of older versions have such digests in their tables.
@@ -252,11 +253,11 @@ impl HashSet {
     }
 
     /// Refuses a set whose answers by [`HashSet::find_digests`] cannot be relied on, and with which nothing may be recorded as matched:
-    /// its set file was written to since it was opened. Of a plain list all is in memory, so that it has no such fault: the
-    /// set is what was read, which its SHA-256 says.
+    /// its set file was written to since it was opened. A plain list is in memory and cannot have this fault.
     ///
     /// # Errors
-    /// The file was changed, or can no longer be read; or `is_cancelled` ended the reading that would have told.
+    /// If the file was changed or can no longer be read, or `is_cancelled` ended the reading that would have
+    /// detected it.
     pub fn check(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), SetFault> {
         if let Some(fault) = self.fault.get() {
             return Err(SetFault::Changed(fault.clone()));
@@ -270,10 +271,10 @@ impl HashSet {
         }
     }
 
-    /// What the set knows of a record.
+    /// What the set has about a record.
     ///
     /// # Errors
-    /// The set file is damaged there.
+    /// If the set file is damaged there.
     pub fn details(&self, record: u32) -> Result<RecordDetails, KnownError> {
         let file = match &self.records {
             Records::List(list) => {
@@ -312,7 +313,7 @@ pub fn publisher_id(fields: &str) -> Option<String> {
 
 /// The members of an object that are not empty, as columns.
 fn columns_of(fields: &str) -> Vec<(String, String)> {
-    // Every importer gives an object; of anything else there are no columns, and the text itself is kept beside them.
+    // Every importer gives an object; anything else has no columns, and its text is kept separately.
     let members = Members::of(fields).unwrap_or_default().0;
     let members: BTreeMap<_, _> = members.iter().map(|member| (member.name(), member.value)).collect();
     let shown = |raw: &str| match serde_json::from_str::<Option<String>>(raw) {

@@ -5,7 +5,7 @@
 
 use super::record::{PHOTODNA_BYTES, PhotoDna, Spelling};
 
-/// The squared distance up to which two values are a match unless told otherwise: what IPED ships (`maxSimilarityDistance` of its
+/// The squared distance up to which two values are a match by default: what IPED ships (`maxSimilarityDistance` of its
 /// `PhotoDNALookupConfig.txt`). The rule leaves the threshold to its user.
 pub const DEFAULT_SQUARED_DISTANCE: u32 = 40_000;
 /// The largest squared distance that there is.

@@ -1,17 +1,16 @@
 //! Range search of PhotoDNA values: every pair within a squared distance, nothing dropped.
 //!
 //! Nearly every pair is far beyond the threshold, so the loop computes a *lower bound* of each distance from a third of the
-//! numbers, and only what it lets through is measured exactly, by [`squared_distance`]. The bound decides how long the search
+//! numbers, and only pairs that pass it are measured exactly, by [`squared_distance`]. The bound decides how long the search
 //! takes, never what it finds.
 //!
-//! **The bound** adds the squared differences of 48 numbers, taken from all over the value, in 16 bits, for sixteen values of
-//! the right side at a time. A threshold that 15 bits do not hold is met by leaving low bits out on both sides: what is left of
-//! the squares never adds up to more than what is left of their sum. Where 16 bits overflow, the sum stays at their end, which is
-//! beyond every threshold.
+//! **The bound** adds the squared differences of 48 numbers, taken from all over the value, in 16 bits, for sixteen values of the
+//! right side at a time. A threshold beyond 15 bits is handled by dropping low bits on both sides: the sum of the shifted squares
+//! never exceeds their shifted sum. Where 16 bits overflow, the sum stays at their end, which is beyond every threshold.
 //!
-//! Two bounds that cost even less are of no use here. The lengths of values differ by less than the usual threshold, because the
-//! values are normalised, so their difference rejects next to nothing; and sums over neighbouring numbers reject less than as many
-//! numbers as they are.
+//! Two cheaper bounds do not help. The lengths of values differ by less than the usual threshold, because the values are
+//! normalised, so their difference rejects almost nothing; and sums over neighbouring numbers reject less than as many numbers as
+//! they are.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -20,11 +19,12 @@ use rayon::prelude::*;
 use super::photodna::squared_distance;
 use super::record::{PHOTODNA_BYTES, PhotoDna};
 
-/// Numbers of a value that the bound looks at.
+/// Numbers of a value that the bound reads.
 const LEADING: usize = 48;
 /// Values of the right side that are bounded at once: their sums fit a few registers.
 const LANES: usize = 16;
-/// Blocks that meet a group of values before the next ones do: 96 KiB, which stay in the nearer caches.
+/// Blocks that are compared with a group of values before the next blocks: 96 KiB, which stay in the inner
+/// caches.
 const TILE: usize = 128;
 /// Values of the left side that share a tile.
 const GROUP: usize = 64;
@@ -54,12 +54,12 @@ pub enum SearchStop {
 /// What the threads of a search share.
 #[derive(Debug)]
 pub struct SearchWatch<'a> {
-    /// Ends the search soon.
+    /// Cancels the search.
     pub cancelled: &'a AtomicBool,
-    /// Counts values of the left side that met all of the right one.
+    /// Counts values of the left side that were compared with all of the right one.
     pub done: &'a AtomicU64,
-    /// Pairs at most.
-    pub most: usize,
+    /// Maximum number of pairs.
+    pub limit: usize,
 }
 
 /// The leading numbers of some values, number by number.
@@ -73,11 +73,12 @@ pub struct PhotoDnaSearch<'a> {
 }
 
 impl<'a> PhotoDnaSearch<'a> {
-    /// Lays the values out: 48 bytes a value beside its own. On the threads of the current rayon pool.
+    /// Lays the values out: 48 bytes a value in addition to its own. On the threads of the current rayon
+    /// pool.
     #[must_use]
     pub fn new(values: &'a [PhotoDna]) -> Self {
         let block = |values: &[PhotoDna]| -> Block {
-            // The last block may have fewer; what its other lanes hold is never looked at.
+            // The last block may have fewer; its other lanes are never read.
             let number = |lane: usize, at: usize| values.get(lane).map_or(0, |value| value.bytes[at]);
             std::array::from_fn(|at| std::array::from_fn(|lane| number(lane, place(at))))
         };
@@ -88,7 +89,7 @@ impl<'a> PhotoDnaSearch<'a> {
     /// particular order. On the threads of the current rayon pool.
     ///
     /// # Errors
-    /// Why it ended early.
+    /// If it ended early; the error gives the reason.
     pub fn within(
         &self,
         left: &[PhotoDna],
@@ -108,7 +109,7 @@ impl<'a> PhotoDnaSearch<'a> {
                     if watch.cancelled.load(Ordering::Relaxed) {
                         return Err(SearchStop::Cancelled);
                     }
-                    if found.fetch_add(new, Ordering::Relaxed) + new > watch.most as u64 {
+                    if found.fetch_add(new, Ordering::Relaxed) + new > watch.limit as u64 {
                         return Err(SearchStop::TooMany);
                     }
                 }
@@ -119,7 +120,8 @@ impl<'a> PhotoDnaSearch<'a> {
         Ok(groups?.concat())
     }
 
-    /// A group of the left side, whose first value has the place `first`, against a tile of the right one.
+    /// Compares a group of the left side, whose first value has the position `first`, with a tile of the
+    /// right one.
     fn meet(
         &self,
         group: &[PhotoDna],
@@ -155,13 +157,13 @@ impl<'a> PhotoDnaSearch<'a> {
     }
 }
 
-/// Where the number of a value is that the bound looks at in this turn: one of every three, not always the same.
+/// The number of a value that the bound reads in this turn: one of every three, at varying positions.
 const fn place(at: usize) -> usize {
     const STEP: usize = PHOTODNA_BYTES / LEADING;
     at * STEP + at % STEP
 }
 
-/// For each value of a block at most its squared distance, without the `shift` lowest bits.
+/// For each value of a block a lower bound of its squared distance, without the `shift` lowest bits.
 fn lower_bounds(leading: &[u8; LEADING], block: &Block, shift: u32) -> [u16; LANES] {
     let mut sums = [0_u16; LANES];
     for (&number, others) in leading.iter().zip(block) {
@@ -204,10 +206,10 @@ mod tests {
         left: &[PhotoDna],
         right: &[PhotoDna],
         threshold: u32,
-        most: usize,
+        limit: usize,
     ) -> Result<Vec<PhotoDnaPair>, SearchStop> {
         let (cancelled, done) = (AtomicBool::new(false), AtomicU64::new(0));
-        let watch = SearchWatch { cancelled: &cancelled, done: &done, most };
+        let watch = SearchWatch { cancelled: &cancelled, done: &done, limit };
         let mut pairs = PhotoDnaSearch::new(right).within(left, threshold, &watch)?;
         assert_eq!(done.into_inner(), left.len() as u64);
         pairs.sort_unstable();
@@ -243,7 +245,7 @@ mod tests {
         assert!(found[2] > 0 && found[2] < found[5] && found[5] < found[9], "{found:?}");
     }
 
-    /// All of a difference within what the bound looks at, and all beside it, at the threshold and one beyond.
+    /// All of a difference within what the bound reads, and all outside it, at the threshold and one beyond.
     #[test]
     fn exactly_at_the_threshold() {
         let zero = value([0; PHOTODNA_BYTES]);
@@ -257,12 +259,12 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_where_it_is_told_to() {
+    fn it_ends_at_its_limit() {
         let same = vec![value([9; PHOTODNA_BYTES]); 20];
         assert_eq!(search(&same, &same, 0, 399), Err(SearchStop::TooMany));
         assert_eq!(search(&same, &same, 0, 400).map(|pairs| pairs.len()), Ok(400));
         let (cancelled, done) = (AtomicBool::new(true), AtomicU64::new(0));
-        let watch = SearchWatch { cancelled: &cancelled, done: &done, most: usize::MAX };
+        let watch = SearchWatch { cancelled: &cancelled, done: &done, limit: usize::MAX };
         assert_eq!(PhotoDnaSearch::new(&same).within(&same, 0, &watch), Err(SearchStop::Cancelled));
     }
 }

@@ -1,7 +1,7 @@
 //! Category profiles: what a set's category numbers mean.
 //!
 //! The same number means different things in different regions: 0 and 5 are swapped between two schemes of Project
-//! VIC alone. So a set has no meaning without a profile, and nothing is ever left out because of a number.
+//! VIC alone. So a set cannot be read without a profile, and nothing is ever left out because of a number.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::name::{escape, escape_path};
 
-/// What a category means, whatever its number is.
+/// What a category number stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Meaning {
+pub enum Classification {
     /// Child abuse material.
     ChildAbuse,
     /// Exploitive of a child without being child abuse material by the publisher's law, or of uncertain age.
@@ -26,7 +26,7 @@ pub enum Meaning {
     Comparison,
     /// Of no interest to such an investigation.
     NonPertinent,
-    /// Nobody settled it yet.
+    /// Not categorised yet.
     Uncategorised,
     /// Known, and nothing more: neither good nor bad.
     Known,
@@ -34,8 +34,8 @@ pub enum Meaning {
     Other,
 }
 
-impl Meaning {
-    /// All, in the order of their numbers in set files. A meaning keeps its number.
+impl Classification {
+    /// All, in the order of their numbers in set files. A classification keeps its number.
     pub const ALL: [Self; 8] = [
         Self::ChildAbuse,
         Self::ChildExploitation,
@@ -47,7 +47,7 @@ impl Meaning {
         Self::Other,
     ];
 
-    /// Its name in cases, exports and profiles of one's own.
+    /// Its name in cases, exports and custom profiles.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -65,10 +65,10 @@ impl Meaning {
     /// Its number in set files, from 1.
     #[must_use]
     pub fn number(self) -> u8 {
-        Self::ALL.iter().position(|meaning| *meaning == self).map_or(0, |index| index as u8 + 1)
+        Self::ALL.iter().position(|classification| *classification == self).map_or(0, |index| index as u8 + 1)
     }
 
-    /// The meaning of a number in a set file.
+    /// The classification of a number in a set file.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
@@ -79,8 +79,9 @@ impl Meaning {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Category {
-    /// What it means.
-    pub meaning: Meaning,
+    /// What it stands for.
+    #[serde(rename = "meaning")]
+    pub classification: Classification,
     /// What the profile's publisher calls it.
     pub label: String,
 }
@@ -97,7 +98,7 @@ pub struct Profile {
     /// What a record without a category is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without: Option<Category>,
-    /// What a category is that is not in the list. Without it, such a record stops the import.
+    /// What a category outside the list is. Without it, such a record stops the import.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others: Option<Category>,
 }
@@ -118,7 +119,7 @@ fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Strin
                 if categories.insert(number.to_ascii_lowercase(), category).is_some() {
                     let number = escape(number.as_bytes());
                     return Err(de::Error::custom(format!(
-                        "the category `{number}` comes twice, in whatever case"
+                        "the category `{number}` is given twice (case is ignored)"
                     )));
                 }
             }
@@ -128,70 +129,70 @@ fn distinct<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Strin
     deserializer.deserialize_map(Distinct)
 }
 
-/// (number, meaning, label) rows of a built-in profile.
-type Rows = &'static [(&'static str, Meaning, &'static str)];
+/// (number, classification, label) rows of a built-in profile.
+type Rows = &'static [(&'static str, Classification, &'static str)];
 
 /// The newer scheme of Project VIC in the United States. Its labels are those of Autopsy's tag set "Project VIC"
 /// (4.13 and later); that 0 is non-pertinent, and not uncategorised as in the older scheme, is how IPED's
-/// `HashDBTool` reads Project VIC's own releases (0 "known", 1 and 2 "pedo"). The data model itself is only given to
-/// law enforcement and vendors.
+/// `HashDBTool` reads Project VIC's own releases (0 "known", 1 and 2 "pedo"). The data model itself is given to law
+/// enforcement and vendors only.
 const VIC_US: Rows = &[
-    ("0", Meaning::NonPertinent, "Non-Pertinent"),
-    ("1", Meaning::ChildAbuse, "Child Abuse Material (CAM)"),
-    ("2", Meaning::ChildExploitation, "Child Exploitive (Non-CAM) Age Difficult"),
-    ("3", Meaning::Animated, "CGI/Animation - Child Exploitive"),
-    ("4", Meaning::Comparison, "Comparison Images"),
-    ("5", Meaning::Uncategorised, "Uncategorized"),
+    ("0", Classification::NonPertinent, "Non-Pertinent"),
+    ("1", Classification::ChildAbuse, "Child Abuse Material (CAM)"),
+    ("2", Classification::ChildExploitation, "Child Exploitive (Non-CAM) Age Difficult"),
+    ("3", Classification::Animated, "CGI/Animation - Child Exploitive"),
+    ("4", Classification::Comparison, "Comparison Images"),
+    ("5", Classification::Uncategorised, "Uncategorized"),
 ];
 
 /// The older scheme of Project VIC and the DHS, as Autopsy had it until 4.12 (`DhsImageCategory`).
 const VIC_LEGACY: Rows = &[
-    ("0", Meaning::Uncategorised, "Uncategorized"),
-    ("1", Meaning::ChildAbuse, "Child Exploitation (Illegal)"),
-    ("2", Meaning::ChildExploitation, "Child Exploitation (Non-Illegal/Age Difficult)"),
-    ("3", Meaning::Animated, "CGI/Animation (Child Exploitive)"),
-    ("4", Meaning::Comparison, "Exemplar/Comparison (Internal Use Only)"),
-    ("5", Meaning::NonPertinent, "Non-pertinent"),
+    ("0", Classification::Uncategorised, "Uncategorized"),
+    ("1", Classification::ChildAbuse, "Child Exploitation (Illegal)"),
+    ("2", Classification::ChildExploitation, "Child Exploitation (Non-Illegal/Age Difficult)"),
+    ("3", Classification::Animated, "CGI/Animation (Child Exploitive)"),
+    ("4", Classification::Comparison, "Exemplar/Comparison (Internal Use Only)"),
+    ("5", Classification::NonPertinent, "Non-pertinent"),
 ];
 
 /// The United Kingdom's CAID. Categories A, B and C are those of the Sentencing Council's definitive guideline of 2014
-/// (as in the glossary of HMICFRS). No public source of further numbers was found, so that a set with others needs a
-/// profile of one's own.
+/// (as in the glossary of HMICFRS). No public source of further numbers was found, so a set with others needs a custom
+/// profile.
 const CAID: Rows = &[
-    ("1", Meaning::ChildAbuse, "Category A"),
-    ("2", Meaning::ChildAbuse, "Category B"),
-    ("3", Meaning::ChildAbuse, "Category C"),
-    ("A", Meaning::ChildAbuse, "Category A"),
-    ("B", Meaning::ChildAbuse, "Category B"),
-    ("C", Meaning::ChildAbuse, "Category C"),
+    ("1", Classification::ChildAbuse, "Category A"),
+    ("2", Classification::ChildAbuse, "Category B"),
+    ("3", Classification::ChildAbuse, "Category C"),
+    ("A", Classification::ChildAbuse, "Category A"),
+    ("B", Classification::ChildAbuse, "Category B"),
+    ("C", Classification::ChildAbuse, "Category C"),
 ];
 
-/// INTERPOL's ICSE: the column `Baseline` says whether a file meets the criteria of the Baseline list, which hold in
-/// every country (INTERPOL, "Blocking and categorizing content"). What does not is in the database all the same.
+/// INTERPOL's ICSE: the column `Baseline` states whether a file meets the criteria of the Baseline list, which hold
+/// in every country (INTERPOL, "Blocking and categorizing content"). Files that do not are in the database too.
 const INTERPOL_BASELINE: Rows = &[
-    ("true", Meaning::ChildAbuse, "INTERPOL Baseline"),
-    ("yes", Meaning::ChildAbuse, "INTERPOL Baseline"),
-    ("1", Meaning::ChildAbuse, "INTERPOL Baseline"),
-    ("baseline", Meaning::ChildAbuse, "INTERPOL Baseline"),
-    ("false", Meaning::ChildExploitation, "ICSE, not Baseline"),
-    ("no", Meaning::ChildExploitation, "ICSE, not Baseline"),
-    ("0", Meaning::ChildExploitation, "ICSE, not Baseline"),
-    ("non-baseline", Meaning::ChildExploitation, "ICSE, not Baseline"),
+    ("true", Classification::ChildAbuse, "INTERPOL Baseline"),
+    ("yes", Classification::ChildAbuse, "INTERPOL Baseline"),
+    ("1", Classification::ChildAbuse, "INTERPOL Baseline"),
+    ("baseline", Classification::ChildAbuse, "INTERPOL Baseline"),
+    ("false", Classification::ChildExploitation, "ICSE, not Baseline"),
+    ("no", Classification::ChildExploitation, "ICSE, not Baseline"),
+    ("0", Classification::ChildExploitation, "ICSE, not Baseline"),
+    ("non-baseline", Classification::ChildExploitation, "ICSE, not Baseline"),
 ];
 
 /// NCMEC's exchange of hashes: A and B are the age of the child, 1 and 2 the act; all four are child abuse material
 /// (the classifications of its Industry Classification System).
 const NCMEC: Rows = &[
-    ("A1", Meaning::ChildAbuse, "A1: prepubescent minor, sex act"),
-    ("A2", Meaning::ChildAbuse, "A2: prepubescent minor, lascivious exhibition"),
-    ("B1", Meaning::ChildAbuse, "B1: pubescent minor, sex act"),
-    ("B2", Meaning::ChildAbuse, "B2: pubescent minor, lascivious exhibition"),
+    ("A1", Classification::ChildAbuse, "A1: prepubescent minor, sex act"),
+    ("A2", Classification::ChildAbuse, "A2: prepubescent minor, lascivious exhibition"),
+    ("B1", Classification::ChildAbuse, "B1: pubescent minor, sex act"),
+    ("B2", Classification::ChildAbuse, "B2: pubescent minor, lascivious exhibition"),
 ];
 
-/// A profile that comes with the program: its name, its categories, and what a record without one is.
-type BuiltIn = (&'static str, Rows, Option<(Meaning, &'static str)>);
+/// A built-in profile: its name, its categories, and the category of records without one.
+type BuiltIn = (&'static str, Rows, Option<(Classification, &'static str)>);
 
-/// Profiles that come with the program.
+/// The built-in profiles.
 const BUILT_IN: [BuiltIn; 6] = [
     ("vic-us", VIC_US, None),
     ("vic-legacy", VIC_LEGACY, None),
@@ -199,7 +200,7 @@ const BUILT_IN: [BuiltIn; 6] = [
     ("interpol-baseline", INTERPOL_BASELINE, None),
     ("ncmec", NCMEC, None),
     // For lists without categories, such as the NSRL's: known is not good.
-    ("known", &[], Some((Meaning::Known, "Known"))),
+    ("known", &[], Some((Classification::Known, "Known"))),
 ];
 
 /// Why there is no such profile.
@@ -208,55 +209,61 @@ const BUILT_IN: [BuiltIn; 6] = [
 pub struct ProfileError(String);
 
 impl Profile {
-    /// A profile that comes with the program.
+    /// A built-in profile.
     ///
     /// # Errors
-    /// There is none of this name; the text lists those that there are.
+    /// If there is no profile of this name; the text lists the profiles.
     pub fn built_in(name: &str) -> Result<Self, ProfileError> {
         let found = BUILT_IN.iter().find(|(known, ..)| *known == name);
         let Some((name, rows, without)) = found else {
             return Err(ProfileError(format!(
-                "there is no category profile `{}`: {}; or `custom` with --profile-file FILE for one of your own. The same number \
+                "there is no category profile `{}`: {}; or `custom` with --profile-file FILE for your own. The same number \
                  means different things in different regions, so ask the set's publisher which it is",
                 escape(name.as_bytes()),
                 Self::built_in_names()
             )));
         };
-        let category = |(meaning, label): (Meaning, &str)| Category { meaning, label: label.to_string() };
+        let category = |(classification, label): (Classification, &str)| Category {
+            classification,
+            label: label.to_string(),
+        };
         Ok(Self {
             name: (*name).to_string(),
             categories: rows
                 .iter()
-                .map(|(number, meaning, label)| (number.to_ascii_lowercase(), category((*meaning, label))))
+                .map(|(number, classification, label)| {
+                    (number.to_ascii_lowercase(), category((*classification, label)))
+                })
                 .collect(),
             without: without.map(category),
             others: None,
         })
     }
 
-    /// The names of the profiles that come with the program, for a person.
+    /// The names of the built-in profiles, as text.
     #[must_use]
     pub fn built_in_names() -> String {
         let names: Vec<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
         format!("choose {}", names.join(", "))
     }
 
-    /// A profile of one's own: JSON of the form `{"name": …, "categories": {"1": {"meaning": …, "label": …}, …}}`,
+    /// A custom profile: JSON of the form `{"name": …, "categories": {"1": {"meaning": …, "label": …}, …}}`,
     /// perhaps with `without` and `others`.
     ///
     /// # Errors
-    /// The file cannot be read, or is no profile.
+    /// If the file cannot be read, or is not a profile.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
         let failed = |reason: &dyn fmt::Display| {
             ProfileError(format!("category profile {}: {reason}", escape_path(path)))
         };
         let text = fs::read_to_string(path).map_err(|error| failed(&error))?;
         let profile: Self = serde_json::from_str(&text).map_err(|error| {
-            let names: Vec<&str> = Meaning::ALL.iter().map(|meaning| meaning.name()).collect();
-            failed(&format!("{} (meanings are {})", escape(error.to_string().as_bytes()), names.join(", ")))
+            let names: Vec<&str> =
+                Classification::ALL.iter().map(|classification| classification.name()).collect();
+            failed(&format!("{} (meanings: {})", escape(error.to_string().as_bytes()), names.join(", ")))
         })?;
         if profile.name.is_empty() || BUILT_IN.iter().any(|(name, ..)| *name == profile.name) {
-            return Err(failed(&"it needs a name of its own in `name`"));
+            return Err(failed(&"it needs a name of its own in the field `name`"));
         }
         Ok(profile)
     }
@@ -264,7 +271,7 @@ impl Profile {
     /// The category of a record as its source writes it.
     ///
     /// # Errors
-    /// The profile does not have it; the text lists what it has.
+    /// If the profile does not have it; the text lists its categories.
     pub fn category(&self, raw: Option<&str>) -> Result<Option<&Category>, String> {
         let Some(raw) = raw else { return Ok(self.without.as_ref()) };
         let found = match self.categories.get(raw) {
@@ -273,7 +280,7 @@ impl Profile {
         };
         match found {
             Some(found) => Ok(Some(found)),
-            // Lists without categories have none to be wrong about.
+            // A list without categories cannot have a wrong one.
             None if self.categories.is_empty() && self.without.is_some() => Ok(self.without.as_ref()),
             None => {
                 let shown = |text: &str| escape(text.as_bytes());
@@ -298,17 +305,17 @@ mod tests {
 
     #[test]
     fn zero_and_five_change_places() {
-        let meaning = |profile: &str, raw| {
+        let classification = |profile: &str, raw| {
             let profile = Profile::built_in(profile).unwrap();
-            profile.category(Some(raw)).unwrap().map(|category| category.meaning)
+            profile.category(Some(raw)).unwrap().map(|category| category.classification)
         };
-        assert_eq!(meaning("vic-us", "0"), Some(Meaning::NonPertinent));
-        assert_eq!(meaning("vic-us", "5"), Some(Meaning::Uncategorised));
-        assert_eq!(meaning("vic-legacy", "0"), Some(Meaning::Uncategorised));
-        assert_eq!(meaning("vic-legacy", "5"), Some(Meaning::NonPertinent));
-        assert_eq!(meaning("caid", "a"), Some(Meaning::ChildAbuse));
-        assert_eq!(meaning("interpol-baseline", "True"), Some(Meaning::ChildAbuse));
-        assert_eq!(meaning("known", "7"), Some(Meaning::Known));
+        assert_eq!(classification("vic-us", "0"), Some(Classification::NonPertinent));
+        assert_eq!(classification("vic-us", "5"), Some(Classification::Uncategorised));
+        assert_eq!(classification("vic-legacy", "0"), Some(Classification::Uncategorised));
+        assert_eq!(classification("vic-legacy", "5"), Some(Classification::NonPertinent));
+        assert_eq!(classification("caid", "a"), Some(Classification::ChildAbuse));
+        assert_eq!(classification("interpol-baseline", "True"), Some(Classification::ChildAbuse));
+        assert_eq!(classification("known", "7"), Some(Classification::Known));
     }
 
     #[test]
@@ -323,11 +330,11 @@ mod tests {
 
     #[test]
     fn meanings_keep_their_numbers() {
-        for (index, meaning) in Meaning::ALL.into_iter().enumerate() {
-            assert_eq!(usize::from(meaning.number()), index + 1);
-            assert_eq!(Meaning::from_number(meaning.number()), Some(meaning));
+        for (index, classification) in Classification::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(classification.number()), index + 1);
+            assert_eq!(Classification::from_number(classification.number()), Some(classification));
         }
-        assert_eq!(Meaning::from_number(0), None);
-        assert_eq!(Meaning::from_number(9), None);
+        assert_eq!(Classification::from_number(0), None);
+        assert_eq!(Classification::from_number(9), None);
     }
 }

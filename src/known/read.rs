@@ -1,4 +1,4 @@
-//! Opening a hash set: what it is, and reading it in one pass with its SHA-256.
+//! Opens a hash set: recognises its format, and reads it in one pass with its SHA-256.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownE
     let geometry = match (opening.geometry, options.geometry) {
         (Some(said), Some(told)) if said != told => {
             return Err(refused(format!(
-                "the file says its geometry is {}, the option says {}; leave --known-geometry out",
+                "the file states the geometry {}, the option {}; leave --known-geometry out",
                 said.name(),
                 told.name()
             )));
@@ -88,7 +88,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownE
 /// Opens a set file, checks what matching reads of it, and takes its hashes into memory.
 fn read_set_file(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownError> {
     let file = SetFile::open(path)?;
-    // Nothing is begun yet that Ctrl-C could not just end.
+    // Nothing has begun that Ctrl-C could not end at once.
     file.verify_tables(&|| false)?;
     let manifest = file.manifest();
     if manifest.bare {
@@ -109,7 +109,7 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownErr
     let mut counts = KnownCounts {
         records: file.records(),
         with_digests: manifest.counts.with_digests,
-        bad_lines: manifest.counts.bad_records,
+        malformed_lines: manifest.counts.malformed_records,
         odd_fields: manifest.counts.odd_fields,
         trivial: manifest.counts.trivial,
         ..KnownCounts::default()
@@ -130,7 +130,7 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownErr
 }
 
 impl KnownCounts {
-    /// Counts a hash, and says whether it takes part in matching.
+    /// Counts a hash, and returns whether it is matched.
     pub(super) fn takes(&mut self, hash: &KnownHash, min_quality: u8) -> bool {
         if hash.hash.is_zero() {
             self.null_hashes += 1;
@@ -159,7 +159,7 @@ impl Read for Digesting {
     }
 }
 
-/// What the beginning of a file says.
+/// What the beginning of a file declares.
 pub(super) struct Opening {
     pub byte_order_mark: bool,
     /// From a leading comment `# geometry: te512`.
@@ -169,18 +169,18 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// Sees what a file is. `list` is what the user says of a list of digits and nothing else.
+    /// Recognises what a file is. `list` is what the user states about a list of bare digits.
     ///
     /// # Errors
-    /// It is not a list, or one that leaves open what its digits are.
+    /// If it is not a list, or does not state what its digits are.
     pub fn of(head: &[u8], list: Option<ListKind>) -> Result<Self, String> {
         Self::read(head, list, false)
     }
 
-    /// Sees what a file is where lists are lists of PDQ hashes.
+    /// Recognises what a file is, where bare digits are PDQ hashes.
     ///
     /// # Errors
-    /// It is not a list.
+    /// If it is not a list.
     pub fn of_hashes(head: &[u8]) -> Result<Self, String> {
         Self::read(head, None, true)
     }
@@ -195,7 +195,7 @@ impl Opening {
         if let Some(format) = Format::sniff(head) {
             let name = format.name();
             return Err(format!(
-                "this is a picture ({name}), not a list; `tamis hash` makes a list of pictures"
+                "this is a picture ({name}), not a list; `tamis hash` lists the hashes of pictures"
             ));
         }
         if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
@@ -203,7 +203,7 @@ impl Opening {
         }
         if head.contains(&0) {
             return Err(
-                "this is no text: a list of hashes or digests is expected (see docs/known-sets.md); text in \
+                "this is not text: a list of hashes or digests is expected (see docs/known-sets.md); text in \
                         UTF-16 is to be saved as UTF-8"
                     .into(),
             );
@@ -254,7 +254,7 @@ fn read_lines(
         let fault_of_header = if std::mem::take(&mut first) { fault_of_header(line) } else { None };
         match result {
             Ok(()) => Ok(()),
-            Err(reason) => malformed.tell(builder, number, fault_of_header.unwrap_or(reason)),
+            Err(reason) => malformed.record(builder, number, fault_of_header.unwrap_or(reason)),
         }
     })
 }

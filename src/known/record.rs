@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::profile::Meaning;
+use super::profile::Classification;
 use crate::pdq::PdqHash;
 use crate::source::trivial::is_trivial_digest;
 
@@ -27,11 +27,11 @@ pub struct PhotoDna {
     pub spelling: Spelling,
 }
 
-/// What is known about a record, beside what it is matched by.
+/// What is known about a record, apart from its digests and hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts<'a> {
+pub struct RecordFacts<'a> {
     /// What its category means in the set's profile; `None` where the source gives no category.
-    pub meaning: Option<Meaning>,
+    pub classification: Option<Classification>,
     /// The category as the source has it: a number or a text.
     pub category: Option<Cow<'a, str>>,
     /// A victim was identified.
@@ -48,13 +48,13 @@ pub struct Facts<'a> {
     pub withdrawn: bool,
 }
 
-impl Facts<'_> {
-    /// The same, with texts of its own.
+impl RecordFacts<'_> {
+    /// The same, with owned texts.
     #[must_use]
-    pub fn into_owned(self) -> Facts<'static> {
+    pub fn into_owned(self) -> RecordFacts<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        Facts {
-            meaning: self.meaning,
+        RecordFacts {
+            classification: self.classification,
             category: self.category.map(own),
             victim_identified: self.victim_identified,
             offender_identified: self.offender_identified,
@@ -84,7 +84,7 @@ pub struct KnownRecord<'a> {
     /// Size of the file in bytes.
     pub media_size: Option<u64>,
     /// What is known about it.
-    pub facts: Facts<'a>,
+    pub facts: RecordFacts<'a>,
     /// All of its fields, unknown ones too, as a JSON object in the source's order: the source's own bytes where that
     /// is JSON.
     pub fields: Cow<'a, str>,
@@ -92,15 +92,15 @@ pub struct KnownRecord<'a> {
 
 /// The digests of a record that are matched.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Telling {
+pub(super) struct MatchedDigests {
     pub md5: Option<[u8; 16]>,
     pub sha1: Option<[u8; 20]>,
     pub sha256: Option<[u8; 32]>,
 }
 
-impl Telling {
-    /// Takes out digests of trivial content, and returns whether there was one: every seizure has empty files, and they
-    /// say nothing of anybody.
+impl MatchedDigests {
+    /// Takes out digests of trivial content, and returns whether there was one: every seizure has empty files, which
+    /// are no evidence.
     pub fn set_trivial_aside(&mut self) -> bool {
         let before = *self;
         self.md5 = self.md5.filter(|digest| !is_trivial_digest(digest));

@@ -1,8 +1,8 @@
 //! CSV with a header that names its columns, one record a line.
 //!
 //! A field may be quoted (RFC 4180), and may not hold a line end: in a file with one quote too many, everything
-//! up to the next quote would be that field's text, and the records in it would be lost without a word. A quote
-//! that is not closed on its line is therefore that line's fault, and the next line is a record again.
+//! up to the next quote would be that field's text, and the records in it would be lost silently. A quote that
+//! is not closed on its line is therefore that line's fault, and the next line is a record again.
 
 use std::borrow::Cow;
 use std::io::BufRead;
@@ -46,8 +46,8 @@ pub(super) fn is_header(line: &[u8]) -> bool {
     split(line, b',', &mut fields).is_ok() && fields.iter().any(|name| Column::of(name).is_matched())
 }
 
-/// What is wrong with a first line that looks like the header of a table, and the way out; `None` where it
-/// looks like a record.
+/// The fault of a first line that looks like a table header, and the way out; `None` where it looks like a
+/// record.
 pub(super) fn fault_of_header(line: &[u8]) -> Option<String> {
     for (separator, name) in [(b';', "semicolons"), (b'\t', "tabs"), (b'|', "bars")] {
         let fields: Vec<&[u8]> = line.split(|&byte| byte == separator).collect();
@@ -61,7 +61,7 @@ pub(super) fn fault_of_header(line: &[u8]) -> Option<String> {
         }
     }
     if line.first() == Some(&b'{') {
-        return Some("this is JSON, which is not read: `tamis hash --format csv` gives what is".into());
+        return Some("this is JSON, which is not read here: use `tamis hash --format csv`".into());
     }
     let mut fields = Vec::new();
     split(line, b',', &mut fields).ok()?;
@@ -97,14 +97,14 @@ pub(super) fn read_table(
         let mut fields = Vec::new();
         let split = one_line(line).and_then(|line| split(line, b',', &mut fields));
         let Some(columns) = &columns else {
-            // The first line, which was seen to be a header.
+            // The first line, which is the header.
             let header = split.and_then(|_| read_header(&fields, builder));
             columns = Some(header.map_err(|reason| KnownFault::Line(number, reason))?);
             return Ok(());
         };
         match split.and_then(|odd| read_row(&fields, columns, odd, builder)) {
             Ok(()) => Ok(()),
-            Err(reason) => malformed.tell(builder, number, reason),
+            Err(reason) => malformed.record(builder, number, reason),
         }
     })
 }
@@ -112,7 +112,7 @@ pub(super) fn read_table(
 fn read_header(names: &[Cow<'_, [u8]>], builder: &mut Builder) -> Result<Vec<Column>, String> {
     let mut columns: Vec<Column> = names.iter().map(|name| Column::of(name)).collect();
     if !columns.contains(&Column::Pdq) {
-        // Of something else, which is kept like any other column.
+        // The quality of something else, kept like any other column.
         columns
             .iter_mut()
             .filter(|column| **column == Column::Quality)
@@ -131,7 +131,7 @@ fn read_header(names: &[Cow<'_, [u8]>], builder: &mut Builder) -> Result<Vec<Col
     Ok(columns)
 }
 
-/// Reads a row of which so many fields are quoted oddly.
+/// Reads a row with `odd` oddly quoted fields.
 fn read_row(
     row: &[Cow<'_, [u8]>],
     columns: &[Column],
@@ -157,7 +157,7 @@ fn read_row(
     }
     record.quality = match quality {
         Ok(quality) => quality,
-        // It decides whether a hash is matched, so that it matters where there is one.
+        // A quality decides whether a hash is matched, so it is only checked where there is a hash.
         Err(reason) if record.hash.is_some() => return Err(reason),
         Err(_) => {
             record.odd_fields += 1;
@@ -167,12 +167,12 @@ fn read_row(
     builder.push(&record)
 }
 
-/// The fields of a line, quotes undone. A quote inside a field that does not begin with one is a character; so is one
-/// inside a quoted field that should have been doubled, as a quoted field ends where a separator or the line's end
-/// follows the quote. Returns how many fields have such quotes.
+/// The fields of a line, quotes undone. A quote inside an unquoted field is a character; so is one inside a quoted
+/// field that should have been doubled, as a quoted field ends where a separator or the line's end follows the quote.
+/// Returns how many fields have such quotes.
 ///
 /// # Errors
-/// A quoted field that does not end on the line.
+/// If a quoted field does not end on the line.
 pub(super) fn split<'a>(
     line: &'a [u8],
     separator: u8,

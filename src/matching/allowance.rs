@@ -1,14 +1,14 @@
-//! What a search may find, whether it is to end early, and how far it is.
+//! The limit, cancellation and progress of a search.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Why a search ended before its end.
+/// Why a search ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     /// More pairs than were allowed.
     TooMany,
     /// So many of all pairs are within the radius that measuring every one takes less than keeping them.
-    Crowded,
+    Saturated,
     /// The run was cancelled.
     Cancelled,
 }
@@ -16,17 +16,17 @@ pub(super) enum Stop {
 /// Shared by the threads of a search.
 #[derive(Debug, Default)]
 pub(super) struct Allowance<'a> {
-    /// Pairs at most; `None` for any number.
+    /// Maximum number of pairs; `None` for no limit.
     pub pairs: Option<u64>,
     pub cancelled: Option<&'a AtomicBool>,
-    /// Hashes of the left side that were met by all of the right one, once for each pass.
+    /// Left hashes that were compared with the whole right side, counted once for each pass.
     pub done: Option<&'a AtomicU64>,
     /// Pairs so far.
     pub found: AtomicU64,
 }
 
 impl Allowance<'_> {
-    /// No limit, and nobody watches.
+    /// No limit, cancellation or progress.
     pub fn everything() -> Self {
         Self::default()
     }
@@ -36,9 +36,9 @@ impl Allowance<'_> {
         if self.cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
             return Err(Stop::Cancelled);
         }
-        let Some(most) = self.pairs.filter(|_| pairs > 0) else { return Ok(()) };
+        let Some(limit) = self.pairs.filter(|_| pairs > 0) else { return Ok(()) };
         let before = self.found.fetch_add(pairs as u64, Ordering::Relaxed);
-        if before + pairs as u64 > most { Err(Stop::TooMany) } else { Ok(()) }
+        if before + pairs as u64 > limit { Err(Stop::TooMany) } else { Ok(()) }
     }
 
     /// Counts hashes that are done.
@@ -48,7 +48,8 @@ impl Allowance<'_> {
         }
     }
 
-    /// Counts for a search on the GPU, which tells the pairs that came since and the share that is done of `work` hashes.
+    /// A callback for a search on the GPU, which reports the number of new pairs and the completed share of
+    /// `work` hashes.
     pub fn watch(&self, work: f64) -> impl FnMut(usize, f64) -> Result<(), Stop> {
         let mut before = 0.0;
         move |pairs, share| {

@@ -1,4 +1,4 @@
-//! Where hashing and searching run: on the CPU, or on a GPU with the CPU as its stand-in.
+//! Where hashing and searching run: on the CPU, or on a GPU with the CPU as fallback.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::Pair;
 use super::allowance::{Allowance, Stop};
-use super::banded::Resident;
+use super::banded_join::Resident;
 use super::bands::{Band, Bands, diagonals};
 use super::calibrate::{Winner, measure_cached, tuned};
 use super::device::Gpu;
@@ -16,33 +16,33 @@ use super::flat::FlatIndex;
 use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
 use crate::decode::Picture;
-use crate::gpu::bands::BandPass;
+use crate::gpu::banded_join::BandPass;
 use crate::gpu::hash::TILE_BATCH;
-use crate::gpu::layout::{FlatHit, MOST_BANDS};
+use crate::gpu::layout::{FlatHit, MAX_BANDS};
 use crate::gpu::{AdapterSelector, FlatKernel, GpuContext, GpuError, GpuHaystack, SearchEnd};
-use crate::pdq::{PdqHash, Tile, TileHash, hash_tile};
+use crate::pdq::{DihedralHashes, PdqHash, Tile, hash_tile};
 
-/// With fewer known hashes `auto` takes the CPU unmeasured: eight queries a picture against 200,000 hashes are
-/// about 0.3 ms on one core, against tens of milliseconds of decoding.
+/// With fewer known hashes `auto` takes the CPU without measuring: eight queries a picture against 200,000
+/// hashes are about 0.3 ms on one core, against tens of milliseconds of decoding.
 const SMALL_SET: u64 = 200_000;
 /// With fewer hashes bands save too little.
-const LEAST_BANDED: usize = 200_000;
-/// With fewer queries bands do not pay: whatever their number, a batch visits nearly every bucket of a band once, and fetching
-/// them takes as long as comparing so many queries with everything (measured by `benches/flat.rs`).
-const BANDED_NEEDLES: usize = 4096;
+const MIN_BANDED: usize = 200_000;
+/// With fewer queries bands do not pay off: any batch visits nearly every bucket of a band once, and fetching the buckets
+/// takes as long as comparing this many queries with everything (measured by `benches/flat.rs`).
+const BANDED_QUERIES: usize = 4096;
 /// Tiles of one batch on the CPU: a few milliseconds' work.
 const CPU_TILE_BATCH: usize = 64;
 
-/// `--backend` as asked for.
+/// The requested `--backend`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BackendRequest {
-    /// What measures faster on this machine; a software adapter counts as no GPU.
+    /// Whatever measures faster on this machine; software adapters do not count as GPUs.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// A GPU: the first hardware adapter, else a software one with a warning; or the first whose
-    /// name contains the text, whatever its kind.
+    /// A GPU: the first hardware adapter, else a software one with a warning; or the first whose name
+    /// contains the text, of any kind.
     Gpu(Option<String>),
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for BackendRequest {
     }
 }
 
-/// A backend that was asked for and cannot be had.
+/// A requested backend that is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// No adapter, or none of that name.
@@ -83,8 +83,8 @@ pub enum BackendError {
 
 /// The resolved backend of a run; clones share it.
 ///
-/// Every operation gives the same bits on every backend, so a GPU that fails in the middle is
-/// replaced by the CPU: the operation is done again there, a notice is left, and the run goes on.
+/// Every operation gives the same bits on every backend, so a GPU that fails in the middle is replaced by the
+/// CPU: the operation is repeated there, a notice is recorded, and the run continues.
 #[derive(Clone, Debug)]
 pub struct Backend {
     shared: Arc<Shared>,
@@ -93,18 +93,18 @@ pub struct Backend {
 #[derive(Debug)]
 struct Shared {
     description: String,
-    /// `None` on the CPU, and from a loss on.
+    /// `None` on the CPU, and after a loss.
     gpu: Mutex<Option<Arc<Gpu>>>,
     notices: Mutex<Notices>,
-    /// Pieces of work that the GPU still does before it fails, where a test wants that.
+    /// In tests, the pieces of work that the GPU completes before it fails.
     until_loss: Mutex<Option<u32>>,
 }
 
-/// What a person should know, in the order it happened.
+/// Notices for the user, in order.
 #[derive(Debug, Default)]
 struct Notices {
     all: Vec<String>,
-    /// How many of them were taken.
+    /// How many of them were taken already.
     taken: usize,
 }
 
@@ -124,7 +124,7 @@ impl Backend {
     /// An open GPU, and why.
     ///
     /// # Errors
-    /// The device was lost, or refuses the shaders.
+    /// If the device was lost or does not accept the shaders.
     pub fn gpu(context: GpuContext, reason: &str) -> Result<Self, GpuError> {
         Ok(Self::on(Gpu::new(context, FlatKernel::default())?, reason))
     }
@@ -142,7 +142,7 @@ impl Backend {
     /// Resolves a request for a run that matches with `known_hashes` hashes.
     ///
     /// # Errors
-    /// A GPU was asked for by name or by `gpu` and there is none, or it does not work.
+    /// If a GPU was requested, by name or as `gpu`, and there is none or it does not work.
     pub fn choose(request: &BackendRequest, known_hashes: u64) -> Result<Self, BackendError> {
         let selector = match request {
             BackendRequest::Cpu => return Ok(Self::cpu("asked for")),
@@ -171,14 +171,13 @@ impl Backend {
         }
     }
 
-    /// What was picked and why, in one line for a person.
+    /// The chosen backend and the reason, in one line.
     #[must_use]
     pub fn description(&self) -> String {
         self.shared.description.clone()
     }
 
-    /// Takes what happened since the last call and a person should know (a lost device, a software
-    /// adapter), one line each.
+    /// Takes the notices since the last call (a lost device, a software adapter), one line each.
     #[must_use]
     pub fn take_notices(&self) -> Vec<String> {
         let mut notices = lock(&self.shared.notices);
@@ -187,21 +186,22 @@ impl Backend {
         new
     }
 
-    /// All that happened and a person should know, taken or not, for the record of a run.
+    /// All notices, taken or not, for the record of a run.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         lock(&self.shared.notices).all.clone()
     }
 
-    /// How many tiles a call to [`Backend::hash_tiles`] should bring at best.
+    /// The best number of tiles for a call of [`Backend::hash_tiles`].
     #[must_use]
     pub fn tile_batch(&self) -> usize {
         if self.current_gpu().is_some() { TILE_BATCH } else { CPU_TILE_BATCH }
     }
 
-    /// Hashes of pictures, in order: on a GPU by its shader, else what their decoder's thread computed already. They are equal to the bit.
+    /// Hashes of pictures, in order: on a GPU by its shader, otherwise as computed by the decoder's thread.
+    /// They are bit-equal.
     #[must_use]
-    pub fn hash_pictures(&self, pictures: Vec<Picture>) -> Vec<TileHash> {
+    pub fn hash_pictures(&self, pictures: Vec<Picture>) -> Vec<DihedralHashes> {
         if !self.is_gpu() {
             return pictures.iter().map(|picture| picture.hash).collect();
         }
@@ -211,7 +211,7 @@ impl Backend {
 
     /// Hashes of all orientations and quality of each tile, in order.
     #[must_use]
-    pub fn hash_tiles(&self, tiles: &[Box<Tile>]) -> Vec<TileHash> {
+    pub fn hash_tiles(&self, tiles: &[Box<Tile>]) -> Vec<DihedralHashes> {
         if let Some(gpu) = self.current_gpu().filter(|_| !tiles.is_empty()) {
             self.count_down();
             match gpu.hasher.hash(tiles) {
@@ -222,8 +222,8 @@ impl Backend {
         tiles.par_iter().map(|tile| hash_tile(tile)).collect()
     }
 
-    /// Makes hashes resident for searches: in memory always, so that the CPU can take over, and on the GPU
-    /// where there is one.
+    /// Makes hashes resident for searches: always in memory, so that the CPU can take over, and also on the
+    /// GPU if there is one.
     #[must_use]
     pub fn haystack(&self, hashes: &[PdqHash]) -> Haystack {
         let resident = self.current_gpu().and_then(|gpu| {
@@ -233,26 +233,26 @@ impl Backend {
         Haystack { backend: self.clone(), flat: FlatIndex::new(hashes), bands: None, resident }
     }
 
-    /// [`Backend::haystack`], which on the CPU brings large sets into bands as well when a large batch is searched for, if they take no
-    /// more than `memory` bytes; for searches within `radius` at most. The pairs are the same.
+    /// [`Backend::haystack`], which on the CPU also sorts large sets into bands once a large batch is searched, if they take no more
+    /// than `memory` bytes; for searches within at most `radius`. The pairs are the same.
     #[must_use]
     pub fn banded_haystack(&self, hashes: &[PdqHash], radius: u32, memory: u64) -> Haystack {
         let mut haystack = self.haystack(hashes);
-        if haystack.resident.is_none() && hashes.len() >= LEAST_BANDED {
-            let bands = JoinPlan::resident(hashes, BANDED_NEEDLES, radius);
+        if haystack.resident.is_none() && hashes.len() >= MIN_BANDED {
+            let bands = JoinPlan::resident(hashes, BANDED_QUERIES, radius);
             let bands = bands.filter(|bands| Resident::bytes(hashes.len(), bands, radius) <= memory);
             haystack.bands = bands.map(|bands| LazyBands { bands, radius, resident: OnceLock::new() });
         }
         haystack
     }
 
-    /// Whether a GPU does the work, as far as is known.
+    /// Whether a GPU does the work, as far as known.
     pub(super) fn is_gpu(&self) -> bool {
         self.current_gpu().is_some()
     }
 
-    /// The pairs of a banded join on the GPU, in no particular order; see [`BandedJoin::run`](super::banded::BandedJoin::run). `None` without a
-    /// GPU, where it failed (nothing is lost then, and the CPU does it), or with more bands than its shader takes.
+    /// The pairs of a banded join on the GPU, in no particular order; see [`BandedJoin::run`](super::banded_join::BandedJoin::run). `None` without a
+    /// GPU, if it failed (the CPU then takes over), or with more bands than its shader supports.
     pub(super) fn banded_join(
         &self,
         left: &[PdqHash],
@@ -261,7 +261,7 @@ impl Backend {
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Option<Result<Vec<Pair>, Stop>> {
-        let gpu = self.current_gpu().filter(|_| bands.0.len() <= MOST_BANDS)?;
+        let gpu = self.current_gpu().filter(|_| bands.0.len() <= MAX_BANDS)?;
         self.count_down();
         let passes: Vec<BandPass> = bands.0.iter().map(BandPass::from).collect();
         let work = left.len() as f64 * passes.len() as f64;
@@ -273,11 +273,11 @@ impl Backend {
         self.found_on_gpu(joined)
     }
 
-    /// The pairs of a search on the GPU; `None` where it failed, so that the CPU is to do it.
+    /// The pairs of a search on the GPU; `None` if it failed and the CPU must take over.
     fn found_on_gpu(&self, found: Result<Vec<FlatHit>, SearchEnd<Stop>>) -> Option<Result<Vec<Pair>, Stop>> {
         match found {
             Ok(hits) => Some(Ok(hits.iter().map(Pair::from).collect())),
-            Err(SearchEnd::Watcher(stop)) => Some(Err(stop)),
+            Err(SearchEnd::Stopped(stop)) => Some(Err(stop)),
             Err(SearchEnd::Gpu(error)) => {
                 self.give_up_gpu(&error);
                 None
@@ -314,16 +314,16 @@ impl Backend {
         lock(&self.shared.gpu).clone()
     }
 
-    /// From here on the CPU; said once.
+    /// Switches to the CPU; the notice is given once.
     fn give_up_gpu(&self, error: &GpuError) {
         if lock(&self.shared.gpu).take().is_some() {
-            let notice = format!("{error}. The run goes on on the CPU, with the same results");
+            let notice = format!("{error}. The run continues on the CPU, with the same results");
             lock(&self.shared.notices).all.push(notice);
         }
     }
 }
 
-/// Hashes that stay resident and are searched with batch after batch.
+/// Resident hashes that are searched batch by batch.
 #[derive(Debug)]
 pub struct Haystack {
     backend: Backend,
@@ -346,7 +346,7 @@ impl Haystack {
         pairs
     }
 
-    /// The same as far as `allowance` goes, in no particular order.
+    /// The same within `allowance`, in no particular order.
     pub(super) fn search_within(
         &self,
         queries: &[PdqHash],
@@ -359,7 +359,7 @@ impl Haystack {
             .unwrap_or_else(|| self.flat.search_within(InstructionSet::best(), queries, radius, allowance))
     }
 
-    /// `None` where the CPU is to do it.
+    /// `None` where the CPU must do it.
     fn search_on_gpu(
         &self,
         queries: &[PdqHash],
@@ -372,7 +372,7 @@ impl Haystack {
         self.backend.found_on_gpu(gpu.searcher.search_watched(resident, queries, radius, &mut watch))
     }
 
-    /// Bytes that its bands take when they are made, 0 where they never are.
+    /// Bytes of its bands once they exist; 0 if it never has any.
     #[must_use]
     pub fn banded_bytes(&self) -> u64 {
         let bytes = |bands: &LazyBands| Resident::bytes(self.flat.len(), &bands.bands, bands.radius);
@@ -380,7 +380,7 @@ impl Haystack {
     }
 }
 
-/// Bands that are made when they are first worth it.
+/// Bands, created when they first pay off.
 #[derive(Debug)]
 struct LazyBands {
     bands: Bands,
@@ -389,7 +389,7 @@ struct LazyBands {
 }
 
 impl LazyBands {
-    /// `None` where the flat search is as good or the bands are not for this radius.
+    /// `None` where the flat search is as good, or the radius exceeds that of the bands.
     fn search(
         &self,
         flat: &FlatIndex,
@@ -397,7 +397,7 @@ impl LazyBands {
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Option<Result<Vec<Pair>, Stop>> {
-        if queries.len() < BANDED_NEEDLES || radius > self.radius {
+        if queries.len() < BANDED_QUERIES || radius > self.radius {
             return None;
         }
         let make = || Resident::new(&flat.hashes(), self.bands.clone(), self.radius);
@@ -418,7 +418,7 @@ impl From<&FlatHit> for Pair {
     }
 }
 
-/// A thread that panicked while holding one of these locks left nothing half done.
+/// A thread that panicked while holding one of these locks left no partial state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

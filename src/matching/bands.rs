@@ -1,8 +1,9 @@
-//! How hashes are cut into bands, so that every pair within the radius agrees nearly in one of them.
+//! Bands: how hashes are cut so that every pair within the radius nearly agrees in at least one band.
 //!
 //! Cut a hash into m bands with thresholds t₁…t_m whose sum is r − m + 1. If two hashes differ in at most r bits, then in
-//! some band they differ in at most its threshold: if every band differed in more, that would be Σ (tᵢ + 1) = r + 1 bits at
-//! least. So only pairs need to be measured whose values in some band are *neighbours*, within the threshold of each other.
+//! some band they differ in at most its threshold: if every band differed in more, that would be at least Σ (tᵢ + 1) = r +
+//! 1 bits. So only pairs have to be measured whose values in some band are *neighbours*, within the threshold of each
+//! other.
 
 use crate::pdq::PdqHash;
 
@@ -11,12 +12,12 @@ const WIDEST: u32 = 22;
 
 /// Moves the bits of a hash so that bands are diagonals of the 16×16 coefficients.
 ///
-/// Bits of a row or column of coefficients go together in real pictures, and a band of such bits takes few values. On
-/// `real-hashes.txt` 16 diagonals keep 1 pair in 205, 16 rows 1 in 130, and 1 in 241 is what independent bits would give.
-/// Distances stay the same.
+/// Bits of a row or column of coefficients correlate in real pictures, and a band of such bits takes few values. On
+/// `real-hashes.txt` 16 diagonals keep 1 pair in 205, 16 rows 1 in 130, independent bits would keep 1 in 241. Distances
+/// stay the same.
 #[must_use]
 pub(super) fn diagonals(hash: PdqHash) -> PdqHash {
-    // Row i turned by i, so that its bit b is coefficient (i, b + i); then the transpose.
+    // Row i rotated by i, so that its bit b is coefficient (i, b + i); then the transpose.
     let mut rows: [u16; 16] =
         std::array::from_fn(|row| ((hash.0[row / 4] >> (row % 4 * 16)) as u16).rotate_right(row as u32));
     for (half, mask) in [(8, 0x00ff), (4, 0x0f0f), (2, 0x3333), (1, 0x5555)] {
@@ -31,12 +32,12 @@ pub(super) fn diagonals(hash: PdqHash) -> PdqHash {
     }))
 }
 
-/// Bits of a hash in which near hashes are sought.
+/// Bits of a hash by which near hashes are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Band {
     /// The lowest bit.
     pub start: u32,
-    /// Bits, 22 at most.
+    /// Number of bits, at most 22.
     pub width: u32,
     /// Differing bits up to which two values are neighbours.
     pub threshold: u32,
@@ -59,18 +60,19 @@ impl Band {
         1 << self.width
     }
 
-    /// Whether two hashes are neighbours in it.
+    /// Whether two hashes are neighbours in this band.
     #[inline]
     pub const fn holds(&self, left: &PdqHash, right: &PdqHash) -> bool {
         (self.value(left) ^ self.value(right)).count_ones() <= self.threshold
     }
 
-    /// What a value's neighbours differ by: every number of the band's width with at most `threshold` bits, ascending.
+    /// The differences between a value and its neighbours: every number of the band's width with at most
+    /// `threshold` bits, ascending.
     pub fn differences(&self) -> Vec<u32> {
         let mut all = vec![0];
         let mut last = all.clone();
         for _ in 0..self.threshold.min(self.width) {
-            // Each once: the new bit is above the ones that are there.
+            // Each once: the new bit is above those already set.
             last = last
                 .iter()
                 .flat_map(|&bits: &u32| {
@@ -100,16 +102,16 @@ impl Band {
 pub(super) struct Bands(pub Vec<Band>);
 
 impl Bands {
-    /// `count` bands for `radius`, of 1 to `radius` + 1: more would have bands that nothing can qualify in. The wider
-    /// thresholds get the wider bands.
+    /// `count` bands for `radius`, of 1 to `radius` + 1: more bands would include some in which nothing can qualify.
+    /// Higher thresholds get wider bands.
     pub fn new(radius: u32, count: u32) -> Self {
         let count = count.clamp(1, (radius + 1).min(256));
-        let (least, wider) = ((radius + 1) / count, (radius + 1) % count);
+        let (lowest, wider) = ((radius + 1) / count, (radius + 1) % count);
         let (width, broader) = (256 / count, 256 % count);
         let mut start = 0;
         let band = |index: u32| {
             let room = width + u32::from(index < broader);
-            let threshold = least + u32::from(index < wider) - 1;
+            let threshold = lowest + u32::from(index < wider) - 1;
             let band = Band { start, width: room.min(WIDEST), threshold };
             start += room;
             band
@@ -117,8 +119,7 @@ impl Bands {
         Self((0..count).map(band).collect())
     }
 
-    /// Whether a pair is to be reported in band `index`: in the first in which it qualifies, so that it is reported
-    /// once.
+    /// Whether a pair is reported in band `index`, the first in which it qualifies, so that it is reported once.
     #[inline]
     pub fn is_first(&self, index: usize, left: &PdqHash, right: &PdqHash) -> bool {
         !self.0[..index].iter().any(|band| band.holds(left, right))

@@ -1,5 +1,5 @@
-//! How fast the CPU and the GPU of this machine hash and search, and with which kernel the GPU searches fastest: what `--backend auto`
-//! decides by. Measured once per machine, adapter, driver and version, and kept in a cache file.
+//! Measures how fast the CPU and the GPU of this machine hash and search, and which kernel is fastest on the GPU: `--backend auto`
+//! decides by that. Measured once per machine, adapter, driver and version, and kept in a cache file.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -23,17 +23,17 @@ use crate::pdq::{PdqHash, TILE_SIDE, Tile, hash_tile};
 
 /// Hashes that are searched in a measurement.
 const HAYSTACK: usize = 1 << 20;
-/// Hashes that are searched for: the queries of 128 pictures.
-const NEEDLES: usize = 1024;
+/// Queries: those of 128 pictures.
+const QUERIES: usize = 1024;
 /// Tiles that are hashed.
 const TILES: usize = 2048;
-/// Times that each is done; the best counts.
+/// Repetitions; the best counts.
 const ROUNDS: usize = 3;
-/// Seconds that a kernel's trial takes at least, so that starting it does not count, as far as queries allow.
+/// Minimum seconds of a kernel's trial, as far as queries allow, so that its start does not count.
 const TRIAL_SECONDS: f64 = 0.02;
-/// Queries of a trial at most.
-const TRIAL_NEEDLES: usize = 8192;
-/// A kernel is taken instead of another if it is faster by this factor: less is noise.
+/// Maximum queries of a trial.
+const TRIAL_QUERIES: usize = 8192;
+/// A kernel replaces another if it is faster by this factor: less is noise.
 const FASTER: f64 = 1.02;
 
 /// Rates of this machine.
@@ -68,8 +68,8 @@ pub enum Winner {
 }
 
 impl Measurement {
-    /// Which is faster, and why in words. Searching decides: at the sizes where a GPU is considered it is
-    /// nearly all of the work that is not decoding.
+    /// The faster backend, and the reason as text. Searching decides: at the sizes where a GPU is considered
+    /// it is nearly all of the work that is not decoding.
     #[must_use]
     pub fn confirmation(&self) -> (Winner, String) {
         let (cpu, gpu) = (self.cpu_pairs_per_second, self.gpu_pairs_per_second);
@@ -88,24 +88,24 @@ impl Measurement {
     }
 }
 
-/// Opens the hardware GPU and gives the machine's measurement, from the cache unless `again` or there is none.
+/// Opens the hardware GPU and returns the machine's measurement, from the cache unless `again` or there is
+/// none.
 ///
 /// # Errors
-/// The reason, in words, why there is no GPU to measure.
+/// If there is no GPU to measure; the text gives the reason.
 pub(super) fn measure_cached(again: bool) -> Result<(Gpu, Measurement), String> {
     let context = GpuContext::open(&AdapterSelector::Hardware).map_err(|error| match error {
-        // The way out that the error names is what happens anyway.
+        // The error's way out, the CPU, is what happens anyway.
         GpuError::NoAdapter(_) => "no hardware GPU".to_string(),
         other => other.to_string(),
     })?;
     measure_or_remember(context, again).map_err(|error| error.to_string())
 }
 
-/// A GPU that was asked for, with its fastest kernel: as it was measured before, or measured now where the adapter is hardware and
-/// there is enough `to_search`.
+/// A requested GPU with its fastest kernel, measured before, or now if the adapter is hardware and there is enough `to_search`.
 ///
 /// # Errors
-/// The device was lost, or refuses the shaders.
+/// If the device was lost or does not accept the shaders.
 pub(super) fn tuned(context: GpuContext, to_search: bool) -> Result<Gpu, GpuError> {
     if to_search && !context.description().is_software() {
         return measure_or_remember(context, false).map(|(gpu, _)| gpu);
@@ -130,15 +130,15 @@ fn measure_or_remember(context: GpuContext, again: bool) -> Result<(Gpu, Measure
 /// The measurement of the hardware GPU of this machine; see `measure_cached`.
 ///
 /// # Errors
-/// The reason, in words, why there is no GPU to measure.
+/// If there is no GPU to measure; the text gives the reason.
 pub fn measurement(again: bool) -> Result<Measurement, String> {
     measure_cached(again).map(|(_, measurement)| measurement)
 }
 
-/// Measures an adapter by name, whatever its kind, without keeping the result.
+/// Measures an adapter of any kind by name, without keeping the result.
 ///
 /// # Errors
-/// There is no such adapter, or it failed.
+/// If there is no such adapter, or it failed.
 pub fn measure_adapter(selector: &AdapterSelector) -> Result<Measurement, GpuError> {
     measure(GpuContext::open(selector)?).map(|(_, measurement)| measurement)
 }
@@ -146,15 +146,15 @@ pub fn measure_adapter(selector: &AdapterSelector) -> Result<Measurement, GpuErr
 fn measure(context: GpuContext) -> Result<(Gpu, Measurement), GpuError> {
     let context = Arc::new(context);
     let haystack = random_hashes(1, HAYSTACK);
-    // On a software adapter, which nobody asks for its speed, trials take minutes.
+    // On a software adapter, which nobody uses for speed, trials take minutes.
     let tuned = !context.description().is_software();
     let kernel = if tuned { fastest_kernel(&context, &haystack)? } else { FlatKernel::default() };
     let gpu = Gpu::on(Arc::clone(&context), kernel)?;
-    let queries = random_hashes(2, NEEDLES);
+    let queries = random_hashes(2, QUERIES);
     let tiles: Vec<Box<Tile>> = random_hashes(3, TILES).iter().map(textured_tile).collect();
     let index = FlatIndex::new(&haystack);
     let resident = gpu.searcher.haystack(&haystack)?;
-    let pairs = (HAYSTACK * NEEDLES) as f64;
+    let pairs = (HAYSTACK * QUERIES) as f64;
     let measurement = Measurement {
         adapter: context.description().to_string(),
         threads: threads(),
@@ -177,12 +177,13 @@ fn measure(context: GpuContext) -> Result<(Gpu, Measurement), GpuError> {
     Ok((gpu, measurement))
 }
 
-/// The kernel that searches fastest at radius 31: from the default one on, in each respect in turn, what makes it faster.
+/// The fastest kernel at radius 31: starting from the default one, each parameter in turn is changed while
+/// that makes it faster.
 ///
 /// # Errors
-/// The device was lost.
+/// If the device was lost.
 pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[PdqHash]) -> Result<FlatKernel, GpuError> {
-    let mut queries = random_hashes(2, NEEDLES);
+    let mut queries = random_hashes(2, QUERIES);
     let trial = |kernel, queries: &[PdqHash]| {
         let searcher = GpuSearcher::with(context, kernel, SearchLimits::default())?;
         let resident = searcher.haystack(haystack)?;
@@ -190,9 +191,9 @@ pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[PdqHash]) -> Result
     };
     let mut fastest = FlatKernel::default();
     let mut seconds = trial(fastest, &queries)?;
-    let wanted = (NEEDLES as f64 * TRIAL_SECONDS / seconds) as usize;
-    if wanted > NEEDLES {
-        queries = random_hashes(2, wanted.min(TRIAL_NEEDLES));
+    let wanted = (QUERIES as f64 * TRIAL_SECONDS / seconds) as usize;
+    if wanted > QUERIES {
+        queries = random_hashes(2, wanted.min(TRIAL_QUERIES));
         seconds = trial(fastest, &queries)?;
     }
     for respect in FlatKernel::RESPECTS {
@@ -207,15 +208,15 @@ pub fn fastest_kernel(context: &Arc<GpuContext>, haystack: &[PdqHash]) -> Result
     Ok(fastest)
 }
 
-/// The least of a few rounds: what the machine does when nothing else disturbs it.
+/// The lowest of a few rounds: the time without disturbance.
 fn best_seconds(mut work: impl FnMut() -> Result<(), GpuError>) -> Result<f64, GpuError> {
-    let mut least = f64::INFINITY;
+    let mut lowest = f64::INFINITY;
     for _ in 0..ROUNDS {
         let started = Instant::now();
         work()?;
-        least = least.min(started.elapsed().as_secs_f64());
+        lowest = lowest.min(started.elapsed().as_secs_f64());
     }
-    Ok(least.max(1e-9))
+    Ok(lowest.max(1e-9))
 }
 
 fn threads() -> usize {
@@ -235,7 +236,7 @@ fn random_hashes(seed: u64, count: usize) -> Vec<PdqHash> {
     (0..count).map(|_| PdqHash([next(), next(), next(), next()])).collect()
 }
 
-/// A tile with some texture; what it shows does not change the time it takes.
+/// A tile with some texture; its content does not affect the time.
 fn textured_tile(hash: &PdqHash) -> Box<Tile> {
     let mut tile = Box::new(Tile([0; TILE_SIDE * TILE_SIDE]));
     for (index, value) in tile.0.iter_mut().enumerate() {
@@ -260,7 +261,7 @@ fn cache_file() -> Option<PathBuf> {
     place.map(|place| place.join("measurements.json"))
 }
 
-/// What was measured before; nothing where the file is missing or damaged.
+/// The cached measurements; none if the file is missing or damaged.
 fn read_cache() -> BTreeMap<String, Measurement> {
     let text = cache_file().and_then(|path| fs::read(path).ok()).unwrap_or_default();
     let mut cache: BTreeMap<String, Measurement> = serde_json::from_slice(&text).unwrap_or_default();
@@ -273,7 +274,7 @@ fn write_cache(cache: &BTreeMap<String, Measurement>) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    // Renamed into place, so that two runs at once never leave half a file.
+    // Renamed into place, so that concurrent runs never leave a partial file.
     let mut partial = Partial::beside(&path, "")?;
     partial.write_all(&serde_json::to_vec_pretty(cache)?)?;
     partial.rename(&path)

@@ -1,34 +1,34 @@
-//! Watching a join and ending it.
+//! Progress and cancellation of a join.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::allowance::Stop;
 
-/// How far a join is, and whether it is to end early; shared with who watches it.
+/// Progress and cancellation of a join, shared with the thread that watches it.
 #[derive(Debug, Default)]
 pub struct JoinControl {
     pub(super) cancelled: AtomicBool,
-    /// Items that are done.
+    /// Completed items.
     items: AtomicU64,
-    /// Items of the chunk in hand, and how much of the work for it is done, in hashes and passes over them.
+    /// Items of the current chunk, and how much of its work is done, in hashes times passes.
     chunk: AtomicU64,
     pub(super) done: AtomicU64,
     of: AtomicU64,
 }
 
 impl JoinControl {
-    /// Ends the join soon, with [`JoinError::Cancelled`](super::JoinError::Cancelled).
+    /// Cancels the join, which then ends with [`JoinError::Cancelled`](super::JoinError::Cancelled).
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it is to end.
+    /// Whether it was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// Items of the left side that are done, those in hand as far as they are.
+    /// Completed items of the left side, with the completed share of the current chunk.
     #[must_use]
     pub fn items(&self) -> f64 {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;

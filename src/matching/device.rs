@@ -1,8 +1,8 @@
-//! A GPU that is open, with the shaders of all that it does.
+//! An open GPU with all its shaders.
 
 use std::sync::{Arc, OnceLock};
 
-use crate::gpu::bands::JoinLimits;
+use crate::gpu::banded_join::JoinLimits;
 use crate::gpu::flat::SearchLimits;
 use crate::gpu::{FlatKernel, GpuContext, GpuError, GpuHasher, GpuJoiner, GpuSearcher};
 
@@ -13,7 +13,7 @@ pub(super) struct Gpu {
     pub hasher: GpuHasher,
     pub searcher: GpuSearcher,
     kernel: FlatKernel,
-    /// Made for the first join.
+    /// Created for the first join.
     joiner: OnceLock<Result<GpuJoiner, GpuError>>,
 }
 

@@ -1,8 +1,8 @@
 //! The largest distance of any two of a list of hashes, exactly.
 //!
-//! No two hashes differ in more than their distances from a third, the centre, together. So hashes are taken from the farthest from the centre on, and each is
-//! measured against those only with which it could have a larger distance than the largest found so far. Hashes that
-//! were made from one by turning random bits need few distances a hash; where nothing can be left out it is all pairs, at some 10⁹ a second and core, on all threads.
+//! By the triangle inequality two hashes differ in at most the sum of their distances from a third one, the centre. So hashes are processed from the farthest from
+//! the centre on, and each is only compared with those that could exceed the largest distance so far. Hashes derived from one by flipping random bits need few
+//! comparisons; in the worst case it is all pairs, at some 10⁹ a second and core, on all threads.
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,10 +13,10 @@ use super::control::JoinControl;
 use super::popcount::InstructionSet;
 use crate::pdq::PdqHash;
 
-/// Hashes that a thread takes at a time; fewer are measured where they are.
+/// Hashes that a thread takes at a time; fewer are measured on the current thread.
 const AT_ONCE: usize = 64;
 
-/// The largest distance of any two of `hashes`, 0 of fewer than two; `None` where it was cancelled.
+/// The largest distance of any two of `hashes`, 0 for fewer than two; `None` if cancelled.
 pub(super) fn diameter(
     hashes: &[PdqHash],
     instructions: InstructionSet,
@@ -41,7 +41,7 @@ pub(super) fn diameter(
         let mut distances = Vec::new();
         (0..hashes.len()).try_for_each(|place| measure(&mut distances, place))?;
     } else {
-        // The first has the largest bound, and tells the others what they can leave out.
+        // The first one has the largest bound; its result lets the others skip comparisons.
         measure(&mut Vec::new(), 0)?;
         (1..hashes.len())
             .into_par_iter()
@@ -51,7 +51,7 @@ pub(super) fn diameter(
     Some(largest.into_inner())
 }
 
-/// The hash that has of each bit what most of `hashes` have: it is near to all of them.
+/// The bitwise majority of `hashes`: it is near to all of them.
 fn centre(hashes: &[PdqHash]) -> PdqHash {
     let mut counts = [[0_u32; 64]; 4];
     for hash in hashes {
@@ -61,10 +61,11 @@ fn centre(hashes: &[PdqHash]) -> PdqHash {
             }
         }
     }
-    let most = |count: u32| u64::from(count as usize * 2 > hashes.len());
+    let majority = |count: u32| u64::from(count as usize * 2 > hashes.len());
     PdqHash(
-        counts
-            .map(|counts| counts.iter().enumerate().fold(0, |word, (bit, &count)| word | most(count) << bit)),
+        counts.map(|counts| {
+            counts.iter().enumerate().fold(0, |word, (bit, &count)| word | majority(count) << bit)
+        }),
     )
 }
 

@@ -1,4 +1,4 @@
-//! Equal hashes collapsed to one with a multiplicity: what is joined are distinct hashes, and what is reported are all.
+//! Equal hashes collapsed to one with their positions: distinct hashes are joined, all hashes are reported.
 
 use std::ops::Range;
 
@@ -6,14 +6,14 @@ use rayon::prelude::*;
 
 use crate::pdq::PdqHash;
 
-/// Places of the sorted order that one thread looks through at a time.
+/// Positions of the sorted order that a thread processes at a time.
 const PIECE: usize = 1 << 14;
 
 /// The distinct hashes of a list, and where in it they are. Takes 40 bytes a hash.
 #[derive(Clone, Debug)]
 pub(super) struct Distinct {
     hashes: Vec<PdqHash>,
-    /// Where the members of each distinct hash begin, and behind the last where they end.
+    /// Where the members of each distinct hash begin, followed by the end of the last.
     starts: Vec<u32>,
     /// Numbers in the list, ascending for each hash.
     members: Vec<u32>,
@@ -21,10 +21,10 @@ pub(super) struct Distinct {
 
 impl Distinct {
     /// # Panics
-    /// More than 2³² − 1 hashes.
+    /// If there are more than 2³² − 1 hashes.
     pub fn new(hashes: &[PdqHash]) -> Self {
         assert!(u32::try_from(hashes.len()).is_ok(), "a list has fewer than 2^32 hashes");
-        // The number breaks ties, so that the order is one only.
+        // The number breaks ties, so that the order is unique.
         let mut order: Vec<(u64, u32)> =
             hashes.par_iter().enumerate().map(|(number, hash)| (hash.0[0], number as u32)).collect();
         order.par_sort_unstable_by(|one, other| {
@@ -67,17 +67,17 @@ impl Distinct {
         Self { hashes: distinct, starts, members }
     }
 
-    /// Hashes of which no two are equal, in their order.
+    /// Distinct hashes, in their order.
     ///
     /// # Panics
-    /// More than 2³² − 1 hashes.
+    /// If there are more than 2³² − 1 hashes.
     pub fn of_distinct(hashes: Vec<PdqHash>) -> Self {
         assert!(u32::try_from(hashes.len()).is_ok(), "a list has fewer than 2^32 hashes");
         let count = hashes.len() as u32;
         Self { hashes, starts: (0..=count).collect(), members: (0..count).collect() }
     }
 
-    /// The distinct hashes, ascending by their first word unless they came as such.
+    /// The distinct hashes, ascending by their first word unless they were given as distinct.
     pub fn hashes(&self) -> &[PdqHash] {
         &self.hashes
     }

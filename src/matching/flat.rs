@@ -1,9 +1,9 @@
 //! Flat range search on CPU vectors: every query against every hash. The CPU twin of
 //! `shaders/flat.wgsl`.
 //!
-//! The haystack is cut into blocks that stay in the second-level cache while the queries pass over
-//! them ([`super::popcount`] does that), and both sides are cut into jobs for the threads. Hits are
-//! collected per job and sorted at the end, so neither the cuts nor the threads show in the result.
+//! The haystack is cut into blocks that stay in the second-level cache while the queries pass over them
+//! ([`super::popcount`] does that), and both sides are cut into jobs for the threads. Hits are collected per
+//! job and sorted at the end, so the result depends on neither cuts nor threads.
 
 use rayon::prelude::*;
 
@@ -14,9 +14,9 @@ use crate::pdq::PdqHash;
 
 /// Stripes of one block: 4,096 hashes, of which the first test reads 64 KiB.
 const BLOCK_STRIPES: usize = 64;
-/// Queries of one job at most: 128 KiB of hashes, which leave the cache to the block.
-const JOB_NEEDLES: usize = 4096;
-/// Pairs of one job at most: some 0.1 s, so that the threads finish together.
+/// Maximum queries of one job: 128 KiB of hashes, which leaves the cache to the block.
+const JOB_QUERIES: usize = 4096;
+/// Maximum pairs of one job: some 0.1 s, so that the threads finish together.
 const JOB_PAIRS: usize = 1 << 29;
 /// Jobs wanted per thread where the search is big enough.
 const JOBS_PER_THREAD: usize = 4;
@@ -40,7 +40,7 @@ impl FlatIndex {
     /// Lays out `hashes`; the position in the slice is the index in pairs.
     ///
     /// # Panics
-    /// More than 2³² − 1 hashes (128 GiB), which the indices of a [`Pair`] cannot name.
+    /// If there are more than 2³² − 1 hashes (128 GiB): the indices of a [`Pair`] have 32 bits.
     #[must_use]
     pub fn new(hashes: &[PdqHash]) -> Self {
         assert!(u32::try_from(hashes.len()).is_ok(), "a haystack holds fewer than 2^32 hashes");
@@ -68,7 +68,7 @@ impl FlatIndex {
     /// of the current rayon pool. Takes 12 bytes a hit, twice that while they are put together.
     ///
     /// # Panics
-    /// More than 2³² − 1 queries.
+    /// If there are more than 2³² − 1 queries.
     #[must_use]
     pub fn search(&self, queries: &[PdqHash], radius: u32) -> Vec<Pair> {
         self.search_with(InstructionSet::best(), queries, radius)
@@ -78,7 +78,7 @@ impl FlatIndex {
     /// lacks them.
     ///
     /// # Panics
-    /// More than 2³² − 1 queries.
+    /// If there are more than 2³² − 1 queries.
     #[must_use]
     pub fn search_with(&self, instructions: InstructionSet, queries: &[PdqHash], radius: u32) -> Vec<Pair> {
         let everything = Allowance::everything();
@@ -88,7 +88,7 @@ impl FlatIndex {
         hits
     }
 
-    /// [`FlatIndex::search_with`] as far as `allowance` goes, in no particular order.
+    /// [`FlatIndex::search_with`] within `allowance`, in no particular order.
     pub(super) fn search_within(
         &self,
         instructions: InstructionSet,
@@ -140,17 +140,17 @@ impl FlatIndex {
 }
 
 /// Cuts a search into jobs: queries first, since a job that keeps the whole haystack reads it once
-/// per [`JOB_NEEDLES`]; the haystack where there are too few queries to occupy the threads, or where
+/// per [`JOB_QUERIES`]; the haystack where there are too few queries to occupy the threads, or where
 /// a job would take too long.
 fn cut(queries: usize, stripes: usize, threads: usize) -> Vec<Job> {
     if queries == 0 || stripes == 0 {
         return Vec::new();
     }
-    let query_cuts = queries.div_ceil(JOB_NEEDLES);
+    let query_cuts = queries.div_ceil(JOB_QUERIES);
     let job_queries = queries.div_ceil(query_cuts);
     let wanted = (threads * JOBS_PER_THREAD).div_ceil(query_cuts);
     let longest = (JOB_PAIRS / (job_queries * STRIPE)).max(BLOCK_STRIPES);
-    // Never less than a block, under which starting a job would cost more than it does.
+    // At least a block: below that a job costs more to start than to run.
     let job_stripes = stripes.div_ceil(wanted).next_multiple_of(BLOCK_STRIPES).min(longest);
     (0..queries)
         .step_by(job_queries)

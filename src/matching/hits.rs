@@ -7,11 +7,12 @@ use crate::pdq::Orientation;
 pub struct Hit {
     /// Number of the right side's item.
     pub right: u32,
-    /// Differing bits; with orientations and negatives the least.
+    /// Differing bits; the minimum over orientations and negatives.
     pub distance: u32,
-    /// Whether the left side's picture is like the right one's negative; see [`Join::with_negatives`](super::Join::with_negatives).
+    /// Whether the left picture resembles the right one's negative; see
+    /// [`Join::with_negatives`](super::Join::with_negatives).
     pub negative: bool,
-    /// What was done to the right side's picture to get the left side's.
+    /// The transformation of the right picture that gives the left one.
     pub orientation: Orientation,
 }
 
@@ -22,6 +23,6 @@ pub struct ItemHits {
     pub left: u32,
     /// By the right side's number, ascending.
     pub hits: Vec<Hit>,
-    /// Hits beyond [`JoinSettings::most_hits`](super::JoinSettings::most_hits).
+    /// Hits beyond [`JoinSettings::max_hits`](super::JoinSettings::max_hits).
     pub more: u64,
 }

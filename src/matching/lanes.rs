@@ -4,17 +4,16 @@
 
 /// A vector of 64-bit lanes.
 ///
-/// All methods must end up inlined in a function that is compiled with the features of the
-/// instruction set, or each becomes a call; hence `inline(always)` on them and on all that stands
-/// between, and no closures.
+/// All methods must end up inlined in a function that is compiled with the features of the instruction set,
+/// or each becomes a call; hence `inline(always)` on them and on everything in between, and no closures.
 pub(super) trait Lanes: Copy {
-    /// Lanes in a vector: a power of two, 8 at most.
+    /// Lanes in a vector: a power of two, at most 8.
     const COUNT: usize;
 
     /// Every lane the same.
     ///
     /// # Safety
-    /// This machine has the instruction set. That a value exists is the other methods' proof of it.
+    /// This machine has the instruction set. The other methods rely on the existence of a value as proof.
     unsafe fn splat(value: u64) -> Self;
 
     /// Lanes from `words[at..at + COUNT]`.
@@ -35,13 +34,13 @@ pub(super) trait Lanes: Copy {
     /// Sums, of lanes that are bit counts.
     fn add(self, other: Self) -> Self;
 
-    /// The lesser lanes, of lanes that are bit counts or [`NO_BOUND`].
+    /// The lower lanes, of lanes that are bit counts or [`NO_BOUND`].
     fn min(self, other: Self) -> Self;
 
     /// Whether some lane is at most `limit`, where lanes are bit counts or [`NO_BOUND`].
     fn any_at_most(self, limit: u32) -> bool;
 
-    /// Bit `k` says whether lane `k` is at most `limit`, where lanes are bit counts.
+    /// Bit `k` is set if lane `k` is at most `limit`, where lanes are bit counts.
     fn lanes_at_most(self, limit: u32) -> u32;
 }
 

@@ -9,19 +9,19 @@ pub mod popcount;
 pub mod stack;
 
 mod allowance;
-mod banded;
+mod banded_join;
 mod bands;
 mod control;
-mod crowd;
 mod device;
 mod diameter;
+mod direction;
 mod distinct;
 mod hits;
 mod lanes;
-mod leg;
 mod nearest;
 mod planner;
 mod resident;
+mod saturated;
 mod settings;
 mod tile;
 
@@ -29,29 +29,29 @@ pub use backend::{Backend, BackendError, BackendRequest, Haystack};
 pub use control::JoinControl;
 pub use hits::{Hit, ItemHits};
 pub use join::{Join, JoinError, JoinReport, range_search, self_join};
-pub use orient::{OrientedPair, least_over_orientations};
+pub use orient::{OrientedPair, minimum_over_orientations};
 pub use planner::JoinMethod;
 pub use resident::ResidentHashes;
 pub use settings::JoinSettings;
 
 /// The field's standard radius.
 pub const DEFAULT_DISTANCE: u32 = 31;
-/// The largest radius for verifications.
+/// The maximum radius for verification.
 pub const MAX_DISTANCE: u32 = 63;
 
-/// Distinct hashes of a hash set that are listed as hits of one content, unless another number is asked for: the nearest, of equally near
-/// ones those whose record comes first. The others are counted.
+/// Distinct hashes of a hash set listed as hits of one content by default: the nearest, of equally near ones those whose record comes
+/// first. The others are counted.
 pub const DEFAULT_MAX_HITS: u32 = 1000;
-/// The most that may be asked for: hits are held together for some dozens of contents, whatever the memory.
+/// The maximum that can be requested: hits of some dozens of contents are held in memory together.
 pub const LARGEST_MAX_HITS: u32 = 10_000;
 
-/// How far a hash from a JPEG's coefficients may lie from the one from its pixels, in bits: candidates for
-/// verifications are sought at the radius plus this. What lies farther is measured in `docs/accuracy.md`.
+/// How many bits a hash from JPEG coefficients may differ from the one from pixels: candidates for
+/// verification are searched at the radius plus this. `docs/accuracy.md` measures how often it is more.
 pub const DELTA: u32 = 8;
-/// The same for the quality: candidates are sought down to the least quality minus this.
+/// The same for the quality: candidates are searched down to the minimum quality minus this.
 pub const QUALITY_DELTA: u8 = 3;
 
-/// Which candidates found by a hash from coefficients are decoded to pixels for a confirmation; `--verify`.
+/// Which candidates found by a hash from coefficients are verified from pixels; `--verify`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerifyMode {

@@ -1,4 +1,4 @@
-//! The hits of an item: the nearest of any number, and how many there are.
+//! The hits of an item: the nearest ones, and how many there are.
 
 use super::hits::{Hit, ItemHits};
 
@@ -7,28 +7,28 @@ use super::hits::{Hit, ItemHits};
 pub(super) struct Nearest {
     hits: Vec<Hit>,
     total: u64,
-    most: usize,
-    /// There are enough hits nearer than this, or as near and with lower numbers.
+    limit: usize,
+    /// There are enough hits nearer than this, or equally near with lower numbers.
     enough: u32,
 }
 
 impl Nearest {
-    /// None yet, of which `most` are to be kept.
-    pub const fn new(most: usize) -> Self {
-        Self { hits: Vec::new(), total: 0, most, enough: u32::MAX }
+    /// Empty; `limit` hits are kept.
+    pub const fn new(limit: usize) -> Self {
+        Self { hits: Vec::new(), total: 0, limit, enough: u32::MAX }
     }
 
-    /// Hits that are held at a time, where `most` are wanted.
-    pub const fn most_kept(most: usize) -> usize {
-        most.saturating_add(most / 2).saturating_add(8)
+    /// Hits that are held at a time for a limit.
+    pub const fn max_kept(limit: usize) -> usize {
+        limit.saturating_add(limit / 2).saturating_add(8)
     }
 
-    /// Takes as many hits as were counted, none of which is among the nearest.
+    /// Counts hits, none of which is among the nearest.
     pub const fn count(&mut self, hits: u32) {
         self.total += hits as u64;
     }
 
-    /// A hit is among the nearest so far if it is nearer than this.
+    /// A hit belongs to the nearest so far if it is nearer than this.
     pub const fn enough(&self) -> u32 {
         self.enough
     }
@@ -40,34 +40,34 @@ impl Nearest {
             return;
         }
         self.hits.push(hit);
-        if self.hits.len() >= Self::most_kept(self.most) {
-            keep_nearest(&mut self.hits, self.most);
+        if self.hits.len() >= Self::max_kept(self.limit) {
+            keep_nearest(&mut self.hits, self.limit);
             self.enough = self.hits.iter().map(|hit| hit.distance).max().unwrap_or(0);
         }
     }
 
-    /// What `item` has.
+    /// The hits of `item`.
     pub fn finish(self, item: usize) -> Option<ItemHits> {
-        finish(item, self.hits, self.total, self.most)
+        finish(item, self.hits, self.total, self.limit)
     }
 }
 
 /// Keeps the nearest hits, and of equally near ones those with the lowest numbers.
-fn keep_nearest(hits: &mut Vec<Hit>, most: usize) {
-    if hits.len() > most {
-        if most > 0 {
-            hits.select_nth_unstable_by_key(most - 1, |hit| (hit.distance, hit.right));
+fn keep_nearest(hits: &mut Vec<Hit>, limit: usize) {
+    if hits.len() > limit {
+        if limit > 0 {
+            hits.select_nth_unstable_by_key(limit - 1, |hit| (hit.distance, hit.right));
         }
-        hits.truncate(most);
+        hits.truncate(limit);
     }
 }
 
-/// The hits of an item, of `total`, as many as are wanted.
-pub(super) fn finish(item: usize, mut hits: Vec<Hit>, total: u64, most: usize) -> Option<ItemHits> {
+/// The hits of an item up to the limit, of `total`.
+pub(super) fn finish(item: usize, mut hits: Vec<Hit>, total: u64, limit: usize) -> Option<ItemHits> {
     if total == 0 {
         return None;
     }
-    keep_nearest(&mut hits, most);
+    keep_nearest(&mut hits, limit);
     hits.sort_unstable();
     let more = total - hits.len() as u64;
     Some(ItemHits { left: item as u32, hits, more })

@@ -1,4 +1,4 @@
-//! One row per (item, known hash): the least distance over the eight orientations of the item.
+//! One row per (item, known hash): the minimum distance over the eight orientations of the item.
 
 use super::Pair;
 use crate::pdq::Orientation;
@@ -10,21 +10,21 @@ pub struct OrientedPair {
     pub item: u32,
     /// Index of the haystack hash.
     pub haystack: u32,
-    /// Least distance over the orientations.
+    /// Minimum distance over the orientations.
     pub distance: u32,
-    /// What was done to the known picture to get the item; of several with the least distance the
+    /// The transformation of the known picture that gives the item; of several with the minimum distance the
     /// first in [`Orientation::ALL`].
     pub orientation: Orientation,
 }
 
 /// Folds the pairs of queries that were laid out eight an item (query `8 i + k` is item `i`'s hash
-/// of `Orientation::ALL[k]`, as in [`crate::pdq::TileHash::hashes`]) into one row per (item, known
+/// of `Orientation::ALL[k]`, as in [`crate::pdq::DihedralHashes::hashes`]) into one row per (item, known
 /// hash), sorted.
 ///
-/// That the item turned by `k` is the known picture means that the known picture turned by the inverse of
-/// `k` is the item.
+/// If the item turned by `k` is the known picture, the known picture turned by the inverse of `k` is the
+/// item.
 #[must_use]
-pub fn least_over_orientations(pairs: &[Pair]) -> Vec<OrientedPair> {
+pub fn minimum_over_orientations(pairs: &[Pair]) -> Vec<OrientedPair> {
     let mut oriented: Vec<OrientedPair> = pairs
         .iter()
         .map(|pair| OrientedPair {
@@ -34,7 +34,7 @@ pub fn least_over_orientations(pairs: &[Pair]) -> Vec<OrientedPair> {
             orientation: Orientation::ALL[pair.query as usize % 8].inverse(),
         })
         .collect();
-    // Least distance first, then the first orientation.
+    // Minimum distance first, then the first orientation.
     oriented.sort_unstable();
     oriented.dedup_by_key(|pair| (pair.item, pair.haystack));
     oriented
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_distance_wins_then_the_first_orientation() {
+    fn the_minimum_distance_wins_then_the_first_orientation() {
         let pair = |query, haystack, distance| Pair { query, haystack, distance };
         let pairs = [
             pair(8 + 1, 5, 20),
@@ -58,7 +58,7 @@ mod tests {
         let row =
             |item, haystack, distance, orientation| OrientedPair { item, haystack, distance, orientation };
         assert_eq!(
-            least_over_orientations(&pairs),
+            minimum_over_orientations(&pairs),
             [
                 // Queries 1 and 3 are the item turned by 90° and 270°: the known one turned by 270° and 90°.
                 row(0, 5, 31, Orientation::Rotate90),

@@ -1,9 +1,8 @@
-//! Flat or banded, and with how many bands: chosen by what each would cost.
+//! Plans a join: flat or banded, and the number of bands, by estimated cost.
 //!
-//! The costs are counted, not timed, so that the same lists are joined the same way in every run: pairs to measure, tiles to
-//! visit and hashes to sort, times what each takes. What the bands keep of real hashes depends on the
-//! hashes (they are less independent than bits of a coin), so it is counted on a sample of pairs, and taken as what independent bits
-//! would give where that is more than the sample shows.
+//! The costs are counted, not timed, so that the same lists are joined in the same way in every run: pairs to measure, tiles to
+//! visit and hashes to sort, each times its cost. How many pairs the bands keep depends on the hashes, whose bits are not
+//! independent, so it is counted on a sample of pairs; the estimate for independent bits applies where it is higher.
 //!
 //! The choice decides how long a join takes, never what it finds.
 
@@ -17,29 +16,29 @@ use crate::pdq::PdqHash;
 
 /// Hashes of each side in the sample: 65,536 pairs.
 const SAMPLE: usize = 256;
-/// A join that takes less, in nanoseconds of what joins it, is not worth planning, which takes some 60 ms of one core.
+/// A join of fewer nanoseconds is not worth planning, which takes some 60 ms of one core.
 const SMALL: f64 = 200e6;
-/// Bands at most: with more a band is too narrow to keep anything out.
-const MOST_BANDS: u32 = 32;
-/// Neighbours of a bucket at most; more would be a list longer than most sides.
-const MOST_NEIGHBOURS: f64 = 20_000.0;
+/// Maximum number of bands: with more, a band is too narrow to exclude anything.
+const MAX_BANDS: u32 = 32;
+/// Maximum neighbours of a bucket; more would be a list longer than most sides.
+const MAX_NEIGHBOURS: f64 = 20_000.0;
 
-/// What a join consists of, and what each takes, in nanoseconds. Their ratios matter, not what they are.
+/// The costs of a join's steps, in nanoseconds. Only their ratios matter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Costs {
-    /// What takes them.
+    /// The device.
     on: &'static str,
     /// A pair of the flat search.
     flat_pair: f64,
     /// Hashes of the right side against one of the left one in a tile: 8.
     tile_vector: f64,
-    /// A neighbour of a bucket that is looked up, and its first hashes fetched where it is not empty.
+    /// Looking up a neighbour of a bucket, and fetching its first hashes if it is not empty.
     tile_visit: f64,
-    /// A hash that is brought into a band's order.
+    /// Sorting a hash into a band's order.
     sort: f64,
-    /// A bucket of a band: its offset is counted, summed and read.
+    /// A bucket of a band: counting, summing and reading its offset.
     bucket: f64,
-    /// A band: its passes are started and waited for.
+    /// A band: starting and awaiting its passes.
     band: f64,
 }
 
@@ -54,8 +53,8 @@ impl Costs {
         bucket: 2.0,
         band: 0.0,
     };
-    /// An NVIDIA H100, from `benches/gpu.rs` (docs/benchmarks/gpu.md). A smaller card takes more of everything, in about these ratios. A
-    /// bucket is dear: the CPU makes an item of it, and a workgroup starts for it.
+    /// An NVIDIA H100, from `benches/gpu.rs` (docs/benchmarks/gpu.md). A smaller card has higher costs in about these ratios. A bucket
+    /// is expensive: the CPU creates an item for it, and a workgroup starts for it.
     pub const GPU: Self = Self {
         on: "a GPU",
         flat_pair: 0.000_54,
@@ -67,15 +66,15 @@ impl Costs {
     };
 }
 
-/// `--join` as asked for.
+/// The requested `--join`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JoinMethod {
-    /// What costs less.
+    /// The cheaper one.
     #[default]
     Auto,
     /// Every hash against every other.
     Flat,
-    /// By bands, as many as cost least.
+    /// By bands, in the cheapest number.
     Banded,
 }
 
@@ -107,9 +106,9 @@ impl fmt::Display for JoinMethod {
 pub struct JoinPlan {
     /// `None` for flat.
     pub(super) bands: Option<Bands>,
-    /// What takes the seconds.
+    /// The device.
     on: &'static str,
-    /// What was weighed, in seconds: the flat join, and the best banded one if it was looked at.
+    /// The estimates, in seconds: of the flat join, and of the best banded one if there is one.
     flat: f64,
     banded: Option<f64>,
 }
@@ -127,7 +126,7 @@ impl JoinPlan {
         if method == JoinMethod::Flat || (method == JoinMethod::Auto && flat < SMALL) {
             return Self { bands: None, on: costs.on, flat: flat * 1e-9, banded: None };
         }
-        // A small join that is to be banded all the same is planned as if bits were independent.
+        // A small join that must be banded is planned as if bits were independent.
         let samples = if flat < SMALL { Default::default() } else { (sample(left), sample(right)) };
         let best = cheapest(radius, |bands| costs.of(bands, left.len() as f64, right.len() as f64, &samples));
         let (banded, bands) = best.map_or((f64::INFINITY, None), |(cost, bands)| (cost, Some(bands)));
@@ -138,10 +137,10 @@ impl JoinPlan {
         Self { bands, on: costs.on, flat: flat * 1e-9, banded: Some(banded * 1e-9) }
     }
 
-    /// The bands in which hashes are kept for searches with batches of `queries` hashes, if that costs less than
-    /// searching them flat.
+    /// The bands for resident hashes that are searched with batches of `queries` hashes, if that costs less than
+    /// a flat search.
     pub(super) fn resident(hashes: &[PdqHash], queries: usize, radius: u32) -> Option<Bands> {
-        // Batches are of the same kind as what they are searched in; what they cost beside it is sorting them.
+        // Batches resemble the resident hashes; their extra cost is sorting them.
         let sample = sample(hashes);
         let samples = (sample.clone(), sample);
         let (queries, count) = (queries as f64, hashes.len() as f64);
@@ -151,7 +150,7 @@ impl JoinPlan {
         best.filter(|(cost, _)| *cost < queries * count * costs.flat_pair).map(|(_, bands)| bands)
     }
 
-    /// What it is estimated to take, in seconds of what takes it: one thread, or a GPU.
+    /// The estimated seconds, on one thread or a GPU.
     pub(super) fn seconds(&self) -> f64 {
         match (&self.bands, self.banded) {
             (Some(_), Some(banded)) => banded,
@@ -165,7 +164,7 @@ impl JoinPlan {
     }
 }
 
-/// The choice and why, in one line for a person.
+/// The choice and the reason, in one line.
 impl fmt::Display for JoinPlan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bands, on, flat, banded } = self;
@@ -179,12 +178,12 @@ impl fmt::Display for JoinPlan {
     }
 }
 
-/// The bands that cost least for a radius, and what they cost; `None` where all have too many neighbours.
+/// The cheapest bands for a radius and their cost; `None` if all have too many neighbours.
 fn cheapest(radius: u32, cost: impl Fn(&Bands) -> f64 + Sync) -> Option<(f64, Bands)> {
-    let all: Vec<(f64, Bands)> = (1..=MOST_BANDS.min(radius + 1))
+    let all: Vec<(f64, Bands)> = (1..=MAX_BANDS.min(radius + 1))
         .into_par_iter()
         .map(|count| Bands::new(radius, count))
-        .filter(|bands| bands.0.iter().all(|band| band.neighbours() <= MOST_NEIGHBOURS))
+        .filter(|bands| bands.0.iter().all(|band| band.neighbours() <= MAX_NEIGHBOURS))
         .map(|bands| (cost(&bands), bands))
         .collect();
     all.into_iter().min_by(|one, other| one.0.total_cmp(&other.0))
@@ -198,14 +197,14 @@ pub(super) fn density(left: &[PdqHash], right: &[PdqHash], radius: u32) -> f64 {
     near as f64 / (left.len() * right.len()).max(1) as f64
 }
 
-/// Hashes at even distances, moved as the bands want them.
+/// Evenly spaced hashes, permuted for the bands.
 fn sample(hashes: &[PdqHash]) -> Vec<PdqHash> {
     let count = hashes.len().min(SAMPLE);
     (0..count).map(|index| super::bands::diagonals(hashes[index * hashes.len() / count])).collect()
 }
 
 impl Costs {
-    /// What a banded join costs, in nanoseconds.
+    /// The cost of a banded join, in nanoseconds.
     fn of(&self, bands: &Bands, left: f64, right: f64, samples: &(Vec<PdqHash>, Vec<PdqHash>)) -> f64 {
         let mut cost = 0.0;
         for band in &bands.0 {
@@ -218,7 +217,7 @@ impl Costs {
             let full = |hashes: f64| buckets * -f64::exp_m1(-hashes / buckets);
             let visits = full(left) * neighbours;
             let tiles = visits * (full(right) / buckets);
-            // A run of n hashes takes n / 8 vectors, and most of one more.
+            // A run of n hashes takes n / 8 vectors, and most of another one.
             let vectors = left * right * kept / 8.0 + tiles * (left / full(left).max(1.0)) * 0.6;
             cost += vectors * self.tile_vector
                 + visits * self.tile_visit
@@ -241,17 +240,17 @@ mod tests {
     }
 
     #[test]
-    fn large_sides_are_banded_and_small_or_crowded_ones_are_not() {
+    fn large_sides_are_banded_and_small_or_saturated_ones_are_not() {
         let (few, many) = (random(100), random(200_000));
         let plan = |left: &[PdqHash], right: &[PdqHash], radius| {
             JoinPlan::new(JoinMethod::Auto, Costs::CPU, left, right, radius)
         };
         assert!(plan(&many, &many, 31).bands.is_some());
         assert!(plan(&few, &few, 31).bands.is_none());
-        assert!(plan(&many, &many, 128).bands.is_none(), "bands keep nearly everything out of nothing");
+        assert!(plan(&many, &many, 128).bands.is_none(), "bands exclude almost nothing");
         // All within a few bits: every band keeps every pair.
-        let crowd: Vec<PdqHash> = (0..200_000).map(|number| PdqHash([number, 0, 0, 0])).collect();
-        assert!(plan(&crowd, &crowd, 31).bands.is_none());
+        let equal_start: Vec<PdqHash> = (0..200_000).map(|number| PdqHash([number, 0, 0, 0])).collect();
+        assert!(plan(&equal_start, &equal_start, 31).bands.is_none());
         assert!(JoinPlan::new(JoinMethod::Banded, Costs::CPU, &few, &few, 31).bands.is_some());
         assert!(JoinPlan::new(JoinMethod::Flat, Costs::CPU, &many, &many, 31).bands.is_none());
         for radius in 0..=256 {

@@ -1,9 +1,9 @@
 //! The inner loop of range search, per instruction set.
 //!
-//! A stripe of haystack hashes is loaded once and met by a group of queries. Nearly every pair is
-//! far beyond the radius, so the loop computes only a *lower bound* of each distance, keeps the
-//! least bound of the stripe, and looks at single hashes where that is within the radius; these are
-//! measured exactly. The bound decides how long the search takes, never what it finds.
+//! A stripe of haystack hashes is loaded once and compared with a group of queries. Nearly every pair is far
+//! beyond the radius, so the loop computes only a *lower bound* of each distance, keeps the lowest bound of
+//! the stripe, and checks single hashes only if that is within the radius; these are measured exactly. The
+//! bound decides how long the search takes, never what it finds.
 //!
 //! **The bound.** With x₀…x₃ the four words of `query ^ hash`, the distance is the sum of their
 //! population counts. A union of words cannot have more bits than the words together, so
@@ -27,23 +27,23 @@ use super::lanes::{Avx2Lanes, Avx512Lanes};
 use super::lanes::{Lanes, NO_BOUND, PortableLanes};
 use crate::pdq::PdqHash;
 
-/// Hashes per stripe: one pass of the inner loop, after which the least bound is looked at.
+/// Hashes per stripe: one pass of the inner loop, after which the lowest bound is checked.
 pub(crate) const STRIPE: usize = 64;
 
 /// The vector instructions a search runs on. All give the same pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstructionSet {
-    /// 512-bit vectors with a population count of their own (AVX-512F and VPOPCNTDQ).
+    /// 512-bit vectors with a population count instruction (AVX-512F and VPOPCNTDQ).
     Avx512,
     /// 256-bit vectors, population count by a table of half bytes.
     Avx2,
-    /// Whatever the compiler makes of plain Rust for the target's baseline (NEON on AArch64).
+    /// Plain Rust compiled for the target's baseline (NEON on AArch64).
     Portable,
 }
 
 impl InstructionSet {
-    /// All of them, the fastest first.
+    /// All instruction sets, fastest first.
     pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
 
     /// Whether this machine has it.
@@ -64,13 +64,13 @@ impl InstructionSet {
         }
     }
 
-    /// Those this machine has, the fastest first.
+    /// Those of this machine, fastest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
         Self::ALL.into_iter().filter(|set| set.is_available()).collect()
     }
 
-    /// The fastest this machine has.
+    /// The fastest of this machine.
     #[must_use]
     pub fn best() -> Self {
         Self::ALL.into_iter().find(|set| set.is_available()).unwrap_or(Self::Portable)
@@ -120,7 +120,7 @@ pub(crate) struct Planes {
 }
 
 impl Planes {
-    /// Lays out `hashes`. The last stripe is filled up with zeros, which `len` keeps out of results.
+    /// Lays out `hashes`. The last stripe is filled up with zeros, which `len` excludes from results.
     pub(crate) fn new(hashes: &[PdqHash]) -> Self {
         let plane = |word: usize| {
             hashes
@@ -137,7 +137,7 @@ impl Planes {
         Self { words: [plane(0), plane(1), plane(2), plane(3)], len: hashes.len() }
     }
 
-    /// Hashes, without the filling.
+    /// Number of hashes, without padding.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -147,7 +147,7 @@ impl Planes {
         PdqHash(std::array::from_fn(|word| self.words[word][index / STRIPE].0[index % STRIPE]))
     }
 
-    /// Stripes, the last one perhaps filled up.
+    /// Number of stripes; the last one may be padded.
     pub(crate) const fn stripes(&self) -> usize {
         self.len.div_ceil(STRIPE)
     }
@@ -187,7 +187,7 @@ pub(super) enum Bound {
     Exact,
 }
 
-/// The bounds as const parameters, so that each has a loop of its own.
+/// The bounds as const parameters, so that each gets its own loop.
 pub(super) const TWO_WORDS: u8 = 0;
 pub(super) const THREE_WORDS: u8 = 1;
 pub(super) const TWO_PAIRS: u8 = 2;
@@ -210,7 +210,7 @@ impl Bound {
 /// This machine has the instructions of `L`.
 #[inline(always)]
 unsafe fn scan_with<L: Lanes, const GROUP: usize>(scan: &Scan<'_>, hits: &mut Vec<Pair>) {
-    // SAFETY: what is asked of the caller is the same.
+    // SAFETY: the caller has the same obligation.
     unsafe {
         match Bound::for_radius(scan.radius) {
             Bound::TwoWords => in_groups::<L, GROUP, TWO_WORDS>(scan, hits),
@@ -221,7 +221,7 @@ unsafe fn scan_with<L: Lanes, const GROUP: usize>(scan: &Scan<'_>, hits: &mut Ve
     }
 }
 
-/// Takes the queries in groups of `GROUP`, and what is left one by one.
+/// Takes the queries in groups of `GROUP`, and the rest one by one.
 ///
 /// # Safety
 /// This machine has the instructions of `L`.
@@ -230,12 +230,12 @@ unsafe fn in_groups<L: Lanes, const GROUP: usize, const BOUND: u8>(scan: &Scan<'
     let (groups, rest) = scan.queries.as_chunks::<GROUP>();
     let mut first = scan.first_query;
     for group in groups {
-        // SAFETY: what is asked of the caller is the same.
+        // SAFETY: the caller has the same obligation.
         unsafe { sweep::<L, GROUP, BOUND>(scan, group, first, hits) };
         first += GROUP as u32;
     }
     for query in rest {
-        // SAFETY: what is asked of the caller is the same.
+        // SAFETY: the caller has the same obligation.
         unsafe { sweep::<L, 1, BOUND>(scan, &[*query], first, hits) };
         first += 1;
     }
@@ -252,7 +252,7 @@ unsafe fn sweep<L: Lanes, const GROUP: usize, const BOUND: u8>(
     first_query: u32,
     hits: &mut Vec<Pair>,
 ) {
-    // SAFETY: what is asked of the caller is what `splat` asks.
+    // SAFETY: the caller has the obligation of `splat`.
     let (zero, no_bound) = unsafe { (L::splat(0), L::splat(NO_BOUND)) };
     let mut wanted = [[zero; 4]; GROUP];
     for (words, query) in wanted.iter_mut().zip(queries) {
@@ -266,23 +266,23 @@ unsafe fn sweep<L: Lanes, const GROUP: usize, const BOUND: u8>(
     let (first, second) = (&planes[0][range.clone()], &planes[1][range.clone()]);
     let (third, fourth) = (&planes[2][range.clone()], &planes[3][range.clone()]);
     for (index, (((w0, w1), w2), w3)) in first.iter().zip(second).zip(third).zip(fourth).enumerate() {
-        let mut least = [no_bound; GROUP];
+        let mut lowest = [no_bound; GROUP];
         let mut at = 0;
         while at < STRIPE {
             // SAFETY: as above. Words that the bound does not use are never loaded once inlined.
             let found =
                 unsafe { [L::load(&w0.0, at), L::load(&w1.0, at), L::load(&w2.0, at), L::load(&w3.0, at)] };
-            for (least, query) in least.iter_mut().zip(&wanted) {
-                *least = least.min(lower_bound::<L, BOUND>(found, *query));
+            for (lowest, query) in lowest.iter_mut().zip(&wanted) {
+                *lowest = lowest.min(lower_bound::<L, BOUND>(found, *query));
             }
             at += L::COUNT;
         }
         let mut all = no_bound;
-        for lanes in least {
+        for lanes in lowest {
             all = all.min(lanes);
         }
         if all.any_at_most(scan.radius) {
-            for (position, lanes) in least.iter().enumerate() {
+            for (position, lanes) in lowest.iter().enumerate() {
                 if lanes.any_at_most(scan.radius) {
                     let stripe = scan.stripes.start + index;
                     measure(scan, stripe, queries[position], first_query + position as u32, hits);

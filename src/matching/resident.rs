@@ -1,16 +1,16 @@
-//! Hashes of a hash set that stay: batch after batch of pictures is joined with them.
+//! Resident hashes of a hash set: batch after batch of pictures is joined with them.
 //!
-//! Equal hashes are one here, as in every join, so that what is searched, and what a picture is near to, are distinct hashes. They are numbered
-//! in the order in which each comes first, so that of equally near ones those that come first are kept.
+//! As in every join, equal hashes are one, so hits refer to distinct hashes. These are numbered by first occurrence, so that of equally near
+//! ones the first are kept.
 
 use std::collections::HashMap;
 
 use super::backend::Backend;
 use super::control::JoinControl;
+use super::direction::RightSide;
 use super::distinct::Distinct;
 use super::hits::ItemHits;
 use super::join::{Join, JoinError, JoinReport};
-use super::leg::RightSide;
 use super::planner::JoinMethod;
 use super::settings::JoinSettings;
 use crate::pdq::PdqHash;
@@ -19,23 +19,23 @@ use crate::pdq::PdqHash;
 #[derive(Debug)]
 pub struct ResidentHashes {
     side: RightSide<'static>,
-    /// Where in the list each hash comes first.
+    /// The first position of each hash in the list.
     firsts: Vec<u32>,
-    /// All places of the hashes that come more than once.
+    /// All positions of the hashes that occur more than once.
     repeated: HashMap<u32, Box<[u32]>>,
 }
 
 impl ResidentHashes {
-    /// Makes hashes resident, for joins within `radius` at most; on the CPU large lists also in bands, if these take no more
+    /// Makes hashes resident, for joins within at most `radius`; on the CPU large lists also in bands, if these take no more
     /// than `memory` bytes.
     ///
     /// # Panics
-    /// More than 2³² − 1 hashes.
+    /// If there are more than 2³² − 1 hashes.
     #[must_use]
     pub fn new(backend: &Backend, hashes: &[PdqHash], radius: u32, memory: u64) -> Self {
         let distinct = Distinct::new(hashes);
         let count = distinct.hashes().len() as u32;
-        // The distinct hash that comes first at each place of the list.
+        // The distinct hash whose first occurrence is at each position.
         let mut first_at = vec![None; hashes.len()];
         for hash in 0..count {
             first_at[distinct.members(hash)[0] as usize] = Some(hash);
@@ -53,10 +53,10 @@ impl ResidentHashes {
         Self { side: RightSide::resident(hashes, haystack), firsts, repeated }
     }
 
-    /// The places in the list of distinct hash `number`, ascending.
+    /// The positions of distinct hash `number` in the list, ascending.
     ///
     /// # Panics
-    /// There is no such number.
+    /// If there is no hash with this number.
     #[must_use]
     pub fn places(&self, number: u32) -> &[u32] {
         match self.repeated.get(&number) {
@@ -65,22 +65,22 @@ impl ResidentHashes {
         }
     }
 
-    /// The numbers of hashes that come more than once, and their places in the list.
+    /// The numbers of hashes that occur more than once, and their positions in the list.
     pub fn repeated(&self) -> impl Iterator<Item = (u32, &[u32])> {
         self.repeated.iter().map(|(&number, places)| (number, &**places))
     }
 
-    /// Bytes that its bands take when they are made, 0 where they never are.
+    /// Bytes of its bands once they exist; 0 if it never has any.
     #[must_use]
     pub fn banded_bytes(&self) -> u64 {
         self.side.banded_bytes()
     }
 
     /// Hands every item that is near to a hash in any orientation to `sink`, in order; its hits name distinct hashes by number. It runs on
-    /// the threads of the current rayon pool, and pairs are held in as much memory as `settings` says.
+    /// the threads of the current rayon pool, and pairs use as much memory as `settings` allows.
     ///
     /// # Errors
-    /// The sink's, which ends the join.
+    /// If the sink fails, which ends the join.
     pub fn join<E>(
         &self,
         items: &[[PdqHash; 8]],
@@ -100,7 +100,7 @@ impl ResidentHashes {
 mod tests {
     use super::*;
     use crate::matching::flat::FlatIndex;
-    use crate::matching::least_over_orientations;
+    use crate::matching::minimum_over_orientations;
     use rand::prelude::*;
     use std::convert::Infallible;
 
@@ -137,7 +137,7 @@ mod tests {
             hashes(1, 320, 40).chunks(8).map(|hashes| hashes.try_into().unwrap()).collect();
         let queries: Vec<PdqHash> = items.as_flattened().to_vec();
         let mut expected: Vec<(u32, u32, u32)> =
-            least_over_orientations(&FlatIndex::new(&known).search(&queries, 20))
+            minimum_over_orientations(&FlatIndex::new(&known).search(&queries, 20))
                 .into_iter()
                 .map(|pair| (pair.item, pair.haystack, pair.distance))
                 .collect();
@@ -168,7 +168,7 @@ mod tests {
         let resident = ResidentHashes::new(&backend, &known, 31, 0);
         let all = joined(&resident, &items, JoinSettings::default());
         for memory in [1 << 30, 0] {
-            let settings = JoinSettings { most_hits: Some(7), memory, ..JoinSettings::default() };
+            let settings = JoinSettings { max_hits: Some(7), memory, ..JoinSettings::default() };
             let few = joined(&resident, &items, settings);
             assert_eq!(few.len(), all.len());
             for (few, all) in few.iter().zip(&all) {

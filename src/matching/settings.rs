@@ -1,4 +1,4 @@
-//! What a join is asked for.
+//! Settings of a join.
 
 use super::DEFAULT_DISTANCE;
 use super::planner::JoinMethod;
@@ -9,13 +9,14 @@ use super::popcount::InstructionSet;
 pub struct JoinSettings {
     /// Largest distance of a pair, 0…256.
     pub radius: u32,
-    /// Flat, banded, or what costs less.
+    /// Flat, banded, or the cheaper one.
     pub method: JoinMethod,
-    /// Hits of an item at most: the nearest, of equally near ones those with the lowest number. The others are counted.
-    pub most_hits: Option<usize>,
+    /// Maximum hits of an item: the nearest, of equally near ones those with the lowest number. The others
+    /// are counted.
+    pub max_hits: Option<usize>,
     /// Bytes for the pairs of a chunk.
     pub memory: u64,
-    /// What the CPU's loops are made of; the best there is unless a test wants another.
+    /// The instruction set of the CPU's loops; the best one except in tests.
     pub instructions: InstructionSet,
 }
 
@@ -24,7 +25,7 @@ impl Default for JoinSettings {
         Self {
             radius: DEFAULT_DISTANCE,
             method: JoinMethod::Auto,
-            most_hits: None,
+            max_hits: None,
             memory: 1 << 30,
             instructions: InstructionSet::best(),
         }

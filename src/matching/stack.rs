@@ -1,12 +1,12 @@
-//! Stacks: groups of hashes around a medoid, so that one picture stands for many that look nearly the same.
+//! Stacks: groups of hashes around a medoid, so that one picture represents many that look nearly the same.
 //!
-//! Joining all pairs within the radius into groups would fuse unrelated pictures: a chain of look-alikes, each near to the next, leads anywhere. So
-//! every stack has a *medoid*, and all of its members are within the radius of that; no two of them differ in more than twice the radius. Medoids are taken
-//! in turn: the hash with the most others within the radius that are in no stack yet, of several the one with the
-//! least sum of distances to them, then the lowest number. It takes all of those. What is near to nothing that is left is in no stack.
+//! Joining all pairs within the radius into groups would fuse unrelated pictures: a chain of look-alikes can lead anywhere. So every stack has a *medoid*,
+//! and all of its members are within the radius of that; no two of them differ in more than twice the radius. Medoids are chosen in turn: the hash with the
+//! highest number of unstacked hashes within the radius, of several the one with the lowest sum of distances to them, then the lowest number. Its stack
+//! takes all of these. A hash without unstacked neighbours is in no stack.
 //!
-//! What a hash is stacked with hangs on nothing but the hashes that it is connected with through pairs within the radius. So hashes that come later leave
-//! every stack as it is that they are not connected with ([`stacks_with_more`]).
+//! How a hash is stacked only depends on the hashes that it is connected with through pairs within the radius. So later hashes leave every stack
+//! unchanged that they are not connected with ([`stacks_with_more`]).
 //!
 //! Time: a self-join ([`super::join`]), then E log E for E pairs of distinct hashes, and the stacks' diameters
 //! (`diameter`). Memory: 24 bytes a pair.
@@ -24,15 +24,16 @@ use super::join::{Join, JoinError};
 use super::settings::JoinSettings;
 use crate::pdq::PdqHash;
 
-/// Bytes that a pair takes while stacks are made.
+/// Bytes of a pair while stacks are computed.
 const PAIR_BYTES: u64 = 24;
-/// Where more than one hash in so many is to be stacked anew, all are: looking for what is connected takes several joins.
-const MOST_ANEW: usize = 4;
+/// If more than one hash in so many must be stacked again, all are: finding the connected ones takes several
+/// joins.
+const MAX_ANEW: usize = 4;
 
 /// A group of near hashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
-    /// Number of the hash that stands for the others.
+    /// Number of the hash that represents the others.
     pub medoid: u32,
     /// Numbers of all hashes of the stack and their distances from the medoid, which is one of them; by distance, then number.
     pub members: Vec<(u32, u32)>,
@@ -46,9 +47,9 @@ pub enum StackError {
     /// The join was cancelled.
     #[error("interrupted")]
     Cancelled,
-    /// Nearly everything is near to nearly everything else.
+    /// Nearly all hashes are near each other.
     #[error(
-        "more than {0} pairs are within the distance: too many for the memory. Take a smaller --distance or a larger --max-memory"
+        "more than {0} pairs are within the distance: too many for the memory. Use a smaller --distance or a larger --max-memory"
     )]
     TooMany(u64),
 }
@@ -57,7 +58,7 @@ pub enum StackError {
 /// `backend`, where it has one; the stacks are the same.
 ///
 /// # Errors
-/// Too many pairs for [`JoinSettings::memory`], and being cancelled.
+/// If there are too many pairs for [`JoinSettings::memory`], or the work is cancelled.
 pub fn stacks(
     hashes: &[PdqHash],
     settings: JoinSettings,
@@ -72,11 +73,11 @@ pub fn stacks(
     Ok(stacks)
 }
 
-/// The [`stacks`] of a list of which all but `more` (numbers in it) were stacked before, with `before` as the result. Only what is connected with
-/// the others is stacked anew.
+/// The [`stacks`] of a list of which all but `more` (numbers in it) were stacked before, with the result `before`. Only hashes connected with
+/// `more` are stacked again.
 ///
 /// # Errors
-/// As of [`stacks`]. The memory is only for pairs of what is stacked anew.
+/// As for [`stacks`]. The memory only covers pairs of what is stacked anew.
 pub fn stacks_with_more(
     hashes: &[PdqHash],
     more: &[u32],
@@ -116,7 +117,8 @@ struct Neighbours {
 /// Members of a stack as distinct hashes with their distances, the medoid first.
 type Group = Vec<(u32, u32)>;
 
-/// How good a medoid a hash is, the best greatest: hashes that it would stand for, sum of distances, lowest number, distinct hash.
+/// The rank of a hash as medoid, highest for the best: hashes that it would represent, sum of distances,
+/// lowest number, distinct hash.
 type Candidate = (u64, Reverse<u64>, Reverse<u32>, u32);
 
 impl Neighbours {
@@ -132,8 +134,8 @@ impl Neighbours {
         Ok(Self::new(distinct, pairs.pairs))
     }
 
-    /// The neighbours of all hashes that are connected with one of the numbers `more`, and these hashes, ascending. `None` where they are so many
-    /// that it is quicker to look for all.
+    /// The neighbours of all hashes that are connected with one of the numbers `more`, and these hashes, ascending. `None` if there are so many
+    /// that stacking all is faster.
     fn connected_with(
         more: &[u32],
         distinct: &Distinct,
@@ -152,7 +154,7 @@ impl Neighbours {
         while !next.is_empty() {
             next.iter().for_each(|&hash| reached[hash as usize] = true);
             connected.extend(&next);
-            if connected.len() > hashes.len() / MOST_ANEW {
+            if connected.len() > hashes.len() / MAX_ANEW {
                 return Ok(None);
             }
             let left: Vec<PdqHash> = next.iter().map(|&hash| hashes[hash as usize]).collect();
@@ -170,7 +172,7 @@ impl Neighbours {
         Ok(Some((Self::new(distinct, pairs.pairs), connected)))
     }
 
-    /// Of pairs in no order.
+    /// From unsorted pairs.
     fn new(distinct: &Distinct, mut pairs: Vec<(u32, u32, u32)>) -> Self {
         pairs.par_sort_unstable();
         let count = distinct.hashes().len();
@@ -178,7 +180,7 @@ impl Neighbours {
         Self { starts, near: pairs.into_iter().map(|(_, other, distance)| (other, distance)).collect() }
     }
 
-    /// The stacks of these hashes, ascending, which are near to no others; in no order.
+    /// The stacks, in no order, of these hashes, which are ascending and near to no others.
     fn stacks(
         &self,
         hashes: &[u32],
@@ -195,8 +197,8 @@ impl Neighbours {
         &self.near[self.starts[hash as usize]..self.starts[hash as usize + 1]]
     }
 
-    /// Takes medoids in turn. What a hash would stand for only ever becomes less, so that a candidate that has become worse
-    /// since it was queued is queued again as what it is now.
+    /// Chooses medoids in turn. The rank of a hash only ever falls, so a candidate whose rank has fallen since it was
+    /// queued is queued again with its current rank.
     fn groups(
         &self,
         hashes: &[u32],
@@ -250,33 +252,33 @@ impl Neighbours {
     }
 }
 
-/// The pairs of distinct hashes that joins find, as far as there is memory for them.
+/// Collects the pairs of distinct hashes that joins find, as far as memory allows.
 struct Pairs {
     settings: JoinSettings,
-    /// (hash, other hash, distance), each pair both ways once its other hash is looked for as well.
+    /// (hash, other hash, distance), each pair in both directions once its other hash is searched as well.
     pairs: Vec<(u32, u32, u32)>,
 }
 
 impl Pairs {
     fn new(settings: JoinSettings) -> Self {
-        Self { settings: JoinSettings { most_hits: None, ..settings }, pairs: Vec::new() }
+        Self { settings: JoinSettings { max_hits: None, ..settings }, pairs: Vec::new() }
     }
 
-    /// Adds what `join` finds, as the pairs that `both_ways` says.
+    /// Adds the pairs that `join` finds, in both directions with `both_ways`.
     fn add(
         &mut self,
         join: &Join<'_>,
         control: &JoinControl,
         both_ways: impl Fn(u32, u32) -> [Option<(u32, u32)>; 2],
     ) -> Result<(), StackError> {
-        let most = self.settings.memory / PAIR_BYTES;
+        let limit = self.settings.memory / PAIR_BYTES;
         let pairs = &mut self.pairs;
         let joined = join.run(control, |item| {
             for hit in &item.hits {
                 let found = both_ways(item.left, hit.right).into_iter().flatten();
                 pairs.extend(found.map(|(left, right)| (left, right, hit.distance)));
             }
-            if pairs.len() as u64 > most { Err(StackError::TooMany(most / 2)) } else { Ok(()) }
+            if pairs.len() as u64 > limit { Err(StackError::TooMany(limit / 2)) } else { Ok(()) }
         });
         match joined {
             Ok(_) => Ok(()),
@@ -306,6 +308,6 @@ fn stack(
 #[must_use]
 pub fn stacks_within(hashes: &[PdqHash], radius: u32) -> Vec<Stack> {
     let settings = JoinSettings { radius, memory: u64::MAX / 2, ..JoinSettings::default() };
-    // Nobody cancels it, and there is memory.
+    // It is not cancelled, and there is enough memory.
     stacks(hashes, settings, &Backend::cpu("asked for"), &JoinControl::default()).unwrap_or_default()
 }

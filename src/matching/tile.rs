@@ -1,4 +1,4 @@
-//! The inner loop of the banded join: a bucket of one side against the buckets of the other that are near to it.
+//! The inner loop of the banded join: a bucket of one side against its neighbouring buckets of the other.
 //!
 //! Both sides lie in memory in the order of their buckets, so that a tile (bucket × bucket) is two runs of words. As in
 //! [`super::popcount`] the loop computes a lower bound of each distance only; what passes is measured by the caller.
@@ -13,10 +13,10 @@ use super::lanes::{Lanes, NO_BOUND, PortableLanes};
 use super::popcount::{Bound, EXACT, InstructionSet, THREE_WORDS, TWO_PAIRS, TWO_WORDS, lower_bound};
 use crate::pdq::PdqHash;
 
-/// Words that must follow the last of a plane of the right side: a vector that begins with the last reads so far.
+/// Padding after a plane of the right side: a vector that begins with the last word reads this far.
 pub(super) const PADDING: usize = 8;
 
-/// The words that the bound of a radius looks at, of the four of a hash as they are laid out for it.
+/// The words that the bound of a radius reads, in the layout of this module.
 pub(super) const fn words_of(bound: Bound) -> &'static [usize] {
     match bound {
         Bound::TwoWords => &[1, 3],
@@ -54,7 +54,7 @@ impl InstructionSet {
         }
     }
 
-    /// Counts the hashes within `radius` of `query`, and looks for one nearer than `nearer`.
+    /// Counts the hashes within `radius` of `query`, and checks for one nearer than `nearer`.
     pub(super) fn survey(self, query: PdqHash, hashes: &[PdqHash], radius: u32, nearer: u32) -> Survey {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -69,7 +69,7 @@ impl InstructionSet {
         }
     }
 
-    /// The distances of `hashes` from `query`, in place of what `distances` held.
+    /// Replaces `distances` by the distances of `hashes` from `query`.
     pub(super) fn distances(self, query: PdqHash, hashes: &[PdqHash], distances: &mut Vec<u16>) {
         distances.clear();
         match self {
@@ -105,7 +105,8 @@ fn survey(query: PdqHash, hashes: &[PdqHash], radius: u32, nearer: u32) -> Surve
 #[inline(always)]
 fn measure(query: PdqHash, hashes: &[PdqHash], distances: &mut Vec<u16>) {
     distances.resize(hashes.len(), 0);
-    // A plain loop, which is compiled as part of its caller: a closure would be compiled apart, without the caller's instructions.
+    // A plain loop is compiled as part of its caller; a closure would be compiled separately, without the
+    // caller's instructions.
     for (distance_of, hash) in distances.iter_mut().zip(hashes) {
         *distance_of = distance(query, hash) as u16;
     }
@@ -124,7 +125,7 @@ const fn distance(query: PdqHash, hash: &PdqHash) -> u32 {
 /// This machine has the instructions of `L`.
 #[inline(always)]
 unsafe fn sieve_with<L: Lanes>(tiles: &Tiles<'_>, passed: &mut Vec<(u32, u32)>) {
-    // SAFETY: what is asked of the caller is the same.
+    // SAFETY: the caller has the same obligation.
     unsafe {
         match tiles.bound {
             Bound::TwoWords => sweep::<L, TWO_WORDS>(tiles, passed),
@@ -142,14 +143,14 @@ unsafe fn sweep<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, passed: &mut Vec<(
     for range in tiles.right_ranges {
         let (mut at, end) = (range.start as usize, range.end as usize);
         while at < end {
-            // SAFETY: what is asked of the caller is what these ask.
+            // SAFETY: the caller has the obligations of these calls.
             unsafe {
                 let found = right_words::<L, BOUND>(tiles, at);
-                let mut least = L::splat(NO_BOUND);
+                let mut lowest = L::splat(NO_BOUND);
                 for left in tiles.left_range.clone() {
-                    least = least.min(lower_bound::<L, BOUND>(found, left_words::<L, BOUND>(tiles, left)));
+                    lowest = lowest.min(lower_bound::<L, BOUND>(found, left_words::<L, BOUND>(tiles, left)));
                 }
-                if least.any_at_most(tiles.radius) {
+                if lowest.any_at_most(tiles.radius) {
                     single_out::<L, BOUND>(tiles, at, (end - at).min(L::COUNT), passed);
                 }
             }
@@ -158,7 +159,8 @@ unsafe fn sweep<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, passed: &mut Vec<(
     }
 }
 
-/// The pairs of one vector of the right side that pass, of which there is at least one, if not behind the bucket's end.
+/// The pairs of one vector of the right side that pass. There is at least one, perhaps beyond the bucket's
+/// end.
 ///
 /// # Safety
 /// This machine has the instructions of `L`.
@@ -170,7 +172,7 @@ unsafe fn single_out<L: Lanes, const BOUND: u8>(
     passed: &mut Vec<(u32, u32)>,
 ) {
     let in_bucket = (1 << present) - 1;
-    // SAFETY: what is asked of the caller is what these ask.
+    // SAFETY: the caller has the obligations of these calls.
     unsafe {
         let found = right_words::<L, BOUND>(tiles, at);
         for left in tiles.left_range.clone() {
@@ -184,13 +186,13 @@ unsafe fn single_out<L: Lanes, const BOUND: u8>(
     }
 }
 
-/// The words of a vector of hashes of the right side that the bound looks at.
+/// The words that the bound reads of a vector of hashes of the right side.
 ///
 /// # Safety
 /// This machine has the instructions of `L`.
 #[inline(always)]
 unsafe fn right_words<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, at: usize) -> [L; 4] {
-    // SAFETY: what is asked of the caller is what these ask.
+    // SAFETY: the caller has the obligations of these calls.
     unsafe {
         let mut words = [L::splat(0); 4];
         words[1] = L::load(tiles.right[1], at);
@@ -211,7 +213,7 @@ unsafe fn right_words<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, at: usize) -
 /// This machine has the instructions of `L`.
 #[inline(always)]
 unsafe fn left_words<L: Lanes, const BOUND: u8>(tiles: &Tiles<'_>, at: usize) -> [L; 4] {
-    // SAFETY: what is asked of the caller is what these ask.
+    // SAFETY: the caller has the obligations of these calls.
     unsafe {
         let mut words = [L::splat(0); 4];
         words[1] = L::splat(tiles.left[1][at]);

@@ -55,11 +55,10 @@ pub const fn cosine_table() -> &'static [i32; COEFFICIENT_SIDE * TILE_SIDE] {
 
 /// The coefficients `C[i][j]` at index `16 i + j`, up to a positive factor.
 ///
-/// The first sample is taken off all of them before the transform, which removes what the transform
-/// would cancel anyway (there is no constant row) and keeps the sums small: a sample is then below 2²⁴,
-/// a sum of 64 of them times cosines below 2²⁴ · 2²² · 41 < 2⁵², which after [`PASS_SHIFT`] fits in 31 bits;
-/// the second pass stays below 2³¹ · 2²² · 41 < 2⁵⁹. It runs on this machine's best instructions; whole numbers make the result the same on
-/// all.
+/// The first sample is subtracted from all of them before the transform, which removes what the transform would cancel anyway (there is no
+/// constant row) and keeps the sums small: a sample is then below 2²⁴, a sum of 64 of them times cosines below 2²⁴ · 2²² · 41 < 2⁵², which
+/// after [`PASS_SHIFT`] fits in 31 bits; the second pass stays below 2³¹ · 2²² · 41 < 2⁵⁹. It runs on this machine's best instructions;
+/// whole numbers make the result the same on all.
 #[must_use]
 pub fn coefficients(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
     #[cfg(target_arch = "x86_64")]
@@ -88,7 +87,7 @@ fn coefficients_avx2(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] 
     coefficients_of(tile)
 }
 
-/// [`coefficients`] on whatever instructions it is compiled for.
+/// [`coefficients`] on the instructions it is compiled for.
 #[inline(always)]
 fn coefficients_of(tile: &Tile) -> [i64; COEFFICIENT_SIDE * COEFFICIENT_SIDE] {
     let first = tile.0[0] as i32;

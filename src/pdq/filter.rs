@@ -7,7 +7,7 @@ use super::tile::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
 use super::vector::accumulate;
 use super::weights::{Sample, samples};
 
-/// How a picture's pixels become the tile's samples.
+/// How a picture's pixels are reduced to the tile's samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Geometry {
@@ -71,16 +71,16 @@ impl PixelLayout {
 #[derive(Debug)]
 pub struct Reducer {
     layout: PixelLayout,
-    /// Bytes of one row of the picture that is reduced.
+    /// Bytes of one row of the picture.
     row_bytes: usize,
     columns: Vec<Sample>,
     rows: Vec<Sample>,
     /// Index into `rows` of the first sample that is not finished.
     current: usize,
-    /// Sums of unfinished samples: the current one's first. Supports of neighbours overlap by a row or
-    /// so, never by more than the next sample.
+    /// Sums of unfinished samples, the current one first. Supports of neighbours overlap by about a row,
+    /// never beyond the next sample.
     sums: Vec<Vec<u32>>,
-    /// Rows that were folded.
+    /// Rows folded so far.
     folded: usize,
     height: usize,
     shrink: Option<Shrink>,
@@ -90,10 +90,10 @@ pub struct Reducer {
 /// Nearest neighbour to 512×512, row by row.
 #[derive(Debug)]
 struct Shrink {
-    /// Size of the picture as it comes.
+    /// Size of the original picture.
     width: usize,
     height: usize,
-    /// Rows that came.
+    /// Rows received.
     received: usize,
     /// One shrunk row.
     row: Vec<u8>,
@@ -149,13 +149,13 @@ impl Reducer {
             && u64::from(width) * u64::from(height) <= Self::MAX_PIXELS
     }
 
-    /// Whether a picture of this size is shrunk before the filter sees it.
+    /// Whether a picture of this size is shrunk before the filter.
     #[must_use]
     pub fn shrinks(width: u32, height: u32, geometry: Geometry) -> bool {
         Self::reduced_size(width, height, geometry) != (width, height)
     }
 
-    /// The size that the filter sees.
+    /// The size of the filter's input.
     fn reduced_size(width: u32, height: u32, geometry: Geometry) -> (u32, u32) {
         match geometry {
             Geometry::Te512 if width.max(height) > Self::TE512_SIDE => (Self::TE512_SIDE, Self::TE512_SIDE),
@@ -173,7 +173,7 @@ impl Reducer {
         let pixel = self.layout.bytes();
         for row in rows.chunks_exact(shrink.width * pixel) {
             let side = Self::TE512_SIDE as usize;
-            // The shrunk rows that are this one: several where the picture is lower than 512.
+            // The shrunk rows taken from this one: several if the picture has fewer than 512 rows.
             while self.folded < side && self.folded * shrink.height / side == shrink.received {
                 for (x, to) in shrink.row.chunks_exact_mut(pixel).enumerate() {
                     let from = x * shrink.width / side * pixel;
@@ -222,7 +222,7 @@ impl Reducer {
         for column in &self.columns {
             let support = &sums[column.start * pixel..(column.start + column.weights.len()) * pixel];
             let denominator = sample.denominator * column.denominator;
-            // Grey is most of what comes here, and nothing but products.
+            // Most input is grey, and only needs products.
             let sum = if pixel == 1 && denominator <= NARROW {
                 let products = support.iter().zip(column.weights.iter());
                 let sum: u64 = products.map(|(&grey, &weight)| u64::from(grey) * u64::from(weight)).sum();

@@ -1,4 +1,4 @@
-//! The 256-bit hash, its bit order, its text, and how it is made from a tile.
+//! The 256-bit hash, its bit order, its text, and how it is computed from a tile.
 //!
 //! Bit `16 i + j` of a hash belongs to DCT coefficient (i, j). Bit `b` is bit `b % 64` of word
 //! `b / 64`; in memory on a little-endian machine that is the same as eight `u32` with bit `b` in
@@ -30,7 +30,7 @@ impl PdqHash {
         Self(self.0.map(|word| !word))
     }
 
-    /// Whether no bit is set, which a picture with any texture never gives.
+    /// Whether no bit is set (the null hash), which no picture with texture has.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.0 == [0; 4]
@@ -75,7 +75,7 @@ pub enum ParseHashError {
     /// Not 64 digits.
     #[error("a PDQ hash has 64 hex digits, this has {0} characters")]
     Length(usize),
-    /// A character that is no hex digit.
+    /// A character that is not a hex digit.
     #[error("character {position} is not a hex digit")]
     Digit {
         /// 1-based.
@@ -101,26 +101,26 @@ impl FromStr for PdqHash {
     }
 }
 
-/// What a tile hashes to.
+/// The hashes of a tile in all eight orientations, with its quality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TileHash {
+pub struct DihedralHashes {
     /// The hashes in the order of [`super::Orientation::ALL`]; the first is the picture's own.
     pub hashes: [PdqHash; 8],
-    /// 0…100: how much gradient the tile has.
+    /// 0…100: the amount of gradient in the tile.
     pub quality: u8,
 }
 
 /// Hashes of all eight orientations, and the quality, of a tile. The CPU twin of `shaders/hash.wgsl`.
 #[must_use]
-pub fn hash_tile(tile: &Tile) -> TileHash {
-    TileHash { hashes: hashes(&coefficients(tile)), quality: quality(tile) }
+pub fn hash_tile(tile: &Tile) -> DihedralHashes {
+    DihedralHashes { hashes: hashes(&coefficients(tile)), quality: quality(tile) }
 }
 
-/// [`hash_tile`] of a tile and how stable its bits are, with one transform for both. The tile's samples are wrong by `error`, the root of the
-/// mean square, in the tile's own units; of a tile from pixels 0.
-pub(crate) fn hash_and_stability(tile: &Tile, error: u32) -> (TileHash, Stability) {
+/// [`hash_tile`] and the stability of the bits, with one transform for both. `error` is the root mean square error of the tile's samples in
+/// the tile's own units, 0 for a tile from pixels.
+pub(crate) fn hash_and_stability(tile: &Tile, error: u32) -> (DihedralHashes, Stability) {
     let coefficients = coefficients(tile);
-    let hash = TileHash { hashes: hashes(&coefficients), quality: quality(tile) };
+    let hash = DihedralHashes { hashes: hashes(&coefficients), quality: quality(tile) };
     (hash, stability(&coefficients, error))
 }
 

@@ -18,7 +18,7 @@ pub(crate) mod weights;
 pub(crate) use filter::to_fixed_point;
 pub use filter::{Geometry, PixelLayout, Reducer};
 pub(crate) use hash::hash_and_stability;
-pub use hash::{ParseHashError, PdqHash, TileHash, hash_tile};
+pub use hash::{DihedralHashes, ParseHashError, PdqHash, hash_tile};
 pub use orientation::Orientation;
 pub(crate) use stability::Stability;
 pub use stability::unstable_bits;

@@ -1,10 +1,9 @@
 //! PDQ straight from its definition, in double precision: four passes over the whole picture, then the
-//! transform term by term. Never optimised, and used by nothing but tests, which compare everything else
-//! with it.
+//! transform term by term. Never optimised, and only used by tests, which compare everything else with it.
 
 use super::{MIN_SIDE, PdqHash, TILE_SIDE};
 
-/// What the definition gives, with what it is decided by.
+/// The result by the definition, with the margins that decide it.
 #[derive(Clone, Debug)]
 pub struct Definition {
     /// The hash.
@@ -13,10 +12,10 @@ pub struct Definition {
     pub quality: u8,
     /// 64×64, row-major, luminance 0…255.
     pub tile: Vec<f64>,
-    /// Distance between the 128th and the 129th smallest coefficient. Where it is tiny the hash is a matter
-    /// of rounding, in any implementation.
+    /// Distance between the 128th and the 129th smallest coefficient. If it is tiny, the hash depends on
+    /// rounding in any implementation.
     pub gap: f64,
-    /// Least distance of any neighbours' difference from a whole part of the quality.
+    /// Minimum distance of any neighbours' difference from a step of the quality.
     pub quality_margin: f64,
 }
 
@@ -96,7 +95,7 @@ fn coefficients(tile: &[f64]) -> Vec<f64> {
     coefficients
 }
 
-/// The quality, and how far the nearest difference is from one that counts otherwise.
+/// The quality, and the distance of the nearest difference from a step.
 fn quality(tile: &[f64]) -> (u8, f64) {
     let mut sum = 0.0;
     let mut margin: f64 = 1.0;

@@ -1,4 +1,4 @@
-//! How much gradient a tile has: PDQ's measure of whether its hash means anything.
+//! The amount of gradient in a tile: PDQ's measure of whether its hash is meaningful.
 
 use super::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
 

@@ -1,7 +1,8 @@
-//! How many bits of a hash hang on next to nothing.
+//! How many bits of a hash are unstable.
 //!
-//! A bit says on which side of the median its coefficient lies. Coefficients close to the median change sides when the
-//! picture is saved again, by rounding alone. In pictures that are symmetric or nearly empty there are many of them.
+//! A bit states on which side of the median its coefficient lies. Coefficients close to the median change sides
+//! through rounding alone when the picture is saved again. In pictures that are symmetric or nearly empty there are
+//! many of them.
 
 use super::dct::{COSINE_FRACTION_BITS, PASS_SHIFT, coefficients};
 use super::tile::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
@@ -16,25 +17,26 @@ pub fn unstable_bits(tile: &Tile) -> u16 {
     Threshold::of(&coefficients(tile)).near(ONE / 2)
 }
 
-/// How many bits of a hash hang on little.
+/// The stability of a hash's bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stability {
     /// [`unstable_bits`].
     pub unstable_bits: u16,
-    /// Bits that the tile's own error may turn, with those.
+    /// Those and the bits that the tile's own error may flip.
     pub bits_at_risk: u16,
 }
 
-/// One over the share of all errors that is expected in the 256 coefficients, which are a sixteenth of them. With it ordinary files are as
-/// seldom sent to pixels as with the rule of four times the root mean square, and errors that were put there on purpose turned up to
-/// 60 bits of sequential files instead of 152. To be certain of them, one would be the number, and a quarter of all photographs went to pixels.
+/// One over the share of all errors that is expected in the 256 coefficients, which are a sixteenth of all. With it ordinary files are decoded
+/// to pixels as rarely as with the rule of four times the root mean square, and errors crafted on purpose flipped up to 60 bits of sequential
+/// files instead of 152. Certainty would require a share of one, with a quarter of all photographs decoded to pixels.
 const SHARE: i128 = 32;
 
-/// The pair that gaps of nearer ones are measured by: whoever clears the middle of a spectrum would have to clear it this far.
+/// The pair by which gaps among nearer ones are measured: an attacker who clears the middle of a spectrum
+/// would have to clear it this far.
 const FAR_PAIR: usize = 64;
 
-/// How stable the bits of a tile with these coefficients are, whose samples are wrong by `error` (the root of the mean square, in the tile's own
-/// units). The transform keeps the sum of squares, so the errors of all coefficients together have the squares of all samples' errors.
+/// The stability of the bits of a tile with these coefficients, whose samples have the root mean square error `error` in the tile's own units.
+/// The transform keeps the sum of squares, so the errors of all coefficients together have the squares of all samples' errors.
 pub(super) fn stability(coefficients: &[i64; 256], error: u32) -> Stability {
     let threshold = Threshold::of(coefficients);
     let unstable_bits = threshold.near(ONE / 2);
@@ -65,16 +67,16 @@ impl<'c> Threshold<'c> {
         self.coefficients.iter().filter(near).count() as u16
     }
 
-    /// How many bits errors can turn whose squares are together `squares`. Half of the bits are set, so that they turn in pairs, one
-    /// above the threshold and one below. Wherever the threshold is then, a pair takes errors whose squares are half of the square of its
-    /// distance, or more, and pairs of those that are nearest take least. Pictures have coefficients everywhere; where there are none
-    /// near the threshold, pairs count as evenly spaced up to [`FAR_PAIR`]; more are not counted.
+    /// How many bits can be flipped by errors with the sum of squares `squares`. Half of the bits are set, so bits flip in pairs, one
+    /// above the threshold and one below. Wherever the threshold ends up, flipping a pair takes errors whose squares sum to at least half
+    /// the square of its distance, and the nearest pairs take least. Pictures have coefficients everywhere; where there are none near the
+    /// threshold, pairs count as evenly spaced up to [`FAR_PAIR`]; more are not counted.
     fn turned_by(&self, squares: i128) -> u16 {
         if squares == 0 {
             return 0;
         }
         let mut order = *self.coefficients;
-        // Those beyond the far pair need no order.
+        // Those beyond the far pair need not be sorted.
         order.select_nth_unstable(128 - FAR_PAIR);
         order[128 - FAR_PAIR..].select_nth_unstable(2 * FAR_PAIR - 1);
         let middle = &mut order[128 - FAR_PAIR..128 + FAR_PAIR];
@@ -121,7 +123,8 @@ mod tests {
         assert_eq!(threshold.turned_by(i128::MAX / 4), 128);
     }
 
-    /// Who moves the nearest coefficients away, all equally far, and has errors that bring them back, gains nothing by it.
+    /// Moving the nearest coefficients away equally far, with errors that bring them back, gains an attacker
+    /// nothing.
     #[test]
     fn a_cleared_middle_counts_as_if_it_were_not() {
         let ordinary = spaced(1000, 1000);

@@ -1,4 +1,4 @@
-//! What a picture is reduced to, and the hash is made of.
+//! The reduced picture from which the hash is computed.
 
 /// Rows and columns of a tile.
 pub const TILE_SIDE: usize = 64;

@@ -1,4 +1,4 @@
-//! The loop that touches every byte of a picture, on a processor's vectors.
+//! The loop over every byte of a picture, in vector instructions.
 
 #![allow(unsafe_code, reason = "vector instructions chosen at run time; listed in CONTRIBUTING")]
 

@@ -72,7 +72,7 @@ fn window(n: usize, position: usize) -> Range<usize> {
 fn sample(n: usize, centre: usize, cell: usize, tent: &Arc<[u16]>) -> Sample {
     let width = n.div_ceil(2 * TILE_SIDE);
     let outer = window(n, centre);
-    // A window is clipped at the borders alone, so that the first and the last one tell of all.
+    // A window is only clipped at the borders, so the first and the last one decide.
     let (first, last) = (window(n, outer.start), window(n, outer.end - 1));
     let pixels = first.start..last.end;
     let unclipped = [&outer, &first, &last].iter().all(|window| window.len() == width);
@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    /// By the definition: each window that covers a pixel counts once.
+    /// By definition: each window that covers a pixel counts once.
     #[test]
     fn a_tent_is_how_many_windows_cover_a_pixel() {
         for width in 1..=40 {

@@ -12,7 +12,7 @@ use crate::case::{
 use crate::decode::View;
 use crate::known::{DigestMatch, HashSet, RecordDetails, SetFault};
 use crate::matching::{Backend, DELTA, ItemHits, JoinSettings, ResidentHashes, VerifyMode};
-use crate::pdq::{Orientation, PdqHash, TileHash};
+use crate::pdq::{DihedralHashes, Orientation, PdqHash};
 use crate::source::Digests;
 
 /// The hash sets of a run, resident in memory (and on the GPU), with the settings of their matching.
@@ -96,7 +96,7 @@ impl ResidentSet<'_> {
 
     /// Every distinct hash within `radius` of a hash in any of its eight orientations, once, at its least distance: the
     /// nearest of each subject that are listed, and how many more. `None` where there is not the room for those.
-    pub fn near(&self, hashes: &[(usize, TileHash)], radius: u32, room: Room) -> Option<NearHashes> {
+    pub fn near(&self, hashes: &[(usize, DihedralHashes)], radius: u32, room: Room) -> Option<NearHashes> {
         let mut found = NearHashes::default();
         if hashes.is_empty() {
             return Some(found);
@@ -104,7 +104,7 @@ impl ResidentSet<'_> {
         let items: Vec<[PdqHash; 8]> = hashes.iter().map(|(_, hash)| hash.hashes).collect();
         let settings = JoinSettings {
             radius,
-            most_hits: Some(self.max_hits),
+            max_hits: Some(self.max_hits),
             memory: room.pairs,
             ..JoinSettings::default()
         };

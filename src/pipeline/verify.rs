@@ -36,7 +36,7 @@ use crate::case::{ContentHits, DigestHit, Fingerprint, HashMatch, StoredView, Un
 use crate::decode::{DerivedFrom, PictureHash, View};
 use crate::matching::{DELTA, QUALITY_DELTA, VerifyMode};
 use crate::outcome::Outcome;
-use crate::pdq::TileHash;
+use crate::pdq::DihedralHashes;
 use crate::source::{Digests, Provenance};
 
 /// What is matched of a content.
@@ -63,11 +63,11 @@ struct Look {
 #[derive(Clone, Copy, Debug)]
 enum Basis {
     /// They are from pixels: what is near is a hit.
-    Exact(TileHash),
+    Exact(DihedralHashes),
     /// They are from coefficients and stay so: what is near is an unconfirmed hit.
-    Kept(TileHash, Unconfirmed),
+    Kept(DihedralHashes, Unconfirmed),
     /// They are from coefficients: what is near, or nearly so, is a candidate.
-    Doubtful(TileHash),
+    Doubtful(DihedralHashes),
     /// It was a candidate and could not be verified: its candidates are unconfirmed hits.
     Unverified(Unconfirmed),
 }
@@ -312,8 +312,8 @@ fn looks(sets: &ResidentSets<'_>, number: usize, subject: &Subject) -> Vec<Look>
 fn meaningful(
     looks: &[Look],
     lowest_quality: u8,
-    chosen: impl Fn(&Basis) -> Option<TileHash>,
-) -> Vec<(usize, TileHash)> {
+    chosen: impl Fn(&Basis) -> Option<DihedralHashes>,
+) -> Vec<(usize, DihedralHashes)> {
     let hashes = looks.iter().enumerate().filter_map(|(number, look)| Some((number, chosen(&look.basis)?)));
     hashes.filter(|(_, hash)| hash.quality >= lowest_quality && !hash.hashes[0].is_zero()).collect()
 }

@@ -1,7 +1,8 @@
-//! A case as a CASE/UCO graph in JSON-LD, for case management and for exchange: `docs/case-uco.md` says which class stands for what.
+//! A case as a CASE/UCO graph in JSON-LD, for case management and for exchange: `docs/case-uco.md` maps its
+//! classes.
 //!
-//! Nodes are written as the case is read; nothing of the case's size is held. Identifiers are UUIDs of version 5 (RFC 9562), made
-//! from what a node stands for, so that the same case gives the same bytes and two exports of it fall together.
+//! Nodes are written while the case is read; memory does not grow with the case. Identifiers are UUIDs of version 5 (RFC 9562),
+//! derived from what a node stands for, so the same case gives the same bytes and two exports of it merge.
 
 use std::io::{self, Write};
 
@@ -17,11 +18,11 @@ use crate::outcome::Outcome;
 /// The ontology that the graph is written for.
 pub const ONTOLOGY: &str = "CASE 1.5.0, UCO 1.5.0";
 
-/// The namespace of the identifiers: a random UUID, for ever.
+/// The namespace of the identifiers: a random UUID that never changes.
 const NAMESPACE: [u8; 16] =
     [0x6f, 0x1d, 0x0c, 0x5e, 0x93, 0x2a, 0x4b, 0x77, 0xa4, 0x58, 0x3d, 0xe1, 0x70, 0xb2, 0x9c, 0x06];
 
-/// What was written.
+/// Counts of what was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GraphCounts {
     /// Nodes of items.
@@ -37,7 +38,7 @@ pub struct GraphCounts {
 /// Writes the graph.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn write(case: &CaseReader, out: &mut dyn Write) -> Result<GraphCounts, ExportError> {
     let _snapshot = case.snapshot()?;
     let mut graph = Graph::begin(case, out)?;
@@ -66,7 +67,7 @@ pub fn write(case: &CaseReader, out: &mut dyn Write) -> Result<GraphCounts, Expo
 /// A graph that is being written.
 struct Graph<'a> {
     out: &'a mut dyn Write,
-    /// What tells this case's items from those of another, for their identifiers.
+    /// Distinguishes this case's items from those of others, for their identifiers.
     case: String,
     first: bool,
 }
@@ -201,7 +202,7 @@ impl<'a> Graph<'a> {
                 "uco-configuration:configurationEntry": entries,
             },
         }))?;
-        // The run's own: as they were typed, which the case's sources end in.
+        // The run's own sources as typed; the case's sources end in them.
         let typed: Vec<&str> = settings
             .iter()
             .filter(|(name, _)| name.starts_with("sources["))
@@ -235,7 +236,7 @@ impl<'a> Graph<'a> {
         self.node(&action)
     }
 
-    /// A file that was found, and that it lies in its source.
+    /// A file, and its relationship to its source.
     fn item(&mut self, item: &ItemRow) -> Result<(), ExportError> {
         let id = self.own("item", &[&item.source, &item.path]);
         let class = match (item.outcome.as_str(), &item.format) {
@@ -314,7 +315,7 @@ impl<'a> Graph<'a> {
         self.node(&node)
     }
 
-    /// That an item has a hit.
+    /// The relationship of an item to its hit.
     fn hit(&mut self, hit: &HitRow) -> Result<(), ExportError> {
         let record = hit.record.to_string();
         let item = self.own("item", &[&hit.source, &hit.path]);
@@ -345,7 +346,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// The records that a hit of several lists; `None` of one.
+/// The records listed by a hit of several; `None` for a single one.
 fn listed(hit: &HitRow) -> Option<Value> {
     let numbers = hit.listed.split("; ").filter_map(|number| number.parse().ok());
     let links: Vec<Value> = numbers.map(|record| link(&set_record(&hit.hash_set_sha256, record))).collect();
@@ -414,7 +415,7 @@ fn content_facet(id: &str, item: &ItemRow) -> Value {
     facet
 }
 
-/// What the file says of its taking; `None` where it says nothing.
+/// The file's EXIF data about its capture; `None` where there is none.
 fn exif_facet(id: &str, item: &ItemRow) -> Option<Value> {
     let orientation = item.exif_orientation.map(|orientation| orientation.to_string());
     let entries: Vec<Value> = [
@@ -467,7 +468,7 @@ fn status(state: &str) -> &'static str {
         "done" => "Success",
         "failed" => "Fail",
         "died" => "Error",
-        // Also a run that died, until the next command finds that out.
+        // Also a run that died, until the next command detects it.
         "running" => "Ongoing",
         "interrupted" => "Pending",
         _ => "Unknown",
@@ -509,7 +510,7 @@ fn identifier(kind: &str, names: &[&str]) -> String {
     let mut digest = Sha1::new_with_prefix(NAMESPACE);
     digest.update(kind.as_bytes());
     for name in names {
-        // With their lengths, so that no two lists of names are one text.
+        // With lengths, so that no two lists of names give the same text.
         digest.update((name.len() as u64).to_be_bytes());
         digest.update(name.as_bytes());
     }

@@ -1,4 +1,4 @@
-//! Columns and cells of rows: what CSV and Parquet are made from. JSON Lines come from the rows themselves.
+//! Columns and cells of rows, the source of CSV and Parquet. JSON Lines come from the rows themselves.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -7,12 +7,12 @@ use super::export_kind::ExportKind;
 use crate::case::{HitRow, ItemRow, PriorityRow, StackRow};
 use crate::source::name::guarded;
 
-/// What the cells of a column are.
+/// The type of a column's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Whole numbers from 0 to 2³² − 1.
     Unsigned,
-    /// Whole numbers of 64 bits, as the case has them.
+    /// 64-bit integers, as in the case.
     Integer,
     /// Numbers with a fraction, of 64 bits.
     Real,
@@ -27,7 +27,7 @@ pub enum Kind {
 pub struct Column {
     /// Its name.
     pub name: Cow<'static, str>,
-    /// What its cells are.
+    /// The type of its cells.
     pub kind: Kind,
     /// Whether cells may be empty.
     pub optional: bool,
@@ -50,7 +50,7 @@ impl Column {
 /// A cell of a row; its kind is its column's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell<'a> {
-    /// Nothing is known: an empty field of CSV, a null elsewhere.
+    /// No value: an empty field of CSV, null elsewhere.
     Empty,
     /// A number of a column of [`Kind::Unsigned`].
     Unsigned(u32),
@@ -65,10 +65,10 @@ pub enum Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// Writes it as CSV has it, without quoting, and texts [`guarded`]; nothing for [`Cell::Empty`].
+    /// Writes it for CSV, without quoting, with texts [`guarded`]; nothing for [`Cell::Empty`].
     ///
     /// # Errors
-    /// The sink failed.
+    /// If the sink fails.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Empty => Ok(()),
@@ -340,7 +340,8 @@ pub(super) fn stack_cells(row: &StackRow) -> [Cell<'_>; STACK_COLUMNS.len()] {
     ]
 }
 
-/// The columns of an export, also of one without rows; `known` names the known records' own columns, which hits have.
+/// The columns of an export, even without rows; `known` names the known records' own columns, which hits
+/// have.
 #[must_use]
 pub fn columns(kind: ExportKind, known: &[String]) -> Vec<Column> {
     match kind {
@@ -350,7 +351,7 @@ pub fn columns(kind: ExportKind, known: &[String]) -> Vec<Column> {
         ExportKind::Hits => {
             let mut columns = HIT_COLUMNS.to_vec();
             for name in known {
-                // No name may stand for two columns.
+                // Column names must be unique.
                 let plain = format!("known_{name}");
                 let numbered = (2..).map(|number| format!("{plain}_{number}"));
                 let mut names = std::iter::once(plain.clone()).chain(numbered);

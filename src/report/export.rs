@@ -9,7 +9,7 @@ use super::write_json_line;
 use crate::case::{CaseError, CaseReader, ItemRow};
 use crate::outcome::Outcome;
 
-/// Form of the rows.
+/// Format of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
     /// Comma-separated (RFC 4180 with line feeds), with a header.
@@ -20,7 +20,7 @@ pub enum ExportFormat {
     Parquet,
 }
 
-/// An export that did not end.
+/// Why an export failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The case could not be read.
@@ -40,14 +40,14 @@ impl From<csv::Error> for ExportError {
 /// Writes the rows and returns how many there were.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn export(
     case: &CaseReader,
     kind: ExportKind,
     format: ExportFormat,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
-    // Columns and rows of one moment, whatever a run beside writes.
+    // Columns and rows from one snapshot, whatever a concurrent run writes.
     let _snapshot = case.snapshot()?;
     let mut count = 0;
     let known = || if kind == ExportKind::Hits { case.known_columns() } else { Ok(Vec::new()) };
@@ -116,7 +116,8 @@ fn for_each_row(
     }
 }
 
-/// Items of an export; an export of errors leaves out what has a hash, its duplicates, and what is no picture.
+/// Items of an export; an export of errors leaves out what has a hash, its duplicates, and what is not a
+/// picture.
 pub(super) fn for_each_wanted(
     case: &CaseReader,
     kind: ExportKind,

@@ -7,9 +7,9 @@ pub enum ExportKind {
     Items,
     /// One row a hit: an item against the known records with its digest, or against a known hash that is near.
     Hits,
-    /// One row an item that has no hash although it is or may be a picture, with stage and reason.
+    /// One row an item that is or may be a picture and has no hash, with stage and reason.
     Errors,
-    /// One row an item in the order in which they are to be looked at.
+    /// One row an item in review order.
     Priorities,
     /// One row an item in a stack.
     Stacks,

@@ -1,6 +1,6 @@
-//! What a case says: rows for programs ([`export`]), a graph for case management ([`case_uco`]), a summary for people
-//! ([`summary`], [`text`], [`stacks`]) and a page for them ([`page`]).
-//! [`parquet`] writes rows of any kind, a join's as well.
+//! Output of a case: rows for programs ([`export`]), a graph for case management ([`case_uco`]), a summary for people
+//! ([`summary`], [`text`], [`stacks`]) and a page for them ([`page`]). [`parquet`] writes rows of any kind, a join's
+//! as well.
 
 pub mod case_uco;
 pub mod columns;
@@ -23,7 +23,7 @@ use std::io::{self, Write};
 /// Writes a row as one line of JSON.
 ///
 /// # Errors
-/// The sink failed.
+/// If the sink fails.
 pub fn write_json_line(out: &mut dyn Write, row: &impl serde::Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, row)?;
     out.write_all(b"\n")

@@ -1,7 +1,7 @@
 //! Rows as a Parquet file: a stream of row groups and a footer, in memory that does not grow with the rows.
 //!
-//! Integers and texts alone, written in the rows' order with fixed settings and no time, so that two runs over the
-//! same rows give the same bytes.
+//! Only integers and texts, in row order, with fixed settings and no time, so two runs over the same rows give the
+//! same bytes.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -21,19 +21,20 @@ use super::columns::{Cell, Column, Kind};
 /// Whether this program can write Parquet.
 pub const AVAILABLE: bool = true;
 
-/// Rows of a group at most. Readers skip groups by their least and largest values.
+/// Maximum rows of a group. Readers skip groups by their minimum and maximum values.
 const GROUP_ROWS: usize = 1 << 16;
 
 /// Bytes of texts after which a group ends before it has [`GROUP_ROWS`]: long rows take no more memory than short ones.
 const GROUP_TEXT: usize = 1 << 24;
 
-/// Writes rows as one Parquet file. Without [`Self::finish`] what was written is no file: it has no footer.
+/// Writes rows as one Parquet file. Without [`Self::finish`] the file is invalid: it has no footer.
 ///
-/// It holds a group of rows, and of every group before it some hundred bytes a column for the footer.
+/// It keeps one group of rows in memory, and some hundred bytes a column of each earlier group for the
+/// footer.
 pub struct ParquetRows<'a> {
     out: &'a mut dyn Write,
     // Into memory, one group at a time, because the crate wants a sink that is `Send`, and standard output's lock
-    // is not. Errors of the sink are then our own, too.
+    // is not. This also keeps the sink's errors ours.
     file: SerializedFileWriter<Vec<u8>>,
     columns: Vec<Buffer>,
     rows: usize,
@@ -41,10 +42,10 @@ pub struct ParquetRows<'a> {
 }
 
 impl<'a> ParquetRows<'a> {
-    /// Begins a file with these columns. A name that comes again gets a number, `name_2`: readers go by names.
+    /// Begins a file with these columns. A repeated name gets a number, `name_2`: readers go by names.
     ///
     /// # Errors
-    /// The columns make no schema.
+    /// If the columns do not form a schema.
     pub fn new(columns: &[Column], out: &'a mut dyn Write) -> io::Result<Self> {
         let fields = columns
             .iter()
@@ -55,7 +56,7 @@ impl<'a> ParquetRows<'a> {
         let properties = WriterProperties::builder()
             .set_created_by(format!("tamis {}", env!("CARGO_PKG_VERSION")))
             .set_compression(Compression::SNAPPY)
-            // Of pages they would take most of the footer, which is held until the end.
+            // Page statistics would take most of the footer, which is held until the end.
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_offset_index_disabled(true)
             .set_max_row_group_row_count(Some(GROUP_ROWS))
@@ -71,10 +72,10 @@ impl<'a> ParquetRows<'a> {
         })
     }
 
-    /// Adds a row: a cell of its kind for every column. After an error there can be no more.
+    /// Adds a row: a cell of its kind for every column. No row can follow an error.
     ///
     /// # Errors
-    /// The sink failed, or the cells are not those of the columns.
+    /// If the sink fails, or the cells do not fit the columns.
     pub fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
         if cells.len() != self.columns.len() {
             return Err(io::Error::other(format!(
@@ -96,7 +97,7 @@ impl<'a> ParquetRows<'a> {
     /// Writes the last rows and the footer.
     ///
     /// # Errors
-    /// The sink failed.
+    /// If the sink fails.
     pub fn finish(mut self) -> io::Result<()> {
         if self.rows > 0 {
             self.end_group()?;
@@ -122,7 +123,7 @@ impl<'a> ParquetRows<'a> {
         self.pass_on()
     }
 
-    /// Hands what was encoded to the sink.
+    /// Writes the encoded bytes to the sink.
     fn pass_on(&mut self) -> io::Result<()> {
         let encoded = self.file.inner_mut();
         self.out.write_all(encoded)?;
@@ -146,7 +147,7 @@ fn field(column: &Column, name: &str) -> io::Result<Type> {
     field.build().map_err(failed)
 }
 
-/// The columns' names, those that come again with a number.
+/// The columns' names, repeated ones with a number.
 fn unique_names(columns: &[Column]) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let unique = |column: &Column| {
@@ -164,18 +165,19 @@ fn unique_names(columns: &[Column]) -> Vec<String> {
 /// The cells of a column that are not written yet.
 struct Buffer {
     values: Values,
-    /// Of every cell whether it is there, 1 or 0; empty for a column whose cells are all there.
+    /// 1 or 0 for every cell that is present or absent; empty for a column without absent cells.
     levels: Vec<i16>,
     optional: bool,
 }
 
-/// The cells that are there.
+/// The cells that are present.
 enum Values {
     Unsigned(Vec<i32>),
     Integer(Vec<i64>),
     Real(Vec<f64>),
     Boolean(Vec<bool>),
-    /// All texts in one, because one allocation a text would take more room than they do, and their lengths.
+    /// All texts in one, because one allocation a text would take more memory than the texts, and their
+    /// lengths.
     Text(Vec<u8>, Vec<usize>),
 }
 
@@ -194,7 +196,7 @@ impl Buffer {
     fn push(&mut self, cell: Cell<'_>) -> io::Result<()> {
         match (&mut self.values, cell) {
             (_, Cell::Empty) if self.optional => {}
-            // The format keeps the bits of unsigned numbers in signed ones.
+            // The format stores unsigned numbers as signed ones of equal bits.
             (Values::Unsigned(numbers), Cell::Unsigned(number)) => numbers.push(number.cast_signed()),
             (Values::Integer(numbers), Cell::Integer(number)) => numbers.push(number),
             (Values::Real(numbers), Cell::Real(number)) => numbers.push(number),
@@ -211,7 +213,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// Writes the cells as a column of a group, and is empty then.
+    /// Writes the cells as a column of a group, and clears them.
     fn write(&mut self, writer: &mut ColumnWriter<'_>) -> io::Result<()> {
         let levels = self.optional.then_some(&self.levels[..]);
         let written = match (writer, &mut self.values) {
@@ -244,7 +246,7 @@ impl Buffer {
     }
 }
 
-/// An error of the crate. None is the sink's, which it does not write to.
+/// An error of the crate; never of the sink, which the crate does not write to.
 fn failed(error: ParquetError) -> io::Error {
     io::Error::other(error)
 }

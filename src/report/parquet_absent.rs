@@ -1,4 +1,4 @@
-//! In the place of Parquet, in a program that was built without the feature `parquet`.
+//! Stand-in for Parquet in builds without the feature `parquet`.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use super::columns::{Cell, Column};
 /// Whether this program can write Parquet.
 pub const AVAILABLE: bool = false;
 
-/// Rows that nobody can make.
+/// Rows that cannot exist.
 #[derive(Debug)]
 pub struct ParquetRows<'a> {
     never: Infallible,
@@ -20,7 +20,7 @@ impl<'a> ParquetRows<'a> {
     /// Refuses.
     ///
     /// # Errors
-    /// Always: there is no Parquet in this program.
+    /// Always: this build has no Parquet support.
     pub fn new(_: &[Column], _: &'a mut dyn Write) -> io::Result<Self> {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
@@ -31,7 +31,7 @@ impl<'a> ParquetRows<'a> {
     /// Adds a row.
     ///
     /// # Errors
-    /// None: there are no such rows.
+    /// Never: there are no such rows.
     pub fn row(&mut self, _: &[Cell<'_>]) -> io::Result<()> {
         match self.never {}
     }
@@ -39,7 +39,7 @@ impl<'a> ParquetRows<'a> {
     /// Ends the file.
     ///
     /// # Errors
-    /// None: there are no such rows.
+    /// Never: there are no such rows.
     pub fn finish(self) -> io::Result<()> {
         match self.never {}
     }

@@ -6,12 +6,13 @@ use super::export::ExportError;
 use crate::case::{CaseReader, ContentRow};
 use crate::decode::DerivedFrom;
 
-/// Writes `<64 hex>,<quality>,<SHA-256>` lines, with `from coefficients` behind those that may be some bits off, in the order of the contents' SHA-256, and returns how many.
+/// Writes `<64 hex>,<quality>,<SHA-256>` lines, with `from coefficients` after those that may be some bits
+/// off, in the order of the contents' SHA-256, and returns how many.
 ///
-/// Hashes of low quality are written too: readers set them aside by what the line says.
+/// Hashes of low quality are written too: readers set them aside by the quality in the line.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn write(case: &CaseReader, out: &mut dyn Write) -> Result<u64, ExportError> {
     let _snapshot = case.snapshot()?;
     writeln!(out, "# geometry: {}", case.spec()?.geometry.name())?;

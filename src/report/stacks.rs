@@ -1,13 +1,13 @@
-//! What `tamis stack` says of a case's stacks.
+//! The report of `tamis stack` on a case's stacks.
 
 use std::io::{self, Write};
 
 use crate::case::{StackCounts, StackSettings};
 
-/// For a person.
+/// Writes it as text.
 ///
 /// # Errors
-/// The sink failed.
+/// If the sink fails.
 pub fn write_text(counts: &StackCounts, out: &mut dyn Write) -> io::Result<()> {
     let StackSettings { distance, min_quality } = counts.settings;
     writeln!(out, "Stacks of distinct pictures within {distance} bits of a medoid")?;

@@ -1,4 +1,5 @@
-//! The summary at the end of a run: what was found, in counts that add up. [`super::text`] puts it into words.
+//! The summary at the end of a run: what was found, in counts that add up. [`super::text`] formats it as
+//! text.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::source::name::{escape, escape_path};
 /// What one run did, for its throughput.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFigures {
-    /// Wall time of the command, hash sets and summary included.
+    /// Wall time of the command, including hash sets and summary.
     pub took: Duration,
     /// Files that this run finished.
     pub files: u64,
@@ -20,28 +21,28 @@ pub struct RunFigures {
     pub bytes: u64,
     /// Pictures that this run decoded and hashed.
     pub pictures: u64,
-    /// Contents of earlier runs that this run matched with hash sets, once a set.
+    /// Contents of earlier runs that this run matched against hash sets, counted once for each set.
     pub matched: u64,
-    /// Candidates of this run that were decoded for a confirmation and are hits.
+    /// Candidates of this run that were verified from pixels and are hits.
     pub confirmed: u64,
-    /// Candidates of this run that were decoded for a confirmation and are none.
+    /// Candidates of this run that were verified from pixels and are not hits.
     pub refuted: u64,
-    /// Candidates of this run that could not be decoded for a confirmation.
+    /// Candidates of this run that could not be verified.
     pub unverified: u64,
     /// Where its time went.
     pub profile: ProfileReport,
-    /// Whether all of that is to be told, not only the bottleneck.
+    /// Whether to report all of that, not only the bottleneck.
     pub profile_stages: bool,
-    /// What a person should know of the run: a lost GPU, files that changed.
+    /// Notices about the run: a lost GPU, changed files.
     pub notices: Vec<String>,
 }
 
-/// A case in numbers. Serialises as the JSON form of the summary.
+/// A case in figures. Serialises as the JSON form of the summary.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// The case's folder, escaped.
     pub case: String,
-    /// Whose case it is, escaped.
+    /// The case's identity, escaped.
     pub identity: CaseIdentity,
     /// "full" or "te512".
     pub geometry: &'static str,
@@ -49,7 +50,7 @@ pub struct Summary {
     pub decode: &'static str,
     /// The sources, escaped.
     pub sources: Vec<String>,
-    /// Those of them whose last run was stopped before their end.
+    /// Sources whose last run was stopped before their end.
     pub incomplete_sources: Vec<String>,
     /// Items that were discovered: the sum of `outcomes` and `unfinished`.
     pub discovered: u64,
@@ -69,7 +70,7 @@ pub struct Summary {
     pub unconfirmed: Vec<UnconfirmedCount>,
     /// Perceptual hits by distance, those that are confirmed from pixels.
     pub distances: Vec<DistanceCount>,
-    /// Items by the rule of priority that decided them, in the order in which they are to be looked at.
+    /// Items by the rule of priority that decided them, in review order.
     pub priorities: Vec<RuleCount>,
     /// This run.
     pub run: RunSummary,
@@ -102,7 +103,7 @@ pub struct DistanceCount {
     pub hits: u64,
 }
 
-/// [`RunFigures`] as they are reported.
+/// [`RunFigures`] as reported.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunSummary {
     /// Wall time.
@@ -113,27 +114,27 @@ pub struct RunSummary {
     pub bytes: u64,
     /// Pictures that this run hashed.
     pub pictures: u64,
-    /// Contents of earlier runs that this run matched with hash sets, once a set.
+    /// Contents of earlier runs that this run matched against hash sets, counted once for each set.
     pub matched: u64,
-    /// Candidates of this run that were decoded for a confirmation and are hits.
+    /// Candidates of this run that were verified from pixels and are hits.
     pub confirmed: u64,
-    /// Candidates of this run that were decoded for a confirmation and are none.
+    /// Candidates of this run that were verified from pixels and are not hits.
     pub refuted: u64,
-    /// Candidates of this run that could not be decoded for a confirmation.
+    /// Candidates of this run that could not be verified.
     pub unverified: u64,
-    /// What the rest of the run waited for.
+    /// The bottleneck.
     pub limited_by: Option<Limit>,
-    /// Where the time went, where it is asked for.
+    /// Where the time went, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<ProfileReport>,
-    /// What a person should know of it.
+    /// Notices.
     pub notices: Vec<String>,
 }
 
 /// Sums a case up.
 ///
 /// # Errors
-/// The case cannot be read.
+/// If the case cannot be read.
 pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError> {
     let (spec, counts) = (case.spec()?, case.item_counts()?);
     let outcomes = case.outcome_counts()?.into_iter();
@@ -172,7 +173,7 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
     })
 }
 
-/// The texts as they are shown.
+/// The texts as shown.
 pub(super) fn escaped(identity: CaseIdentity) -> CaseIdentity {
     let escaped = |text: Option<String>| text.map(|text| escape(text.as_bytes()));
     CaseIdentity {

@@ -1,4 +1,4 @@
-//! The summary in words, for a person at a terminal.
+//! The summary as text, for a terminal.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::pipeline::profile::{Limit, ProfileReport};
 use crate::source::name::escape;
 use crate::source::size::Bytes;
 
-/// What an outcome means, in the words of the summary.
+/// The meaning of an outcome, in the summary's words.
 const fn meaning(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Hashed => "pictures with a hash",
@@ -28,7 +28,7 @@ const fn meaning(outcome: Outcome) -> &'static str {
     }
 }
 
-/// The summary as text for a person.
+/// The summary as text.
 #[must_use]
 pub fn render(summary: &Summary) -> String {
     let mut text = String::new();
@@ -66,10 +66,7 @@ fn render_items(text: &mut String, summary: &Summary) -> std::fmt::Result {
     }
     writeln!(text, "  {:>width$}  discovered       {}", grouped(summary.discovered), Bytes(summary.bytes))?;
     for source in &summary.incomplete_sources {
-        writeln!(
-            text,
-            "  NOT ALL OF {source}: a run was stopped; give it to the same command again to go on"
-        )?;
+        writeln!(text, "  INCOMPLETE: {source}: a run was stopped; run the same command again to resume")?;
     }
     Ok(())
 }
@@ -79,9 +76,9 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
         return Ok(());
     }
     writeln!(text, "\nHits")?;
-    let most =
+    let highest =
         summary.hash_sets.iter().map(|set| set.digest_hits.max(set.perceptual_hits).max(set.items)).max();
-    let width = digits(most.unwrap_or(0)).max(6);
+    let width = digits(highest.unwrap_or(0)).max(6);
     writeln!(text, "  {:>width$}  {:>10}  {:>width$}  hash set", "digest", "perceptual", "items")?;
     for set in &summary.hash_sets {
         writeln!(
@@ -97,7 +94,7 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
         let aside: Vec<String> = [
             (set.low_quality, "hashes of low quality set aside"),
             (set.null_hashes, "null hashes set aside"),
-            (set.bad_lines, "malformed lines skipped"),
+            (set.malformed_lines, "malformed lines skipped"),
             (set.hashes_without_quality, "hashes without a quality (matched)"),
         ]
         .into_iter()
@@ -119,13 +116,13 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
             let (items, more) = (grouped(set.saturated_items), grouped(set.unlisted_hits));
             writeln!(
                 text,
-                "  {items} items are near to more hashes of {name} than are listed: beside the nearest, {more} hits are counted"
+                "  {items} items are near to more hashes of {name} than are listed: in addition to the nearest, {more} hits are counted"
             )?;
         }
         if set.unmatched > 0 {
             writeln!(
                 text,
-                "  {} files, copies left out, were not met with {} yet: tamis match does it",
+                "  {} files, copies left out, were not matched against {} yet: run tamis match",
                 grouped(set.unmatched),
                 shown_name(set, &summary.hash_sets)
             )?;
@@ -146,12 +143,12 @@ fn render_hits(text: &mut String, summary: &Summary) -> std::fmt::Result {
     Ok(())
 }
 
-/// What is to be looked at first: rules that decided something.
+/// What to review first: rules that apply to items.
 fn render_priorities(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let some = || summary.priorities.iter().filter(|count| count.items > 0);
-    let Some(most) = some().map(|count| count.items).max() else { return Ok(()) };
-    writeln!(text, "\nLook at first")?;
-    let width = digits(most).max(3);
+    let Some(highest) = some().map(|count| count.items).max() else { return Ok(()) };
+    writeln!(text, "\nReview first")?;
+    let width = digits(highest).max(3);
     for RuleCount { rank, rule, title, items } in some() {
         let [rule, title] = [rule, title].map(|text| escape(text.as_bytes()));
         writeln!(text, "  {rank:>2}  {:>width$}  {rule:<23}  {title}", grouped(*items))?;
@@ -159,7 +156,7 @@ fn render_priorities(text: &mut String, summary: &Summary) -> std::fmt::Result {
     Ok(())
 }
 
-/// What the perceptual hits rest on.
+/// How the perceptual hits were confirmed.
 fn render_confirmations(text: &mut String, summary: &Summary) -> std::fmt::Result {
     let run = &summary.run;
     let checked = run.confirmed + run.refuted;
@@ -192,19 +189,19 @@ fn render_confirmations(text: &mut String, summary: &Summary) -> std::fmt::Resul
     Ok(())
 }
 
-/// What a reason means, and the way out.
+/// The meaning of a reason, and the way out.
 fn why_unconfirmed(because: &str) -> &'static str {
     match because {
         "digest_hit" => "the same file is a hit by digest; --verify all checks it too",
         "verify_off" => "--verify off; tamis match without it checks them",
         "source_gone" => "the file is gone or changed; put it back and run tamis match",
         "over_limit" => "its pixels need more memory; tamis match with a larger --max-memory",
-        "decoder_failed" => "the decoder of pixels fails on it",
+        "decoder_failed" => "the pixel decoder fails on it",
         _ => "",
     }
 }
 
-/// A set's name; where others have the same, with its path; where an edited file has that too, with the
+/// A set's name; where others have the same, with its path; where an edited file has the same path, with the
 /// beginning of its digest.
 fn shown_name(set: &SetCounts, all: &[SetCounts]) -> String {
     let shared =
@@ -227,11 +224,11 @@ fn render_histogram(text: &mut String, distances: &[DistanceCount]) -> std::fmt:
     for count in distances {
         bins[(count.distance / width).min(7) as usize] += count.hits;
     }
-    let most = bins.into_iter().max().unwrap_or(1).max(1);
-    let digits = digits(most);
+    let highest = bins.into_iter().max().unwrap_or(1).max(1);
+    let digits = digits(highest);
     for (first, hits) in (0..).step_by(width as usize).zip(bins) {
-        // A bar for a hit is never empty.
-        let bar = "#".repeat((hits * BAR).div_ceil(most) as usize);
+        // The bar of at least one hit is never empty.
+        let bar = "#".repeat((hits * BAR).div_ceil(highest) as usize);
         let line = format!("  {first:>2}–{:<2}  {:>digits$}  {bar}", first + width - 1, grouped(hits));
         writeln!(text, "{}", line.trim_end())?;
     }
@@ -272,7 +269,7 @@ fn limited_by(limit: &Limit) -> String {
     format!("limited by: {}, {} of {} {threads} busy", limit.stage, limit.busy_threads, limit.threads)
 }
 
-/// Where a run's time went, as a table for a person.
+/// Where a run's time went, as a table.
 #[must_use]
 pub fn render_profile(profile: &ProfileReport) -> String {
     let mut text = String::new();
@@ -300,7 +297,7 @@ fn render_stages(text: &mut String, profile: &ProfileReport) -> std::fmt::Result
         );
         writeln!(text, "{}", row.trim_end())?;
     }
-    writeln!(text, "{:<20} {:>7} {:>9} {:>13}", "queue", "mean", "most", "holds")?;
+    writeln!(text, "{:<20} {:>7} {:>9} {:>13}", "queue", "mean", "maximum", "capacity")?;
     for queue in &profile.queues {
         writeln!(text, "{:<20} {:>7.1} {:>9} {:>13}", queue.queue, queue.mean, queue.most, queue.capacity)?;
     }
@@ -310,7 +307,7 @@ fn render_stages(text: &mut String, profile: &ProfileReport) -> std::fmt::Result
     }
 }
 
-/// A word that a shell takes as one.
+/// Quotes a text as one shell word.
 fn shell_word(text: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "/._-+:,@%".contains(character);
     if !text.is_empty() && text.chars().all(plain) {
@@ -375,7 +372,7 @@ mod tests {
 stage                threads    busy s  busy threads        items      bytes
 entropy decoding          16    143.25         14.33       12,000    3.0 GiB
 hashing                   16    143.25         14.33       12,000
-queue                   mean      most         holds
+queue                   mean   maximum      capacity
 reading to decoding     30.5        32            32
 limited by: entropy decoding, 14 of 16 threads busy in 10.00 s";
         assert_eq!(render_profile(&profile), expected);

@@ -1,9 +1,9 @@
-//! A case as JSON of the VICS data model 2.0: its media as a set, or as a case with the files that they were found in.
+//! A case as JSON of the VICS data model 2.0: its media as a set, or as a case with the files in which they
+//! were found.
 //!
-//! What a known record of the same bytes says comes out as it went in, field by field and digit by digit: the record is copied, and only a
-//! PDQ hash is added to its `AlternativeHashes` where it has none. Nothing is said of a category that no record gives, because the same
-//! number means different things in different regions. A record that is merely near is told in `Comments`; what
-//! it says of its own bytes is not said of others.
+//! A known record of the same bytes is exported unchanged, digit by digit; only a PDQ hash is added to its `AlternativeHashes` if it has
+//! none. No category is exported without a record that has it, because the same number means different things in different regions. A
+//! record that is merely near is listed in `Comments`; its facts apply to its own bytes only.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -20,13 +20,13 @@ use crate::source::name::escape;
 /// Which of the model's two documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VicsForm {
-    /// Media alone, without the names of files.
+    /// Media only, without file names.
     Media,
     /// A case, with the files of each of its media.
     Case,
 }
 
-/// Fields of a record in their order, as they are spelled.
+/// Fields of a record in their order and spelling.
 struct Fields<'a>(Vec<Member<'a>>);
 
 impl<'a> Fields<'a> {
@@ -36,20 +36,20 @@ impl<'a> Fields<'a> {
         fields.get("MediaID").is_some().then_some(fields)
     }
 
-    /// A field, whatever case its name is in.
+    /// A field, ignoring the case of its name.
     fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|field| field.name().eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
-    /// What a field says, however it is spelled; empty where it says nothing.
-    fn said(&self, name: &str) -> String {
+    /// A field's value as text, regardless of its spelling; empty where it is absent.
+    fn text(&self, name: &str) -> String {
         let value = self.get(name).map_or("", RawValue::get).trim_matches('"').to_ascii_lowercase();
         if value == "null" { String::new() } else { value }
     }
 
-    /// Whether a record of the same bytes says the same of them.
+    /// Whether a record of the same bytes states the same facts.
     fn agrees(&self, other: &Self) -> bool {
-        SAID.iter().all(|name| self.said(name) == other.said(name))
+        RECORD_FACTS.iter().all(|name| self.text(name) == other.text(name))
     }
 
     fn media_id(&self) -> Option<u64> {
@@ -80,8 +80,8 @@ struct MediaFile<'a> {
     unallocated: bool,
 }
 
-/// Numbers of media: those of records as they are, where no other medium has them yet, and our own, which no record has. Sets number
-/// their media each from its own beginning, so that two of them may have one.
+/// Numbers of media: those of records, unless another medium has them already, and our own, which no record has. Each set numbers
+/// its media by itself, so two sets may use the same number.
 #[derive(Default)]
 struct Numbers {
     records: HashSet<u64>,
@@ -90,7 +90,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    /// A number of our own.
+    /// A new number of our own.
     fn own(&mut self) -> u64 {
         while self.records.contains(&self.next) || !self.written.insert(self.next) {
             self.next = self.next.wrapping_add(1);
@@ -98,29 +98,30 @@ impl Numbers {
         self.next
     }
 
-    /// Whether a record may have its number.
+    /// Whether a record may keep its number.
     fn take(&mut self, number: u64) -> bool {
         self.written.insert(number)
     }
 }
 
-/// What records say of their bytes, and not of themselves.
-const SAID: [&str; 5] = ["Category", "VictimIdentified", "OffenderIdentified", "IsDistributed", "Series"];
+/// The fields that describe a record's bytes, not the record.
+const RECORD_FACTS: [&str; 5] =
+    ["Category", "VictimIdentified", "OffenderIdentified", "IsDistributed", "Series"];
 
-/// What was written.
+/// Counts of what was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VicsCounts {
     /// Media.
     pub media: u64,
-    /// Of them, those of which another record says something else than the one that was copied.
+    /// Media for which another record states other facts than the copied one.
     pub disputed: u64,
 }
 
-/// Writes the media of a case and returns how many there are. Of several records of a medium the first is copied, by the set's name and its
-/// number in it: one made of several would be nobody's.
+/// Writes the media of a case and returns how many there are. Of several records of a medium the first one is copied, by set name and
+/// record number: a merged record would have no publisher.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<VicsCounts, ExportError> {
     let _snapshot = case.snapshot()?;
     let (mut numbers, mut counts) = (Numbers::default(), VicsCounts::default());
@@ -133,7 +134,7 @@ pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<V
         }
         Ok::<(), ExportError>(())
     })?;
-    numbers.next = numbers.records.iter().max().map_or(1, |most| most.checked_add(1).unwrap_or(1));
+    numbers.next = numbers.records.iter().max().map_or(1, |highest| highest.checked_add(1).unwrap_or(1));
     let kind = match form {
         VicsForm::Media => "Media",
         VicsForm::Case => "Cases",
@@ -169,10 +170,10 @@ pub fn write(case: &CaseReader, form: VicsForm, out: &mut dyn Write) -> Result<V
     Ok(counts)
 }
 
-/// The name of a hash from JPEG coefficients, which may be some bits off: readers of PDQ hashes pass over it.
+/// The name of a hash from JPEG coefficients, which may be some bits off: readers of PDQ hashes ignore it.
 const APPROXIMATE: &str = "PDQ-approximate";
 
-/// The picture's hash, where it is PDQ's own to the bit.
+/// The picture's hash, if it is bit-exact.
 fn exact(media: &MediaRow) -> Option<&str> {
     media.pdq.as_deref().filter(|_| media.from_pixels)
 }
@@ -246,7 +247,7 @@ fn write_media(
     object.end()
 }
 
-/// What a picture is near to, for a person.
+/// The near records of a picture, as text.
 fn near_in_words(media: &MediaRow) -> String {
     let near = media.near.iter().map(|near| {
         let unconfirmed = if near.confirmation == "pixels" { "" } else { ", not confirmed from pixels" };
@@ -266,7 +267,7 @@ fn near_in_words(media: &MediaRow) -> String {
     format!("Tamis, PDQ: near to {}{more}", near.collect::<Vec<_>>().join("; "))
 }
 
-/// A record's own hashes, and the picture's hash behind them where they have none.
+/// A record's own hashes, followed by the picture's hash if they have no PDQ hash.
 fn write_hashes(hashes: &RawValue, media: &MediaRow, out: &mut dyn Write) -> io::Result<()> {
     #[derive(Deserialize)]
     struct Named {
@@ -292,7 +293,7 @@ struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// Begins a field whose name is written so.
+    /// Begins a field of this name.
     fn written(&mut self, key: &RawValue) -> io::Result<()> {
         self.next()?;
         self.out.write_all(key.get().as_bytes())?;

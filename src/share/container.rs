@@ -1,17 +1,18 @@
-//! The archive that a package is: an uncompressed tar (POSIX ustar) of which every byte is fixed by its members.
+//! The archive format of a package: an uncompressed tar (POSIX ustar) whose every byte is determined by its
+//! members.
 //!
-//! A header says a member's name and length, and nothing else: no time, no owner, no rights. So the same members give the same
-//! bytes, and a reader compares headers as a whole. What is no header of ours has no second meaning here: no links, no
-//! folders, no long names, no sparse files, no paths.
+//! A header holds a member's name and length and nothing else: no time, no owner, no permissions. So the same members give the
+//! same bytes, and a reader compares whole headers. Any other header is refused: no links, no folders, no long names, no
+//! sparse files, no paths.
 
-/// Bytes of a block; headers are one, members are filled up to whole ones.
+/// Bytes of a block: a header is one block, and members are padded to whole blocks.
 pub const BLOCK: usize = 512;
 /// Two empty blocks end the archive, and nothing follows them.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// The largest length that a header has digits for: 8 GiB − 1.
-const MOST_OCTAL: u64 = 0o777_7777_7777;
-/// Where a header has the length, and where its check sum.
+const MAX_OCTAL: u64 = 0o777_7777_7777;
+/// Where a header holds the length and the checksum.
 const LENGTH: std::ops::Range<usize> = 124..136;
 const SUM: std::ops::Range<usize> = 148..156;
 
@@ -28,10 +29,10 @@ pub fn header(name: &str, length: u64) -> [u8; BLOCK] {
     put(100, b"0000644\0");
     put(108, b"0000000\0");
     put(116, b"0000000\0");
-    if length <= MOST_OCTAL {
+    if length <= MAX_OCTAL {
         put(LENGTH.start, format!("{length:011o}\0").as_bytes());
     } else {
-        // As GNU tar writes what has more digits: a set bit, and the number itself, most significant byte first.
+        // As GNU tar writes longer numbers: a set bit, and the number itself, most significant byte first.
         put(LENGTH.start, &[0x80, 0, 0, 0]);
         put(LENGTH.start + 4, &length.to_be_bytes());
     }
@@ -45,7 +46,7 @@ pub fn header(name: &str, length: u64) -> [u8; BLOCK] {
     block
 }
 
-/// The name and length that a block says it is the header of; `None` where it is no header of a tar.
+/// The name and length in a header block; `None` if it is not a tar header.
 #[must_use]
 pub fn stated(block: &[u8; BLOCK]) -> Option<(Vec<u8>, u64)> {
     if !block[257..].starts_with(b"ustar") {
@@ -61,7 +62,7 @@ pub fn stated(block: &[u8; BLOCK]) -> Option<(Vec<u8>, u64)> {
     Some((name.to_vec(), number))
 }
 
-/// Zeros that follow a member of this length.
+/// Padding after a member of this length.
 #[must_use]
 pub fn padding(length: u64) -> usize {
     (length.wrapping_neg() % BLOCK as u64) as usize
@@ -73,7 +74,7 @@ mod tests {
 
     #[test]
     fn headers_say_their_member() {
-        for length in [0, 1, 511, 512, 513, MOST_OCTAL, MOST_OCTAL + 1, 1 << 40] {
+        for length in [0, 1, 511, 512, 513, MAX_OCTAL, MAX_OCTAL + 1, 1 << 40] {
             let block = header("items.jsonl", length);
             assert_eq!(stated(&block), Some((b"items.jsonl".to_vec(), length)));
             assert_eq!((length + padding(length) as u64) % 512, 0);
@@ -88,7 +89,7 @@ mod tests {
         let script = "import sys, tarfile\n\
             info = tarfile.TarInfo.frombuf(sys.stdin.buffer.read(), 'utf-8', 'strict')\n\
             print(info.name, info.size, info.mtime, oct(info.mode), info.isreg(), info.uid, info.gid, repr(info.uname))";
-        for length in [0, 77, MOST_OCTAL, MOST_OCTAL + 1, 1 << 40] {
+        for length in [0, 77, MAX_OCTAL, MAX_OCTAL + 1, 1 << 40] {
             use std::io::Write;
             let mut command = std::process::Command::new("python3");
             let child = command

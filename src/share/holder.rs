@@ -1,30 +1,30 @@
-//! Who holds contents: a case, or a package of somebody else's, in the form in which they are compared.
+//! A holder of contents, a case or another agency's package, in the form in which holders are compared.
 
 use std::collections::HashMap;
 
 use super::ShareError;
 use super::package::Confirmation;
 use super::read::PackageReader;
-use super::said::Said;
+use super::set_facts::SetFacts;
 use crate::case::{CaseReader, ContentRow, HashSpec, KnownFacts};
 use crate::decode::DerivedFrom;
 use crate::pdq::PdqHash;
 
 /// The contents of a case or a package. Memory: some 40 bytes a content, and 270 more a picture that is compared; comparing takes
-/// as much again and more.
+/// more than that again.
 #[derive(Debug)]
 pub struct Holder {
-    /// What rows call it: its path as it was given, escaped.
+    /// Its name in rows: the path as given, escaped.
     pub label: String,
     /// Whose it is.
     pub title: String,
     pub(super) spec: HashSpec,
     /// In ascending order, each once.
     pub(super) contents: Vec<[u8; 32]>,
-    /// Of each picture that is compared: its content, its hashes, and whether they are from coefficients.
+    /// The pictures that are compared.
     pub(super) pictures: Vec<Picture>,
     pub(super) hashes: Vec<[PdqHash; 8]>,
-    said: HashMap<u32, Said>,
+    set_facts: HashMap<u32, SetFacts>,
     paths: Paths,
     pub(super) aside: Aside,
 }
@@ -38,23 +38,23 @@ pub(super) struct Picture {
     pub from_coefficients: bool,
 }
 
-/// What takes no part in the comparison of hashes, or in any.
+/// What is not compared by hash, or not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Aside {
     /// Pictures of a low quality.
     pub low_quality: u64,
     /// Pictures with a hash that is all zero.
     pub null_hashes: u64,
-    /// Contents without bytes, which say nothing about who holds them.
+    /// Empty contents, which connect nobody.
     pub empty: u64,
 }
 
 /// Where the paths of contents are.
 #[derive(Debug)]
 enum Paths {
-    /// In a case, which is asked.
+    /// In a case, queried when needed.
     Case(Box<CaseReader>),
-    /// The first of each content that has one.
+    /// The first path of each content that has one.
     Known(HashMap<u32, String>),
 }
 
@@ -68,7 +68,7 @@ impl Holder {
     /// Reads a case, as it is now.
     ///
     /// # Errors
-    /// The case cannot be read, or has more contents than can be compared.
+    /// If the case cannot be read, or has more contents than can be compared.
     pub fn of_case(case: CaseReader, label: &str, min_quality: u8) -> Result<Self, ShareError> {
         case.hold_still()?;
         let number =
@@ -77,7 +77,7 @@ impl Holder {
         let mut holder = Self::new(label, title, case.spec()?, Paths::Known(HashMap::new()));
         case.for_each_content(|content| holder.add(&content, min_quality))?;
         case.for_each_content_hit(|hit| {
-            holder.say(&hit.sha256, &hit.hash_set, hit.confirmation == "unconfirmed", &hit.facts);
+            holder.add_facts(&hit.sha256, &hit.hash_set, hit.confirmation == "unconfirmed", &hit.facts);
             Ok::<(), ShareError>(())
         })?;
         holder.paths = Paths::Case(Box::new(case));
@@ -87,7 +87,7 @@ impl Holder {
     /// Reads a package to its end, and verifies it.
     ///
     /// # Errors
-    /// A fault of the package, or it has more contents than can be compared.
+    /// If the package is faulty, or has more contents than can be compared.
     pub fn of_package(mut package: PackageReader, label: &str, min_quality: u8) -> Result<Self, ShareError> {
         package.refuse_other_hashes()?;
         let manifest = package.manifest();
@@ -97,7 +97,12 @@ impl Holder {
             holder.add(&content, min_quality)?;
         }
         while let Some((sha256, hit)) = package.next_hit()? {
-            holder.say(&sha256, &hit.hash_set, hit.confirmation == Confirmation::Unconfirmed, &hit.facts());
+            holder.add_facts(
+                &sha256,
+                &hit.hash_set,
+                hit.confirmation == Confirmation::Unconfirmed,
+                &hit.facts(),
+            );
         }
         let mut names = HashMap::new();
         while let Some((sha256, name)) = package.next_name()? {
@@ -112,8 +117,8 @@ impl Holder {
 
     fn new(label: &str, title: String, spec: HashSpec, paths: Paths) -> Self {
         let (contents, pictures, hashes) = Default::default();
-        let (said, aside) = Default::default();
-        Self { label: label.into(), title, spec, contents, pictures, hashes, said, paths, aside }
+        let (set_facts, aside) = Default::default();
+        Self { label: label.into(), title, spec, contents, pictures, hashes, set_facts, paths, aside }
     }
 
     fn add(&mut self, content: &ContentRow, min_quality: u8) -> Result<(), ShareError> {
@@ -137,9 +142,9 @@ impl Holder {
         Ok(())
     }
 
-    fn say(&mut self, sha256: &[u8; 32], set: &str, unconfirmed: bool, facts: &KnownFacts) {
+    fn add_facts(&mut self, sha256: &[u8; 32], set: &str, unconfirmed: bool, facts: &KnownFacts) {
         if let Some(content) = self.find(sha256) {
-            self.said.entry(content).or_default().add(set, unconfirmed, facts);
+            self.set_facts.entry(content).or_default().add(set, unconfirmed, facts);
         }
     }
 
@@ -148,17 +153,17 @@ impl Holder {
         self.contents.binary_search(sha256).ok().map(|index| index as u32)
     }
 
-    /// What hash sets say of a content, as cells.
-    pub(super) fn said(&self, content: u32) -> [String; 4] {
-        self.said.get(&content).map(Said::cells).unwrap_or_default()
+    /// What hash sets record about a content, as cells.
+    pub(super) fn set_facts(&self, content: u32) -> [String; 4] {
+        self.set_facts.get(&content).map(SetFacts::cells).unwrap_or_default()
     }
 
-    /// Whether a known record of a content says that the victim is identified.
+    /// Whether a known record of a content states that the victim is identified.
     pub(super) fn is_solved(&self, content: u32) -> bool {
-        self.said.get(&content).is_some_and(Said::is_solved)
+        self.set_facts.get(&content).is_some_and(SetFacts::is_solved)
     }
 
-    /// Where the content is first, as far as that is known.
+    /// The first path of the content, if known.
     pub(super) fn path(&self, content: u32) -> Result<Option<String>, ShareError> {
         match &self.paths {
             Paths::Case(case) => Ok(case.first_path(&self.contents[content as usize])?),

@@ -1,7 +1,8 @@
-//! A user's key: one half for signing and one for opening what is encrypted to the user, with who that is.
+//! A user's key: one part for signing, one for decrypting what is encrypted to the user, and the user's
+//! identity.
 //!
-//! The public half is a small JSON file that is sent to partners. Its fingerprint covers all of it, so that two people who read
-//! it to each other know that neither the keys nor the names were changed on the way.
+//! The public half is a small JSON file that is sent to partners. Its fingerprint covers all of it, so two people who read it
+//! to each other know that neither keys nor names were changed in transit.
 
 use std::fmt::Write;
 
@@ -13,26 +14,26 @@ use zeroize::Zeroizing;
 use super::{ShareError, escaped, is_printable};
 use crate::source::digest::{hex, sha256_of};
 
-/// What a public key file says it is.
+/// The format name of a public key file.
 const PUBLIC_FORMAT: &str = "tamis-public-key";
-/// What a private key says it is, once it is decrypted.
+/// The format name of a decrypted private key.
 const PRIVATE_FORMAT: &str = "tamis-private-key";
 /// The version of both.
 const VERSION: u32 = 1;
-/// Characters of a name, an agency or a contact at most.
+/// Maximum characters of a name, an agency or a contact.
 const LONGEST_TEXT: usize = 200;
-/// Bytes of a private key's JSON at most; with the longest texts it has some 2,500.
+/// Maximum bytes of a private key's JSON; with the longest texts it has about 2,500.
 const LARGEST_STORED: usize = 16 << 10;
-/// Bytes of a fingerprint: 128 bits that nobody finds a second key for.
+/// Bytes of a fingerprint: 128 bits, for which finding a second key is infeasible.
 const FINGERPRINT_BYTES: usize = 16;
 
-/// The public half of a key. What is read or made is checked: keys, texts and fingerprint fit.
+/// The public half of a key. Keys, texts and fingerprint are checked when one is read or created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublicKey {
     format: String,
     version: u32,
-    /// Whose key it is.
+    /// The owner.
     pub name: String,
     /// The agency.
     pub agency: String,
@@ -68,10 +69,10 @@ impl PublicKey {
     /// Reads a public key file.
     ///
     /// # Errors
-    /// In words, what is wrong with it.
+    /// If it is malformed; the text gives the reason.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let key: Self = serde_json::from_slice(text)
-            .map_err(|error| format!("this is no public key of Tamis: {}", escaped(&error)))?;
+            .map_err(|error| format!("this is not a Tamis public key: {}", escaped(&error)))?;
         key.check()?;
         Ok(key)
     }
@@ -79,10 +80,10 @@ impl PublicKey {
     /// Checks a key that came with something else.
     ///
     /// # Errors
-    /// In words, what is wrong with it.
+    /// If it is malformed; the text gives the reason.
     pub fn check(&self) -> Result<(), String> {
         if self.format != PUBLIC_FORMAT || self.version != VERSION {
-            return Err(format!("it is no `{PUBLIC_FORMAT}` of version {VERSION}"));
+            return Err(format!("it is not a `{PUBLIC_FORMAT}` of version {VERSION}"));
         }
         for (what, text) in self.texts() {
             check_text(what, text)?;
@@ -93,7 +94,7 @@ impl PublicKey {
             return Err("its recipient is not written as age writes it".into());
         }
         if self.fingerprint != self.own_fingerprint() {
-            return Err("its fingerprint is not that of what it says: it was altered, or mistyped".into());
+            return Err("its fingerprint does not fit its contents: it was altered or mistyped".into());
         }
         Ok(())
     }
@@ -101,26 +102,26 @@ impl PublicKey {
     /// The file that is sent to partners.
     ///
     /// # Errors
-    /// None that is known.
+    /// No failure is known.
     pub fn to_json(&self) -> Result<String, ShareError> {
         let text =
             serde_json::to_string_pretty(self).map_err(|error| ShareError::Refused(error.to_string()))?;
         Ok(text + "\n")
     }
 
-    /// Whose key it is, for a person.
+    /// The owner and agency, as text.
     #[must_use]
     pub fn owner(&self) -> String {
         format!("{}, {} ({})", self.name, self.agency, self.contact)
     }
 
-    /// Whether a text is this key's fingerprint, however it is grouped.
+    /// Whether a text is this key's fingerprint, with any grouping.
     #[must_use]
     pub fn has_fingerprint(&self, text: &str) -> bool {
         digits(text) == digits(&self.fingerprint)
     }
 
-    /// Whether a signature of a message is this key's. Of all that could pass as one only the strict form does.
+    /// Whether a signature of a message is this key's. Only the strict form is accepted.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         let signature = Signature::from_bytes(signature);
@@ -130,16 +131,18 @@ impl PublicKey {
     /// What packages are encrypted to.
     ///
     /// # Errors
-    /// It is no recipient of age's.
+    /// If it is not an age recipient.
     pub fn age_recipient(&self) -> Result<age::x25519::Recipient, String> {
-        self.recipient.parse().map_err(|error| format!("its recipient is none of age's: {}", escaped(&error)))
+        self.recipient
+            .parse()
+            .map_err(|error| format!("its recipient is not an age recipient: {}", escaped(&error)))
     }
 
     fn verifying_key(&self) -> Result<VerifyingKey, String> {
         let bytes =
-            parse_hex::<32>(&self.signing_key).ok_or("its signing key has not 64 lower-case hex digits")?;
+            parse_hex::<32>(&self.signing_key).ok_or("its signing key is not 64 lower-case hex digits")?;
         let key = VerifyingKey::from_bytes(&bytes).ok().filter(|key| !key.is_weak());
-        key.ok_or_else(|| "its signing key is no Ed25519 key".into())
+        key.ok_or_else(|| "its signing key is not an Ed25519 key".into())
     }
 
     fn texts(&self) -> [(&'static str, &str); 3] {
@@ -159,18 +162,18 @@ impl PrivateKey {
     /// A new key, from the system's randomness.
     ///
     /// # Errors
-    /// A text that cannot be shown, or the system has no randomness.
+    /// If a text cannot be shown, or the system provides no randomness.
     pub fn new(name: &str, agency: &str, contact: &str) -> Result<Self, ShareError> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *seed)
-            .map_err(|error| ShareError::Refused(format!("the system gives no randomness: {error}")))?;
+            .map_err(|error| ShareError::Refused(format!("the system provides no randomness: {error}")))?;
         Self::of(&seed, age::x25519::Identity::generate(), name, agency, contact).map_err(ShareError::Refused)
     }
 
-    /// A key of this seed and identity.
+    /// The key of a seed and identity.
     ///
     /// # Errors
-    /// In words, which text cannot be shown.
+    /// If a text cannot be shown; the error names it.
     pub fn of(
         seed: &[u8; 32],
         identity: age::x25519::Identity,
@@ -194,7 +197,7 @@ impl PrivateKey {
         Ok(Self { public, signing, identity })
     }
 
-    /// The half for others.
+    /// The public half.
     #[must_use]
     pub const fn public(&self) -> &PublicKey {
         &self.public
@@ -206,17 +209,17 @@ impl PrivateKey {
         self.signing.sign(message).to_bytes()
     }
 
-    /// What opens packages that are encrypted to this key.
+    /// The identity that decrypts packages encrypted to this key.
     #[must_use]
     pub const fn identity(&self) -> &age::x25519::Identity {
         &self.identity
     }
 
-    /// What is kept, before it is encrypted.
+    /// The stored form, before encryption.
     pub(super) fn to_stored(&self) -> Result<Zeroizing<Vec<u8>>, ShareError> {
         let refused = |error: &dyn std::fmt::Display| ShareError::Refused(error.to_string());
         let seed = Zeroizing::new(self.signing.to_bytes());
-        // Here and below all the room at once: what grows leaves copies behind.
+        // Here and below the full capacity at once: a growing buffer would leave copies behind.
         let mut signing_seed = Zeroizing::new(String::with_capacity(2 * seed.len()));
         for byte in &*seed {
             write!(signing_seed, "{byte:02x}").map_err(|error| refused(&error))?;
@@ -236,16 +239,16 @@ impl PrivateKey {
         Ok(text)
     }
 
-    /// What was kept, after it was decrypted.
+    /// Reads the stored form, after decryption.
     pub(super) fn from_stored(text: &[u8]) -> Result<Self, String> {
         let stored: Stored =
-            serde_json::from_slice(text).map_err(|_| "it holds no private key of Tamis".to_string())?;
+            serde_json::from_slice(text).map_err(|_| "it does not hold a Tamis private key".to_string())?;
         if stored.format != PRIVATE_FORMAT || stored.version != VERSION {
-            return Err(format!("it is no `{PRIVATE_FORMAT}` of version {VERSION}"));
+            return Err(format!("it is not a `{PRIVATE_FORMAT}` of version {VERSION}"));
         }
         let seed = parse_hex::<32>(&stored.signing_seed).map(Zeroizing::new);
-        let seed = seed.ok_or("its signing seed is none")?;
-        let identity = stored.identity.parse().map_err(|_| "its identity is none of age's")?;
+        let seed = seed.ok_or("its signing seed is not a seed")?;
+        let identity = stored.identity.parse().map_err(|_| "its identity is not an age identity")?;
         let PublicKey { name, agency, contact, .. } = &stored.public;
         let key = Self::of(&seed, identity, name, agency, contact)?;
         if key.public == stored.public { Ok(key) } else { Err("its halves do not belong together".into()) }
@@ -258,7 +261,7 @@ impl std::fmt::Debug for PrivateKey {
     }
 }
 
-/// The bytes of `2 N` lower-case hex digits, which is the only way they are written.
+/// The bytes of `2 N` lower-case hex digits, which is the only accepted form.
 pub(super) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -275,7 +278,7 @@ pub(super) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// A text that people are shown.
+/// Checks a text that is shown to people.
 fn check_text(what: &str, text: &str) -> Result<(), String> {
     if text.is_empty() || text.trim() != text {
         return Err(format!("the {what} is empty, or begins or ends with a blank"));
@@ -284,12 +287,12 @@ fn check_text(what: &str, text: &str) -> Result<(), String> {
         return Err(format!("the {what} is longer than {LONGEST_TEXT} characters"));
     }
     if !is_printable(text) {
-        return Err(format!("the {what} holds characters that do not show, such as a line end"));
+        return Err(format!("the {what} holds invisible characters, such as a line end"));
     }
     Ok(())
 }
 
-/// The hex digits of a fingerprint, lower case, without what groups them.
+/// The hex digits of a fingerprint, lower case, without separators.
 fn digits(text: &str) -> String {
     text.chars()
         .filter(|character| !matches!(character, '-' | ' ' | ':'))

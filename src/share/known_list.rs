@@ -1,6 +1,6 @@
 //! A list for `--known` of a package: a table as `docs/known-sets.md` has it, one record a content that has bytes.
 //!
-//! This is the one place that knows the form of the list; another form of hash sets is to be written here.
+//! Only this file knows the form of the list.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -8,21 +8,21 @@ use std::io::Write;
 use super::ShareError;
 use super::package::{Confirmation, HitLine};
 use super::read::PackageReader;
-use super::said::{SAID_COLUMNS, Said};
+use super::set_facts::{SET_FACT_COLUMNS, SetFacts};
 use super::write::Watch;
 use crate::case::ContentRow;
 use crate::source::digest::hex;
 use crate::source::name::guarded;
 
-/// Bytes that the hits of one content may say. Quoted and with the rest of its row, whose texts are the manifest's, that is less than
-/// the 1 MiB that a line of a list may have.
-const LONGEST_SAID: usize = 256 << 10;
+/// Maximum bytes of the facts of one content. Quoted and with the rest of the row, whose texts are the manifest's, that is less than
+/// the 1 MiB allowed for a line of a list.
+const LONGEST_SET_FACTS: usize = 256 << 10;
 
-/// Writes the list. The package is read by two readers at once, because what hash sets say of a content stands behind
-/// all contents; both verify it to its end. Returns how many records it has.
+/// Writes the list. Two readers read the package in parallel, because hits follow all contents; both verify it to its
+/// end. Returns how many records it has.
 ///
 /// # Errors
-/// A fault of the package, a sink that failed, or being interrupted.
+/// If the package is faulty, the sink fails, or reading is interrupted.
 pub fn write_known_list(
     mut items: PackageReader,
     mut hits: PackageReader,
@@ -39,7 +39,7 @@ pub fn write_known_list(
     let sink = |error: csv::Error| ShareError::Sink(error.into());
     let own = ["sha256", "sha1", "md5", "pdq", "quality", "derived_from"];
     let facts = ["package_agency", "package_case", "package_exhibit", "package_contact", "package_signer"];
-    rows.write_record(own.iter().chain(&facts).chain(&SAID_COLUMNS)).map_err(sink)?;
+    rows.write_record(own.iter().chain(&facts).chain(&SET_FACT_COLUMNS)).map_err(sink)?;
     let of_package = [
         manifest.signer.agency.clone(),
         manifest.case.number.clone().unwrap_or_default(),
@@ -51,15 +51,15 @@ pub fn write_known_list(
     let mut next = hits.next_hit()?;
     while let Some(content) = items.next_item()? {
         watch.row()?;
-        let said = said_of(&content, &mut hits, &mut next)?;
-        // A list with the digests of nothing would be hit by every empty file there is.
+        let facts_of_sets = set_facts_of(&content, &mut hits, &mut next)?;
+        // The digests of no bytes would match every empty file.
         if content.size == 0 {
             continue;
         }
         records += 1;
         let own = own_cells(&content);
-        let told = said.cells();
-        let texts = of_package.iter().chain(&told).map(|text| guarded(text));
+        let cells = facts_of_sets.cells();
+        let texts = of_package.iter().chain(&cells).map(|text| guarded(text));
         rows.write_record(
             own.iter()
                 .map(|cell| Cow::Borrowed(&**cell))
@@ -74,32 +74,34 @@ pub fn write_known_list(
     Ok(records)
 }
 
-/// What the hits of a content say; `next` is the first hit that was not taken yet.
-fn said_of(
+/// The facts of a content's hits; `next` is the first hit not consumed yet.
+fn set_facts_of(
     content: &ContentRow,
     hits: &mut PackageReader,
     next: &mut Option<([u8; 32], HitLine)>,
-) -> Result<Said, ShareError> {
-    let mut said = Said::default();
+) -> Result<SetFacts, ShareError> {
+    let mut facts_of_sets = SetFacts::default();
     while let Some((sha256, hit)) = next.take() {
         if sha256 > content.digests.sha256 {
             *next = Some((sha256, hit));
             break;
         }
-        // A hit of no content is a fault, which the end of the reading tells.
+        // A hit without content is a fault, which the end of the reading reports.
         if sha256 == content.digests.sha256 {
-            said.add(&hit.hash_set, hit.confirmation == Confirmation::Unconfirmed, &hit.facts());
-            if said.length() > LONGEST_SAID {
+            facts_of_sets.add(&hit.hash_set, hit.confirmation == Confirmation::Unconfirmed, &hit.facts());
+            if facts_of_sets.length() > LONGEST_SET_FACTS {
                 let content = hex(&sha256);
                 return Err(hits.fault(
                     super::FaultKind::TooLongForAList,
-                    format!("the hits of the content {content} say more than {LONGEST_SAID} bytes"),
+                    format!(
+                        "the facts in the hits of the content {content} exceed {LONGEST_SET_FACTS} bytes"
+                    ),
                 ));
             }
         }
         *next = hits.next_hit()?;
     }
-    Ok(said)
+    Ok(facts_of_sets)
 }
 
 fn own_cells(content: &ContentRow) -> [String; 6] {

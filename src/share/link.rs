@@ -1,8 +1,8 @@
-//! What several holders, cases and packages, have in common: every content of one beside every content of another
-//! that has the same bytes, or is near to it by its hash.
+//! What several holders (cases and packages) have in common: every pair of contents of two holders with the same
+//! bytes, or with near hashes.
 //!
-//! Rows come in the order of the first holder, its contents' SHA-256, the second holder, the same bytes before what is near,
-//! and the second one's SHA-256: the same bytes in every run.
+//! Rows are ordered by first holder, its content's SHA-256, second holder, same bytes before near hashes, and the second
+//! content's SHA-256: the output is the same in every run.
 
 use serde::Serialize;
 
@@ -11,12 +11,12 @@ use super::holder::{Holder, Picture};
 use crate::matching::{Backend, Hit, ItemHits, Join, JoinControl, JoinError, JoinSettings};
 use crate::pdq::{Orientation, PdqHash};
 
-/// One content of one holder beside one of another.
+/// A pair of contents of two holders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkRow<'a> {
-    /// Of the holder that was given first.
+    /// The content of the holder given first.
     pub a: Side<'a>,
-    /// Of the other.
+    /// The content of the other holder.
     pub b: Side<'a>,
     /// How near the pictures are; `None` where the bytes are the same.
     pub near: Option<Near>,
@@ -29,10 +29,10 @@ pub struct Side<'a> {
     pub holder: &'a str,
     /// The content.
     pub sha256: [u8; 32],
-    /// Where it is first, escaped, as far as that is known.
+    /// Its first path, escaped, if known.
     pub path: Option<String>,
-    /// What hash sets say of it: the cells of [`super::said::SAID_COLUMNS`].
-    pub said: [String; 4],
+    /// What hash sets record about it: the cells of [`super::set_facts::SET_FACT_COLUMNS`].
+    pub set_facts: [String; 4],
 }
 
 /// How near two pictures are.
@@ -40,7 +40,7 @@ pub struct Side<'a> {
 pub struct Near {
     /// Differing bits of 256.
     pub distance: u32,
-    /// What was done to the second picture to get the first.
+    /// The transformation of the second picture that gives the first.
     pub orientation: Orientation,
     /// Whether the first hash is from JPEG coefficients.
     pub a_from_coefficients: bool,
@@ -48,7 +48,7 @@ pub struct Near {
     pub b_from_coefficients: bool,
 }
 
-/// What there is to tell of a holder. Contents are distinct bytes; files without bytes are left out.
+/// The counts of a holder. Contents are distinct bytes; empty files are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HolderCounts {
     /// [`Holder::label`].
@@ -57,31 +57,31 @@ pub struct HolderCounts {
     pub title: String,
     /// Its contents.
     pub contents: u64,
-    /// Of these, pictures whose hashes were compared.
+    /// Pictures among them whose hashes were compared.
     pub pictures: u64,
     /// Pictures compared by their bytes alone, because of their quality or a hash that is all zero.
     pub bytes_alone: u64,
     /// Contents that another holder has too.
     pub same: u64,
-    /// Contents that another holder has not, but one near to it.
+    /// Contents that no other holder has, but with a near content elsewhere.
     pub near_only: u64,
-    /// Contents that no other holder has anything near to.
+    /// Contents without a match at any other holder.
     pub only_here: u64,
-    /// Contents of which the holder's own hash sets say that the victim is identified.
+    /// Contents whose victim is identified according to the holder's own hash sets.
     pub solved: u64,
-    /// Contents of which they do not, but those of another holder that has the same bytes do.
+    /// Others whose victim is identified according to another holder with the same bytes.
     pub solved_elsewhere: u64,
-    /// Contents of which nobody's hash sets say it of the same bytes, but of a picture near to it.
+    /// Others with a near picture whose victim is identified.
     pub solved_near: u64,
 }
 
-/// What was seen of a content.
+/// The matches of a content.
 const SAME: u8 = 1;
 const NEAR: u8 = 2;
 const SOLVED_SAME: u8 = 4;
 const SOLVED_NEAR: u8 = 8;
 
-/// What the work is done with.
+/// What the comparison needs.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkTools<'a> {
     /// The largest distance, and the memory for pairs.
@@ -97,7 +97,7 @@ pub struct LinkTools<'a> {
 /// Refuses holders whose hashes cannot be compared.
 ///
 /// # Errors
-/// Which they are.
+/// If there are such holders; the error names them.
 pub fn refuse_incomparable(holders: &[Holder]) -> Result<(), ShareError> {
     for pair in holders.windows(2) {
         let (one, other) = (&pair[0], &pair[1]);
@@ -111,7 +111,7 @@ pub fn refuse_incomparable(holders: &[Holder]) -> Result<(), ShareError> {
         };
         if decides(one) != decides(other) {
             return Err(ShareError::Refused(format!(
-                "the hashes of {} and of {} were made in different ways and cannot be compared: scan the sources of one again as the other's \
+                "the hashes of {} and of {} were computed with different settings and cannot be compared: scan the sources of one again as the other's \
                  were (--geometry)",
                 shown(one),
                 shown(other)
@@ -124,13 +124,13 @@ pub fn refuse_incomparable(holders: &[Holder]) -> Result<(), ShareError> {
 /// Hands every row to `sink`, in order, and counts.
 ///
 /// # Errors
-/// The sink's, a case that cannot be read any more, or being cancelled.
+/// If the sink fails, the case can no longer be read, or the comparison is cancelled.
 pub fn link(
     holders: &mut [Holder],
     tools: LinkTools<'_>,
     sink: &mut dyn FnMut(&LinkRow<'_>) -> Result<(), ShareError>,
 ) -> Result<Vec<HolderCounts>, ShareError> {
-    // All hashes in one list, so that those of a holder's successors are its end.
+    // All hashes in one list, so that the hashes of later holders are its tail.
     let mut hashes = Vec::with_capacity(holders.iter().map(|holder| holder.hashes.len()).sum());
     let mut starts = vec![0];
     for holder in holders.iter_mut() {
@@ -151,7 +151,7 @@ pub fn link(
         if !own.is_empty() && !others.is_empty() {
             let left = (&hashes[own.clone()], &originals[own]);
             let right = (&hashes[others.clone()], &originals[others.clone()]);
-            // Sorting the right side out is work of the pool's threads too.
+            // Preparing the right side also runs on the pool's threads.
             let join = tools.pool.install(|| Join::between_oriented(left, right, tools.join));
             let joined =
                 join.on(tools.pool).with_backend(tools.backend).run(tools.control, |item: &ItemHits| {
@@ -175,10 +175,10 @@ pub fn link(
     Ok(holders.iter().zip(&seen).map(|(holder, seen)| counted(holder, seen)).collect())
 }
 
-/// Rows as they come.
+/// Collects rows.
 struct Linking<'a, 's> {
     holders: &'a [Holder],
-    /// What was seen of every holder's contents.
+    /// The matches of every holder's contents.
     seen: Vec<Vec<u8>>,
     sink: &'s mut dyn FnMut(&LinkRow<'_>) -> Result<(), ShareError>,
 }
@@ -223,7 +223,7 @@ impl Linking<'_, '_> {
                 holder: &holder.label,
                 sha256: holder.contents[content as usize],
                 path: holder.path(content)?,
-                said: holder.said(content),
+                set_facts: holder.set_facts(content),
             })
         };
         (self.sink)(&LinkRow { a: side(a)?, b: side(b)?, near })
@@ -239,7 +239,7 @@ fn near(hit: &Hit, a: Picture, b: Picture) -> Near {
     }
 }
 
-/// What was seen of a holder's contents, counted.
+/// Counts the matches of a holder's contents.
 fn counted(holder: &Holder, seen: &[u8]) -> HolderCounts {
     let mut counts = HolderCounts {
         holder: holder.label.clone(),

@@ -1,11 +1,12 @@
-//! What agencies tell each other of their cases: signed packages of hashes without pictures, and what several
-//! cases and packages have in common.
+//! Exchange between agencies: signed packages of hashes without pictures, and links between cases and
+//! packages.
 //!
-//! * [`keys`] and [`store`]: who signs, who is trusted, who can open what is encrypted; [`received`]: what came already.
-//! * [`package`] is the format, [`container`] the archive it comes in; [`mod@write`] makes packages and [`read`] verifies
-//!   them while it reads. `docs/share-package.md` describes both for somebody without this program.
-//! * [`known_list`] makes a list for `--known` of a package; [`link`] compares cases and packages ([`holder`]). What hash sets
-//!   say of a content is summed up in [`said`].
+//! * [`keys`] and [`store`]: who signs, who is trusted, who can open what is encrypted; [`received`]: what
+//!   was imported before.
+//! * [`package`] is the format, [`container`] the archive it comes in; [`mod@write`] writes packages and [`read`]
+//!   verifies them while it reads. `docs/share-package.md` describes both for others.
+//! * [`known_list`] writes a package as a list for `--known`; [`link`] compares cases and packages ([`holder`]). [`set_facts`]
+//!   sums up what hash sets record about a content.
 
 pub mod container;
 pub mod holder;
@@ -15,7 +16,7 @@ pub mod link;
 pub mod package;
 pub mod read;
 pub mod received;
-pub mod said;
+pub mod set_facts;
 pub mod store;
 pub mod write;
 
@@ -28,28 +29,28 @@ use std::path::Path;
 use crate::case::CaseError;
 use crate::source::name::escape_path;
 
-/// Why a package is refused, in one word or two that stay the same.
+/// Why a package is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FaultKind {
-    /// Something else.
+    /// It is something else.
     NotAPackage,
-    /// A package of a later program.
+    /// It is a package of a later program.
     UnknownVersion,
-    /// It ends before its end.
+    /// It is cut off.
     Truncated,
-    /// Some bytes are not those that were signed.
+    /// Some bytes differ from those signed.
     Altered,
-    /// Nobody said that its signer is to be trusted.
+    /// Its signer is not trusted.
     UntrustedSigner,
     /// It is encrypted, and this key does not open it.
     NotForThisKey,
-    /// What was signed breaks the format.
+    /// What was signed violates the format.
     Malformed,
     /// What was signed contradicts itself.
     Contradicting,
-    /// Its hashes are of another version of Tamis's, which those of this program are not compared with.
+    /// Its hashes are of another version, which this program cannot compare.
     OtherHashes,
-    /// What its hits say of one content does not fit into a line of a list.
+    /// The facts of one content do not fit into a line of a list.
     TooLongForAList,
 }
 
@@ -71,10 +72,10 @@ impl FaultKind {
         }
     }
 
-    /// What is to be done.
+    /// The way out.
     const fn way_out(self) -> &'static str {
         match self {
-            Self::NotAPackage => "`tamis share export` makes packages",
+            Self::NotAPackage => "`tamis share export` writes packages",
             Self::UnknownVersion => "use the tamis that it names, or a newer one",
             Self::Truncated | Self::Altered => "have it sent again, and ask its sender for its SHA-256",
             Self::UntrustedSigner => {
@@ -84,7 +85,7 @@ impl FaultKind {
             Self::NotForThisKey => {
                 "send your key file (`tamis key show`) to its sender and have it encrypted to that; or name another key with --keys"
             }
-            Self::Malformed | Self::Contradicting => "its signer's program is at fault: tell its sender",
+            Self::Malformed | Self::Contradicting => "its signer's program is at fault: inform its sender",
             Self::OtherHashes => {
                 "use the tamis whose hashes have that version, or have the sources scanned again by one like yours"
             }
@@ -93,18 +94,18 @@ impl FaultKind {
     }
 }
 
-/// What is wrong with a package.
+/// A fault of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The package's path, escaped; empty where it comes from no file.
     pub package: String,
-    /// In a word.
+    /// Its kind.
     pub kind: FaultKind,
     /// The member of the archive.
     pub member: Option<&'static str>,
     /// The member's line, from 1.
     pub line: Option<u64>,
-    /// In words.
+    /// The reason, as text.
     pub reason: String,
 }
 
@@ -127,7 +128,7 @@ pub enum ShareError {
     /// The package is refused.
     #[error("{0}")]
     Fault(Box<Fault>),
-    /// What was asked for cannot be done; the text says why and the way out.
+    /// The request cannot be fulfilled; the text gives the reason and the way out.
     #[error("{0}")]
     Refused(String),
     /// A case could not be read.
@@ -136,12 +137,12 @@ pub enum ShareError {
     /// The sink failed.
     #[error("{0}")]
     Sink(io::Error),
-    /// The system said no.
+    /// The system refused.
     #[error("{what}: {error}")]
     Io {
-        /// What was tried, with the escaped path.
+        /// What failed, with the escaped path.
         what: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// It was interrupted.
@@ -150,7 +151,7 @@ pub enum ShareError {
 }
 
 impl ShareError {
-    /// The fault, where a package is refused for one.
+    /// The fault, if a package is refused for one.
     #[must_use]
     pub fn fault(&self) -> Option<&Fault> {
         match self {
@@ -164,13 +165,13 @@ impl ShareError {
     }
 }
 
-/// What a parser says of a stranger's text, which it may repeat.
+/// A parser's error, escaped: it may quote the foreign text.
 fn escaped(error: &impl fmt::Display) -> String {
     crate::source::name::escape(error.to_string().as_bytes())
 }
 
-/// Whether a text shows all that it holds: nothing in it would be escaped but backslashes, which escapes are
-/// written with. Texts from others are refused where they are not.
+/// Whether everything in a text is visible: nothing but backslashes would be escaped. Texts from others must
+/// be.
 #[must_use]
 pub fn is_printable(text: &str) -> bool {
     let plain = text.replace('\\', "");

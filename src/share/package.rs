@@ -10,23 +10,23 @@ use super::{escaped, is_printable};
 use crate::case::{ContentHash, ContentHitRow, ContentRow, HashSpec, KnownFacts};
 use crate::decode::{DecodeMode, DerivedFrom};
 use crate::outcome::Outcome;
-use crate::pdq::{Geometry, Orientation, PdqHash, TileHash};
+use crate::pdq::{DihedralHashes, Geometry, Orientation, PdqHash};
 use crate::source::Digests;
 use crate::source::digest::hex;
 
-/// What a manifest says it is of.
+/// The format name in a manifest.
 pub const FORMAT: &str = "tamis-share-package";
 /// The version that is written, and the only one that is read.
 pub const VERSION: u32 = 1;
-/// What stands before the manifest where it is signed, so that the signature is of nothing else.
+/// Prefix of the signed manifest, so that the signature cannot be used for anything else.
 pub const DOMAIN: &[u8] = b"tamis-share-package-1\n";
 /// The manifest's name in the archive.
 pub const MANIFEST: &str = "manifest.json";
 /// The signature's name in the archive: 64 bytes, Ed25519.
 pub const SIGNATURE: &str = "signature";
-/// Bytes of a manifest at most.
+/// Maximum bytes of a manifest.
 pub const LARGEST_MANIFEST: u64 = 64 << 10;
-/// Bytes of a row at most, its line end with it.
+/// Maximum bytes of a row with its line end.
 pub const LARGEST_ROW: u64 = 1 << 20;
 
 /// A part of a package: rows of one kind.
@@ -36,7 +36,7 @@ pub enum Part {
     Items,
     /// One row a content against a known record.
     Hits,
-    /// One row a file: what contents are called.
+    /// One row a file: the names of contents.
     Names,
 }
 
@@ -58,7 +58,7 @@ impl Part {
     }
 }
 
-/// What a package says of itself. Here and below a field that may be null may not be left out.
+/// The manifest of a package. Here and below a field that may be null may not be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -66,19 +66,19 @@ pub struct Manifest {
     pub format: String,
     /// [`VERSION`].
     pub version: u32,
-    /// The program that made it.
+    /// The program that wrote it.
     pub program: String,
     /// The case it is of.
     pub case: SharedCase,
-    /// What it is for, in the sender's words.
+    /// Its purpose, in the sender's words.
     #[serde(deserialize_with = "Option::deserialize")]
     pub purpose: Option<String>,
     /// Who signed it.
     pub signer: PublicKey,
-    /// What decided its hashes.
+    /// How its hashes were computed.
     #[serde(with = "StrictSpec")]
     pub hash_spec: HashSpec,
-    /// Whether it says what files are called.
+    /// Whether it holds file names.
     pub names_included: bool,
     /// Whether hits have the known records' own columns.
     pub columns_included: bool,
@@ -88,7 +88,7 @@ pub struct Manifest {
     pub parts: Vec<PartEntry>,
 }
 
-/// A [`HashSpec`] as packages have it: with nothing beside.
+/// A [`HashSpec`] as packages have it: without further fields.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "HashSpec", deny_unknown_fields)]
 struct StrictSpec {
@@ -113,15 +113,15 @@ pub struct SharedCase {
     pub as_of: Option<String>,
 }
 
-/// What is in a package, in numbers.
+/// The counts of a package.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
     /// Distinct contents: rows of [`Part::Items`].
     pub contents: u64,
-    /// Of these, pictures with hashes.
+    /// Pictures among them with hashes.
     pub pictures: u64,
-    /// Of these, pictures whose hash is from JPEG coefficients, a few bits away from PDQ's own.
+    /// Pictures among them whose hash is from JPEG coefficients and may be a few bits off PDQ's own.
     pub from_coefficients: u64,
     /// Files of the case that have these contents.
     pub files: u64,
@@ -144,17 +144,17 @@ pub struct PartEntry {
 }
 
 impl Manifest {
-    /// Whose case it is and which, for a person.
+    /// The agency and case, as text.
     #[must_use]
     pub fn title(&self) -> String {
         let case = self.case.number.as_ref().map_or_else(String::new, |number| format!(" case {number}"));
         format!("{}{case}", self.signer.agency)
     }
 
-    /// Checks what a signed manifest says.
+    /// Checks a signed manifest.
     ///
     /// # Errors
-    /// In words, what is wrong with it.
+    /// If it is malformed; the text gives the reason.
     pub fn check(&self) -> Result<(), String> {
         self.signer.check().map_err(|reason| format!("its signer: {reason}"))?;
         let SharedCase { number, exhibit, as_of } = &self.case;
@@ -162,7 +162,7 @@ impl Manifest {
             [number, exhibit, as_of, &self.purpose].map(|text| text.as_deref().unwrap_or_default());
         let spec = &self.hash_spec;
         if !optional.into_iter().chain([&*self.program, &*spec.algorithm]).all(is_printable) {
-            return Err("one of its texts holds characters that do not show".into());
+            return Err("one of its texts holds invisible characters".into());
         }
         if spec.algorithm != "pdq" {
             return Err(format!("its hashes are of `{}`; this program knows pdq", spec.algorithm));
@@ -174,12 +174,12 @@ impl Manifest {
             return Err(format!("its parts are not {}", expected.join(", ")));
         }
         if self.parts.iter().any(|part| parse_hex::<32>(&part.sha256).is_none()) {
-            return Err("the SHA-256 of a part has not 64 lower-case hex digits".into());
+            return Err("the SHA-256 of a part is not 64 lower-case hex digits".into());
         }
         Ok(())
     }
 
-    /// The bytes that are signed, of the manifest's own.
+    /// The bytes that are signed, from the manifest's bytes.
     #[must_use]
     pub fn signed(manifest: &[u8]) -> Vec<u8> {
         [DOMAIN, manifest].concat()
@@ -198,7 +198,7 @@ pub struct ItemLine {
     pub md5: String,
     /// Bytes.
     pub size: u64,
-    /// What became of it in the case.
+    /// Its outcome in the case.
     pub outcome: Outcome,
     /// The format by content.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -215,13 +215,13 @@ pub struct ItemLine {
     /// Its quality.
     #[serde(deserialize_with = "Option::deserialize")]
     pub quality: Option<u8>,
-    /// What the hash is from.
+    /// What the hash was computed from.
     #[serde(deserialize_with = "Option::deserialize")]
     pub derived_from: Option<DerivedFrom>,
-    /// How many bits of the hash hang on next to nothing.
+    /// How many bits of the hash are unstable.
     #[serde(deserialize_with = "Option::deserialize")]
     pub unstable_bits: Option<u16>,
-    /// Hashes of the picture turned and mirrored, in the order of [`Orientation::ALL`] behind the original.
+    /// Hashes of the picture turned and mirrored, in the order of [`Orientation::ALL`] after the original.
     #[serde(deserialize_with = "Option::deserialize")]
     pub turned: Option<[Hash64; 7]>,
     /// Files of the case with these bytes: rows of [`Part::Names`], where they are included.
@@ -244,7 +244,7 @@ pub struct HitLine {
     pub record: u64,
     /// Which digests are equal, separated by blanks.
     pub digests: String,
-    /// What the hit rests on.
+    /// Its confirmation.
     pub confirmation: Confirmation,
     /// Why it is not confirmed from pixels.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -252,7 +252,7 @@ pub struct HitLine {
     /// Differing bits of 256, where the hashes are near.
     #[serde(deserialize_with = "Option::deserialize")]
     pub distance: Option<u32>,
-    /// What was done to the known picture, where the hashes are near.
+    /// The orientation of the known picture, where the hashes are near.
     #[serde(deserialize_with = "Option::deserialize")]
     pub orientation: Option<String>,
     /// Whether the known record's victim is identified, in the set's words.
@@ -264,12 +264,12 @@ pub struct HitLine {
     /// Whether the known record is distributed, in the set's words.
     #[serde(deserialize_with = "Option::deserialize")]
     pub distributed: Option<String>,
-    /// The known record's own columns; only in packages that were asked for them.
+    /// The known record's own columns; only in packages that include them.
     #[serde(deserialize_with = "Option::deserialize")]
     pub columns: Option<BTreeMap<String, String>>,
 }
 
-/// Where a hit stands in the order of hits.
+/// The sort key of a hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HitPlace {
     /// The content.
@@ -280,7 +280,7 @@ pub struct HitPlace {
     pub record: u64,
 }
 
-/// What a hit rests on.
+/// The confirmation of a hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Confirmation {
@@ -288,7 +288,7 @@ pub enum Confirmation {
     Digest,
     /// A hash from pixels.
     Pixels,
-    /// A hash from JPEG coefficients alone: it may be no hit.
+    /// Only a hash from JPEG coefficients: it may not be a hit.
     Unconfirmed,
 }
 
@@ -302,7 +302,7 @@ pub struct NameLine {
     pub path: String,
 }
 
-/// A hash in its text.
+/// A hash as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hash64(pub PdqHash);
 
@@ -322,7 +322,7 @@ impl<'de> Deserialize<'de> for Hash64 {
 }
 
 impl ItemLine {
-    /// The row of a content.
+    /// Creates the row of a content.
     #[must_use]
     pub fn of(content: &ContentRow) -> Self {
         let hash = content.hash.as_ref();
@@ -345,10 +345,10 @@ impl ItemLine {
         }
     }
 
-    /// The content of a row.
+    /// Checks a row and returns its content.
     ///
     /// # Errors
-    /// In words, what no content can be.
+    /// If a value is impossible for a content; the text gives the reason.
     pub fn content(self) -> Result<ContentRow, String> {
         let digests = Digests {
             sha256: digest(&self.sha256, "sha256")?,
@@ -364,7 +364,7 @@ impl ItemLine {
                     0 => pdq.0,
                     turn => turned[turn - 1].0,
                 });
-                Some(ContentHash { hash: TileHash { hashes, quality }, derived_from, unstable_bits })
+                Some(ContentHash { hash: DihedralHashes { hashes, quality }, derived_from, unstable_bits })
             }
             (None, None, None, None, None) => None,
             _ => {
@@ -385,7 +385,7 @@ impl ItemLine {
             return Err(format!("the outcome {} does not fit the rest of the row", self.outcome.name()));
         }
         if !self.format.as_deref().is_none_or(is_printable) {
-            return Err("its format holds characters that do not show".into());
+            return Err("its format holds invisible characters".into());
         }
         if self.files == 0 {
             return Err("no file has these bytes".into());
@@ -396,10 +396,10 @@ impl ItemLine {
 }
 
 impl HitLine {
-    /// The row of a hit; with the known record's own columns where they are `wanted`.
+    /// Creates the row of a hit; with the known record's own columns where they are `wanted`.
     ///
     /// # Errors
-    /// In words, what no program wrote.
+    /// If a value cannot have been written by any program; the text gives the reason.
     pub fn of(hit: &ContentHitRow, wanted: bool) -> Result<Self, String> {
         let confirmation = match &*hit.confirmation {
             "digest" => Confirmation::Digest,
@@ -425,10 +425,10 @@ impl HitLine {
         })
     }
 
-    /// Checks a row that was read; returns its place in the order.
+    /// Checks a row that was read, and returns its sort key.
     ///
     /// # Errors
-    /// In words, what no hit can be.
+    /// If a value is impossible for a hit; the text gives the reason.
     pub fn check(&self, columns: bool) -> Result<HitPlace, String> {
         let hash_set_sha256 = digest(&self.hash_set_sha256, "hash_set_sha256")?;
         let facts =
@@ -436,11 +436,11 @@ impl HitLine {
         let texts = facts.into_iter().flatten().chain([&self.hash_set, &self.digests]);
         let free = self.columns.iter().flatten().flat_map(|(name, value)| [name, value]);
         if !texts.chain(free).all(|text| is_printable(text)) {
-            return Err("one of its texts holds characters that do not show".into());
+            return Err("one of its texts holds invisible characters".into());
         }
         let digests = self.digests.split(' ').filter(|name| !name.is_empty());
         if !digests.clone().all(|name| ["md5", "sha1", "sha256"].contains(&name)) {
-            return Err(format!("`{}` are no digests", self.digests));
+            return Err(format!("`{}` are not digests", self.digests));
         }
         let by_digest = digests.count() > 0;
         let unconfirmed = self.confirmation == Confirmation::Unconfirmed;
@@ -461,7 +461,7 @@ impl HitLine {
         Ok(HitPlace { sha256: digest(&self.sha256, "sha256")?, hash_set_sha256, record: self.record })
     }
 
-    /// What the known record says of its picture's investigation.
+    /// What the known record states about the investigation of its picture.
     #[must_use]
     pub fn facts(&self) -> KnownFacts {
         KnownFacts {

@@ -1,5 +1,4 @@
-//! Where the reading of a package is, and reading pieces of its archive: each as packages have it, or a fault that says where and
-//! why not.
+//! The position in a package that is read, and the reading of pieces of its archive, each checked against the package format.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::iter;
@@ -9,14 +8,14 @@ use super::keys::PrivateKey;
 use super::{Fault, FaultKind, ShareError};
 use crate::source::name::escape;
 
-/// What a file that age encrypted begins with.
+/// The first bytes of a file encrypted by age.
 pub(super) const AGE: &[u8] = b"age-encryption.org/";
-/// The same, in letters.
+/// The same with ASCII armor.
 const AGE_ARMOR: &[u8] = b"-----BEGIN AGE";
-/// Bytes of age's own header at most: about 200 recipients.
+/// Maximum bytes of age's own header: about 200 recipients.
 const LARGEST_AGE_HEADER: u64 = 64 << 10;
 
-/// Where the reading is, for faults.
+/// The position, for faults.
 #[derive(Debug, Default)]
 pub(super) struct Place {
     pub package: String,
@@ -47,7 +46,7 @@ impl Place {
         self.fault(FaultKind::Truncated, format!("it ends after {} bytes, within {what}", self.bytes))
     }
 
-    /// What a failed reading means. age's reader tells by its kinds that bytes are not those that were encrypted.
+    /// Interprets a read error. age's reader reports altered bytes by the error kind.
     pub fn failed(&self, error: io::Error) -> ShareError {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => self.truncated("what was encrypted"),
@@ -104,7 +103,7 @@ pub(super) fn decrypted(
     if head.starts_with(AGE_ARMOR) {
         return Err(place.fault(
             FaultKind::NotAPackage,
-            "it is encrypted by age with --armor: `age -d` makes it a package",
+            "it is encrypted by age with --armor: `age -d` turns it into a package",
         ));
     }
     let encrypted = head.starts_with(AGE);
@@ -124,7 +123,7 @@ pub(super) fn decrypted(
             format!("its age header does not end within {LARGEST_AGE_HEADER} bytes"),
         ));
     }
-    let altered = |place: &Place| place.fault(FaultKind::Altered, "its age header is not as it was written");
+    let altered = |place: &Place| place.fault(FaultKind::Altered, "its age header was altered");
     let decryptor = age::Decryptor::new_buffered(whole).map_err(|_| altered(place))?;
     let identity = key.identity() as &dyn age::Identity;
     match decryptor.decrypt(iter::once(identity)) {
@@ -137,7 +136,7 @@ pub(super) fn decrypted(
     }
 }
 
-/// Reads the header of the member that is due, and nothing but that; returns its length.
+/// Reads the header of the expected member and returns the member's length.
 pub(super) fn read_header(
     source: &mut dyn BufRead,
     name: &'static str,
@@ -154,7 +153,7 @@ pub(super) fn read_header(
     }
     let Some((found, stated)) = stated(&block).filter(|_| is_begun) else {
         if is_begun {
-            return Err(place.fault(FaultKind::Altered, "where its header should be there is something else"));
+            return Err(place.fault(FaultKind::Altered, "something else is in the place of its header"));
         }
         place.at(None);
         let what = if place.bytes == 0 {
@@ -168,16 +167,18 @@ pub(super) fn read_header(
         return Err(place.fault(FaultKind::Altered, format!("in its place is a member `{}`", escape(&found))));
     }
     if length.is_some_and(|length| length != stated) {
-        return Err(place
-            .fault(FaultKind::Altered, format!("its header says {stated} bytes, which is not its length")));
+        return Err(place.fault(
+            FaultKind::Altered,
+            format!("its header states {stated} bytes, which is not its length"),
+        ));
     }
     if block != header(name, stated) {
-        return Err(place.fault(FaultKind::Altered, "its header is not as packages have it"));
+        return Err(place.fault(FaultKind::Altered, "its header is not that of a package member"));
     }
     Ok(stated)
 }
 
-/// What a block is the header of, in words.
+/// The member that a block is the header of, as text.
 pub(super) fn member_in(block: Option<&[u8; BLOCK]>) -> String {
     match block.and_then(stated) {
         Some((name, _)) => format!(": a member `{}`", escape(&name)),
@@ -190,16 +191,15 @@ pub(super) fn small_member(
     source: &mut dyn BufRead,
     name: &'static str,
     length: Option<u64>,
-    most: u64,
+    limit: u64,
     place: &mut Place,
 ) -> Result<Vec<u8>, ShareError> {
     place.at(Some(name));
     let length = read_header(source, name, length, place)?;
-    if length > most {
-        return Err(place.fault(
-            FaultKind::Altered,
-            format!("it has {length} bytes, more than the {most} that it may have"),
-        ));
+    if length > limit {
+        return Err(
+            place.fault(FaultKind::Altered, format!("it has {length} bytes, more than the {limit} allowed"))
+        );
     }
     let mut bytes = vec![0; length as usize];
     place.fill(source, &mut bytes, name)?;
@@ -214,9 +214,9 @@ pub(super) fn read_padding(
 ) -> Result<(), ShareError> {
     let mut filling = [0; BLOCK];
     let filling = &mut filling[..padding(length)];
-    place.fill(source, filling, "what fills its last block")?;
+    place.fill(source, filling, "the padding of its last block")?;
     if filling.iter().any(|byte| *byte != 0) {
-        return Err(place.fault(FaultKind::Altered, "what fills its last block is not zero"));
+        return Err(place.fault(FaultKind::Altered, "the padding of its last block is not zero"));
     }
     Ok(())
 }

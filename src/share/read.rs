@@ -1,8 +1,8 @@
-//! Reading packages that others made: nothing is believed, and nothing is larger than it may be.
+//! Reads packages from others: nothing is trusted, and every size is bounded.
 //!
-//! The archive's headers, the filling and the end must be those that the writer makes, the manifest must have its
-//! signer's signature, and the parts the digests that the manifest says. So a package whose reading comes to its end without
-//! a fault is, byte for byte, what its signer signed; whether the signer is trusted is the caller's to ask.
+//! Headers, padding and end of the archive must be exactly as the writer writes them, the manifest must carry its signer's
+//! signature, and the parts must have the digests of the manifest. So a package that is read to its end without a fault is,
+//! byte for byte, what its signer signed; the caller checks whether the signer is trusted.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -25,22 +25,23 @@ use crate::source::digest::hex;
 use crate::source::name::{escape, escape_path};
 
 /// An open package. [`Self::next_item`] until there is none, then [`Self::next_hit`], then [`Self::next_name`], then [`Self::finish`];
-/// what is left out is read and verified all the same. Only after `finish` everything is verified.
+/// what is skipped is still read and verified. Everything is verified only after `finish`.
 pub struct PackageReader {
     source: Box<dyn BufRead>,
     place: Place,
     manifest: Manifest,
-    /// The part that is read, by its number, and how far; `None` behind the last one.
+    /// The index of the current part and its state; `None` after the last part.
     part: usize,
     state: PartState,
     counts: Counts,
-    /// What items say of how many rows of the other parts they have, digested; and what those parts have.
+    /// Digests of the row counts that items state for the other parts, and of the counts that those parts
+    /// have.
     promised: [Tally; 2],
     found: [Tally; 2],
     line: Vec<u8>,
 }
 
-/// How far a part is.
+/// The state of reading a part.
 #[derive(Debug, Default)]
 struct PartState {
     begun: bool,
@@ -84,7 +85,7 @@ impl Tally {
 /// Whether a file is an encrypted package, so that a key is needed to open it.
 ///
 /// # Errors
-/// It cannot be read.
+/// If it cannot be read.
 pub fn is_encrypted(path: &Path) -> Result<bool, ShareError> {
     let mut head = Vec::new();
     let file = File::open(path).map_err(|error| ShareError::io("cannot open the package", path, error))?;
@@ -98,7 +99,7 @@ impl PackageReader {
     /// Opens a package; an encrypted one with a key. Its manifest is verified then.
     ///
     /// # Errors
-    /// The system's, and the first fault.
+    /// If the source cannot be read, or at the first fault.
     pub fn open(path: &Path, key: Option<&PrivateKey>) -> Result<Self, ShareError> {
         let file =
             File::open(path).map_err(|error| ShareError::io("cannot open the package", path, error))?;
@@ -108,7 +109,7 @@ impl PackageReader {
     /// Opens a package from any source of bytes; `package` names it in faults.
     ///
     /// # Errors
-    /// The source's, and the first fault.
+    /// If the source cannot be read, or at the first fault.
     pub fn new(
         source: Box<dyn BufRead>,
         package: &str,
@@ -120,7 +121,7 @@ impl PackageReader {
         let manifest = parse_manifest(&text).map_err(|(kind, reason)| place.fault(kind, reason))?;
         let signature = small_member(&mut *source, SIGNATURE, Some(64), 64, &mut place)?;
         let signature: [u8; 64] =
-            signature.try_into().map_err(|_| place.fault(FaultKind::Altered, "it has not 64 bytes"))?;
+            signature.try_into().map_err(|_| place.fault(FaultKind::Altered, "it does not have 64 bytes"))?;
         if !manifest.signer.verifies(&Manifest::signed(&text), &signature) {
             let signer = &manifest.signer.fingerprint;
             return Err(place.fault(
@@ -133,7 +134,7 @@ impl PackageReader {
         Ok(Self { source, place, manifest, part: 0, state, counts, promised, found, line })
     }
 
-    /// What the package says of itself; signed by whom it says.
+    /// The manifest, whose signature is verified.
     #[must_use]
     pub const fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -145,10 +146,10 @@ impl PackageReader {
         self.place.encrypted
     }
 
-    /// Refuses hashes of another version than this program makes: distances to them would mean nothing.
+    /// Refuses hashes of another version than this program's: distances to them would be meaningless.
     ///
     /// # Errors
-    /// They are.
+    /// If its hashes are of another version.
     pub fn refuse_other_hashes(&self) -> Result<(), ShareError> {
         let version = self.manifest.hash_spec.version;
         if version == HashSpec::VERSION {
@@ -169,7 +170,7 @@ impl PackageReader {
     /// The next content, by SHA-256.
     ///
     /// # Errors
-    /// The source's, and the first fault.
+    /// If the source cannot be read, or at the first fault.
     pub fn next_item(&mut self) -> Result<Option<ContentRow>, ShareError> {
         let Some(row) = self.next_row::<ItemLine>(Part::Items)? else { return Ok(None) };
         let malformed = |reason| self.place.fault(FaultKind::Malformed, reason);
@@ -187,10 +188,10 @@ impl PackageReader {
         Ok(Some(content))
     }
 
-    /// The next hit, by content, hash set and record; items that were not asked for are passed over.
+    /// The next hit, by content, hash set and record; remaining items are skipped.
     ///
     /// # Errors
-    /// The source's, and the first fault.
+    /// If the source cannot be read, or at the first fault.
     pub fn next_hit(&mut self) -> Result<Option<([u8; 32], HitLine)>, ShareError> {
         self.pass_items()?;
         let Some(row) = self.next_row::<HitLine>(Part::Hits)? else { return Ok(None) };
@@ -204,28 +205,29 @@ impl PackageReader {
         Ok(Some((sha256, row)))
     }
 
-    /// The next name of a file, by content; items and hits that were not asked for are passed over. There are none in
-    /// packages without names.
+    /// The next name of a file, by content; remaining items and hits are skipped. There are none in packages without
+    /// names.
     ///
     /// # Errors
-    /// The source's, and the first fault.
+    /// If the source cannot be read, or at the first fault.
     pub fn next_name(&mut self) -> Result<Option<([u8; 32], String)>, ShareError> {
         self.pass_hits()?;
         let Some(row) = self.next_row::<NameLine>(Part::Names)? else { return Ok(None) };
         let malformed = |reason: String| self.place.fault(FaultKind::Malformed, reason);
         let sha256 = digest(&row.sha256, "sha256").map_err(malformed)?;
         if !is_printable(&row.path) {
-            return Err(self.place.fault(FaultKind::Malformed, "its path holds characters that do not show"));
+            return Err(self.place.fault(FaultKind::Malformed, "its path holds invisible characters"));
         }
         self.ascending(sha256, Vec::new(), false)?;
         self.found[1].add(sha256, 1);
         Ok(Some((sha256, row.path)))
     }
 
-    /// Reads what is left, and verifies the rest: the parts' digests, the end, and that the counts add up.
+    /// Reads the rest and verifies everything left: the parts' digests, the end of the archive, and the
+    /// counts.
     ///
     /// # Errors
-    /// The source's, and the first fault.
+    /// If the source cannot be read, or at the first fault.
     pub fn finish(mut self) -> Result<Manifest, ShareError> {
         while self.next_name()?.is_some() {}
         self.place.at(None);
@@ -234,7 +236,7 @@ impl PackageReader {
         if end != END {
             return Err(self.place.fault(
                 FaultKind::Altered,
-                format!("where it should end there is more{}", member_in(end.first_chunk())),
+                format!("there is more after its end{}", member_in(end.first_chunk())),
             ));
         }
         if self.place.more(&mut *self.source)? {
@@ -251,7 +253,7 @@ impl PackageReader {
             if there && self.promised[index].finish() != self.found[index].finish() {
                 return Err(self.place.fault(
                     FaultKind::Contradicting,
-                    format!("the {what} that items.jsonl says its contents have are not those that follow"),
+                    format!("the counts of {what} in items.jsonl do not fit the rows that follow"),
                 ));
             }
         }
@@ -269,7 +271,7 @@ impl PackageReader {
         Ok(())
     }
 
-    /// Refuses a row that is not behind the last one.
+    /// Refuses a row that does not follow the last one in order.
     fn ascending(&mut self, sha256: [u8; 32], rest: Vec<u8>, strictly: bool) -> Result<(), ShareError> {
         let order = (sha256, rest);
         let fits =
@@ -277,7 +279,7 @@ impl PackageReader {
         if !fits {
             return Err(self
                 .place
-                .fault(FaultKind::Malformed, "it is not behind the row before it in their order"));
+                .fault(FaultKind::Malformed, "it does not follow the row before it in sort order"));
         }
         self.state.last = Some(order);
         Ok(())
@@ -301,28 +303,28 @@ impl PackageReader {
         }
         self.state.rows += 1;
         self.place.line = Some(self.state.rows);
-        let most = self.state.left.min(LARGEST_ROW);
+        let limit = self.state.left.min(LARGEST_ROW);
         self.line.clear();
-        let read = (&mut *self.source).take(most).read_until(b'\n', &mut self.line);
+        let read = (&mut *self.source).take(limit).read_until(b'\n', &mut self.line);
         let read = read.map_err(|error| self.place.failed(error))? as u64;
         self.place.bytes += read;
         self.state.left -= read;
         self.state.digest.update(&self.line);
         if self.line.last() != Some(&b'\n') {
-            return Err(self.unended_row(read, most));
+            return Err(self.unended_row(read, limit));
         }
         let row = serde_json::from_slice(&self.line);
         row.map(Some).map_err(|error| {
-            // What was altered on the way and what its signer wrote look the same until the part's end.
+            // Until the part's end, altered bytes and malformed rows cannot be distinguished.
             let altered = self.rest_is_altered();
             let kind = if altered { FaultKind::Altered } else { FaultKind::Malformed };
-            self.place.fault(kind, format!("no row of {}: {}", part.member(), escaped(&error)))
+            self.place.fault(kind, format!("not a row of {}: {}", part.member(), escaped(&error)))
         })
     }
 
-    /// What is wrong with a row that has no line end.
-    fn unended_row(&self, read: u64, most: u64) -> ShareError {
-        if read < most {
+    /// The fault of a row without a line end.
+    fn unended_row(&self, read: u64, limit: u64) -> ShareError {
+        if read < limit {
             self.place.truncated("a row")
         } else if self.state.left == 0 {
             self.place.fault(FaultKind::Malformed, "the last row has no line end")
@@ -331,7 +333,7 @@ impl PackageReader {
         }
     }
 
-    /// Whether a part has another digest than the manifest says; reads it to its end, for the right word of a fault.
+    /// Whether a part's digest differs from the manifest's; reads it to its end, to name the fault correctly.
     fn rest_is_altered(&mut self) -> bool {
         let mut rest = (&mut *self.source).take(self.state.left);
         let mut block = [0; 1 << 12];
@@ -354,13 +356,13 @@ impl PackageReader {
         if digest != entry.sha256 {
             return Err(self.place.fault(
                 FaultKind::Altered,
-                format!("its SHA-256 is {digest}, the manifest says {}", entry.sha256),
+                format!("its SHA-256 is {digest}, the manifest states {}", entry.sha256),
             ));
         }
         if self.state.rows != entry.rows {
             return Err(self.place.fault(
                 FaultKind::Contradicting,
-                format!("it has {} rows, the manifest says {}", self.state.rows, entry.rows),
+                format!("it has {} rows, the manifest states {}", self.state.rows, entry.rows),
             ));
         }
         read_padding(&mut *self.source, entry.bytes, &mut self.place)?;
@@ -370,7 +372,7 @@ impl PackageReader {
     }
 }
 
-/// The manifest of its text.
+/// Parses the manifest.
 fn parse_manifest(text: &[u8]) -> Result<Manifest, (FaultKind, String)> {
     #[derive(serde::Deserialize)]
     struct Version {
@@ -379,7 +381,7 @@ fn parse_manifest(text: &[u8]) -> Result<Manifest, (FaultKind, String)> {
         program: Option<String>,
     }
     let malformed =
-        |error: serde_json::Error| (FaultKind::Malformed, format!("no manifest: {}", escaped(&error)));
+        |error: serde_json::Error| (FaultKind::Malformed, format!("not a manifest: {}", escaped(&error)));
     let version: Version = serde_json::from_slice(text).map_err(malformed)?;
     if version.format != FORMAT {
         return Err((
@@ -388,8 +390,9 @@ fn parse_manifest(text: &[u8]) -> Result<Manifest, (FaultKind, String)> {
         ));
     }
     if version.version != u64::from(VERSION) {
-        let program =
-            version.program.map_or_else(String::new, |name| format!(", made by {}", escape(name.as_bytes())));
+        let program = version
+            .program
+            .map_or_else(String::new, |name| format!(", written by {}", escape(name.as_bytes())));
         return Err((
             FaultKind::UnknownVersion,
             format!("it has version {}{program}; this program reads {VERSION}", version.version),

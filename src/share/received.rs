@@ -1,9 +1,9 @@
-//! Which packages were imported: a package that comes a second time, or an older one of the same case, is reported, because somebody may have
-//! put it in the place of the one that was to come.
+//! The record of imported packages. A package that arrives a second time, or an older one of the same case, is reported, because somebody may
+//! have substituted it for the expected one.
 //!
-//! `received.jsonl` in the folder of the user's keys has a line for each import, which is only ever added to. A package is known by its
-//! manifest, which its signature covers and which has the digests of all else in it: the same one is recognised whatever its file is called,
-//! and however it was encrypted.
+//! `received.jsonl` in the folder of the user's keys has a line for each import, which is append-only. A package is identified by its
+//! manifest, which its signature covers and which holds the digests of everything else: it is recognised under any file name and with any
+//! encryption.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ const RECEIVED: &str = "received.jsonl";
 /// One import.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// When, ISO 8601, UTC.
+    /// Time of the import, ISO 8601, UTC.
     pub when: String,
     /// The package's file, escaped.
     pub file: String,
@@ -35,42 +35,42 @@ pub struct Received {
     pub case: SharedCase,
 }
 
-/// What a package is to those that were imported before.
+/// How a package relates to those imported before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// None of this case was, or only older ones.
+pub enum Recency {
+    /// No package of this case was imported, or only older ones.
     New,
-    /// It was itself, the last time so.
+    /// The same package was imported; the last time is given.
     SeenBefore(Received),
-    /// One was that the same signer made of the same case later.
+    /// A later package of the same signer and case was imported.
     OlderThan(Received),
 }
 
 impl KeyStore {
-    /// What a package is to those that were imported before.
+    /// How a package relates to those imported before.
     ///
     /// # Errors
-    /// The record cannot be read, or is damaged.
-    pub fn standing(&self, manifest: &Manifest) -> Result<Standing, ShareError> {
+    /// If the record cannot be read, or is damaged.
+    pub fn recency(&self, manifest: &Manifest) -> Result<Recency, ShareError> {
         let digest = digest(manifest)?;
         let received = self.received()?;
         if let Some(same) = received.iter().rfind(|received| received.manifest == digest) {
-            return Ok(Standing::SeenBefore(same.clone()));
+            return Ok(Recency::SeenBefore(same.clone()));
         }
         let SharedCase { number, exhibit, as_of } = &manifest.case;
         let is_later = |received: &&Received| {
             let of_same = received.signer == manifest.signer.fingerprint
                 && (&received.case.number, &received.case.exhibit) == (number, exhibit);
-            // Both are in the one form that packages have, which sorts as time goes.
+            // Both have the format of packages, which sorts chronologically.
             of_same && received.case.as_of > *as_of
         };
-        Ok(received.iter().rfind(is_later).map_or(Standing::New, |later| Standing::OlderThan(later.clone())))
+        Ok(received.iter().rfind(is_later).map_or(Recency::New, |later| Recency::OlderThan(later.clone())))
     }
 
     /// Records that a package was imported.
     ///
     /// # Errors
-    /// The record cannot be written.
+    /// If the record cannot be written.
     pub fn record_received(&self, manifest: &Manifest, file: &Path) -> Result<(), ShareError> {
         let received = Received {
             when: now()?,
@@ -83,7 +83,7 @@ impl KeyStore {
         let failed = |error| ShareError::io("cannot write", &path, error);
         let mut line = serde_json::to_vec(&received).map_err(|error| failed(error.into()))?;
         line.push(b'\n');
-        // What a full disk cut off stays a line of its own, and this record whole.
+        // A line cut off by a full disk stays separate, and this record stays whole.
         if fs::read(&path).is_ok_and(|text| text.last().is_some_and(|last| *last != b'\n')) {
             line.insert(0, b'\n');
         }
@@ -111,7 +111,7 @@ impl KeyStore {
             }
             received.push(serde_json::from_slice(line).map_err(|_| {
                 ShareError::Refused(format!(
-                    "{}:{}: not a record of an import, so that a package that comes again would not be recognised; restore the file, or \
+                    "{}:{}: not a record of an import, so a repeated package would not be recognised; restore the file, or \
                      remove that line",
                     escape_path(&path),
                     number + 1
@@ -136,5 +136,5 @@ fn now() -> Result<String, ShareError> {
     let asked = rusqlite::Connection::open_in_memory().and_then(|clock| {
         clock.query_row("SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now')", [], |row| row.get(0))
     });
-    asked.map_err(|error| ShareError::Refused(format!("the time cannot be told: {error}")))
+    asked.map_err(|error| ShareError::Refused(format!("cannot get the time: {error}")))
 }

@@ -14,7 +14,7 @@ use super::ShareError;
 use super::keys::{PrivateKey, PublicKey};
 use crate::source::name::escape_path;
 
-/// The own key, encrypted.
+/// The user's key, encrypted.
 pub const PRIVATE: &str = "private.age";
 /// Its public half.
 const PUBLIC: &str = "public.json";
@@ -24,8 +24,8 @@ const TRUSTED: &str = "trusted";
 const LARGEST_KEY: u64 = 64 << 10;
 /// scrypt's work factor, as a power of two: 256 MiB and about a second for one guess at the passphrase.
 const WORK_FACTOR: u8 = 18;
-/// The most that a key file may ask for.
-const MOST_WORK: u8 = 20;
+/// The maximum that a key file may ask for.
+const MAX_WORK: u8 = 20;
 
 /// A folder of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,13 +34,13 @@ pub struct KeyStore {
 }
 
 impl KeyStore {
-    /// The keys of a folder, which need not exist yet.
+    /// The key store in a folder, which need not exist yet.
     #[must_use]
     pub const fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// `TAMIS_KEYS_DIR`, else where this system keeps a user's settings; `None` where it says of no place.
+    /// `TAMIS_KEYS_DIR`, else where this system keeps a user's settings; `None` if there is no such place.
     #[must_use]
     pub fn default_folder() -> Option<PathBuf> {
         let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -70,10 +70,11 @@ impl KeyStore {
         self.folder.join(PUBLIC)
     }
 
-    /// The public half of the own key; `None` where there is none yet.
+    /// The public half of the user's key; `None` if there is none yet.
     ///
     /// # Errors
-    /// A file that is damaged or cannot be read, only one half is there, or others can change what is in the folder.
+    /// If a file is damaged or cannot be read, only one half of the key exists, or others can change the
+    /// folder.
     pub fn own(&self) -> Result<Option<PublicKey>, ShareError> {
         refuse_changed_by_others(&self.folder)?;
         let is_missing = |path: &Path| path.try_exists().is_ok_and(|exists| !exists);
@@ -81,7 +82,7 @@ impl KeyStore {
         let half = |missing: &Path, there: &Path| {
             ShareError::Refused(format!(
                 "half of your key is missing: there is {}, but no {}. Restore it from your backup; without one move the other half away, and \
-                 `tamis key new` makes a new key",
+                 `tamis key new` creates a new key",
                 escape_path(there),
                 escape_path(missing)
             ))
@@ -94,10 +95,10 @@ impl KeyStore {
         }
     }
 
-    /// Refuses to make a key where there is one: what was signed with it, and what is encrypted to it, needs it.
+    /// Refuses to create a key where one exists: what was signed with it or encrypted to it needs it.
     ///
     /// # Errors
-    /// There is one, and the way out.
+    /// If a key exists already; the error names the way out.
     pub fn refuse_existing(&self) -> Result<(), ShareError> {
         if self.own()?.is_some() {
             return Err(ShareError::Refused(format!(
@@ -108,10 +109,10 @@ impl KeyStore {
         Ok(())
     }
 
-    /// Keeps a new key, encrypted with a passphrase.
+    /// Stores a new key, encrypted with a passphrase.
     ///
     /// # Errors
-    /// There is a key already, others can change what is in the folder, or the system says no.
+    /// If a key exists already, others can change the folder, or the key cannot be written.
     pub fn keep(&self, key: &PrivateKey, passphrase: &SecretString) -> Result<(), ShareError> {
         self.refuse_existing()?;
         make_private_folder(&self.folder)?;
@@ -131,30 +132,30 @@ impl KeyStore {
         write_new(&path, &encrypted, true)?;
         let written = write_new(&self.public_file(), public.as_bytes(), false);
         if written.is_err() {
-            // Half a key is none. The first error is the one to report.
+            // Half a key is useless. Report the first error.
             let _ = fs::remove_file(&path);
         }
         written
     }
 
-    /// The own key.
+    /// The user's key.
     ///
     /// # Errors
-    /// There is none, the passphrase is wrong, the file is damaged, the public half beside it is not its own, or others can read or
-    /// change what is in the folder.
+    /// If there is no key, the passphrase is wrong, the file is damaged, the public half next to it belongs
+    /// to another key, or others can read or change the folder.
     pub fn unlock(&self, passphrase: &SecretString) -> Result<PrivateKey, ShareError> {
         refuse_changed_by_others(&self.folder)?;
         let path = self.folder.join(PRIVATE);
         let refused =
             |reason: &str| ShareError::Refused(format!("the private key {}: {reason}", escape_path(&path)));
         let encrypted = read_small(&path, true)?;
-        let damaged = |_| refused("it is damaged, or no private key of Tamis: restore it from your backup");
+        let damaged = |_| refused("it is damaged, or not a Tamis private key: restore it from your backup");
         let decryptor = age::Decryptor::new_buffered(&encrypted[..]).map_err(damaged)?;
         if !decryptor.is_scrypt() {
             return Err(refused("it is not encrypted with a passphrase"));
         }
         let mut identity = age::scrypt::Identity::new(passphrase.clone());
-        identity.set_max_work_factor(MOST_WORK);
+        identity.set_max_work_factor(MAX_WORK);
         let mut stored = Zeroizing::new(Vec::new());
         let mut reader =
             decryptor.decrypt(iter::once(&identity as &dyn age::Identity)).map_err(|error| match error {
@@ -162,10 +163,10 @@ impl KeyStore {
                     refused("the passphrase is wrong")
                 }
                 _ => refused(
-                    "it is damaged, or asks for more work than Tamis writes: restore it from your backup",
+                    "it is damaged, or has a higher work factor than Tamis writes: restore it from your backup",
                 ),
             })?;
-        // All at once, so that growing leaves no copies behind.
+        // The full capacity at once: growing would leave copies behind.
         stored.reserve(encrypted.len());
         reader.read_to_end(&mut stored).map_err(|_| refused("it is damaged: restore it from your backup"))?;
         let key = PrivateKey::from_stored(&stored).map_err(|reason| refused(&reason))?;
@@ -184,7 +185,7 @@ impl KeyStore {
     /// The keys of partners, by fingerprint.
     ///
     /// # Errors
-    /// A file that is damaged or cannot be read, or that others can change.
+    /// If a file is damaged, cannot be read, or can be changed by others.
     pub fn trusted(&self) -> Result<Vec<PublicKey>, ShareError> {
         let folder = self.folder.join(TRUSTED);
         refuse_changed_by_others(&self.folder)?;
@@ -210,7 +211,7 @@ impl KeyStore {
     /// Trusts a key from now on. Returns whether it was not trusted before.
     ///
     /// # Errors
-    /// The system says no.
+    /// If the file cannot be written.
     pub fn trust(&self, key: &PublicKey) -> Result<bool, ShareError> {
         if self.trusted()?.contains(key) {
             return Ok(false);
@@ -225,15 +226,16 @@ impl KeyStore {
     /// Whether a key is the user's own or a trusted one.
     ///
     /// # Errors
-    /// A key file that is damaged or cannot be read.
+    /// If a key file is damaged or cannot be read.
     pub fn is_trusted(&self, key: &PublicKey) -> Result<bool, ShareError> {
         Ok(self.own()?.as_ref() == Some(key) || self.trusted()?.contains(key))
     }
 
-    /// The key that a text means: a fingerprint, or the whole name or agency of one key only, the user's own or a trusted one.
+    /// Finds a key, the user's own or a trusted one, by its fingerprint or by a whole name or agency that
+    /// only one key has.
     ///
     /// # Errors
-    /// None or several are meant.
+    /// If no key or several keys match.
     pub fn find(&self, text: &str) -> Result<PublicKey, ShareError> {
         let keys: Vec<PublicKey> = self.trusted()?.into_iter().chain(self.own()?).collect();
         let is_meant = |key: &&PublicKey| key.has_fingerprint(text) || key.name == text || key.agency == text;
@@ -249,7 +251,7 @@ impl KeyStore {
             several => {
                 let fingerprints: Vec<&str> = several.iter().map(|key| &*key.fingerprint).collect();
                 Err(ShareError::Refused(format!(
-                    "`{shown}` means several keys: give one of their fingerprints, {}",
+                    "`{shown}` fits several keys: give one of their fingerprints, {}",
                     fingerprints.join(", ")
                 )))
             }
@@ -260,23 +262,23 @@ impl KeyStore {
 /// Reads a public key file.
 ///
 /// # Errors
-/// It cannot be read, or is none.
+/// If it cannot be read, or is not a key.
 pub fn read_public(path: &Path) -> Result<PublicKey, ShareError> {
     PublicKey::parse(&read_small(path, false)?)
         .map_err(|reason| ShareError::Refused(format!("key file {}: {reason}", escape_path(path))))
 }
 
-/// Reads a public key of the folder, which is what others may not change.
+/// Reads a public key of the folder, which others must not be able to change.
 fn read_kept(path: &Path) -> Result<PublicKey, ShareError> {
     refuse_changed_by_others(path)?;
     read_public(path)
 }
 
-/// Says what is wrong with a file that holds a secret and that others may read or change; `None` where only this user may, where the
-/// system has no permissions of that kind, and of what is no regular file, such as a pipe from a program that keeps passphrases.
+/// Describes the fault of a file with a secret that others may read or change; `None` if only this user may, if the system has no
+/// such permissions, and for other than regular files, such as a pipe from a passphrase manager.
 ///
 /// # Errors
-/// The system's.
+/// If the file's metadata cannot be read.
 pub fn open_to_others(file: &File, path: &Path) -> io::Result<Option<String>> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -296,13 +298,13 @@ pub fn open_to_others(file: &File, path: &Path) -> io::Result<Option<String>> {
     Ok(Some(format!("{}: {reason}", escape_path(path))))
 }
 
-/// Refuses a folder of keys, or a public key in it, that others can change: they could put a key of theirs in a partner's place. What is
-/// not there is left to who looks for it.
+/// Refuses a folder of keys, or a public key in it, that others can change: they could replace a partner's key with their own. A missing
+/// file is left to the caller.
 fn refuse_changed_by_others(path: &Path) -> Result<(), ShareError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(ShareError::io("cannot look at", path, error)),
+        Err(error) => return Err(ShareError::io("cannot read the permissions of", path, error)),
     };
     let (reason, way_out) = match access::of_others(&metadata, 0o022) {
         None => return Ok(()),
@@ -315,23 +317,23 @@ fn refuse_changed_by_others(path: &Path) -> Result<(), ShareError> {
         }
     };
     Err(ShareError::Refused(format!(
-        "{}: {reason}, and so put keys of their own in the place of others; {way_out}, and compare the fingerprints of the keys there \
+        "{}: {reason}, and so replace keys with their own; {way_out}, and compare the fingerprints of the keys there \
          with their owners",
         escape_path(path)
     )))
 }
 
-/// Who else has access to a file or folder, where the system says it by owners and modes.
+/// Who else has access to a file or folder, on systems with owners and modes.
 mod access {
     use std::fs::Metadata;
 
-    /// Why it is not this user's alone.
+    /// Why others have access.
     #[cfg_attr(not(unix), expect(dead_code, reason = "of systems with owners and modes"))]
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(super) enum Others {
-        /// Another user owns it, whatever the mode says; and who this one is.
+        /// Another user owns it, regardless of the mode; with this user's id.
         Owner(u32, u32),
-        /// The mode gives others more than they may have.
+        /// The mode grants others too much.
         Mode(u32),
     }
 
@@ -339,7 +341,7 @@ mod access {
     pub(super) fn of_others(metadata: &Metadata, refused: u32) -> Option<Others> {
         use std::os::unix::fs::MetadataExt;
         let user = rustix::process::geteuid().as_raw();
-        // Only who is root already can make it say what is not so.
+        // Only root can forge it.
         let sudo = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
         settle((metadata.uid(), metadata.mode() & 0o777), (user, sudo), refused)
     }
@@ -349,7 +351,8 @@ mod access {
         None
     }
 
-    /// Root can read and change everything, so that what is root's is nobody else's; and who called `sudo` is who root is.
+    /// Root can read and change everything, so a file of root counts as private; and under `sudo` the calling
+    /// user counts as root.
     #[cfg(unix)]
     fn settle((owner, mode): (u32, u32), (user, sudo): (u32, Option<u32>), refused: u32) -> Option<Others> {
         let is_own = owner == user || owner == 0 || user == 0 && sudo == Some(owner);
@@ -373,7 +376,7 @@ mod access {
             assert_eq!(secret(jo, 0o600, jo, None), None);
             assert_eq!(secret(jo, 0o640, jo, None), Some(Others::Mode(0o640)));
             assert_eq!(secret(eve, 0o600, jo, None), Some(Others::Owner(eve, jo)));
-            // Root reads everybody's files, which does not make them its own.
+            // Root can read all files, but does not own them.
             assert_eq!(secret(jo, 0o600, 0, None), Some(Others::Owner(jo, 0)));
             assert_eq!(secret(jo, 0o600, 0, Some(jo)), None);
             assert_eq!(secret(eve, 0o600, 0, Some(jo)), Some(Others::Owner(eve, 0)));
@@ -385,11 +388,11 @@ mod access {
     }
 }
 
-/// Reads a file of a key's size. A `private` one is refused where others have access to it.
+/// Reads a key file. A `private` one is refused if others have access to it.
 fn read_small(path: &Path, private: bool) -> Result<Vec<u8>, ShareError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => {
-            ShareError::Refused(format!("there is no key {}: `tamis key new` makes one", escape_path(path)))
+            ShareError::Refused(format!("there is no key {}: `tamis key new` creates one", escape_path(path)))
         }
         _ => ShareError::io("cannot read", path, error),
     };
@@ -405,17 +408,17 @@ fn read_small(path: &Path, private: bool) -> Result<Vec<u8>, ShareError> {
     Ok(bytes)
 }
 
-/// Makes a folder that only the user can look into, if it is not there.
+/// Creates a folder that only the user can access, if it does not exist.
 pub(super) fn make_private_folder(folder: &Path) -> Result<(), ShareError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|error| ShareError::io("cannot make the folder", folder, error))
+    builder.create(folder).map_err(|error| ShareError::io("cannot create the folder", folder, error))
 }
 
-/// Writes a file that must be new; of what fails nothing is left. `private`: only the user may read it, where the system
-/// knows permissions of that kind; elsewhere it has those of the user's own folder.
+/// Writes a file that must be new; nothing is left behind on failure. `private`: only the user may read it, where the
+/// system has such permissions; elsewhere it has those of the user's own folder.
 fn write_new(path: &Path, bytes: &[u8], private: bool) -> Result<(), ShareError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -427,7 +430,7 @@ fn write_new(path: &Path, bytes: &[u8], private: bool) -> Result<(), ShareError>
     let mut file = options.open(path).map_err(failed)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     if written.is_err() {
-        // The first error is the one to report.
+        // Report the first error.
         let _ = fs::remove_file(path);
     }
     written.map_err(failed)

@@ -1,7 +1,7 @@
-//! Making a package of a case.
+//! Writes a package of a case.
 //!
-//! The manifest comes first and binds what follows, so the rows are made twice: once to be counted and digested, and
-//! once to be written. Nothing is put aside on a disk, and the second time must give what the first did.
+//! The manifest comes first and binds what follows, so the rows are generated twice: once to be counted and
+//! digested, once to be written. Nothing is spilled to disk, and both passes must give the same rows.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,18 +21,18 @@ use crate::pipeline::CancelToken;
 use crate::source::digest::hex;
 use crate::source::name::escape;
 
-/// What a package is to hold, beside hashes.
+/// What a package holds in addition to hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackageOptions {
-    /// What it is for.
+    /// The purpose.
     pub purpose: Option<String>,
-    /// What files are called.
+    /// File names.
     pub names: bool,
     /// The known records' own columns.
     pub columns: bool,
 }
 
-/// How far the work is, for another thread, and whether it is to end.
+/// Progress, for another thread, and cancellation.
 #[derive(Debug, Default)]
 pub struct Watch {
     rows: AtomicU64,
@@ -40,7 +40,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Ends the work when the token is cancelled.
+    /// Ends the work once the token is cancelled.
     #[must_use]
     pub fn new(cancel: CancelToken) -> Self {
         Self { rows: AtomicU64::new(0), cancel }
@@ -52,10 +52,10 @@ impl Watch {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// One row more.
+    /// Counts a row.
     ///
     /// # Errors
-    /// The work is to end.
+    /// If the work is to end.
     pub fn row(&self) -> Result<(), ShareError> {
         self.rows.fetch_add(1, Ordering::Relaxed);
         if self.cancel.is_cancelled() { Err(ShareError::Cancelled) } else { Ok(()) }
@@ -65,7 +65,7 @@ impl Watch {
 /// A package that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// What it says of itself.
+    /// Its manifest.
     pub manifest: Manifest,
     /// Its bytes, as they were written.
     pub bytes: u64,
@@ -73,11 +73,11 @@ pub struct Written {
     pub sha256: String,
 }
 
-/// Writes a package of a case, signed, and encrypted where there are recipients. The unencrypted bytes are the same
-/// whenever the case, the options and the key are.
+/// Writes a package of a case, signed, and encrypted where there are recipients. The same case, options and key
+/// give the same unencrypted bytes.
 ///
 /// # Errors
-/// The case cannot be read, the sink failed, or it was interrupted.
+/// If the case cannot be read, the sink fails, or the export is interrupted.
 pub fn write_package(
     case: &CaseReader,
     options: &PackageOptions,
@@ -179,9 +179,9 @@ fn write_members(
         })?;
         let Measured { bytes, digest, .. } = sink;
         if bytes != entry.bytes || hex(&digest.finalize()) != entry.sha256 {
-            // The case is held still, so this is a database that is not read twice alike.
+            // The case is locked against changes, so the database gave different rows in two reads.
             return Err(ShareError::Refused(format!(
-                "{} came out in another way when it was written: is the case's disk failing?",
+                "{} differed when it was written: is the case's disk failing?",
                 part.member()
             )));
         }
@@ -213,7 +213,7 @@ fn write_rows(
         line.push(b'\n');
         if line.len() as u64 > LARGEST_ROW {
             return Err(ShareError::Refused(format!(
-                "a row of {} is longer than {LARGEST_ROW} bytes: leave --with-columns away",
+                "a row of {} is longer than {LARGEST_ROW} bytes: leave --with-columns out",
                 part.member()
             )));
         }
@@ -242,7 +242,7 @@ fn write_rows(
 
 /// Rows of different kinds behind one closure.
 mod erased {
-    /// What is one line of JSON.
+    /// A row that is one line of JSON.
     pub trait Row {
         /// Writes it without a line end.
         fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()>;
@@ -255,7 +255,7 @@ mod erased {
     }
 }
 
-/// A sink that knows the length and SHA-256 of what went through it.
+/// A sink that counts and digests what is written to it.
 struct Measured<W> {
     inner: W,
     bytes: u64,

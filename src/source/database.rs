@@ -1,5 +1,5 @@
-//! SQLite databases that others made, or may have changed: evidence, publications, the cases of other labs. What they hold is data,
-//! and never runs.
+//! SQLite databases that others created or may have changed: evidence, publications, the cases of other labs. Their content is data
+//! and is never executed.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::name::for_system;
 
-/// Takes from a connection what a database could do to its reader: no trigger fires, a view or a column calls only functions that
-/// SQLite holds to be harmless, no other file is attached, and pages are looked at before they are used.
+/// Hardens a connection against a hostile database: no trigger fires, views and columns only call functions that SQLite considers
+/// harmless, no other file is attached, and pages are checked before use.
 ///
 /// # Errors
-/// SQLite refuses a setting.
+/// If SQLite refuses a setting.
 pub fn distrust(connection: &Connection) -> rusqlite::Result<()> {
     for (setting, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
@@ -31,14 +31,14 @@ pub fn distrust(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-/// Instructions of SQLite's machine between two questions whether to go on: a few milliseconds at most.
+/// Instructions of SQLite's virtual machine between two checks for cancellation: a few milliseconds at most.
 const INSTRUCTIONS_BETWEEN_QUESTIONS: i32 = 100_000;
 
-/// Lets `cancelled` end whatever query the connection is at; it then fails as
+/// Lets `cancelled` end the connection's current query, which then fails as
 /// [`OperationInterrupted`](rusqlite::ErrorCode::OperationInterrupted).
 ///
 /// # Errors
-/// SQLite refuses the handler.
+/// If SQLite refuses the handler.
 pub fn hear(
     connection: &mut Connection,
     cancelled: impl FnMut() -> bool + Send + 'static,
@@ -46,10 +46,10 @@ pub fn hear(
     connection.progress_handler(INSTRUCTIONS_BETWEEN_QUESTIONS, Some(cancelled))
 }
 
-/// Refuses queries that call themselves, which a view may do without end. None of the program's own does.
+/// Refuses recursive queries, which a view may run endlessly. The program itself uses none.
 ///
 /// # Errors
-/// SQLite refuses the handler.
+/// If SQLite refuses the handler.
 pub fn refuse_recursion(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.authorizer(Some(|context: AuthContext<'_>| match context.action {
         AuthAction::Recursive => Authorization::Deny,
@@ -57,11 +57,11 @@ pub fn refuse_recursion(connection: &mut Connection) -> rusqlite::Result<()> {
     }))
 }
 
-/// Opens a database as one that nobody changes: SQLite takes no locks, and makes no file beside it. What is in a log that was not
-/// brought into the database is not seen: look first whether there is one. The connection is [distrustful](distrust).
+/// Opens a database as immutable: SQLite takes no locks, and creates no file next to it. Changes in a log that was not
+/// checkpointed are not visible: check for one first. The connection is [distrustful](distrust).
 ///
 /// # Errors
-/// It cannot be opened.
+/// If it cannot be opened.
 pub fn open_immutable(database: &Path) -> rusqlite::Result<Connection> {
     let uri = immutable_uri(for_system(database).as_os_str().as_encoded_bytes());
     let flags =
@@ -71,8 +71,8 @@ pub fn open_immutable(database: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// A path as a URI. The separators are written in digits too: two slashes at the beginning, or a server of Windows, would be taken for
-/// the name of a host, which SQLite refuses.
+/// A path as a URI. Separators are percent-encoded too: two leading slashes, or a Windows server, would be taken for a host name,
+/// which SQLite refuses.
 fn immutable_uri(path: &[u8]) -> String {
     let mut uri = String::from("file:");
     for &byte in path {
@@ -98,7 +98,7 @@ mod tests {
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
         let mut paths = vec![path.clone()];
         if cfg!(unix) {
-            // Two slashes at the beginning are one to the system, and a host to a URI.
+            // Two leading slashes are one to the system, but a host in a URI.
             paths.push(PathBuf::from(format!("/{}", path.display())));
         }
         for path in paths {

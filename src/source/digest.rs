@@ -1,4 +1,4 @@
-//! Digests of whole files, computed in the one read.
+//! Digests of whole files, computed while the file is read once.
 
 use md5::Md5;
 use sha1::Sha1;
@@ -17,8 +17,8 @@ pub struct Digests {
     pub sha256: [u8; 32],
 }
 
-/// Bytes that each digest takes in its turn: one block of all three. MD5 waits for itself at every step, and the processor works on the others
-/// meanwhile, as far ahead as it looks.
+/// Bytes that each digest takes in turn: one block of all three. Every step of MD5 depends on the previous one, so the processor works on the
+/// others meanwhile, within its look-ahead.
 const PIECE: usize = 64;
 
 /// Digests a file block by block.
@@ -41,7 +41,7 @@ impl Digester {
         }
     }
 
-    /// Whether all bytes so far are one, or none came.
+    /// Whether all bytes so far are equal, or there were none.
     #[must_use]
     pub const fn is_trivial(&self) -> bool {
         self.repetition.is_trivial()
@@ -58,7 +58,7 @@ impl Digester {
     }
 }
 
-/// The SHA-256 of bytes, where the other digests are not wanted.
+/// The SHA-256 of bytes, without the other digests.
 #[must_use]
 pub fn sha256_of(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
@@ -102,7 +102,7 @@ mod tests {
             let content: Vec<u8> = (0..size).map(|index| (index * 7 + index / 251) as u8).collect();
             std::fs::write(&path, &content).unwrap();
             let mut digester = Digester::default();
-            // As a file comes: in blocks of any length.
+            // Like a file: in blocks of any length.
             for block in content.chunks(10_007) {
                 digester.update(block);
             }

@@ -1,7 +1,7 @@
-//! `--exclude`: files that are left out by their path.
+//! `--exclude`: leaves out files by their path.
 //!
-//! Patterns are matched with paths as exports write them ([`super::name`]), so that what is copied from an export fits. A
-//! backslash is therefore a character like any other; `[*]` is an asterisk.
+//! Patterns are matched against paths as exports write them ([`super::name`]), so that a path copied from an export
+//! matches. A backslash is therefore a character like any other; `[*]` is an asterisk.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use super::name::escape;
 pub struct Glob {
     text: String,
     parts: Vec<Part>,
-    /// It has no `/`: it is of names in any folder.
+    /// It has no `/`: it matches names in any folder.
     of_names: bool,
 }
 
@@ -22,7 +22,7 @@ enum Part {
     One(char),
     /// `?`
     Any,
-    /// `[...]`: ranges, and whether they are those that do not fit.
+    /// `[...]`: ranges, and whether they are negated.
     Class(Vec<(char, char)>, bool),
     /// `*`
     Some,
@@ -36,7 +36,7 @@ enum Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GlobError {
     /// No file has an empty path.
-    #[error("an empty pattern fits nothing")]
+    #[error("an empty pattern matches nothing")]
     Empty,
     /// A class without its end.
     #[error("`[` begins a class that no `]` ends: write `[[]` for a bracket")]
@@ -102,25 +102,26 @@ fn class(text: &str) -> Result<(Part, &str), GlobError> {
 }
 
 impl fmt::Display for Glob {
-    /// As it was typed, with what moves a cursor escaped: it is a path's text, whose backslashes are escapes already.
+    /// As typed, with control characters escaped: it is the text of a path, whose backslashes are escapes
+    /// already.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&escape(self.text.as_bytes()).replace(r"\\", r"\"))
     }
 }
 
 impl Glob {
-    /// Whether a path fits, in its escaped form.
+    /// Whether a path matches, in its escaped form.
     #[must_use]
     pub fn fits(&self, path: &str) -> bool {
         let text = if self.of_names { path.rsplit('/').next().unwrap_or(path) } else { path };
         let text: Vec<char> = text.chars().collect();
-        // Whether the parts behind the one looked at fit what begins at each character. From the last part to the first,
-        // so that no pattern takes more than parts times characters.
+        // Whether the parts after the current one match from each character on. Going from the last part to the first
+        // bounds the time by parts times characters.
         let mut fits = vec![false; text.len() + 1];
         fits[text.len()] = true;
         for part in self.parts.iter().rev() {
             let behind = std::mem::replace(&mut fits, vec![false; text.len() + 1]);
-            // Whether what begins behind the next `/` fits.
+            // Whether the text after the next `/` matches.
             let mut behind_slash = false;
             for at in (0..=text.len()).rev() {
                 let here = text.get(at).copied();
@@ -145,21 +146,21 @@ impl Glob {
     }
 }
 
-/// What is left out.
+/// What to leave out.
 #[derive(Clone, Debug, Default)]
 pub struct Excludes {
     globs: Vec<Glob>,
 }
 
 impl Excludes {
-    /// Everything that one of the patterns fits.
+    /// Everything that matches one of the patterns.
     #[must_use]
     pub fn new(globs: &[Glob]) -> Self {
         Self { globs: globs.to_vec() }
     }
 
-    /// Whether a file below a source is left out: `relative` is its path there, raw; of a source that is the file itself it
-    /// is empty, and what was named is not left out.
+    /// Whether a file below a source is left out: `relative` is its path there, raw; it is empty for a source that is the
+    /// file itself, and a named file is never left out.
     #[must_use]
     pub fn leave_out(&self, relative: &[u8]) -> bool {
         if self.globs.is_empty() || relative.is_empty() {
@@ -175,7 +176,7 @@ impl Excludes {
         self.globs.is_empty()
     }
 
-    /// The patterns, as they are shown.
+    /// The patterns, as shown.
     #[must_use]
     pub fn shown(&self) -> String {
         self.globs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")

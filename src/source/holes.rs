@@ -1,13 +1,13 @@
-//! Holes: parts of a file that were never written, take no room, and read as zeros. A file of 15 TB may have one picture in it, or nothing,
-//! and hashing its zeros takes a day.
+//! Holes: parts of a file that were never written, take no space, and read as zeros. A file of 15 TB may hold one picture or nothing, and
+//! hashing its zeros takes a day.
 
 use std::fs::File;
 
-/// Holes of so many bytes are read like anything else: in seconds.
+/// Holes up to this size are read normally, in seconds.
 const MANY: u64 = 1 << 30;
 
-/// How many bytes of a file are in holes, if they are more than [`MANY`] and nine tenths of it. `None` of other files, and where the
-/// system does not tell. The file is at its beginning before and after.
+/// The bytes of a file in holes, if they are more than [`MANY`] and nine tenths of it. `None` for other files, and if the system
+/// does not report holes. The file's position is at its beginning before and after.
 pub(super) fn mostly_holes(file: &File, size: u64) -> Option<u64> {
     if size <= MANY { None } else { system::mostly_holes(file, size) }
 }
@@ -29,13 +29,14 @@ mod system {
         if !is_mostly(size.saturating_sub(allocated), size) {
             return None;
         }
-        // A file system that compresses takes less room too: what counts is what was never written.
+        // A compressing file system also allocates less: only what was never written counts.
         let holes = count(file, size, allocated);
         seek(file, SeekFrom::Start(0)).ok()?;
         holes
     }
 
-    /// Ranges that are looked at one by one: beyond them what is allocated says enough, and looking would take as long as reading.
+    /// Maximum ranges that are checked one by one: beyond them the allocated size suffices, and checking
+    /// would take as long as reading.
     const RANGES: usize = 100_000;
 
     fn count(file: &File, size: u64, allocated: u64) -> Option<u64> {

@@ -1,5 +1,5 @@
-//! What the system knows a file or folder by, whatever it is called: two spellings of one name, two mounts of one folder, two hard
-//! links of one file.
+//! The system's identity of a file or folder, regardless of its name: two spellings of one name, two mounts of one folder, two
+//! hard links of one file.
 
 use std::fs::File;
 use std::io;
@@ -18,13 +18,14 @@ pub struct FileId {
 }
 
 impl FileId {
-    /// The identity of what a path leads to, links followed; `None` where there is nothing, or the system does not tell.
+    /// The identity of a path's target, following links; `None` if there is nothing, or the system does not
+    /// report it.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         system::of(path)
     }
 
-    /// The identity of a file that is open.
+    /// The identity of an open file.
     #[must_use]
     pub fn of_file(file: &File) -> Option<Self> {
         system::of_file(file)
@@ -36,26 +37,27 @@ impl FileId {
         self.volume == other.volume && self.file == other.file
     }
 
-    /// Whether this is the same file by the same name, however it was spelled or reached. Two hard links are two names.
+    /// Whether this is the same file by the same name, regardless of spelling and path. Two hard links are
+    /// two names.
     #[must_use]
     pub const fn is_same_place(&self, other: &Self) -> bool {
         self.is_same_file(other) && (self.is_folder || self.names == 1)
     }
 }
 
-/// The path of a source that is the same however it was typed: absolute, with the links on the way to it resolved, and on Windows in
-/// the letters that the file system has.
+/// The canonical path of a source, regardless of how it was typed: absolute, with links resolved, and on Windows in the spelling of
+/// the file system.
 ///
 /// # Errors
-/// There is nothing, or the system does not let it be looked at.
+/// If there is nothing at this path, or its metadata cannot be read.
 pub fn real_path(source: &Path) -> io::Result<PathBuf> {
     let source = for_system(source);
     match source.canonicalize() {
-        // Drivers of mounted images may not be able to tell the path of what is open.
+        // Drivers of mounted images may not report the path of an open file.
         Err(error) if cfg!(windows) && error.kind() != io::ErrorKind::NotFound && source.exists() => {
             Ok(source)
         }
-        // Of a path that is too long for the system its beginning: behind that links are not followed.
+        // For a path that is too long for the system only its beginning: links after it are not followed.
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename && source.is_absolute() => {
             check_there(&source)?;
             let beginning = source.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));

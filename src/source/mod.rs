@@ -1,4 +1,4 @@
-//! What was seized: hides where bytes come from, so that archives and disk images can join later.
+//! Sources: hides where bytes come from, so that archives and disk images can be added later.
 //!
 //! Nothing here ever opens anything for writing, follows a link, or opens a pipe or device.
 
@@ -20,7 +20,7 @@ pub mod stamp;
 pub mod storage;
 pub mod tree;
 pub mod trivial;
-#[cfg_attr(not(windows), allow(dead_code, reason = "of Windows, and tested everywhere"))]
+#[cfg_attr(not(windows), allow(dead_code, reason = "used on Windows, tested everywhere"))]
 mod verbatim;
 pub mod walk;
 

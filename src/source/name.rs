@@ -1,8 +1,8 @@
 //! Names are bytes: kept raw, escaped on output, the same way everywhere. `docs/names.md` is the
 //! description for users.
 //!
-//! Printable UTF-8 stays as it is. Everything that could break a line, move a cursor, reorder or hide
-//! text is written as an escape, and so is the backslash, so that the raw bytes can always be had back.
+//! Printable UTF-8 stays as it is. Everything that could break a line, move a cursor, reorder or hide text is
+//! written as an escape, and so is the backslash, so that the raw bytes can always be recovered.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -46,8 +46,8 @@ fn push_code_point(text: &mut String, character: char) {
     let _ = write!(text, "\\u{{{:x}}}", u32::from(character));
 }
 
-/// Characters beyond ASCII that a terminal or a reader does not see as a character: C1 controls,
-/// separators, joiners, direction marks, byte-order marks, tags.
+/// Non-ASCII characters that are not visible as characters: C1 controls, separators, joiners, direction
+/// marks, byte-order marks, tags.
 #[must_use]
 pub const fn is_hidden(character: char) -> bool {
     matches!(
@@ -67,7 +67,7 @@ pub const fn is_hidden(character: char) -> bool {
 
 /// Why a text is not the escaped form of anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("byte {offset}: `\\` is followed by no escape of docs/names.md")]
+#[error("byte {offset}: `\\` does not begin an escape of docs/names.md")]
 pub struct UnescapeError {
     /// Offset of the backslash in the text, in bytes.
     pub offset: usize,
@@ -76,7 +76,7 @@ pub struct UnescapeError {
 /// The raw bytes of an escaped text: the inverse of [`escape`].
 ///
 /// # Errors
-/// A backslash that begins no escape.
+/// If a backslash does not begin an escape.
 pub fn unescape(text: &str) -> Result<Vec<u8>, UnescapeError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -112,13 +112,13 @@ fn unescape_one<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {
     Some(rest)
 }
 
-/// A text as CSV has it: with an apostrophe before it where a spreadsheet would take it for a formula.
+/// A text for CSV: with a leading apostrophe where a spreadsheet would take it for a formula.
 ///
-/// Names of files and texts of hash sets are chosen by strangers, and a formula may send what stands beside it to somebody. Other
-/// forms have the text as it is.
+/// Names of files and texts of hash sets are chosen by strangers, and a formula may send neighbouring cells to somebody. Other
+/// formats have the text unchanged.
 #[must_use]
 pub fn guarded(text: &str) -> Cow<'_, str> {
-    // The wide ones are what some spreadsheets take them for.
+    // Some spreadsheets treat the full-width forms alike.
     const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
     if text.starts_with(FORMULA) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
@@ -137,7 +137,7 @@ pub fn path_bytes(path: &Path) -> Cow<'_, [u8]> {
     if cfg!(windows) { verbatim::plain(bytes) } else { Cow::Borrowed(bytes) }
 }
 
-/// The path of raw bytes that [`path_bytes`] gave.
+/// The path of raw bytes from [`path_bytes`].
 #[cfg(unix)]
 #[must_use]
 pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
@@ -146,8 +146,8 @@ pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
 
-/// A path that was typed as the system is to be given it: on Windows in the form that it does not take apart (`super::verbatim`),
-/// elsewhere as it is.
+/// A typed path in the form for the system: on Windows in the form that it does not rewrite (`super::verbatim`), elsewhere as it
+/// is.
 #[must_use]
 pub fn for_system(path: &Path) -> PathBuf {
     #[cfg(windows)]
@@ -160,7 +160,7 @@ pub fn for_system(path: &Path) -> PathBuf {
     path.to_path_buf()
 }
 
-/// The path of raw bytes that [`path_bytes`] gave, as the system is to be given it.
+/// The path of raw bytes from [`path_bytes`], in the form for the system.
 #[cfg(windows)]
 #[must_use]
 pub fn path_from_bytes(bytes: &[u8]) -> PathBuf {
@@ -174,7 +174,7 @@ fn from_encoded(bytes: &[u8]) -> PathBuf {
     let mut units = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&first, _)) = rest.split_first() {
-        // A surrogate's three bytes are the only invalid UTF-8 that `path_bytes` gives.
+        // A surrogate's three bytes are the only invalid UTF-8 that `path_bytes` returns.
         if let [0xed, second @ 0xa0..=0xbf, third @ 0x80..=0xbf, ..] = *rest {
             units.push(0xd000 | u16::from(second & 0x3f) << 6 | u16::from(third & 0x3f));
             rest = &rest[3..];

@@ -8,8 +8,8 @@ use std::path::Path;
 use super::folder;
 use super::name::for_system;
 
-/// Opens a regular file for reading, however long its path is. The caller has seen by its metadata that it is one; between that
-/// look and this call it can have been replaced, so what was opened is looked at again. Its size comes with it.
+/// Opens a regular file with a path of any length for reading. The caller has checked its metadata; it may have been replaced
+/// since, so the opened file is checked again. Returns its size too.
 pub(super) fn open_for_reading(path: &Path) -> io::Result<(File, u64)> {
     let file = folder::open_file(path)?;
     let metadata = file.metadata()?;
@@ -20,16 +20,16 @@ pub(super) fn open_for_reading(path: &Path) -> io::Result<(File, u64)> {
     }
 }
 
-/// Looks whether there is anything at a path, however long that is; a link is something.
+/// Checks whether anything exists at a path of any length; a link counts.
 ///
 /// # Errors
-/// There is nothing, or the system does not let it be looked at.
+/// If there is nothing at this path, or its metadata cannot be read.
 pub fn check_there(path: &Path) -> io::Result<()> {
     folder::look(&for_system(path)).map(drop)
 }
 
-/// A note for people, where this process has opened evidence whose times of last access it could not keep: on a file system that is
-/// written to, only a file's owner and root may ask for that.
+/// A notice if this process has opened evidence whose times of last access it could not preserve: on a writable file system only a
+/// file's owner and root may ask for that.
 #[must_use]
 pub fn access_times_notice() -> Option<String> {
     folder::times_changed().then(|| {

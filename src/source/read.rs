@@ -21,7 +21,8 @@ impl SourceFile {
     /// Opens a regular file.
     ///
     /// # Errors
-    /// `vanished` where the file is gone, `unreadable` for all else, with what the system said.
+    /// If it cannot be read: `vanished` where the file is gone, `unreadable` otherwise, with the system's
+    /// error.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let (file, size) = open_for_reading(path).map_err(|error| failure(&error))?;
         Ok(Self { file, size, position: 0 })
@@ -33,7 +34,8 @@ impl SourceFile {
         self.size
     }
 
-    /// How many of its bytes were never written, if those are most of a large file (`super::holes`). To be asked before it is read.
+    /// How many of its bytes were never written, if those are most of a large file (`super::holes`). Must be
+    /// called before it is read.
     #[must_use]
     pub fn mostly_holes(&self) -> Option<u64> {
         super::holes::mostly_holes(&self.file, self.size)
@@ -42,7 +44,7 @@ impl SourceFile {
     /// Reads the next bytes until the block is full or the file ends; returns how many came.
     ///
     /// # Errors
-    /// `unreadable`, with what the system said.
+    /// If it cannot be read: `unreadable`, with the system's error.
     pub fn fill(&mut self, block: &mut [u8]) -> Result<usize, Failure> {
         let filled = self.fill_at(self.position, block).map_err(|error| failure(&error))?;
         self.position += filled as u64;

@@ -1,6 +1,6 @@
-//! Whether a file is one byte repeated, seen while it is read.
+//! Detects, while a file is read, whether it is one byte repeated.
 
-/// Watches the bytes of a file, as they come, for a second value.
+/// Watches the bytes of a file for a second value.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Repetition {
     first: Option<u8>,
@@ -8,7 +8,7 @@ pub struct Repetition {
 }
 
 impl Repetition {
-    /// The next bytes of the file. As a rule the first few end the search, and nothing is read after them.
+    /// The next bytes of the file. Usually the first few end the search, and later ones are not examined.
     pub fn update(&mut self, block: &[u8]) {
         let Some(&byte) = block.first() else { return };
         if self.varied {
@@ -18,7 +18,7 @@ impl Repetition {
         self.varied = block.iter().any(|&byte| byte != first);
     }
 
-    /// Whether all bytes so far are one, or none came.
+    /// Whether all bytes so far are equal, or there were none.
     #[must_use]
     pub const fn is_trivial(self) -> bool {
         !self.varied

@@ -1,8 +1,9 @@
-//! Numbers of bytes as people read them.
+//! Sizes in human-readable form.
 
 use std::fmt;
 
-/// A number of bytes, shown with the largest unit that it has one of, and one decimal: `1.5 MiB`. Units are powers of 1024.
+/// A number of bytes, shown with the largest unit that fits, and one decimal: `1.5 MiB`. Units are powers of
+/// 1024.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub u64);
 

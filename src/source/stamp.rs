@@ -1,4 +1,4 @@
-//! Size and times of a file, as the system gives them.
+//! Size and times of a file, as reported by the system.
 
 use std::fs::Metadata;
 use std::io;
@@ -11,9 +11,9 @@ pub struct FileStamp {
     pub size: Option<u64>,
     /// Last change of the content.
     pub modified: Option<i64>,
-    /// Last access, as it was before we read the file.
+    /// Last access before we read the file.
     pub accessed: Option<i64>,
-    /// Creation, where the system keeps it.
+    /// Creation, if the system records it.
     pub created: Option<i64>,
 }
 
@@ -37,7 +37,7 @@ impl FileStamp {
     }
 }
 
-/// `None` where the system does not keep the time, or it is beyond the years 1677…2262.
+/// `None` if the system does not record the time, or it is outside the years 1677…2262.
 fn nanoseconds(time: io::Result<SystemTime>) -> Option<i64> {
     let time = time.ok()?;
     match time.duration_since(UNIX_EPOCH) {

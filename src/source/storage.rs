@@ -1,10 +1,9 @@
-//! What kind of disk a source lies on, where the system tells.
+//! The kind of disk of a source, if the system reports it.
 
 use std::path::Path;
 
-/// Whether `path` lies on a disk that spins, whose heads lose time when several files are read at once.
-/// `None` where that cannot be told: network shares, virtual disks, file systems in memory, other systems than
-/// Linux.
+/// Whether `path` is on a spinning disk, whose heads lose time when several files are read at once. `None` if
+/// unknown: network shares, virtual disks, file systems in memory, other systems than Linux.
 #[must_use]
 pub fn is_rotational(path: &Path) -> Option<bool> {
     system::is_rotational(path)
@@ -28,10 +27,10 @@ mod system {
         (major, minor)
     }
 
-    /// A partition has no queue of its own: its disk, the folder above it in /sys, has.
+    /// A partition has no queue: its disk, the folder above it in /sys, does.
     fn of_device((major, minor): (u64, u64)) -> Option<bool> {
         let device = format!("/sys/dev/block/{major}:{minor}");
-        // Virtual disks claim to spin whatever lies beneath them.
+        // Virtual disks claim to spin regardless of the underlying disk.
         if is_virtual(&fs::canonicalize(&device).ok()?) {
             return None;
         }
@@ -51,12 +50,12 @@ mod system {
         }
     }
 
-    /// Btrfs and others give their files device numbers that no disk has; the table of mounts names the disk.
+    /// Btrfs and others give their files device numbers of no disk; the mount table names the disk.
     fn mounted_from(device: (u64, u64)) -> Option<String> {
         disk_of(&fs::read_to_string("/proc/self/mountinfo").ok()?, device)
     }
 
-    /// In a line of mountinfo the third word is the device and the second after " - " where it comes from.
+    /// In a line of mountinfo the third word is the device and the second after " - " the mounted device.
     fn disk_of(mounts: &str, (major, minor): (u64, u64)) -> Option<String> {
         let wanted = format!("{major}:{minor}");
         mounts.lines().find_map(|line| {

@@ -1,4 +1,4 @@
-//! Listing sources with several threads: every name once, in no order, links not followed.
+//! Lists sources with several threads: every name once, in no order, without following links.
 
 use std::collections::{BinaryHeap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -6,28 +6,30 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::folder::{self, Folder, Found, Look};
+use super::folder::{self, Folder, ListedName, NameStatus};
 use super::walk::{Entry, MAX_OPEN, entry, is_too_deep, push_name, too_deep, unlistable};
 
-/// Folders that wait to be listed, at most, and bytes of their paths; beyond them a walker goes down at once instead of remembering.
+/// Maximum number of folders that wait to be listed, and of bytes in their paths; beyond that a walker
+/// descends at once.
 const MAX_WAITING: usize = 4096;
 const MAX_WAITING_BYTES: usize = 32 << 20;
-/// From paths of so many bytes on a walker goes down at once, from handle to handle, as far as [`MAX_OPEN`] lets it: a folder that
-/// waits is opened by its path, of which the system takes so much at a time (`super::folder`).
+/// From paths of this many bytes on a walker descends at once, from handle to handle, as far as [`MAX_OPEN`] allows: a waiting
+/// folder is opened by its path, of which the system accepts this much at a time (`super::folder`).
 const LONG: usize = 1024;
-/// Names of one folder that are sorted and looked at together.
+/// Names of one folder that are sorted and processed together.
 const CHUNK: usize = 1024;
-/// Bytes for names of folders that a walker lists later because it has as many open as it may; and how many names there is always room for.
+/// Bytes for names of folders that a walker lists later because it has the maximum number open; and the
+/// number of names that always fit.
 const LATER_BYTES: usize = 8 << 20;
 const ALWAYS_LATER: usize = 16;
-/// What a name takes beside its bytes.
+/// Memory of a name in addition to its bytes.
 const NAME_BYTES: usize = 48;
 
 /// The sources of a run, while walkers list them. Each walker takes folders with [`Tree::next`] until there
-/// are none, and lists them.
+/// are none left, and lists them.
 ///
-/// What is held is bounded by constants, not by what the sources hold: folders waiting; for each walker a chunk of names
-/// for each folder that it has open; and below those names of folders that it lists later.
+/// Memory is bounded by constants, not by the sources: folders waiting; for each walker a chunk of names for each folder
+/// that it has open; and below those names of folders that it lists later.
 #[derive(Debug)]
 pub struct Tree {
     state: Mutex<State>,
@@ -42,10 +44,10 @@ struct State {
     waiting: Vec<Branch>,
     /// Bytes of their paths.
     waiting_bytes: usize,
-    /// Branches that walkers have in hand, and that may bring more.
+    /// Branches that walkers are listing, which may add more.
     taken: usize,
     stopped: bool,
-    /// Of the folders that failed before: those that were listed to their end.
+    /// Folders that failed before and were now listed completely.
     read_again: Vec<(usize, Vec<u8>)>,
 }
 
@@ -72,14 +74,14 @@ impl Branch {
     }
 }
 
-/// Names of folders in a folder, the first in the order of their bytes of those behind a name: as many as there is room for.
+/// Names of sub-folders after a given name, in byte order: as many as fit.
 #[derive(Debug)]
 struct Later {
     names: BinaryHeap<OsString>,
     bytes: usize,
     room: usize,
     behind: Option<OsString>,
-    /// The first of those behind them that there was no room for.
+    /// The first name after them that did not fit.
     left_out: Option<OsString>,
 }
 
@@ -93,7 +95,7 @@ impl Later {
     }
 
     fn add(&mut self, name: OsString) {
-        // A shorter one may fit, and would hide the one that was left out before it.
+        // A shorter one may fit, and would hide the one left out before it.
         if self.left_out.as_ref().is_some_and(|first| name >= *first) {
             return;
         }
@@ -108,7 +110,8 @@ impl Later {
         }
     }
 
-    /// As a level of folders that are listed one by one; `None` of none. `above` is the length of the raw name of the folder above.
+    /// Turns them into a level of folders that are listed one by one; `None` if empty. `above` is the length
+    /// of the raw name of the parent folder.
     fn level(self, above: usize) -> Option<Level> {
         let last = self.names.peek()?.clone();
         let mut names = self.names.into_sorted_vec();
@@ -117,19 +120,19 @@ impl Later {
     }
 }
 
-/// Folders in a folder that are listed one by one, with that one closed.
+/// Sub-folders that are listed one by one, with their parent closed.
 #[derive(Debug)]
 struct Level {
-    /// The next one last.
+    /// In reverse order.
     names: Vec<OsString>,
-    /// What they took at first.
+    /// The memory they took at first.
     bytes: usize,
-    /// The last of them, where there are more behind it: for those the folder is listed again.
+    /// The last of them, if there are more after it: for those the folder is listed again.
     more: Option<OsString>,
     above: usize,
 }
 
-/// A branch in the hands of a walker.
+/// A branch that a walker is listing.
 #[derive(Debug)]
 pub struct Taken<'a> {
     tree: &'a Tree,
@@ -137,7 +140,7 @@ pub struct Taken<'a> {
 }
 
 impl Tree {
-    /// `sources` are folders or single files; entries name them by their place in it.
+    /// `sources` are folders or single files; entries refer to them by index.
     #[must_use]
     pub fn new(sources: &[PathBuf]) -> Self {
         Self::with_limits(sources, MAX_WAITING, LATER_BYTES)
@@ -146,7 +149,7 @@ impl Tree {
     fn with_limits(sources: &[PathBuf], max_waiting: usize, later_bytes: usize) -> Self {
         let branch =
             |(source, path): (usize, &PathBuf)| Branch { source, path: path.clone(), relative: Vec::new() };
-        // The last that waits is taken first.
+        // The last waiting one is taken first.
         let waiting: Vec<Branch> = sources.iter().enumerate().rev().map(branch).collect();
         let waiting_bytes = waiting.iter().map(Branch::bytes).sum();
         let state = Mutex::new(State { waiting, waiting_bytes, ..State::default() });
@@ -154,15 +157,14 @@ impl Tree {
         Self { state, changed: Condvar::new(), max_waiting, later_bytes, failed_before }
     }
 
-    /// Notes which of these folders, as the place of their source in the list and their raw bytes below it, are listed to their end
-    /// this time.
+    /// Records which of these folders, given by source index and raw bytes below it, are listed completely this time.
     #[must_use]
     pub fn noting(mut self, failed_before: HashSet<(usize, Vec<u8>)>) -> Self {
         self.failed_before = failed_before;
         self
     }
 
-    /// Of the folders that [`Tree::noting`] named: those that were listed to their end.
+    /// Those of the folders given to [`Tree::noting`] that were listed completely.
     #[must_use]
     pub fn read_again(&self) -> Vec<(usize, Vec<u8>)> {
         self.lock().read_again.clone()
@@ -177,7 +179,7 @@ impl Tree {
             if state.stopped {
                 return None;
             }
-            // The last found first: down before sideways, which keeps few waiting.
+            // The last found first: depth before breadth keeps few waiting.
             if let Some(branch) = state.waiting.pop() {
                 state.taken += 1;
                 state.waiting_bytes -= branch.bytes();
@@ -196,9 +198,9 @@ impl Tree {
         self.changed.notify_all();
     }
 
-    /// Lets a folder wait for any walker; gives it back where the walker is to list it itself.
+    /// Queues a folder for any walker; returns it if the walker must list it itself.
     fn leave(&self, branch: Branch, open: usize) -> Option<Branch> {
-        // By handles it is reached at once, however long its path is.
+        // By handles it is reached at once, regardless of its path's length.
         let is_nearer = branch.path.as_os_str().len() >= LONG && open < MAX_OPEN;
         let bytes = branch.bytes();
         let mut state = self.lock();
@@ -215,7 +217,7 @@ impl Tree {
         None
     }
 
-    /// Lists a folder and those below it that no other walker is left. Returns whether to go on.
+    /// Lists a folder and those below it that are not left to other walkers. Returns whether to continue.
     fn list(
         &self,
         branch: &Branch,
@@ -224,12 +226,12 @@ impl Tree {
         visit: &mut dyn FnMut(usize, Entry) -> bool,
     ) -> bool {
         let mut later = Later::new(self.later_bytes / 2, None);
-        // The folder is closed when it is listed.
+        // The folder is closed once it is listed.
         self.list_folder(branch, opened, open, &mut later, visit) && self.list_later(branch, later, visit)
     }
 
-    /// Lists what is to be listed later in a folder, and all below it that no other walker is left, with one folder open at a time. It is a
-    /// loop, because folders may be deeper than the stack of a thread.
+    /// Lists the deferred sub-folders of a folder, and all below them that are not left to other walkers, with one folder open at a time. A
+    /// loop, because folders may be nested deeper than a thread's stack allows.
     fn list_later(&self, parent: &Branch, later: Later, visit: &mut dyn FnMut(usize, Entry) -> bool) -> bool {
         let Some(first) = later.level(parent.relative.len()) else { return true };
         let Branch { source, path, relative } = parent;
@@ -244,7 +246,7 @@ impl Tree {
                 let above = at.relative.len();
                 at.path.push(&name);
                 push_name(&mut at.relative, &name);
-                // Half of what is left, so that there is room for those below.
+                // Half of the rest, so that there is room for those below.
                 let mut later = Later::new(self.later_bytes.saturating_sub(held) / 2, None);
                 if !self.list_folder(&at, Folder::open(&at.path), MAX_OPEN, &mut later, visit) {
                     return false;
@@ -281,7 +283,7 @@ impl Tree {
         true
     }
 
-    /// Lists a folder once more, for the folders in it that there was no room for. Returns whether to go on.
+    /// Lists a folder again, for the sub-folders that did not fit. Returns whether to continue.
     fn list_again(
         &self,
         branch: &Branch,
@@ -289,7 +291,7 @@ impl Tree {
         visit: &mut dyn FnMut(usize, Entry) -> bool,
     ) -> bool {
         let mut failed = |error: &io::Error| {
-            // It was listed to its end before, and now is not.
+            // It was listed completely before, but not now.
             let folder = (branch.source, &branch.relative);
             self.lock().read_again.retain(|(source, relative)| (*source, relative) != folder);
             visit(branch.source, unlistable(&branch.path, &branch.relative, error))
@@ -302,7 +304,7 @@ impl Tree {
             match child {
                 Ok(child) if later.is_wanted(&child.name) => {
                     let is_folder =
-                        child.is_folder || listing.look(&child).as_ref().is_ok_and(Look::is_folder);
+                        child.is_folder || listing.look(&child).as_ref().is_ok_and(NameStatus::is_folder);
                     if is_folder && !is_too_deep(&branch.child(&child.name).relative) {
                         later.add(child.name);
                     }
@@ -318,8 +320,8 @@ impl Tree {
         true
     }
 
-    /// Lists one folder: what is in it is visited, and folders are left to other walkers or gone into; where as many are open as may be, all
-    /// are put aside for `later`. Returns whether to go on.
+    /// Lists one folder: entries are visited, and sub-folders are left to other walkers or entered; with the maximum number open, all are
+    /// deferred to `later`. Returns whether to continue.
     fn list_folder(
         &self,
         branch: &Branch,
@@ -356,7 +358,7 @@ impl Tree {
             }
             sort_by_place(&mut chunk);
             for child in chunk {
-                if !self.look_at((branch, &listing, open), child, later, visit) {
+                if !self.status_at((branch, &listing, open), child, later, visit) {
                     return false;
                 }
             }
@@ -370,23 +372,24 @@ impl Tree {
         true
     }
 
-    fn look_at(
+    fn status_at(
         &self,
         (parent, folder, open): (&Branch, &Folder, usize),
-        child: Found,
+        child: ListedName,
         later: &mut Later,
         visit: &mut dyn FnMut(usize, Entry) -> bool,
     ) -> bool {
         let branch = parent.child(&child.name);
         let looked = (!child.is_folder).then(|| folder.look(&child));
-        if let Some(looked) = looked.filter(|looked| !looked.as_ref().is_ok_and(Look::is_folder)) {
+        if let Some(looked) = looked.filter(|looked| !looked.as_ref().is_ok_and(NameStatus::is_folder)) {
             return visit(parent.source, entry(branch.path, branch.relative, looked));
         }
         if is_too_deep(&branch.relative) {
             return visit(parent.source, too_deep(&branch.path, &branch.relative));
         }
         if open >= MAX_OPEN {
-            // Whoever lists this folder again for more of them takes all that are behind a name: none of those may be left to others yet.
+            // Listing this folder again for the rest takes all names after a given one: none of those may
+            // have been left to others.
             later.add(child.name);
             return true;
         }
@@ -400,17 +403,18 @@ impl Tree {
 }
 
 impl Taken<'_> {
-    /// The place of its source in the list.
+    /// The index of its source.
     #[must_use]
     pub const fn source(&self) -> usize {
         self.branch.source
     }
 
-    /// Lists the branch: `visit` sees the place of the source in the list, and each entry that is no folder. It
-    /// returns whether to go on; `false` ends the walk for all walkers.
+    /// Lists the branch: `visit` receives the index of the source and each entry that is not a folder. It
+    /// returns whether to continue; `false` ends the walk for all walkers.
     ///
     /// # Errors
-    /// The branch is a source and cannot be looked at. All else is an entry with an outcome.
+    /// If the branch is a source whose metadata cannot be read. Everything else becomes an entry with an
+    /// outcome.
     pub fn list(self, visit: &mut dyn FnMut(usize, Entry) -> bool) -> io::Result<()> {
         let Branch { source, path, relative } = &self.branch;
         let file = if relative.is_empty() {
@@ -425,11 +429,11 @@ impl Taken<'_> {
         } else {
             None
         };
-        let go_on = match file {
+        let keep_going = match file {
             Some(file) => visit(*source, file),
             None => self.tree.list(&self.branch, Folder::open(path), 1, visit),
         };
-        if !go_on {
+        if !keep_going {
             self.tree.stop();
         }
         Ok(())
@@ -448,15 +452,15 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// The order of the numbers of the files' entries on the disk is near that of the files themselves, while a
-/// listing may come in the order of a hash: on a spinning disk that is the difference between a sweep and seeks.
+/// The inode order of files is close to their order on the disk, while a listing may be in hash order: on a
+/// spinning disk that is the difference between a sweep and seeks.
 #[cfg(unix)]
-fn sort_by_place(chunk: &mut [Found]) {
+fn sort_by_place(chunk: &mut [ListedName]) {
     chunk.sort_unstable_by_key(|found| found.place);
 }
 
 #[cfg(not(unix))]
-fn sort_by_place(_chunk: &mut [Found]) {}
+fn sort_by_place(_chunk: &mut [ListedName]) {}
 
 #[cfg(test)]
 mod tests {
@@ -467,7 +471,7 @@ mod tests {
     use std::path::Path;
     use std::thread;
 
-    /// 2,000 files in one folder, chains of folders, an empty one, and folders beside folders.
+    /// 2,000 files in one folder, nested folders, an empty one, and sibling folders.
     fn forest(folder: &Path) {
         for number in 0..2000 {
             fs::create_dir_all(folder.join("flat")).unwrap();
@@ -505,7 +509,7 @@ mod tests {
         entries
     }
 
-    /// The walk in order is the oracle, also where walkers must go down because nothing may wait.
+    /// The walk in order is the oracle, also where walkers must descend because nothing may wait.
     #[test]
     fn walkers_list_what_the_walk_in_order_lists() {
         let folder = tempfile::tempdir().unwrap();
@@ -533,7 +537,8 @@ mod tests {
         }
     }
 
-    /// Many folders side by side, farther down than a walker has open: neither they nor their names are all remembered.
+    /// Many sibling folders, deeper than a walker's open folders: neither they nor their names are all
+    /// remembered.
     #[test]
     fn what_waits_is_bounded_however_deep_it_lies() {
         // In the last folder that a walker has open, and below it.
@@ -595,7 +600,7 @@ mod tests {
         assert_eq!(found, sorted);
     }
 
-    /// A folder that is deeper than the longest path is an entry, and what lies above it is listed.
+    /// A folder deeper than the longest path is an entry, and everything above it is listed.
     #[cfg(unix)]
     #[test]
     fn a_folder_too_deep_to_be_listed_is_named() {
@@ -621,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_ends_for_all_when_one_is_told_to() {
+    fn a_walk_ends_for_all_when_one_visitor_ends_it() {
         let folder = tempfile::tempdir().unwrap();
         forest(folder.path());
         let tree = Tree::new(&[folder.path().to_path_buf()]);

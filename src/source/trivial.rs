@@ -1,7 +1,7 @@
-//! Trivial content: no bytes at all, or one byte repeated. Its digests say nothing of anybody: every seizure has empty files and
-//! zeroed ones. A digest of such content in a hash set is set aside, not matched.
+//! Trivial content: no bytes at all, or one byte repeated. Its digests are no evidence: every seizure has empty and zeroed
+//! files. A digest of such content in a hash set is set aside, not matched.
 //!
-//! Of content that is read, [`Repetition`] knows for any length. Of a digest alone, [`is_trivial_digest`] recognises the
+//! For content that is read, [`Repetition`] detects it for any length. For a digest alone, [`is_trivial_digest`] recognises the
 //! lengths that occur: none; one byte of any value; and 0x00 or 0xFF for every length up to [`EVERY_LENGTH`] bytes and for the powers
 //! of two up to [`LONGEST`], which are sectors, clusters and blocks.
 
@@ -15,7 +15,7 @@ pub const EVERY_LENGTH: usize = 1024;
 /// Runs of 0x00 and 0xFF whose length is a power of two are recognised by digest up to this.
 pub const LONGEST: usize = 64 << 10;
 
-/// Whether bytes are none, or one repeated.
+/// Whether there are no bytes, or one repeated.
 #[must_use]
 pub fn is_trivial(bytes: &[u8]) -> bool {
     let mut repetition = Repetition::default();
@@ -23,7 +23,7 @@ pub fn is_trivial(bytes: &[u8]) -> bool {
     repetition.is_trivial()
 }
 
-/// Whether an MD5, SHA-1 or SHA-256, told apart by its length, is recognised as that of trivial content.
+/// Whether an MD5, SHA-1 or SHA-256, distinguished by length, is recognised as that of trivial content.
 #[must_use]
 pub fn is_trivial_digest(digest: &[u8]) -> bool {
     let Recognised { md5, sha1, sha256 } = &*RECOGNISED;
@@ -42,7 +42,7 @@ struct Recognised {
     sha256: Vec<[u8; 32]>,
 }
 
-/// Computed when it is first asked for, which takes some milliseconds.
+/// Computed on first use, which takes some milliseconds.
 static RECOGNISED: LazyLock<Recognised> = LazyLock::new(|| {
     let mut all: Vec<Digests> = vec![Digester::default().finish()];
     for value in 0..=u8::MAX {

@@ -1,7 +1,7 @@
-//! Paths of Windows that mean what they say.
+//! Verbatim Windows paths.
 //!
-//! Windows takes names apart before it looks: `photo.jpg.` becomes `photo.jpg`, `NUL.jpg` a device, and what is longer than 260
-//! characters nothing. Behind `\\?\` it does none of that. So every path has that form below the command line, and is shown to
+//! Windows rewrites names before it opens them: `photo.jpg.` becomes `photo.jpg`, `NUL.jpg` a device, and paths over 260
+//! characters fail. After `\\?\` it does none of that. So every path has that form below the command line, and is shown to
 //! people, and kept in a case, without it.
 //!
 //! These are functions of bytes, in the form that [`super::name::path_bytes`] describes, so that they are tested on every system.
@@ -11,16 +11,17 @@ use std::borrow::Cow;
 const VERBATIM: &[u8] = br"\\?\";
 const VERBATIM_SHARE: &[u8] = br"\\?\UNC\";
 
-/// What stands for a device wherever it is typed alone.
+/// Names that are devices when typed alone.
 const DEVICES: [&str; 24] = [
     "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7",
     "COM8", "COM9", "LPT1", "LPT2", "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
 ];
 
-/// A path as it was typed, in the form that Windows does not take apart; `current` is the current folder. `.` and `..` are resolved by
-/// the text, as Windows does it.
+/// A typed path in the form that Windows does not rewrite; `current` is the current folder. `.` and `..` are resolved textually, as
+/// Windows does.
 ///
-/// `None` where it is to stay as it is: it has that form, names a device, or is relative to another drive's current folder.
+/// `None` if it must stay unchanged: it has that form, names a device, or is relative to another drive's
+/// current folder.
 pub fn verbatim(path: &[u8], current: &[u8]) -> Option<Vec<u8>> {
     let is_device = DEVICES.iter().any(|device| device.as_bytes().eq_ignore_ascii_case(path));
     if path.is_empty() || is_device || is_namespace(path) {
@@ -43,12 +44,12 @@ pub fn verbatim(path: &[u8], current: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The same of a path that begins at a drive or a share; `None` of others.
+/// The same for a path that begins at a drive or a share; `None` for others.
 pub fn absolute(path: &[u8]) -> Option<Vec<u8>> {
     root(path).map(|(root, rest)| behind(root, [rest]))
 }
 
-/// A path as people know it: `C:\folder`, `\\server\share\folder`. Other forms stay as they are.
+/// A path in the usual form: `C:\folder`, `\\server\share\folder`. Other forms stay unchanged.
 pub fn plain(path: &[u8]) -> Cow<'_, [u8]> {
     if let Some(share) = path.strip_prefix(VERBATIM_SHARE) {
         return Cow::Owned([br"\\", share].concat());
@@ -59,14 +60,14 @@ pub fn plain(path: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// What a path begins at.
+/// The root of a path.
 #[derive(Clone, Copy)]
 enum Root<'a> {
     Drive(&'a u8),
     Share(&'a [u8], &'a [u8]),
 }
 
-/// What a path begins at, and the rest of it.
+/// The root of a path, and the rest.
 fn root(path: &[u8]) -> Option<(Root<'_>, &[u8])> {
     match path {
         [drive, b':', separator, rest @ ..] if drive.is_ascii_alphabetic() && is_separator(*separator) => {
@@ -84,7 +85,7 @@ fn root(path: &[u8]) -> Option<(Root<'_>, &[u8])> {
     }
 }
 
-/// `\\?\` and `\\.\`, however typed, and `\??\`: what follows is not a path of a drive or share.
+/// `\\?\` and `\\.\`, in any spelling, and `\??\`: what follows is not a path of a drive or share.
 fn is_namespace(path: &[u8]) -> bool {
     match path {
         [first, second, b'?' | b'.', rest @ ..] if is_separator(*first) && is_separator(*second) => {

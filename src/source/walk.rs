@@ -1,23 +1,23 @@
-//! Listing what was seized: every name once, in the order of their bytes, links not followed.
+//! Lists sources: every name once, in byte order, without following links.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::vec;
 
-use super::folder::{self, Folder, Found, Kind, Look};
+use super::folder::{self, Folder, Kind, ListedName, NameStatus};
 use super::name::{escape_path, path_bytes};
 use super::stamp::FileStamp;
 use crate::outcome::{Failure, Outcome, Stage};
 
-/// Folders that a walk holds open: the lowest ones it is in. Those above are opened again when it comes back to them.
+/// Folders that a walk keeps open: the deepest ones. Those above are opened again when it returns to them.
 pub(super) const MAX_OPEN: usize = 32;
 
-/// Bytes of the path of a folder below its source, at most, for it to be listed: as many as Windows can write. Every file is stored with
-/// its path, so that without a limit folders in each other would take room that grows with the square of their number.
+/// Maximum bytes of a folder's path below its source for it to be listed: the limit of Windows. Every file is stored with its path, so
+/// without a limit nested folders would take space quadratic in their number.
 const LONGEST_PATH: usize = 32_768;
 
-/// What a name stands for.
+/// What a name refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// A regular file.
@@ -29,7 +29,7 @@ pub enum EntryKind {
 /// One name of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Its raw bytes below the source, with `/` between folders; empty where the source is a file.
     pub relative: Vec<u8>,
@@ -43,10 +43,10 @@ pub struct Entry {
 /// among them, so that the order is the same on every run; at most the names of the folders above an
 /// entry are held. A folder whose path is longer than Windows can write is an entry, and is not listed.
 ///
-/// `visit` returns whether to go on.
+/// `visit` returns whether to continue.
 ///
 /// # Errors
-/// The source itself cannot be looked at. All else is an entry with an outcome.
+/// If the metadata of the source itself cannot be read. Everything else becomes an entry with an outcome.
 pub fn walk(source: &Path, visit: &mut dyn FnMut(Entry) -> bool) -> io::Result<()> {
     let looked = folder::look(source)?;
     if looked.kind != Kind::Folder {
@@ -54,14 +54,14 @@ pub fn walk(source: &Path, visit: &mut dyn FnMut(Entry) -> bool) -> io::Result<(
         return Ok(());
     }
     let mut walk = Walk { path: source.to_path_buf(), relative: Vec::new(), levels: Vec::new() };
-    let go_on = match Folder::open(source) {
+    let keep_going = match Folder::open(source) {
         Ok(opened) => {
             walk.go_down(opened, 0);
             true
         }
         Err(error) => visit(walk.unlistable(&error)),
     };
-    while go_on && !walk.levels.is_empty() {
+    while keep_going && !walk.levels.is_empty() {
         if !walk.step(visit) {
             break;
         }
@@ -69,9 +69,9 @@ pub fn walk(source: &Path, visit: &mut dyn FnMut(Entry) -> bool) -> io::Result<(
     Ok(())
 }
 
-/// A walk on its way: a loop, because folders may be deeper than the stack of a thread.
+/// The state of a walk: a loop, because folders may be nested deeper than a thread's stack allows.
 struct Walk {
-    /// Where the lowest level is.
+    /// The path of the lowest level.
     path: PathBuf,
     relative: Vec<u8>,
     levels: Vec<Level>,
@@ -79,25 +79,25 @@ struct Walk {
 
 /// A folder that is being walked.
 struct Level {
-    /// `None` while the walk is far below.
+    /// `None` while the walk is far below it.
     folder: Option<Folder>,
-    /// What is left of its names.
-    names: vec::IntoIter<Found>,
+    /// Its remaining names.
+    names: vec::IntoIter<ListedName>,
     /// Why its listing ended early.
     broken: Option<io::Error>,
-    /// How long the relative name of the folder above is.
+    /// Length of the relative name of the parent folder.
     above: usize,
 }
 
 impl Walk {
-    /// Takes the next name of the lowest folder. Returns whether to go on.
+    /// Takes the next name of the lowest folder. Returns whether to continue.
     fn step(&mut self, visit: &mut dyn FnMut(Entry) -> bool) -> bool {
         let Some(level) = self.levels.last_mut() else { return false };
         let Some(found) = level.names.next() else {
             let broken = level.broken.take();
-            let go_on = broken.is_none_or(|error| visit(self.unlistable(&error)));
+            let keep_going = broken.is_none_or(|error| visit(self.unlistable(&error)));
             self.go_up();
-            return go_on;
+            return keep_going;
         };
         if level.folder.is_none() {
             match Folder::open(&self.path) {
@@ -112,7 +112,7 @@ impl Walk {
         let Some(folder) = &level.folder else { return false };
         let above = self.relative.len();
         let looked = (!found.is_folder).then(|| folder.look(&found));
-        let file = looked.filter(|looked| !looked.as_ref().is_ok_and(Look::is_folder));
+        let file = looked.filter(|looked| !looked.as_ref().is_ok_and(NameStatus::is_folder));
         self.path.push(&found.name);
         push_name(&mut self.relative, &found.name);
         let found = match file {
@@ -160,7 +160,7 @@ impl Walk {
     }
 }
 
-/// Puts a name behind the raw name of its folder below the source.
+/// Appends a name to the raw name of its folder below the source.
 pub(super) fn push_name(relative: &mut Vec<u8>, name: &OsStr) {
     if !relative.is_empty() {
         relative.push(b'/');
@@ -168,7 +168,7 @@ pub(super) fn push_name(relative: &mut Vec<u8>, name: &OsStr) {
     relative.extend_from_slice(&path_bytes(Path::new(name)));
 }
 
-/// The entry of a folder that the system would not list, or not to its end.
+/// The entry of a folder that the system did not list, or not completely.
 pub(super) fn unlistable(folder: &Path, relative: &[u8], error: &io::Error) -> Entry {
     Entry {
         path: folder.to_path_buf(),
@@ -196,10 +196,10 @@ pub(super) fn too_deep(folder: &Path, relative: &[u8]) -> Entry {
     }
 }
 
-/// The entry of a name that stands for no folder.
-pub(super) fn entry(path: PathBuf, relative: Vec<u8>, looked: io::Result<Look>) -> Entry {
+/// The entry of a name that is not a folder.
+pub(super) fn entry(path: PathBuf, relative: Vec<u8>, looked: io::Result<NameStatus>) -> Entry {
     let (kind, stamp) = match looked {
-        Ok(Look { kind, stamp }) => (of_kind(kind), stamp),
+        Ok(NameStatus { kind, stamp }) => (of_kind(kind), stamp),
         Err(error) => {
             let mut failure = super::read::failure(&error);
             failure.stage = Stage::Walk;
@@ -212,14 +212,14 @@ pub(super) fn entry(path: PathBuf, relative: Vec<u8>, looked: io::Result<Look>) 
 fn of_kind(kind: Kind) -> EntryKind {
     let (outcome, reason) = match kind {
         Kind::File => return EntryKind::File,
-        // It was none when its folder was listed.
+        // It was not a folder when its parent was listed.
         Kind::Folder => (Outcome::Vanished, "it became a folder".into()),
         Kind::Link(Some(target)) => {
             (Outcome::NotFollowed, format!("symbolic link to {}", escape_path(&target)))
         }
         Kind::Link(None) => (
             Outcome::NotFollowed,
-            "symbolic link; where to was not read, since that would change its time of last access (it is read where the \
+            "symbolic link; its target was not read, because that would change its time of last access (it is read where the \
              file system is mounted read-only or with noatime)"
                 .into(),
         ),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_ends_when_it_is_told_to() {
+    fn a_walk_ends_when_its_visitor_ends_it() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("a")).unwrap();
         for name in ["a/1", "a/2", "b"] {

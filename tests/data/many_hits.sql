@@ -1,4 +1,4 @@
--- 100,000 hits in a case that `tamis triage` made of the sample: as many contents, each in one file, each with one hit.
+-- 100,000 hits in a case that `tamis triage` created from the sample: as many contents, each in one file, each with one hit.
 CREATE TEMP TABLE many AS
 WITH RECURSIVE many(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 100000) SELECT n FROM many;
 

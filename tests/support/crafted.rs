@@ -1,6 +1,7 @@
 //! Small files that ask their decoder for more than they are worth. Each is named by what it does.
 
-/// A TIFF of one directory, little-endian: tags with their type and values, of which offsets into `data` are made by [`IN_DATA`].
+/// A TIFF of one directory, little-endian: tags with their type and values, with offsets into `data` marked
+/// by [`IN_DATA`].
 pub fn tiff(tags: &[(u16, u16, Vec<u32>)], data: &[u8]) -> Vec<u8> {
     let size = |kind: u16| match kind {
         1 | 2 | 7 => 1,
@@ -110,8 +111,8 @@ pub fn webp(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     [b"RIFF".as_slice(), &(body.len() as u32).to_le_bytes(), &body].concat()
 }
 
-/// A lossless frame of 16 × 16 pixels whose picture of groups names the last of `groups`, each with a code that takes a few bytes of the file
-/// and 68 KiB of tables: 2,048 symbols of eleven bits, whose lengths are read by a code that takes none.
+/// A lossless frame of 16 × 16 pixels whose picture of groups refers to the last of `groups`, each with a code that takes a few bytes of the
+/// file and 68 KiB of tables: 2,048 symbols of eleven bits, whose lengths are read by a code that takes none.
 pub fn many_groups(groups: u32) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.put(0x2f, 8);
@@ -191,7 +192,7 @@ pub fn gif_frame(screen: u16, frame: u16) -> Vec<u8> {
     bytes
 }
 
-/// A canvas of 10 × 10 pixels with a lossy frame that says that it is `side` × `side`.
+/// A canvas of 10 × 10 pixels with a lossy frame that declares `side` × `side`.
 pub fn webp_frame(side: u16) -> Vec<u8> {
     let mut frame = vec![0x10, 2, 0, 0x9d, 0x01, 0x2a];
     frame.extend(side.to_le_bytes());

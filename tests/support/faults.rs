@@ -7,13 +7,13 @@ use std::sync::OnceLock;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// The library of `failing_io.c`, compiled once; `None` where that cannot be, which is said.
+/// The library of `failing_io.c`, compiled once; `None` if that is impossible, which is reported.
 pub fn failing_io() -> Option<&'static Path> {
     static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
     LIBRARY
         .get_or_init(|| {
             if !cfg!(target_os = "linux") {
-                super::skip("input and output are made to fail on Linux alone");
+                super::skip("I/O faults are simulated on Linux only");
                 return None;
             }
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/failing_io.c");

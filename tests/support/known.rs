@@ -1,4 +1,4 @@
-//! Importing fixtures: what make.py makes them from, and a folder that may hold nothing but a set.
+//! Imports fixtures: the sources of make.py, and a folder that may hold nothing but a set.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/known").join(name)
 }
 
-/// What make.py makes its digests from.
+/// The bytes of make.py's digests.
 pub fn made_up(number: u32) -> String {
     format!("tamis fixture {number}")
 }
@@ -61,7 +61,7 @@ impl Sets {
         self.0.path().join("out.set")
     }
 
-    /// Imports, and makes sure that there is a set or nothing.
+    /// Imports, and checks that there is a set or nothing.
     pub fn import(&self, inputs: &[PathBuf], options: &ImportOptions) -> Result<Imported, String> {
         let _ = fs::remove_file(self.path());
         let imported = import(inputs, &self.path(), options, &ImportControl::default());

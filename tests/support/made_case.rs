@@ -1,4 +1,4 @@
-//! Cases that no scan made: contents with hashes of the test's choice.
+//! Cases created without a scan: contents with hashes of the test's choice.
 
 use std::fs;
 use std::path::Path;
@@ -12,19 +12,19 @@ use tamis::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash, Vie
 use tamis::known::{HashSet, ReadOptions, RecordDetails};
 use tamis::matching::{DEFAULT_MAX_HITS, VerifyMode};
 use tamis::outcome::{Failure, Outcome, Stage};
-use tamis::pdq::{Geometry, PdqHash, TileHash};
+use tamis::pdq::{DihedralHashes, Geometry, PdqHash};
 use tamis::source::{Digests, FileStamp, Step};
 
-/// A content of a made case.
+/// A content of such a case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Made {
     pub digests: Digests,
     pub size: u64,
     /// Hashes, quality, and whether they are from coefficients.
-    pub hash: Option<(TileHash, bool)>,
+    pub hash: Option<(DihedralHashes, bool)>,
     /// Paths below the source.
     pub paths: Vec<String>,
-    /// What the known record with its SHA-256 says: columns and values; it is a hit then.
+    /// The columns and values of the known record with its SHA-256, which makes it a hit.
     pub known: Option<Vec<(String, String)>>,
 }
 
@@ -39,7 +39,7 @@ pub fn picture(number: u64, hashes: [PdqHash; 8], quality: u8) -> Made {
     Made {
         digests: digests(number),
         size: 1000 + number,
-        hash: Some((TileHash { hashes, quality }, false)),
+        hash: Some((DihedralHashes { hashes, quality }, false)),
         paths: vec![format!("folder/{number}.jpg")],
         known: None,
     }

@@ -1,6 +1,6 @@
 //! What the tests share.
 
-#![allow(dead_code, clippy::print_stdout, reason = "each test uses a part, and says what it runs on")]
+#![allow(dead_code, clippy::print_stdout, reason = "each test uses a part, and reports what it runs on")]
 
 pub mod cli;
 pub mod crafted;
@@ -26,7 +26,7 @@ use tamis::matching::ItemHits;
 use tamis::matching::{Backend, Join, JoinControl, JoinReport, Pair};
 use tamis::pdq::{PdqHash, TILE_SIDE, Tile};
 
-/// A GPU of any kind, as `TAMIS_GPU_TESTS` (`require`, `auto`, `off`) asks; `None` says that it was skipped.
+/// A GPU of any kind, as `TAMIS_GPU_TESTS` (`require`, `auto`, `off`) asks; `None` means that it was skipped.
 pub fn gpu() -> Option<Arc<GpuContext>> {
     let wanted = env::var("TAMIS_GPU_TESTS").unwrap_or_else(|_| "auto".into());
     assert!(["require", "auto", "off"].contains(&wanted.as_str()), "TAMIS_GPU_TESTS={wanted}");
@@ -82,7 +82,8 @@ pub fn brute_force(
     pairs
 }
 
-/// Hashes of which many are near each other: `distinct` random ones, each with copies that differ in up to 40 bits.
+/// Hashes many of which are near each other: `distinct` random ones, each with copies that differ in up to 40
+/// bits.
 pub fn clustered_hashes(seed: u64, count: usize) -> Vec<PdqHash> {
     let mut random = StdRng::seed_from_u64(seed);
     let centres: Vec<[u64; 4]> = (0..count.div_ceil(5).min(60)).map(|_| random.random()).collect();

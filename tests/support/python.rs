@@ -2,7 +2,8 @@
 
 use std::process::{ChildStdin, Command, Stdio};
 
-/// Whether python3 has these modules. Where not, says that the test is skipped, unless `TAMIS_ORACLE_TESTS=require`.
+/// Whether python3 has these modules. If not, reports that the test is skipped, unless
+/// `TAMIS_ORACLE_TESTS=require`.
 pub fn has(modules: &str) -> bool {
     let import = format!("import {modules}");
     let there = Command::new("python3").args(["-c", &import]).stderr(Stdio::null()).status();

@@ -1,4 +1,4 @@
-//! Textured scenes rendered in hash: stand-ins for photographs, which cannot be shipped.
+//! Textured scenes rendered in code, in place of photographs, which cannot be shipped.
 //!
 //! A scene is a sky, hills of fractal noise, and a few discs and fences, all in integer arithmetic,
 //! so that a seed gives the same pixels on every machine. The same seed at another size shows the

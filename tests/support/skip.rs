@@ -8,7 +8,8 @@ use std::io::Write;
 pub fn skip(reason: &str) {
     let thread = std::thread::current();
     let line = format!("skipped: {}: {reason}\n", thread.name().unwrap_or("a test"));
-    // Whole lines, so that those of several tests are not mixed. A terminal that is gone is no fault of the test.
+    // Whole lines, so that those of several tests are not mixed. A closed terminal is not a failure of the
+    // test.
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(log) = std::env::var_os("TAMIS_SKIP_LOG") {
         let log = OpenOptions::new().create(true).append(true).open(log);

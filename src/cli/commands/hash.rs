@@ -15,7 +15,7 @@ use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
 use crate::decode::{Format, PictureHash};
 use crate::outcome::Outcome;
-use crate::pdq::{Orientation, TileHash};
+use crate::pdq::{DihedralHashes, Orientation};
 use crate::pipeline::{HashSettings, HashedFile, Progress, hash_files};
 use crate::report::write_json_line;
 use crate::source::name::{escape, escape_path, guarded};
@@ -114,8 +114,8 @@ struct TurnedHashes {
     flip_minus_1: String,
 }
 
-impl From<&TileHash> for TurnedHashes {
-    fn from(hash: &TileHash) -> Self {
+impl From<&DihedralHashes> for TurnedHashes {
+    fn from(hash: &DihedralHashes) -> Self {
         let [_, rotate_90, rotate_180, rotate_270, flip_x, flip_y, flip_plus_1, flip_minus_1] =
             hash.hashes.map(|hash| hash.to_string());
         Self { rotate_90, rotate_180, rotate_270, flip_x, flip_y, flip_plus_1, flip_minus_1 }

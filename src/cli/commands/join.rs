@@ -45,7 +45,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
     let settings = JoinSettings {
         radius: command.distance,
         method: command.join,
-        most_hits: command.max_hits_per_item,
+        max_hits: command.max_hits_per_item,
         memory: resources.max_memory,
         ..JoinSettings::default()
     };

@@ -113,7 +113,7 @@ fn report_import(
     started: Instant,
     console: &Console,
 ) {
-    let Imported { manifest, identity, first_bad } = imported;
+    let Imported { manifest, identity, first_malformed } = imported;
     let seconds = started.elapsed().as_secs_f64();
     let rate = bytes as f64 / 1e6 / seconds.max(1e-3);
     console.note(format!(
@@ -121,10 +121,10 @@ fn report_import(
         escape(manifest.name.as_bytes()),
         counted(&manifest.counts)
     ));
-    if let Some(first) = first_bad {
+    if let Some(first) = first_malformed {
         console.warning(format!(
             "{} malformed records were left out; the first: {first}",
-            manifest.counts.bad_records
+            manifest.counts.malformed_records
         ));
     }
     console.note(format!("written to {}, SHA-256 {}", escape_path(&command.output), hex(identity)));
@@ -142,7 +142,7 @@ fn counted(counts: &SetCounts) -> String {
         (counts.nothing_to_match, "records with nothing to match"),
         (counts.trivial, TRIVIAL),
         (counts.withdrawn, "withdrawn records (kept, never matched)"),
-        (counts.bad_records, "malformed records left out"),
+        (counts.malformed_records, "malformed records left out"),
         (counts.odd_fields, ODD_FIELDS),
     ];
     add_counts(&mut text, &more);
@@ -242,7 +242,7 @@ fn show_manifest(set: &SetFile, json: bool, out: &mut dyn Write) -> io::Result<(
     for source in &manifest.sources {
         writeln!(out, "source    {}, {}, {} bytes", shown(&source.name), shown(&source.format), source.size)?;
         writeln!(out, "          sha256 {}", shown(&source.sha256))?;
-        writeln!(out, "          {} records, {} left out", source.records, source.bad_records)?;
+        writeln!(out, "          {} records, {} left out", source.records, source.malformed_records)?;
     }
     Ok(())
 }
@@ -275,7 +275,7 @@ fn show_record(
         }
         let shown = Shown {
             record: u64::from(number) + 1,
-            meaning: facts.meaning.map(crate::known::profile::Meaning::name),
+            meaning: facts.classification.map(crate::known::profile::Classification::name),
             label,
             category: facts.category.as_deref(),
             victim_identified: facts.victim_identified,

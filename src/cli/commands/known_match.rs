@@ -18,7 +18,7 @@ use crate::known::compare::{
     CompareControl, CompareCounts, CompareError, CompareSettings, CompareTools, ComparedSet, DIGESTS,
     RecordPair, compare,
 };
-use crate::known::profile::Meaning;
+use crate::known::profile::Classification;
 use crate::known::{SetError, SetFile, StoredRecord, publisher_id};
 use crate::matching::JoinSettings;
 use crate::report::columns::{Cell, Column, Kind};
@@ -120,7 +120,7 @@ fn report_pairs(counts: &CompareCounts, command: &KnownMatch, started: Instant, 
             u64::from(right) + 1
         ));
     }
-    let [digest, photodna, pdq] = counts.by_way;
+    let [digest, photodna, pdq] = counts.by_method;
     console.note(format!(
         "{} pairs, of {} records of the left set: {digest} by digest, {photodna} by PhotoDNA within {}, {pdq} by PDQ within {} bits, \
          each by its strongest way, in {:.2} s",
@@ -189,7 +189,7 @@ fn facts<'a>(record: &StoredRecord, texts: &'a Texts) -> [Cell<'a>; FACTS.len()]
     let facts = &record.facts;
     [
         (&texts.id).into(),
-        facts.meaning.map(Meaning::name).map_or(Cell::Empty, Cell::Text),
+        facts.classification.map(Classification::name).map_or(Cell::Empty, Cell::Text),
         (&texts.label).into(),
         facts.victim_identified.into(),
         facts.offender_identified.into(),

@@ -21,7 +21,7 @@ use crate::share::ShareError;
 use crate::share::holder::Holder;
 use crate::share::link::{HolderCounts, LinkRow, LinkTools, Near, Side, link, refuse_incomparable};
 use crate::share::read::PackageReader;
-use crate::share::said::SAID_COLUMNS;
+use crate::share::set_facts::SET_FACT_COLUMNS;
 use crate::source::digest::hex;
 use crate::source::name::escape_path;
 
@@ -212,7 +212,7 @@ fn columns() -> Vec<Column> {
         text_or_none("orientation"),
     ];
     for side in ["a", "b"] {
-        columns.extend(SAID_COLUMNS.map(|name| Column {
+        columns.extend(SET_FACT_COLUMNS.map(|name| Column {
             name: Cow::Owned(format!("{name}_{side}")),
             kind: Kind::Text,
             optional: true,
@@ -229,7 +229,7 @@ struct Texts {
 
 fn cells<'a>(row: &'a LinkRow<'_>, texts: &'a Texts) -> Vec<Cell<'a>> {
     let said = |side: &'a Side<'_>| {
-        side.said.iter().map(|text| if text.is_empty() { Cell::Empty } else { Cell::Text(text) })
+        side.set_facts.iter().map(|text| if text.is_empty() { Cell::Empty } else { Cell::Text(text) })
     };
     let (kind, confirmation, unconfirmed) = match &row.near {
         None => ("same", "digest", None),

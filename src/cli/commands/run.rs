@@ -61,7 +61,7 @@ fn counted(set: &HashSet) -> String {
         (counts.low_quality, "hashes of low quality set aside"),
         (counts.null_hashes, "null hashes set aside"),
         (counts.trivial, TRIVIAL),
-        (counts.bad_lines, "malformed lines skipped"),
+        (counts.malformed_lines, "malformed lines skipped"),
         (counts.odd_fields, ODD_FIELDS),
     ];
     add_counts(&mut text, &aside);

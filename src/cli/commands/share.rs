@@ -17,7 +17,7 @@ use crate::share::keys::PrivateKey;
 use crate::share::known_list::write_known_list;
 use crate::share::package::{Counts, Manifest, SharedCase};
 use crate::share::read::{PackageReader, is_encrypted};
-use crate::share::received::{Received, Standing};
+use crate::share::received::{Received, Recency};
 use crate::share::store::KeyStore;
 use crate::share::write::{PackageOptions, Watch, Written, write_package};
 use crate::share::{FaultKind, ShareError};
@@ -107,7 +107,7 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
     require_trust(&reader, &store, command.trust, console)?;
     reader.refuse_other_hashes().map_err(CliError::failed)?;
     let manifest = reader.finish().map_err(CliError::failed)?;
-    let standing = store.standing(&manifest).map_err(CliError::failed)?;
+    let standing = store.recency(&manifest).map_err(CliError::failed)?;
     if let Some(text) = standing_in_words(&standing, &manifest) {
         console.warning(text);
     }
@@ -154,13 +154,13 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
 }
 
 /// A warning for a package that is not new; `None` for one that is.
-fn standing_in_words(standing: &Standing, manifest: &Manifest) -> Option<String> {
+fn standing_in_words(standing: &Recency, manifest: &Manifest) -> Option<String> {
     match standing {
-        Standing::New => None,
-        Standing::SeenBefore(Received { when, file, .. }) => {
+        Recency::New => None,
+        Recency::SeenBefore(Received { when, file, .. }) => {
             Some(format!("seen before: this package was imported at {when} as {file}"))
         }
-        Standing::OlderThan(Received { when, file, case, .. }) => {
+        Recency::OlderThan(Received { when, file, case, .. }) => {
             let as_of = |case: &SharedCase| case.as_of.clone().unwrap_or_else(|| "an unknown time".into());
             Some(format!(
                 "older than one seen before: this package is as of {}; one of the same case and signer as of {} was imported at {when} as {file}",

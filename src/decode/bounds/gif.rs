@@ -1,5 +1,5 @@
-//! `gif` 0.14.2: the canvas in four bytes a pixel; a first frame that does not span the canvas in four bytes of its own;
-//! the frame's indices; and what the file says of itself, which grows as it is read.
+//! `gif` 0.14.2: the canvas in four bytes a pixel; a first frame smaller than the canvas in four further bytes a pixel;
+//! the frame's indices; and the file's metadata, which grows as it is read.
 
 use super::header::{Header, TABLES, corrupt};
 use crate::outcome::Failure;
@@ -7,7 +7,7 @@ use crate::outcome::Failure;
 const SCREEN: usize = 13;
 const EXTENSION: u8 = 0x21;
 const IMAGE: u8 = 0x2c;
-/// A buffer that grows by doubling holds twice what is in it, and the half before it while it is copied.
+/// A buffer that grows by doubling holds twice its content, plus the previous half while it is copied.
 const GROWING: u64 = 3;
 
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
@@ -32,7 +32,7 @@ struct Frame {
     height: u16,
 }
 
-/// The place of the first frame, as the decoder comes to it.
+/// The position of the first frame, as the decoder finds it.
 fn first_frame(bytes: &[u8], screen: &[u8]) -> Option<Frame> {
     let mut at = SCREEN + palette(screen[10]);
     loop {
@@ -52,14 +52,14 @@ fn first_frame(bytes: &[u8], screen: &[u8]) -> Option<Frame> {
                     }
                 }
             }
-            // What the decoder refuses, or passes over a byte at a time.
+            // What the decoder refuses or skips byte by byte.
             0 => at += 1,
             _ => return None,
         }
     }
 }
 
-/// Bytes of the palette that these flags announce.
+/// Bytes of the palette declared by these flags.
 const fn palette(flags: u8) -> usize {
     if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
 }

@@ -1,4 +1,4 @@
-//! What a header promises.
+//! What a header declares.
 
 use image::ImageFormat;
 
@@ -7,24 +7,24 @@ use crate::decode::jpeg::structure::Frame;
 use crate::decode::stated::stated_size;
 use crate::outcome::{Failure, Outcome, Stage};
 
-/// What any decoder has besides: tables, a window of an inflater, a buffered reader.
+/// Memory of any decoder in addition: tables, an inflater's window, a buffered reader.
 pub(super) const TABLES: u64 = 256 << 10;
 
-/// What decoding takes, from the header alone.
+/// The cost of decoding, from the header alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::decode) struct Header {
     pub width: u32,
     pub height: u32,
-    /// Upper bound of the memory of a decoder and of what it decodes into, without the file itself.
+    /// Upper bound of the memory of a decoder and its output, without the file itself.
     pub pixel_bytes: u64,
-    /// Why it is not to be decoded whatever its memory.
+    /// Why it must not be decoded regardless of memory.
     pub refusal: Option<Failure>,
-    /// Of a JPEG: its frame.
+    /// The frame of a JPEG.
     pub frame: Option<Frame>,
 }
 
 impl Header {
-    /// A header of something that only its size decides.
+    /// A header for which only the size matters.
     pub const fn sized(width: u32, height: u32, pixel_bytes: u64) -> Self {
         Self { width, height, pixel_bytes, refusal: None, frame: None }
     }
@@ -46,7 +46,7 @@ pub(super) fn too_large(bytes: &[u8], format: ImageFormat) -> Option<Header> {
     (width.max(height) > LARGEST_SIDE).then(|| Header::sized(width, height, 0))
 }
 
-/// What is damaged.
+/// An error for a damaged file.
 pub(super) fn corrupt(reason: impl Into<String>) -> Failure {
     Failure::new(Outcome::Corrupt, Stage::Decode, reason)
 }

@@ -1,28 +1,30 @@
-//! `zune-jpeg` 0.5.15 for most JPEGs and those in TIFFs, `jpeg-decoder` 0.3.2 for those whose components come apart.
+//! `zune-jpeg` 0.5.15 for most JPEGs and those in TIFFs, `jpeg-decoder` 0.3.2 for those with components in
+//! separate scans.
 //!
-//! Both loop over all blocks of a scan whether there is data for them or not, so that a scan of ten bytes costs as much
-//! as the picture. What scans may visit is bounded here.
+//! Both loop over all blocks of a scan whether there is data for them or not, so a scan of ten bytes costs as much as
+//! the picture. The number of visits is bounded here.
 
 use super::header::{Header, TABLES, corrupt};
 use crate::decode::jpeg::structure::{Frame, marker, structure};
 use crate::outcome::{Failure, Outcome, Stage};
 
-/// Visits of blocks that need no data: 16 for each block of the picture. Encoders write ten scans, which visit each block
-/// six times; a run of blocks without coefficients takes next to no bytes in any of them.
+/// Free visits of blocks: 16 for each block of the picture. Encoders write ten scans, which visit each block six times; a
+/// run of blocks without coefficients takes almost no bytes in any of them.
 const FREE_VISITS: u64 = 16;
-/// Further visits for each byte of the file. A byte of coefficients holds at most eight blocks; runs are why it is more.
+/// Further visits for each byte of the file. A byte of coefficients holds at most eight blocks; runs of empty
+/// blocks need more.
 const VISITS_PER_BYTE: u64 = 256;
 /// Scans of a progressive file: the decoder itself takes no more.
-const MOST_SCANS: usize = 100;
+const MAX_SCANS: usize = 100;
 
-/// What a JPEG's structure alone decides.
+/// Checks what a JPEG's structure alone decides.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
     let structure = structure(bytes);
     let frame = structure.frame.ok_or_else(|| corrupt("no frame header: truncated or damaged"))?;
     let unsupported = |reason: &str| Failure::new(Outcome::Unsupported, Stage::Decode, reason);
     match frame.marker {
         marker::BASELINE..=marker::PROGRESSIVE => {}
-        0xc9 | 0xca | 0xcd..=0xcf => return Err(unsupported("arithmetic-hashed JPEG")),
+        0xc9 | 0xca | 0xcd..=0xcf => return Err(unsupported("arithmetic-coded JPEG")),
         0xc3 | 0xc7 | 0xcb => return Err(unsupported("lossless JPEG")),
         _ => return Err(unsupported("hierarchical JPEG")),
     }
@@ -46,35 +48,35 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
     Ok(header)
 }
 
-/// Why the scans of a file are more than its bytes and blocks are worth.
+/// Why the scans of a file are too many for its bytes and blocks.
 fn too_much_work(frame: &Frame, file: u64) -> Option<String> {
     let (scans, components) = (frame.scans, frame.components.len());
     if frame.marker != marker::PROGRESSIVE {
-        // Each component comes once.
+        // Each component has one scan.
         return (scans > components)
-            .then(|| format!("{scans} scans of {components} components, where each comes once"));
+            .then(|| format!("{scans} scans of {components} components, where each needs one"));
     }
     let allowed = FREE_VISITS * frame.blocks() + VISITS_PER_BYTE * file;
-    if scans > MOST_SCANS {
-        Some(format!("{scans} scans; {MOST_SCANS} are allowed"))
+    if scans > MAX_SCANS {
+        Some(format!("{scans} scans; {MAX_SCANS} are allowed"))
     } else if frame.visits > allowed {
-        Some(format!("{scans} scans visit {} blocks; {file} bytes are worth {allowed}", frame.visits))
+        Some(format!("{scans} scans visit {} blocks; {allowed} are allowed for {file} bytes", frame.visits))
     } else {
         None
     }
 }
 
-/// What it decodes into, and what `zune-jpeg` has beside: rows of samples, and all coefficients of a progressive file.
+/// The memory of `zune-jpeg` with its output: rows of samples, and all coefficients of a progressive file.
 pub(super) fn decoder_bytes(frame: &Frame) -> u64 {
     let pixels = u64::from(frame.width) * u64::from(frame.height);
-    let (most_across, most_down) = frame.most_factors();
+    let (max_across, max_down) = frame.max_factors();
     let mut bytes = pixels * if frame.components.len() == 1 { 1 } else { 3 } + TABLES;
     for component in &frame.components {
         let (across, down) = (u64::from(component.across.max(1)), u64::from(component.down.max(1)));
-        // Samples that one of its own becomes.
-        let ratio = (u64::from(most_across) / across).max(1) * (u64::from(most_down) / down).max(1);
+        // Samples that one sample of the component expands to.
+        let ratio = (u64::from(max_across) / across).max(1) * (u64::from(max_down) / down).max(1);
         let (stride, rows) = frame.padded(component);
-        // Eight rows a block, the rows above and below, what they become, and a line for that; two bytes a sample.
+        // Eight rows a block, the rows above and below, the upsampled rows and one line; two bytes a sample.
         bytes += 2 * stride * (10 * down + down * ratio + 16 * ratio + 8);
         if frame.marker == marker::PROGRESSIVE {
             bytes += 2 * stride * rows;
@@ -83,8 +85,8 @@ pub(super) fn decoder_bytes(frame: &Frame) -> u64 {
     bytes
 }
 
-/// What it decodes into, and what `jpeg-decoder` has beside: a plane of each component, and coefficients of as much of it as its
-/// other thread has not transformed yet, which may be all.
+/// The memory of `jpeg-decoder` with its output: a plane of each component, and the coefficients that its other thread has not
+/// transformed yet, which may be all.
 fn apart_bytes(frame: &Frame) -> u64 {
     let pixels = u64::from(frame.width) * u64::from(frame.height);
     let samples = |component| {
@@ -96,7 +98,7 @@ fn apart_bytes(frame: &Frame) -> u64 {
 }
 
 /// The frame of a JPEG that is a strip or a tile of a TIFF, read as strictly as its standard writes it: tables, one frame and one
-/// scan of all components, each segment right behind the other. `None` for any other.
+/// scan of all components, each segment directly after the other. `None` for any other JPEG.
 pub(super) fn strip(bytes: &[u8]) -> Option<Frame> {
     let mut frame: Option<Frame> = None;
     for (marker, content) in (Strict { bytes, at: 2 }) {
@@ -124,7 +126,7 @@ pub(super) fn are_tables(bytes: &[u8]) -> bool {
         && segments.at == inner.len()
 }
 
-/// Tables, a restart interval, and what only describes.
+/// Tables, a restart interval, and descriptive segments.
 const fn is_table(marker: u8) -> bool {
     matches!(
         marker,

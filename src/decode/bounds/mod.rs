@@ -1,10 +1,11 @@
-//! What each decoder takes at worst, from the file's header: bytes for the budget, and refusals of what would take more
-//! work than the file's bytes and pixels are worth.
+//! The worst-case cost of each decoder, from the file's header: bytes for the budget, and refusal of files that would
+//! take disproportionate work.
 //!
-//! The decoders of the `image` crate trust some numbers of a header, allocate by them, and only then find out that the
-//! data is not there; an allocation that fails ends the process. So each was read for what it allocates and how often it
-//! loops, and what was found is computed here before it is called. `docs/decoders.md` has the formulas in one table. A new
-//! version of a decoder wants a new reading: `tests/memory.rs` counts what each allocates and holds it to its formula.
+//! The decoders of the `image` crate trust some numbers of a header, allocate by them, and only then find that the data is
+//! missing; an allocation that fails ends the process. So each decoder's source was reviewed for its allocations and
+//! loops, and their cost is computed here before the decoder is called. `docs/decoders.md` has the formulas in one table.
+//! A new version of a decoder needs a new review: `tests/memory.rs` counts each decoder's allocations and compares them
+//! with its formula.
 
 mod gif;
 mod header;
@@ -22,11 +23,11 @@ pub(super) use header::Header;
 use header::{TABLES, too_large};
 pub(super) use tiff::{Metered, check_fax};
 
-/// Headers of portable maps are texts of any length; one that is longer than this is none.
+/// Headers of portable maps are texts of any length; longer ones are refused.
 const LONGEST_TEXT_HEADER: usize = 64 << 10;
 
-/// Reads a header. Nothing of the picture's size is allocated, nor anything that only a number of the file asks for. A
-/// WebP's tables are followed until they take more than `max_bytes`.
+/// Reads a header. No allocation depends on the picture's size or on a number in the file. A WebP's tables are read
+/// until they exceed `max_bytes`.
 pub(super) fn read_header(
     bytes: &[u8],
     format: Format,
@@ -44,7 +45,7 @@ pub(super) fn read_header(
     }
 }
 
-/// The header of a format whose decoder allocates rows and tables of fixed sizes alone, and what it decodes into.
+/// The header of a format whose decoder only allocates rows, fixed tables and its output.
 fn opened(bytes: &[u8], format: ImageFormat) -> Result<Header, Failure> {
     let decoder = match decoder::open(bytes, format) {
         Ok(decoder) => decoder,
@@ -52,7 +53,7 @@ fn opened(bytes: &[u8], format: ImageFormat) -> Result<Header, Failure> {
     };
     let (width, height) = decoder.dimensions();
     let mut header = Header::sized(width, height, decoder.total_bytes());
-    // Indices of one or two bytes are read beside the colours that they stand for.
+    // Indices of one or two bytes are held in addition to their colours.
     let indices = if format == ImageFormat::Tga { header.pixels().saturating_mul(2) } else { 0 };
     // A row of the widest pixels, with its indices.
     let rows = u64::from(width) * 16;

@@ -1,7 +1,7 @@
-//! `tiff` 0.11.3, with what it decodes strips and tiles by.
+//! `tiff` 0.11.3, with the decoders of strips and tiles.
 //!
-//! It allocates by the lists of strips and tiles, a row of a tile whatever the picture's width, and for a JPEG strip whatever that
-//! JPEG is. It reads each strip from its offset on as far as its compression goes, and nothing forbids that many are the same.
+//! It allocates the lists of strips and tiles, a row of a tile regardless of the picture's width, and for a JPEG strip the size of
+//! that JPEG. It reads each strip from its offset as far as its compression goes, and many strips may be at the same offset.
 
 use std::convert::Infallible;
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
@@ -34,7 +34,7 @@ mod tag {
     pub const JPEG_TABLES: u16 = 347;
     pub const CHROMA_SUBSAMPLING: u16 = 530;
 
-    /// Those that hold one number.
+    /// Tags with one number.
     pub const SINGLE: [u16; 10] = [
         WIDTH,
         HEIGHT,
@@ -47,7 +47,7 @@ mod tag {
         TILE_WIDTH,
         TILE_HEIGHT,
     ];
-    /// Those that hold one a sample, or next to none.
+    /// Tags with one number a sample, or few.
     pub const FEW: [u16; 4] = [BITS_PER_SAMPLE, EXTRA_SAMPLES, SAMPLE_FORMAT, CHROMA_SUBSAMPLING];
 }
 
@@ -55,18 +55,20 @@ const FAX4: u64 = 4;
 const JPEG: u64 = 7;
 const PLANES_APART: u64 = 2;
 
-/// Strips and tiles: a strip for each row of four planes, or tiles of 128 × 128 in the largest picture.
-const MOST_CHUNKS: u64 = 1 << 18;
-/// What strips and tiles may hold for each byte of the picture, and in all: a tile may be far larger than a small picture.
-const MOST_PADDING: u64 = 16;
+/// Maximum strips and tiles: a strip for each row of four planes, or tiles of 128 × 128 in the largest
+/// picture.
+const MAX_CHUNKS: u64 = 1 << 18;
+/// Maximum bytes of strips and tiles for each byte of the picture, and free bytes: a tile may be far larger
+/// than a small picture.
+const MAX_PADDING: u64 = 16;
 const FREE_PADDING: u64 = 64 << 20;
 /// Bytes of the tables that JPEG strips share; usual ones have 574.
 const LONGEST_TABLES: u64 = 64 << 10;
-/// A number of a list while it is read: in the decoder's own form, and as 64 bits.
+/// Bytes of a list's number while it is read: in the decoder's form, and as 64 bits.
 const LISTED: u64 = 32 + 8;
 /// Transitions of a line of a fax: two bytes each, at most one a bit, of the line and the one before, in buffers that grow by doubling.
 const FAX_PER_BYTE: u64 = 8 * 2 * 2 * 3;
-/// What a decompressor reads ahead of a strip's end.
+/// Bytes that a decompressor reads ahead of a strip's end.
 const AHEAD: u64 = 64 << 10;
 
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
@@ -94,12 +96,12 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
     }
     let planar = single(tag::PLANAR) == Some(PLANES_APART);
     let chunks = Chunks::of(&directory, width, height, if planar { samples } else { 1 })?;
-    if chunks.count > MOST_CHUNKS {
-        return Ok(sized.refused(format!("{} strips or tiles; {MOST_CHUNKS} are allowed", chunks.count)));
+    if chunks.count > MAX_CHUNKS {
+        return Ok(sized.refused(format!("{} strips or tiles; {MAX_CHUNKS} are allowed", chunks.count)));
     }
     let row = |width: u64, samples: u64| (width * bits).saturating_mul(samples).div_ceil(8);
     let chunk_row = row(chunks.width, if planar { 1 } else { samples });
-    // At most four samples of colour and one of opacity are decoded, and four come out.
+    // At most four samples of colour and one of opacity are decoded; the output has four.
     let buffer = row(width, samples.min(5)) * height;
     let output = width * height * samples.min(4) * bits.div_ceil(8);
     let decoded = chunk_row.saturating_mul(chunks.height.min(height)).saturating_mul(chunks.count);
@@ -107,7 +109,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
     let mut bytes_taken = output + buffer + chunk_row.saturating_add(lists) + 2 * width + TABLES;
     let (sum, longest) = chunks.compressed(&directory, bytes.len() as u64);
     let file = bytes.len() as u64;
-    if decoded > MOST_PADDING * buffer + FREE_PADDING {
+    if decoded > MAX_PADDING * buffer + FREE_PADDING {
         let reason = format!(
             "{} tiles of {}×{} in {width}×{height} pixels",
             chunks.count, chunks.width, chunks.height
@@ -130,7 +132,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
             if let Some(entry) = tables
                 && !directory.data(&entry).is_some_and(are_tables)
             {
-                return Err(corrupt("JPEG tables that are not tables alone"));
+                return Err(corrupt("JPEG tables that hold more than tables"));
             }
             bytes_taken += chunks.jpeg_bytes(&directory, height)? + 3 * longest + tables_length * LISTED;
         }
@@ -140,10 +142,10 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
     Ok(Header { pixel_bytes: bytes_taken, ..sized })
 }
 
-/// Refuses lists where there is one number, which the decoder finds out once they are in memory.
+/// Refuses lists for tags with one number, which the decoder only notices once they are in memory.
 fn check_counts(directory: &Directory<'_>) -> Result<(), Failure> {
-    let too_many = |tags: &[u16], most: u64| {
-        tags.iter().find(|&&tag| directory.entry(tag).is_some_and(|entry| entry.count > most)).copied()
+    let too_many = |tags: &[u16], max: u64| {
+        tags.iter().find(|&&tag| directory.entry(tag).is_some_and(|entry| entry.count > max)).copied()
     };
     match too_many(&tag::SINGLE, 1).or(too_many(&tag::FEW, 0xffff)) {
         Some(tag) => Err(corrupt(format!("a list for tag {tag}"))),
@@ -151,7 +153,7 @@ fn check_counts(directory: &Directory<'_>) -> Result<(), Failure> {
     }
 }
 
-/// Numbers of the longest list that the decoder reads.
+/// Length of the longest list that the decoder reads.
 fn longest_list(directory: &Directory<'_>) -> u64 {
     let lists = [tag::STRIP_OFFSETS, tag::STRIP_BYTES, tag::TILE_OFFSETS, tag::TILE_BYTES];
     let count = |&tag| directory.entry(tag).map_or(0, |entry| entry.count);
@@ -165,12 +167,12 @@ struct Chunks {
     count: u64,
     width: u64,
     height: u64,
-    /// A tile is whole wherever the picture ends, a strip ends with it.
+    /// A tile is always complete; a strip ends with the picture.
     are_tiles: bool,
 }
 
 impl Chunks {
-    /// As many as the picture's planes want, which is what the decoder asks for too.
+    /// As many as the picture's planes need, which the decoder requires too.
     fn of(directory: &Directory<'_>, width: u64, height: u64, planes: u64) -> Result<Self, Failure> {
         let entry = |tag| directory.entry(tag);
         let single = |tag| entry(tag).and_then(|entry| directory.number(&entry, 0));
@@ -205,18 +207,18 @@ impl Chunks {
         Ok(Self { offsets, bytes, count, width: across, height: down, are_tiles })
     }
 
-    /// Compressed bytes of all, and of the longest, each no longer than the file.
+    /// Compressed bytes of all together and of the longest, each limited to the file's length.
     fn compressed(&self, directory: &Directory<'_>, file: u64) -> (u64, u64) {
         let lengths = (0..self.count).filter_map(|index| directory.number(&self.bytes, index));
         lengths
             .map(|length| length.min(file))
-            .fold((0, 0), |(sum, most), length| (sum + length, most.max(length)))
+            .fold((0, 0), |(sum, max), length| (sum + length, max.max(length)))
     }
 
-    /// What decoding the largest JPEG among them takes.
+    /// The memory to decode the largest JPEG among them.
     fn jpeg_bytes(&self, directory: &Directory<'_>, height: u64) -> Result<u64, Failure> {
-        let most_rows = if self.are_tiles { self.height } else { self.height.min(height) };
-        let mut most = 0;
+        let max_rows = if self.are_tiles { self.height } else { self.height.min(height) };
+        let mut max = 0;
         for index in 0..self.count {
             let place = directory.number(&self.offsets, index).zip(directory.number(&self.bytes, index));
             let jpeg = place.and_then(|(offset, length)| directory.cut(offset, length));
@@ -224,20 +226,20 @@ impl Chunks {
                 jpeg.and_then(strip).ok_or_else(|| corrupt("a strip or tile that is not a plain JPEG"))?;
             let (width, rows) = (u64::from(frame.width), u64::from(frame.height));
             let fits = |side: u64, place: u64| side <= place.next_multiple_of(16);
-            if !fits(width, self.width) || !fits(rows, most_rows) {
+            if !fits(width, self.width) || !fits(rows, max_rows) {
                 let reason =
                     format!("a JPEG of {width}×{rows} in a strip or tile of {}×{}", self.width, self.height);
                 return Err(corrupt(reason));
             }
-            // All of its components come out.
-            most = most.max(decoder_bytes(&frame) + width * rows * 4);
+            // All of its components are in the output.
+            max = max.max(decoder_bytes(&frame) + width * rows * 4);
         }
-        Ok(most)
+        Ok(max)
     }
 }
 
-/// Refuses faxes whose lines go back and forth. `fax` 0.2.7 looks for the next change of colour in the line above from where it was
-/// last, back as well as on: in a line with thousands of changes at the same place each symbol costs thousands of steps.
+/// Refuses faxes whose lines go back and forth. `fax` 0.2.7 searches the line above for the next change of colour from its last
+/// position in both directions: in a line with thousands of changes at the same place each symbol costs thousands of steps.
 pub(in crate::decode) fn check_fax(bytes: &[u8]) -> Result<(), Failure> {
     let Some(directory) = Directory::first(bytes) else { return Ok(()) };
     let single = |tag| directory.entry(tag).and_then(|entry| directory.number(&entry, 0));
@@ -253,7 +255,7 @@ pub(in crate::decode) fn check_fax(bytes: &[u8]) -> Result<(), Failure> {
         let Some(strip) = place.and_then(|(offset, length)| directory.cut(offset, length)) else { continue };
         let Ok(mut decoder) = Group4Decoder::new(strip.iter().map(|&byte| Ok::<u8, Infallible>(byte)), width);
         for _ in 0..chunks.height.min(height) {
-            // What is wrong with the data is left to the decoder.
+            // Faults in the data are left to the decoder.
             if !matches!(decoder.advance(), Ok(DecodeStatus::Incomplete)) {
                 break;
             }
@@ -267,8 +269,8 @@ pub(in crate::decode) fn check_fax(bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The bytes of a TIFF for its decoder, which fails once it has read many times as much as there is: nothing forbids that thousands of
-/// strips begin at the same place and go on to the end of the file.
+/// The bytes of a TIFF for its decoder. Reading fails once it exceeds a multiple of the file's length: thousands of strips may begin
+/// at the same offset and extend to the end of the file.
 #[derive(Debug)]
 pub(in crate::decode) struct Metered<'a> {
     bytes: Cursor<&'a [u8]>,
@@ -276,11 +278,11 @@ pub(in crate::decode) struct Metered<'a> {
 }
 
 impl<'a> Metered<'a> {
-    /// All of a file for lists and strips, twice; and what is read ahead of each strip.
+    /// Twice the file for lists and strips, plus the read-ahead of each strip.
     pub fn new(bytes: &'a [u8]) -> Self {
         let chunks = Directory::first(bytes).map_or(0, |directory| longest_list(&directory));
         let file = bytes.len() as u64;
-        let left = 4 * file + chunks.min(MOST_CHUNKS) * AHEAD + strips_sum(bytes);
+        let left = 4 * file + chunks.min(MAX_CHUNKS) * AHEAD + strips_sum(bytes);
         Self { bytes: Cursor::new(bytes), left }
     }
 
@@ -296,7 +298,7 @@ impl<'a> Metered<'a> {
 fn strips_sum(bytes: &[u8]) -> u64 {
     let Some(directory) = Directory::first(bytes) else { return 0 };
     let lengths = directory.entry(tag::STRIP_BYTES).or(directory.entry(tag::TILE_BYTES));
-    let Some(entry) = lengths.filter(|entry| entry.count <= MOST_CHUNKS) else { return 0 };
+    let Some(entry) = lengths.filter(|entry| entry.count <= MAX_CHUNKS) else { return 0 };
     let length = |index| directory.number(&entry, index).map_or(0, |length| length.min(bytes.len() as u64));
     (0..entry.count).map(length).sum()
 }
@@ -311,7 +313,7 @@ impl Read for Metered<'_> {
 
 impl BufRead for Metered<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        // What is looked at and not consumed is looked at again for nothing, so looking costs a byte.
+        // Peeking without consuming is free otherwise, so each peek costs a byte.
         self.pay(1)?;
         self.bytes.fill_buf()
     }

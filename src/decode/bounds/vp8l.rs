@@ -1,8 +1,8 @@
 //! What `image-webp` allocates for a lossless frame besides its pixels: the pictures of its transforms, and prefix codes.
 //!
-//! A picture of 16 × 16 pixels may ask for 65,536 groups of five codes, and a code of next to no bits for a table of 64 KiB. How many
-//! there are and how large stands in the bit stream behind the transforms, whose pictures are coded as well. So they are read here as
-//! the decoder reads them, without keeping a pixel, up to where the codes end.
+//! A picture of 16 × 16 pixels may ask for 65,536 groups of five codes, and a code of almost no bits for a table of 64 KiB. Their
+//! number and size are in the bit stream after the transforms, whose pictures are coded as well. So they are read here like the
+//! decoder reads them, without keeping a pixel, up to the end of the codes.
 
 /// The tree of a code in a group of five, in a list that grows by doubling.
 const TREE: u64 = 56 * 3;
@@ -20,12 +20,12 @@ const FIRST_LENGTH: u16 = 256;
 const FIRST_CACHED: u16 = 256 + 24;
 const LONGEST_CODE: usize = 15;
 
-/// Pixels of a frame, and bytes for what it has besides, at least as far as they are more than `max_bytes`. A frame that is malformed counts
-/// as far as the decoder follows it. Its size is in its header, but for an alpha channel.
+/// Pixels of a frame and the bytes of its tables, counted until they exceed `max_bytes`. A malformed frame counts as far as the decoder
+/// follows it. Its size is in its header, except for an alpha channel.
 pub(super) fn bytes_taken(content: &[u8], size: Option<(u32, u32)>, max_bytes: u64) -> (u64, u64) {
     let mut frame = Frame { bits: Bits { bytes: content, at: 0 }, taken: 0, max_bytes };
     let Some((width, height)) = size.or_else(|| frame.size()) else { return (0, 0) };
-    // `None` is where the decoder ends too.
+    // On `None` the decoder ends too.
     let _ = frame.read(width, height);
     (u64::from(width) * u64::from(height), frame.taken)
 }
@@ -65,7 +65,7 @@ enum Code {
 }
 
 impl Code {
-    /// A code by the lengths of its symbols; `None` where they make none.
+    /// A code from the lengths of its symbols; `None` if they are invalid.
     fn of(lengths: &[u8]) -> Option<Self> {
         let mut counts = [0_u16; LONGEST_CODE + 1];
         lengths.iter().for_each(|&length| counts[usize::from(length)] += 1);
@@ -104,7 +104,7 @@ impl Code {
         None
     }
 
-    /// What the decoder allocates for it.
+    /// Bytes that the decoder allocates for it.
     fn bytes(&self) -> u64 {
         let Self::Many { counts, symbols } = self else { return 0 };
         if let [_, 2, ..] = counts
@@ -118,7 +118,7 @@ impl Code {
     }
 }
 
-/// A frame while it is read.
+/// A frame that is being read.
 struct Frame<'a> {
     bits: Bits<'a>,
     taken: u64,
@@ -133,7 +133,7 @@ impl Frame<'_> {
         (signature == 0x2f && version == 0).then_some((width, height))
     }
 
-    /// Counts; `None` where there is enough.
+    /// Counts bytes; `None` once there are enough.
     fn count(&mut self, bytes: u64) -> Option<()> {
         self.taken = self.taken.saturating_add(bytes);
         (self.taken <= self.max_bytes).then_some(())
@@ -143,7 +143,7 @@ impl Frame<'_> {
         let mut seen = [false; 4];
         while self.bits.bit()? == 1 {
             let transform = self.bits.take(2)? as usize;
-            // Each comes once.
+            // Each is allowed once.
             if std::mem::replace(&mut seen[transform], true) {
                 return None;
             }
@@ -174,7 +174,7 @@ impl Frame<'_> {
         if self.bits.bit()? == 1 {
             let block = self.bits.take(3)? + 2;
             let (across, down) = (blocks(width, block), blocks(height, block));
-            // Its pixels, and the numbers that they are.
+            // Its pixels, and their raw numbers.
             self.count(u64::from(across) * u64::from(down) * 6)?;
             groups = 1 + self.picture(across, down)?;
         }
@@ -264,8 +264,8 @@ impl Frame<'_> {
         Some(lengths)
     }
 
-    /// Passes over a picture that is not the frame's own; returns the largest number that red and green make in it. Copies and the
-    /// cache only repeat what was there, and nothing was 0.
+    /// Skips a picture of a transform; returns the largest number in its red and green. Copies and the cache only repeat earlier
+    /// pixels, or 0.
     fn picture(&mut self, width: u32, height: u32) -> Option<u32> {
         let cache = self.cache()?;
         let [green, red, blue, alpha, distance] = self.codes(cache)?;

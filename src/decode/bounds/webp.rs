@@ -1,5 +1,5 @@
-//! `image-webp` 0.2.4: planes of a lossy frame by the frame's own header, which it compares with the canvas only afterwards; a lossless
-//! frame and its tables ([`vp8l`](super::vp8l)); an alpha channel that is a lossless frame again; and of an animation a canvas.
+//! `image-webp` 0.2.4: planes of a lossy frame by the frame's own header, which it only compares with the canvas afterwards; a lossless
+//! frame and its tables ([`vp8l`](super::vp8l)); an alpha channel that is another lossless frame; and of an animation a canvas.
 
 use image::{ImageDecoder, ImageFormat};
 
@@ -8,12 +8,13 @@ use super::vp8l;
 use crate::decode::decoder;
 use crate::outcome::Failure;
 
-/// Bytes of a chunk's name and length, and of what stands before the chunks of an animation's frame.
+/// Bytes of a chunk's name and length, and of the header before the chunks of an animation's frame.
 const CHUNK: usize = 8;
 const FRAME_PLACE: usize = 16;
 /// A partition's size has 24 bits and is allocated before it is read.
 const PARTITION: u64 = 1 << 24;
-/// Of each 16 × 16 pixels: three planes, and what is kept of their prediction, 32 bytes in a buffer that grows by doubling.
+/// For each 16 × 16 pixels: three planes, and 32 bytes of prediction state in a buffer that grows by
+/// doubling.
 const MACROBLOCK: u64 = 16 * 16 * 3 / 2 + 32 * 3;
 /// Partitions are read into a buffer that grows by doubling, and copied.
 const COPIES: u64 = 4;
@@ -34,7 +35,7 @@ pub(super) fn header(bytes: &[u8], max_bytes: u64) -> Result<Header, Failure> {
             b"VP8L" => frames += lossless(content, None, max_bytes),
             b"ALPH" => alpha += alpha_bytes(content, (width, height), max_bytes),
             b"ANMF" => {
-                // The first frame is the picture; a canvas, and the frame in four bytes a pixel.
+                // The first frame is the picture: a canvas, and the frame in four bytes a pixel.
                 taken = taken.saturating_add(canvas * 2);
                 for (name, content) in (Chunks { bytes: content, at: FRAME_PLACE }) {
                     match &name {

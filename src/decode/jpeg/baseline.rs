@@ -1,7 +1,7 @@
-//! Scans of sequential JPEGs: of most symbols only the length is looked at.
+//! Scans of sequential JPEGs: only the length of most symbols is read.
 //!
-//! A round takes a [stretch](super::stretch) of the data, walks it by several [strands](super::strands), and
-//! [gathers](super::gather) the kept coefficients of the blocks that they found.
+//! A round takes a [stretch](super::stretch) of the data, walks it with several [strands](super::strands),
+//! and [gathers](super::gather) the kept coefficients of the blocks that they found.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -13,19 +13,22 @@ use super::rows::{Block, Rows, plan};
 use super::scan::{DAMAGED, Grid, Scan};
 use super::spots::Spots;
 use super::step_tables::StepTables;
-use super::steps::{self, LEFT_BITS, NUMBERS, Numbers, Stand, Step, WRONG};
-use super::strands::{DATA, Data, ENDS, Ends, Found, LANES, PIECE_SPARE, PIECES_ENDS, Piece, Unit, Walk};
+use super::steps::{self, Cursor, LEFT_BITS, NUMBERS, Numbers, Step, WRONG};
+use super::strands::{
+    DATA, Data, ENDS, Ends, FoundBlocks, LANES, PIECE_SPARE, PIECES_ENDS, Piece, Unit, Walk,
+};
 use super::stretch::{Segment, Stretch};
 use super::tables::Tables;
 use super::zigzag::{BLOCK, Kept};
 use crate::decode::PixelsWanted;
 
-/// Blocks of a piece at most where lengths alone are walked, and where coefficients are told, which have to stay in the second-level cache.
+/// Maximum blocks of a piece when only lengths are walked, and when coefficients are stored, which have to
+/// stay in the second-level cache.
 const PIECE_BLOCKS: usize = 2048;
-const TOLD_PIECE_BLOCKS: usize = 512;
-/// Pieces have at least so many blocks: some tens are lost until a guess has become the truth.
-const LEAST_PIECE_BLOCKS: usize = 128;
-/// Blocks that a strand goes on beyond its piece at first: most have met the next one then.
+const VALUE_PIECE_BLOCKS: usize = 512;
+/// Minimum blocks of a piece: some tens are lost until a guess has synchronised.
+const MIN_PIECE_BLOCKS: usize = 128;
+/// Blocks that a strand continues beyond its piece at first: most have met the next strand by then.
 const BEYOND_BLOCKS: f64 = 24.0;
 /// Bounds of a piece in bytes. All strands together have more bytes than any unit can take: ten blocks of 1,665 bits.
 const PIECE_BYTES: [usize; 2] = [1 << 10, 64 << 10];
@@ -34,13 +37,13 @@ thread_local! {
     static WORKSPACE: Cell<Option<Box<Workspace>>> = const { Cell::new(None) };
 }
 
-/// What a thread keeps for the next scan. Of the memory only what is used is ever touched.
+/// What a thread keeps for the next scan. Unused memory is never touched.
 struct Workspace {
     data: Box<Data>,
     ends: Box<Ends>,
-    /// All zero between rounds, but for what no block is found at.
+    /// All zero between rounds, except where there are no blocks.
     numbers: Box<Numbers>,
-    found: Found,
+    found: FoundBlocks,
 }
 
 impl Default for Workspace {
@@ -49,15 +52,15 @@ impl Default for Workspace {
             data: bytemuck::allocation::zeroed_box::<[u8; DATA]>(),
             ends: bytemuck::allocation::zeroed_box::<[u32; ENDS]>(),
             numbers: bytemuck::allocation::zeroed_box::<[i16; NUMBERS]>(),
-            found: Found::default(),
+            found: FoundBlocks::default(),
         }
     }
 }
 
-/// Reads a scan from the beginning of `data` and folds its kept components; returns the bytes that it took.
+/// Reads a scan from the beginning of `data` and folds its kept components; returns the bytes consumed.
 ///
 /// # Errors
-/// Anything that is not as it should be: what to make of it is left to the pixel decoder.
+/// If anything is not as the standard requires: the pixel decoder decides what to do with such a file.
 pub(super) fn read(
     data: &[u8],
     scan: &Scan,
@@ -80,7 +83,7 @@ pub(super) fn read(
         units: 0,
         block_bytes: data.len() as f64 / (units * blocks.len()).max(1) as f64,
     };
-    // A panic would leave it in no good state, so it is put back only when all is done.
+    // A panic would leave it inconsistent, so it is only put back at the end.
     let mut workspace = WORKSPACE.take().unwrap_or_default();
     let taken = match (tables.window(), kept == Kept::ALL) {
         (10, false) => reader.read_lengths::<1024>(&mut workspace, channels),
@@ -94,7 +97,7 @@ pub(super) fn read(
     taken.ok_or(DAMAGED.into())
 }
 
-/// A scan while it is read.
+/// A scan that is being read.
 struct Reader<'r, 'a, 't> {
     stretch: Stretch<'a>,
     grid: &'r Grid,
@@ -104,9 +107,9 @@ struct Reader<'r, 'a, 't> {
     /// The running DC value of each component.
     predictors: [i32; 4],
     spots: &'r mut Spots,
-    /// Units that were read.
+    /// Units read so far.
     units: usize,
-    /// Bytes of a block, roughly: on the whole at first, then as they were last.
+    /// Bytes of a block, roughly: the average at first, then that of the last round.
     block_bytes: f64,
 }
 
@@ -132,19 +135,19 @@ impl Reader<'_, '_, '_> {
         };
         let tables: Vec<_> = self.blocks.iter().map(tables).collect();
         let unit = unit::<u64, SIZE>(self.blocks, &tables)?;
-        self.read(&unit, TOLD_PIECE_BLOCKS, workspace, channels)
+        self.read(&unit, VALUE_PIECE_BLOCKS, workspace, channels)
     }
 
-    /// Reads all; returns the bytes that it took.
+    /// Reads everything; returns the bytes consumed.
     fn read<S: Step, const SIZE: usize>(
         mut self,
         unit: &Unit<'_, S, SIZE>,
-        most_blocks: usize,
+        max_blocks: usize,
         workspace: &mut Workspace,
         channels: &mut [Channel],
     ) -> Option<usize> {
         let all = self.grid.units_across * self.grid.units_down * self.blocks.len();
-        let piece_blocks = (all / LANES).clamp(LEAST_PIECE_BLOCKS, most_blocks);
+        let piece_blocks = (all / LANES).clamp(MIN_PIECE_BLOCKS, max_blocks);
         while !self.stretch.is_read() {
             let piece_bytes =
                 ((piece_blocks as f64 * self.block_bytes) as usize).clamp(PIECE_BYTES[0], PIECE_BYTES[1]);
@@ -161,7 +164,8 @@ impl Reader<'_, '_, '_> {
         Some(self.stretch.offset())
     }
 
-    /// Pieces of the segments in memory, as far as there is room for what they find, and for each of those segments which are its own.
+    /// Pieces of the segments in memory, as far as there is room for their results, and the range of pieces
+    /// of each segment.
     fn pieces(&self, piece_bytes: usize) -> (Vec<Piece>, Vec<Range<usize>>) {
         let (mut pieces, mut segments) = (Vec::new(), Vec::new());
         let beyond = 8 * ((BEYOND_BLOCKS * self.block_bytes) as usize).min(piece_bytes) as u32;
@@ -177,7 +181,7 @@ impl Reader<'_, '_, '_> {
             let at = |number: usize| segment.start + 8 * (bytes * number / count.max(1)) as u32;
             let begun = pieces.len();
             for number in 0..count {
-                // But for the first, a guess: anything may begin there.
+                // A guess, except for the first: anything may begin there.
                 let start = at(number);
                 let end = if number + 1 == count { 8 * segment.end as u32 } else { at(number + 1) + beyond };
                 pieces.push(Piece { start, end, first, room, found: 0 });
@@ -188,7 +192,7 @@ impl Reader<'_, '_, '_> {
         (pieces, segments)
     }
 
-    /// Takes in what was found in segments, as far as it is true.
+    /// Takes what was found in segments, as far as it is valid.
     fn read_segments<S: Step, const SIZE: usize>(
         &mut self,
         unit: &Unit<'_, S, SIZE>,
@@ -214,11 +218,11 @@ impl Reader<'_, '_, '_> {
                 (0, segment.start)
             };
             if units < segment.units || !segment.is_whole {
-                // There is more of it, or there should be: whatever comes, the next round gets further.
+                // There is or should be more of it; the next round continues in any case.
                 self.stretch.forward(&mut workspace.data, bit, units);
                 return (units > 0 || number > 0).then_some(());
             }
-            // What is left over but for the padding of a byte would mean that something was misread.
+            // Anything left over beyond the padding of a byte means that something was misread.
             if (8 * segment.end).checked_sub(bit as usize)? >= 8 {
                 return None;
             }
@@ -231,7 +235,7 @@ impl Reader<'_, '_, '_> {
         (!segments.is_empty()).then_some(())
     }
 
-    /// Takes in the whole units of a segment that were found; returns how many, and the bit behind them.
+    /// Takes the complete units that were found in a segment; returns their number, and the bit after them.
     fn read_found(
         &mut self,
         segment: &Segment,
@@ -239,12 +243,12 @@ impl Reader<'_, '_, '_> {
         channels: &mut [Channel],
     ) -> Option<(usize, u32)> {
         let Workspace { data, numbers, found, .. } = workspace;
-        // Behind the segment's end nothing is true.
-        let is_true = |stand: &Stand| (stand >> LEFT_BITS) as usize <= 8 * segment.end;
-        let blocks = found.stands.partition_point(is_true).checked_sub(1)?;
+        // Results after the segment's end are invalid.
+        let is_true = |cursor: &Cursor| (cursor >> LEFT_BITS) as usize <= 8 * segment.end;
+        let blocks = found.cursors.partition_point(is_true).checked_sub(1)?;
         let units = (blocks / self.blocks.len()).min(segment.units);
-        let stands = &found.stands[..=units * self.blocks.len()];
-        if stands.iter().fold(0, |any, stand| any | stand) & WRONG != 0 {
+        let cursors = &found.cursors[..=units * self.blocks.len()];
+        if cursors.iter().fold(0, |any, cursor| any | cursor) & WRONG != 0 {
             return None;
         }
         let across = self.grid.units_across;
@@ -255,7 +259,7 @@ impl Reader<'_, '_, '_> {
             let found = found.run(done, run, self.blocks.len(), x);
             let (blocks, rows, predictors) = (self.blocks, &mut self.rows, &mut self.predictors);
             let kept = self.kept;
-            dispatch::with_bits(Gather { run: found, data, told: numbers, blocks, rows, predictors, kept })?;
+            dispatch::with_bits(Gather { run: found, data, numbers, blocks, rows, predictors, kept })?;
             self.spots.look(found, data, blocks, rows, self.units / across)?;
             done += run;
             self.units += run;
@@ -265,15 +269,16 @@ impl Reader<'_, '_, '_> {
                 }
             }
         }
-        let bit = stands.last()? >> LEFT_BITS;
+        let bit = cursors.last()? >> LEFT_BITS;
         if units > 0 {
-            // The pieces of the next round have as many blocks as they should, whatever lies behind the scan.
+            // The next round's pieces have the intended number of blocks, regardless of the bytes after the
+            // scan.
             self.block_bytes = f64::from(bit - segment.start) / 8.0 / (units * self.blocks.len()) as f64;
         }
         Some((units, bit))
     }
 
-    /// Clears what was told of `found` blocks from number `first` on and behind them.
+    /// Clears the coefficients of `found` blocks from number `first` on, and those after them.
     fn clear(&self, workspace: &mut Workspace, first: usize, found: usize) {
         if self.kept == Kept::ALL {
             workspace.numbers[first * BLOCK..(first + found + 2) * BLOCK].fill(0);
@@ -281,7 +286,7 @@ impl Reader<'_, '_, '_> {
     }
 }
 
-/// What a unit is walked with.
+/// The tables for walking a unit.
 fn unit<'t, S: Step, const SIZE: usize>(
     blocks: &'t [Block<'_>],
     tables: &'t [StepTables<S>],

@@ -1,26 +1,26 @@
-//! Bits of entropy-coded data, most significant first, read one after the other in progressive files. Sequential ones are read in
+//! Bits of entropy-coded data, most significant first, read sequentially in progressive files. Sequential ones are read in
 //! [stretches](super::stretch).
 //!
-//! In a JPEG every 0xFF of the data is followed by a 0 that does not count, and 0xFF followed by anything else
-//! is a marker. The data is freed of that in chunks that stay in the first-level cache, so that reading bits is a
-//! load, a shift and an or, whatever the file's size.
+//! In a JPEG every 0xFF of the data is followed by a stuffed 0, and 0xFF followed by anything else is a marker.
+//! Stuffing is removed in chunks that stay in the first-level cache, so reading bits is a load, a shift and an or
+//! for any file size.
 
-/// Bytes that are freed at a time.
+/// Bytes unstuffed at a time.
 const CHUNK: usize = 8192;
 
-/// The data of a scan, freed chunk by chunk up to the next marker. Behind it come zeros, so that the inner loops need not look
-/// for the end.
+/// The data of a scan, unstuffed chunk by chunk up to the next marker. Zeros follow, so the inner loops need not check for the
+/// end.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     data: &'a [u8],
-    /// The first byte of `data` that is not in `chunk` yet.
+    /// The first byte of `data` not yet in `chunk`.
     next: usize,
     chunk: Box<[u8; CHUNK]>,
     /// Bytes in `chunk`.
     end: usize,
-    /// Bytes that were in the chunk before and are not any more, zeros behind the end included.
+    /// Bytes that have left the chunk, including zeros after the end.
     before: usize,
-    /// Bytes of the segment that were freed so far.
+    /// Bytes of the segment unstuffed so far.
     freed: usize,
 }
 
@@ -30,12 +30,12 @@ impl<'a> Source<'a> {
         Self { data, next: 0, chunk: Box::new([0; CHUNK]), end: 0, before: 0, freed: 0 }
     }
 
-    /// The first byte that was not freed: of a segment that was read to its end, its marker.
+    /// The first byte not unstuffed: the marker, once a segment was read to its end.
     pub const fn offset(&self) -> usize {
         self.next
     }
 
-    /// Moves what is left behind `position` to the front and frees more bytes behind it.
+    /// Moves the bytes from `position` on to the front and unstuffs more bytes after them.
     #[cold]
     #[inline(never)]
     fn more(&mut self, position: usize) {
@@ -52,8 +52,8 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Frees `data` from byte `next` on of stuffed zeros, to `memory` from byte `end` on, until that is full or a marker is come to. Returns the
-/// end of what is in memory then, and whether a marker or the data's end was come to.
+/// Unstuffs `data` from byte `next` on into `memory` from byte `end` on, until that is full or a marker is reached. Returns the new end in
+/// memory, and whether a marker or the end of the data was reached.
 pub(super) fn free(data: &[u8], next: &mut usize, memory: &mut [u8], mut end: usize) -> (usize, bool) {
     while end < memory.len() {
         let rest = data.get(*next..).unwrap_or_default();
@@ -77,8 +77,8 @@ pub(super) fn free(data: &[u8], next: &mut usize, memory: &mut [u8], mut end: us
     (end, false)
 }
 
-/// Passes over the marker of restart `number` (modulo 8) at byte `next`; whether it is there. Any number of 0xFF may stand before a marker,
-/// and are passed over in any case, so that they are looked at once.
+/// Skips the marker of restart `number` (modulo 8) at byte `next`; returns whether it is there. Any number of 0xFF may precede a marker;
+/// they are always skipped, so that they are read only once.
 pub(super) fn pass_restart(data: &[u8], next: &mut usize, number: usize) -> bool {
     let rest = data.get(*next..).unwrap_or_default();
     *next += rest.windows(2).take_while(|pair| *pair == [0xff, 0xff]).count();
@@ -89,15 +89,15 @@ pub(super) fn pass_restart(data: &[u8], next: &mut usize, number: usize) -> bool
 
 /// Reads the bits of one segment.
 ///
-/// It holds no address of its own fields and hands none out, so that a loop around it keeps them in registers.
+/// It has no references to its own fields, so a loop around it can keep them in registers.
 #[derive(Debug)]
 pub(super) struct BitReader<'s, 'a> {
     source: &'s mut Source<'a>,
-    /// The first byte of the chunk that is not in `bits` yet.
+    /// The first byte of the chunk not yet in `bits`.
     position: usize,
     /// The next bits, from the top.
     bits: u64,
-    /// How many of `bits` count.
+    /// The number of valid bits.
     count: u32,
 }
 
@@ -116,8 +116,8 @@ impl<'s, 'a> BitReader<'s, 'a> {
         self.bits
     }
 
-    /// Makes sure that there are 56 bits. Whether any are needed is not asked: the answer could not be foretold, and asking
-    /// would cost more than loading.
+    /// Makes sure that there are 56 bits. Checking whether any are needed would cost more than loading, as the branch is
+    /// unpredictable.
     #[inline(always)]
     pub fn refill(&mut self) {
         if self.position + 8 > self.source.end {
@@ -132,7 +132,7 @@ impl<'s, 'a> BitReader<'s, 'a> {
         }
     }
 
-    /// Takes `count` bits, at most as many as there are.
+    /// Takes `count` bits, at most those available.
     #[inline(always)]
     pub const fn skip(&mut self, count: u32) {
         debug_assert!(count <= self.count, "more bits than were refilled");
@@ -169,7 +169,7 @@ impl<'s, 'a> BitReader<'s, 'a> {
         taken <= all && all - taken < 8
     }
 
-    /// Goes on behind the marker of restart `number` (modulo 8); `None` where this segment was not read to its end or
+    /// Continues after the marker of restart `number` (modulo 8); `None` if this segment was not read to its end or
     /// something else ends it.
     #[cold]
     #[inline(never)]

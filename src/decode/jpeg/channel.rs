@@ -1,4 +1,4 @@
-//! A component of luminance, and what its blocks become.
+//! A component of luminance, and the folding of its blocks.
 
 use super::plan::COARSE_COUNT;
 use super::projection::{Axis, Projection};
@@ -9,12 +9,12 @@ use crate::decode::PixelsWanted;
 use crate::pdq::Tile;
 use std::rc::Rc;
 
-/// A component that is kept, and the tile that it is folded into.
+/// A kept component, and the tile that it is folded into.
 #[derive(Debug)]
 pub(super) struct Channel {
     /// Its index in the frame.
     pub component: usize,
-    /// Thousandths of luminance that it is.
+    /// Its share of luminance, in thousandths.
     thousandths: u32,
     /// Quantisation steps of its first coefficients, together.
     steps: u16,
@@ -28,7 +28,7 @@ pub(super) struct Channel {
 enum Folding {
     /// Their coefficients are projected.
     Projected(Box<Projection>),
-    /// Samples are made of them: where all are kept.
+    /// Their samples are computed, if all are kept.
     Sampled(Box<Samples>),
 }
 
@@ -37,7 +37,7 @@ impl Channel {
     /// the weights of a length.
     ///
     /// # Errors
-    /// PDQ is not defined for such a size.
+    /// If PDQ is not defined for this size.
     pub fn new(
         component: usize,
         thousandths: u32,
@@ -48,7 +48,7 @@ impl Channel {
     ) -> Result<Self, PixelsWanted> {
         let folding = if kept == Kept::ALL {
             let samples = Samples::new(frame.width, frame.height, steps);
-            Folding::Sampled(Box::new(samples.ok_or("a size that has no code")?))
+            Folding::Sampled(Box::new(samples.ok_or("a size without a hash")?))
         } else {
             let (columns, rows) = (axis(usize::from(frame.width)), axis(usize::from(frame.height)));
             Folding::Projected(Box::new(Projection::new(&columns, &rows, kept, steps)))
@@ -70,7 +70,7 @@ impl Channel {
         }
     }
 
-    /// Quantisation steps of its first coefficients, together, where it matters that coefficients are not cut off at black
+    /// Quantisation steps of its first coefficients, together, where it matters that coefficients are not clipped at black
     /// and white.
     pub const fn uncut_steps(&self) -> u16 {
         match self.folding {
@@ -79,15 +79,15 @@ impl Channel {
         }
     }
 
-    /// Whether it has samples that decoders cut off in different places.
+    /// Whether it has samples that decoders clip differently.
     pub fn is_beyond(&self) -> bool {
         matches!(&self.folding, Folding::Sampled(samples) if samples.is_beyond())
     }
 
-    /// The tile of several channels, when all their rows were folded.
+    /// The tile of several channels, once all rows were folded.
     ///
     /// # Errors
-    /// Rows are missing.
+    /// If rows are missing.
     pub fn tile(channels: Vec<Self>) -> Result<Box<Tile>, PixelsWanted> {
         let mut parts = Vec::with_capacity(channels.len());
         for channel in channels {
@@ -97,7 +97,7 @@ impl Channel {
             };
             parts.push((tile, channel.thousandths));
         }
-        let (mut tile, first) = parts.pop().ok_or("no component of luminance")?;
+        let (mut tile, first) = parts.pop().ok_or("no luminance component")?;
         if first == 1000 {
             return Ok(tile);
         }

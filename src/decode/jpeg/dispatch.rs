@@ -1,8 +1,8 @@
-//! The loops that all the time goes to, compiled for the instructions that they want.
+//! The hot loops, compiled for the instructions that they need.
 //!
-//! Every symbol shifts by a number that the one before gave. Processors of the last ten years have an instruction for it that does
-//! nothing else (BMI2), and one that loads bits in the order of the file (MOVBE); they are used where they are. Folding
-//! is sums of products, eight at a time with AVX2; whole numbers make the result the same on all.
+//! Every symbol shifts by a number that the previous one determines. Processors of the last ten years have a dedicated instruction
+//! for it (BMI2), and one that loads bits in the order of the file (MOVBE); they are used where available. Folding consists of
+//! sums of products, eight at a time with AVX2; whole numbers make the result the same on all.
 
 #![allow(unsafe_code, reason = "instructions chosen at run time; listed in CONTRIBUTING")]
 
@@ -11,12 +11,12 @@ use super::transform::{self, Steps, Transformed};
 use super::transform_avx2;
 use super::zigzag::BLOCK;
 
-/// Work that is worth instructions of its own.
+/// Work that is worth its own instructions.
 pub(super) trait Task {
     type Output;
 
-    /// Does it. Marked `#[inline(always)]`, and so is what its time goes to: only what is a part of whoever executes it is compiled for
-    /// the instructions that are there.
+    /// Runs it. It and its hot functions are marked `#[inline(always)]`: only code inlined into the caller is compiled for the caller's
+    /// instructions.
     fn execute(self) -> Self::Output;
 }
 
@@ -39,7 +39,7 @@ fn with_bmi2<T: Task>(task: T) -> T::Output {
     task.execute()
 }
 
-/// Executes a task that does the same to many numbers.
+/// Executes a task that processes many numbers alike.
 pub(super) fn with_vectors<T: Task>(task: T) -> T::Output {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") {
@@ -59,7 +59,7 @@ fn with_avx2<T: Task>(task: T) -> T::Output {
 pub(super) trait BlockTask {
     type Output;
 
-    /// Does it; `samples_of` makes the samples of a block.
+    /// Runs it; `samples_of` computes the samples of a block.
     fn execute(self, samples_of: impl Fn(&[i16; BLOCK], &Steps) -> Transformed) -> Self::Output;
 }
 

@@ -1,9 +1,10 @@
-//! What of a JPEG its pixel decoder is to see: the segments that make its pixels, as they were understood here.
+//! The essential bytes of a JPEG for its pixel decoder: the segments that determine its pixels, as parsed
+//! here.
 //!
-//! Decoders do not agree on where a segment begins in a damaged header, and one that saw another frame than the one whose memory
-//! was granted would take what it likes. So it is given the segments that were seen here, one right behind the other. What only
-//! describes is left out: extended XMP takes `zune-jpeg` the square of its segments. What follows the end of the image is left
-//! out too, and a height that follows the first scan is put where decoders look for it.
+//! Decoders disagree about where segments begin in a damaged header, and a decoder that saw another frame than the one whose
+//! memory was granted could allocate without limit. So it gets the segments found here, one directly after the other.
+//! Descriptive segments are left out: extended XMP costs `zune-jpeg` quadratic time. Bytes after the end of the image are left
+//! out too, and a height after the first scan is moved into the frame header.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
@@ -18,13 +19,13 @@ pub(in crate::decode) struct Essential<'a> {
     segments: Segments<'a>,
     /// The segment that is read after the current piece.
     next: Option<Segment<'a>>,
-    /// What is being read, and how much of it was.
+    /// The current piece, and how much of it was read.
     piece: Cow<'a, [u8]>,
     read: usize,
 }
 
 impl<'a> Essential<'a> {
-    /// Of a file with this frame.
+    /// A reader for a file with this frame.
     pub fn of(bytes: &'a [u8], frame: &'a Frame) -> Self {
         let mut segments = Segments::new(bytes);
         let next = segments.next();
@@ -42,7 +43,8 @@ impl<'a> Essential<'a> {
             match marker {
                 marker::START_OF_SCAN => {
                     if !self.frame.is_apart() && self.frame.marker != marker::PROGRESSIVE {
-                        // A decoder that meets another marker than the end while it reads ahead loses the last blocks.
+                        // A decoder that finds another marker than the end while it reads ahead loses the
+                        // last blocks.
                         let is_end = |next: &Segment<'_>| next.marker == marker::END_OF_IMAGE;
                         self.next = self.next.filter(is_end).or_else(|| self.segments.find(is_end));
                     }
@@ -61,7 +63,7 @@ impl<'a> Essential<'a> {
                 | marker::END_OF_IMAGE
                 | marker::APPLICATION_0
                 | marker::APPLICATION_14 => {
-                    // One that is cut off counts as far as it goes.
+                    // A truncated one counts as far as it goes.
                     return whole.or(self.bytes.get(start..)).map(Cow::Borrowed);
                 }
                 _ => {}
@@ -79,7 +81,7 @@ impl Read for Essential<'_> {
         Ok(count)
     }
 
-    /// At once, so that the buffer need not grow beyond the file.
+    /// In one call, so that the buffer need not grow beyond the file.
     fn read_to_end(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         buffer.try_reserve_exact(self.bytes.len())?;
         let before = buffer.len();

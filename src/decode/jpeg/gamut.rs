@@ -1,7 +1,8 @@
-//! How much luminance is lost where red, green and blue are cut off, told by the means of blocks alone.
+//! How much luminance is lost where red, green and blue are clipped, estimated from the means of blocks
+//! alone.
 //!
-//! Of large progressive files no pixel is made, and of chroma only the means are read. A file whose chroma drives colours out of what can
-//! be shown looks other than its luminance says; blocks of one colour show how far.
+//! For large progressive files no pixels are computed, and only the means of chroma are read. A file whose chroma drives colours out of
+//! gamut does not look like its luminance; blocks of one colour show by how much.
 
 use super::dispatch::{self, Task};
 use super::progressive::Plane;
@@ -10,33 +11,33 @@ use crate::pdq::TILE_FRACTION_BITS;
 
 /// Luminance, in eighths of a level.
 const WHITE: i32 = 255 * 8;
-/// Blocks that are worked out side by side, and the most whose squares are summed in 32 bits.
+/// Blocks computed together, and the maximum whose squares are summed in 32 bits.
 const LANES: usize = 8;
 const BLOCKS: usize = 512;
 
 /// Means of a row of blocks, times eight: luminance, blue and red.
 type Means = [Vec<i32>; 3];
 
-/// How far luminance is from that of red, green and blue that are cut off, in the tile's own units (the root of the mean square), by the planes
-/// of luminance and chroma and the quantisation steps of their means. Luminance has as many blocks as the picture.
+/// The root mean square difference between luminance and that of clipped red, green and blue, in the tile's own units, from the planes of
+/// luminance and chroma and the quantisation steps of their means. Luminance has as many blocks as the picture.
 pub(super) fn error(frame: &Frame, planes: &[Plane; 3], steps: [u16; 3]) -> u32 {
     let (across, down) = (usize::from(frame.width).div_ceil(8), usize::from(frame.height).div_ceil(8));
     let factors = |index: usize| {
         let component = frame.components[index];
         (usize::from(component.across), usize::from(component.down))
     };
-    let most = factors(0);
+    let max = factors(0);
     let mut means = Means::default();
     let mut sum = 0_u64;
     for y in 0..down {
         for (index, (plane, means)) in planes.iter().zip(&mut means).enumerate() {
             let (wide, high) = factors(index);
-            let row = y * high / most.1;
-            // The blocks of chroma that belong to a row of luminance are those of the row before as well, as a rule.
-            if y == 0 || row != (y - 1) * high / most.1 {
+            let row = y * high / max.1;
+            // A row of luminance usually has the same blocks of chroma as the previous row.
+            if y == 0 || row != (y - 1) * high / max.1 {
                 means.clear();
                 means.extend(plane.means(row, steps[index]));
-                spread(means, across, (wide, most.0));
+                spread(means, across, (wide, max.0));
             }
         }
         sum += dispatch::with_vectors(Squares(&means));
@@ -45,12 +46,13 @@ pub(super) fn error(frame: &Frame, planes: &[Plane; 3], steps: [u16; 3]) -> u32 
     (eighths << (TILE_FRACTION_BITS - 3 - 8)) as u32
 }
 
-/// Gives each of `across` blocks of luminance its mean, where `wide` of a component stand for `most` of luminance.
-fn spread(means: &mut Vec<i32>, across: usize, (wide, most): (usize, usize)) {
-    if 2 * wide == most {
+/// Gives each of `across` blocks of luminance its mean, where `wide` blocks of a component cover `max` of
+/// luminance.
+fn spread(means: &mut Vec<i32>, across: usize, (wide, max): (usize, usize)) {
+    if 2 * wide == max {
         *means = means.iter().flat_map(|&mean| [mean; 2]).collect();
-    } else if wide != most {
-        *means = (0..across).map_while(|x| means.get(x * wide / most).copied()).collect();
+    } else if wide != max {
+        *means = (0..across).map_while(|x| means.get(x * wide / max).copied()).collect();
     }
     means.truncate(across);
 }
@@ -70,7 +72,7 @@ impl Task for Squares<'_> {
 #[inline(always)]
 fn squares([luminance, blue, red]: &Means) -> u64 {
     let mut sum = 0;
-    // Loops, and no chains of iterators: what is not a part of this function is not compiled for its instructions.
+    // Loops instead of iterator chains: code that is not inlined here is not compiled for these instructions.
     for ((luminance, blue), red) in luminance.chunks(BLOCKS).zip(blue.chunks(BLOCKS)).zip(red.chunks(BLOCKS))
     {
         let (luminances, last) = luminance.as_chunks::<LANES>();
@@ -84,7 +86,7 @@ fn squares([luminance, blue, red]: &Means) -> u64 {
                     beyond |= colour | (WHITE - colour);
                 }
             }
-            // Of most blocks all can be shown.
+            // Most blocks are entirely in gamut.
             if beyond >= 0 {
                 continue;
             }
@@ -114,13 +116,14 @@ fn colours(luminance: i32, blue: i32, red: i32) -> [i32; 3] {
     ]
 }
 
-/// A mean of luminance as decoders cut it off.
+/// A mean of luminance as decoders clip it.
 #[inline(always)]
 fn shown(mean: i32) -> i32 {
     (mean + 128 * 8).clamp(0, WHITE)
 }
 
-/// How far the luminance of red, green and blue that are cut off is from that of a block, in eighths of a level.
+/// The difference between the luminance of clipped red, green and blue and that of a block, in eighths of a
+/// level.
 #[inline(always)]
 fn block_error(luminance: i32, blue: i32, red: i32) -> u32 {
     let colours = colours(luminance, blue, red);
@@ -141,7 +144,7 @@ mod tests {
         assert_eq!(block_error(100, -90, 200), 0);
     }
 
-    /// Black with all of red: red is 1.402 times 127 levels, green and blue cannot be less than none.
+    /// Black with all of red: red is 1.402 times 127 levels, green and blue cannot be negative.
     #[test]
     fn chroma_on_black_lightens_it() {
         let red = (1016 * 91_881) >> 16;

@@ -1,40 +1,40 @@
-//! The kept coefficients of blocks that were found, brought to their rows.
+//! Gathers the kept coefficients of the found blocks into their rows.
 //!
-//! Of large pictures few coefficients a block are kept. Where the blocks begin is known, so each is read on its own, and
-//! nothing waits for the block before it. Of small ones all are kept, and the walk has told them.
+//! Large pictures keep few coefficients a block. The starts of the blocks are known, so each is read independently,
+//! without waiting for the previous one. Small pictures keep all, and the walk has stored them.
 
 use super::dispatch::Task;
 use super::huffman::{AcSymbol, AcTable};
 use super::projection::COEFFICIENT_LIMIT;
 use super::rows::{Block, Place, Rows};
-use super::steps::{LEFT_BITS, Numbers, Stand};
-use super::strands::{Data, Found, bits_at};
+use super::steps::{Cursor, LEFT_BITS, Numbers};
+use super::strands::{Data, FoundBlocks, bits_at};
 use super::zigzag::{BLOCK, Kept, REACH, TRANSFORMED_REACH};
 
 /// Blocks of whole units that were found.
 #[derive(Clone, Copy)]
 pub(super) struct Run<'f> {
     /// Where each block begins.
-    pub stands: &'f [Stand],
-    /// Where the walk told its coefficients, if it did, in blocks.
+    pub cursors: &'f [Cursor],
+    /// Where the walk stored its coefficients, if it did, in blocks.
     pub places: &'f [u32],
-    /// The first unit's number in its row.
+    /// The first unit's index in its row.
     pub across: usize,
 }
 
-impl Found {
+impl FoundBlocks {
     /// `units` units of `blocks` blocks from number `first` on, of which the first is number `across` in its row.
     pub fn run(&self, first: usize, units: usize, blocks: usize, across: usize) -> Run<'_> {
         let range = first * blocks..(first + units) * blocks;
-        Run { stands: &self.stands[range.clone()], places: &self.places[range], across }
+        Run { cursors: &self.cursors[range.clone()], places: &self.places[range], across }
     }
 }
 
-/// Reading the first `kept` coefficients of each block, or taking all that were told.
+/// Reads the first `kept` coefficients of each block, or takes all stored ones.
 pub(super) struct Gather<'g, 't> {
     pub run: Run<'g>,
     pub data: &'g Data,
-    pub told: &'g Numbers,
+    pub numbers: &'g Numbers,
     pub blocks: &'g [Block<'t>],
     pub rows: &'g mut [Rows],
     pub predictors: &'g mut [i32; 4],
@@ -42,14 +42,14 @@ pub(super) struct Gather<'g, 't> {
 }
 
 impl Task for Gather<'_, '_> {
-    /// `None` where the bits are none, or coefficients are beyond all measure.
+    /// `None` if the bits are invalid, or coefficients are out of range.
     type Output = Option<()>;
 
     #[inline(always)]
     fn execute(self) -> Option<()> {
-        let Self { run, data, told, blocks, rows, predictors, kept } = self;
+        let Self { run, data, numbers: coefficients, blocks, rows, predictors, kept } = self;
         let mut first = 0;
-        // Blocks of a component stand together.
+        // Blocks of a component are adjacent.
         for blocks in blocks.chunk_by(|one, other| one.slot == other.slot) {
             let component = Component { run, first, blocks, unit_blocks: self.blocks.len() };
             first += blocks.len();
@@ -62,14 +62,14 @@ impl Task for Gather<'_, '_> {
                 6 => component.read::<6>(data, numbers, predictor),
                 15 => component.read::<15>(data, numbers, predictor),
                 28 => component.read::<28>(data, numbers, predictor),
-                _ => component.take(told, numbers, predictor),
+                _ => component.take(coefficients, numbers, predictor),
             }?;
         }
         Some(())
     }
 }
 
-/// Reading the means of the blocks that are not kept, component after component, unit after unit.
+/// Reads the means of the blocks that are not kept, by component and unit.
 pub(super) struct PassedMeans<'g, 't> {
     pub run: Run<'g>,
     pub data: &'g Data,
@@ -80,13 +80,13 @@ pub(super) struct PassedMeans<'g, 't> {
 }
 
 impl Task for PassedMeans<'_, '_> {
-    /// `None` where the bits are none, or a mean is beyond all measure.
+    /// `None` if the bits are invalid, or a mean is out of range.
     type Output = Option<()>;
 
     #[inline(always)]
     fn execute(self) -> Option<()> {
         let Self { run, data, blocks, predictors, means } = self;
-        let units = run.stands.chunks_exact(blocks.len());
+        let units = run.cursors.chunks_exact(blocks.len());
         let passed = blocks.iter().filter(|block| block.place.is_none()).count();
         means.resize(units.len() * passed, 0);
         let (mut first, mut rest) = (0, &mut means[..]);
@@ -96,9 +96,9 @@ impl Task for PassedMeans<'_, '_> {
             let Block { dc, slot, place: None, .. } = component[0] else { continue };
             let means = rest.split_off_mut(..units.len() * own.len())?;
             let mut mean = predictors[slot];
-            for (stands, means) in units.clone().zip(means.chunks_exact_mut(own.len())) {
-                for (stand, out) in stands[own.clone()].iter().zip(means) {
-                    let (_, difference) = dc.difference_at(bits_at(data, stand >> LEFT_BITS))?;
+            for (cursors, means) in units.clone().zip(means.chunks_exact_mut(own.len())) {
+                for (cursor, out) in cursors[own.clone()].iter().zip(means) {
+                    let (_, difference) = dc.difference_at(bits_at(data, cursor >> LEFT_BITS))?;
                     mean = next_mean(mean, difference)?;
                     *out = mean as i16;
                 }
@@ -126,9 +126,9 @@ impl Component<'_, '_> {
         let (dc, ac) = (self.blocks[0].dc, self.blocks[0].ac);
         let values = if KEPT > 1 { ac.values() } else { &[] };
         let mut mean = *predictor;
-        for (unit, stands) in (self.run.across..).zip(self.run.stands.chunks_exact(self.unit_blocks)) {
-            for (stand, block) in stands[self.first..].iter().zip(self.blocks) {
-                let taken = stand >> LEFT_BITS;
+        for (unit, cursors) in (self.run.across..).zip(self.run.cursors.chunks_exact(self.unit_blocks)) {
+            for (cursor, block) in cursors[self.first..].iter().zip(self.blocks) {
+                let taken = cursor >> LEFT_BITS;
                 let (used, difference) = dc.difference_at(bits_at(data, taken))?;
                 mean = next_mean(mean, difference)?;
                 let start = start(block.place?, unit);
@@ -146,16 +146,16 @@ impl Component<'_, '_> {
         Some(())
     }
 
-    /// Takes all coefficients, which were told.
+    /// Takes all stored coefficients.
     #[inline(always)]
-    fn take(&self, told: &Numbers, rows: &mut [i16], predictor: &mut i32) -> Option<()> {
+    fn take(&self, coefficients: &Numbers, rows: &mut [i16], predictor: &mut i32) -> Option<()> {
         let mut mean = *predictor;
         for (unit, places) in (self.run.across..).zip(self.run.places.chunks_exact(self.unit_blocks)) {
-            for (&told_at, block) in places[self.first..].iter().zip(self.blocks) {
-                let told = told.as_chunks::<BLOCK>().0.get(told_at as usize)?;
-                mean = next_mean(mean, told[0].into())?;
+            for (&at, block) in places[self.first..].iter().zip(self.blocks) {
+                let block_values = coefficients.as_chunks::<BLOCK>().0.get(at as usize)?;
+                mean = next_mean(mean, block_values[0].into())?;
                 let numbers = rows.get_mut(start(block.place?, unit)..)?.first_chunk_mut::<BLOCK>()?;
-                *numbers = *told;
+                *numbers = *block_values;
                 numbers[0] = mean as i16;
             }
         }
@@ -164,7 +164,7 @@ impl Component<'_, '_> {
     }
 }
 
-/// Reading all coefficients of a block.
+/// Reads all coefficients of a block.
 pub(super) struct WholeBlock<'g, 't> {
     pub data: &'g Data,
     /// The bit that it begins at.
@@ -174,7 +174,7 @@ pub(super) struct WholeBlock<'g, 't> {
 }
 
 impl Task for WholeBlock<'_, '_> {
-    /// Each at its [place](super::zigzag::place); `None` where the bits are none.
+    /// Each at its [place](super::zigzag::place); `None` if the bits are invalid.
     type Output = Option<[i16; BLOCK]>;
 
     #[inline(always)]
@@ -195,15 +195,15 @@ pub(super) const fn start(place: Place, unit: usize) -> usize {
     place.first + unit * place.step
 }
 
-/// The mean after a difference; `None` for one that no picture has.
+/// The mean after a difference; `None` for an impossible one.
 #[inline(always)]
 pub(super) const fn next_mean(mean: i32, difference: i32) -> Option<i32> {
     let mean = mean + difference;
     if mean.abs() < COEFFICIENT_LIMIT { Some(mean) } else { None }
 }
 
-/// Reads coefficients from the second on until the first `KEPT` are read or the block has ended. What is told beyond them goes to places
-/// behind them; `place` says where each goes.
+/// Reads coefficients from the second on until the first `KEPT` are read or the block has ended. Coefficients beyond them go to places
+/// after them; `place` gives the place of each.
 #[inline(always)]
 fn read_others<const KEPT: usize>(
     data: &Data,

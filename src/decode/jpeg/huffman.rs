@@ -1,9 +1,9 @@
-//! Huffman tables that take several symbols a look-up.
+//! Huffman tables that decode several symbols a look-up.
 //!
 //! An AC symbol is a run of zeros, then the bits of a coefficient. Where only the length of symbols matters, a window of
-//! bits tells how many bits the whole symbols in it take and how far in the block they lead ([steps](super::steps)).
-//! Where the coefficients are wanted, it also tells up to three of them ([`AcTable::values`]). Both are built from the
-//! same table of shorter windows, one step an entry.
+//! bits gives the bits of the complete symbols in it and the coefficients that they cover ([steps](super::steps)). Where
+//! the coefficients are needed, it also gives up to three of them ([`AcTable::values`]). Both are built from the same
+//! table of shorter windows, one step an entry.
 
 use std::cell::OnceCell;
 
@@ -28,7 +28,7 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// `counts[n]` codes of n + 1 bits, to be looked at by `window` bits. `None` for a code that cannot be.
+    /// `counts[n]` codes of n + 1 bits, looked up by `window` bits. `None` for an invalid code.
     fn new(counts: &[u8; 16], values: &[u8], window: u32) -> Option<Self> {
         let mut limits = [0; 17];
         let mut offsets = [0; 17];
@@ -38,7 +38,7 @@ impl Code {
             offsets[length] = index - code as i32;
             code += count;
             index += count as i32;
-            // The code of ones alone is reserved.
+            // The code of all ones is reserved.
             if count > 0 && code >= 1 << length {
                 return None;
             }
@@ -81,7 +81,7 @@ impl Code {
     }
 }
 
-/// What a coefficient's `size` bits mean: the upper half are themselves, the lower half negative.
+/// The value of a coefficient's `size` bits: the upper half is positive, the lower half negative.
 pub(super) const fn extend(bits: u32, size: u32) -> i32 {
     let value = bits as i32;
     if size > 0 && value < 1 << (size - 1) { value - (1 << size) + 1 } else { value }
@@ -106,7 +106,7 @@ pub(super) struct DcTable {
 }
 
 impl DcTable {
-    /// Looks at `window` bits at a time.
+    /// A table with look-ups of `window` bits.
     pub fn new(counts: &[u8; 16], values: &[u8], window: u32) -> Option<Self> {
         let code = Code::new(counts, values, window).filter(|_| values.iter().all(|&size| size < 16))?;
         let entry = |(index, symbol): (usize, &u16)| {
@@ -119,7 +119,7 @@ impl DcTable {
         Some(Self { code, window, entries })
     }
 
-    /// The next difference; `None` for bits that are none. The reader was refilled.
+    /// The next difference; `None` for invalid bits. The reader must have been refilled.
     #[inline(always)]
     pub fn difference(&self, reader: &mut BitReader<'_, '_>) -> Option<i32> {
         let (used, difference) = self.difference_at(reader.peek())?;
@@ -134,7 +134,7 @@ impl DcTable {
         if entry != 0 { Some((entry & 0xff, entry as i32 >> 8)) } else { self.long_difference(bits) }
     }
 
-    /// [`DcTable::difference_at`], whatever its length.
+    /// [`DcTable::difference_at`] for any length.
     #[cold]
     #[inline(never)]
     pub fn long_difference(&self, bits: u64) -> Option<(u32, i32)> {
@@ -144,9 +144,9 @@ impl DcTable {
     }
 }
 
-/// Coefficients that one look-up tells.
+/// Coefficients that one look-up gives.
 const SLOTS: u32 = 3;
-/// Where a slot leads that tells nothing: beyond any block.
+/// The position of an empty slot: beyond any block.
 const NOWHERE: u64 = 63;
 
 /// A table for AC symbols.
@@ -158,13 +158,14 @@ pub(super) struct AcTable {
     values: OnceCell<Box<[u64]>>,
     /// [`super::steps::rest_lengths`] of this window and of all shorter ones.
     pub steps: OnceCell<Box<[u16]>>,
-    /// What [strands](super::strands) look at: [`super::steps::lengths`], [`super::steps::values`] and [`super::steps::passed`].
+    /// The tables of [strands](super::strands): [`super::steps::lengths`], [`super::steps::values`] and
+    /// [`super::steps::passed`].
     pub lengths: Cached<DcTable, u16>,
-    pub told: Cached<DcTable, u64>,
+    pub step_values: Cached<DcTable, u64>,
     pub passed: Cached<DcTable, u64>,
 }
 
-/// One AC symbol that was read alone.
+/// One AC symbol, read on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AcSymbol {
     /// Zeros, then a coefficient.
@@ -176,7 +177,8 @@ pub(super) enum AcSymbol {
     },
     /// Sixteen zeros.
     Zeros,
-    /// The block's rest is zero, and of so many blocks after it the whole band (none in a baseline file).
+    /// The rest of the block is zero, and so is the whole band of `more` blocks after it (none in a baseline
+    /// file).
     End {
         /// Blocks after this one.
         more: u32,
@@ -184,35 +186,37 @@ pub(super) enum AcSymbol {
 }
 
 impl AcTable {
-    /// Looks at `window` bits at a time, at most 12.
+    /// A table with look-ups of `window` bits, at most 12.
     pub fn new(counts: &[u8; 16], values: &[u8], window: u32) -> Option<Self> {
         let code = Code::new(counts, values, window)?;
-        // Of a progressive file many tables are never looked at.
+        // Many tables of a progressive file are never used.
         Some(Self {
             code,
             window,
             values: OnceCell::new(),
             steps: OnceCell::new(),
             lengths: Cached::default(),
-            told: Cached::default(),
+            step_values: Cached::default(),
             passed: Cached::default(),
         })
     }
 
-    /// For each window: four bits used, an end bit, seven bits of positions to go on, two bits how many coefficients are told,
-    /// and from bit 16 on three of them, six bits position and ten bits value each. No bits used: no symbol fits.
+    /// For each window: four bits used, an end bit, seven bits of positions to advance, two bits for the number of
+    /// coefficients, and from bit 16 on three of them, six bits position and ten bits value each. No bits used: no symbol
+    /// fits.
     pub fn values(&self) -> &[u64] {
         &self.values.get_or_init(|| fill(&self.code, self.window, 0, value_entry))[1 << self.window..]
     }
 
-    /// The bits that the symbol at the top of `bits` takes, at most 31, and the symbol; `None` for bits that are none.
+    /// The bits that the symbol at the top of `bits` takes, at most 31, and the symbol; `None` for invalid
+    /// bits.
     #[inline(never)]
     pub fn symbol(&self, bits: u64) -> Option<(u32, AcSymbol)> {
         let (length, symbol) = self.code.symbol(bits)?;
         let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
         Some(match (run, size) {
             (15, 0) => (length, AcSymbol::Zeros),
-            // So many blocks as 2^run and the bits behind it say, this one among them.
+            // 2^run plus the following bits is the number of blocks, including this one.
             (_, 0) => (length + run, AcSymbol::End { more: (1 << run) - 1 + field(bits, length, run) }),
             (_, 1..=MAX_AC_SIZE) => {
                 let value = extend(field(bits, length, size), size);
@@ -223,9 +227,9 @@ impl AcTable {
     }
 }
 
-/// Fills tables of windows of up to `window` bits, those of n bits from 2ⁿ on, with `entry(symbol, bits, index, rest)`. What a window does is what its first symbol
-/// does and then what the shorter window behind it does, `rest`; so all shorter windows are filled first. Where no symbol fits,
-/// and behind the window's end, there is `nothing`.
+/// Fills tables of windows of up to `window` bits, those of n bits from 2ⁿ on, with `entry(symbol, bits, index, rest)`. The effect of a window is that of its first
+/// symbol followed by that of the shorter window after it, `rest`; so all shorter windows are filled first. Where no symbol fits, and after the window's end, there
+/// is `nothing`.
 pub(super) fn fill<E: Copy>(
     code: &Code,
     window: u32,
@@ -251,7 +255,7 @@ pub(super) fn fill<E: Copy>(
     entries.into_boxed_slice()
 }
 
-/// Of tables of all windows as [`fill`] makes them, the entry for the last `left` bits of `index`.
+/// In tables of all windows as built by [`fill`], the entry for the last `left` bits of `index`.
 pub(super) fn rest_of<E: Copy>(entries: &[E], left: u32, index: usize) -> E {
     entries[(1 << left) + (index & ((1 << left) - 1))]
 }
@@ -261,7 +265,7 @@ pub(super) fn rest_of<E: Copy>(entries: &[E], left: u32, index: usize) -> E {
 pub(super) struct AcCode {
     pub run: u32,
     pub size: u32,
-    /// Bits with those of its coefficient.
+    /// Its bits, including those of its coefficient.
     pub used: u32,
 }
 
@@ -270,14 +274,14 @@ impl AcCode {
         self.size == 0 && self.run == 0
     }
 
-    /// Positions that it leads on.
+    /// Positions that it advances.
     pub const fn advance(self) -> u32 {
         if self.ends() { 0 } else { self.run + 1 }
     }
 }
 
-/// Bits of an entry of [`AcTable::values`] that say how many coefficients it tells.
-const TOLD_SHIFT: u32 = 12;
+/// Shift of the bits of an entry of [`AcTable::values`] with its number of coefficients.
+const COUNT_SHIFT: u32 = 12;
 
 /// An entry of [`AcTable::values`].
 fn value_entry(first: AcCode, bits: u32, index: usize, rest: u64) -> u64 {
@@ -288,31 +292,35 @@ fn value_entry(first: AcCode, bits: u32, index: usize, rest: u64) -> u64 {
     if first.ends() {
         return EMPTY_SLOTS | 1 << 4 | u64::from(first.used);
     }
-    let told = u64::from(first.size > 0);
+    let count = u64::from(first.size > 0);
     let mut slots = EMPTY_SLOTS;
     if first.size > 0 {
         let field = index >> (bits - first.used) & ((1 << first.size) - 1);
         slots = slot(slots, 0, u64::from(first.run), extend(field as u32, first.size));
     }
-    let alone = slots | told << TOLD_SHIFT | u64::from(first.advance()) << 5 | u64::from(first.used);
+    let alone = slots | count << COUNT_SHIFT | u64::from(first.advance()) << 5 | u64::from(first.used);
     let (rest_used, rest_ends, rest_advance) = (rest & 15, rest & 16, rest >> 5 & 127);
-    let rest_told = rest >> TOLD_SHIFT & 3;
+    let rest_count = rest >> COUNT_SHIFT & 3;
     let advance = u64::from(first.advance()) + rest_advance;
-    if rest_used == 0 || advance > 63 || told + rest_told > u64::from(SLOTS) {
+    if rest_used == 0 || advance > 63 || count + rest_count > u64::from(SLOTS) {
         return alone;
     }
-    for number in 0..rest_told {
-        let told_there = rest >> (16 + 16 * number);
-        let position = (told_there & 63) + u64::from(first.advance());
-        slots = slot(slots, told + number, position, i32::from(told_there as i16 >> 6));
+    for number in 0..rest_count {
+        let entry = rest >> (16 + 16 * number);
+        let position = (entry & 63) + u64::from(first.advance());
+        slots = slot(slots, count + number, position, i32::from(entry as i16 >> 6));
     }
-    slots | (told + rest_told) << TOLD_SHIFT | advance << 5 | rest_ends | (u64::from(first.used) + rest_used)
+    slots
+        | (count + rest_count) << COUNT_SHIFT
+        | advance << 5
+        | rest_ends
+        | (u64::from(first.used) + rest_used)
 }
 
-/// Three slots that tell nothing.
+/// Three empty slots.
 const EMPTY_SLOTS: u64 = NOWHERE << 16 | NOWHERE << 32 | NOWHERE << 48;
 
-/// `slots` with one of them told.
+/// `slots` with one of them filled.
 const fn slot(slots: u64, number: u64, position: u64, value: i32) -> u64 {
     let shift = 16 + 16 * number;
     slots & !(0xffff << shift) | (((value as u64 & 0x3ff) << 6) | position) << shift
@@ -360,7 +368,7 @@ mod tests {
         assert_eq!(table.symbol(u64::MAX), None);
     }
 
-    /// Every entry says what reading its symbols one by one says.
+    /// Every entry agrees with reading its symbols one by one.
     #[test]
     fn look_ups_agree_with_single_symbols() {
         for window in [8, 9, 12] {
@@ -372,14 +380,14 @@ mod tests {
                 if used == 0 {
                     continue;
                 }
-                let (mut taken, mut position, mut ended, mut told) = (0, 0, false, Vec::new());
+                let (mut taken, mut position, mut ended, mut coefficients) = (0, 0, false, Vec::new());
                 while taken < used {
                     assert!(!ended);
                     let (length, symbol) = table.symbol(bits << taken).unwrap();
                     taken += u64::from(length);
                     match symbol {
                         AcSymbol::Coefficient { run, value } => {
-                            told.push((position + u64::from(run), value));
+                            coefficients.push((position + u64::from(run), value));
                             position += u64::from(run) + 1;
                         }
                         AcSymbol::Zeros => position += 16,
@@ -392,7 +400,7 @@ mod tests {
                     .map(|slot| (slot & 63, i32::from(slot as u16 as i16 >> 6)))
                     .filter(|(position, _)| *position != NOWHERE)
                     .collect();
-                assert_eq!(slots, told);
+                assert_eq!(slots, coefficients);
             }
         }
     }

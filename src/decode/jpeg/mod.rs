@@ -1,13 +1,12 @@
 //! JPEG files: their structure, and their tile without their pixels.
 //!
-//! PDQ looks at a picture through a filter of 64×64 samples, so of each block of 8×8 pixels only the lowest
-//! frequencies matter. They lie in the file as they are needed: [`projection`] applies the filter to the coefficients
-//! themselves, and no pixel is ever made. What is left to do is to walk the entropy-coded bits ([`baseline`]), in several places
-//! at a time ([`strands`]), or, of a progressive file, the scans that hold low frequencies ([`progressive`]), with [`huffman`]
-//! tables that take several symbols a look-up. Chroma is only walked over. Of small pictures all coefficients are needed, and
-//! [`samples`] are as soon made of them.
+//! PDQ reduces a picture by a filter to 64×64 samples, so of each block of 8×8 pixels only the lowest frequencies matter. The
+//! file already holds these: [`projection`] applies the filter to the coefficients themselves, and no pixel is ever computed.
+//! What remains is to walk the entropy-coded bits ([`baseline`]), in several places at a time ([`strands`]), or, in a
+//! progressive file, the scans with low frequencies ([`progressive`]), with [`huffman`] tables that decode several symbols a
+//! look-up. Chroma is only skipped. Small pictures need all coefficients, and computing [`samples`] of them is as fast.
 //!
-//! The reader is made for whole and usual files. Whatever is unusual or damaged it leaves to the pixel decoder, with a
+//! The reader handles complete, ordinary files. It leaves everything unusual or damaged to the pixel decoder, with a
 //! reason, and never guesses.
 
 mod baseline;
@@ -58,20 +57,20 @@ use tables::Tables;
 use unread::Unread;
 use zigzag::{BLOCK, Kept};
 
-/// Bits that encoders leave to later scans at most. In scans that are not read a fault goes unseen at which a decoder stops, and then what
-/// was left out stays so.
-const MOST_LEFT: u32 = 3;
-/// Axes that a thread keeps: the pictures of a camera have two lengths.
+/// Maximum bits that encoders leave to later scans. A fault in an unread scan goes unnoticed, although a decoder stops at it and the
+/// missing bits stay missing.
+const MAX_LEFT: u32 = 3;
+/// Axes that a thread caches: the pictures of a camera have two lengths.
 const CACHED_AXES: usize = 16;
 
 thread_local! {
     static AXES: RefCell<Vec<Rc<Axis>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The weights of a length from this thread's cache, or made and kept there.
+/// The weights of a length from this thread's cache, computed if necessary.
 fn axis(length: usize) -> Rc<Axis> {
     AXES.with_borrow_mut(|axes| {
-        // The last used is first.
+        // Most recently used first.
         match axes.iter().position(|axis| axis.length() == length) {
             Some(index) => axes[..=index].rotate_right(1),
             None => {
@@ -83,7 +82,7 @@ fn axis(length: usize) -> Rc<Axis> {
     })
 }
 
-/// Thousandths of luminance of each component of a frame that the reader takes.
+/// The share of luminance, in thousandths, of each component of a frame that the reader supports.
 fn luminance(frame: &Frame, colours: &Colours) -> Result<&'static [u32], PixelsWanted> {
     let unit_of = |index: usize| (frame.components[index].across, frame.components[index].down);
     let within = |factor: u8| (1..=4).contains(&factor);
@@ -91,7 +90,7 @@ fn luminance(frame: &Frame, colours: &Colours) -> Result<&'static [u32], PixelsW
         within(component.across) && within(component.down) && component.quantisation < 4
     };
     if !frame.components.iter().all(possible) {
-        return Err("components that cannot be".into());
+        return Err("invalid components".into());
     }
     let weights: &[u32] = match frame.components.len() {
         1 => &[1000],
@@ -100,12 +99,12 @@ fn luminance(frame: &Frame, colours: &Colours) -> Result<&'static [u32], PixelsW
         4 => return Err("four colour components".into()),
         _ => return Err("an unusual number of colour components".into()),
     };
-    let most = frame
+    let factors = frame
         .components
         .iter()
-        .fold((1, 1), |most, component| (most.0.max(component.across), most.1.max(component.down)));
-    if (0..weights.len()).any(|index| unit_of(index) != most) {
-        return Err("luminance of less than the picture's resolution".into());
+        .fold((1, 1), |factors, component| (factors.0.max(component.across), factors.1.max(component.down)));
+    if (0..weights.len()).any(|index| unit_of(index) != factors) {
+        return Err("luminance below the picture's resolution".into());
     }
     let blocks: u32 = frame
         .components
@@ -114,13 +113,13 @@ fn luminance(frame: &Frame, colours: &Colours) -> Result<&'static [u32], PixelsW
         .sum();
     // The standard's own bound for interleaved scans.
     if frame.components.len() > 1 && blocks > 10 {
-        Err("more than ten blocks a unit".into())
+        Err("more than ten blocks per unit".into())
     } else {
         Ok(weights)
     }
 }
 
-/// What application segments say of the colours.
+/// The colour information in application segments.
 #[derive(Clone, Copy, Debug, Default)]
 struct Colours {
     jfif: bool,
@@ -145,17 +144,18 @@ impl Colours {
             (_, None | Some(1), false) => Ok(false),
             (false, None | Some(0), true) | (false, Some(0), false) => Ok(true),
             // Decoders disagree.
-            _ => Err("colours that contradict each other".into()),
+            _ => Err("contradicting colour information".into()),
         }
     }
 }
 
-/// Bytes that reading a file takes beside the file: a few rows of blocks, and of a progressive file the kept coefficients.
-/// `None` where it is not read.
+/// Bytes needed to read a file in addition to the file itself: a few rows of blocks, and of a progressive file the kept
+/// coefficients. `None` if it is not read.
 pub(super) fn memory(frame: &Frame) -> Option<u64> {
     let reading = Reading::usual(frame)?;
     let blocks = u64::from(frame.width).div_ceil(32) * 4 * (u64::from(frame.height).div_ceil(32) * 4);
-    // Tables, weights, a stretch of data with what is told of its blocks, and four rows of blocks of three components, generously.
+    // Tables, weights, a stretch of data with its blocks' coefficients, and four rows of blocks of three
+    // components, generously.
     let rows = u64::from(frame.width) * 3 * 16 * 4 + (8 << 20);
     let planes = if frame.marker == marker::PROGRESSIVE {
         frame.components.len() as u64 * progressive::plane_bytes(blocks, reading.wanted()) + blocks * 4
@@ -165,36 +165,37 @@ pub(super) fn memory(frame: &Frame) -> Option<u64> {
     Some(rows + planes)
 }
 
-/// A file that was read.
+/// The result of reading a file.
 #[derive(Debug)]
 pub(super) struct Read {
     pub tile: Box<Tile>,
-    /// How far the tile is from its pixels where that was checked: the root of the mean square, in the tile's own units.
+    /// The root mean square difference between the tile and its pixels, in the tile's own units, if it was
+    /// checked.
     pub error: u32,
-    /// Why its tile is not to be trusted, whatever it looks like.
+    /// Why its tile must not be trusted.
     pub distrust: Option<&'static str>,
     /// The quantisation steps of its luminance's first coefficients, together, where samples beyond black and white were not
-    /// cut off.
+    /// clipped.
     uncut_steps: u16,
 }
 
 impl Read {
-    /// Whether so much overshoots white in it that it should be read [whole](Reading::whole).
+    /// Whether it overshoots white so much that it should be read [whole](Reading::whole).
     pub fn overshoots(&self) -> bool {
         plan::overshoots(&self.tile, self.uncut_steps)
     }
 }
 
-/// Reads a whole file with the given frame into a tile. Segments are looked at to the end, so that a file whose later scans have
-/// no tables is not taken for a whole one; what is in scans that are not wanted is not.
+/// Reads a whole file with the given frame into a tile. All segments are checked, so that a file whose later scans lack tables
+/// does not pass as complete; the data of unneeded scans is not.
 ///
 /// # Errors
-/// Why it is to be decoded to pixels instead.
+/// If it must be decoded to pixels instead; the error gives the reason.
 pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Read, PixelsWanted> {
     if !matches!(frame.marker, marker::BASELINE | marker::EXTENDED | marker::PROGRESSIVE)
         || frame.precision != 8
     {
-        return Err("a kind of JPEG without a reader".into());
+        return Err("a kind of JPEG that is not read from coefficients".into());
     }
     let mut file = File::new(bytes, frame, reading);
     let mut segments = Segments::new(bytes);
@@ -202,9 +203,9 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Read
     let mut frames = 0;
     while let Some(segment) = segments.next() {
         match segment.marker {
-            // Decoders disagree about when these count.
+            // Decoders disagree about when these take effect.
             marker::QUANTISATION_TABLES | marker::APPLICATION_0 | marker::APPLICATION_14 if file.began => {
-                return Err("tables or colours between scans".into());
+                return Err("tables or colour information between scans".into());
             }
             marker::QUANTISATION_TABLES => {
                 file.tables.define_quantisation(segment.content).ok_or("malformed quantisation tables")?;
@@ -237,7 +238,7 @@ pub(super) fn read(bytes: &[u8], frame: &Frame, reading: Reading) -> Result<Read
     file.finish()
 }
 
-/// A file while it is read.
+/// A file that is being read.
 struct File<'a> {
     bytes: &'a [u8],
     frame: &'a Frame,
@@ -245,7 +246,7 @@ struct File<'a> {
     wanted: Wanted,
     /// Whether a scan was seen.
     began: bool,
-    /// Components of luminance; of a sequential file, those that were read are counted.
+    /// Components of luminance; for a sequential file, the number of those read.
     channels: Vec<Channel>,
     finished: Vec<usize>,
     /// Components that had a scan.
@@ -254,13 +255,13 @@ struct File<'a> {
     planes: Vec<Plane>,
     /// The components of luminance with their thousandths.
     luminance: &'static [u32],
-    /// What is compared with pixels.
+    /// The spots compared with pixels.
     spots: Spots,
-    /// Of a progressive file, from the data of its first scan to that of its last one which was read.
+    /// In a progressive file, from the data of the first scan to that of the last scan read.
     scans: Range<usize>,
-    /// By component and coefficient of a progressive file, the bits that its scans left out so far.
+    /// For each component and coefficient of a progressive file, the bits left out so far.
     left: [[u8; BLOCK]; 4],
-    /// What is in scans of a progressive file that are not read, by component.
+    /// The energy in unread scans of a progressive file, by component.
     unread: [Unread; 4],
 }
 
@@ -288,17 +289,17 @@ impl<'a> File<'a> {
         self.frame.marker == marker::PROGRESSIVE
     }
 
-    /// Makes room, once it is clear what is luminance.
+    /// Allocates memory, once it is known which components are luminance.
     fn begin(&mut self, luminance: &'static [u32]) -> Result<(), PixelsWanted> {
         let blocks = usize::from(self.frame.width).div_ceil(8) * usize::from(self.frame.height).div_ceil(8);
-        // A block takes a bit at the very least: a small file that names a huge picture is not worth its memory.
+        // A block takes at least one bit: a small file that declares a huge picture gets no memory.
         if blocks > self.bytes.len() * 8 {
             return Err("less data than blocks".into());
         }
         self.began = true;
         self.luminance = luminance;
         if self.is_progressive() {
-            // Of large pictures' chroma the means are read.
+            // Only the means of large pictures' chroma are read.
             let means = Wanted { kept: Kept::ONE, refined: false };
             let wanted = |component| {
                 let is_whole = component < luminance.len() || self.wanted.kept == Kept::ALL;
@@ -311,14 +312,14 @@ impl<'a> File<'a> {
         Ok(())
     }
 
-    /// The channel of a component, made with the quantisation that is defined now.
+    /// The channel of a component, with the quantisation defined at this point.
     fn channel(&self, component: usize) -> Result<Channel, PixelsWanted> {
         let number = self.frame.components[component].quantisation;
         let steps = self.tables.quantisation(number).ok_or("a missing quantisation table")?;
         Channel::new(component, self.luminance[component], self.frame, self.wanted.kept, steps, axis)
     }
 
-    /// Reads a scan, or passes over it; returns the bytes of its data that were read.
+    /// Reads or skips a scan; returns the bytes of its data that were read.
     fn scan(&mut self, segment: Segment<'_>) -> Result<usize, PixelsWanted> {
         let scan = Scan::parse(segment.content, self.frame).ok_or("a malformed scan header")?;
         let data = self.bytes.get(segment.end..).unwrap_or_default();
@@ -330,7 +331,7 @@ impl<'a> File<'a> {
         if !scan.has_tables(&self.tables, self.is_progressive()) {
             return Err("a scan without its tables".into());
         }
-        // Which table a component is quantised by is fixed by its first scan.
+        // A component's first scan fixes its quantisation table.
         let first = self.channels.len();
         for component in 0..self.luminance.len() {
             let known = self.channels.iter().any(|channel| channel.component == component);
@@ -342,7 +343,7 @@ impl<'a> File<'a> {
         if self.is_progressive() {
             let fits = if scan.first == 0 { scan.last == 0 } else { scan.components.len() == 1 };
             if !fits {
-                return Err("a scan that a progressive file cannot have".into());
+                return Err("a scan that is invalid in a progressive file".into());
             }
             let taken = self.progressive_scan(&scan, data)?;
             let begun = if self.scans.is_empty() { segment.end } else { self.scans.start };
@@ -350,12 +351,12 @@ impl<'a> File<'a> {
             return Ok(taken);
         }
         if (scan.first, scan.last, scan.left_before, scan.left) != (0, 63, 0, 0) {
-            return Err("a scan that a sequential file cannot have".into());
+            return Err("a scan that is invalid in a sequential file".into());
         }
         if (0..self.luminance.len())
             .any(|component| scan.has(component) && self.finished.contains(&component))
         {
-            return Err("a component that comes twice".into());
+            return Err("a component with two scans".into());
         }
         if first == self.channels.len() {
             return Ok(0);
@@ -364,14 +365,14 @@ impl<'a> File<'a> {
         let rgb = self.luminance.len() > 1;
         let seed = self.bytes.get(segment.end..self.frame.first_scan_end).ok_or("not the first scan")?;
         let spots = Spots::new(seed, &scan, &grid, self.frame, &self.tables, self.wanted.kept, rgb);
-        self.spots = spots.ok_or("samplings that decoders disagree on")?;
+        self.spots = spots.ok_or("a sampling that decoders disagree on")?;
         let channels = &mut self.channels[first..];
         self.finished.extend(channels.iter().map(|channel| channel.component));
         baseline::read(data, &scan, &grid, &self.tables, self.wanted.kept, channels, &mut self.spots)
     }
 
-    /// Reads a scan of a progressive file, or looks at what it may hold; returns the bytes that it took. What lies behind a marker
-    /// without a meaning is no data of it: the pixel decoder does not see it, and it must not thin out what the scan holds.
+    /// Reads a scan of a progressive file, or estimates what it may hold; returns the bytes consumed. Bytes after a stray marker
+    /// are not part of its data: the pixel decoder does not see them, and they must not dilute the estimate.
     fn progressive_scan(&mut self, scan: &Scan, data: &[u8]) -> Result<usize, PixelsWanted> {
         for component in &scan.components {
             progressive::note(scan, &mut self.left[component.index])?;
@@ -379,8 +380,8 @@ impl<'a> File<'a> {
         let component = scan.components[0];
         let mut taken = 0;
         let is_passed = self.wanted.kept != Kept::ALL;
-        if is_passed && scan.left_before == 0 && scan.left > MOST_LEFT {
-            return Err("a progressive file that leaves more for later scans than encoders do".into());
+        if is_passed && scan.left_before == 0 && scan.left > MAX_LEFT {
+            return Err("a progressive file that leaves more bits to later scans than encoders do".into());
         }
         if is_passed && scan.first > 0 {
             let number = self.frame.components[component.index].quantisation;
@@ -405,15 +406,15 @@ impl<'a> File<'a> {
         if self.is_progressive()
             && self.left[..self.frame.components.len()].iter().flatten().any(|&left| left != 0)
         {
-            // A decoder takes what never came as zeros; this reader counts on its coming.
-            return Err("a progressive file that is not finished".into());
+            // A decoder treats missing bits as zeros; this reader expects them.
+            return Err("an incomplete progressive file".into());
         }
         let mut distrust = None;
         let luminance = self.luminance.len();
         for plane in &self.planes {
             let is_luminance = plane.component() < luminance;
             if self.unread[plane.component()].is_too_much(plane.blocks(), is_luminance) {
-                distrust = Some("more in scans that are not read than pictures have");
+                distrust = Some("more in unread scans than pictures have");
             }
             if !is_luminance {
                 continue;
@@ -430,31 +431,31 @@ impl<'a> File<'a> {
         }
         let uncut_steps = self.channels.iter().map(Channel::uncut_steps).max().unwrap_or(0);
         if self.channels.iter().any(Channel::is_beyond) || self.spots.is_beyond() {
-            distrust = Some("samples that decoders cut off in different places");
+            distrust = Some("samples that decoders clip differently");
         }
         let tile = Channel::tile(self.channels)?;
         Ok(Read { error: error.max(self.spots.error(&tile)), tile, distrust, uncut_steps })
     }
 
-    /// Compares spots of a progressive file that was read whole.
+    /// Compares spots of a completely read progressive file.
     ///
     /// # Errors
-    /// What is compared is not there.
+    /// If what is to be compared is missing.
     fn look_at_planes(&mut self) -> Result<(), PixelsWanted> {
         let scan = Scan::of_all(self.frame);
         let grid = Grid::new(&scan, self.frame);
         let seed = self.bytes.get(self.scans.clone()).ok_or("a scan without data")?;
         let rgb = self.luminance.len() > 1;
         let spots = Spots::new(seed, &scan, &grid, self.frame, &self.tables, Kept::ALL, rgb);
-        self.spots = spots.ok_or("samplings that decoders disagree on")?;
-        self.spots.look_at(&grid, &self.planes).ok_or("a component that is not whole")?;
+        self.spots = spots.ok_or("a sampling that decoders disagree on")?;
+        self.spots.look_at(&grid, &self.planes).ok_or("an incomplete component")?;
         Ok(())
     }
 
-    /// How far luminance is from that of red, green and blue that are cut off, in the tile's own units.
+    /// The difference between luminance and that of clipped red, green and blue, in the tile's own units.
     ///
     /// # Errors
-    /// A quantisation table is missing.
+    /// If a quantisation table is missing.
     fn gamut_error(&self) -> Result<u32, PixelsWanted> {
         let Ok(planes) = <&[Plane; 3]>::try_from(&self.planes[..]) else { return Ok(0) };
         if self.luminance.len() > 1 {

@@ -1,14 +1,14 @@
-//! How much of a file is read, by its size. The figures behind it are in `docs/accuracy.md`.
+//! How much of a file is read, by its size. The underlying figures are in `docs/accuracy.md`.
 
 use super::structure::{Frame, marker};
 use super::zigzag::Kept;
 use crate::pdq::{TILE_FRACTION_BITS, Tile};
 
-/// How far scans are read.
+/// How much of each scan is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub kept: Kept,
-    /// Whether the bits that first scans leave out of all but the mean are wanted too.
+    /// Whether the bits that first scans leave out are read too, for all coefficients but the mean.
     pub refined: bool,
 }
 
@@ -20,15 +20,15 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The first `coefficients` of each block in the order of the file: 1, 3, 6, 15, 28 or 64. Of a progressive file, `refined` says
-    /// whether to read them to the last bit. `None` for another number.
+    /// The first `coefficients` of each block in the order of the file: 1, 3, 6, 15, 28 or 64. Of a progressive file, `refined`
+    /// states whether to read them to the last bit. `None` for another number.
     #[must_use]
     pub fn of(coefficients: usize, refined: bool) -> Option<Self> {
         let choices = [Kept::ONE, Kept::THREE, Kept::SIX, Kept::FIFTEEN, Kept::TWENTY_EIGHT, Kept::ALL];
         choices.into_iter().find(|kept| kept.count() == coefficients).map(|kept| Self { kept, refined })
     }
 
-    /// What a picture of this size needs; `None` where pixels are better.
+    /// The reading for a picture of this size; `None` if pixels are better.
     pub(in crate::decode) fn usual(frame: &Frame) -> Option<Self> {
         let (kept, refined) = match frame.width.min(frame.height) {
             0..64 => return None,
@@ -40,8 +40,8 @@ impl Reading {
         Some(Self { kept, refined })
     }
 
-    /// Everything, so that samples are made and cut off as a pixel decoder does; `None` where that takes the memory of a whole
-    /// picture.
+    /// Reads everything, so that samples are computed and clipped like a pixel decoder's; `None` if that takes the memory of a
+    /// whole picture.
     pub(in crate::decode) fn whole(frame: &Frame) -> Option<Self> {
         (frame.marker != marker::PROGRESSIVE).then_some(Self { kept: Kept::ALL, refined: true })
     }
@@ -51,19 +51,19 @@ impl Reading {
     }
 }
 
-/// So many of the 256 bits may hang on rounding before the pixels are asked.
+/// Maximum of the 256 bits that may depend on rounding before pixels are decoded.
 pub(in crate::decode) const MAX_UNSTABLE_BITS: u16 = 20;
-/// A tile with so many of its 4,096 samples at least so bright is a drawing or a text on white…
+/// A tile with this many of its 4,096 samples at least this bright is a drawing or a text on white…
 const WHITE_SAMPLES: usize = 1600;
 const WHITE: u32 = 240 << TILE_FRACTION_BITS;
-/// …and coarsely quantised where the steps of its first six coefficients are together at least this (quality 75 or less of the
-/// usual tables).
+/// …and coarsely quantised if the steps of its first six coefficients sum to at least this (quality 75 or less of the usual
+/// tables).
 const COARSE_STEPS: u16 = 36;
 /// How many coefficients [`COARSE_STEPS`] counts.
 pub(super) const COARSE_COUNT: usize = 6;
 
-/// Whether it shows in a tile that nothing of it was cut off at white. A pixel decoder cuts off what overshoots white round
-/// sharp edges, which a few coefficients know nothing of: where edges on white are coarsely quantised, that is a good deal.
+/// Whether missing clipping at white affects a tile. A pixel decoder clips what overshoots white around sharp edges, which
+/// a few coefficients do not reveal: it is significant where edges on white are coarsely quantised.
 pub(super) fn overshoots(tile: &Tile, uncut_steps: u16) -> bool {
     let white = || tile.0.iter().filter(|&&sample| sample >= WHITE).count();
     uncut_steps >= COARSE_STEPS && white() >= WHITE_SAMPLES

@@ -1,7 +1,7 @@
-//! Scans of progressive JPEGs: only those are read that the kept coefficients need.
+//! Scans of progressive JPEGs: only those needed for the kept coefficients are read.
 //!
 //! Early scans hold the mean and the lowest frequencies of every block, to less than full precision; later ones the rest, and
-//! one more bit of everything. The kept coefficients of the whole picture are held until the scans that count were read.
+//! one more bit of everything. The kept coefficients of the whole picture are held until the relevant scans were read.
 
 use super::bits::{BitReader, Source};
 use super::channel::Channel;
@@ -10,16 +10,16 @@ use super::huffman::{AcSymbol, AcTable, DcTable};
 use super::plan::Wanted;
 use super::projection::COEFFICIENT_LIMIT;
 use super::scan::{DAMAGED, Grid, Restarts, Scan, UnitBlock};
-use super::steps::{self, LEFT, LEFT_BITS, Stand, WRONG};
+use super::steps::{self, Cursor, LEFT, LEFT_BITS, WRONG};
 use super::structure::Frame;
 use super::tables::Tables;
 use super::zigzag::{BLOCK, Kept};
 use crate::decode::PixelsWanted;
 
-/// Bits left out of a coefficient that no scan had yet.
+/// Bits left out of a coefficient before its first scan.
 pub(super) const ALL_BITS: u8 = u8::MAX;
 
-/// The kept coefficients of one component, as far as they were read.
+/// The kept coefficients of one component, as read so far.
 #[derive(Debug)]
 pub(super) struct Plane {
     /// Its index in the frame.
@@ -35,7 +35,7 @@ pub(super) struct Plane {
     left: [u8; BLOCK],
 }
 
-/// Bytes that a plane of so many blocks takes.
+/// Bytes of a plane of that many blocks.
 pub(super) const fn plane_bytes(blocks: u64, wanted: Wanted) -> u64 {
     blocks * (2 * wanted.kept.stride() as u64 + if wanted.refined { 8 } else { 0 })
 }
@@ -63,28 +63,28 @@ impl Plane {
         self.component
     }
 
-    /// Whether no further scan is wanted.
+    /// Whether no further scan is needed.
     pub fn is_complete(&self) -> bool {
         let wanted = self.wanted;
         let enough = |&left: &u8| if wanted.refined { left == 0 } else { left != ALL_BITS };
         self.left[0] == 0 && self.left[1..wanted.kept.count()].iter().all(enough)
     }
 
-    /// Whether a scan is to be read.
+    /// Whether a scan must be read.
     pub fn wants(&self, scan: &Scan) -> bool {
         let wanted = self.wanted;
         match (scan.first, scan.left_before) {
             (0, _) => true,
-            // A refinement is told by the coefficients of its whole band, so all of them were read.
+            // A refinement depends on the coefficients of its whole band, so all of them are read.
             (first, 0) => first < wanted.kept.count() || wanted.refined,
             (_, _) => wanted.refined,
         }
     }
 
-    /// Folds all blocks. What was left out of a coefficient is taken as half of what it can be.
+    /// Folds all blocks. The bits left out of a coefficient are taken as half of their range.
     ///
     /// # Errors
-    /// There is not even a mean.
+    /// If a block has not even a mean.
     pub fn fold(&self, channel: &mut Channel) -> Result<(), PixelsWanted> {
         let kept = self.wanted.kept;
         if self.left[0] == ALL_BITS {
@@ -100,7 +100,7 @@ impl Plane {
             for (from, to) in numbers.chunks_exact(stride).zip(ordered.chunks_exact_mut(stride)) {
                 for (((&number, &rounding), &place), index) in from.iter().zip(&rounding).zip(order).zip(0..)
                 {
-                    // The mean is cut off downwards, the others towards zero.
+                    // The mean is truncated downwards, the others towards zero.
                     let sign = if index == 0 { 1 } else { number.signum() };
                     to[usize::from(place)] = number + rounding * sign;
                 }
@@ -111,10 +111,10 @@ impl Plane {
     }
 }
 
-/// Reads a scan from the beginning of `data` into the planes of its components; returns the bytes that it took.
+/// Reads a scan from the beginning of `data` into the planes of its components; returns the bytes consumed.
 ///
 /// # Errors
-/// Anything that is not as it should be: what to make of it is left to the pixel decoder.
+/// If anything is not as the standard requires: the pixel decoder decides what to do with such a file.
 pub(super) fn read(
     data: &[u8],
     scan: &Scan,
@@ -131,7 +131,7 @@ pub(super) fn read(
     Ok(source.offset())
 }
 
-/// Reading a scan into the planes of its components.
+/// Reads a scan into the planes of its components.
 struct WholeScan<'s, 'd> {
     source: &'s mut Source<'d>,
     scan: &'s Scan,
@@ -141,7 +141,7 @@ struct WholeScan<'s, 'd> {
 }
 
 impl Task for WholeScan<'_, '_> {
-    /// `None` within where its bits are not as they should be; an error where it has no table.
+    /// The inner `None` if its bits are invalid; an error if a table is missing.
     type Output = Result<Option<()>, PixelsWanted>;
 
     #[inline(always)]
@@ -170,7 +170,7 @@ impl Plane {
     pub fn means(&self, y: usize, step: u16) -> impl Iterator<Item = i32> {
         let stride = self.wanted.kept.stride();
         let row = self.numbers.chunks_exact(self.across * stride).nth(y).unwrap_or_default();
-        // What no scan brought yet is half of what it can be.
+        // Bits that no scan had yet are taken as half of their range.
         let left = if self.left[0] == ALL_BITS { 0 } else { self.left[0] };
         row.chunks_exact(stride).map(move |block| (i32::from(block[0]) + (1 << left >> 1)) * i32::from(step))
     }
@@ -192,7 +192,7 @@ impl Plane {
     }
 }
 
-/// Notes which bits a scan brings of a component's coefficients.
+/// Records which bits of a component's coefficients a scan has.
 pub(super) fn note(scan: &Scan, left: &mut [u8; BLOCK]) -> Result<(), PixelsWanted> {
     let before = if scan.left_before == 0 { ALL_BITS } else { scan.left_before as u8 };
     for left in &mut left[scan.first..=scan.last] {
@@ -259,11 +259,11 @@ fn read_means<'s, 'a>(
 
 /// A block of a unit whose mean is read.
 struct MeanBlock<'t> {
-    /// Its component's place in the scan, below 4.
+    /// Its component's index in the scan, below 4.
     slot: usize,
-    /// None where bits alone are read.
+    /// `None` where only bits are read.
     table: Option<&'t DcTable>,
-    /// Indices of its mean: of the first unit, of the next one to be read, and how far from a unit to the next.
+    /// Indices of its mean: of the first unit, of the next one to be read, and the distance between units.
     first: usize,
     next: usize,
     across: usize,
@@ -271,7 +271,7 @@ struct MeanBlock<'t> {
 }
 
 impl<'t> MeanBlock<'t> {
-    /// `None` where a table or its component's plane is missing.
+    /// `None` if a table or its component's plane is missing.
     fn new(
         block: &UnitBlock,
         scan: &Scan,
@@ -290,7 +290,7 @@ impl<'t> MeanBlock<'t> {
     }
 }
 
-/// A coefficient without its last bits in its place; `None` where it would be larger than any.
+/// Shifts a coefficient without its last bits into place; `None` if it would be out of range.
 fn scaled(value: i32, left: u32) -> Option<i16> {
     let value = value.checked_mul(1 << left)?;
     (value.abs() < COEFFICIENT_LIMIT).then_some(value as i16)
@@ -350,7 +350,7 @@ impl Band<'_> {
         reader.is_spent().then_some(())
     }
 
-    /// Reads while kept coefficients may follow.
+    /// Reads as long as kept coefficients may follow.
     #[inline(always)]
     fn keep(&self, reader: &mut BitReader<'_, '_>, numbers: &mut [i16]) -> Option<Reached> {
         let (end, count) = (self.scan.last + 1, self.kept.count());
@@ -397,8 +397,8 @@ impl Band<'_> {
         let steps = steps::rest_lengths(self.table);
         while position < end {
             reader.refill();
-            let left = (end - position) as Stand;
-            let after = left + Stand::from(steps[(reader.peek() >> (64 - self.table.window)) as usize]);
+            let left = (end - position) as Cursor;
+            let after = left + Cursor::from(steps[(reader.peek() >> (64 - self.table.window)) as usize]);
             if after & WRONG == 0 {
                 reader.skip(after >> LEFT_BITS);
                 if after as i8 <= 0 {
@@ -416,7 +416,8 @@ impl Band<'_> {
         Some(0)
     }
 
-    /// Reads the whole band and notes which coefficients are not zero; returns how many blocks after this one have nothing in it.
+    /// Reads the whole band and records which coefficients are not zero; returns how many blocks after this
+    /// one have nothing in it.
     #[inline(always)]
     fn read_tracked(
         &self,
@@ -442,7 +443,7 @@ impl Band<'_> {
         Some(0)
     }
 
-    /// One symbol at `position`; `None` where it would lead beyond the band.
+    /// One symbol at `position`; `None` if it would exceed the band.
     #[inline(always)]
     fn symbol(&self, reader: &mut BitReader<'_, '_>, position: usize) -> Option<Alone> {
         let (used, symbol) = self.table.symbol(reader.peek())?;
@@ -462,7 +463,7 @@ impl Band<'_> {
     }
 
     /// One more bit of the coefficients of a band: of those that are not zero in the order of the block, between symbols for those
-    /// that become so.
+    /// that become nonzero.
     #[inline(always)]
     fn refine(&self, mut reader: BitReader<'_, '_>, mut restarts: Restarts, plane: &mut Plane) -> Option<()> {
         let mut empty = 0;
@@ -494,7 +495,7 @@ impl Band<'_> {
         (empty == 0 && reader.is_spent()).then_some(())
     }
 
-    /// Refines one block; returns the blocks after it that only have corrections, where a symbol says so.
+    /// Refines one block; returns the blocks after it that only have corrections, if a symbol states that.
     #[inline(always)]
     fn refine_block(
         &self,
@@ -532,7 +533,7 @@ impl Band<'_> {
     }
 
     /// Reads a bit for each coefficient from `position` on that is not zero, up to the zero after `zeros` more; returns its
-    /// position, or the one behind the band.
+    /// position, or the one after the band.
     #[inline(always)]
     fn correct(
         &self,
@@ -569,7 +570,7 @@ enum Reached {
     End(usize),
 }
 
-/// One symbol in its place.
+/// One symbol, shifted into place.
 enum Alone {
     Coefficient { at: usize, value: i32 },
     Zeros,

@@ -17,7 +17,7 @@ use super::zigzag::{BLOCK, FREQUENCIES, Kept};
 use crate::pdq::weights::{Sample, samples};
 use crate::pdq::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
 
-/// Quantised coefficients of an 8-bit picture lie within ±2¹¹; readers let no larger ones through.
+/// Quantised coefficients of an 8-bit picture lie within ±2¹¹; readers reject larger ones.
 pub(super) const COEFFICIENT_LIMIT: i32 = 1 << 12;
 
 /// Fractional bits of a block row's sums, between the two axes.
@@ -28,7 +28,7 @@ const ROW_FRACTION_BITS: u32 = 12;
 pub(super) struct Axis {
     /// Pixels.
     length: usize,
-    /// Fractional bits of the weights: as many as let them fit 16 bits and their sums with coefficients 32.
+    /// Fractional bits of the weights: as many as fit 16 bits, and 32 bits for sums with coefficients.
     fraction_bits: u32,
     samples: Vec<AxisSample>,
 }
@@ -77,7 +77,7 @@ impl Axis {
     }
 }
 
-/// For each block that a sample reaches, its weights times each cosine, with [`COSINE_BITS`] fractional bits.
+/// For each block in a sample's reach, its weights times each cosine, with [`COSINE_BITS`] fractional bits.
 fn block_weights(sample: &Sample) -> Vec<[i64; BLOCK_SIDE]> {
     let first = sample.start / BLOCK_SIDE;
     let last = (sample.start + sample.weights.len() - 1) / BLOCK_SIDE;
@@ -92,7 +92,7 @@ fn block_weights(sample: &Sample) -> Vec<[i64; BLOCK_SIDE]> {
     sums.into_iter().map(|sums| sums.map(|sum| (sum + denominator / 2).div_euclid(denominator))).collect()
 }
 
-/// Folds rows of blocks into a tile as they come.
+/// Folds rows of blocks into a tile, in order.
 #[derive(Debug)]
 pub(super) struct Projection {
     kept: Kept,
@@ -147,7 +147,7 @@ impl Projection {
         dispatch::with_vectors(Fold { projection: self, number, blocks });
     }
 
-    /// [`Projection::fold`] on whatever instructions it is compiled for.
+    /// [`Projection::fold`] on the instructions it is compiled for.
     #[inline(always)]
     fn fold_on(&mut self, number: usize, blocks: &[i16]) {
         match self.kept.stride() {
@@ -195,7 +195,7 @@ impl Projection {
                 *sum += i64::from(value) * i64::from(step);
             }
         }
-        // Beyond ±2¹⁹ there is no luminance; hostile files stay within 32 bits.
+        // Luminance stays within ±2¹⁹; clamping keeps hostile files within 32 bits.
         let bound = |sum: i64| sum.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
         let (less, more) = (
             self.column_fraction_bits.saturating_sub(ROW_FRACTION_BITS),
@@ -210,7 +210,7 @@ impl Projection {
         bounded
     }
 
-    /// The tile, when all rows were folded.
+    /// The tile, once all rows were folded.
     pub fn finish(&self) -> Box<Tile> {
         const GREY: i64 = 128 << TILE_FRACTION_BITS;
         const WHITE: i64 = 255 << TILE_FRACTION_BITS;

@@ -8,11 +8,11 @@ use super::scan::{Grid, Scan};
 use super::tables::Tables;
 use super::zigzag::{Kept, REACH};
 
-/// What a block of a unit is read with.
+/// How a block of a unit is read.
 pub(super) struct Block<'t> {
     pub dc: &'t Rc<DcTable>,
     pub ac: &'t Rc<AcTable>,
-    /// Its component's place in the scan, for the running DC value.
+    /// Its component's index in the scan, for the running DC value.
     pub slot: usize,
     /// Where its coefficients go, if they are kept.
     pub place: Option<Place>,
@@ -34,12 +34,12 @@ pub(super) struct Rows {
     channel: usize,
     /// Rows of blocks in a row of units.
     down: usize,
-    /// Numbers of one row of blocks, with room behind it for what the last block leaves beyond itself.
+    /// Numbers of one row of blocks, with padding for what the last block writes beyond itself.
     length: usize,
     pub numbers: Vec<i16>,
 }
 
-/// What each block of a unit is read with, and the rows that are kept. `None` where a table is missing.
+/// How each block of a unit is read, and the rows that are kept. `None` if a table is missing.
 pub(super) fn plan<'t>(
     scan: &Scan,
     grid: &Grid,

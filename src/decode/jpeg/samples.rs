@@ -1,8 +1,8 @@
 //! From coefficients to a tile through samples of luminance: for small pictures.
 //!
-//! Small pictures need all coefficients of a block, and of these the samples are as soon made as projected. It is also nearer
-//! to what a pixel decoder gives: it cuts off what overshoots black and white, which at sharp edges is a good deal, and
-//! rounds each sample to a whole number. What is left out is chroma, which luminance hardly knows of, and its cost.
+//! Small pictures need all coefficients of a block, and computing samples is as fast as projecting. It is also closer to a
+//! pixel decoder, which clips what overshoots black and white (significant at sharp edges) and rounds each sample to a whole
+//! number. Only chroma is left out, which hardly affects luminance.
 
 use super::cosines::BLOCK_SIDE;
 use super::dispatch::{self, BlockTask};
@@ -10,7 +10,7 @@ use super::transform::{Steps, Transformed, placed_steps};
 use super::zigzag::BLOCK;
 use crate::pdq::{Geometry, PixelLayout, Reducer, Tile};
 
-/// Makes rows of samples of rows of blocks, and folds them into a tile as they come.
+/// Computes rows of samples from rows of blocks, and folds them into a tile.
 #[derive(Debug)]
 pub(super) struct Samples {
     steps: Steps,
@@ -23,7 +23,7 @@ pub(super) struct Samples {
 
 impl Samples {
     /// A tile of a picture of `width` by `height` samples whose coefficients are quantised by `steps` (in the order of the
-    /// file). `None` where PDQ is not defined for such a size.
+    /// file). `None` if PDQ is not defined for this size.
     pub fn new(width: u16, height: u16, steps: &[u16; BLOCK]) -> Option<Self> {
         let width = usize::from(width);
         Some(Self {
@@ -41,7 +41,7 @@ impl Samples {
         dispatch::with_samples(&steps, Fold { samples: self, blocks });
     }
 
-    /// [`Samples::fold`] with a function that makes the samples of a block.
+    /// [`Samples::fold`] with a function that computes the samples of a block.
     #[inline(always)]
     fn fold_with(&mut self, blocks: &[i16], samples_of: impl Fn(&[i16; BLOCK], &Steps) -> Transformed) {
         let (blocks, _) = blocks.as_chunks::<BLOCK>();
@@ -59,12 +59,11 @@ impl Samples {
                 place += self.width;
             }
         }
-        // Rows beyond the picture's height are passed over.
+        // Rows beyond the picture's height are ignored.
         self.reducer.push_rows(&self.rows);
     }
 
-    /// Whether there was a block so far beyond black and white that numbers of 16 bits do not hold it. Decoders cut it off in
-    /// different places.
+    /// Whether there was a block so far beyond black and white that it overflows 16 bits. Decoders clip it differently.
     pub const fn is_beyond(&self) -> bool {
         self.is_beyond
     }

@@ -1,4 +1,4 @@
-//! What a scan's header says, and how its blocks lie in the picture.
+//! The header of a scan, and the position of its blocks in the picture.
 
 use std::rc::Rc;
 
@@ -7,8 +7,8 @@ use super::structure::Frame;
 use super::tables::Tables;
 use super::zigzag::BLOCK;
 
-/// Why a scan is left to the pixel decoder whose bits are not as they should be.
-pub(super) const DAMAGED: &str = "a symbol that its table does not have, or data that ends early or late";
+/// Why a scan with invalid bits is left to the pixel decoder.
+pub(super) const DAMAGED: &str = "an invalid symbol, or data that ends early or late";
 
 /// A scan's header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) struct Scan {
     pub first: usize,
     pub last: usize,
     /// Bits that earlier scans left out of the coefficients, and that this one still leaves out. Before the first scan
-    /// of a coefficient all are left out, which is said by 0.
+    /// of a coefficient all are left out, which is written as 0.
     pub left_before: u32,
     pub left: u32,
 }
@@ -34,7 +34,7 @@ pub(super) struct ScanComponent {
 }
 
 impl Scan {
-    /// `None` where the header is malformed or contradicts the frame.
+    /// `None` if the header is malformed or contradicts the frame.
     pub fn parse(content: &[u8], frame: &Frame) -> Option<Self> {
         let (&count, rest) = content.split_first()?;
         let (selectors, rest) = rest.split_at_checked(2 * usize::from(count))?;
@@ -50,7 +50,8 @@ impl Scan {
             left_before: u32::from(bits >> 4),
             left: u32::from(bits & 15),
         };
-        // As the standard wants it; decoders show files whose components come in another order, and what is luminance goes by the order.
+        // As the standard requires; decoders accept components in another order, which then decides what is
+        // luminance.
         let in_order = scan.components.is_sorted_by(|one, other| one.index < other.index);
         let valid = (1..=4).contains(&scan.components.len())
             && in_order
@@ -62,7 +63,7 @@ impl Scan {
         valid.then_some(scan)
     }
 
-    /// A scan as one would be that has all components of a frame, for the grid of its blocks.
+    /// A hypothetical scan of all components of a frame, for the grid of its blocks.
     pub fn of_all(frame: &Frame) -> Self {
         let components = (0..frame.components.len()).map(|index| ScanComponent { index, dc: 0, ac: 0 });
         Self { components: components.collect(), first: 0, last: BLOCK - 1, left_before: 0, left: 0 }
@@ -73,7 +74,7 @@ impl Scan {
         self.components.iter().any(|component| component.index == index)
     }
 
-    /// Whether the tables are there that its data is coded with.
+    /// Whether the tables for its data are defined.
     pub fn has_tables(&self, tables: &Tables, progressive: bool) -> bool {
         let (dc, ac) = (self.first == 0 && self.left_before == 0, self.last > 0 || !progressive);
         self.components.iter().all(|component| {
@@ -92,7 +93,7 @@ impl Scan {
     }
 }
 
-/// How a scan's units (one block, or, interleaved, some of each component) lie in the picture.
+/// The positions of a scan's units (one block, or, interleaved, some of each component) in the picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Grid {
     pub units_across: usize,
@@ -104,9 +105,9 @@ pub(super) struct Grid {
 /// One block of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UnitBlock {
-    /// Its component's place in the scan.
+    /// Its component's index in the scan.
     pub slot: usize,
-    /// Where in the unit it is, and how many blocks of its component the unit is wide and high.
+    /// Its position in the unit, and the unit's width and height in blocks of its component.
     pub x: usize,
     pub y: usize,
     pub across: usize,
@@ -117,16 +118,16 @@ impl Grid {
     /// The grid of a scan.
     pub fn new(scan: &Scan, frame: &Frame) -> Self {
         let (width, height) = (usize::from(frame.width), usize::from(frame.height));
-        let most_across =
+        let max_across =
             frame.components.iter().map(|component| component.across).max().map_or(1, usize::from);
-        let most_down = frame.components.iter().map(|component| component.down).max().map_or(1, usize::from);
+        let max_down = frame.components.iter().map(|component| component.down).max().map_or(1, usize::from);
         if let [component] = scan.components[..] {
             let component = frame.components[component.index];
             let samples =
-                |pixels: usize, factor: u8, most: usize| (pixels * usize::from(factor)).div_ceil(most);
+                |pixels: usize, factor: u8, max: usize| (pixels * usize::from(factor)).div_ceil(max);
             return Self {
-                units_across: samples(width, component.across, most_across).div_ceil(8),
-                units_down: samples(height, component.down, most_down).div_ceil(8),
+                units_across: samples(width, component.across, max_across).div_ceil(8),
+                units_down: samples(height, component.down, max_down).div_ceil(8),
                 blocks: vec![UnitBlock { slot: 0, x: 0, y: 0, across: 1, down: 1 }],
             };
         }
@@ -139,8 +140,8 @@ impl Grid {
             }
         }
         Self {
-            units_across: width.div_ceil(8 * most_across),
-            units_down: height.div_ceil(8 * most_down),
+            units_across: width.div_ceil(8 * max_across),
+            units_down: height.div_ceil(8 * max_down),
             blocks,
         }
     }
@@ -155,12 +156,12 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
-    /// Every `interval` units; 0 for never.
+    /// A restart every `interval` units; 0 for none.
     pub const fn every(interval: usize) -> Self {
         Self { interval, left: interval, passed: 0 }
     }
 
-    /// Before a unit: the number of the restart that comes first, if one does.
+    /// To be called before each unit: the number of the restart before it, if any.
     #[inline(always)]
     pub const fn due(&mut self) -> Option<usize> {
         if self.interval == 0 {
@@ -175,12 +176,12 @@ impl Restarts {
         Some(self.passed - 1)
     }
 
-    /// Units up to the next restart, from one that [`Restarts::due`] was asked for on.
+    /// Units up to the next restart, counted from the unit that [`Restarts::due`] was last called for.
     pub const fn ahead(&self) -> usize {
         if self.interval == 0 { usize::MAX } else { self.left }
     }
 
-    /// Passes over `units` that [`Restarts::due`] is not asked for.
+    /// Skips `units` without calls of [`Restarts::due`].
     pub const fn pass(&mut self, units: usize) {
         self.left = self.left.saturating_sub(units);
     }

@@ -1,13 +1,13 @@
-//! Spot checks: a few samples of the tile as a pixel decoder would make them, to compare the others with.
+//! Spot checks: a few samples of the tile are computed like a pixel decoder does, to check the others.
 //!
-//! The tile is made of a few coefficients of luminance and knows nothing of the rest: of frequencies that were left out, of
-//! samples that are cut off at black and white, and of red, green and blue that are cut off after chroma was added. In photographs
-//! all of that is next to nothing. A file can be made in which it is everything: its pixels show one picture, its low
-//! coefficients another. So of some samples of the tile, chosen by the file's own bytes, every pixel is made of all coefficients
-//! of all components, and cut off as decoders do. How far the tile is from them says what it is worth.
+//! The tile is computed from a few coefficients of luminance and ignores the rest: omitted frequencies, clipping of samples at
+//! black and white, and clipping of red, green and blue after chroma is added. In photographs all of that is negligible. A crafted
+//! file can make it decisive: its pixels show one picture, its low coefficients another. So for some samples of the tile, chosen
+//! by the file's own bytes, every pixel is computed from all coefficients of all components and clipped like decoders do. The
+//! difference shows whether the tile can be trusted.
 //!
-//! Blocks are read again where the walk found them, so that a check takes time for those alone. Of chroma every difference
-//! of means is read: a mean is the sum of all before it.
+//! Blocks are read again where the walk found them, so a check only costs time for those. For chroma every difference of
+//! means is read: a mean is the sum of all before it.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ use super::zigzag::Kept;
 use crate::pdq::weights::{Sample, samples};
 use crate::pdq::{TILE_SIDE, Tile, to_fixed_point};
 
-/// Samples that are checked: one for so many units, within these bounds.
+/// Samples that are checked: one for each this many units, within these bounds.
 const UNITS_A_SPOT: usize = 200;
 const SPOTS: [usize; 2] = [8, 64];
 /// Samples of a block's side, and of a unit's at most.
@@ -35,7 +35,7 @@ const UNIT_SIDE: usize = 4 * SIDE;
 /// Blocks of a unit at most, by the standard.
 const UNIT_BLOCKS: usize = 10;
 
-/// What the components of a scan are.
+/// The colour space of a scan's components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colours {
     Grey,
@@ -43,12 +43,12 @@ pub(super) enum Colours {
     RedGreenBlue,
 }
 
-/// One sample of the tile that is made of pixels.
+/// One sample of the tile, computed from pixels.
 #[derive(Debug)]
 struct Spot {
     row: Sample,
     column: Sample,
-    /// Luminances times 1,000 and their weights, together.
+    /// The sums of weighted luminances times 1,000, and of weights.
     sum: u128,
 }
 
@@ -58,17 +58,18 @@ pub(super) struct Spots {
     colours: Colours,
     /// From top to bottom.
     spots: Vec<Spot>,
-    /// By a component's place in the scan: its steps, pixels of the picture to a sample of it, across and down, and where its blocks are.
+    /// By a component's index in the scan: its steps, pixels of the picture per sample, across and down, and
+    /// the position of its blocks.
     components: Vec<Component>,
     /// Pixels of a unit, across and down.
     unit: (usize, usize),
     /// Whether the rows of kept blocks have all coefficients.
     whole: bool,
-    /// Whether a block was so far beyond black and white that decoders disagree.
+    /// Whether a block was so far beyond black and white that decoders clip it differently.
     is_beyond: bool,
     /// The running mean of each component.
     means: [i32; 4],
-    /// The means of blocks that are not kept, of the units that are looked at, by [`PassedMeans`].
+    /// The means of blocks that are not kept, in the checked units, by [`PassedMeans`].
     passed: Vec<i16>,
 }
 
@@ -77,14 +78,14 @@ struct Component {
     steps: Box<Steps>,
     across: usize,
     down: usize,
-    /// The number of its first block in a unit, how many it has there, and how many of them stand side by side.
+    /// The number of its first block in a unit, how many it has there, and how many of them are side by side.
     first: usize,
     blocks: usize,
     blocks_across: usize,
 }
 
 impl Spots {
-    /// None at all: where there is nothing to compare, or not all of a picture is in one scan.
+    /// No spots: if there is nothing to compare, or the picture is not in one scan.
     pub const fn none() -> Self {
         Self {
             colours: Colours::Grey,
@@ -98,7 +99,7 @@ impl Spots {
         }
     }
 
-    /// Spots of a scan with its data, which decides where they are; `None` where a table is missing. `red_green_blue` says what three
+    /// Spots of a scan with its data, which decides their positions; `None` if a table is missing. `red_green_blue` states what three
     /// components are.
     pub fn new(
         data: &[u8],
@@ -114,7 +115,7 @@ impl Spots {
             (_, false) => Colours::LuminanceAndChroma,
             (_, true) => Colours::RedGreenBlue,
         };
-        // Samples of all coefficients are cut off as a decoder does.
+        // Samples from all coefficients are clipped like a decoder's.
         let exact = kept == Kept::ALL && colours != Colours::LuminanceAndChroma;
         if exact || scan.components.len() != frame.components.len() {
             return Some(Self::none());
@@ -123,20 +124,20 @@ impl Spots {
             let component = frame.components[component];
             (usize::from(component.across), usize::from(component.down))
         };
-        let most = frame.most_factors();
-        let most = (usize::from(most.0), usize::from(most.1));
+        let max = frame.max_factors();
+        let max = (usize::from(max.0), usize::from(max.1));
         let alone = scan.components.len() == 1;
         let (mut components, mut first) = (Vec::with_capacity(scan.components.len()), 0);
         for component in &scan.components {
             let steps = tables.quantisation(frame.components[component.index].quantisation)?;
             let (across, down) = if alone { (1, 1) } else { factors(component.index) };
-            let most = if alone { (1, 1) } else { most };
-            // Chroma whose samples do not cover whole pixels no decoder agrees on.
-            if most.0 % across != 0 || most.1 % down != 0 {
+            let max = if alone { (1, 1) } else { max };
+            // Decoders disagree on chroma whose samples do not cover whole pixels.
+            if max.0 % across != 0 || max.1 % down != 0 {
                 return None;
             }
             let steps = Box::new(placed_steps(steps));
-            let (wide, high) = (most.0 / across, most.1 / down);
+            let (wide, high) = (max.0 / across, max.1 / down);
             let blocks = across * down;
             components.push(Component {
                 steps,
@@ -148,7 +149,7 @@ impl Spots {
             });
             first += blocks;
         }
-        let unit = if alone { (SIDE, SIDE) } else { (most.0 * SIDE, most.1 * SIDE) };
+        let unit = if alone { (SIDE, SIDE) } else { (max.0 * SIDE, max.1 * SIDE) };
         let count = (grid.units_across * grid.units_down / UNITS_A_SPOT).clamp(SPOTS[0], SPOTS[1]);
         let (rows, columns) = (samples(frame.height.into()), samples(frame.width.into()));
         let mut random = Stream::of(data);
@@ -161,12 +162,13 @@ impl Spots {
         Some(Self { colours, spots, components, unit, whole, ..Self::none() })
     }
 
-    /// Begins anew behind a restart.
+    /// Resets after a restart.
     pub const fn restart(&mut self) {
         self.means = [0; 4];
     }
 
-    /// Looks at a run of units in row `row` of units, whose kept coefficients are in `rows`. `None` where the bits are none.
+    /// Looks at a run of units in row `row` of units, whose kept coefficients are in `rows`. `None` if the
+    /// bits are invalid.
     pub fn look(
         &mut self,
         run: Run<'_>,
@@ -180,7 +182,7 @@ impl Spots {
         }
         let means = PassedMeans { run, data, blocks, predictors: &mut self.means, means: &mut self.passed };
         dispatch::with_bits(means)?;
-        let in_row = run.across..run.across + run.stands.len() / blocks.len();
+        let in_row = run.across..run.across + run.cursors.len() / blocks.len();
         for number in 0..self.spots.len() {
             let spot = &self.spots[number];
             if !spot.row.units(self.unit.1).contains(&row) {
@@ -189,9 +191,9 @@ impl Spots {
             let across = spot.column.units(self.unit.0);
             for unit in across.start.max(in_row.start)..across.end.min(in_row.end) {
                 let index = unit - run.across;
-                let stands = run.stands.get(index * blocks.len()..)?;
+                let cursors = run.cursors.get(index * blocks.len()..)?;
                 let samples_of = |spots: &Self, block| {
-                    spots.read(block, index, stands.get(block)? >> LEFT_BITS, data, blocks, unit, rows)
+                    spots.read(block, index, cursors.get(block)? >> LEFT_BITS, data, blocks, unit, rows)
                 };
                 self.add(number, (unit, row), samples_of)?;
             }
@@ -199,7 +201,7 @@ impl Spots {
         Some(())
     }
 
-    /// Looks at a picture whose components are held whole. `None` where a block is missing.
+    /// Checks a picture whose components are complete in memory. `None` if a block is missing.
     pub fn look_at(&mut self, grid: &Grid, planes: &[Plane]) -> Option<()> {
         for number in 0..self.spots.len() {
             let Spot { row, column, .. } = &self.spots[number];
@@ -227,7 +229,7 @@ impl Spots {
     ) -> Option<()> {
         let (left, top) = (x * self.unit.0, y * self.unit.1);
         let Spot { row, column, .. } = &self.spots[number];
-        // Pixels of the unit that the spot is made of.
+        // Pixels of the unit that belong to the spot.
         let (across, down) = (column.within(left, self.unit.0), row.within(top, self.unit.1));
         let mut samples = [[[0; SIDE]; SIDE]; UNIT_BLOCKS];
         let mut is_beyond = false;
@@ -290,12 +292,12 @@ impl Spots {
         Some(dispatch::block_samples(&dispatch::with_bits(WholeBlock { data, taken, mean, block })?, steps))
     }
 
-    /// Whether it saw a block that decoders cut off in different places.
+    /// Whether there was a block that decoders clip differently.
     pub const fn is_beyond(&self) -> bool {
         self.is_beyond
     }
 
-    /// How far the tile is from what the pixels say: the root of the mean square, in the tile's own units.
+    /// The root mean square difference between the tile and the pixels, in the tile's own units.
     pub fn error(&self, tile: &Tile) -> u32 {
         let square = |spot: &Spot| {
             let ours = tile.0[spot.row.cells.start * TILE_SIDE + spot.column.cells.start];
@@ -323,8 +325,8 @@ impl Component {
     }
 
     /// Writes the samples of row `y` of a unit to their places in `line`, at least those of pixels `across`. Where a sample is two pixels
-    /// along an axis, each of them has a quarter of its neighbour, as decoders have it. Beyond a block's border its own sample
-    /// stands for the neighbour.
+    /// along an axis, each of them has a quarter of its neighbour, as in decoders. Beyond a block's border its own sample replaces the
+    /// neighbour.
     #[inline(always)]
     fn line(
         &self,
@@ -376,7 +378,7 @@ const fn neighbours(pixel: usize, scale: usize) -> (usize, usize) {
     (own, if other / SIDE == own / SIDE { other } else { own })
 }
 
-/// Pixels of a unit that a spot is made of.
+/// Pixels of a unit that belong to a spot.
 struct Pixels<'s> {
     colours: Colours,
     components: &'s [Component],
@@ -386,13 +388,13 @@ struct Pixels<'s> {
     width: usize,
     across: Range<usize>,
     down: Range<usize>,
-    /// Of the first of them, and of those behind it.
+    /// The weight of the first of them, and of the following ones.
     column_weights: &'s [u16],
     row_weights: &'s [u16],
 }
 
 impl Task for Pixels<'_> {
-    /// Their luminances times 1,000 and their weights, together.
+    /// The sums of their weighted luminances times 1,000, and of their weights.
     type Output = u128;
 
     #[inline(always)]
@@ -437,7 +439,7 @@ impl Colours {
     }
 }
 
-/// As JFIF and every decoder has it, cut off.
+/// As in JFIF and every decoder, clipped.
 #[inline(always)]
 fn red_green_blue(luminance: i32, blue: i32, red: i32) -> [i32; 3] {
     const HALF: i32 = 1 << 15;
@@ -456,11 +458,12 @@ const fn luminance([red, green, blue]: [i32; 3]) -> u32 {
     (299 * red + 587 * green + 114 * blue) as u32
 }
 
-/// Numbers that a file's data decides (SplitMix64): the same for the same file, and not to be foreseen without making it.
+/// Pseudo-random numbers seeded by a file's data (SplitMix64): the same for the same file, and not
+/// predictable without it.
 struct Stream(u64);
 
 impl Stream {
-    /// Words of the data that are looked at.
+    /// Words of the data used as seed.
     const WORDS: usize = 256;
 
     fn of(data: &[u8]) -> Self {

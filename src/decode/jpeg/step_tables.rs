@@ -1,10 +1,10 @@
-//! What a walk looks at, and where that is kept.
+//! The tables of a walk, and their cache.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// What the walk of blocks of one kind looks at: a table for a block's first look-up (a difference and the symbols that fit behind
-/// it), and one for the others.
+/// The tables for walking blocks of one kind: one for a block's first look-up (a difference and the symbols that fit after it),
+/// and one for the others.
 #[derive(Debug)]
 pub(super) struct StepTables<S> {
     pub first: Rc<[S]>,
@@ -17,7 +17,7 @@ impl<S> Clone for StepTables<S> {
     }
 }
 
-/// Those of an AC table with the DC table that it was used with last, which `T` is.
+/// The tables of an AC table with the DC table (`T`) that it was last used with.
 #[derive(Debug)]
 pub(super) struct Cached<T, S>(RefCell<Option<(Rc<T>, StepTables<S>)>>);
 

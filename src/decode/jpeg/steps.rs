@@ -1,7 +1,7 @@
-//! Huffman tables as what a look-up adds to a walk, so that a step of it is one addition.
+//! Huffman tables in the form of increments, so that a step of a walk is one addition.
 //!
-//! A walk's [`Stand`] is one number: the bits that were taken, and what is left of the block. A look-up may take several
-//! symbols, and what each of them adds to the stand just adds up.
+//! A walk's [`Cursor`] is one number: the bits taken, and the coefficients left in the block. A look-up may take several
+//! symbols, whose increments simply add up.
 
 use std::rc::Rc;
 
@@ -9,54 +9,55 @@ use super::huffman::{AcCode, AcSymbol, AcTable, DcTable, extend, fill, rest_of};
 use super::step_tables::StepTables;
 use super::zigzag::{BLOCK, Kept};
 
-/// Where a walk is: the bits that were taken, above [`LEFT_BITS`] bits of what is left of the block.
+/// The position of a walk: the bits taken, above [`LEFT_BITS`] bits for what is left of the block.
 ///
-/// These are 0 at a block's beginning, and behind its first coefficient they count down from 63. An end of block adds [`END`]. So a block has ended
-/// where they are 0 or their highest bit is set, and their second highest bit is set by nothing that can be: by positions beyond
-/// the block's end with or without an end, an end where the block has ended already, or [`NOTHING`].
-pub(super) type Stand = u32;
-/// Bits of a stand that say what is left of the block.
+/// These are 0 at a block's beginning, and after its first coefficient they count down from 63. An end of block adds [`END`]. So a block has ended
+/// where they are 0 or their highest bit is set, and their second highest bit is only set in invalid states: by positions beyond the block's end
+/// with or without an end, an end where the block has ended already, or [`NOTHING`].
+pub(super) type Cursor = u32;
+/// Bits of a cursor for what is left of the block.
 pub(super) const LEFT_BITS: u32 = 8;
-/// These bits.
-pub(super) const LEFT: Stand = (1 << LEFT_BITS) - 1;
-/// The bit that is set where something cannot be.
-pub(super) const WRONG: Stand = 64;
+/// Their mask.
+pub(super) const LEFT: Cursor = (1 << LEFT_BITS) - 1;
+/// The bit that marks an invalid state.
+pub(super) const WRONG: Cursor = 64;
 /// What an end of block adds.
 const END: u32 = 127;
 /// Coefficients behind a block's first.
 const OTHERS: u32 = BLOCK as u32 - 1;
-/// What is added where no symbol fits a look-up, in a block and at its beginning.
+/// The increment where no symbol fits a look-up, in a block and at its beginning.
 const NOTHING: u16 = 0_u16.wrapping_sub(WRONG as u16);
 const NOTHING_FIRST: u16 = WRONG as u16;
 
 /// A step of a walk.
 pub(super) trait Step: Copy {
-    /// What adds `increment` to the stand and tells one coefficient at most.
-    fn alone(increment: u16, told: Option<Told>) -> Self;
+    /// A step that adds `increment` to the cursor and gives at most one coefficient.
+    fn alone(increment: u16, coefficient: Option<Coefficient>) -> Self;
 
-    /// What is added to the stand.
+    /// The increment of the cursor.
     fn increment(self) -> u32;
 
-    /// Puts the coefficients that it tells to their places behind `start`; `stand` is where the walk was before it.
-    fn tell(self, stand: Stand, numbers: &mut Numbers, start: usize);
+    /// Stores its coefficients at their places after `start`; `cursor` is the walk's position before the
+    /// step.
+    fn store(self, cursor: Cursor, numbers: &mut Numbers, start: usize);
 }
 
-/// A coefficient that a step tells: zeros before it, subtracted from what is left of the block before the step (modulo 256), and its value.
+/// A coefficient of a step: the coefficients skipped before it in this step, and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct Coefficient {
     pub before: u8,
     pub value: i16,
 }
 
-/// Room for coefficients, 64 a block.
+/// Buffer for coefficients, 64 a block.
 pub(super) type Numbers = [i16; NUMBERS];
-/// A power of two, so that a place in it needs no look at whether it is one.
+/// A power of two, so that indices need no bounds check.
 pub(super) const NUMBERS: usize = BLOCK << 14;
 
 /// Lengths alone. The last symbol's coefficient may lie beyond the window.
 impl Step for u16 {
     #[inline(always)]
-    fn alone(increment: u16, _told: Option<Told>) -> Self {
+    fn alone(increment: u16, _coefficient: Option<Coefficient>) -> Self {
         increment
     }
 
@@ -66,14 +67,14 @@ impl Step for u16 {
     }
 
     #[inline(always)]
-    fn tell(self, _stand: Stand, _numbers: &mut Numbers, _start: usize) {}
+    fn store(self, _cursor: Cursor, _numbers: &mut Numbers, _start: usize) {}
 }
 
-/// Lengths, and from bit 16 on two coefficients of eight and sixteen bits, [`Told::before`] and the value.
+/// Lengths, and from bit 16 on two coefficients of eight and sixteen bits, [`Coefficient::before`] and the value.
 impl Step for u64 {
     #[inline(always)]
-    fn alone(increment: u16, told: Option<Told>) -> Self {
-        with(Self::from(increment) | TELLS_NOTHING, 0, told)
+    fn alone(increment: u16, coefficient: Option<Coefficient>) -> Self {
+        with(Self::from(increment) | NO_COEFFICIENTS, 0, coefficient)
     }
 
     #[inline(always)]
@@ -82,36 +83,41 @@ impl Step for u64 {
     }
 
     #[inline(always)]
-    fn tell(self, stand: Stand, numbers: &mut Numbers, start: usize) {
+    fn store(self, cursor: Cursor, numbers: &mut Numbers, start: usize) {
         for (before, value) in
             [((self >> 16) as u8, (self >> 24) as i16), ((self >> 40) as u8, (self >> 48) as i16)]
         {
-            let place = PLACES[usize::from((stand as u8).wrapping_sub(before))];
+            let place = PLACES[usize::from((cursor as u8).wrapping_sub(before))];
             numbers[(start + usize::from(place)) % NUMBERS] = value;
         }
     }
 }
 
-/// [`Told::before`] of a coefficient that is none: what it leads to is no place of the block.
+/// [`Coefficient::before`] of an absent coefficient: it leads to no place of the block.
 const NOWHERE: u8 = BLOCK as u8;
-/// Two coefficients that are none.
-const TELLS_NOTHING: u64 = (NOWHERE as u64) << 16 | (NOWHERE as u64) << 40;
+/// Two absent coefficients.
+const NO_COEFFICIENTS: u64 = (NOWHERE as u64) << 16 | (NOWHERE as u64) << 40;
 
-/// `step` with coefficient `number` of two told, if there is one.
-const fn with(step: u64, number: u32, told: Option<Told>) -> u64 {
-    let Some(told) = told else { return step };
+/// `step` with coefficient `number` of two, if present.
+const fn with(step: u64, number: u32, coefficient: Option<Coefficient>) -> u64 {
+    let Some(coefficient) = coefficient else { return step };
     let shift = 16 + 24 * number;
-    step & !(0xff_ffff << shift) | ((told.value as u16 as u64) << 8 | told.before as u64) << shift
+    step & !(0xff_ffff << shift)
+        | ((coefficient.value as u16 as u64) << 8 | coefficient.before as u64) << shift
 }
 
-/// Coefficient `number` of two that a step tells, if it does; none is told behind one that is not.
-const fn told(step: u64, number: u32) -> Option<Told> {
-    let told = step >> (16 + 24 * number);
-    if told as u8 == NOWHERE { None } else { Some(Told { before: told as u8, value: (told >> 8) as i16 }) }
+/// Coefficient `number` of two of a step, if present; the second is only present with the first.
+const fn coefficient_of(step: u64, number: u32) -> Option<Coefficient> {
+    let coefficient = step >> (16 + 24 * number);
+    if coefficient as u8 == NOWHERE {
+        None
+    } else {
+        Some(Coefficient { before: coefficient as u8, value: (coefficient >> 8) as i16 })
+    }
 }
 
-/// Where a coefficient goes, by what is left of the block before it: to its [`super::zigzag::place`]. What is none goes behind
-/// the block, to the first place of the next one, which is told later.
+/// Where a coefficient goes, by what is left of the block before it: to its [`super::zigzag::place`]. An absent one goes after
+/// the block, to the first place of the next one, which is stored later.
 const PLACES: [u8; 256] = {
     let mut places = [BLOCK as u8; 256];
     places[0] = 0;
@@ -136,7 +142,7 @@ pub(super) fn lengths(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u16> {
     })
 }
 
-/// What look-ups behind a block's first add where lengths alone are wanted.
+/// Increments of the look-ups after a block's first, for lengths alone.
 #[inline(always)]
 pub(super) fn rest_lengths(ac: &AcTable) -> &[u16] {
     &lengths_of_all_windows(ac)[1 << ac.window..]
@@ -150,27 +156,30 @@ fn lengths_of_all_windows(ac: &AcTable) -> &[u16] {
 
 /// Tables for all coefficients.
 pub(super) fn values(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u64> {
-    ac.told.get(dc, || {
+    ac.step_values.get(dc, || {
         let nothing = u64::alone(NOTHING, None);
         let all = fill(&ac.code, ac.window, nothing, value_step);
         let first = first_steps(dc, ac.window, u64::alone(NOTHING_FIRST, None), |used, difference, index| {
             let Some(left) = ac.window.checked_sub(used) else { return u64::alone(NOTHING_FIRST, None) };
             let own = beginning(used);
-            let alone = u64::alone(own, Some(Told { before: 0, value: difference as i16 }));
+            let alone = u64::alone(own, Some(Coefficient { before: 0, value: difference as i16 }));
             let rest = rest_of(&all, left, index);
-            if rest == nothing || told(rest, 1).is_some() {
+            if rest == nothing || coefficient_of(rest, 1).is_some() {
                 return alone;
             }
-            // Behind the first coefficient there are 63 left, but the stand before it says 0.
-            let after = |told: Told| Told { before: told.before.wrapping_sub(OTHERS as u8), ..told };
+            // After the first coefficient 63 are left, but the cursor before it has 0.
+            let after = |coefficient: Coefficient| Coefficient {
+                before: coefficient.before.wrapping_sub(OTHERS as u8),
+                ..coefficient
+            };
             let both = alone & !0xffff | u64::from(own.wrapping_add(rest as u16));
-            with(both, 1, told(rest, 0).map(after))
+            with(both, 1, coefficient_of(rest, 0).map(after))
         });
         StepTables { first, rest: all[1 << ac.window..].into() }
     })
 }
 
-/// Tables for blocks that are passed over where those of others are told.
+/// Tables for blocks that are skipped while those of others are stored.
 pub(super) fn passed(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u64> {
     ac.passed.get(dc, || {
         let StepTables { first, rest } = lengths(dc, ac);
@@ -179,8 +188,8 @@ pub(super) fn passed(dc: &Rc<DcTable>, ac: &AcTable) -> StepTables<u64> {
     })
 }
 
-/// For each window of `window` bits what `step(bits used, difference, window)` makes of the difference at its top, or `nothing` where its
-/// code does not fit. A difference whose bits lie beyond the window is given as it would be if zeros followed.
+/// For each window of `window` bits the result of `step(bits used, difference, window)` for the difference at its top, or `nothing` if
+/// its code does not fit. A difference whose bits extend beyond the window is computed as if zeros followed.
 fn first_steps<S: Copy>(
     dc: &DcTable,
     window: u32,
@@ -195,17 +204,17 @@ fn first_steps<S: Copy>(
     dc.code.windows().iter().enumerate().map(step).collect()
 }
 
-/// What symbols add that take `used` bits and lead on by `advance` coefficients.
+/// The increment of symbols that take `used` bits and advance by `advance` coefficients.
 const fn increment(used: u32, advance: u32, ends: bool) -> u16 {
     ((used << LEFT_BITS) + if ends { END } else { 0 }).wrapping_sub(advance) as u16
 }
 
-/// What a difference of `used` bits adds at a block's beginning, where nothing is said to be left.
+/// The increment of a difference of `used` bits at a block's beginning, where the cursor has 0 left.
 const fn beginning(used: u32) -> u16 {
     (used << LEFT_BITS | OTHERS) as u16
 }
 
-/// The coefficients that an increment leads on by.
+/// The coefficients that an increment advances by.
 const fn advance(increment: u16) -> u32 {
     let left = increment as u8 as u32;
     // With an end it is 127 less them, else 256 less them.
@@ -231,33 +240,37 @@ fn value_step(first: AcCode, bits: u32, index: usize, rest: u64) -> u64 {
     let own = increment(first.used, first.advance(), first.ends());
     let coefficient = (first.size > 0).then(|| {
         let field = index >> (bits - first.used) & ((1 << first.size) - 1);
-        Told { before: first.run as u8, value: extend(field as u32, first.size) as i16 }
+        Coefficient { before: first.run as u8, value: extend(field as u32, first.size) as i16 }
     });
     let alone = u64::alone(own, coefficient);
     if first.ends() || rest == nothing || first.advance() + advance(rest as u16) > OTHERS {
         return alone;
     }
     let steps = u64::from(own.wrapping_add(rest as u16));
-    let after = |told: Told| Told { before: told.before + first.advance() as u8, ..told };
-    match (coefficient, told(rest, 0).map(after), told(rest, 1).map(after)) {
-        (None, first, second) => with(with(steps | TELLS_NOTHING, 0, first), 1, second),
+    let after = |coefficient: Coefficient| Coefficient {
+        before: coefficient.before + first.advance() as u8,
+        ..coefficient
+    };
+    match (coefficient, coefficient_of(rest, 0).map(after), coefficient_of(rest, 1).map(after)) {
+        (None, first, second) => with(with(steps | NO_COEFFICIENTS, 0, first), 1, second),
         (Some(_), first, None) => with(alone & !0xffff | steps, 1, first),
         (Some(_), _, Some(_)) => alone,
     }
 }
 
-/// What the symbol at the top of `bits` does, looked at alone in a block of which `left` is left; `None` for one that cannot be.
-pub(super) fn single<S: Step>(dc: &DcTable, ac: &AcTable, bits: u64, left: Stand) -> Option<S> {
+/// The step of the single symbol at the top of `bits` in a block with `left` coefficients left; `None` for an
+/// invalid one.
+pub(super) fn single<S: Step>(dc: &DcTable, ac: &AcTable, bits: u64, left: Cursor) -> Option<S> {
     if left == 0 {
         let (used, difference) = dc.long_difference(bits)?;
-        let told = Told { before: 0, value: difference as i16 };
-        return Some(S::alone(beginning(used), Some(told)));
+        let coefficient = Coefficient { before: 0, value: difference as i16 };
+        return Some(S::alone(beginning(used), Some(coefficient)));
     }
     let (used, symbol) = ac.symbol(bits)?;
     match symbol {
         AcSymbol::Coefficient { run, value } if run < left => {
-            let told = Told { before: run as u8, value: value as i16 };
-            Some(S::alone(increment(used, run + 1, false), Some(told)))
+            let coefficient = Coefficient { before: run as u8, value: value as i16 };
+            Some(S::alone(increment(used, run + 1, false), Some(coefficient)))
         }
         AcSymbol::Zeros if left >= 16 => Some(S::alone(increment(used, 16, false), None)),
         AcSymbol::End { more: 0 } => Some(S::alone(increment(used, 0, true), None)),
@@ -265,8 +278,8 @@ pub(super) fn single<S: Step>(dc: &DcTable, ac: &AcTable, bits: u64, left: Stand
     }
 }
 
-/// What is done where nothing can be: a bit is taken, and a block ends that is [`WRONG`].
-pub(super) fn wrong<S: Step>(left: Stand) -> S {
+/// The step for invalid data: a bit is taken, and a block ends as [`WRONG`].
+pub(super) fn wrong<S: Step>(left: Cursor) -> S {
     S::alone((1 << LEFT_BITS) + (LEFT - left) as u16, None)
 }
 
@@ -288,31 +301,32 @@ mod tests {
         Rc::new(DcTable::new(&counts, &[0, 3, 5, 11], window).unwrap())
     }
 
-    /// What walking symbol by symbol gives.
+    /// The result of walking symbol by symbol.
     #[derive(Debug, Default, PartialEq, Eq)]
     struct Walked {
-        stand: Stand,
+        cursor: Cursor,
         /// Coefficients by their place in the order of the file.
-        told: Vec<(usize, i32)>,
+        coefficients: Vec<(usize, i32)>,
     }
 
-    /// Walks from `left` on as long as less than `used` bits were taken; `None` where something cannot be, or a block ends before.
-    fn walk(dc: &DcTable, ac: &AcTable, bits: u64, left: Stand, used: u32) -> Option<Walked> {
-        let mut walked = Walked { stand: left, told: Vec::new() };
-        while walked.stand >> LEFT_BITS < used {
-            let (taken, left) = (walked.stand >> LEFT_BITS, walked.stand & LEFT);
+    /// Walks from `left` on while fewer than `used` bits were taken; `None` for invalid data, or if a block
+    /// ends before.
+    fn walk(dc: &DcTable, ac: &AcTable, bits: u64, left: Cursor, used: u32) -> Option<Walked> {
+        let mut walked = Walked { cursor: left, coefficients: Vec::new() };
+        while walked.cursor >> LEFT_BITS < used {
+            let (taken, left) = (walked.cursor >> LEFT_BITS, walked.cursor & LEFT);
             if taken > 0 && (left == 0 || left > OTHERS) {
                 return None;
             }
             let (length, left) = if left == 0 {
                 let (length, difference) = dc.long_difference(bits)?;
-                walked.told.push((0, difference));
+                walked.coefficients.push((0, difference));
                 (length, OTHERS)
             } else {
                 let (length, symbol) = ac.symbol(bits << taken)?;
                 let left = match symbol {
                     AcSymbol::Coefficient { run, value } => {
-                        walked.told.push(((BLOCK as u32 + run).checked_sub(left)? as usize, value));
+                        walked.coefficients.push(((BLOCK as u32 + run).checked_sub(left)? as usize, value));
                         left.checked_sub(run + 1)?
                     }
                     AcSymbol::Zeros => left.checked_sub(16)?,
@@ -320,17 +334,18 @@ mod tests {
                 };
                 (length, left)
             };
-            walked.stand = (taken + length) << LEFT_BITS | left;
+            walked.cursor = (taken + length) << LEFT_BITS | left;
         }
-        (walked.stand >> LEFT_BITS == used).then_some(walked)
+        (walked.cursor >> LEFT_BITS == used).then_some(walked)
     }
 
-    /// Every look-up from every place of a block does what its symbols do one by one, or says that it cannot tell.
+    /// Every look-up from every position of a block agrees with its symbols one by one, or is marked as
+    /// undecided.
     fn check<S: Step>(
         tables: &StepTables<S>,
         dc: &DcTable,
         ac: &AcTable,
-        told: impl Fn(&mut Numbers, S, Stand) -> Option<Vec<(usize, i32)>>,
+        coefficient: impl Fn(&mut Numbers, S, Cursor) -> Option<Vec<(usize, i32)>>,
     ) {
         let window = ac.window;
         let mut numbers = bytemuck::allocation::zeroed_box::<Numbers>();
@@ -339,20 +354,21 @@ mod tests {
             let bits = (index as u64) << (64 - window);
             for left in 0..=OTHERS {
                 let step = if left == 0 { tables.first[index] } else { tables.rest[index] };
-                let stand = left + step.increment();
-                if stand & WRONG != 0 {
-                    // Where all of a block is left, its first symbol does not fit, or is none.
+                let cursor = left + step.increment();
+                if cursor & WRONG != 0 {
+                    // At a block's beginning its first symbol does not fit, or is invalid.
                     let first = single::<S>(dc, ac, bits, left);
                     let fits = first.is_some_and(|step| (left + step.increment()) >> LEFT_BITS <= window);
                     assert!(!fits || (1..OTHERS).contains(&left), "{index:b} {left}");
                     unknown += 1;
                     continue;
                 }
-                let walked = walk(dc, ac, bits, left, stand >> LEFT_BITS).unwrap();
-                assert_eq!(stand, walked.stand, "{index:b} {left}");
-                if let Some(told) = told(&mut numbers, step, left) {
-                    let expected: Vec<_> = walked.told.into_iter().filter(|(_, value)| *value != 0).collect();
-                    assert_eq!(told, expected, "{index:b} {left}");
+                let walked = walk(dc, ac, bits, left, cursor >> LEFT_BITS).unwrap();
+                assert_eq!(cursor, walked.cursor, "{index:b} {left}");
+                if let Some(coefficient) = coefficient(&mut numbers, step, left) {
+                    let expected: Vec<_> =
+                        walked.coefficients.into_iter().filter(|(_, value)| *value != 0).collect();
+                    assert_eq!(coefficient, expected, "{index:b} {left}");
                 }
                 known += 1;
             }
@@ -360,10 +376,10 @@ mod tests {
         assert!(known > 1000 && unknown > 100, "{known} {unknown}");
     }
 
-    /// What a step tells, in the order of the file.
-    fn coefficients(numbers: &mut Numbers, step: u64, left: Stand) -> Option<Vec<(usize, i32)>> {
+    /// The coefficients of a step, in the order of the file.
+    fn coefficients(numbers: &mut Numbers, step: u64, left: Cursor) -> Option<Vec<(usize, i32)>> {
         numbers[..3 * BLOCK].fill(0);
-        step.tell(left, numbers, BLOCK);
+        step.store(left, numbers, BLOCK);
         let beside = numbers[..BLOCK].iter().chain(&numbers[2 * BLOCK..3 * BLOCK]);
         assert!(beside.into_iter().all(|&number| number == 0));
         let place = |index: usize| usize::from(Kept::ALL.order()[index]);
@@ -392,8 +408,12 @@ mod tests {
         assert_eq!(rest_lengths(&ac)[index], increment(12, 4, true));
         let step = values(&dc(12), &ac).rest[index];
         assert_eq!(
-            (step as u16, told(step, 0), told(step, 1)),
-            (increment(12, 4, true), Some(Told { before: 1, value: 3 }), Some(Told { before: 3, value: 2 }),)
+            (step as u16, coefficient_of(step, 0), coefficient_of(step, 1)),
+            (
+                increment(12, 4, true),
+                Some(Coefficient { before: 1, value: 3 }),
+                Some(Coefficient { before: 3, value: 2 }),
+            )
         );
     }
 

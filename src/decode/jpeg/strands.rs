@@ -1,83 +1,84 @@
-//! Where the blocks of entropy-coded data begin, found by several walks through it at once.
+//! Finds where the blocks of entropy-coded data begin, by several concurrent walks.
 //!
-//! Where a symbol begins is known when the one before was looked up: a walk through the bits is a chain of look-ups each of
-//! which waits for the one before, and the processor is idle for most of it. So data is cut into pieces, and several pieces are
-//! walked in turns, look-up by look-up, by as many *strands*. All but the first begin at a guess: that a unit of blocks
-//! begins with the first bit of their piece. Huffman codes fall into step by themselves, so after some tens of blocks nearly
-//! every guess has become the truth. A strand goes on beyond its piece, until it comes to where the next strand was with the
-//! same block of a unit; from there on the two are the same walk, and what the next one did before is thrown away. So the
-//! blocks are exactly those that a single walk finds, whatever was guessed: only the time hangs on luck.
+//! A symbol's start is only known once the previous one was looked up: a walk through the bits is a chain of dependent
+//! look-ups, during which the processor is mostly idle. So data is cut into pieces, and several pieces are walked in turns,
+//! look-up by look-up, by as many *strands*. All but the first begin with a guess: that a unit of blocks begins at the first
+//! bit of their piece. Huffman codes synchronise by themselves, so after some tens of blocks nearly every guess is correct. A
+//! strand continues beyond its piece until it reaches a position of the next strand with the same block of a unit; from there
+//! on the two walks are identical, and the next strand's earlier results are discarded. So the blocks are exactly those of a
+//! single walk: guesses only affect the time.
 //!
-//! A step has nothing to foretell: at a block's end the next block's table is selected, not jumped to.
+//! A step has no unpredictable branch: at a block's end the next block's table is selected, not jumped to.
 
 use std::hint::select_unpredictable;
 
 use super::dispatch::Task;
 use super::huffman::{AcTable, DcTable};
-use super::steps::{LEFT, LEFT_BITS, Numbers, Stand, Step, WRONG, single, wrong};
+use super::steps::{Cursor, LEFT, LEFT_BITS, Numbers, Step, WRONG, single, wrong};
 use super::zigzag::BLOCK;
 
-/// Strands at once. With four the processor has enough to do (measured: `docs/decisions/jpeg-coefficients.md`).
+/// Concurrent strands. Four keep the processor busy (measured: `docs/decisions/jpeg-coefficients.md`).
 pub(super) const LANES: usize = 4;
-/// Look-ups of each strand between two looks at whether it is done.
+/// Look-ups of each strand between two checks for its end.
 const BURST: usize = 8;
-/// Ends of a piece that are spare: a burst may find as many blocks, and what is told of the last may go behind it.
+/// Spare ends of a piece: a burst may find as many blocks, and the last one's coefficients may go after it.
 pub(super) const PIECE_SPARE: usize = BURST + 3;
-/// Blocks of a unit, as a power of two. The standard allows ten.
-const MOST_BLOCKS: usize = 16;
+/// Maximum blocks of a unit, as a power of two. The standard allows ten.
+const MAX_BLOCKS: usize = 16;
 
-/// Room for data: as many bytes as a stand can count the bits of, so that a stand needs no look at whether it is in the data.
+/// Buffer for data: as many bytes as a cursor can count bits of, so that cursors need no bounds check.
 pub(super) type Data = [u8; DATA];
-pub(super) const DATA: usize = (1 << (Stand::BITS - LEFT_BITS - 3)) + 8;
-/// Room for where blocks end; a power of two.
-pub(super) type Ends = [Stand; ENDS];
+pub(super) const DATA: usize = (1 << (Cursor::BITS - LEFT_BITS - 3)) + 8;
+/// Buffer for the ends of blocks; a power of two.
+pub(super) type Ends = [Cursor; ENDS];
 pub(super) const ENDS: usize = super::steps::NUMBERS / BLOCK;
-/// Of them, those of walks that go on alone, and those of strands without a piece.
+/// Ends reserved for walks that continue alone, and for strands without a piece.
 const ALONE: usize = 1024;
 const IDLE: usize = 64;
-/// Ends that pieces may have together.
+/// Ends for all pieces together.
 pub(super) const PIECES_ENDS: usize = ENDS - ALONE - IDLE;
 
-/// Whatever a walk finds that begins in half a megabyte, its stands do not wrap: a block takes less than 2,048 bits.
-const _: () = assert!(8 * (1 << 19) + (PIECES_ENDS / LANES + ALONE) * 2048 < 1 << (Stand::BITS - LEFT_BITS));
+/// Cursors of a walk that begins within half a megabyte never wrap: a block takes less than 2,048 bits.
+const _: () = assert!(8 * (1 << 19) + (PIECES_ENDS / LANES + ALONE) * 2048 < 1 << (Cursor::BITS - LEFT_BITS));
 
 /// A piece of the data.
 #[derive(Debug)]
 pub(super) struct Piece {
-    /// The bit that its strand begins at, and the one behind which it is done.
+    /// The bit at which its strand begins, and the one after which it is done.
     pub start: u32,
     pub end: u32,
-    /// The first of its blocks' ends, and how many there is room for, of which the last [`PIECE_SPARE`] are not used.
+    /// The index of its first end, and the number of its ends, of which the last [`PIECE_SPARE`] are not
+    /// used.
     pub first: usize,
     pub room: usize,
-    /// Blocks that were found.
+    /// Blocks found.
     pub found: usize,
 }
 
-/// What the blocks of a unit are walked with.
+/// The tables for walking the blocks of a unit.
 pub(super) struct Unit<'t, S, const SIZE: usize> {
     /// Blocks of a unit.
     blocks: usize,
     /// For each block its tables.
     codes: Vec<(&'t DcTable, &'t AcTable)>,
-    /// By state: twice the block's number, one more where it has ended. What the next look-up looks at…
-    tables: [&'t [S; SIZE]; 2 * MOST_BLOCKS],
+    /// By state: twice the block's number, one more where it has ended. The table of the next look-up…
+    tables: [&'t [S; SIZE]; 2 * MAX_BLOCKS],
     /// …and twice the number of the block that it is in.
-    blocks_after: [usize; 2 * MOST_BLOCKS],
+    blocks_after: [usize; 2 * MAX_BLOCKS],
 }
 
 /// Where blocks begin.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Where each block begins, and behind the last where it ends.
-    pub stands: Vec<Stand>,
-    /// For each block, the number of its end: where in [`Numbers`] its coefficients are.
+pub(super) struct FoundBlocks {
+    /// Where each block begins, followed by the end of the last.
+    pub cursors: Vec<Cursor>,
+    /// For each block, the index of its end: the position of its coefficients in [`Numbers`].
     pub places: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
 struct Strand<'t, S, const SIZE: usize> {
-    stand: Stand,
+    cursor: Cursor,
     table: &'t [S; SIZE],
     /// Twice the number of the block.
     block: usize,
@@ -105,9 +106,9 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
 
     /// A strand at the beginning of a block.
     fn strand(&self, start: u32, block: usize, end: usize) -> Strand<'t, S, SIZE> {
-        // The state of the block before, when it has ended.
+        // The state of the previous block after its end.
         let before = 2 * ((block + self.blocks - 1) % self.blocks) + 1;
-        Strand { stand: start << LEFT_BITS, table: self.tables[before], block: 2 * block, end }
+        Strand { cursor: start << LEFT_BITS, table: self.tables[before], block: 2 * block, end }
     }
 
     /// One look-up.
@@ -119,36 +120,36 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
         numbers: &mut Numbers,
         strand: Strand<'t, S, SIZE>,
     ) -> Strand<'t, S, SIZE> {
-        let place = (strand.stand >> (LEFT_BITS + 3)) as usize;
+        let place = (strand.cursor >> (LEFT_BITS + 3)) as usize;
         let bytes = data[place..place + 4].try_into().unwrap_or_default();
-        let shift = strand.stand >> LEFT_BITS & 7;
+        let shift = strand.cursor >> LEFT_BITS & 7;
         let window = u32::from_be_bytes(bytes) << shift >> (u32::BITS - Self::WINDOW);
         let mut step = strand.table[window as usize];
-        let mut stand = strand.stand.wrapping_add(step.increment());
-        if stand & WRONG != 0 {
-            step = self.single(data, strand.stand, strand.block / 2);
-            stand = strand.stand.wrapping_add(step.increment());
+        let mut cursor = strand.cursor.wrapping_add(step.increment());
+        if cursor & WRONG != 0 {
+            step = self.single(data, strand.cursor, strand.block / 2);
+            cursor = strand.cursor.wrapping_add(step.increment());
         }
-        step.tell(strand.stand, numbers, strand.end * BLOCK);
-        ends[strand.end % ENDS] = stand;
-        let ended = stand as i8 <= 0;
-        let state = (strand.block + usize::from(ended)) % (2 * MOST_BLOCKS);
+        step.store(strand.cursor, numbers, strand.end * BLOCK);
+        ends[strand.end % ENDS] = cursor;
+        let ended = cursor as i8 <= 0;
+        let state = (strand.block + usize::from(ended)) % (2 * MAX_BLOCKS);
         Strand {
-            stand: select_unpredictable(ended, stand & !LEFT, stand),
+            cursor: select_unpredictable(ended, cursor & !LEFT, cursor),
             table: self.tables[state],
             block: self.blocks_after[state],
             end: strand.end + usize::from(ended),
         }
     }
 
-    /// The next symbol alone: no window has it whole, or a block ends in the middle of a look-up.
+    /// The next symbol alone: it exceeds the window, or a block ends within the look-up.
     #[cold]
     #[inline(never)]
-    fn single(&self, data: &Data, stand: Stand, block: usize) -> S {
-        let left = stand & LEFT;
+    fn single(&self, data: &Data, cursor: Cursor, block: usize) -> S {
+        let left = cursor & LEFT;
         let codes = self.codes.get(block);
         codes
-            .and_then(|(dc, ac)| single(dc, ac, bits_at(data, stand >> LEFT_BITS), left))
+            .and_then(|(dc, ac)| single(dc, ac, bits_at(data, cursor >> LEFT_BITS), left))
             .unwrap_or_else(|| wrong(left))
     }
 
@@ -170,7 +171,7 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
             for (strand, walked) in strands.iter_mut().zip(&mut walked) {
                 let piece = pieces.get_mut(*walked).unwrap_or(&mut idle);
                 let found = strand.end - piece.first;
-                if strand.stand >> LEFT_BITS < piece.end && found + PIECE_SPARE <= piece.room {
+                if strand.cursor >> LEFT_BITS < piece.end && found + PIECE_SPARE <= piece.room {
                     continue;
                 }
                 piece.found = found;
@@ -192,21 +193,21 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
         pieces: &[Piece],
         ends: &mut Ends,
         numbers: &mut Numbers,
-        found: &mut Found,
+        found: &mut FoundBlocks,
     ) -> usize {
-        found.stands.clear();
+        found.cursors.clear();
         found.places.clear();
         let Some((first, others)) = pieces.split_first() else { return 0 };
-        found.stands.push(first.start << LEFT_BITS);
+        found.cursors.push(first.start << LEFT_BITS);
         found.extend(ends, first.first, first.first + first.found);
         let mut alone = PIECES_ENDS;
         for piece in others {
-            let from = found.stands.partition_point(|stand| stand >> LEFT_BITS < piece.start);
-            let mut met = self.meet(&found.stands, from, piece, ends);
+            let from = found.cursors.partition_point(|cursor| cursor >> LEFT_BITS < piece.start);
+            let mut met = self.meet(&found.cursors, from, piece, ends);
             let begun = alone;
             while met.is_none() && found.bit() < piece.end && alone + 2 * BURST < ENDS - IDLE {
-                // They have not met yet.
-                let from = found.stands.len();
+                // The walks have not met yet.
+                let from = found.cursors.len();
                 let mut strand = self.strand(found.bit(), (from - 1) % self.blocks, alone);
                 while strand.end == alone {
                     for _ in 0..BURST {
@@ -215,12 +216,12 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
                 }
                 found.extend(ends, alone, strand.end);
                 alone = strand.end;
-                met = self.meet(&found.stands, from, piece, ends);
+                met = self.meet(&found.cursors, from, piece, ends);
             }
-            // What began behind the last end is not to be told again.
+            // The block after the last end must not be stored again.
             alone += usize::from(alone > begun);
             let Some((ours, theirs)) = met else { continue };
-            found.stands.truncate(ours + 1);
+            found.cursors.truncate(ours + 1);
             found.places.truncate(ours);
             found.extend(ends, piece.first + theirs + 1, piece.first + piece.found);
         }
@@ -229,15 +230,15 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
 
     /// The first of `ours` from number `from` on that is the same bit, with the same block of a unit, as an end of `piece`, and that end's
     /// number in the piece.
-    fn meet(&self, ours: &[Stand], from: usize, piece: &Piece, ends: &Ends) -> Option<(usize, usize)> {
+    fn meet(&self, ours: &[Cursor], from: usize, piece: &Piece, ends: &Ends) -> Option<(usize, usize)> {
         let theirs = &ends[piece.first..piece.first + piece.found];
         let first = ours.get(from)? >> LEFT_BITS;
-        let mut their = theirs.partition_point(|stand| stand >> LEFT_BITS < first);
-        for (number, stand) in ours.iter().enumerate().skip(from) {
-            let bit = stand >> LEFT_BITS;
-            their += theirs[their..].iter().take_while(|stand| *stand >> LEFT_BITS < bit).count();
+        let mut their = theirs.partition_point(|cursor| cursor >> LEFT_BITS < first);
+        for (number, cursor) in ours.iter().enumerate().skip(from) {
+            let bit = cursor >> LEFT_BITS;
+            their += theirs[their..].iter().take_while(|cursor| *cursor >> LEFT_BITS < bit).count();
             let end = theirs.get(their)? >> LEFT_BITS;
-            // Behind the first of their ends begins their second block.
+            // Their second block begins at the first of their ends.
             if end == bit && number % self.blocks == (their + 1) % self.blocks {
                 return Some((number, their));
             }
@@ -246,15 +247,15 @@ impl<'t, S: Step, const SIZE: usize> Unit<'t, S, SIZE> {
     }
 }
 
-impl Found {
-    /// The bit that was come to.
+impl FoundBlocks {
+    /// The bit reached.
     fn bit(&self) -> u32 {
-        self.stands.last().map_or(0, |stand| stand >> LEFT_BITS)
+        self.cursors.last().map_or(0, |cursor| cursor >> LEFT_BITS)
     }
 
-    /// Takes blocks by the numbers of their ends.
+    /// Adds blocks by the indices of their ends.
     fn extend(&mut self, ends: &Ends, from: usize, to: usize) {
-        self.stands.extend_from_slice(&ends[from..to]);
+        self.cursors.extend_from_slice(&ends[from..to]);
         self.places.extend((from..to).map(|number| number as u32));
     }
 }
@@ -325,20 +326,20 @@ mod tests {
     const UNITS: [&[usize]; 3] = [&[0], &[0, 1, 1], &[0, 0, 0, 0, 1, 1]];
 
     /// Where blocks end, symbol by symbol from the first bit on, and what their coefficients are.
-    fn alone(codes: &[(&DcTable, &AcTable)], data: &Data, end: u32) -> Vec<(Stand, Vec<i16>)> {
+    fn alone(codes: &[(&DcTable, &AcTable)], data: &Data, end: u32) -> Vec<(Cursor, Vec<i16>)> {
         let mut numbers = bytemuck::allocation::zeroed_box::<Numbers>();
-        let (mut blocks, mut stand) = (Vec::new(), 0);
-        while stand >> LEFT_BITS < end {
+        let (mut blocks, mut cursor) = (Vec::new(), 0);
+        while cursor >> LEFT_BITS < end {
             let (dc, ac) = codes[blocks.len() % codes.len()];
-            let left = stand & LEFT;
+            let left = cursor & LEFT;
             let step: u64 =
-                single(dc, ac, bits_at(data, stand >> LEFT_BITS), left).unwrap_or_else(|| wrong(left));
-            step.tell(stand, &mut numbers, 0);
-            stand += step.increment();
-            if stand as i8 <= 0 {
-                blocks.push((stand, numbers[..BLOCK].to_vec()));
+                single(dc, ac, bits_at(data, cursor >> LEFT_BITS), left).unwrap_or_else(|| wrong(left));
+            step.store(cursor, &mut numbers, 0);
+            cursor += step.increment();
+            if cursor as i8 <= 0 {
+                blocks.push((cursor, numbers[..BLOCK].to_vec()));
                 numbers[..2 * BLOCK].fill(0);
-                stand &= !LEFT;
+                cursor &= !LEFT;
             }
         }
         blocks
@@ -385,16 +386,16 @@ mod tests {
             })
             .collect();
         unit.walk(&data, &mut pieces, &mut ends, &mut numbers);
-        let mut found = Found::default();
+        let mut found = FoundBlocks::default();
         unit.join(&data, &pieces, &mut ends, &mut numbers, &mut found);
         let expected = alone(&of_blocks, &data, bits);
-        assert_eq!((found.stands[0], found.stands.len()), (0, found.places.len() + 1));
+        assert_eq!((found.cursors[0], found.cursors.len()), (0, found.places.len() + 1));
         // The last block may reach beyond the end.
         let whole = expected.iter().take_while(|(end, _)| end >> LEFT_BITS <= bits).count();
         let compared = whole.min(found.places.len());
         for (number, (end, told)) in expected[..compared].iter().enumerate() {
             assert_eq!(
-                found.stands[number + 1],
+                found.cursors[number + 1],
                 *end,
                 "block {number} of {kinds:?}, {} pieces",
                 pieces.len()
@@ -407,7 +408,7 @@ mod tests {
         compared
     }
 
-    /// Whatever the bits, several strands find what one does, symbol by symbol.
+    /// For any bits, several strands find what a single walk finds, symbol by symbol.
     #[test]
     fn strands_find_what_a_single_walk_finds() {
         let mut random = StdRng::seed_from_u64(1);
@@ -432,7 +433,7 @@ mod tests {
         bits.as_bytes().chunks(8).map(byte).collect()
     }
 
-    /// Where a strand has no room, what comes behind is not found, but nothing is wrong.
+    /// If a strand has no room, later blocks are not found, but nothing is wrong.
     #[test]
     fn too_little_room_ends_early() {
         for room in [20, 50, 100, 199] {
@@ -441,9 +442,10 @@ mod tests {
         }
     }
 
-    /// Data that falls into step with nothing, because all blocks are the same and a guess in the middle of one stays there.
+    /// Data that never synchronises, because all blocks are the same and a guess in the middle of one stays
+    /// there.
     #[test]
-    fn walks_that_never_meet_go_on_alone() {
+    fn walks_that_never_meet_continue_alone() {
         let bytes = flat();
         let all = check(&[0], &bytes, 1, PIECES_ENDS, steps::lengths, false);
         assert_eq!(all, 800);

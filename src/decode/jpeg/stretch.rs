@@ -1,14 +1,14 @@
-//! A stretch of a scan's entropy-coded data in memory, freed of what is not bits, to be walked in any order.
+//! A stretch of a scan's entropy-coded data in memory, unstuffed, to be walked in any order.
 //!
-//! In a JPEG every 0xFF of the data is followed by a 0 that does not count, and 0xFF followed by anything else is a
-//! marker. Restart markers cut the data into segments, each of which begins anew.
+//! In a JPEG every 0xFF of the data is followed by a stuffed 0, and 0xFF followed by anything else is a marker.
+//! Restart markers cut the data into segments, which are decoded independently.
 
 use std::collections::VecDeque;
 
 use super::bits::{free, pass_restart};
 use super::strands::{DATA, Data};
 
-/// Zeros behind each segment, so that walks need not look for its end.
+/// Zeros after each segment, so that walks need not check for its end.
 const GAP: usize = 64;
 
 /// The segments that are in memory.
@@ -16,14 +16,14 @@ const GAP: usize = 64;
 pub(super) struct Stretch<'a> {
     /// From the scan's first byte on.
     data: &'a [u8],
-    /// The first byte that was not freed. When all was, that of the marker behind the scan.
+    /// The first byte not unstuffed; in the end that of the marker after the scan.
     next: usize,
     /// Bytes in memory, gaps included.
     bytes: usize,
     pub segments: VecDeque<Segment>,
     /// Units up to a restart; 0 for none.
     interval: usize,
-    /// Units of the segments that are still to come, and the number of the restart before the first of them.
+    /// Units of the remaining segments, and the number of the restart before the first of them.
     ahead: usize,
     restart: usize,
 }
@@ -48,7 +48,7 @@ impl<'a> Stretch<'a> {
         Self { data, next: 0, bytes: 0, segments: VecDeque::new(), interval, ahead: units, restart: 0 }
     }
 
-    /// The first byte that was not freed: when all was read, that of the marker behind the scan.
+    /// The first byte not unstuffed: once all was read, that of the marker after the scan.
     pub const fn offset(&self) -> usize {
         self.next
     }
@@ -58,12 +58,13 @@ impl<'a> Stretch<'a> {
         self.segments.is_empty() && self.ahead == 0
     }
 
-    /// Gives up the first segment, which was read.
+    /// Drops the first segment, which was read.
     pub fn finish(&mut self) {
         self.segments.pop_front();
     }
 
-    /// Goes on at bit `start` of the first segment, of which `units` more were read; gives up all before it.
+    /// Continues at bit `start` of the first segment, of which `units` more were read; drops everything
+    /// before.
     pub fn forward(&mut self, memory: &mut Data, start: u32, units: usize) {
         let read = (start >> 3) as usize;
         memory.copy_within(read..self.bytes, 0);
@@ -80,12 +81,13 @@ impl<'a> Stretch<'a> {
         }
     }
 
-    /// Frees data until there are `most` bytes or a little more in memory, or no more of the scan.
-    pub fn fill(&mut self, memory: &mut Data, most: usize) {
-        let most = most.min(DATA - 2 * GAP);
-        while self.bytes < most && (self.segments.back().is_some_and(|last| !last.is_whole) || self.begin()) {
+    /// Unstuffs data until there are about `limit` bytes in memory, or the scan ends.
+    pub fn fill(&mut self, memory: &mut Data, limit: usize) {
+        let limit = limit.min(DATA - 2 * GAP);
+        while self.bytes < limit && (self.segments.back().is_some_and(|last| !last.is_whole) || self.begin())
+        {
             let Some(last) = self.segments.back_mut() else { return };
-            (last.end, last.is_whole) = free(self.data, &mut self.next, &mut memory[..most], last.end);
+            (last.end, last.is_whole) = free(self.data, &mut self.next, &mut memory[..limit], last.end);
             memory[last.end..last.end + GAP].fill(0);
             self.bytes = last.end;
         }
@@ -140,13 +142,13 @@ mod tests {
         let byte = |index: usize| if index.is_multiple_of(2) { 0xff } else { index as u8 };
         let stuffed = |index| if byte(index) == 0xff { vec![0xff, 0] } else { vec![byte(index)] };
         let data: Vec<u8> = (0..5000).flat_map(stuffed).collect();
-        for most in [50, 63, 64, 1001] {
+        for limit in [50, 63, 64, 1001] {
             let mut memory = memory();
             memory.fill(0xaa);
             let mut stretch = Stretch::new(&data, 5000, 0);
             let mut read = 0;
             while read < 5000 {
-                stretch.fill(&mut memory, most);
+                stretch.fill(&mut memory, limit);
                 let segment = stretch.segments[0].clone();
                 let count = segment.end - (segment.start >> 3) as usize;
                 for (index, &at) in bytes(&stretch, &memory, 0).iter().enumerate() {
@@ -185,7 +187,7 @@ mod tests {
             (3, 1, false)
         );
         assert!(stretch.segments[1].is_new);
-        // A marker of another number is none.
+        // A marker of another number does not count.
         let mut stretch = Stretch::new(&[0x12, 0xff, 0xd1, 0x34], 2, 1);
         stretch.fill(&mut memory, 1000);
         assert_eq!((stretch.segments.len(), stretch.offset()), (1, 1));

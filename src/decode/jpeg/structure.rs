@@ -1,10 +1,10 @@
 //! The structure of a JPEG file: its segments, its frame header, and whether it has an end.
 //!
-//! The pixel decoder fills what is missing of a truncated file with grey and says nothing. A code of
-//! that would be a code of something else, so a file without its end-of-image marker is `corrupt`, as it
-//! is an error for the reference's decoder. What follows the end is not looked at.
+//! The pixel decoder fills the missing part of a truncated file with grey without an error. A hash of that
+//! would be a hash of something else, so a file without its end-of-image marker is `corrupt`, as it is an
+//! error for the reference's decoder. Bytes after the end are ignored.
 
-/// Markers that are told apart, by their second byte.
+/// The relevant markers, by their second byte.
 pub(in crate::decode) mod marker {
     pub const BASELINE: u8 = 0xc0;
     pub const EXTENDED: u8 = 0xc1;
@@ -22,7 +22,7 @@ pub(in crate::decode) mod marker {
     pub const APPLICATION_14: u8 = 0xee;
 }
 
-/// A marker and what belongs to it.
+/// A marker with its segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::decode) struct Segment<'a> {
     /// Its marker's second byte.
@@ -36,7 +36,7 @@ pub(in crate::decode) struct Segment<'a> {
 }
 
 /// The segments of a file that begins with a start-of-image marker, up to its end or the end of the image. Entropy-coded data
-/// is passed over.
+/// is skipped.
 #[derive(Clone, Debug)]
 pub(in crate::decode) struct Segments<'a> {
     bytes: &'a [u8],
@@ -48,7 +48,7 @@ impl<'a> Segments<'a> {
         Self { bytes, position: 2 }
     }
 
-    /// Goes on at `offset`, for whoever read a scan.
+    /// Continues at `offset`, after a scan was read.
     pub const fn seek(&mut self, offset: usize) {
         self.position = offset;
     }
@@ -60,7 +60,7 @@ impl<'a> Iterator for Segments<'a> {
     fn next(&mut self) -> Option<Segment<'a>> {
         loop {
             let (marker, start) = next_marker(self.bytes, self.position)?;
-            // Markers without a segment: the end, and, passed over, restarts, a second start, and TEM.
+            // Markers without a segment: the end, and, skipped, restarts, a second start, and TEM.
             match marker {
                 marker::END_OF_IMAGE => {
                     self.position = self.bytes.len();
@@ -119,41 +119,41 @@ pub(in crate::decode) struct Frame {
     /// Its marker, 0xC0…0xCF: baseline, progressive, …
     pub marker: u8,
     pub precision: u8,
-    /// From the frame header, or, where that leaves it open, from the number of lines behind the first scan.
+    /// From the frame header, or, if that leaves it open, from the number of lines after the first scan.
     pub height: u16,
     pub width: u16,
     pub components: Vec<Component>,
     /// Scans that the file has.
     pub scans: usize,
-    /// Blocks that they go through, together.
+    /// Blocks that they visit in total.
     pub visits: u64,
     /// Where the segment behind its first scan begins.
     pub first_scan_end: usize,
-    /// The offset of the frame header's marker, where it leaves the height open, which then follows the first scan.
+    /// The offset of the frame header's marker, if it leaves the height open, which then follows the first
+    /// scan.
     pub open_at: Option<usize>,
 }
 
 impl Frame {
-    /// Whether it is a sequential file whose components come in scans of their own.
+    /// Whether it is a sequential file with components in separate scans.
     pub fn is_apart(&self) -> bool {
         self.marker != marker::PROGRESSIVE && self.scans > 1
     }
 
     /// The largest factors of its components, at least one.
-    pub fn most_factors(&self) -> (u8, u8) {
-        let wider = |most: (u8, u8), component: &Component| {
-            (most.0.max(component.across), most.1.max(component.down))
-        };
+    pub fn max_factors(&self) -> (u8, u8) {
+        let wider =
+            |max: (u8, u8), component: &Component| (max.0.max(component.across), max.1.max(component.down));
         self.components.iter().fold((1, 1), wider)
     }
 
     /// Samples across and down of a component with those of incomplete units.
     pub fn padded(&self, component: &Component) -> (u64, u64) {
-        let (most_across, most_down) = self.most_factors();
-        let samples = |pixels: u16, factor: u8, most: u8| {
-            u64::from(pixels).div_ceil(8 * u64::from(most)) * 8 * u64::from(factor.max(1))
+        let (max_across, max_down) = self.max_factors();
+        let samples = |pixels: u16, factor: u8, max: u8| {
+            u64::from(pixels).div_ceil(8 * u64::from(max)) * 8 * u64::from(factor.max(1))
         };
-        (samples(self.width, component.across, most_across), samples(self.height, component.down, most_down))
+        (samples(self.width, component.across, max_across), samples(self.height, component.down, max_down))
     }
 
     /// Blocks of a component with those of incomplete units.
@@ -216,7 +216,7 @@ pub(in crate::decode) struct Component {
     pub quantisation: u8,
 }
 
-/// What a walk over the markers found.
+/// The result of walking over the markers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::decode) struct Structure {
     pub frame: Option<Frame>,

@@ -1,4 +1,4 @@
-//! The tables that scans are read with, as the file's segments define and redefine them.
+//! The current tables, as the file's segments define and redefine them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::huffman::{AcTable, DcTable};
 use super::zigzag::BLOCK;
 
-/// Built Huffman tables that a thread keeps: most files of a seizure share a few.
+/// Built Huffman tables that a thread caches: most files of a seizure share a few.
 const CACHED: usize = 16;
 
 thread_local! {
@@ -26,10 +26,10 @@ enum Huffman {
     Ac(Rc<AcTable>),
 }
 
-/// What is defined at a place in a file.
+/// The tables defined at a position in a file.
 #[derive(Debug)]
 pub(super) struct Tables {
-    /// Bits that Huffman tables look at.
+    /// Window bits of Huffman tables.
     window: u32,
     quantisation: [Option<[u16; BLOCK]>; 4],
     dc: [Option<Rc<DcTable>>; 4],
@@ -39,7 +39,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// No tables yet, for a file of `bytes`: wide windows pay where there is much to look up.
+    /// No tables yet, for a file of `bytes`: wide windows pay off for large files.
     pub fn new(bytes: usize) -> Self {
         let window = match bytes {
             0..0x1_0000 => 10,
@@ -50,7 +50,7 @@ impl Tables {
         Self { window, quantisation: [None; 4], dc, ac, restart_interval: 0 }
     }
 
-    /// Bits that Huffman tables look at.
+    /// Window bits of Huffman tables.
     pub const fn window(&self) -> u32 {
         self.window
     }
@@ -111,11 +111,11 @@ impl Tables {
     }
 }
 
-/// A table from this thread's cache, or built and kept there.
+/// A table from this thread's cache, built if necessary.
 fn huffman(class: u8, window: u32, counts: &[u8; 16], values: &[u8]) -> Option<Huffman> {
     let key = [&[class, window as u8], &counts[..], values].concat();
     CACHE.with_borrow_mut(|cache| {
-        // The last used is first.
+        // Most recently used first.
         if let Some(index) = cache.iter().position(|cached| cached.key == key) {
             cache[..=index].rotate_right(1);
             return Some(cache[0].table.clone());

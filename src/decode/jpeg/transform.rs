@@ -1,8 +1,8 @@
 //! From a block's coefficients to its samples.
 //!
 //! `sample(y, x) = 128 + Σ F[v][u] · c_v(y) · c_u(x)`, first down, then across, in whole numbers: the same on every machine. The cosines are
-//! taken √8-fold, so that those of frequencies 0 and 4 are 1 and −1 and nothing is lost of them: a sample that lies just between two levels
-//! is rounded up as other decoders do, and not by what an approximation makes of it.
+//! taken √8-fold, so that those of frequencies 0 and 4 are 1 and −1 and exact: a sample just between two levels is rounded up as in other
+//! decoders, regardless of approximation errors.
 
 use super::cosines::{BLOCK_SIDE, COSINE_BITS, COSINES};
 use super::zigzag::{BLOCK, FREQUENCIES, place};
@@ -10,10 +10,10 @@ use super::zigzag::{BLOCK, FREQUENCIES, place};
 /// Fractional bits of [`WEIGHTS`].
 const WEIGHT_BITS: u32 = 12;
 /// Fractional bits between the two passes. Half-transformed samples, √8-fold, of 8-bit pictures lie within ±1,330 where nothing
-/// overshoots, so that they fit 16 bits. What does not is hostile, and is [left to the pixel decoder](super::samples::Samples::is_beyond).
+/// overshoots, so that they fit 16 bits. Larger ones are hostile, and are [left to the pixel decoder](super::samples::Samples::is_beyond).
 const BETWEEN_BITS: u32 = 4;
-/// Bits that the first pass is rounded by, and the second, which also divides by √8 twice. The weights of one sample are together at
-/// most 7.5, so that all sums stay within 32 bits.
+/// Bits that the first pass is rounded by, and the second, which also divides by √8 twice. The weights of one sample sum to at most
+/// 7.5, so all sums stay within 32 bits.
 pub(super) const FIRST_SHIFT: u32 = WEIGHT_BITS - BETWEEN_BITS;
 pub(super) const SECOND_SHIFT: u32 = WEIGHT_BITS + BETWEEN_BITS + 3;
 /// What is added before the second is rounded: mid-grey and a half.
@@ -51,7 +51,7 @@ pub(super) fn placed_steps(steps: &[u16; BLOCK]) -> Steps {
     placed
 }
 
-/// Whether the vectors can hold them: larger ones no encoder writes.
+/// Whether the vectors can hold them: no encoder writes larger ones.
 pub(super) fn fit_vectors(steps: &Steps) -> bool {
     steps.iter().all(|&step| i16::try_from(step).is_ok())
 }
@@ -64,7 +64,7 @@ fn saturated(value: i32) -> i32 {
     value.clamp(i16::MIN.into(), i16::MAX.into())
 }
 
-/// The samples of a block that has nothing but a mean, as the general case would make them.
+/// The samples of a block that has nothing but a mean, as in the general case.
 pub(super) fn flat(mean: i16, step: u16) -> Transformed {
     let weight = i32::from(WEIGHTS[0][0]);
     let between =
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn samples_are_those_of_the_transform() {
         blocks(|block, steps| {
-            // Beyond this no 8-bit picture has coefficients.
+            // No 8-bit picture has coefficients beyond this.
             let within = |(&number, &step): (&i16, &u16)| i32::from(number).abs() * i32::from(step) <= 1024;
             if !block.iter().zip(steps).all(within) || block.iter().filter(|&&number| number != 0).count() > 6
             {

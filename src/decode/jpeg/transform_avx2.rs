@@ -1,7 +1,7 @@
 //! [`super::transform::samples_of`] with vectors of 256 bits: the same numbers, two products and their sum at a time.
 //!
 //! A cosine of an even frequency is the same from both ends of a block, and of an odd one its negative. So along each axis the sums of even
-//! and odd frequencies are made for half of the samples, and their sum and difference are two samples.
+//! and odd frequencies are computed for half of the samples, and their sum and difference are two samples.
 
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_cmpeq_epi16, _mm256_madd_epi16, _mm256_max_epi16, _mm256_min_epi16,
@@ -66,8 +66,8 @@ const IN_ORDER: [u8; 32] = {
     order
 };
 
-/// See [`super::transform::samples_of`]; for steps of 15 bits at most. Each `User` has one of its own, which is inlined there: the loop
-/// over a row of blocks loses a tenth to calls.
+/// See [`super::transform::samples_of`]; for steps of 15 bits at most. Each `User` gets its own inlined instance: calls would cost the
+/// loop over a row of blocks a tenth.
 #[target_feature(enable = "avx2")]
 #[inline]
 #[expect(clippy::extra_unused_type_parameters, reason = "it makes instances, one for each user")]
@@ -97,9 +97,9 @@ pub(super) fn samples_of<User>(block: &[i16; BLOCK], steps: &Steps) -> Transform
     let half_transformed = [down(0), down(1), down(2), down(3)];
     let [first, second, third, fourth] = half_transformed;
     let largest = _mm256_max_epi16(_mm256_max_epi16(first, second), _mm256_max_epi16(third, fourth));
-    let least = _mm256_min_epi16(_mm256_min_epi16(first, second), _mm256_min_epi16(third, fourth));
+    let lowest = _mm256_min_epi16(_mm256_min_epi16(first, second), _mm256_min_epi16(third, fourth));
     let is = |numbers: __m256i, number: i16| _mm256_cmpeq_epi16(numbers, _mm256_set1_epi16(number));
-    let is_beyond = _mm256_movemask_epi8(_mm256_or_si256(is(largest, i16::MAX), is(least, i16::MIN))) != 0;
+    let is_beyond = _mm256_movemask_epi8(_mm256_or_si256(is(largest, i16::MAX), is(lowest, i16::MIN))) != 0;
     // Across two rows, y in the lower half and 7 − y in the upper: 16-bit samples 0, 1, 2, 3, 7, 6, 5, 4.
     let grey = _mm256_set1_epi32(GREY);
     let across = |rows: __m256i| {

@@ -1,10 +1,9 @@
-//! What scans that are not read may hold.
+//! Estimates what unread scans may hold.
 //!
-//! Of large progressive files only the first scans are read, and of none those of chroma. What is in the others is not known
-//! block by block, but how much it is on the whole is estimated from samples of their bits, so that a file whose picture is in
-//! them for the most part is not taken for what its first scans show. Where a symbol begins is not known in the middle of a
-//! scan: all bits are tried at which one may begin, and Huffman codes fall into step by themselves, so that soon all of these
-//! walks have become one, which is the true one.
+//! Only the first scans of large progressive files are read, and never those of chroma. The content of the others is not known
+//! block by block, but its total energy is estimated from samples of their bits, so that a file whose picture is mostly in
+//! them is not taken for what its first scans show. In the middle of a scan the start of a symbol is unknown: all possible
+//! bits are tried, and Huffman codes synchronise by themselves, so these walks soon merge into one, which is the true one.
 
 use super::bits::free;
 use super::huffman::{AcSymbol, AcTable};
@@ -15,13 +14,13 @@ use crate::decode::PixelsWanted;
 /// Samples of a scan, and bytes of each.
 const SAMPLES: usize = 16;
 const SAMPLE_BYTES: usize = 256;
-/// A symbol with the bits behind it takes fewer than so many.
+/// Upper bound for the bits of a symbol with its coefficient.
 const LONGEST: usize = 32;
-/// What a component may have in such scans on average, as the square of a sample's deviation, luminance and chroma. Ordinary files are
-/// estimated at up to 2,400 and 800, coarsely quantised ones at up to 4,400 and 1,300.
-const MOST: [u64; 2] = [5000, 1500];
+/// The maximum average of a component in such scans, as the square of a sample's deviation, for luminance and chroma. Ordinary files
+/// are estimated at up to 2,400 and 800, coarsely quantised ones at up to 4,400 and 1,300.
+const MAX_UNREAD: [u64; 2] = [5000, 1500];
 
-/// The energy of a component's scans that are not read whole: sums of squares of coefficients times their steps.
+/// The energy of a component's unread scans: sums of squares of coefficients times their steps.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Unread(u64);
 
@@ -29,7 +28,7 @@ impl Unread {
     /// Adds a scan of a band of coefficients of so many blocks with its data.
     ///
     /// # Errors
-    /// Its symbols cannot be told.
+    /// If its symbols cannot be determined.
     pub fn add(
         &mut self,
         scan: &Scan,
@@ -49,23 +48,23 @@ impl Unread {
                 Some(position) => steps.get(position).copied().map_or(largest, scale),
                 None => largest,
             })
-            .ok_or("a scan whose symbols cannot be told")?;
+            .ok_or("a scan whose symbols cannot be determined")?;
             (u128::from(energy) * u128::from(bits) / u128::from(seen.max(1))) as u64
         };
         self.0 = self.0.saturating_add(energy);
         Ok(())
     }
 
-    /// Whether a component of so many blocks has more in them than pictures have.
+    /// Whether a component of that many blocks has more energy in them than pictures have.
     pub const fn is_too_much(self, blocks: usize, is_luminance: bool) -> bool {
-        let most = MOST[if is_luminance { 0 } else { 1 }];
-        self.0 / (BLOCK * if blocks == 0 { 1 } else { blocks }) as u64 > most
+        let limit = MAX_UNREAD[if is_luminance { 0 } else { 1 }];
+        self.0 / (BLOCK * if blocks == 0 { 1 } else { blocks }) as u64 > limit
     }
 }
 
-/// About the most energy that a refinement of `bits` can bring. A coefficient that begins there takes its code and a bit for its
-/// sign, and a block has one of each frequency. Where steps are uneven beyond what encoders have, the largest are counted with,
-/// otherwise their mean square.
+/// The approximate maximum energy of a refinement of `bits`. A coefficient that begins there takes its code and a bit for its
+/// sign, and a block has one of each frequency. If steps are more uneven than any encoder's, the largest count, otherwise their
+/// mean square.
 fn refined(bits: u64, blocks: u64, table: &AcTable, scales: impl Iterator<Item = u64>) -> u64 {
     const UNEVEN: u64 = 8;
     let of_a_coefficient = |symbol: &&u16| **symbol != 0 && **symbol & 15 == 1;
@@ -84,8 +83,8 @@ fn refined(bits: u64, blocks: u64, table: &AcTable, scales: impl Iterator<Item =
     })
 }
 
-/// Energy of samples of a band's first scan, and the bits that it was seen in; `None` where the walks do not become one.
-/// `scale` gives what a coefficient is multiplied by, by its place in the band if that is known.
+/// Energy of samples of a band's first scan, and the bits in which it was measured; `None` if the walks do not merge.
+/// `scale` gives the factor of a coefficient, by its position in the band if known.
 fn sampled(data: &[u8], table: &AcTable, scale: impl Fn(Option<usize>) -> u64) -> Option<(u64, u64)> {
     let mut memory = [0; SAMPLE_BYTES + 8];
     let (mut energy, mut seen, mut lost) = (0_u64, 0, 0);
@@ -93,12 +92,12 @@ fn sampled(data: &[u8], table: &AcTable, scale: impl Fn(Option<usize>) -> u64) -
     let count = if whole { data.len().div_ceil(SAMPLE_BYTES).max(1) } else { SAMPLES };
     for number in 0..count {
         let mut next = data.len() * number / count;
-        // Behind 0xFF a byte does not count.
+        // The byte after 0xFF is stuffing.
         next += usize::from(next > 0 && data[next - 1] == 0xff);
         let (end, _) = free(data, &mut next, &mut memory[..SAMPLE_BYTES], 0);
         memory[end..].fill(0);
         let Some(mut at) = in_step(&memory, 8 * end, table, number == 0) else {
-            // Also where a marker cut it short: a file of restarts would have nothing but such.
+            // Also if a marker cut it short: in a file with restarts all may be.
             lost += 1;
             continue;
         };
@@ -118,7 +117,7 @@ fn sampled(data: &[u8], table: &AcTable, scale: impl Fn(Option<usize>) -> u64) -
                 AcSymbol::Zeros => position.map(|position| position + 16),
                 AcSymbol::End { .. } => {
                     if position.is_none() {
-                        // What was before it was taken for more than it was.
+                        // The bits before it were overestimated.
                         (here, begun) = (0, at);
                     }
                     Some(0)
@@ -131,7 +130,7 @@ fn sampled(data: &[u8], table: &AcTable, scale: impl Fn(Option<usize>) -> u64) -
     (2 * lost <= count).then_some((energy, seen))
 }
 
-/// The first bit at which all walks have become one; where `known`, the first of all.
+/// The first bit at which all walks have merged; if `known`, the very first.
 fn in_step(memory: &[u8; SAMPLE_BYTES + 8], bits: usize, table: &AcTable, known: bool) -> Option<usize> {
     if known {
         return Some(0);
@@ -166,7 +165,7 @@ fn bits_at(memory: &[u8; SAMPLE_BYTES + 8], at: usize) -> u64 {
 mod tests {
     use super::*;
 
-    /// Symbols of four bits each, so that walks which begin at odd bits never meet the others.
+    /// Symbols of four bits each, so walks that begin at odd bits never merge with the others.
     fn table() -> AcTable {
         let mut counts = [0; 16];
         counts[3] = 15;

@@ -27,8 +27,8 @@ pub(super) const FREQUENCIES: [(u8, u8); BLOCK] = {
     order
 };
 
-/// Numbers that reading a block may write to from its first on. What is not kept goes where the next block of the row will
-/// be, which clears its place when it is read; so no position needs to be looked at.
+/// How many numbers reading a block may write to, from its first on. Coefficients that are not kept go where the next
+/// block of the row will be, which is cleared when it is read; so positions need no check.
 pub(super) const REACH: usize = 2 * BLOCK;
 
 /// Places in the order of the file.
@@ -42,14 +42,14 @@ const AS_IN_THE_FILE: [u8; BLOCK] = {
     order
 };
 
-/// Where a coefficient lies where all are kept, as the transform to samples takes them: vertical frequencies in pairs, (0, 2),
-/// (4, 6), (1, 3) and (5, 7); of each pair, for the horizontal frequencies 0, 2, 4, 6, 1, 3, 5 and 7, both numbers.
+/// The place of a coefficient if all are kept, as the transform to samples expects: vertical frequencies in pairs, (0, 2), (4,
+/// 6), (1, 3) and (5, 7); of each pair, for the horizontal frequencies 0, 2, 4, 6, 1, 3, 5 and 7, both numbers.
 pub(super) const fn place(vertical: usize, horizontal: usize) -> usize {
     let (vertical, horizontal) = (even_first(vertical), even_first(horizontal));
     vertical / 2 * 16 + horizontal * 2 + vertical % 2
 }
 
-/// The place of a frequency among the even ones and behind them the odd ones.
+/// The place of a frequency among the even ones, followed by the odd ones.
 const fn even_first(frequency: usize) -> usize {
     frequency / 2 + frequency % 2 * 4
 }
@@ -65,7 +65,7 @@ const AS_TRANSFORMED: [u8; BLOCK] = {
     order
 };
 
-/// [`Kept::ALL`]'s order for whoever may write [beyond a block](REACH).
+/// [`Kept::ALL`]'s order for readers that may write [beyond a block](REACH).
 pub(super) const TRANSFORMED_REACH: [u8; REACH] = {
     let mut order = [0; REACH];
     let mut index = 0;
@@ -111,15 +111,15 @@ impl Kept {
 
     /// Vertical frequencies that occur.
     pub const fn frequencies(self) -> usize {
-        let mut most = 0;
+        let mut highest = 0;
         let mut index = 0;
         while index < self.count() {
-            if FREQUENCIES[index].0 > most {
-                most = FREQUENCIES[index].0;
+            if FREQUENCIES[index].0 > highest {
+                highest = FREQUENCIES[index].0;
             }
             index += 1;
         }
-        most as usize + 1
+        highest as usize + 1
     }
 }
 

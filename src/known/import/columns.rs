@@ -1,4 +1,4 @@
-//! Tables: a header that names columns, then one record a line. Which column is what is seen from the names, or said by
+//! Tables: a header that names columns, then one record a line. Which column holds what follows from the names, or from
 //! `--columns`. The lists of INTERPOL's ICSE are such tables with names of their own.
 
 use std::borrow::Cow;
@@ -69,15 +69,15 @@ const SEPARATORS: [u8; 4] = *b",;\t|";
 /// Which columns hold what.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Naming<'a> {
-    /// By names that need no telling.
+    /// By well-known names.
     Usual,
     /// As ICSE names them.
     Icse,
-    /// (field, column) as `--columns` says.
+    /// (field, column) pairs of `--columns`.
     Told(&'a [(String, String)]),
 }
 
-/// The fields that a `--columns` may name, for a person.
+/// The fields that `--columns` accepts, as text.
 pub(super) fn field_names() -> String {
     FIELDS.map(|(name, ..)| name).join(", ")
 }
@@ -113,19 +113,19 @@ pub(super) fn is_icse(line: &[u8]) -> bool {
     has("md5") && has("sha1") && (has("image id") || has("baseline"))
 }
 
-/// Whether a first line is a header with names that need no telling.
+/// Whether a first line is a header with well-known names.
 pub(super) fn is_table(line: &[u8]) -> bool {
     SEPARATORS
         .into_iter()
         .any(|separator| Header::read(line, separator, Naming::Usual).is_ok_and(|header| header.is_matched()))
 }
 
-/// What the header says.
+/// What the header states.
 struct Header {
     separator: u8,
     /// Rows may have other numbers of cells.
     lenient: bool,
-    /// Names told apart, and what each column holds.
+    /// Unique names, and what each column holds.
     columns: Vec<(String, Option<Field>)>,
 }
 
@@ -190,7 +190,7 @@ impl Header {
         }
         Err(fault.unwrap_or_else(|| {
             format!(
-                "no column of the header is known to hold an MD5, SHA-1, SHA-256 or PDQ hash; say which it is: --columns \
+                "no column of the header is known to hold an MD5, SHA-1, SHA-256 or PDQ hash; name the column: --columns \
                  md5=NAME,category=NAME (fields: {})",
                 field_names()
             )
@@ -249,7 +249,7 @@ fn parse(line: &[u8], header: &Header) -> Result<Parsed<'static>, Fault> {
         }
     }
     parsed.record.quality = match quality {
-        // It decides whether a hash is matched, so that it matters where there is one.
+        // A quality decides whether a hash is matched, so it is only checked where there is a hash.
         Err(reason) if parsed.record.hash.is_some() => return Err(reason.into()),
         quality => fields::keep(quality.map_err(|_| Odd), &mut parsed.odd_fields),
     };
@@ -290,7 +290,7 @@ impl ColumnMap {
     /// Reads `field=column,…`.
     ///
     /// # Errors
-    /// A part that is none, or a field that there is not; the text lists them.
+    /// If a part is not of that form, or names an unknown field; the text lists the fields.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut map: Vec<(String, String)> = Vec::new();
         for part in text.split(',') {

@@ -11,7 +11,7 @@ use crate::source::name::escape;
 /// A digest; `None` for an empty field.
 ///
 /// # Errors
-/// What is wrong with it.
+/// If it is malformed; the text gives the reason.
 pub(super) fn digest<const N: usize>(text: &str, what: &str) -> Result<Option<[u8; N]>, String> {
     let text = text.trim_ascii();
     if text.is_empty() { Ok(None) } else { parse_hex(text.as_bytes(), what).map(Some) }
@@ -23,7 +23,7 @@ pub(super) fn photodna(text: &str) -> (Option<PhotoDna>, bool) {
     (value, value.is_none() && !text.trim_ascii().is_empty())
 }
 
-/// A field that nothing is matched by holds something else than it should: no reason to lose the record.
+/// A field that is not used for matching holds an unexpected value, which is no reason to lose the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Odd;
 
@@ -46,7 +46,7 @@ pub(super) fn readable<'a>(bytes: &'a [u8], odd_fields: &mut u64) -> Cow<'a, str
     }
 }
 
-/// JSON as a text. Bytes that are not UTF-8 become escapes that read `\xHH` in the texts in which they stand.
+/// JSON as a text. Bytes that are not UTF-8 become `\xHH` escapes within their texts.
 pub(super) fn json_text(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
@@ -62,7 +62,7 @@ pub(super) fn json_text(bytes: &[u8]) -> Cow<'_, str> {
 /// Yes or no, as publishers spell it; `None` for an empty field.
 ///
 /// # Errors
-/// It is neither.
+/// If it is neither.
 pub(super) fn truth(text: &str) -> Result<Option<bool>, Odd> {
     let text = text.trim_ascii();
     let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
@@ -80,7 +80,7 @@ pub(super) fn truth(text: &str) -> Result<Option<bool>, Odd> {
 /// A number of bytes; `None` for an empty field.
 ///
 /// # Errors
-/// It is none.
+/// If it is not a number of bytes.
 pub(super) fn size(text: &str) -> Result<Option<u64>, Odd> {
     let text = text.trim_ascii();
     if text.is_empty() {
@@ -96,14 +96,14 @@ pub(super) fn text<'a>(text: impl Into<Cow<'a, str>>) -> Option<Cow<'a, str>> {
     (!text.trim_ascii().is_empty()).then_some(text)
 }
 
-/// Builds the JSON object of a record's own fields, for sources that are no JSON.
+/// Builds the JSON object of a record's own fields, for sources other than JSON.
 #[derive(Debug, Default)]
 pub(super) struct Object {
     text: String,
 }
 
 impl Object {
-    /// Adds a member. Names are told apart by the caller.
+    /// Adds a member to the object. The caller makes names unique.
     pub fn add(&mut self, name: &str, value: &str) {
         self.text.push(if self.text.is_empty() { '{' } else { ',' });
         self.push(name);
@@ -147,7 +147,7 @@ impl Object {
     }
 }
 
-/// Names told apart: one that comes again gets a number.
+/// Makes names unique: a repeated name gets a number.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     taken: HashSet<String>,
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_apart() {
+    fn names_are_made_unique() {
         let mut names = Names::default();
         let given: Vec<String> = ["a", "b", "a", "a_3", "a", "a"].map(|name| names.add(name)).into();
         assert_eq!(given, ["a", "b", "a_2", "a_3", "a_4", "a_5"]);

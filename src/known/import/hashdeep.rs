@@ -9,7 +9,7 @@ use super::source::Source;
 use super::text_lines::{Line, for_each_line};
 use crate::source::name::escape;
 
-/// What a file of hashdeep begins with.
+/// The first bytes of a hashdeep file.
 pub(super) const MAGIC: &[u8] = b"%%%% HASHDEEP-";
 
 /// Reads a list of hashdeep.
@@ -41,7 +41,7 @@ fn parse(line: &[u8], columns: &[String]) -> Result<Parsed<'static>, Fault> {
     let mut parsed = Parsed::default();
     let mut object = Object::default();
     for (column, cell) in columns.iter().zip(cells) {
-        // Names are bytes, and escaped whatever they are.
+        // Names are bytes and always escaped.
         let text = fields::readable(cell, &mut parsed.odd_fields);
         let cell = if column == "filename" { Cow::Owned(escape(cell)) } else { text };
         let record = &mut parsed.record;

@@ -1,5 +1,5 @@
-//! Records of a JSON document of any size, each cut out by itself, so that memory is bounded by the largest record and
-//! every fault has a place.
+//! Records of a JSON document of any size, each parsed separately, so that memory is bounded by the largest record and
+//! every fault has an offset.
 //!
 //! Two forms are read, both of OData: `{…, "value": [RECORD, …]}`, and `{…, "value": [{…, "Media": [RECORD, …]}, …]}`,
 //! where each element of `value` is a case. A bare array of either is taken too.
@@ -14,12 +14,12 @@ use super::sink::{Fault, ImportError, Sink};
 use super::source::Source;
 use crate::known::read::BYTE_ORDER_MARK;
 
-/// Bytes of a record, at most.
+/// Maximum bytes of a record.
 pub(super) const MAX_RECORD: u64 = 16 << 20;
-/// Bytes of anything beside records, at most, and of all of it in a file.
+/// Maximum bytes of one value outside records, and of all such values of a file.
 const MAX_ASIDE: u64 = 1 << 20;
 const MAX_ASIDES: u64 = 16 << 20;
-/// Fields beside records in one object, at most.
+/// Maximum number of fields outside records in one object.
 const MAX_FIELDS_ASIDE: usize = 1000;
 /// How deep a record may be nested.
 pub(super) const MAX_DEPTH: u32 = 64;
@@ -79,7 +79,7 @@ impl Window<'_, '_> {
 /// How a value ended.
 enum Passed {
     Whole,
-    /// Deeper than [`MAX_DEPTH`], or longer than its limit: read to its end, and not kept.
+    /// Deeper than [`MAX_DEPTH`], or longer than its limit: read to its end and discarded.
     Unfit(String),
 }
 
@@ -87,7 +87,7 @@ struct Reader<'r, 's, 'a, 'k, P> {
     window: Window<'s, 'a>,
     sink: &'r mut Sink<'k>,
     parse: &'r mut P,
-    /// Bytes beside records so far.
+    /// Bytes outside records so far.
     asides: u64,
 }
 
@@ -270,16 +270,15 @@ where
             visit(self, &key)?;
             seen += 1;
             if seen > MAX_FIELDS_ASIDE {
-                return Err(
-                    self.wrong(format!("more than {MAX_FIELDS_ASIDE} fields stand beside the records"))
-                );
+                return Err(self.wrong(format!("more than {MAX_FIELDS_ASIDE} fields next to the records")));
             }
         }
         self.window.position += 1;
         Ok(())
     }
 
-    /// Keeps what stands next to the records; what cannot be read of it as a text, and a key that comes again with a number.
+    /// Keeps the fields outside records, raw where they are not readable as text; a repeated key gets a
+    /// number.
     fn aside(
         &mut self,
         key: &str,
@@ -293,7 +292,7 @@ where
         });
         self.asides += self.window.position - start;
         if self.asides > MAX_ASIDES {
-            return Err(self.wrong(format!("more than {MAX_ASIDES} bytes stand beside the records")));
+            return Err(self.wrong(format!("more than {MAX_ASIDES} bytes next to the records")));
         }
         let mut name = key.to_string();
         let mut number = 2;
@@ -320,7 +319,7 @@ where
         })
     }
 
-    /// Reads a small value as it stands in the document.
+    /// Reads a small value as it is in the document.
     fn small(&mut self) -> Result<String, ImportError> {
         let start = self.window.position;
         let before = self.window.keep;
@@ -336,7 +335,7 @@ where
         Ok(text.into_owned())
     }
 
-    /// Moves behind the value that begins here. One that is unfit is read to its end only where `to_the_end` says so.
+    /// Skips the value that begins here. An unfit one is only read to its end with `to_the_end`.
     fn pass(&mut self, limit: u64, to_the_end: bool) -> Result<Passed, ImportError> {
         let start = self.window.position;
         let mut scan = Scan::default();
@@ -371,7 +370,7 @@ where
         Ok(unfit.map_or(Passed::Whole, Passed::Unfit))
     }
 
-    /// The next byte that is no blank; `None` at the end of the file.
+    /// The next byte that is not a blank; `None` at the end of the file.
     fn next(&mut self) -> Result<Option<u8>, ImportError> {
         loop {
             let available = self.available()?;
@@ -389,18 +388,17 @@ where
     }
 
     fn available(&mut self) -> Result<&[u8], ImportError> {
-        // Borrowed twice for the borrow checker's sake: an error names the path.
+        // Two steps for the borrow checker: an error names the path.
         if let Err(error) = self.window.available() {
             return Err(self.window.source.failed(error));
         }
         Ok(self.window.buffer.get((self.window.position - self.window.base) as usize..).unwrap_or_default())
     }
 
-    /// A fault outside of records, which nothing can skip: where the next record begins is not known.
+    /// A fault outside records cannot be skipped: it is not known where the next record begins.
     fn wrong(&mut self, reason: impl Into<String>) -> ImportError {
         self.sink.record += 1;
-        let reason =
-            format!("{} (this is no fault within a record, so that it cannot be skipped)", reason.into());
+        let reason = format!("{} (the fault is outside the records, so it cannot be skipped)", reason.into());
         self.sink.error(self.window.position, reason)
     }
 
@@ -411,7 +409,7 @@ where
     }
 }
 
-/// What an error of the JSON parser says, without its line and column, which are those of a part.
+/// The text of a JSON parser error without its line and column, which are relative to one part.
 pub(super) fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {
@@ -420,7 +418,7 @@ pub(super) fn plain(error: &serde_json::Error) -> String {
     }
 }
 
-/// Where a value ends, found without looking at what is in it: only strings and brackets count.
+/// Finds the end of a value without parsing it: only strings and brackets count.
 #[derive(Debug, Default)]
 struct Scan {
     begun: Begun,
@@ -444,7 +442,7 @@ impl Scan {
         self.begun == Begun::Scalar
     }
 
-    /// Goes on with the next bytes. Returns how many belong to the value, and whether it ended.
+    /// Processes the next bytes. Returns how many belong to the value, and whether it ended.
     fn advance(&mut self, bytes: &[u8]) -> (usize, bool) {
         if self.begun == Begun::Not {
             self.begun = match bytes.first() {
@@ -455,7 +453,7 @@ impl Scan {
         if self.is_scalar() {
             let ends =
                 |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r' | b':' | b'"');
-            // At least one byte, so that a value that is none moves on all the same.
+            // At least one byte, so that the position advances even on an invalid value.
             return match bytes.iter().position(ends) {
                 Some(end) => (end.max(1), true),
                 None => (bytes.len(), false),

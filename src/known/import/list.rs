@@ -16,8 +16,10 @@ pub(super) fn read(source: &mut Source<'_>, sink: &mut Sink<'_>) -> Result<(), I
     let opening = Opening::of(source.head(), sink.options.list).map_err(|reason| source.refused(reason))?;
     let geometry = sink.options.geometry;
     if opening.geometry.is_some_and(|said| said != geometry) {
-        return Err(source
-            .refused(format!("the file says that its geometry is not {}: see --geometry", geometry.name())));
+        return Err(source.refused(format!(
+            "the file states that its geometry is not {}: see --geometry",
+            geometry.name()
+        )));
     }
     let format = opening.format.unwrap_or(LineFormat::Hashes);
     for_each_line(source, sink, |Line { offset, text }, sink| {
@@ -45,7 +47,7 @@ fn record(line: LineRecord<'_>) -> Parsed<'static> {
         object.add("quality", &quality.to_string());
     }
     if !name.is_empty() {
-        // Escaped whatever it is: names are bytes.
+        // Always escaped: names are bytes.
         readable(&name, &mut parsed.odd_fields);
         object.add("name", &escape(&name));
     }

@@ -1,7 +1,7 @@
 //! Importing published lists into set files, record by record.
 //!
-//! Every format has a reader of its own that gives [`KnownRecord`](super::record::KnownRecord)s to one `Sink`. The sink decides what a malformed
-//! record does, looks its category up in the profile, and writes.
+//! Every format has a reader of its own that gives [`KnownRecord`](super::record::KnownRecord)s to one `Sink`. The sink handles malformed
+//! records, looks categories up in the profile, and writes.
 
 mod columns;
 mod fields;
@@ -21,7 +21,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::control::ImportControl;
-use super::set_file::{Manifest, SetCounts, SetError, SetWriter, SourceFile};
+use super::set_file::{ImportedFile, Manifest, SetCounts, SetError, SetWriter};
 use crate::source::digest::hex;
 use crate::source::name::escape;
 pub use options::{ColumnMap, ImportFormat, ImportOptions};
@@ -32,26 +32,27 @@ use source::Source;
 /// What was imported.
 #[derive(Clone, Debug)]
 pub struct Imported {
-    /// What the set says of itself.
+    /// The set's manifest.
     pub manifest: Manifest,
-    /// What identifies it.
+    /// The set's identity.
     pub identity: [u8; 32],
     /// (record, offset, reason) of the first record that was skipped, with its file.
-    pub first_bad: Option<String>,
+    pub first_malformed: Option<String>,
 }
 
 /// Imports sources, in their order, into one set file at `output`.
 ///
 /// # Errors
-/// File, record, offset and reason of the first malformed record; a source that is none; a disk that is full; or
-/// `control` ended it. Nothing is left behind then, and a file that was at `output` is as it was.
+/// If a record is malformed (with file, record, offset and reason of the first one), a source is not what it
+/// is taken for, the disk is full, or `control` ended the import. Nothing is left behind then, and a file
+/// that was at `output` is unchanged.
 pub fn import(
     inputs: &[PathBuf],
     output: &Path,
     options: &ImportOptions,
     control: &ImportControl,
 ) -> Result<Imported, ImportError> {
-    // Whatever a reader makes of being cut short, the reason is this.
+    // Report the cancellation, not the error that it caused in the reader.
     import_all(inputs, output, options, control)
         .map_err(|error| if control.is_cancelled() { SetError::Cancelled.into() } else { error })
 }
@@ -68,21 +69,21 @@ fn import_all(
         control,
         path: Path::new(""),
         record: 0,
-        bad_records: 0,
-        bad_before: 0,
+        malformed_records: 0,
+        malformed_before: 0,
         records_before: 0,
         about: serde_json::Map::new(),
-        first_bad: None,
+        first_malformed: None,
     };
     let mut sources = Vec::with_capacity(inputs.len());
     let mut deletions = Deletions { inputs, noted: None, entries: 0 };
     for path in inputs {
         sources.push(read(path, &mut sink, &mut deletions)?);
     }
-    let Sink { writer, bad_records, first_bad, .. } = sink;
+    let Sink { writer, malformed_records, first_malformed, .. } = sink;
     if writer.counts().records == 0 {
-        let reason = match first_bad {
-            Some(first) => format!("no record of it is sound; the first fault: {first}"),
+        let reason = match first_malformed {
+            Some(first) => format!("it has no well-formed record; the first fault: {first}"),
             None => "it holds no records".into(),
         };
         return Err(ImportError::Refused { path: inputs.first().cloned().unwrap_or_default(), reason });
@@ -98,19 +99,20 @@ fn import_all(
         columns: options.columns.as_ref().map(ColumnMap::shown).unwrap_or_default(),
         bare: false,
         sources,
-        counts: SetCounts { bad_records, ..writer.counts() },
+        counts: SetCounts { malformed_records, ..writer.counts() },
     };
     let identity = writer.finish(manifest.clone(), control)?;
-    Ok(Imported { manifest, identity, first_bad })
+    Ok(Imported { manifest, identity, first_malformed })
 }
 
-/// A name as it is, or escaped where it is no UTF-8. It is escaped again where it is shown.
+/// A name, escaped where it is not UTF-8. It is escaped again where it is shown.
 fn plain(name: Option<&OsStr>) -> String {
     let name = name.unwrap_or_default();
     name.to_str().map_or_else(|| escape(name.as_encoded_bytes()), str::to_string)
 }
 
-/// What entries of NCMEC's documents withdraw, over all sources; noted when the first such document is met.
+/// What entries of NCMEC's documents withdraw, over all sources; collected when the first such document is
+/// read.
 struct Deletions<'a> {
     inputs: &'a [PathBuf],
     noted: Option<ncmec::Withdrawn>,
@@ -123,7 +125,7 @@ fn read<'a>(
     path: &'a Path,
     sink: &mut Sink<'a>,
     deletions: &mut Deletions<'_>,
-) -> Result<SourceFile, ImportError> {
+) -> Result<ImportedFile, ImportError> {
     let mut source = Source::open(path, sink.control)?;
     let format = match (sink.options.format, &sink.options.columns) {
         (Some(format), _) => format,
@@ -153,13 +155,13 @@ fn read<'a>(
         ImportFormat::List => list::read(&mut source, sink)?,
     }
     let (size, sha256) = source.finish()?;
-    Ok(SourceFile {
+    Ok(ImportedFile {
         name: plain(path.file_name()),
         size,
         sha256: hex(&sha256),
         format: format.name().into(),
         records: sink.writer.counts().records - sink.records_before,
-        bad_records: sink.bad_records - sink.bad_before,
+        malformed_records: sink.malformed_records - sink.malformed_before,
         about: std::mem::take(&mut sink.about),
     })
 }

@@ -30,10 +30,10 @@ pub(super) struct Withdrawn {
 }
 
 impl Withdrawn {
-    /// Reads a document for what it withdraws. What is wrong with it is told when it is read for its entries.
+    /// Reads a document for what it withdraws. Its faults are reported when its entries are read.
     pub fn note(&mut self, path: &Path) {
         let Ok(file) = File::open(path) else { return };
-        // A document that ends in a fault withdraws nothing from there on, and its import is refused.
+        // After a fault the rest withdraws nothing, and the import is refused.
         let _ = for_each_entry(BufReader::with_capacity(1 << 20, file), |entry| {
             self.entries += 1;
             if let Some(key) = entry.key().filter(|_| entry.is_deletion()) {
@@ -56,7 +56,7 @@ pub(super) fn read(
         let last = entry.key().and_then(|key| withdrawn.last.get(&key));
         let gone = entry.is_deletion() || last.is_some_and(|last| *last > *before);
         let parsed = if entry.is_deletion() && entry.key().is_none() {
-            Err(Fault::from("a deletion without an id: it cannot be told what it withdraws".to_string()))
+            Err(Fault::from("a deletion without an id: it is unknown what it withdraws".to_string()))
         } else {
             entry.parse(gone)
         };
@@ -76,7 +76,7 @@ pub(super) fn read(
 enum Stop {
     Import(ImportError),
     Io(io::Error),
-    /// It is no XML of this kind: where, and why.
+    /// It is not XML of this kind: offset and reason.
     Document(u64, String),
 }
 
@@ -85,9 +85,10 @@ struct Entry {
     offset: u64,
     kind: String,
     texts: Vec<(String, String)>,
-    /// Texts that are not as they should be, and are kept as they are written.
+    /// Texts that are not valid and are kept as written.
     odd: u64,
-    /// An element has begun since the last text, so that the next is another's, of the same path or not.
+    /// An element has begun since the last text, so the next text belongs to another element, whether or not
+    /// its path is the same.
     fresh: bool,
 }
 
@@ -100,7 +101,8 @@ impl Entry {
         self.texts.iter().find(|(name, _)| name == path).map(|(_, text)| text.as_str())
     }
 
-    /// What tells it from other entries: an identifier is a member's own. `None` for an entry without one.
+    /// What identifies an entry: identifiers are only unique within a member. `None` for an entry without
+    /// one.
     fn key(&self) -> Option<[u8; 16]> {
         let kind = if self.kind.to_ascii_lowercase().ends_with("video") { "video" } else { "image" };
         let told = |path| self.text(path).map(str::trim).filter(|text| !text.is_empty());
@@ -122,7 +124,7 @@ impl Entry {
                 {
                     return Err(Fault::from(format!("{} comes twice", escape(path.as_bytes()))));
                 }
-                // The first counts; both are kept.
+                // The first one counts; both are kept.
                 "fingerprints/pdna" if again => parsed.odd_fields += 1,
                 "fingerprints/md5" => record.md5 = fields::digest(text, "an MD5")?,
                 "fingerprints/sha1" => record.sha1 = fields::digest(text, "a SHA-1")?,
@@ -194,7 +196,9 @@ fn for_each_entry<R: BufRead>(
             }
             let name = escape(start.local_name().as_ref());
             if !std::mem::replace(&mut rooted, true) && name != "queryResult" {
-                return Err(wrong("its first element is no queryResult: is it of NCMEC's exchange?".into()));
+                return Err(wrong(
+                    "its first element is not queryResult: is it from NCMEC's exchange?".into(),
+                ));
             }
             match &mut entry {
                 Some(entry) => {
@@ -224,9 +228,9 @@ fn for_each_entry<R: BufRead>(
     }
 }
 
-/// What the XML parser says; it may quote the document.
+/// The XML parser's error, escaped: it may quote the document.
 fn unsound(error: &dyn std::fmt::Display) -> String {
-    format!("no sound XML: {}", escape(error.to_string().as_bytes()))
+    format!("not well-formed XML: {}", escape(error.to_string().as_bytes()))
 }
 
 /// Attributes of the element in hand, by `path@name`.
@@ -256,7 +260,7 @@ fn add_bytes(entry: &mut Option<Entry>, open: &[String], bytes: &[u8]) {
     add_text(entry, open, &text);
 }
 
-/// A character or an entity of the element in hand; one that is not known is kept as it is written.
+/// A character or an entity of the element in hand; an unknown entity is kept as written.
 fn add_reference(entry: &mut Option<Entry>, open: &[String], reference: &BytesRef<'_>) {
     let name = escape(reference);
     let text = match (reference.resolve_char_ref(), resolve_predefined_entity(&name)) {
@@ -286,7 +290,7 @@ fn add_text(entry: &mut Option<Entry>, open: &[String], text: &str) {
     }
 }
 
-/// A reader that refuses to give more than a record may have before it is reset.
+/// A reader that fails after as many bytes as a record may have, until it is reset.
 struct Bounded<R> {
     source: R,
     taken: u64,

@@ -1,5 +1,5 @@
 //! The NSRL's RDS, version 3: a SQLite database with a table or view FILE (sha256, sha1, md5, file_name, file_size,
-//! package_id), or with DISTINCT_HASH alone. What is in it is known, which is not the same as good.
+//! package_id), or with DISTINCT_HASH alone. Its entries are known, which does not mean good.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -13,9 +13,9 @@ use crate::source::database::{hear, open_immutable, refuse_recursion};
 use crate::source::digest::hex;
 use crate::source::name::{escape, escape_path};
 
-/// So many bytes of a field that is no text are kept, as hex digits.
+/// Bytes kept, as hex digits, of a field that is not text.
 const MAX_BLOB: usize = 256;
-/// What a SQLite database begins with.
+/// The first bytes of a SQLite database.
 pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Reads all rows. A record's place is its row, so that its offset is given as 0.
@@ -36,7 +36,7 @@ pub(super) fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> 
         }
     }
     let mut connection = open_immutable(path).map_err(refused)?;
-    // The file is somebody else's, and its FILE may be a view that takes for ever.
+    // The file is untrusted, and its FILE may be a view that runs forever.
     refuse_recursion(&mut connection).map_err(refused)?;
     hear(&mut connection, sink.control.cancelled()).map_err(refused)?;
     let there = |name: &str| {
@@ -71,7 +71,8 @@ pub(super) fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> 
     Ok(())
 }
 
-/// The names of a table's columns in lower case. A statement's own names would be taken for UTF-8.
+/// The names of a table's columns in lower case. The statement's own column names would be assumed to be
+/// UTF-8.
 fn column_names(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare("SELECT name FROM pragma_table_xinfo(?1) WHERE hidden <> 1")?;
     let rows = statement.query_map([table], |row| Ok(row.get_ref(0)?.as_bytes().map(escape)?))?;
@@ -93,7 +94,7 @@ fn parse(row: &Row<'_>, names: &[String]) -> Result<Parsed<'static>, Fault> {
             ValueRef::Integer(number) => number.to_string().into(),
             ValueRef::Real(number) => number.to_string().into(),
             ValueRef::Text(text) => fields::readable(text, &mut parsed.odd_fields),
-            ValueRef::Blob(_) if is_matched(name) => return Err(format!("{name} is no text").into()),
+            ValueRef::Blob(_) if is_matched(name) => return Err(format!("{name} is not text").into()),
             ValueRef::Blob(blob) => {
                 parsed.odd_fields += 1;
                 let (shown, rest) = blob.split_at(blob.len().min(MAX_BLOB));

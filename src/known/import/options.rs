@@ -1,4 +1,4 @@
-//! What is to be imported, and how.
+//! Options of an import.
 
 use crate::known::lines::ListKind;
 use crate::known::profile::Profile;
@@ -49,7 +49,7 @@ impl ImportFormat {
     }
 }
 
-/// Which column of a table holds what: (field, column), as `--columns` says.
+/// Which column of a table holds what: (field, column), as in `--columns`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ColumnMap(pub(super) Vec<(String, String)>);
 
@@ -63,20 +63,20 @@ impl ColumnMap {
 /// How sources are to be imported.
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
-    /// What their categories mean.
+    /// What its categories mean.
     pub profile: Profile,
-    /// Name of the set; that of the first file without its extension if not told.
+    /// Name of the set; by default the name of the first file without its extension.
     pub name: Option<String>,
     /// Version of the set, as its publisher has it.
     pub version: Option<String>,
-    /// What the files are; seen from their content if not told.
+    /// What the files are; by default recognised by content.
     pub format: Option<ImportFormat>,
-    /// Which column of a table holds what; seen from their names if not told.
+    /// Which column of a table holds what; by default recognised by name.
     pub columns: Option<ColumnMap>,
-    /// What the lines of a list are that has hex digits and nothing else; 64 digits leave it open.
+    /// What the lines of a list of bare hex digits are; 64 digits are ambiguous.
     pub list: Option<ListKind>,
     /// Count malformed records instead of refusing the import.
     pub skip_bad_records: bool,
-    /// The geometry that the hashes were made with.
+    /// The geometry of the hashes.
     pub geometry: Geometry,
 }

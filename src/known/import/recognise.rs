@@ -1,4 +1,4 @@
-//! What a source is, by how it begins.
+//! Recognises the format of a source by its first bytes.
 
 use super::options::ImportFormat;
 use super::{columns, hashdeep, nsrl};
@@ -6,10 +6,10 @@ use crate::known::lines::{ListKind, is_bare};
 use crate::known::read::{BYTE_ORDER_MARK, Opening};
 use crate::known::set_file::SetFile;
 
-/// What a file is, by how it begins. `list` is what the user says of a list of digits and nothing else.
+/// Recognises a file's format by its first bytes. `list` is what the user states about a list of bare digits.
 ///
 /// # Errors
-/// It is nothing that can be imported; the text says what can.
+/// If it cannot be imported; the text lists what can.
 pub(super) fn recognise(head: &[u8], list: Option<ListKind>) -> Result<ImportFormat, String> {
     if head.is_empty() {
         return Err("the file is empty".into());
@@ -40,8 +40,10 @@ pub(super) fn recognise(head: &[u8], list: Option<ListKind>) -> Result<ImportFor
         {
             Ok(ImportFormat::List)
         }
-        _ => Err("it is none of the formats that can be imported (docs/known-sets.md lists them). --columns says what the \
+        _ => Err(
+            "not a format that can be imported (docs/known-sets.md lists them). --columns states what the \
                   columns of a table hold, --format what the file is"
-            .into()),
+                .into(),
+        ),
     }
 }

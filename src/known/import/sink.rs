@@ -1,4 +1,4 @@
-//! Where the records of all formats go: the profile gives their categories a meaning, and the set file takes them.
+//! Takes the records of all formats: the profile classifies their categories, and the set file stores them.
 
 use std::path::{Path, PathBuf};
 
@@ -16,10 +16,10 @@ pub enum ImportError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A source is not what it is taken for.
+    /// A source is not of the expected format.
     #[error("{}: {reason}", escape_path(path))]
     Refused {
         /// The file.
@@ -67,11 +67,11 @@ impl From<String> for Fault {
 /// A record as a reader gives it.
 #[derive(Debug, Default)]
 pub(super) struct Parsed<'a> {
-    /// Its meaning is still to be looked up.
+    /// Its category is not classified yet.
     pub record: KnownRecord<'a>,
-    /// It has a PhotoDNA field that is no value of 144 bytes.
+    /// It has a PhotoDNA field that is not a value of 144 bytes.
     pub photodna_unread: bool,
-    /// Other fields that nothing is matched by and that are not as they should be: kept as they can be.
+    /// Other malformed fields that are not used for matching: kept as far as possible.
     pub odd_fields: u64,
 }
 
@@ -80,24 +80,24 @@ pub(super) struct Sink<'a> {
     pub writer: SetWriter,
     pub options: &'a ImportOptions,
     pub control: &'a ImportControl,
-    /// The source in hand.
+    /// The current source.
     pub path: &'a Path,
     /// Records of it, malformed ones too.
     pub record: u64,
-    pub bad_records: u64,
-    /// Counts when the source was begun.
-    pub bad_before: u64,
+    pub malformed_records: u64,
+    /// Counts at the beginning of the source.
+    pub malformed_before: u64,
     pub records_before: u64,
-    /// What the source says beside its records.
+    /// The source's fields outside its records.
     pub about: serde_json::Map<String, serde_json::Value>,
-    pub first_bad: Option<String>,
+    pub first_malformed: Option<String>,
 }
 
 impl<'a> Sink<'a> {
     pub fn begin(&mut self, path: &'a Path) {
         self.path = path;
         self.record = 0;
-        self.bad_before = self.bad_records;
+        self.malformed_before = self.malformed_records;
         self.records_before = self.writer.counts().records;
     }
 
@@ -109,21 +109,21 @@ impl<'a> Sink<'a> {
         }
         let Parsed { mut record, photodna_unread, odd_fields } = match parsed {
             Ok(parsed) => parsed,
-            Err(fault) => return self.bad(offset, fault),
+            Err(fault) => return self.malformed(offset, fault),
         };
-        // A category is never a reason to leave a record out, so that --skip-bad-records does not skip it.
+        // A category is never a reason to leave a record out, so --skip-bad-records does not skip it.
         let category = self.options.profile.category(record.facts.category.as_deref());
         let category = category
             .map_err(|reason| self.error(offset, format!("{reason} --profile-file takes one of your own")))?;
-        record.facts.meaning = category.map(|category| category.meaning);
+        record.facts.classification = category.map(|category| category.classification);
         self.writer.count_odd(photodna_unread, odd_fields);
         self.writer.push(&record)?;
         self.control.add_record();
         Ok(())
     }
 
-    /// Counts a malformed record, or refuses the import because of it.
-    pub fn bad(&mut self, offset: u64, fault: Fault) -> Result<(), ImportError> {
+    /// Counts a malformed record, or refuses the import.
+    pub fn malformed(&mut self, offset: u64, fault: Fault) -> Result<(), ImportError> {
         let Fault { at, reason } = fault;
         let offset = offset + at as u64;
         if !self.options.skip_bad_records {
@@ -131,19 +131,19 @@ impl<'a> Sink<'a> {
                 self.error(offset, format!("{reason} (--skip-bad-records counts such records instead)"))
             );
         }
-        self.bad_records += 1;
-        if self.first_bad.is_none() {
-            self.first_bad = Some(self.error(offset, reason).to_string());
+        self.malformed_records += 1;
+        if self.first_malformed.is_none() {
+            self.first_malformed = Some(self.error(offset, reason).to_string());
         }
         Ok(())
     }
 
-    /// A fault that ends the import whatever the options are.
+    /// A fault that ends the import regardless of the options.
     pub fn error(&self, offset: u64, reason: String) -> ImportError {
         ImportError::Record { path: self.path.to_path_buf(), record: self.record, offset, reason }
     }
 
-    /// The source in hand is not what it is taken for.
+    /// The current source is not of the expected format.
     pub fn refused(&self, reason: String) -> ImportError {
         ImportError::Refused { path: self.path.to_path_buf(), reason }
     }

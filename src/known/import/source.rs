@@ -19,9 +19,9 @@ pub(super) struct Source<'a> {
     file: File,
     sha256: Sha256,
     size: u64,
-    /// The beginning, which was read to see what it is.
+    /// The first bytes, read to recognise the format.
     head: Vec<u8>,
-    /// How much of it was given out.
+    /// How many of them were handed out.
     given: usize,
     control: &'a ImportControl,
 }
@@ -30,7 +30,7 @@ impl<'a> Source<'a> {
     /// Opens a file and reads its beginning.
     ///
     /// # Errors
-    /// It cannot be read, or is no file.
+    /// If it cannot be read, or is not a file.
     pub fn open(path: &Path, control: &'a ImportControl) -> Result<Self, ImportError> {
         let system = |source| ImportError::Read { path: path.to_path_buf(), source };
         let mut file = File::open(path).map_err(system)?;
@@ -62,7 +62,7 @@ impl<'a> Source<'a> {
     /// Reads what is left, and gives the size and the SHA-256 of the whole file.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// If it cannot be read.
     pub fn finish(mut self) -> Result<(u64, [u8; 32]), ImportError> {
         let mut block = vec![0; 1 << 20];
         while self.read(&mut block).map_err(|error| self.failed(error))? > 0 {}

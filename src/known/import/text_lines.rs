@@ -6,7 +6,7 @@ use super::sink::{Fault, ImportError, Sink};
 use super::source::Source;
 use crate::known::read::BYTE_ORDER_MARK;
 
-/// No line is longer.
+/// Longest line.
 const MAX_LINE: u64 = 1 << 20;
 
 /// One line.
@@ -35,7 +35,7 @@ pub(super) fn for_each_line(
             return Ok(());
         }
         if count == MAX_LINE && !line.ends_with(b"\n") {
-            let reason = format!("longer than {MAX_LINE} bytes: this is no list");
+            let reason = format!("longer than {MAX_LINE} bytes: this is not a list");
             sink.take(offset, Err(Fault::new(0, reason)))?;
             let rest = reader.skip_until(b'\n').map_err(|error| reader.get_ref().failed(error))?;
             offset += count + rest as u64;

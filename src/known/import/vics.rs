@@ -2,7 +2,7 @@
 //!
 //! The model is given to law enforcement and vendors only; the shapes here are those that public readers of it handle
 //! (IPED's `HashDBTool`, and writers of case files). Keys are compared without regard to case. Every record is kept as
-//! it is in the file, so that fields nobody knows here come out again as they went in, whatever they hold.
+//! it is in the file, so unknown fields are exported unchanged, whatever they hold.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,7 +26,7 @@ pub(super) fn read(source: &mut Source<'_>, sink: &mut Sink<'_>) -> Result<(), I
     })
 }
 
-/// One record from its text, in which so many fields are odd already.
+/// Parses one record; `odd_fields` were found in it before.
 fn parse(text: &str, odd_fields: u64) -> Result<Parsed<'_>, Fault> {
     let mut json = serde_json::Deserializer::from_str(text);
     let media = json.deserialize_map(MediaVisitor).and_then(|media| json.end().map(|()| media));
@@ -76,7 +76,7 @@ enum Value<'a> {
     Null,
     Bool(bool),
     Whole(u64),
-    /// A negative or fractional number.
+    /// A negative or fractional number
     Number(f64),
     Text(Cow<'a, str>),
     Nested,
@@ -142,7 +142,7 @@ impl<'a> Value<'a> {
         Ok(match self {
             Self::Null => None,
             Self::Bool(yes) => Some(Cow::Borrowed(if yes { "true" } else { "false" })),
-            // Categories are one digit; a text of its own for each would be most of what is allocated.
+            // Categories are one digit: allocating a text for each would dominate allocation.
             Self::Whole(digit @ 0..=9) => {
                 let digit = digit as usize;
                 "0123456789".get(digit..=digit).map(Cow::Borrowed)
@@ -163,15 +163,15 @@ impl<'a> Value<'a> {
         match self {
             Self::Null => Ok(None),
             Self::Text(text) => Ok(Some(text)),
-            _ => Err(E::custom(format!("{field} is no text"))),
+            _ => Err(E::custom(format!("{field} is not text"))),
         }
     }
 }
 
-/// The text of a value as it stands in the document: `None` for null, numbers and booleans as they are written.
+/// The text of a value as it is in the document: `None` for null, numbers and booleans as they are written.
 ///
 /// # Errors
-/// An object, an array, or a text that cannot be decoded.
+/// If it is an object, an array, or a text that cannot be decoded.
 fn text_of(raw: &str) -> Result<Option<Cow<'_, str>>, Odd> {
     match raw.as_bytes().first() {
         Some(b'"') => serde_json::from_str::<Text<'_>>(raw).map(|text| Some(text.0)).map_err(|_| Odd),
@@ -180,10 +180,10 @@ fn text_of(raw: &str) -> Result<Option<Cow<'_, str>>, Odd> {
     }
 }
 
-/// The text of a key as it stands in the document, borrowed where it has no escapes.
+/// The text of a key as it is in the document, borrowed where it has no escapes.
 ///
 /// # Errors
-/// A text that cannot be decoded.
+/// If the text cannot be decoded.
 fn key_of(raw: &str) -> Result<Cow<'_, str>, Odd> {
     match raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
         Some(plain) if !plain.contains('\\') => Ok(Cow::Borrowed(plain)),
@@ -191,16 +191,16 @@ fn key_of(raw: &str) -> Result<Cow<'_, str>, Odd> {
     }
 }
 
-/// What is read of a record.
+/// The fields read from a record.
 #[derive(Default)]
 struct Media<'a> {
     parsed: Parsed<'a>,
-    /// A bit for each field of ours, to see two spellings of one.
+    /// A bit for each field we use, to detect two spellings of one.
     filled: u32,
 }
 
-/// The fields that mean something here. What comes first is matched, or says what a match means: only these make a
-/// record malformed.
+/// The fields that are used. The first ones are matched, or state what a match means: only these can make a record
+/// malformed.
 const FIELDS: [&str; 13] = [
     "MD5",
     "SHA1",
@@ -216,7 +216,7 @@ const FIELDS: [&str; 13] = [
     "IsDistributed",
     "IsPrecategorized",
 ];
-/// How many of them those are.
+/// How many come first.
 const DECIDING: usize = 6;
 
 struct MediaVisitor;
@@ -232,7 +232,7 @@ impl<'de> Visitor<'de> for MediaVisitor {
         let mut media = Media::default();
         while let Some(key) = members.next_key::<&RawValue>()? {
             let Ok(key) = key_of(key.get()) else {
-                // It cannot be one of those that mean something.
+                // It cannot be one of the fields that are used.
                 media.parsed.odd_fields += 1;
                 members.next_value::<IgnoredAny>()?;
                 continue;
@@ -249,7 +249,7 @@ impl<'de> Visitor<'de> for MediaVisitor {
             if index >= DECIDING {
                 let raw = members.next_value::<&RawValue>()?.get();
                 if again {
-                    // The first counts; the record's text has both.
+                    // The first one counts; the record's text has both.
                     media.parsed.odd_fields += 1;
                 } else {
                     media.note(field, raw);
@@ -301,7 +301,8 @@ impl<'de> Media<'de> {
         Ok(())
     }
 
-    /// A field that nothing is matched by, as it stands in the document: where it is odd, what can be kept is kept.
+    /// A field that is not used for matching, as it is in the document; an odd value is kept as far as
+    /// possible.
     fn note(&mut self, field: &str, raw: &'de str) {
         let Parsed { record, photodna_unread, odd_fields } = &mut self.parsed;
         let text = text_of(raw);
@@ -372,14 +373,14 @@ impl<'de> Deserialize<'de> for Alternatives {
 }
 
 impl Alternatives {
-    /// Takes a hash. What is neither PDQ nor SHA-256, by any name that it has, may be anything.
+    /// Takes a hash. A hash whose name is neither PDQ nor SHA-256 may hold anything.
     fn add(&mut self, alternative: &Alternative<'_>) -> Result<(), String> {
         let Alternative { names, values, odd_keys } = alternative;
         let kinds: Vec<HashKind> = names.iter().filter_map(|name| HashKind::of(name)).collect();
         let again = names.len().saturating_sub(1) + values.len().saturating_sub(1);
         self.odd_fields += odd_keys;
         let [kind, others @ ..] = &kinds[..] else {
-            // Nothing is matched by it; the record's text has all of it.
+            // It is not matched; the record's text has all of it.
             self.odd_fields += again as u64;
             return Ok(());
         };
@@ -406,7 +407,7 @@ impl Alternatives {
     }
 }
 
-/// Hashes that something is matched by.
+/// Hashes used for matching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HashKind {
     Pdq,
@@ -414,7 +415,7 @@ enum HashKind {
 }
 
 impl HashKind {
-    /// The kind that a name means, as it stands in the document.
+    /// The kind that a name, as it is in the document, refers to.
     fn of(name: &str) -> Option<Self> {
         let name = text_of(name).ok().flatten()?;
         match name.trim_ascii() {
@@ -434,7 +435,7 @@ impl HashKind {
     }
 }
 
-/// One of them, as its members stand in the document: more than one name or value is odd, or worse.
+/// One of them with its members as they are in the document; more than one name or value is a fault.
 #[derive(Default)]
 struct Alternative<'a> {
     names: Vec<&'a str>,

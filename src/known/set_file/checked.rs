@@ -1,9 +1,8 @@
 //! The bytes of a set file, read where they are asked for and checked as they are read.
 //!
-//! Nothing is mapped. A map of a file that somebody cuts short ends the program with a signal, and one of a file that
-//! somebody writes over changes under the reader after it was checked. What is read here is in memory of our own, and is
-//! compared with the SHA-256 of its chunk each time it is read, so that no answer is made of changed bytes
-//! (`docs/decisions/hash-set-file.md`).
+//! The file is not memory-mapped. Truncating a mapped file would kill the program with a signal, and overwriting it
+//! would change bytes after they were checked. What is read here is in our own memory and is compared with its chunk's
+//! SHA-256 on every read, so no answer comes from changed bytes (`docs/decisions/hash-set-file.md`).
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -15,20 +14,20 @@ use sha2::{Digest, Sha256};
 
 use super::layout::{CHUNK, Extent, HEADER, Header, Section};
 
-/// Chunks of a section that are kept once they were checked: records that are near to each other are asked for together.
+/// Checked chunks kept for each section: neighbouring records are read together.
 const KEPT: usize = 8;
 
 /// A chunk that was checked, by its number in its section.
 type Kept = Option<(u64, Arc<[u8]>)>;
 
-/// Why bytes could not be had.
+/// Why bytes could not be read.
 #[derive(Debug)]
 pub(super) enum ReadFault {
-    /// What the system said.
+    /// The system's error.
     Io(io::Error),
-    /// They are not what was written.
+    /// They differ from what was written.
     Damaged(String),
-    /// The work was to end before they were read.
+    /// The work was cancelled before they were read.
     Cancelled,
 }
 
@@ -41,7 +40,7 @@ impl From<io::Error> for ReadFault {
     }
 }
 
-/// An open set file, and what its bytes are.
+/// An open set file with its expected digests.
 #[derive(Debug)]
 pub(super) struct CheckedFile {
     /// Held open, with a shared lock where the system has it.
@@ -51,9 +50,9 @@ pub(super) struct CheckedFile {
     pub identity: [u8; 32],
     /// The SHA-256 of every chunk, over all sections.
     digests: Vec<[u8; 32]>,
-    /// [`KEPT`] places a section; a chunk has its place by its number.
+    /// [`KEPT`] slots for each section, indexed by chunk number.
     kept: Mutex<Vec<Kept>>,
-    /// What the system said of the file when its bytes were last known to be as they were.
+    /// The file's metadata when its bytes were last known to be unchanged.
     stamp: Mutex<Stamp>,
 }
 
@@ -61,10 +60,10 @@ impl CheckedFile {
     /// Opens a file, and reads its header and the digests of its chunks.
     ///
     /// # Errors
-    /// It cannot be read, or is not a set file.
+    /// If it cannot be read, or is not a set file.
     pub fn open(path: &Path) -> Result<Self, ReadFault> {
         let file = options().open(path)?;
-        // Advisory: whoever asks before writing is kept away. A network share without locks is read all the same.
+        // Advisory: it keeps cooperating writers away. A network share without locks is still read.
         let _ = file.try_lock_shared();
         let stamp = Stamp::of(&file)?;
         let (header, identity) = read_header(&file, stamp.length)?;
@@ -80,7 +79,7 @@ impl CheckedFile {
     /// Bytes of a section.
     ///
     /// # Errors
-    /// The range leaves the section, or the file is not as it was written there.
+    /// If the range leaves the section, or the file is damaged there.
     pub fn bytes(&self, section: Section, start: u64, end: u64) -> Result<Vec<u8>, ReadFault> {
         if start > end || end > self.extent(section).length {
             let reason = format!("it is damaged: its section {} points outside itself", section.name());
@@ -118,7 +117,7 @@ impl CheckedFile {
     /// A chunk of a section, read and checked.
     ///
     /// # Errors
-    /// The file is not as it was written there.
+    /// If the file is damaged there.
     pub fn chunk(&self, section: Section, number: u64) -> Result<Vec<u8>, ReadFault> {
         let extent = self.extent(section);
         let start = number * CHUNK as u64;
@@ -128,7 +127,7 @@ impl CheckedFile {
         let expected = self.digests.get((before + number) as usize);
         if expected != Some(&Sha256::digest(&bytes).into()) {
             return Err(ReadFault::Damaged(format!(
-                "it is damaged: bytes {} to {} of the file are not as they were written (section {}). Import its source \
+                "it is damaged: bytes {} to {} of the file are not what was written (section {}). Import its source \
                  again, or restore the file",
                 extent.offset + start,
                 extent.offset + start + length,
@@ -141,7 +140,7 @@ impl CheckedFile {
     /// Bytes as they are now, for a reader that checks them itself.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// If they cannot be read.
     pub fn read_into(&self, section: Section, start: u64, bytes: &mut [u8]) -> Result<(), ReadFault> {
         Ok(read_exact_at(&self.file, bytes, self.extent(section).offset + start)?)
     }
@@ -151,10 +150,10 @@ impl CheckedFile {
         Stream { file: self, section, next: 0, chunk: Vec::new(), used: 0 }
     }
 
-    /// The places between sections hold zeros.
+    /// Checks that the gaps between sections hold zeros.
     ///
     /// # Errors
-    /// They do not.
+    /// If they do not.
     pub fn check_padding(&self) -> Result<(), ReadFault> {
         let mut end = HEADER as u64;
         for section in Section::ALL {
@@ -169,22 +168,22 @@ impl CheckedFile {
         Ok(())
     }
 
-    /// Refuses a file that is not what it was when it was opened. As long as the system says of the file what it said then,
-    /// nothing is read; else all of it is, unless `is_cancelled` ends that.
+    /// Refuses a file that changed since it was opened. While its metadata is unchanged nothing is read; otherwise the
+    /// whole file is, unless `is_cancelled` ends that.
     ///
     /// # Errors
-    /// It was written to, or can no longer be read; or it was not read to its end.
+    /// If it was written to, can no longer be read, or was not read to its end.
     pub fn check_unchanged(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), ReadFault> {
         let now = Stamp::of(&self.file)?;
-        // Never held while the file is read, which may take minutes.
+        // Not held while the file is read, which may take minutes.
         let stamp = || self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
         if *stamp() == now {
             return Ok(());
         }
-        // Times change with a name or a right too, as when another file takes its name: the bytes decide.
+        // Renaming or changing permissions also changes times: the bytes decide.
         let (_, identity) = read_header(&self.file, now.length)?;
         if identity != self.identity {
-            return Err(ReadFault::Damaged("it is another set by now".into()));
+            return Err(ReadFault::Damaged("it is another set now".into()));
         }
         read_digests(&self.file, &self.header)?;
         // The digests of chunks have none of their own.
@@ -196,7 +195,7 @@ impl CheckedFile {
                 self.chunk(section, number)?;
             }
         }
-        // What it said before the reading: a change since then is seen by the next look.
+        // The metadata from before the reading: the next check detects a change since then.
         *stamp() = now;
         Ok(())
     }
@@ -217,7 +216,7 @@ impl Stream<'_> {
     /// Fills `into` with the next bytes.
     ///
     /// # Errors
-    /// The file is not as it was written there, or the section ends.
+    /// If the file is damaged there, or the section ends.
     pub fn read(&mut self, mut into: &mut [u8]) -> Result<(), ReadFault> {
         while !into.is_empty() {
             if self.used == self.chunk.len() {
@@ -260,14 +259,14 @@ impl Stream<'_> {
     }
 }
 
-/// What the system says of an open file that is another once somebody writes to it.
+/// Metadata of an open file that changes when the file is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
-    /// Change of the file or of what is said about it, in seconds and nanoseconds: nobody can set it back.
+    /// Time of the last status change (ctime), in seconds and nanoseconds: it cannot be set back.
     changed: Option<(i64, i64)>,
-    /// Device and file on it: those of an open file stay, but for shares that lose it.
+    /// Device and inode: constant for an open file, except on shares that lose it.
     file: Option<(u64, u64)>,
 }
 
@@ -279,14 +278,14 @@ impl Stamp {
             use std::os::unix::fs::MetadataExt;
             (Some((data.ctime(), data.ctime_nsec())), Some((data.dev(), data.ino())))
         };
-        // The file is open without leave to write to it, which Windows holds others to.
+        // The file is opened without write sharing, which Windows enforces.
         #[cfg(not(unix))]
         let (changed, id) = (None, None);
         Ok(Self { length: data.len(), modified: data.modified().ok(), changed, file: id })
     }
 }
 
-/// How the file is opened: on Windows so that nobody may write to it meanwhile, while it may be renamed and replaced.
+/// Opens the file: on Windows so that others cannot write to it, but may rename or replace it.
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -305,12 +304,12 @@ fn read_header(file: &File, length: u64) -> Result<(Header, [u8; 32]), ReadFault
     Header::read(&head, length).map_err(ReadFault::Damaged)
 }
 
-/// The digests of all chunks; the header says of them what they must be.
+/// The digests of all chunks, checked against the header.
 fn read_digests(file: &File, header: &Header) -> Result<Vec<[u8; 32]>, ReadFault> {
     let extent = header.sections[Section::Checks as usize];
     let bytes = read(file, extent.offset, extent.length)?;
     if <[u8; 32]>::from(Sha256::digest(&bytes)) != header.checks_sha256 {
-        let reason = "it is damaged: the digests of its parts are not as they were written";
+        let reason = "it is damaged: the digests of its parts are not what was written";
         return Err(ReadFault::Damaged(reason.into()));
     }
     Ok(bytes.as_chunks::<32>().0.to_vec())
@@ -322,13 +321,13 @@ fn read(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads without a position in the file, which threads would share.
+/// Reads without the file's position, which threads would share.
 #[cfg(unix)]
 fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
-/// Reads at a place, whatever position other threads leave the file in.
+/// Reads at an offset, regardless of the file's position, which threads share.
 #[cfg(windows)]
 fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
     use std::os::windows::fs::FileExt;

@@ -1,8 +1,8 @@
-//! What is kept in memory of a table of digests, so that a look-up reads one block of it.
+//! The in-memory index of a table of digests, by which a look-up reads one block of it.
 //!
-//! A table of ten million digests is hundreds of megabytes, and a national set has many tables: they stay in the file. In memory is where
-//! each block of 64 digests begins, and a sum of its bytes that is taken when the whole table is checked. A look-up reads
-//! one block, and a block whose sum is another was changed since.
+//! A table of ten million digests is hundreds of megabytes, and a national set has many tables: they stay in the file. In memory are the
+//! first digest of each block of 64 and a checksum of its bytes, computed when the whole table is checked. A look-up reads one block; a
+//! different checksum means it has changed since.
 
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, RandomState};
@@ -13,18 +13,18 @@ use super::layout::u32_at;
 /// Digests of a block.
 pub(super) const BLOCK: usize = 64;
 /// Bytes of the largest block: of SHA-256s.
-pub(super) const MOST: usize = BLOCK * (32 + 4);
+pub(super) const MAX_READ: usize = BLOCK * (32 + 4);
 
 /// The blocks of a table.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// The leading bytes of the first digest of each.
+    /// The leading bytes of each block's first digest.
     firsts: Vec<u64>,
-    /// The sum of each.
+    /// The checksum of each block.
     sums: Vec<u64>,
     /// Entries of the table.
     count: u64,
-    /// Drawn anew for each table of each run, so that nobody can write a block of an equal sum.
+    /// Random for each table and run, so that nobody can forge a block with an equal checksum.
     key: RandomState,
 }
 
@@ -39,16 +39,16 @@ impl Index {
     /// Records with a digest, in their order. `read` fills a buffer with the bytes of the table from an offset on.
     ///
     /// # Errors
-    /// The reader's, or a block is not as it was.
+    /// If the reader fails, or a block has changed.
     pub fn find<const N: usize>(
         &self,
         digest: &[u8; N],
         mut read: impl FnMut(u64, &mut [u8]) -> Result<(), ReadFault>,
     ) -> Result<Vec<u32>, ReadFault> {
-        let mut buffer = [0; MOST];
+        let mut buffer = [0; MAX_READ];
         let leading = leading(digest);
         let until = self.firsts.partition_point(|&first| first <= leading);
-        // The last block that begins with a lesser digest; as a rule leading bytes alone tell.
+        // The last block that begins with a lower digest; usually the leading bytes decide.
         let mut low = self.firsts[..until].partition_point(|&first| first < leading).saturating_sub(1);
         let mut high = until;
         while high - low > 1 {
@@ -72,11 +72,11 @@ impl Index {
         Ok(records)
     }
 
-    /// The bytes of a block, as they were when the table was checked.
+    /// The bytes of a block, checked to be those of the table's check.
     fn block<'b, const N: usize>(
         &self,
         number: usize,
-        buffer: &'b mut [u8; MOST],
+        buffer: &'b mut [u8; MAX_READ],
         read: &mut impl FnMut(u64, &mut [u8]) -> Result<(), ReadFault>,
     ) -> Result<&'b [u8], ReadFault> {
         let before = number * BLOCK;

@@ -1,9 +1,9 @@
-//! The layout of a set file, version 1. `docs/decisions/hash-set-file.md` says why it is so.
+//! The layout of a set file, version 1. `docs/decisions/hash-set-file.md` explains why.
 //!
 //! All numbers are little-endian. A header of 4096 bytes, then sections, each at a multiple of 4096 bytes, with zeros
 //! between them. Every section is cut into chunks of 64 KiB, and the section `checks` holds the SHA-256 of each chunk of
-//! every other section, in the order of the header. The header holds the SHA-256 of `checks` and ends in its own, so
-//! that its own identifies the whole file.
+//! every other section, in the order of the header. The header holds the SHA-256 of `checks` and ends in its own, so the
+//! header's digest identifies the whole file.
 //!
 //! | section | one entry |
 //! |---|---|
@@ -17,10 +17,10 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::known::profile::Meaning;
-use crate::known::record::{Facts, PHOTODNA_BYTES};
+use crate::known::profile::Classification;
+use crate::known::record::{PHOTODNA_BYTES, RecordFacts};
 
-/// What a set file begins with.
+/// The first bytes of a set file.
 pub(in crate::known) const MAGIC: &[u8; 8] = b"TAMISSET";
 /// The version of this layout.
 pub(super) const VERSION: u32 = 1;
@@ -104,7 +104,7 @@ impl Extent {
     }
 }
 
-/// What the header says.
+/// What the header states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Header {
     pub file_length: u64,
@@ -135,13 +135,13 @@ impl Header {
         bytes
     }
 
-    /// Reads a header and checks all that it says of places.
+    /// Reads a header and checks all its offsets and lengths.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// If it is malformed; the text gives the reason.
     pub fn read(bytes: &[u8], file_length: u64) -> Result<(Self, [u8; 32]), String> {
         if !bytes.starts_with(MAGIC) {
-            return Err("it is no set file of Tamis".into());
+            return Err("it is not a Tamis set file".into());
         }
         let header: &[u8; HEADER] = bytes.first_chunk().ok_or("it is cut off within its header")?;
         let version = u32_at(header, 8);
@@ -152,7 +152,7 @@ impl Header {
         }
         let own: [u8; 32] = Sha256::digest(&header[..OWN_DIGEST]).into();
         if header[OWN_DIGEST..] != own {
-            return Err("its header is damaged: its SHA-256 is another".into());
+            return Err("its header is damaged: its SHA-256 differs".into());
         }
         let mut read =
             Self { file_length: u64_at(header, 16), records: u64_at(header, 24), ..Self::default() };
@@ -172,14 +172,14 @@ impl Header {
             };
         }
         read.check(u32_at(header, 12))?;
-        // Nothing is written where nothing is read from.
+        // Bytes that are not read must be zero.
         if read.to_bytes()[..] != header[..] {
-            return Err("its header holds more than a header has".into());
+            return Err("its header holds unexpected bytes".into());
         }
         Ok((read, own))
     }
 
-    /// Places that do not overlap and lie within the file, and lengths that fit the counts.
+    /// Checks that sections lie within the file without overlap, and that lengths fit the counts.
     fn check(&self, sections: u32) -> Result<(), String> {
         let wrong =
             |section: Section| format!("its header contradicts itself about the section {}", section.name());
@@ -190,7 +190,7 @@ impl Header {
         for (section, extent) in Section::ALL.into_iter().zip(self.sections) {
             let Extent { offset, length, count, bits } = extent;
             let next = offset.checked_add(length).filter(|&next| next <= self.file_length);
-            if offset != end.next_multiple_of(HEADER as u64) || bits > super::sort::MOST_BITS {
+            if offset != end.next_multiple_of(HEADER as u64) || bits > super::sort::MAX_BITS {
                 return Err(wrong(section));
             }
             let table = |entry: u64| {
@@ -227,12 +227,12 @@ pub(super) const fn directory(bits: u32) -> u64 {
     ((1 << bits) + 1) * 4
 }
 
-/// Bits of a directory, so that about 32 digests share a value of them.
+/// Bits of a directory, so that about 32 digests share a value.
 pub(super) const fn directory_bits(count: u64) -> u32 {
     let bits = (count / 32).checked_ilog2();
     match bits {
         None => 0,
-        Some(bits) if bits > super::sort::MOST_BITS => super::sort::MOST_BITS,
+        Some(bits) if bits > super::sort::MAX_BITS => super::sort::MAX_BITS,
         Some(bits) => bits,
     }
 }
@@ -247,17 +247,17 @@ pub(super) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     bytes.get(offset..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-/// What stands before a record's fields:
-/// u8 number of the meaning (0: no category); u8 of four times two bits (0 not said, 1 no, 2 yes) for victim identified,
-/// offender identified, distributed, precategorized, lowest first; u8 of bits 0 withdrawn, 1 a size, 2 a category, 3 a
-/// series; u8 0; u32 length of the category, u32 length of the series, u64 size; the category, the series.
+/// The bytes before a record's fields: u8 number of the classification (0: no category); u8 of four times two bits (0
+/// unknown, 1 no, 2 yes) for victim identified, offender identified, distributed, precategorized, lowest first; u8 of
+/// bits 0 withdrawn, 1 a size, 2 a category, 3 a series; u8 0; u32 length of the category, u32 length of the series, u64
+/// size; the category, the series.
 pub(super) struct StoredFacts;
 
 impl StoredFacts {
-    pub fn write(facts: &Facts<'_>, size: Option<u64>, into: &mut Vec<u8>) {
+    pub fn write(facts: &RecordFacts<'_>, size: Option<u64>, into: &mut Vec<u8>) {
         let state = |told: Option<bool>| told.map_or(0, |yes| 1 + u8::from(yes));
         let (category, series) = (facts.category.as_deref(), facts.series.as_deref());
-        into.push(facts.meaning.map_or(0, Meaning::number));
+        into.push(facts.classification.map_or(0, Classification::number));
         into.push(
             state(facts.victim_identified)
                 | state(facts.offender_identified) << 2
@@ -279,10 +279,10 @@ impl StoredFacts {
         into.extend_from_slice(series.unwrap_or_default().as_bytes());
     }
 
-    /// (facts, size, fields) of a record; `None` where it is not as [`StoredFacts::write`] makes it.
-    pub fn read(record: &[u8]) -> Option<(Facts<'_>, Option<u64>, &str)> {
+    /// (facts, size, fields) of a record; `None` where [`StoredFacts::write`] cannot have written it.
+    pub fn read(record: &[u8]) -> Option<(RecordFacts<'_>, Option<u64>, &str)> {
         let (fixed, texts) = record.split_at_checked(FACTS)?;
-        let (meaning, states, bits) = (fixed[0], fixed[1], fixed[2]);
+        let (classification, states, bits) = (fixed[0], fixed[1], fixed[2]);
         let state = |shift: u32| match states >> shift & 3 {
             0 => Some(None),
             1 => Some(Some(false)),
@@ -295,8 +295,12 @@ impl StoredFacts {
             let text = std::str::from_utf8(bytes).ok()?;
             Some((bits & bit != 0).then_some(text.into()))
         };
-        let facts = Facts {
-            meaning: if meaning == 0 { None } else { Some(Meaning::from_number(meaning)?) },
+        let facts = RecordFacts {
+            classification: if classification == 0 {
+                None
+            } else {
+                Some(Classification::from_number(classification)?)
+            },
             category: text(4, category)?,
             victim_identified: state(0)?,
             offender_identified: state(2)?,

@@ -1,4 +1,4 @@
-//! What a set file says of itself, as JSON: where it came from, how it was read, and what was counted.
+//! The manifest of a set file, as JSON: its sources, how they were read, and counts.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::pdq::Geometry;
 
 /// One file that a set was imported from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceFile {
-    /// Its name without folders; escaped where it is no UTF-8.
+pub struct ImportedFile {
+    /// Its name without folders; escaped where it is not UTF-8.
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
@@ -21,8 +21,9 @@ pub struct SourceFile {
     /// Records that came from it.
     pub records: u64,
     /// Records of it that were skipped.
-    pub bad_records: u64,
-    /// What it says beside its records: its data model, its case, its program; as in the file.
+    #[serde(rename = "bad_records")]
+    pub malformed_records: u64,
+    /// Its fields outside its records (data model, case, program), as in the file.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub about: serde_json::Map<String, serde_json::Value>,
 }
@@ -46,7 +47,7 @@ pub struct SetCounts {
     pub photodna: u64,
     /// PhotoDNA fields that are neither 144 bytes in base64 nor in hex: kept as they are in the record.
     pub photodna_unread: u64,
-    /// Records that have nothing to be matched by.
+    /// Records without anything to match by.
     pub nothing_to_match: u64,
     /// Records with a digest of trivial content (no bytes, or one byte repeated), which is set aside and never matched.
     #[serde(default)]
@@ -54,18 +55,20 @@ pub struct SetCounts {
     /// Records that their publisher withdrew: kept, never matched.
     pub withdrawn: u64,
     /// Malformed records that were skipped.
-    pub bad_records: u64,
-    /// Other fields that nothing is matched by and that are not as they should be: kept as they can be.
+    #[serde(rename = "bad_records")]
+    pub malformed_records: u64,
+    /// Other malformed fields that are not used for matching: kept as far as possible.
     #[serde(default)]
     pub odd_fields: u64,
 }
 
-/// What a set file says of itself. It holds no time and no path, so that the same input and options give the same bytes.
+/// The manifest of a set file. It holds no time and no path, so the same input and options give the same
+/// bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Name of the set.
     pub name: String,
-    /// Its version, as its publisher has it; empty where it was not told.
+    /// Its version, as its publisher has it; empty if it was not given.
     pub version: String,
     /// The program that imported it.
     pub program: String,
@@ -78,18 +81,18 @@ pub struct Manifest {
     /// The columns that were named, `field=column`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
-    /// Its hashes came from lines of 64 digits with no word of what they are, as older versions took them; SHA-256s look
+    /// Its hashes came from lines of 64 digits whose kind was not stated, as older versions accepted them; SHA-256s look
     /// the same. Such a set is not matched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bare: bool,
-    /// Where it came from, in the order of reading.
-    pub sources: Vec<SourceFile>,
+    /// Its sources, in the order of reading.
+    pub sources: Vec<ImportedFile>,
     /// What was read.
     pub counts: SetCounts,
 }
 
 impl Manifest {
-    /// One that says nothing, until the file's own is read.
+    /// An empty manifest, until the file's own is read.
     pub(super) fn empty() -> Self {
         Self {
             name: String::new(),

@@ -1,7 +1,7 @@
 //! Set files: hash sets of many millions that open at once. [`layout`] describes the file.
 //!
-//! Opening reads the header, the digests of all chunks and the manifest. Every other byte is checked against its
-//! chunk's SHA-256 when it is read, or its block's sum ([`index`]), so that nothing is ever answered from damaged bytes.
+//! Opening reads the header, the digests of all chunks and the manifest. Every other byte is checked against its chunk's
+//! SHA-256 when it is read, or its block's checksum ([`index`]), so no answer ever comes from damaged bytes.
 
 mod checked;
 mod index;
@@ -19,39 +19,39 @@ use std::sync::OnceLock;
 
 use super::KnownHash;
 use super::control::ImportControl;
-use super::record::{Facts, PhotoDna, Spelling};
+use super::record::{PhotoDna, RecordFacts, Spelling};
 use crate::pdq::PdqHash;
 use crate::source::name::{escape, escape_path};
 use checked::{CheckedFile, ReadFault};
-use index::{BLOCK, Index, MOST};
+use index::{BLOCK, Index, MAX_READ};
 use layout::{Extent, HASH_ENTRY, NO_QUALITY, PHOTODNA_ENTRY, Section, StoredFacts, u32_at, u64_at};
 use sort::leading_bits;
 
 pub(in crate::known) use layout::MAGIC;
-pub use manifest::{Manifest, SetCounts, SourceFile};
+pub use manifest::{ImportedFile, Manifest, SetCounts};
 pub(in crate::known) use tables::DigestTable;
 pub(in crate::known) use write::SetWriter;
 
 /// Why a set file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum SetError {
-    /// What the system said.
+    /// The system's error.
     #[error("hash set {}: {source}", escape_path(path))]
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
-    /// What the system said of the file to be written.
+    /// The system's error about the file to be written.
     #[error("cannot write the hash set {}: {source}", escape_path(path))]
     Write {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is no set file, or not as it was written.
+    /// It is not a set file, or is damaged.
     #[error("hash set {}: {reason}", escape_path(path))]
     Damaged {
         /// The file.
@@ -63,7 +63,7 @@ pub enum SetError {
     #[error("more than 2³² records in one set: import its parts into sets of their own")]
     TooMany,
     /// It was ended early.
-    #[error("interrupted: nothing is left of it")]
+    #[error("interrupted: nothing was left behind")]
     Cancelled,
 }
 
@@ -86,7 +86,7 @@ impl SetError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
     /// What is known about it.
-    pub facts: Facts<'static>,
+    pub facts: RecordFacts<'static>,
     /// Size of the file in bytes, where the source gives it.
     pub media_size: Option<u64>,
     /// All of its fields as a JSON object, in the source's order.
@@ -103,9 +103,9 @@ pub struct SetFile {
     indexes: OnceLock<[Index; 3]>,
 }
 
-/// No record is longer: what an import takes for a record, with its escapes written out, is far shorter.
+/// Longest record: an import's longest record, with its escapes written out, is far shorter.
 const MAX_STORED: u64 = 256 << 20;
-/// Entries of a table between two looks at whether the work is to end.
+/// Entries of a table between two checks for cancellation.
 const LOOK: u64 = 1 << 16;
 
 impl SetFile {
@@ -118,7 +118,7 @@ impl SetFile {
     /// Opens a set file.
     ///
     /// # Errors
-    /// It cannot be read, is none, or is damaged where it was looked at.
+    /// If it cannot be read, is not a set file, or is damaged in a part that opening reads.
     pub fn open(path: &Path) -> Result<Self, SetError> {
         let file = CheckedFile::open(path).map_err(|fault| SetError::read(path, fault))?;
         let manifest = Manifest::empty();
@@ -139,13 +139,13 @@ impl SetFile {
         &self.path
     }
 
-    /// What it says of itself.
+    /// Its manifest.
     #[must_use]
     pub const fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The SHA-256 of its header, which holds that of all else: what identifies the set.
+    /// The SHA-256 of its header, which covers the whole file: the identity of the set.
     #[must_use]
     pub const fn identity(&self) -> [u8; 32] {
         self.file.identity
@@ -166,7 +166,7 @@ impl SetFile {
     /// Records with this MD5, in their order.
     ///
     /// # Errors
-    /// The file is damaged there.
+    /// If the file is damaged there.
     pub fn find_md5(&self, digest: &[u8; 16]) -> Result<Vec<u32>, SetError> {
         self.find(Section::Md5, digest)
     }
@@ -174,7 +174,7 @@ impl SetFile {
     /// Records with this SHA-1, in their order.
     ///
     /// # Errors
-    /// The file is damaged there.
+    /// If the file is damaged there.
     pub fn find_sha1(&self, digest: &[u8; 20]) -> Result<Vec<u32>, SetError> {
         self.find(Section::Sha1, digest)
     }
@@ -182,7 +182,7 @@ impl SetFile {
     /// Records with this SHA-256, in their order.
     ///
     /// # Errors
-    /// The file is damaged there.
+    /// If the file is damaged there.
     pub fn find_sha256(&self, digest: &[u8; 32]) -> Result<Vec<u32>, SetError> {
         self.find(Section::Sha256, digest)
     }
@@ -190,7 +190,7 @@ impl SetFile {
     /// One record.
     ///
     /// # Errors
-    /// There is no such record, or the file is damaged there.
+    /// If there is no such record, or the file is damaged there.
     pub fn record(&self, number: u32) -> Result<StoredRecord, SetError> {
         let number = u64::from(number);
         if number >= self.records() {
@@ -207,22 +207,26 @@ impl SetFile {
 
     fn check_place(&self, number: u64, place: &Range<u64>) -> Result<(), SetError> {
         let length = place.end.checked_sub(place.start);
-        length.filter(|&length| length <= MAX_STORED).map(|_| ()).ok_or_else(|| {
-            self.damaged(format!("the place of record {} is not one that is written", number + 1))
-        })
+        length
+            .filter(|&length| length <= MAX_STORED)
+            .map(|_| ())
+            .ok_or_else(|| self.damaged(format!("the offset of record {} is not valid", number + 1)))
     }
 
-    fn parse<'a>(&self, number: u64, bytes: &'a [u8]) -> Result<(Facts<'a>, Option<u64>, &'a str), SetError> {
-        StoredFacts::read(bytes)
-            .ok_or_else(|| self.damaged(format!("record {} is not as a record is written", number + 1)))
+    fn parse<'a>(
+        &self,
+        number: u64,
+        bytes: &'a [u8],
+    ) -> Result<(RecordFacts<'a>, Option<u64>, &'a str), SetError> {
+        StoredFacts::read(bytes).ok_or_else(|| self.damaged(format!("record {} is not valid", number + 1)))
     }
 
     /// Its hashes, by record.
     ///
     /// # Errors
-    /// The file is damaged there.
+    /// If the file is damaged there.
     pub fn hashes(&self) -> Result<Vec<KnownHash>, SetError> {
-        let wrong = || self.damaged("its hashes are not as hashes are written".into());
+        let wrong = || self.damaged("its hashes are not valid".into());
         let mut stream = self.file.stream(Section::Hashes);
         let mut hashes: Vec<KnownHash> = Vec::with_capacity(self.extent(Section::Hashes).count as usize);
         for _ in 0..self.extent(Section::Hashes).count {
@@ -245,9 +249,9 @@ impl SetFile {
     /// Its PhotoDNA values, by record.
     ///
     /// # Errors
-    /// The file is damaged there.
+    /// If the file is damaged there.
     pub fn photodna(&self) -> Result<Vec<(u32, PhotoDna)>, SetError> {
-        let wrong = || self.damaged("its PhotoDNA values are not as they are written".into());
+        let wrong = || self.damaged("its PhotoDNA values are not valid".into());
         let mut stream = self.file.stream(Section::PhotoDna);
         let count = self.extent(Section::PhotoDna).count;
         let mut values: Vec<(u32, PhotoDna)> = Vec::with_capacity(count as usize);
@@ -266,20 +270,19 @@ impl SetFile {
         Ok(values)
     }
 
-    /// Checks the tables of digests, and takes into memory what look-ups read one block by: from then on each reads its own
-    /// block alone.
+    /// Checks the tables of digests and builds the in-memory index, so that each look-up reads one block.
     ///
     /// # Errors
-    /// The file is damaged, or `is_cancelled` ended it.
+    /// If the file is damaged, or `is_cancelled` ended the check.
     pub fn verify_tables(&self, is_cancelled: &(dyn Fn() -> bool + Sync)) -> Result<(), SetError> {
         self.check_tables(is_cancelled, &|_| {})
     }
 
-    /// Refuses a file that was written to since it was opened. A file that only got another name, or whose name went to
-    /// another file, is as it was; to know that may take a reading of all of it, which `is_cancelled` ends.
+    /// Refuses a file that was written to since it was opened. A file that was only renamed, or whose name was given to
+    /// another file, is unchanged; finding that out may take reading all of it, which `is_cancelled` ends.
     ///
     /// # Errors
-    /// It was changed, can no longer be read, or was not read to its end.
+    /// If it was changed, can no longer be read, or was not read to its end.
     pub fn check_unchanged(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), SetError> {
         self.file.check_unchanged(is_cancelled).map_err(|fault| match fault {
             ReadFault::Damaged(reason) => {
@@ -292,7 +295,7 @@ impl SetFile {
     /// Checks every byte, and every record.
     ///
     /// # Errors
-    /// The file is damaged, with the place; or `control` ended it.
+    /// If the file is damaged (with the place), or `control` ended the check.
     pub fn verify(&self, control: &ImportControl) -> Result<(), SetError> {
         self.file.check_padding().map_err(|fault| self.failed(fault))?;
         self.check_records(control)?;
@@ -311,7 +314,7 @@ impl SetFile {
         Ok(())
     }
 
-    /// Every record is as records are written, and they fill their section one after another.
+    /// Checks that every record is valid, and that they fill their section.
     fn check_records(&self, control: &ImportControl) -> Result<(), SetError> {
         let failed = |fault| self.failed(fault);
         let (mut offsets, mut records) =
@@ -337,7 +340,7 @@ impl SetFile {
         Ok(())
     }
 
-    /// [`SetFile::verify_tables`]; `checked` is called with how many bytes more are done.
+    /// [`SetFile::verify_tables`]; `checked` is called with the number of bytes checked since the last call.
     fn check_tables(
         &self,
         is_cancelled: &(dyn Fn() -> bool + Sync),
@@ -353,12 +356,12 @@ impl SetFile {
             || self.check_table::<32>(Section::Sha256, is_cancelled, checked),
         );
         let indexes = [md5?, sha1?, sha256?];
-        // A second check of the same file finds the same.
+        // A second check of the same file has the same result.
         let _ = self.indexes.set(indexes);
         Ok(())
     }
 
-    /// A table's digests are sorted, its directory is that of its digests, and its records exist.
+    /// Checks that a table's digests are sorted, that its directory fits them, and that its records exist.
     fn check_table<const N: usize>(
         &self,
         section: Section,
@@ -368,9 +371,9 @@ impl SetFile {
         let failed = |fault| self.failed(fault);
         let Extent { count, bits, length, .. } = self.extent(section);
         let mut index = Index::default();
-        let mut block = [0; MOST];
+        let mut block = [0; MAX_READ];
         let mut stream = self.file.stream(section);
-        // The directory as it should be: at most a few megabytes.
+        // The expected directory: at most a few megabytes.
         let mut directory: Vec<u32> = Vec::new();
         let mut last: Option<([u8; N], u32)> = None;
         for before in (0..count).step_by(BLOCK) {
@@ -389,9 +392,7 @@ impl SetFile {
                 }
                 let entry = (digest, u32_at(record, 0));
                 if last.is_some_and(|last| last >= entry) || u64::from(entry.1) >= self.records() {
-                    return Err(
-                        self.damaged(format!("its {} are not sorted as they are written", section.name()))
-                    );
+                    return Err(self.damaged(format!("its {} are not sorted", section.name())));
                 }
                 last = Some(entry);
             }

@@ -1,4 +1,4 @@
-//! Digests sorted in bounded memory: runs are sorted and spilled beside the output, then merged.
+//! Digests sorted in bounded memory: runs are sorted and spilled to a file next to the output, then merged.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,8 +11,8 @@ use crate::partial::Partial;
 
 /// Bytes of entries that are sorted at once.
 const RUN_BYTES: usize = 64 << 20;
-/// Leading bits of a digest that a table's directory has at most.
-pub(super) const MOST_BITS: u32 = 20;
+/// Maximum leading bits of a digest in a table's directory.
+pub(super) const MAX_BITS: u32 = 20;
 
 /// A digest and its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,10 +38,9 @@ impl<const N: usize> Entry<N> {
     }
 }
 
-/// The first `bits` bits of a digest, at most [`MOST_BITS`].
+/// The first `bits` bits of a digest, at most [`MAX_BITS`].
 pub(super) fn leading_bits(digest: &[u8], bits: u32) -> u32 {
-    digest.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes) >> (32 - MOST_BITS))
-        >> (MOST_BITS - bits)
+    digest.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes) >> (32 - MAX_BITS)) >> (MAX_BITS - bits)
 }
 
 /// Collects entries in any order.
@@ -102,7 +101,7 @@ impl<const N: usize> Sorter<N> {
     /// Gives all entries to `sink`, sorted by digest, then record.
     ///
     /// # Errors
-    /// The system's, or the sink's.
+    /// If the spill cannot be read, or the sink fails.
     pub fn merge<E: From<io::Error>>(
         mut self,
         mut sink: impl FnMut(&Entry<N>) -> Result<(), E>,
@@ -122,17 +121,17 @@ impl<const N: usize> Sorter<N> {
         let mut resident = self.entries.iter().copied();
         let last = runs.len();
         next.extend(resident.next().map(|entry| Reverse((entry, last))));
-        while let Some(mut least) = next.peek_mut() {
-            let Reverse((entry, number)) = *least;
+        while let Some(mut lowest) = next.peek_mut() {
+            let Reverse((entry, number)) = *lowest;
             sink(&entry)?;
             let following = match runs.get_mut(number) {
                 Some(run) => run.next()?,
                 None => resident.next(),
             };
-            // Put in the place of the one before it, which costs less than taking that out first.
+            // Replacing the top costs less than removing it first.
             match following {
-                Some(entry) => *least = Reverse((entry, number)),
-                None => drop(PeekMut::pop(least)),
+                Some(entry) => *lowest = Reverse((entry, number)),
+                None => drop(PeekMut::pop(lowest)),
             }
         }
         Ok(())

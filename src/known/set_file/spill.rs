@@ -1,4 +1,4 @@
-//! What an import writes down for later.
+//! What an import spills for later.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,8 @@ use crate::partial::Partial;
 /// Bytes that a spill keeps in memory before it becomes a file.
 const IN_MEMORY: usize = 4 << 20;
 
-/// Bytes that are written now and read once, later: in memory while they are few, else in a file beside the output.
+/// Bytes that are written now and read once, later: in memory while they are few, else in a file next to the
+/// output.
 #[derive(Debug)]
 pub(super) struct Spill {
     output: PathBuf,

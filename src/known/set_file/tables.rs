@@ -1,4 +1,4 @@
-//! The tables of digests in their order, for walking two sets side by side.
+//! The tables of digests in their order, for walking two sets in parallel.
 
 use super::checked::Stream;
 use super::layout::{Section, u32_at};
@@ -45,7 +45,7 @@ impl<'a, const N: usize> DigestTable<'a, N> {
     /// The next entry.
     ///
     /// # Errors
-    /// The file is damaged there.
+    /// If the file is damaged there.
     pub fn entry(&mut self) -> Result<Option<([u8; N], u32)>, SetError> {
         let entry = self.next;
         if entry.is_some() {
@@ -57,7 +57,7 @@ impl<'a, const N: usize> DigestTable<'a, N> {
     /// The next digest with all of its records.
     ///
     /// # Errors
-    /// The file is damaged there.
+    /// If the file is damaged there.
     pub fn same(&mut self) -> Result<Option<Same<N>>, SetError> {
         let Some((digest, record)) = self.entry()? else { return Ok(None) };
         let mut records = vec![record];
@@ -73,7 +73,7 @@ impl SetFile {
     /// Its MD5s in their order.
     ///
     /// # Errors
-    /// The file is damaged there.
+    /// If the file is damaged there.
     pub(in crate::known) fn md5_table(&self) -> Result<DigestTable<'_, 16>, SetError> {
         DigestTable::new(self, Section::Md5)
     }
@@ -81,7 +81,7 @@ impl SetFile {
     /// Its SHA-1s in their order.
     ///
     /// # Errors
-    /// The file is damaged there.
+    /// If the file is damaged there.
     pub(in crate::known) fn sha1_table(&self) -> Result<DigestTable<'_, 20>, SetError> {
         DigestTable::new(self, Section::Sha1)
     }
@@ -89,7 +89,7 @@ impl SetFile {
     /// Its SHA-256s in their order.
     ///
     /// # Errors
-    /// The file is damaged there.
+    /// If the file is damaged there.
     pub(in crate::known) fn sha256_table(&self) -> Result<DigestTable<'_, 32>, SetError> {
         DigestTable::new(self, Section::Sha256)
     }

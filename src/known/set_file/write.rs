@@ -11,10 +11,10 @@ use super::sort::{Sorter, leading_bits};
 use super::spill::Spill;
 use super::{SetCounts, SetError};
 use crate::known::control::ImportControl;
-use crate::known::record::{KnownRecord, Spelling, Telling};
+use crate::known::record::{KnownRecord, MatchedDigests, Spelling};
 use crate::partial::Partial;
 
-/// Entries between two looks at whether the import is to end.
+/// Entries between two checks for cancellation.
 const LOOK: u32 = 1 << 16;
 
 /// Bytes cut into chunks, each with its SHA-256.
@@ -82,7 +82,7 @@ impl Output {
         Ok(())
     }
 
-    /// Pads to where a section may begin.
+    /// Pads to the next section boundary.
     fn begin(&mut self) -> io::Result<u64> {
         let padding = self.position.next_multiple_of(HEADER as u64) - self.position;
         self.file.write_all(&[0; HEADER][..padding as usize])?;
@@ -97,7 +97,7 @@ impl Output {
     }
 }
 
-/// A set file in the making. Dropping it leaves nothing behind.
+/// A set file that is being written. Dropping it leaves nothing behind.
 #[derive(Debug)]
 pub(in crate::known) struct SetWriter {
     path: PathBuf,
@@ -111,7 +111,7 @@ pub(in crate::known) struct SetWriter {
     hashes: Spill,
     photodna: Spill,
     counts: SetCounts,
-    /// Room for one record.
+    /// Buffer for one record.
     buffer: Vec<u8>,
 }
 
@@ -119,7 +119,7 @@ impl SetWriter {
     /// Begins a file that will be at `path`.
     ///
     /// # Errors
-    /// The folder cannot be written to.
+    /// If the folder cannot be written to.
     pub fn create(path: &Path) -> Result<Self, SetError> {
         let output = Output::create(path).map_err(|error| SetError::write(path, error))?;
         Ok(Self {
@@ -142,7 +142,7 @@ impl SetWriter {
         self.counts
     }
 
-    /// Fields of a record that nothing is matched by and that are not as they should be.
+    /// Malformed fields of a record that are not used for matching.
     pub const fn count_odd(&mut self, photodna_unread: bool, odd_fields: u64) {
         self.counts.photodna_unread += photodna_unread as u64;
         self.counts.odd_fields += odd_fields;
@@ -151,7 +151,7 @@ impl SetWriter {
     /// Adds a record.
     ///
     /// # Errors
-    /// The disk is full, or there are more records than a set can number.
+    /// If the disk is full, or there are more records than a set can number.
     pub fn push(&mut self, record: &KnownRecord<'_>) -> Result<(), SetError> {
         let number = u32::try_from(self.counts.records).ok().filter(|&number| number < u32::MAX);
         let number = number.ok_or(SetError::TooMany)?;
@@ -170,7 +170,7 @@ impl SetWriter {
             self.counts.withdrawn += 1;
             return Ok(());
         }
-        let mut digests = Telling { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
+        let mut digests = MatchedDigests { md5: record.md5, sha1: record.sha1, sha256: record.sha256 };
         let trivial = digests.set_trivial_aside();
         self.counts.trivial += u64::from(trivial);
         if let Some(digest) = digests.md5 {
@@ -210,12 +210,12 @@ impl SetWriter {
     /// Writes the tables and the manifest, and gives the file its name. Returns the set's identity.
     ///
     /// # Errors
-    /// The disk is full, or `control` ended the import: there is no file then.
+    /// If the disk is full, or `control` ended the import; no file is left then.
     pub fn finish(mut self, mut manifest: Manifest, control: &ImportControl) -> Result<[u8; 32], SetError> {
         let path = self.path.clone();
         let failed = |error| SetError::write(&path, error);
-        let bad_records = manifest.counts.bad_records;
-        manifest.counts = SetCounts { bad_records, ..self.counts };
+        let malformed_records = manifest.counts.malformed_records;
+        manifest.counts = SetCounts { malformed_records, ..self.counts };
         self.offsets.write(&self.records_length.to_le_bytes()).map_err(failed)?;
         let Self { mut output, offsets, md5, sha1, sha256, hashes, photodna, counts, .. } = self;
         output.header.records = counts.records;

@@ -1,4 +1,4 @@
-//! What the page asks of the case, all of one moment.
+//! The page's data from the case, all from one snapshot.
 
 use serde_json::Value;
 
@@ -19,15 +19,15 @@ pub(super) struct Priority {
     pub rank: u64,
     /// The rule's name, escaped.
     pub rule: String,
-    /// Items that it is about.
+    /// Items that it covers.
     pub items: u64,
-    /// Why, in words, escaped.
+    /// The reason, as text, escaped.
     pub why: String,
-    /// Whether that is one of the program's own rules, which can be told in other languages.
+    /// Whether it is a built-in rule, which has translations.
     pub own: bool,
 }
 
-/// A run with its JSON read.
+/// A run with its JSON parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Run {
     pub number: i64,
@@ -40,7 +40,7 @@ pub(super) struct Run {
     pub settings: Vec<(String, String)>,
 }
 
-/// The case in figures; everything but the rows of its tables.
+/// The case in figures; everything except the rows of its tables.
 #[derive(Clone, Debug)]
 pub(super) struct Data {
     pub identity: CaseIdentity,
@@ -134,13 +134,13 @@ impl Data {
         self.finished().checked_sub(self.known)?.checked_sub(self.new)
     }
 
-    /// The state that the page is of: the last thing that a run wrote of itself, else the making of the case.
+    /// The time of the page's state: the last record of a run, else the creation of the case.
     pub fn moment(&self) -> Option<&str> {
         let ends = self.runs.iter().map(|run| run.ended.as_deref().unwrap_or(&run.started));
         ends.max().or(self.origin.created.as_deref())
     }
 
-    /// A set's name, with the beginning of its SHA-256 where two have the name.
+    /// A set's name, with the beginning of its SHA-256 where two sets share the name.
     pub fn set_name(&self, name: &str, file_sha256: &str) -> String {
         let alike = self.sets.iter().filter(|set| set.name == name).count();
         match file_sha256.get(..8) {

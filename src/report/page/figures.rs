@@ -42,7 +42,7 @@ impl Page<'_> {
     pub(super) fn qualities(&mut self) -> Written {
         let (words, data) = (self.words, self.data);
         self.open("qualities", &words.qualities)?;
-        let least = data.sets.iter().map(|set| set.min_quality).min();
+        let min_quality = data.sets.iter().map(|set| set.min_quality).min();
         let bars: Vec<Bar> = (0..=100_u32)
             .step_by(QUALITY_STEP as usize)
             .map(|first| {
@@ -55,16 +55,16 @@ impl Page<'_> {
                         .filter(|(quality, _)| (first..=last).contains(quality))
                         .map(|(_, pictures)| pictures)
                         .sum(),
-                    hatched: least.is_some_and(|least| u64::from(last) < least),
+                    hatched: min_quality.is_some_and(|min_quality| u64::from(last) < min_quality),
                 }
             })
             .collect();
         self.histogram("qualities", words.qualities.heading, words.quality_axes, &bars)?;
-        if let Some(least) = least.filter(|least| *least > 0) {
+        if let Some(min_quality) = min_quality.filter(|min_quality| *min_quality > 0) {
             writeln!(
                 self.out,
                 "<p>{}</p>",
-                fill(words.quality_hatched, &[("quality", &words.number(least))])
+                fill(words.quality_hatched, &[("quality", &words.number(min_quality))])
             )?;
         }
         self.close()
@@ -114,7 +114,7 @@ impl Page<'_> {
         self.close()
     }
 
-    /// The stacks, where they were made.
+    /// The stacks, if they were computed.
     pub(super) fn stacks(&mut self, case: &CaseReader) -> Written {
         let (words, data) = (self.words, self.data);
         self.open("stacks", &words.stacks)?;
@@ -137,14 +137,15 @@ impl Page<'_> {
         self.close()
     }
 
-    /// Pictures by year; nothing where none says when it was taken.
+    /// Pictures by year; nothing where no picture has a date.
     pub(super) fn taken(&mut self) -> Written {
         let (words, data) = (self.words, self.data);
         let (Some((first, _)), Some((last, _))) = (data.taken.first(), data.taken.last()) else {
             return Ok(());
         };
         self.open("taken", &words.taken)?;
-        // A camera that was never set says 1970 or 2000: years without pictures between are shown while they are few.
+        // A camera that was never set reports 1970 or 2000: empty years in between are shown only if they are
+        // few.
         let every_year = last - first < 40;
         let years: Vec<u32> = if every_year {
             (*first..=*last).collect()

@@ -1,4 +1,4 @@
-//! Writing HTML: escaping, and what keeps evidence text from ever being markup.
+//! Writes HTML, and escapes evidence text so that it can never be markup.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter, Write as _};
@@ -8,8 +8,8 @@ use crate::source::name::is_hidden;
 
 /// A text as HTML: markup characters become references.
 ///
-/// Texts of a case are escaped already (`docs/names.md`). What slipped through, such as a direction mark that
-/// another program wrote into the database, is made visible here once more.
+/// Texts of a case are escaped already (`docs/names.md`). Anything else, such as a direction mark that
+/// another program wrote into the database, is made visible here.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Escaped<'a>(pub &'a str);
 
@@ -40,7 +40,7 @@ impl Display for Ltr<'_> {
     }
 }
 
-/// A text of a case as it is shown, without regard to markup: for data that a script sets as text.
+/// A text of a case as it is shown, without escaping markup: for data that a script sets as text.
 pub(super) fn shown(text: &str) -> Cow<'_, str> {
     if !text.chars().any(must_be_shown) {
         return Cow::Borrowed(text);
@@ -65,8 +65,8 @@ fn write_visibly(out: &mut impl fmt::Write, character: char) -> fmt::Result {
     write!(out, "\\u{{{:x}}}", u32::from(character))
 }
 
-/// A sink for JSON inside a script element: `<` is written as an escape, so that nothing in it ends the element.
-/// In JSON that character stands in texts alone.
+/// A sink for JSON inside a script element: `<` is written as an escape, so that nothing can end the element. In
+/// JSON that character only occurs in texts.
 pub(super) struct InScript<'a>(pub &'a mut dyn Write);
 
 impl Write for InScript<'_> {

@@ -1,11 +1,12 @@
-//! A case as one HTML page that needs no network and no program but a browser: `docs/report.md` describes it for readers.
+//! A case as one HTML page that needs only a browser and no network: `docs/report.md` describes it for
+//! readers.
 //!
-//! [`write()`] streams it: `data` is what is asked of the case, `sections`, `figures` and `provenance` put it into HTML,
-//! `rows` the tables of many rows, `plots` the charts, [`language`] has the words. Evidence text is escaped in one place (`html`), and a
-//! content security policy in the page's head keeps the browser from running or fetching anything but the page's own
-//! style and script, which it knows by their digests.
+//! [`write()`] streams it: `data` reads the case, `sections`, `figures` and `provenance` write it as HTML, `rows` writes the long
+//! tables, `plots` the charts, and [`language`] holds the words. Evidence text is escaped in one place (`html`), and a content security
+//! policy in the page's head keeps the browser from running or fetching anything but the page's own style and script, identified by
+//! their digests.
 //!
-//! The page holds no moment of its own making: the same case gives the same bytes.
+//! The page does not hold the time of its creation: the same case gives the same bytes.
 
 mod data;
 mod figures;
@@ -32,30 +33,30 @@ use language::{Headed, Language, Words};
 
 pub use pictures::PictureStyle;
 
-/// The page's look, and the whole of it.
+/// The complete style of the page.
 const STYLE: &str = include_str!("style.css");
-/// What shows, filters and sorts the tables.
+/// The script that shows, filters and sorts the tables.
 const SCRIPT: &str = include_str!("table.js");
 
-/// Why a hit is not confirmed, as the case names it.
+/// Why a hit is not confirmed, as named in the case.
 const UNCONFIRMED: [&str; 5] = ["source_gone", "over_limit", "decoder_failed", "digest_hit", "verify_off"];
-/// What a hash is from, as the case names it.
+/// What a hash is from, as named in the case.
 const DERIVED_FROM: [&str; 2] = ["pixels", "coefficients"];
-/// Stages, as the case names them.
+/// Stages, as named in the case.
 const STAGES: [&str; 6] = ["walk", "read", "sniff", "limits", "decode", "hash"];
-/// States of a run, as the case names them.
+/// States of a run, as named in the case.
 const STATES: [&str; 5] = ["running", "done", "interrupted", "failed", "died"];
 /// Commands that write to a case.
 const COMMANDS: [&str; 4] = ["triage", "scan", "match", "stack"];
 
-/// What the page is to be.
+/// Options of the page.
 #[derive(Clone, Copy, Debug)]
 pub struct PageOptions {
     /// Its language.
     pub language: Language,
-    /// Rows of a table at most; the page says where there are more.
+    /// Maximum rows of a table; the page states where there are more.
     pub max_rows: u64,
-    /// The pictures, where they are asked for.
+    /// The pictures, if requested.
     pub pictures: Option<PictureOptions>,
 }
 
@@ -64,13 +65,13 @@ pub struct PageOptions {
 pub struct PictureOptions {
     /// Blurred or grey.
     pub style: PictureStyle,
-    /// Pictures at most; the page says where there are more.
+    /// Maximum number of pictures; the page states where there are more.
     pub most: u64,
     /// Bounds of decoding.
     pub limits: Limits,
 }
 
-/// What a page holds, for the command to tell.
+/// What a page holds, for the command's report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageCounts {
     /// Hits of the case.
@@ -91,10 +92,10 @@ struct Page<'a> {
     max_rows: u64,
 }
 
-/// Writes the page. `shown` is called with each picture that was made, and how many there will be.
+/// Writes the page. `shown` is called with the number of each picture and their total.
 ///
 /// # Errors
-/// The case cannot be read, or the sink failed.
+/// If the case cannot be read, or the sink fails.
 pub fn write(
     case: &CaseReader,
     options: &PageOptions,
@@ -162,7 +163,7 @@ impl Page<'_> {
         Ok(writeln!(self.out, "<main>")?)
     }
 
-    /// The sections that there are, by the identifiers of their elements.
+    /// The sections of the page, by element identifier.
     fn listed(&self, pictures: bool) -> Vec<(&'static str, &'static Headed)> {
         let (words, data) = (self.words, self.data);
         [
@@ -202,7 +203,7 @@ impl Page<'_> {
     }
 }
 
-/// The word of a language for a name that the case uses; another program's name stays as it is.
+/// The word of a language for a name used in the case; a name of another program stays as it is.
 fn known_word<'a, const N: usize>(name: &'a str, names: [&str; N], words: [&'static str; N]) -> Cow<'a, str> {
     names
         .iter()

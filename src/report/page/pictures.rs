@@ -1,4 +1,4 @@
-//! The pictures of a page, in the only case that it has any: somebody asked for them.
+//! The pictures of a page, which are only included on request.
 
 use super::html::{Ltr, base64};
 use super::language::fill;
@@ -16,9 +16,9 @@ pub use crate::decode::ThumbnailStyle as PictureStyle;
 /// Why there is no picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Absent {
-    /// No file with these bytes is where one was.
+    /// No file with these bytes is where it was.
     Gone,
-    /// The decoder gave none.
+    /// The decoder returned none.
     Failed,
     /// Its file or its pixels are over the limits.
     OverLimit,
@@ -101,14 +101,14 @@ impl Page<'_> {
     }
 }
 
-/// Reads a file that holds the content still, and makes its small picture.
+/// Reads a file that still holds the content, and creates its thumbnail.
 fn small(content: &PicturedContent, options: &PictureOptions) -> Result<Thumbnail, Absent> {
     if content.size > options.limits.max_decode_bytes {
         return Err(Absent::OverLimit);
     }
     let bytes = content.places.iter().find_map(|place| unchanged(place, content)).ok_or(Absent::Gone)?;
     let limits: &Limits = &options.limits;
-    // Geometry is of hashes alone; here it only says which sizes are pictures.
+    // Geometry only affects hashes; here it only decides which sizes are pictures.
     let probe = decode::probe(&bytes, Geometry::Full, limits);
     thumbnail(&bytes, &probe, limits, options.style).map_err(|failure| match failure.outcome {
         Outcome::OverLimit => Absent::OverLimit,

@@ -1,5 +1,5 @@
-//! Charts as plain SVG: no library, no script, and nothing that only a colour tells. Each has a title and a description for
-//! those who do not see it, and a table of its figures beside it.
+//! Charts as plain SVG: no library, no script, and no information by colour alone. Each has a title and a description for
+//! screen readers, and a table of its figures next to it.
 
 use std::fmt::Write;
 
@@ -19,11 +19,11 @@ const BOTTOM: u64 = 216;
 /// One bar of a histogram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bar {
-    /// Under it, escaped already where it is evidence text.
+    /// The label under it; evidence text is escaped already.
     pub label: String,
     /// Its height.
     pub count: u64,
-    /// Hatched, which the text beside the chart explains.
+    /// Hatched; the text next to the chart explains why.
     pub hatched: bool,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Histogram<'a> {
     /// Prefix of its element's identifiers, unique on the page.
     pub id: &'a str,
     pub title: &'a str,
-    /// What heights are, and what stands under the bars.
+    /// What heights are, and the axis under the bars.
     pub axes: [&'a str; 2],
     pub bars: &'a [Bar],
 }
@@ -42,9 +42,9 @@ impl Histogram<'_> {
     /// The chart as an SVG element.
     pub fn svg(&self, words: &Words) -> String {
         let Self { id, title, axes: [heights, line], bars } = *self;
-        let most = bars.iter().map(|bar| bar.count).max().unwrap_or(0).max(1);
-        let step = round_step(most);
-        let top = most.div_ceil(step).saturating_mul(step);
+        let highest = bars.iter().map(|bar| bar.count).max().unwrap_or(0).max(1);
+        let step = round_step(highest);
+        let top = highest.div_ceil(step).saturating_mul(step);
         let mut svg = open(id, title, &format!("{heights}; {line}"), 256);
         let height = |count: u64| (u128::from(BOTTOM - TOP) * u128::from(count) / u128::from(top)) as u64;
         for level in (0..=4).map(|line| step.saturating_mul(line)).take_while(|level| *level <= top) {
@@ -61,13 +61,13 @@ impl Histogram<'_> {
             );
         }
         let slots = (bars.len() as u64).max(1);
-        // Labels get about 34 units each; of the others every so many is shown.
+        // Labels get about 34 units each; of more labels only every nth is shown.
         let every = (slots * 34).div_ceil(RIGHT - LEFT).max(1);
         for (index, bar) in (0..).zip(bars) {
             let (left, right) =
                 (LEFT + (RIGHT - LEFT) * index / slots, LEFT + (RIGHT - LEFT) * (index + 1) / slots);
             let gap = if right - left > 6 { 2 } else { 0 };
-            // A bar of anything at all is seen.
+            // Even the lowest bar is visible.
             let tall = height(bar.count).max(u64::from(bar.count > 0) * 2);
             let class = if bar.hatched { "bar hatched" } else { "bar" };
             let fill = if bar.hatched { format!(" fill=\"url(#{id}-hatch)\"") } else { String::new() };
@@ -117,7 +117,7 @@ impl Histogram<'_> {
     }
 }
 
-/// One line of a timeline: from start to end in seconds, and what it is.
+/// One line of a timeline: from start to end in seconds, with its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     /// Seconds since 1970, UTC.
@@ -125,11 +125,11 @@ pub(super) struct Span {
     /// Seconds since 1970, UTC; `None` where no end is known.
     pub end: Option<i64>,
     pub label: String,
-    /// Hatched: it did not come to its end.
+    /// Hatched: it did not finish.
     pub hatched: bool,
 }
 
-/// Spans under one another on one line of time; empty where there is none.
+/// Spans below each other on one time axis; empty if there are none.
 pub(super) fn timeline(
     id: &str,
     headed: &Headed,
@@ -175,7 +175,7 @@ pub(super) fn timeline(
         );
     }
     let [from, to] = edges.map(|edge| Escaped(edge).to_string());
-    // A moment in words is read in the direction of its language, in which its beginning is the other end.
+    // A date in words has the direction of its language, where the start may be the right end.
     let (direction, [start, end]) =
         if right_to_left { ("rtl", ["end", "start"]) } else { ("ltr", ["start", "end"]) };
     put(
@@ -204,12 +204,12 @@ fn put(svg: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = svg.write_fmt(text);
 }
 
-/// 1, 2 or 5 times a power of ten: about four steps up to `most`.
-fn round_step(most: u64) -> u64 {
+/// 1, 2 or 5 times a power of ten: about four steps up to `highest`.
+fn round_step(highest: u64) -> u64 {
     let mut step = 1;
     loop {
         for factor in [1, 2, 5] {
-            if most.div_ceil(step * factor) <= 4 {
+            if highest.div_ceil(step * factor) <= 4 {
                 return step * factor;
             }
         }

@@ -1,4 +1,4 @@
-//! How the results came about: runs, settings, hash sets.
+//! The origin of the results: runs, settings, hash sets.
 
 use super::data::Run;
 use super::html::{Escaped, Ltr};
@@ -7,11 +7,11 @@ use super::plots::{Span, seconds, timeline};
 use super::sections::Written;
 use super::{COMMANDS, DERIVED_FROM, Page, STATES, known_word};
 
-/// Runs in the chart at most.
+/// Maximum number of runs in the chart.
 const CHARTED_RUNS: usize = 30;
 
 impl Page<'_> {
-    /// The runs: a chart and all that is recorded of them but their settings.
+    /// The runs: a chart and everything recorded about them except their settings.
     pub(super) fn runs(&mut self) -> Written {
         let (words, data) = (self.words, self.data);
         let labels = &words.labels;
@@ -52,7 +52,7 @@ impl Page<'_> {
         self.close()
     }
 
-    /// What decides a hash, and every option of every run.
+    /// What determines a hash, and every option of every run.
     pub(super) fn settings(&mut self) -> Written {
         let (words, data) = (self.words, self.data);
         let labels = &words.labels;
@@ -124,7 +124,7 @@ impl Page<'_> {
                 (labels.hashes_without_quality, set.hashes_without_quality),
                 (labels.low_quality, set.low_quality),
                 (labels.null_hashes, set.null_hashes),
-                (labels.bad_lines, set.bad_lines),
+                (labels.malformed_lines, set.malformed_lines),
                 (labels.distance_up_to, set.distance),
                 (labels.min_quality, set.min_quality),
                 (labels.digest_hits, set.digest_hits),
@@ -158,7 +158,7 @@ fn span(run: &Run, words: &Words) -> Option<Span> {
     })
 }
 
-/// The command as it was typed.
+/// The command as typed.
 fn command(run: &Run) -> String {
     if COMMANDS.contains(&run.command.as_str()) {
         format!("tamis {}", run.command)

@@ -1,8 +1,8 @@
 //! Tables of many rows: data in the page as JSON, shown by `table.js`, which filters and sorts them.
 //!
 //! A table is `{"rows": [[cell, …], …], "columns": [{"label", "kind", "shown", "choices"}, …]}`. Rows are written while the
-//! case is read; the columns follow, because only then are the words of a column of choices known. A cell is null, a
-//! whole number or a text; in a column of choices it is the number of a word.
+//! case is read; the columns follow, because the words of a choice column are only known then. A cell is null, a whole
+//! number or a text; in a column of choices it is the number of a word.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use crate::outcome::Outcome;
 use crate::pdq::Orientation;
 use crate::report::export::{ExportError, ExportKind, for_each_wanted};
 
-/// A cell as JSON has it.
+/// A cell in JSON.
 #[derive(Debug)]
 enum Cell<'a> {
     Nothing,
@@ -48,7 +48,7 @@ fn number(number: Option<i64>) -> Cell<'static> {
     number.map_or(Cell::Nothing, Cell::Number)
 }
 
-/// The words of a column of choices, numbered as they come.
+/// The words of a choice column, numbered by first use.
 #[derive(Debug, Default)]
 struct Choices {
     words: Vec<String>,
@@ -56,7 +56,7 @@ struct Choices {
 }
 
 impl Choices {
-    /// The number of a stored name; `word` says what it is called.
+    /// The number of a stored name; `word` gives its label.
     fn cell<'n>(&mut self, name: &'n str, word: impl FnOnce(&'n str) -> Cow<'n, str>) -> Cell<'static> {
         if let Some(number) = self.numbers.get(name) {
             return Cell::Number(*number);
@@ -82,11 +82,11 @@ struct Column<'a> {
     label: Cow<'a, str>,
     /// "text", "number", "choice", or "code" for what is read digit by digit.
     kind: &'static str,
-    /// Whether it is in the table from the beginning; all are among a row's fields.
+    /// Whether the table shows it initially; the details of a row show all columns.
     shown: bool,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     choices: &'a [String],
-    /// Whether its largest value can be set, as that of distances.
+    /// Whether its maximum can be set, as for distances.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     bounded: bool,
 }
@@ -105,22 +105,22 @@ impl<'a> Column<'a> {
     }
 }
 
-/// The rows of a table on their way into the page.
+/// Writes the rows of a table into the page.
 struct Rows<'a> {
     out: InScript<'a>,
-    most: u64,
+    limit: u64,
     count: u64,
 }
 
 impl<'a> Rows<'a> {
-    fn begin(out: &'a mut dyn Write, id: &str, most: u64) -> Result<Self, ExportError> {
+    fn begin(out: &'a mut dyn Write, id: &str, limit: u64) -> Result<Self, ExportError> {
         write!(out, "<script type=\"application/json\" id=\"{id}-rows\">{{\"rows\":[")?;
-        Ok(Self { out: InScript(out), most, count: 0 })
+        Ok(Self { out: InScript(out), limit, count: 0 })
     }
 
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), ExportError> {
         self.count += 1;
-        if self.count <= self.most {
+        if self.count <= self.limit {
             if self.count > 1 {
                 self.out.write_all(b",\n")?;
             }
@@ -138,7 +138,8 @@ impl<'a> Rows<'a> {
 }
 
 impl Page<'_> {
-    /// The place where the script shows a table, with what is said where it cannot or does not hold all of `total` rows.
+    /// The element where the script shows a table, with a note for browsers without scripts and for
+    /// incomplete tables.
     fn table(&mut self, id: &str, label: &str, total: u64, export: &str) -> Result<(), ExportError> {
         let words = &self.words.table;
         let command = format!("<bdi dir=\"ltr\"><code>tamis export --case DIR {export}</code></bdi>");
@@ -292,12 +293,12 @@ impl Page<'_> {
     }
 }
 
-/// What an orientation is called.
+/// The label of an orientation.
 fn orientation<'a>(name: &'a str, words: &'static Words) -> Cow<'a, str> {
     known_word(name, Orientation::ALL.map(Orientation::name), words.names.orientations)
 }
 
-/// What an outcome is called.
+/// The label of an outcome.
 pub(super) fn outcome_word<'a>(name: &'a str, words: &'static Words) -> Cow<'a, str> {
     known_word(name, Outcome::ALL.map(Outcome::name), words.names.outcomes.map(|(word, _)| word))
 }

@@ -5,11 +5,11 @@ use super::html::{Escaped, Ltr};
 use super::language::{Words, fill};
 use crate::report::export::ExportError;
 
-/// What writing a section gives.
+/// The result of writing a section.
 pub(super) type Written = Result<(), ExportError>;
 
 impl Page<'_> {
-    /// The page's title and whose case it is.
+    /// The page's title and the case's identity.
     pub(super) fn title(&mut self) -> Written {
         let (words, data) = (self.words, self.data);
         let labels = &words.labels;
@@ -45,7 +45,7 @@ impl Page<'_> {
         Ok(writeln!(self.out, "</ul></nav>")?)
     }
 
-    /// What is known, what is new, what failed, and that it adds up.
+    /// What is known, new or failed, and the check that the counts add up.
     pub(super) fn summary(&mut self) -> Written {
         let (words, data) = (self.words, self.data);
         let summary = &words.summary;
@@ -123,7 +123,7 @@ impl Page<'_> {
         }
         for set in data.sets.iter().filter(|set| set.unmatched > 0) {
             let name = Ltr(&data.set_name(&set.name, &set.file_sha256)).to_string();
-            // The plural's own number is in it already; the set's name takes the other place.
+            // The number is inserted already; the set's name replaces the other placeholder.
             notes.push(words.count(&summary.unmatched, set.unmatched).replace("[set]", &name));
         }
         for set in &data.sets {
@@ -187,7 +187,7 @@ impl Page<'_> {
         self.close()
     }
 
-    /// What the results prove and what they do not.
+    /// What the results do and do not prove.
     pub(super) fn limits(&mut self) -> Written {
         let words = self.words;
         self.open("limits", &words.limits)?;
@@ -229,7 +229,7 @@ impl Page<'_> {
     }
 }
 
-/// What the script says, as JSON.
+/// The texts of the script, as JSON.
 fn script_words(words: &Words) -> String {
     let table = &words.table;
     serde_json::json!({
@@ -259,7 +259,7 @@ mod tests {
     use crate::outcome::Outcome;
     use crate::pdq::Geometry;
 
-    /// A case of nothing.
+    /// An empty case.
     fn nothing() -> Data {
         Data {
             identity: CaseIdentity::default(),
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_do_not_add_up_are_said() {
+    fn counts_that_do_not_add_up_are_reported() {
         let mut data = nothing();
         data.counts.items = 3;
         data.outcomes = vec![(Outcome::Hashed, 2), (Outcome::Empty, 1)];

@@ -1,9 +1,8 @@
-//! Folders that are open: their names, and what lies in them.
+//! Open folders: their names and entries.
 //!
-//! On Unix no path is too long, and a link that takes the place of a folder is followed nowhere on the way: everything below an open
-//! folder is reached by its handle, and what is opened by its path, by a call that follows no link (`openat2`) or name by name. So what is
-//! opened by its path has a path without links (`super::identity::real_path`). Elsewhere paths are used as they are; on Windows they have
-//! no limit either (`super::verbatim`).
+//! On Unix no path is too long, and a link that replaces a folder on the way is never followed: everything below an open folder is reached
+//! by its handle, and paths are opened by a call that follows no link (`openat2`) or name by name. So such a path must be without links
+//! (`super::identity::real_path`). Elsewhere paths are used as they are; on Windows they have no limit either (`super::verbatim`).
 
 mod entry;
 #[cfg(not(unix))]
@@ -16,7 +15,7 @@ use portable as system;
 #[cfg(unix)]
 use unix as system;
 
-pub(super) use entry::{Found, Kind, Look};
+pub(super) use entry::{Kind, ListedName, NameStatus};
 #[cfg(all(test, unix))]
 pub(super) use system::dig;
 pub(super) use system::{Folder, look, open_file, times_changed};

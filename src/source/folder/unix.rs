@@ -1,4 +1,4 @@
-//! The Unix way: handles, and names relative to them.
+//! The Unix implementation: handles, and names relative to them.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 
-use super::entry::{Found, Kind, Look};
+use super::entry::{Kind, ListedName, NameStatus};
 use crate::source::stamp::FileStamp;
 
-/// The system takes no path of so many bytes or more.
+/// The system rejects paths of this many bytes or more.
 const LONGEST: usize = if cfg!(target_os = "linux") { 4096 } else { 1024 };
 
-/// Whether anything was opened in a way that may have changed its time of last access. Of the process, because it depends on its user's
-/// rights, and one notice is enough.
+/// Whether anything was opened in a way that may have changed its time of last access. For the whole process, because it depends on its
+/// user's rights, and one notice is enough.
 static TIMES_CHANGED: AtomicBool = AtomicBool::new(false);
 
 /// Whether this process has opened anything whose time of last access it could not keep.
@@ -28,21 +28,21 @@ pub(in crate::source) fn times_changed() -> bool {
     TIMES_CHANGED.load(Ordering::Relaxed)
 }
 
-/// A folder that is open.
+/// An open folder.
 #[derive(Debug)]
 pub(in crate::source) struct Folder(Dir);
 
 impl Folder {
-    /// Opens a folder. No link is followed, neither in its place nor on the way to it.
+    /// Opens a folder. No link is followed, neither at its end nor on the way to it.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Self::of(open(path, OFlags::DIRECTORY, Way::of_this_system())?)
+        Self::of(open(path, OFlags::DIRECTORY, LinkPolicy::of_this_system())?)
     }
 
     /// Opens a folder in this one.
-    pub fn enter(&self, found: &Found) -> io::Result<Self> {
+    pub fn enter(&self, found: &ListedName) -> io::Result<Self> {
         let folder = self.0.fd()?;
         Self::of(keeping_times(OFlags::DIRECTORY, |flags| {
-            Way::Names.open(folder, found.name.as_bytes(), flags)
+            LinkPolicy::Names.open(folder, found.name.as_bytes(), flags)
         })?)
     }
 
@@ -51,7 +51,7 @@ impl Folder {
     }
 
     /// The next name, in the system's order; `None` at the end.
-    pub fn next(&mut self) -> Option<io::Result<Found>> {
+    pub fn next(&mut self) -> Option<io::Result<ListedName>> {
         loop {
             let entry = match self.0.read()? {
                 Ok(entry) => entry,
@@ -61,55 +61,56 @@ impl Folder {
             if name != c"." && name != c".." {
                 let is_folder = entry.file_type() == FileType::Directory;
                 let name = OsString::from_vec(name.to_bytes().to_vec());
-                return Some(Ok(Found { name, is_folder, place: entry.ino() }));
+                return Some(Ok(ListedName { name, is_folder, place: entry.ino() }));
             }
         }
     }
 
-    /// Looks at a name.
-    pub fn look(&self, found: &Found) -> io::Result<Look> {
-        look_at(self.0.fd()?, &found.name)
+    /// Reads the status of a name.
+    pub fn look(&self, found: &ListedName) -> io::Result<NameStatus> {
+        status_at(self.0.fd()?, &found.name)
     }
 }
 
-/// Looks at a path, which somebody named: links on the way to it are followed. Of a path that is too long for the system that is so of
-/// its beginning.
-pub(in crate::source) fn look(path: &Path) -> io::Result<Look> {
-    let (folder, name) = lowest(path, Way::Followed)?;
-    look_at(folder.as_ref().map_or(CWD, AsFd::as_fd), OsStr::from_bytes(name))
+/// Reads the status of a path named by the user: links on the way to it are followed. In a path that is too long for the system that
+/// holds for its beginning.
+pub(in crate::source) fn look(path: &Path) -> io::Result<NameStatus> {
+    let (folder, name) = lowest(path, LinkPolicy::Followed)?;
+    status_at(folder.as_ref().map_or(CWD, AsFd::as_fd), OsStr::from_bytes(name))
 }
 
-/// Opens what should be a file for reading. No link is followed, neither in its place nor on the way to it; a pipe is opened without
+/// Opens what should be a file for reading. No link is followed, neither at its end nor on the way to it; a pipe is opened without
 /// waiting for its other end.
 pub(in crate::source) fn open_file(path: &Path) -> io::Result<File> {
-    Ok(File::from(open(path, OFlags::NONBLOCK, Way::of_this_system())?))
+    Ok(File::from(open(path, OFlags::NONBLOCK, LinkPolicy::of_this_system())?))
 }
 
-fn open(path: &Path, flags: OFlags, way: Way) -> io::Result<OwnedFd> {
-    let (folder, name) = lowest(path, way)?;
+fn open(path: &Path, flags: OFlags, policy: LinkPolicy) -> io::Result<OwnedFd> {
+    let (folder, name) = lowest(path, policy)?;
     let folder = folder.as_ref().map_or(CWD, AsFd::as_fd);
-    Ok(keeping_times(flags, |flags| way.open(folder, name, flags))?)
+    Ok(keeping_times(flags, |flags| policy.open(folder, name, flags))?)
 }
 
-/// How a path is gone, in pieces that the system takes.
+/// How links in a path are treated, and how it is cut into pieces that the system accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// In as few pieces as there can be, on which the system follows no link: Linux from 5.6 on.
+enum LinkPolicy {
+    /// In as few pieces as possible, in which the system follows no link: Linux since 5.6.
     #[cfg(target_os = "linux")]
     Unlinked,
-    /// Name by name, of which none may be a link.
+    /// Name by name, none of which may be a link.
     Names,
-    /// In as few pieces as there can be. Only the end of each may not be a link.
+    /// In as few pieces as possible. Only the end of each must not be a link.
     Followed,
 }
 
-impl Way {
-    /// The shortest on which no link is followed.
+impl LinkPolicy {
+    /// The fastest policy that follows no link.
     fn of_this_system() -> Self {
         #[cfg(target_os = "linux")]
         {
-            static UNLINKED: LazyLock<bool> =
-                LazyLock::new(|| Way::Unlinked.open(CWD, b"/", OFlags::PATH | OFlags::DIRECTORY).is_ok());
+            static UNLINKED: LazyLock<bool> = LazyLock::new(|| {
+                LinkPolicy::Unlinked.open(CWD, b"/", OFlags::PATH | OFlags::DIRECTORY).is_ok()
+            });
             // Older kernels do not have the call, and containers may forbid it.
             if *UNLINKED {
                 return Self::Unlinked;
@@ -118,7 +119,7 @@ impl Way {
         Self::Names
     }
 
-    /// Bytes of a piece at most, unless it is a single name.
+    /// Maximum bytes of a piece, unless it is a single name.
     const fn longest(self) -> usize {
         match self {
             Self::Names => 0,
@@ -137,20 +138,19 @@ impl Way {
     }
 }
 
-/// Opens what lies above the last piece of a path, unless that is all of it.
-fn lowest(path: &Path, way: Way) -> io::Result<(Option<OwnedFd>, &[u8])> {
-    let mut pieces = pieces(path.as_os_str().as_bytes(), way.longest());
+/// Opens the folder of the last piece of a path, if there are others.
+fn lowest(path: &Path, policy: LinkPolicy) -> io::Result<(Option<OwnedFd>, &[u8])> {
+    let mut pieces = pieces(path.as_os_str().as_bytes(), policy.longest());
     let last = pieces.pop().unwrap_or_default();
     let mut folder = None;
     for piece in pieces {
         let above = folder.as_ref().map_or(CWD, AsFd::as_fd);
-        folder = Some(way.open(above, piece, WAY | OFlags::DIRECTORY)?);
+        folder = Some(policy.open(above, piece, PASS_THROUGH | OFlags::DIRECTORY)?);
     }
     Ok((folder, last))
 }
 
-/// Splits a path between its names into pieces of at most `longest` bytes. A single name that is longer is a piece all the same: the system
-/// refuses it.
+/// Splits a path between its names into pieces of at most `longest` bytes. A longer single name is also a piece; the system refuses it.
 fn pieces(path: &[u8], longest: usize) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
     let mut rest = path;
@@ -170,13 +170,14 @@ fn pieces(path: &[u8], longest: usize) -> Vec<&[u8]> {
     pieces
 }
 
-/// How a folder is opened to go through it, which neither reads it nor needs the right to.
+/// Flags for opening a folder to pass through it, which neither reads it nor needs the right to.
 #[cfg(target_os = "linux")]
-const WAY: OFlags = OFlags::PATH;
+const PASS_THROUGH: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
-const WAY: OFlags = OFlags::RDONLY;
+const PASS_THROUGH: OFlags = OFlags::RDONLY;
 
-/// Opens for reading, without changing the time of last access where the system lets this user ask for that: the owner and root.
+/// Opens for reading, without changing the time of last access if the system allows this user to ask for
+/// that: the owner and root.
 fn keeping_times(flags: OFlags, open: impl Fn(OFlags) -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlags::RDONLY;
     #[cfg(target_os = "linux")]
@@ -191,7 +192,7 @@ fn keeping_times(flags: OFlags, open: impl Fn(OFlags) -> Result<OwnedFd, Errno>)
     Ok(opened)
 }
 
-/// Whether a mount leaves times of last access as they are, whoever reads.
+/// Whether a mount never changes times of last access.
 fn keeps_times(opened: BorrowedFd<'_>) -> bool {
     #[cfg(target_os = "linux")]
     const KEEPING: StatVfsMountFlags = StatVfsMountFlags::RDONLY.union(StatVfsMountFlags::NOATIME);
@@ -200,8 +201,8 @@ fn keeps_times(opened: BorrowedFd<'_>) -> bool {
     rustix::fs::fstatvfs(opened).is_ok_and(|mount| mount.f_flag.intersects(KEEPING))
 }
 
-fn look_at(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Look> {
-    let (file_type, stamp) = system_look(folder, name)?;
+fn status_at(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<NameStatus> {
+    let (file_type, stamp) = system_status(folder, name)?;
     let kind = match file_type {
         FileType::Directory => Kind::Folder,
         FileType::RegularFile => Kind::File,
@@ -212,15 +213,17 @@ fn look_at(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<Look> {
         FileType::CharacterDevice => Kind::Special("character device"),
         _ => Kind::Special("not a regular file"),
     };
-    Ok(Look { kind, stamp })
+    Ok(NameStatus { kind, stamp })
 }
 
-/// Where a link points to, if asking leaves its time of last access as it is: no flag keeps it, as for files.
+/// The target of a link, if reading it does not change its time of last access: unlike for files, no flag
+/// prevents that.
 fn target(folder: BorrowedFd<'_>, name: &OsStr) -> Option<PathBuf> {
-    // The current folder is no handle that could be asked, and a path may begin on another mount.
+    // The current folder is not a handle that can be queried, and a path may begin on another mount.
     let parent = Path::new(name).parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.map_or(OsStr::new("."), Path::as_os_str);
-    let parent = Way::Followed.open(folder, parent.as_bytes(), WAY | OFlags::DIRECTORY).ok()?;
+    let parent =
+        LinkPolicy::Followed.open(folder, parent.as_bytes(), PASS_THROUGH | OFlags::DIRECTORY).ok()?;
     if !keeps_times(parent.as_fd()) {
         return None;
     }
@@ -229,12 +232,12 @@ fn target(folder: BorrowedFd<'_>, name: &OsStr) -> Option<PathBuf> {
 }
 
 #[cfg(target_os = "linux")]
-fn system_look(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<(FileType, FileStamp)> {
+fn system_status(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<(FileType, FileStamp)> {
     use rustix::fs::{StatxFlags, StatxTimestamp, statx};
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
     let seen = match statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, wanted) {
         // A kernel before 4.11, or a container's filter.
-        Err(Errno::NOSYS | Errno::PERM) => return plain_look(folder, name),
+        Err(Errno::NOSYS | Errno::PERM) => return plain_status(folder, name),
         seen => seen?,
     };
     let time = |time: StatxTimestamp| FileStamp::time(time.tv_sec, i64::from(time.tv_nsec));
@@ -249,12 +252,12 @@ fn system_look(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<(FileType, Fi
 }
 
 #[cfg(not(target_os = "linux"))]
-fn system_look(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<(FileType, FileStamp)> {
-    plain_look(folder, name)
+fn system_status(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<(FileType, FileStamp)> {
+    plain_status(folder, name)
 }
 
 /// Without the time of creation.
-fn plain_look(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<(FileType, FileStamp)> {
+fn plain_status(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<(FileType, FileStamp)> {
     let seen = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "their types differ between systems")]
     let stamp = FileStamp {
@@ -266,7 +269,8 @@ fn plain_look(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<(FileType, Fil
     Ok((FileType::from_raw_mode(seen.st_mode), stamp))
 }
 
-/// Makes folders within each other, each with a name of so many bytes, and a file in the lowest. Returns the path of that.
+/// Creates nested folders, each with a name of that many bytes, and a file in the lowest. Returns the path of
+/// that.
 #[cfg(test)]
 pub(in crate::source) fn dig(
     folder: &Path,
@@ -278,8 +282,9 @@ pub(in crate::source) fn dig(
     use std::io::Write;
     let name = "d".repeat(name);
     let mut path = folder.to_path_buf();
-    let enter =
-        |folder: BorrowedFd<'_>, name: &[u8]| Way::Names.open(folder, name, WAY | OFlags::DIRECTORY).unwrap();
+    let enter = |folder: BorrowedFd<'_>, name: &[u8]| {
+        LinkPolicy::Names.open(folder, name, PASS_THROUGH | OFlags::DIRECTORY).unwrap()
+    };
     let mut opened = enter(CWD, folder.as_os_str().as_bytes());
     for _ in 0..depth {
         rustix::fs::mkdirat(&opened, &name, Mode::RWXU).unwrap();
@@ -320,10 +325,10 @@ mod tests {
         }
     }
 
-    fn ways() -> Vec<Way> {
-        let ways = vec![Way::Names, Way::of_this_system()];
-        assert!(cfg!(not(target_os = "linux")) || ways[0] != ways[1], "a kernel from before 2020");
-        ways
+    fn policies() -> Vec<LinkPolicy> {
+        let policies = vec![LinkPolicy::Names, LinkPolicy::of_this_system()];
+        assert!(cfg!(not(target_os = "linux")) || policies[0] != policies[1], "a kernel from before 2020");
+        policies
     }
 
     #[test]
@@ -333,21 +338,21 @@ mod tests {
         let path = |name: &str| real.join(name);
         std::fs::create_dir_all(path("a/b/c")).unwrap();
         std::fs::write(path("a/b/c/file"), "x").unwrap();
-        let opened = |way, name: &str, flags| open(&path(name), flags, way).is_ok();
-        for way in ways() {
-            assert!(opened(way, "a/b/c/file", OFlags::NONBLOCK), "{way:?}");
-            assert!(opened(way, "a/b/c", OFlags::DIRECTORY), "{way:?}");
+        let opened = |policy, name: &str, flags| open(&path(name), flags, policy).is_ok();
+        for policy in policies() {
+            assert!(opened(policy, "a/b/c/file", OFlags::NONBLOCK), "{policy:?}");
+            assert!(opened(policy, "a/b/c", OFlags::DIRECTORY), "{policy:?}");
         }
-        // As an attacker could put it in a folder's place between the walk and the opening.
+        // As an attacker could replace a folder between the walk and the opening.
         std::fs::rename(path("a/b"), path("a/real")).unwrap();
         std::os::unix::fs::symlink("real", path("a/b")).unwrap();
         assert!(File::open(path("a/b/c/file")).is_ok());
-        for way in ways() {
-            assert!(opened(way, "a/real/c/file", OFlags::NONBLOCK), "{way:?}");
-            assert!(!opened(way, "a/b/c/file", OFlags::NONBLOCK), "{way:?}");
-            assert!(!opened(way, "a/b/c", OFlags::DIRECTORY), "{way:?}");
+        for policy in policies() {
+            assert!(opened(policy, "a/real/c/file", OFlags::NONBLOCK), "{policy:?}");
+            assert!(!opened(policy, "a/b/c/file", OFlags::NONBLOCK), "{policy:?}");
+            assert!(!opened(policy, "a/b/c", OFlags::DIRECTORY), "{policy:?}");
         }
-        assert!(look(&path("a/b/c/file")).is_ok(), "what somebody names may be reached by a link");
+        assert!(look(&path("a/b/c/file")).is_ok(), "a path named by the user may contain links");
     }
 
     #[test]
@@ -356,10 +361,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = dig(folder.path(), 200, 60, "picture", b"at the bottom");
         assert!(file.as_os_str().len() > 2 * LONGEST);
-        assert!(File::open(&file).is_err(), "the system takes it: this shows nothing");
-        for way in ways() {
+        assert!(File::open(&file).is_err(), "the system accepts it: the test is void");
+        for policy in policies() {
             let mut content = String::new();
-            let opened = open(&file, OFlags::NONBLOCK, way).unwrap();
+            let opened = open(&file, OFlags::NONBLOCK, policy).unwrap();
             File::from(opened).read_to_string(&mut content).unwrap();
             assert_eq!(content, "at the bottom");
         }
@@ -368,7 +373,7 @@ mod tests {
         assert_eq!(gone.kind(), io::ErrorKind::NotFound);
     }
 
-    /// A link anywhere behind the beginning of a long path, as an attacker could put in a folder's place between the walk and the
+    /// A link anywhere after the beginning of a long path, as an attacker could replace a folder between the walk and the
     /// opening.
     #[test]
     fn a_link_on_a_long_way_is_not_followed() {
@@ -385,12 +390,12 @@ mod tests {
     }
 
     #[test]
-    fn both_looks_see_the_same() {
+    fn both_calls_give_the_same_status() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a"), "abc").unwrap();
         let opened = Folder::open(folder.path()).unwrap();
-        let (kind, stamp) = system_look(opened.0.fd().unwrap(), OsStr::new("a")).unwrap();
-        let (plain_kind, plain) = plain_look(opened.0.fd().unwrap(), OsStr::new("a")).unwrap();
+        let (kind, stamp) = system_status(opened.0.fd().unwrap(), OsStr::new("a")).unwrap();
+        let (plain_kind, plain) = plain_status(opened.0.fd().unwrap(), OsStr::new("a")).unwrap();
         assert_eq!((kind, FileStamp { created: None, ..stamp }), (plain_kind, plain));
         let std = FileStamp::from(&std::fs::metadata(folder.path().join("a")).unwrap());
         assert_eq!(stamp, std);

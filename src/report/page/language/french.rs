@@ -46,7 +46,7 @@ pub(super) const WORDS: Words = Words {
             lead: "Ce qui a été trouvé, ce qui en est connu, ce qui est nouveau et ce qui n’a pas pu être examiné. Un fichier compte une fois pour chaque emplacement où il a été trouvé\u{a0}: les copies comptent donc.",
         },
         found: ("Fichiers trouvés", "chaque nom sous les sources, quelle qu’en soit la nature"),
-        known: ("Connus", "fichiers ayant une correspondance dans au moins une base connue"),
+        known: ("Connus", "fichiers ayant une correspondance dans au moins une base de hashes"),
         new: ("Images nouvelles", "images ayant un hash et sans correspondance dans aucune base"),
         others: (
             "Autres fichiers sans correspondance",
@@ -71,18 +71,18 @@ pub(super) const WORDS: Words = Words {
         ),
         incomplete: "La source {source} n’a pas été parcourue en entier\u{a0}: sa dernière exécution a été arrêtée.",
         unmatched: Plural::of(
-            "{n} fichier, hors copies, n’a pas encore été comparé à la base connue [set].",
-            "{n} fichiers, hors copies, n’ont pas encore été comparés à la base connue [set].",
+            "{n} fichier, hors copies, n’a pas encore été comparé à la base de hashes [set].",
+            "{n} fichiers, hors copies, n’ont pas encore été comparés à la base de hashes [set].",
         ),
         trivial: Plural::of(
-            "{n} fichier ne contient aucun octet, ou un seul octet répété. La base connue [set] a son empreinte, qui ne dit rien\u{a0}: il n’est pas comparé.",
-            "{n} fichiers ne contiennent aucun octet, ou un seul octet répété. La base connue [set] a leurs empreintes, qui ne disent rien\u{a0}: ils ne sont pas comparés.",
+            "{n} fichier ne contient aucun octet, ou un seul octet répété. La base de hashes [set] a son empreinte, qui ne dit rien\u{a0}: il n’est pas comparé.",
+            "{n} fichiers ne contiennent aucun octet, ou un seul octet répété. La base de hashes [set] a leurs empreintes, qui ne disent rien\u{a0}: ils ne sont pas comparés.",
         ),
         saturated: Plural::of(
-            "{n} fichier est proche de plus de hashes de la base connue [set] qu’il n’en est listé\u{a0}: les plus proches le sont, les autres sont comptés.",
-            "{n} fichiers sont proches de plus de hashes de la base connue [set] qu’il n’en est listé\u{a0}: les plus proches le sont, les autres sont comptés.",
+            "{n} fichier est proche de plus de hashes de la base [set] qu’il n’en est listé\u{a0}: les plus proches le sont, les autres sont comptés.",
+            "{n} fichiers sont proches de plus de hashes de la base [set] qu’il n’en est listé\u{a0}: les plus proches le sont, les autres sont comptés.",
         ),
-        no_sets: "Aucune base connue n’a été comparée à ce dossier\u{a0}: rien ne peut y être connu, et «\u{a0}nouveau\u{a0}» veut seulement dire «\u{a0}non comparé\u{a0}».",
+        no_sets: "Aucune base de hashes n’a été comparée à ce dossier\u{a0}: rien ne peut y être connu, et «\u{a0}nouveau\u{a0}» veut seulement dire «\u{a0}non comparé\u{a0}».",
         running: "Une exécution écrivait dans le dossier, ou avait péri, lorsque cette page a été faite.",
         newer: Plural::of(
             "{n} image est arrivée après la constitution des piles et ne figure dans aucune.",
@@ -184,7 +184,7 @@ pub(super) const WORDS: Words = Words {
     },
     specification: "Spécification des hashes",
     sets: Headed {
-        heading: "Bases connues",
+        heading: "Bases de hashes",
         lead: "Le SHA-256 de son fichier est l’identité d’une base. Les correspondances sont comptées pour chaque fichier ayant le contenu.",
     },
     errors: Headed {
@@ -224,7 +224,7 @@ pub(super) const WORDS: Words = Words {
 
 const LABELS: Labels = Labels {
     algorithm: "Algorithme",
-    bad_lines: "Lignes mal formées ignorées",
+    malformed_lines: "Lignes mal formées ignorées",
     case_number: "Numéro d’affaire",
     hashes: "Hashes comparés",
     hashes_without_quality: "Dont sans qualité",
@@ -232,7 +232,7 @@ const LABELS: Labels = Labels {
     confirmed: "Confirmée",
     copy_of: "Copie de",
     decode_mode: "Modes de décodage",
-    derived_from: "PdqHash issu de",
+    derived_from: "Hash issu de",
     diameter: "Diamètre",
     digest_hits: "Correspondances par empreinte",
     digests: "Empreintes égales",
@@ -249,7 +249,7 @@ const LABELS: Labels = Labels {
     item: "Fichier",
     kind: "Type",
     known_quality: "Qualité connue",
-    hash_set: "Base connue",
+    hash_set: "Base de hashes",
     low_quality: "Hashes écartés pour basse qualité",
     made: "Création du dossier",
     meaning: "Signification",
@@ -287,7 +287,7 @@ const LABELS: Labels = Labels {
     verify: "Vérification par les pixels",
     year: "Année",
     yes: "oui",
-    null_hashes: "Hashes tout à zéro écartés",
+    null_hashes: "Hashes nuls écartés",
 };
 
 const NAMES: Names = Names {

@@ -1,7 +1,8 @@
-//! The words of the page. Every language is one constant of one type, so that a missing translation does not compile.
+//! The words of the page. Every language is a constant of the same type, so a missing translation does not
+//! compile.
 //!
 //! Texts are HTML without markup of their own (`&` is written `&amp;`); a name in braces stands for a value that
-//! [`fill`] puts in, which the caller has escaped.
+//! [`fill`] inserts, escaped by the caller.
 
 mod arabic;
 mod english;
@@ -38,7 +39,7 @@ impl Language {
     }
 }
 
-/// Which form of a word goes with a number, after the plural rules of Unicode's CLDR.
+/// The plural form of a word for a number, by the rules of Unicode's CLDR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Only in Arabic: 0.
@@ -93,7 +94,7 @@ impl Plural {
 /// How a language writes numbers and dates.
 #[derive(Clone, Copy, Debug)]
 pub struct Writing {
-    /// The form of a word that goes with a whole number.
+    /// The plural form for a whole number.
     pub form: fn(u64) -> Form,
     /// Between groups of three digits.
     pub group: &'static str,
@@ -140,7 +141,7 @@ impl Words {
         format!("{bytes}\u{a0}{}", self.writing.bytes[0])
     }
 
-    /// A moment as the case has it (ISO 8601, UTC, whole seconds); what is not of that form stays as it is.
+    /// A moment as the case has it (ISO 8601, UTC, whole seconds); other texts stay as they are.
     #[must_use]
     pub fn moment(&self, iso: &str) -> String {
         let parts = || {
@@ -158,14 +159,14 @@ impl Words {
         parts().unwrap_or_else(|| iso.to_string())
     }
 
-    /// A text with its number in it, as {n}.
+    /// A text with its number inserted for {n}.
     #[must_use]
     pub fn count(&self, plural: &Plural, number: u64) -> String {
         fill(plural.form((self.writing.form)(number)), &[("n", &self.number(number))])
     }
 }
 
-/// Puts values in the place of their names in braces.
+/// Replaces names in braces by values.
 #[must_use]
 pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(text.len() + 16);
@@ -186,7 +187,7 @@ pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
     filled
 }
 
-/// A heading and what is said under it.
+/// A heading and the text under it.
 #[derive(Clone, Copy, Debug)]
 pub struct Headed {
     /// The heading.
@@ -195,10 +196,10 @@ pub struct Headed {
     pub lead: &'static str,
 }
 
-/// Words for what a case calls by short names.
+/// Words for the short names in a case.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
-    /// Of `Outcome::ALL`, in that order: a name and what it means.
+    /// Of `Outcome::ALL`, in that order: a name and its meaning.
     pub outcomes: [(&'static str, &'static str); 13],
     /// "walk", "read", "sniff", "limits", "decode", "hash".
     pub stages: [&'static str; 6],
@@ -221,7 +222,7 @@ pub struct Names {
 #[expect(missing_docs, reason = "each field is named after what it labels")]
 pub struct Labels {
     pub algorithm: &'static str,
-    pub bad_lines: &'static str,
+    pub malformed_lines: &'static str,
     pub case_number: &'static str,
     pub hashes: &'static str,
     pub hashes_without_quality: &'static str,
@@ -308,7 +309,7 @@ pub struct SummaryWords {
     pub parts: &'static str,
     /// The counts do not add up: {sum}, {total}.
     pub imbalance: &'static str,
-    /// The heading over what asks for attention.
+    /// The heading over what needs attention.
     pub attention: &'static str,
     /// Hits that are not confirmed.
     pub unconfirmed: Plural,
@@ -334,20 +335,20 @@ pub struct SummaryWords {
     pub failures: Plural,
 }
 
-/// What tables that are filtered and sorted say.
+/// Texts of tables that can be filtered and sorted.
 #[derive(Clone, Copy, Debug)]
 pub struct TableWords {
     /// Label of the field that filters by text.
     pub filter: &'static str,
     /// The choice that filters nothing.
     pub all: &'static str,
-    /// Label of the largest distance that is shown.
+    /// Label of the maximum distance shown.
     pub at_most: &'static str,
     /// Rows that are shown, of all: {shown}, {total}.
     pub shown: &'static str,
     /// Label of the list of columns.
     pub columns: &'static str,
-    /// What is said where no row is left.
+    /// Shown if no row is left.
     pub nothing: &'static str,
     /// Heading of one row's fields.
     pub details: &'static str,
@@ -363,7 +364,7 @@ pub struct TableWords {
     pub no_script: &'static str,
 }
 
-/// The pictures, where they are asked for.
+/// The pictures, if requested.
 #[derive(Clone, Copy, Debug)]
 pub struct PictureWords {
     /// Heading and lead.
@@ -382,7 +383,7 @@ pub struct PictureWords {
     pub over_limit: &'static str,
     /// Under a picture: it has a hit.
     pub hit: &'static str,
-    /// Under a picture: it stands for a stack, {number}.
+    /// Under a picture: it is the medoid of stack {number}.
     pub medoid: &'static str,
     /// Pictures that could not be shown.
     pub absent: Plural,
@@ -417,11 +418,11 @@ pub struct Words {
     pub names: Names,
     /// The summary.
     pub summary: SummaryWords,
-    /// What should be looked at first.
+    /// What to review first.
     pub priorities: Headed,
     /// Its columns: rank, rule, items, why.
     pub priority_columns: [&'static str; 4],
-    /// What the program's own rules mean, by their names; where there is none, a rule's own title stands.
+    /// What the program's own rules mean, by their names; where there is none, a rule's own title is used.
     pub priority_titles: &'static [(&'static str, &'static str)],
     /// The hits.
     pub hits: Headed,
@@ -443,9 +444,9 @@ pub struct Words {
     pub formats: Headed,
     /// The stacks.
     pub stacks: Headed,
-    /// How they were made: {distance}, {quality}.
+    /// How they were computed: {distance}, {quality}.
     pub stacks_made: &'static str,
-    /// None were made.
+    /// None were computed.
     pub no_stacks: &'static str,
     /// The pictures.
     pub pictures: PictureWords,
@@ -459,7 +460,7 @@ pub struct Words {
     pub taken_axes: [&'static str; 2],
     /// The settings.
     pub settings: Headed,
-    /// What decides a hash.
+    /// What determines a hash.
     pub specification: &'static str,
     /// The hash sets.
     pub sets: Headed,
@@ -530,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_of_the_program_is_told_in_every_language() {
+    fn every_built_in_rule_is_translated() {
         let rules = crate::case::rules::Rules::default().rules;
         for language in [Language::French, Language::Spanish, Language::Arabic] {
             let titles = language.words().priority_titles;

@@ -46,15 +46,15 @@ pub(super) const WORDS: Words = Words {
             lead: "Qué se encontró, qué de ello es conocido, qué es nuevo y qué no se pudo examinar. Un archivo cuenta una vez por cada lugar en que se encontró, de modo que las copias cuentan.",
         },
         found: ("Archivos encontrados", "cada nombre bajo las fuentes, sea lo que sea"),
-        known: ("Conocidos", "archivos con coincidencia en al menos un conjunto conocido"),
-        new: ("Imágenes nuevas", "imágenes con código y sin coincidencia en ningún conjunto"),
+        known: ("Conocidos", "archivos con coincidencia en al menos un conjunto de hashes"),
+        new: ("Imágenes nuevas", "imágenes con hash y sin coincidencia en ningún conjunto"),
         others: (
             "Otros archivos sin coincidencia",
-            "no son imágenes, o son imágenes sin código; cotejados por resumen criptográfico si lo tienen",
+            "no son imágenes, o son imágenes sin hash; cotejados por resumen criptográfico si lo tienen",
         ),
         failed: (
             "No examinados como imágenes",
-            "archivos que son o pueden ser imágenes y no tienen código; algunos pueden ser conocidos por resumen",
+            "archivos que son o pueden ser imágenes y no tienen hash; algunos pueden ser conocidos por resumen",
         ),
         balance: "Archivos encontrados = suma de los resultados: {total} = {sum}.",
         parts: "Conocidos + imágenes nuevas + otros archivos sin coincidencia + sin terminar = archivos encontrados: {sum} = {total}.",
@@ -71,18 +71,18 @@ pub(super) const WORDS: Words = Words {
         ),
         incomplete: "La fuente {source} no se recorrió entera: su última ejecución fue detenida.",
         unmatched: Plural::of(
-            "{n} archivo, sin contar copias, aún no se cotejó con el conjunto conocido [set].",
-            "{n} archivos, sin contar copias, aún no se cotejaron con el conjunto conocido [set].",
+            "{n} archivo, sin contar copias, aún no se cotejó con el conjunto de hashes [set].",
+            "{n} archivos, sin contar copias, aún no se cotejaron con el conjunto de hashes [set].",
         ),
         trivial: Plural::of(
-            "{n} archivo no contiene ningún byte, o un solo byte repetido. El conjunto conocido [set] tiene su resumen, que no dice nada: no se coteja.",
-            "{n} archivos no contienen ningún byte, o un solo byte repetido. El conjunto conocido [set] tiene sus resúmenes, que no dicen nada: no se cotejan.",
+            "{n} archivo no contiene ningún byte, o un solo byte repetido. El conjunto de hashes [set] tiene su resumen, que no dice nada: no se coteja.",
+            "{n} archivos no contienen ningún byte, o un solo byte repetido. El conjunto de hashes [set] tiene sus resúmenes, que no dicen nada: no se cotejan.",
         ),
         saturated: Plural::of(
-            "{n} archivo está próximo a más códigos del conjunto conocido [set] de los que se listan: se listan los más próximos y los demás se cuentan.",
-            "{n} archivos están próximos a más códigos del conjunto conocido [set] de los que se listan: se listan los más próximos y los demás se cuentan.",
+            "{n} archivo está próximo a más hashes del conjunto [set] de los que se listan: se listan los más próximos y los demás se cuentan.",
+            "{n} archivos están próximos a más hashes del conjunto [set] de los que se listan: se listan los más próximos y los demás se cuentan.",
         ),
-        no_sets: "Ningún conjunto conocido se cotejó con este caso: nada puede ser conocido, y «nuevo» solo significa «no cotejado».",
+        no_sets: "Ningún conjunto de hashes se cotejó con este caso: nada puede ser conocido, y «nuevo» solo significa «no cotejado».",
         running: "Una ejecución estaba escribiendo en el caso, o había muerto, cuando se hizo esta página.",
         newer: Plural::of(
             "{n} imagen llegó después de formarse las pilas y no está en ninguna.",
@@ -119,11 +119,11 @@ pub(super) const WORDS: Words = Words {
     ],
     hits: Headed {
         heading: "Coincidencias",
-        lead: "Una fila por archivo y registro conocido. Una coincidencia por resumen criptográfico tiene los mismos bytes que el registro; una coincidencia perceptual tiene un código que difiere a lo sumo en el número de bits fijado para el conjunto. Elija una fila para ver todos sus campos, también los del registro conocido.",
+        lead: "Una fila por archivo y registro conocido. Una coincidencia por resumen criptográfico tiene los mismos bytes que el registro; una coincidencia perceptual tiene un hash que difiere a lo sumo en el número de bits fijado para el conjunto. Elija una fila para ver todos sus campos, también los del registro conocido.",
     },
     distances: Headed {
         heading: "Distancias de las coincidencias perceptuales",
-        lead: "Bits distintos de 256, entre códigos obtenidos de los píxeles. Cerca de 0 las imágenes son recodificaciones una de otra; hacia el límite, más de ellas son casuales o meramente parecidas, y cada una debe mirarse.",
+        lead: "Bits distintos de 256, entre hashes obtenidos de los píxeles. Cerca de 0 las imágenes son recodificaciones una de otra; hacia el límite, más de ellas son casuales o meramente parecidas, y cada una debe mirarse.",
     },
     distance_axes: ["coincidencias", "bits distintos de 256"],
     distances_without: Plural::of(
@@ -132,10 +132,10 @@ pub(super) const WORDS: Words = Words {
     ),
     qualities: Headed {
         heading: "Calidad de las imágenes",
-        lead: "La medida propia de PDQ de cuánto ofrece una imagen a lo que un código pueda asirse, de 0 (vacía) a 100. Imágenes distintas con código, sin contar copias.",
+        lead: "La medida propia de PDQ de cuánto ofrece una imagen a lo que un hash pueda asirse, de 0 (vacía) a 100. Imágenes distintas con hash, sin contar copias.",
     },
     quality_axes: ["imágenes", "calidad"],
-    quality_hatched: "Rayado: por debajo de {quality}, la calidad mínima del cotejo. Estos códigos no se cotejaron.",
+    quality_hatched: "Rayado: por debajo de {quality}, la calidad mínima del cotejo. Estos hashes no se cotejaron.",
     outcomes: Headed {
         heading: "Resultados",
         lead: "Cada archivo tiene exactamente un resultado. Las copias de lo que tiene resultado son duplicados; las copias de lo que falló muestran el fallo, cada una de ellas.",
@@ -180,16 +180,16 @@ pub(super) const WORDS: Words = Words {
     taken_axes: ["archivos", "año"],
     settings: Headed {
         heading: "Ajustes",
-        lead: "Lo que determina los códigos de este caso, y todas las opciones de cada ejecución tal como se resolvieron.",
+        lead: "Lo que determina los hashes de este caso, y todas las opciones de cada ejecución tal como se resolvieron.",
     },
-    specification: "Especificación de los códigos",
+    specification: "Especificación de los hashes",
     sets: Headed {
-        heading: "Conjuntos conocidos",
+        heading: "Conjuntos de hashes",
         lead: "El SHA-256 de su archivo es la identidad de un conjunto. Las coincidencias se cuentan por cada archivo que tiene el contenido.",
     },
     errors: Headed {
         heading: "Errores",
-        lead: "Cada archivo que es o puede ser una imagen y no tiene código, con la etapa que lo decidió y el motivo. Las copias figuran todas.",
+        lead: "Cada archivo que es o puede ser una imagen y no tiene hash, con la etapa que lo decidió y el motivo. Las copias figuran todas.",
     },
     limits: Headed {
         heading: "Qué muestran estos resultados y qué no",
@@ -197,11 +197,11 @@ pub(super) const WORDS: Words = Words {
     },
     statements: [
         "Una coincidencia por SHA-256 significa los mismos bytes que el registro conocido. MD5 y SHA-1 pueden ser falsificados por quien fabrica ambos archivos; donde solo ellos son iguales, compare los archivos.",
-        "Una coincidencia perceptual significa que dos códigos de 256 bits difieren en pocos de ellos. Dice que las imágenes se parecen según una medida gruesa, no que muestren lo mismo, y no prueba nada hasta que alguien haya comparado las imágenes.",
-        "Una distancia dice cuánto se parecen dos códigos, no cuán probable es la coincidencia. La tasa de coincidencias casuales a una distancia depende de las imágenes y del tamaño del conjunto.",
-        "Una coincidencia sin confirmar se apoya en un código obtenido solo de los coeficientes JPEG, que puede desviarse en algunos bits. Puede no ser una coincidencia, y su distancia no es prueba.",
+        "Una coincidencia perceptual significa que dos hashes de 256 bits difieren en pocos de ellos. Dice que las imágenes se parecen según una medida gruesa, no que muestren lo mismo, y no prueba nada hasta que alguien haya comparado las imágenes.",
+        "Una distancia dice cuánto se parecen dos hashes, no cuán probable es la coincidencia. La tasa de coincidencias casuales a una distancia depende de las imágenes y del tamaño del conjunto.",
+        "Una coincidencia sin confirmar se apoya en un hash obtenido solo de los coeficientes JPEG, que puede desviarse en algunos bits. Puede no ser una coincidencia, y su distancia no es prueba.",
         "Que no haya coincidencia no significa que sea inofensivo. Recortes, montajes, bordes y giros distintos de un cuarto de vuelta no suelen encontrarse, y un conjunto solo conoce lo que contiene.",
-        "Los códigos de calidad inferior a la mínima del cotejo no se cotejan: las imágenes vacías o casi vacías se parecen a muchas otras.",
+        "Los hashes de calidad inferior a la mínima del cotejo no se cotejan: las imágenes vacías o casi vacías se parecen a muchas otras.",
         "Lo que un registro conocido dice de sí mismo (categoría, serie, víctima identificada) es la palabra de quien lo publicó y no se comprobó aquí.",
         "Los nombres, fechas y datos de cámara son los que dan los archivos y el sistema de archivos, y cualquiera puede haberlos modificado.",
         "Los vídeos, documentos, archivos comprimidos e imágenes de disco se cotejan por resumen como archivos enteros, sin examinar su interior.",
@@ -224,15 +224,15 @@ pub(super) const WORDS: Words = Words {
 
 const LABELS: Labels = Labels {
     algorithm: "Algoritmo",
-    bad_lines: "Líneas mal formadas omitidas",
+    malformed_lines: "Líneas mal formadas omitidas",
     case_number: "Número de caso",
-    hashes: "Códigos cotejados",
+    hashes: "Hashes cotejados",
     hashes_without_quality: "De ellos, sin calidad",
     command: "Orden",
     confirmed: "Confirmada",
     copy_of: "Copia de",
     decode_mode: "Modos de decodificación",
-    derived_from: "Código obtenido de",
+    derived_from: "Hash obtenido de",
     diameter: "Diámetro",
     digest_hits: "Coincidencias por resumen",
     digests: "Resúmenes iguales",
@@ -249,8 +249,8 @@ const LABELS: Labels = Labels {
     item: "Archivo",
     kind: "Tipo",
     known_quality: "Calidad conocida",
-    hash_set: "Conjunto conocido",
-    low_quality: "Códigos apartados por baja calidad",
+    hash_set: "Conjunto de hashes",
+    low_quality: "Hashes apartados por baja calidad",
     made: "Creación del caso",
     meaning: "Significado",
     medoid: "Medoide",
@@ -287,16 +287,16 @@ const LABELS: Labels = Labels {
     verify: "Verificación por píxeles",
     year: "Año",
     yes: "sí",
-    null_hashes: "Códigos todo ceros apartados",
+    null_hashes: "Hashes nulos apartados",
 };
 
 const NAMES: Names = Names {
     outcomes: [
-        ("imagen con código", "decodificada, o leída por sus coeficientes, y con su código calculado"),
+        ("imagen con hash", "decodificada, o leída por sus coeficientes, y con su hash calculado"),
         ("duplicado", "los mismos bytes que otro archivo del caso, que lleva el resultado"),
         (
             "demasiado pequeña",
-            "una imagen con un lado de menos de 5 píxeles, para la que no hay código definido",
+            "una imagen con un lado de menos de 5 píxeles, para la que no hay hash definido",
         ),
         ("no es imagen", "no es una imagen por su contenido; cotejado por resumen"),
         ("no admitido", "un formato de imagen reconocido y sin decodificador aquí; cotejado por resumen"),
@@ -321,7 +321,7 @@ const NAMES: Names = Names {
         "reconocimiento del formato",
         "control de límites",
         "decodificación",
-        "cálculo del código",
+        "cálculo del hash",
     ],
     orientations: [
         "como la conocida",

@@ -1,14 +1,14 @@
 // One band of a banded join: buckets of the left side against all neighbouring buckets of the right one, nothing dropped.
-// CPU twin: src/matching/banded.rs. Dispatcher: src/gpu/bands.rs. pairs.wgsl goes before it.
+// CPU twin: src/matching/banded_join.rs. Dispatcher: src/gpu/banded_join.rs. pairs.wgsl goes before it.
 //
 // A workgroup takes up to LEFT hashes of one bucket and a run of the hashes of its neighbours. The neighbours' ranges are laid end to end by
-// a prefix sum, WORKGROUP of them at a time, so that small buckets fill the invocations together and large ones are shared out.
-// Each invocation holds four right hashes and meets the left ones in workgroup memory.
+// a prefix sum, WORKGROUP of them at a time, so that small buckets are combined and large ones are distributed. Each invocation holds four
+// right hashes and compares them with the left ones in workgroup memory.
 
 override WORKGROUP: u32 = 64u;
 // Left hashes in workgroup memory.
 override LEFT: u32 = 32u;
-// Neighbours of an invocation at a time.
+// Neighbours that an invocation handles at a time.
 const EACH: u32 = 4u;
 
 struct Parameters {
@@ -21,11 +21,11 @@ struct Parameters {
     neighbour_count: u32,
     // Largest distance of a pair.
     radius: u32,
-    // Hits that `found` holds; more are counted and not stored.
+    // Hits that `hit_buffer` holds; more are counted and not stored.
     capacity: u32,
-    // This band's index: a pair that an earlier band holds was found there.
+    // This band's index: a pair that an earlier band covers was found there.
     band: u32,
-    // 1 where both sides are the same: each pair once, no hash with itself.
+    // 1 if both sides are the same: each pair once, no hash with itself.
     itself: u32,
     // The place of each word of a hash.
     places: array<vec4<u32>, 2>,
@@ -38,30 +38,30 @@ struct Item {
     value: u32,
     left_start: u32,
     left_count: u32,
-    // In the neighbours' hashes laid end to end.
+    // A range in the neighbours' hashes laid end to end.
     right_start: u32,
     right_end: u32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
-// In the order of the band, two planes of each side's count: what hashes have in places 0 to 3 and 4 to 7.
+// Sorted by the band, two planes for each side: the words in places 0 to 3 and in places 4 to 7.
 @group(0) @binding(1) var<storage, read> left: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> right: array<vec4<u32>>;
 // The hashes' numbers.
 @group(0) @binding(3) var<storage, read> left_numbers: array<u32>;
 @group(0) @binding(4) var<storage, read> right_numbers: array<u32>;
-// Where each value of the right side begins, and behind the last where it ends.
+// Where each value of the right side begins, followed by the end of the last.
 @group(0) @binding(5) var<storage, read> offsets: array<u32>;
-// What a value's neighbours differ by.
+// The differences between a value and its neighbours.
 @group(0) @binding(6) var<storage, read> differences: array<u32>;
 @group(0) @binding(7) var<storage, read> items: array<Item>;
-@group(0) @binding(8) var<storage, read_write> found: Found;
+@group(0) @binding(8) var<storage, read_write> hit_buffer: HitBuffer;
 
 var<workgroup> wanted: array<Wanted, LEFT>;
-// Of the neighbours in hand: where each begins, and the hashes of all up to it and with it.
+// For the current neighbours: the start of each, and the inclusive prefix sum of their hashes.
 var<workgroup> begins: array<u32, WORKGROUP * EACH>;
 var<workgroup> sums: array<u32, WORKGROUP * EACH>;
-// Of all neighbours in hand up to those of an invocation and with them.
+// The inclusive prefix sum over invocations.
 var<workgroup> totals: array<u32, WORKGROUP>;
 
 fn left_word(word: u32, at: u32) -> u32 {
@@ -126,7 +126,7 @@ fn holds(band: vec4<u32>, left_at: u32, right_at: u32) -> bool {
     return countOneBits(bits & ((1u << band.y) - 1u)) <= band.z;
 }
 
-// Writes a pair if it is within the radius, unless an earlier band has it.
+// Stores a pair if it is within the radius, unless an earlier band has it.
 fn measure(left_at: u32, right_at: u32) {
     let distance = distance(left_at, right_at);
     if distance > parameters.radius {
@@ -142,12 +142,12 @@ fn measure(left_at: u32, right_at: u32) {
     }
     let slot = next_slot(parameters.capacity);
     if slot < parameters.capacity {
-        found.hits[slot] = Hit(left_numbers[left_at], right_numbers[right_at], distance);
+        hit_buffer.hits[slot] = Hit(left_numbers[left_at], right_numbers[right_at], distance);
     }
 }
 
-// Four right hashes, of which the first `present` count, against the item's left ones.
-fn meet(item: Item, at: vec4<u32>, present: u32) {
+// Compares four right hashes, of which the first `present` are valid, with the item's left ones.
+fn compare(item: Item, at: vec4<u32>, present: u32) {
     let hashes = load_right(at);
     for (var index = 0u; index < item.left_count; index++) {
         if any_within(lower_bound(hashes, wanted[index]), parameters.radius) {
@@ -158,9 +158,9 @@ fn meet(item: Item, at: vec4<u32>, present: u32) {
     }
 }
 
-// Where a hash of the neighbours in hand is.
+// The position of a hash of the current neighbours.
 fn place_of(at: u32) -> u32 {
-    // The first neighbour whose sum is beyond.
+    // The first neighbour whose sum exceeds it.
     var low = 0u;
     var high = WORKGROUP * EACH - 1u;
     while low < high {
@@ -179,11 +179,11 @@ fn place_of(at: u32) -> u32 {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn meet_neighbours(
+fn match_neighbours(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
 ) {
-    // A workgroup beyond the last does the last one's loads and meets nothing, so that all come to every barrier.
+    // A workgroup beyond the last repeats its loads and compares nothing, so that all reach every barrier.
     let number = workgroup.y * parameters.grid_width + workgroup.x;
     var item = items[min(number, parameters.item_count - 1u)];
     if number >= parameters.item_count {
@@ -192,7 +192,7 @@ fn meet_neighbours(
     for (var index = invocation; index < item.left_count; index += WORKGROUP) {
         wanted[index] = load_left(item.left_start + index);
     }
-    // Hashes of the neighbours before those in hand.
+    // Hashes of the neighbours before the current ones.
     var before = 0u;
     for (var first = 0u; first < parameters.neighbour_count; first += WORKGROUP * EACH) {
         workgroupBarrier();
@@ -200,7 +200,7 @@ fn meet_neighbours(
         for (var index = invocation * EACH; index < (invocation + 1u) * EACH; index++) {
             if first + index < parameters.neighbour_count {
                 let value = item.value ^ differences[first + index];
-                // In a join with itself the bucket with the smaller value meets the other.
+                // In a self-join the bucket with the smaller value is compared with the other.
                 if parameters.itself == 0u || value >= item.value {
                     begins[index] = offsets[value];
                     sum += offsets[value + 1u] - offsets[value];
@@ -228,12 +228,12 @@ fn meet_neighbours(
         let end = min(max(item.right_end, before) - before, total);
         for (var at = start + invocation; at < end; at += 4u * WORKGROUP) {
             let present = min(4u, (end - at + WORKGROUP - 1u) / WORKGROUP);
-            // Those that are not present are the first again.
+            // Missing ones repeat the first.
             var places = vec4<u32>(place_of(at));
             for (var component = 1u; component < present; component++) {
                 places[component] = place_of(at + component * WORKGROUP);
             }
-            meet(item, places, present);
+            compare(item, places, present);
         }
         before += total;
     }

@@ -1,12 +1,12 @@
-//! What hash sets say of a content, summed up over its hits.
+//! What hash sets record about a content, summed up over its hits.
 
 use std::collections::BTreeSet;
 
 use crate::case::KnownFacts;
 
-/// The sum of a content's hits.
+/// The facts of a content's hits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct SetFacts {
     sets: BTreeSet<String>,
     victim_identified: BTreeSet<String>,
     offender_identified: BTreeSet<String>,
@@ -14,11 +14,13 @@ pub struct Said {
     length: usize,
 }
 
-/// The columns that [`Said::cells`] fills, in that order.
-pub const SAID_COLUMNS: [&str; 4] = ["hash_sets", "victim_identified", "offender_identified", "distributed"];
+/// The columns that [`SetFacts::cells`] fills, in that order.
+pub const SET_FACT_COLUMNS: [&str; 4] =
+    ["hash_sets", "victim_identified", "offender_identified", "distributed"];
 
-impl Said {
-    /// Adds a hit. One that is not confirmed from pixels may be none: its set is named and marked, and its facts are left out.
+impl SetFacts {
+    /// Adds a hit. An unconfirmed one may not be a hit: its set is listed and marked, and its facts are left
+    /// out.
     pub fn add(&mut self, hash_set: &str, unconfirmed: bool, facts: &KnownFacts) {
         if unconfirmed {
             insert(&mut self.sets, &mut self.length, &format!("{hash_set} (unconfirmed)"));
@@ -43,13 +45,14 @@ impl Said {
         self.length
     }
 
-    /// Whether a known record says that the victim is identified.
+    /// Whether a known record states that the victim is identified.
     #[must_use]
     pub fn is_solved(&self) -> bool {
         self.victim_identified.iter().any(|value| KnownFacts::is_yes(value))
     }
 
-    /// The hash sets and what their records say, each sorted and separated by semicolons; empty where nothing is said.
+    /// The hash sets and the facts of their records, each sorted and separated by semicolons; empty where
+    /// there are none.
     #[must_use]
     pub fn cells(&self) -> [String; 4] {
         let Self { sets, victim_identified, offender_identified, distributed, .. } = self;
@@ -58,7 +61,7 @@ impl Said {
     }
 }
 
-/// Adds a text to those of a cell, and what it takes there to the length.
+/// Adds a text to a cell, and its size to the length.
 fn insert(values: &mut BTreeSet<String>, length: &mut usize, text: &str) {
     if !values.contains(text) {
         values.insert(text.to_string());

@@ -1,5 +1,5 @@
-//! What a search on the GPU found: a count, then as many hits as fit. More are counted, so that the search can be done again in
-//! parts; nothing is ever dropped.
+//! The buffer for the hits of a search on the GPU: a count, then as many hits as fit. Further hits are counted, so that the
+//! search can be repeated in parts; nothing is ever dropped.
 
 use wgpu::{Buffer, BufferUsages, CommandEncoder, SubmissionIndex};
 
@@ -7,13 +7,13 @@ use super::context::{GpuContext, GpuError};
 use super::layout::FlatHit;
 use super::slots::{Readback, Upload, device_buffer};
 
-/// Why a search that is watched ended before its end.
+/// Why a search with a callback ended early.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SearchEnd<E> {
     /// The GPU failed.
     Gpu(GpuError),
-    /// Whoever watches wanted it.
-    Watcher(E),
+    /// The callback returned an error.
+    Stopped(E),
 }
 
 impl<E> From<GpuError> for SearchEnd<E> {
@@ -22,26 +22,26 @@ impl<E> From<GpuError> for SearchEnd<E> {
     }
 }
 
-/// Hits that come back with the count: enough nearly always.
+/// Hits read back with the count: nearly always enough.
 const FIRST_HITS: usize = 4096;
 const HIT_BYTES: u64 = size_of::<FlatHit>() as u64;
 
 /// The hits of one dispatch.
 #[derive(Debug)]
-pub(super) struct Found {
-    /// `Found` of the shaders.
+pub(super) struct HitBuffer {
+    /// `HitBuffer` of the shaders.
     pub buffer: Buffer,
     pub capacity: usize,
     readback: Readback,
 }
 
-impl Found {
+impl HitBuffer {
     /// Bytes of the count before the hits.
     pub const COUNT_BYTES: u64 = 4;
 
     pub fn new(context: &GpuContext, capacity: usize) -> Self {
         let bytes = Self::COUNT_BYTES + HIT_BYTES * capacity as u64;
-        let buffer = device_buffer(context, "found", bytes, BufferUsages::STORAGE);
+        let buffer = device_buffer(context, "hits", bytes, BufferUsages::STORAGE);
         Self { buffer, capacity, readback: Readback::new(context, bytes) }
     }
 
@@ -59,8 +59,8 @@ impl Found {
         Self::COUNT_BYTES + HIT_BYTES * FIRST_HITS.min(self.capacity) as u64
     }
 
-    /// Waits for `submission`, which brought the first hits, and takes all. `false` where there were more than fit: none is
-    /// taken then.
+    /// Waits for `submission`, which reads back the first hits, and takes all hits. `false` where there were more than fit:
+    /// none is taken then.
     pub fn take(
         &self,
         context: &GpuContext,

@@ -1,7 +1,7 @@
-//! Dispatches `shaders/sort.wgsl`, `shaders/reach.wgsl` and `shaders/bands.wgsl`: the banded join. CPU twin: `crate::matching::banded`.
+//! Dispatches `shaders/sort.wgsl`, `shaders/reach.wgsl` and `shaders/banded_join.wgsl`: the banded join. CPU twin: `crate::matching::banded_join`.
 //!
-//! Hashes are copied to the GPU once and sorted there for each band. The CPU only sums up how many hashes each value has, is told how many
-//! all its neighbours have (`shaders/reach.wgsl`), and makes of that a list of items of about equal size: some hashes of a bucket of the left side
+//! Hashes are copied to the GPU once and sorted there for each band. The CPU only sums up how many hashes each value has, reads back how many all
+//! its neighbours have (`shaders/reach.wgsl`), and builds from that a list of items of about equal size: some hashes of a bucket of the left side
 //! against a run of the hashes of all neighbouring buckets.
 
 use std::ops::Range;
@@ -14,20 +14,20 @@ use wgpu::{Buffer, BufferUsages, ComputePipeline};
 use super::bound::BoundPipelines;
 use super::context::{GpuContext, GpuError};
 use super::flat::words;
-use super::found::{Found, SearchEnd};
-use super::layout::{BandItem, BandParameters, FlatHit, MOST_BANDS, ReachParameters, SortParameters};
+use super::hit_buffer::{HitBuffer, SearchEnd};
+use super::layout::{BandItem, BandParameters, FlatHit, MAX_BANDS, ReachParameters, SortParameters};
 use super::pipeline::{Shader, bind, compute_pipeline, dispatch};
 use super::slots::{Readback, Upload, device_buffer};
 use crate::pdq::PdqHash;
 
 /// Invocations of a sorting workgroup, a hash each, and of one that sums up what values reach, a value each.
 const SORT_WORKGROUP: u32 = 256;
-/// Invocations of a meeting workgroup, which takes four times as many neighbours at a time. Of 32, 64 and 128 the fastest on an H100 for
-/// large sides, by little.
-const MEET_WORKGROUP: u32 = 128;
+/// Invocations of a matching workgroup, which takes four times as many neighbours at a time. Of 32, 64 and 128 the fastest on an H100
+/// for large sides, by a small margin.
+const JOIN_WORKGROUP: u32 = 128;
 /// Left hashes of an item.
 const LEFT: u32 = 32;
-/// Right hashes of an item: some microseconds' work.
+/// Right hashes of an item: work for some microseconds.
 const RIGHT: u32 = 1 << 14;
 /// Items of one dispatch.
 const ITEMS: usize = 1 << 16;
@@ -37,31 +37,31 @@ const GRID_WIDTH: u32 = 1 << 15;
 const DISPATCH_PAIRS: u64 = 1 << 33;
 /// Hashes of a side at a time: 1.1 GiB with their order.
 const CHUNK_HASHES: usize = 1 << 24;
-/// Hits that a dispatch stores; where there are more it is split and done again.
+/// Hits that a dispatch stores; with more, it is split and repeated.
 const CAPACITY: usize = 1 << 19;
-/// Bytes that are carried to or from the GPU at a time.
+/// Bytes transferred to or from the GPU at a time.
 const TRANSFER_BYTES: u64 = 16 << 20;
 const HASH_BYTES: u64 = 32;
 /// The widest band whose values the GPU counts.
 pub const WIDEST_BAND: u32 = 22;
 
-/// A band of a join, and what a value's neighbours in it differ by.
+/// A band of a join, with the differences between a value and its neighbours.
 #[derive(Clone, Debug)]
 pub struct BandPass {
     /// The lowest bit.
     pub start: u32,
-    /// Bits, [`WIDEST_BAND`] at most.
+    /// Number of bits, at most [`WIDEST_BAND`].
     pub width: u32,
     /// Differing bits up to which two values are neighbours.
     pub threshold: u32,
-    /// All numbers of the band's width with so many bits at most.
+    /// All numbers of the band's width with at most that many bits.
     pub differences: Vec<u32>,
 }
 
-/// How bits are moved before hashes are cut into bands.
+/// The permutation of bits before hashes are cut into bands.
 pub type Arrange<'a> = &'a (dyn Fn(PdqHash) -> PdqHash + Sync);
 
-/// How much is done at once; tests use small numbers to reach every path.
+/// Batch sizes; tests use small ones to reach every path.
 #[derive(Clone, Copy, Debug)]
 pub struct JoinLimits {
     /// Hashes of a side.
@@ -87,7 +87,7 @@ pub struct GpuJoiner {
     count: ComputePipeline,
     place: ComputePipeline,
     reach: ComputePipeline,
-    meet: BoundPipelines,
+    pairs: BoundPipelines,
     limits: JoinLimits,
     shared: Mutex<Shared>,
 }
@@ -95,7 +95,7 @@ pub struct GpuJoiner {
 /// Buffers that every step uses.
 #[derive(Debug)]
 struct Shared {
-    /// In turn, so that one is filled while the other is copied.
+    /// Two in turn: one is filled while the other is copied.
     uploads: [Upload; 2],
     uploaded: AtomicUsize,
     readback: Readback,
@@ -103,7 +103,7 @@ struct Shared {
     reach_parameters: Buffer,
     band_parameters: Buffer,
     items: Buffer,
-    found: Found,
+    hit_buffer: HitBuffer,
 }
 
 impl Shared {
@@ -113,10 +113,10 @@ impl Shared {
 }
 
 impl GpuJoiner {
-    /// Compiles the shaders and makes the buffers that do not depend on the sides.
+    /// Compiles the shaders and creates the buffers that do not depend on the sides.
     ///
     /// # Errors
-    /// The device was lost or is out of memory.
+    /// If the device was lost or is out of memory.
     pub fn new(context: &Arc<GpuContext>) -> Result<Self, GpuError> {
         Self::with(context, false, JoinLimits::default())
     }
@@ -124,7 +124,7 @@ impl GpuJoiner {
     /// As [`GpuJoiner::new`], with the kernel's `carry_save` (see [`FlatKernel`](super::FlatKernel)) and other limits.
     ///
     /// # Errors
-    /// The device was lost or is out of memory.
+    /// If the device was lost or is out of memory.
     pub fn with(
         context: &Arc<GpuContext>,
         carry_save: bool,
@@ -138,10 +138,10 @@ impl GpuJoiner {
         let (count, place) = (small("count", sort), small("place", sort));
         let reach = small("reach", include_str!("../../shaders/reach.wgsl"));
         let source =
-            concat!(include_str!("../../shaders/pairs.wgsl"), include_str!("../../shaders/bands.wgsl"));
-        let shader = Shader { label: "bands", source, entry: "meet_neighbours" };
-        let overrides = [("WORKGROUP", f64::from(MEET_WORKGROUP)), ("LEFT", f64::from(LEFT))];
-        let meet = BoundPipelines::new(shader, &overrides, carry_save);
+            concat!(include_str!("../../shaders/pairs.wgsl"), include_str!("../../shaders/banded_join.wgsl"));
+        let shader = Shader { label: "bands", source, entry: "match_neighbours" };
+        let overrides = [("WORKGROUP", f64::from(JOIN_WORKGROUP)), ("LEFT", f64::from(LEFT))];
+        let pairs = BoundPipelines::new(shader, &overrides, carry_save);
         let bytes = (context.max_storage_bytes() / HASH_BYTES) as usize;
         limits.chunk_hashes = limits.chunk_hashes.min(bytes).max(1);
         // An item of one right hash must fit: it is not split further.
@@ -157,23 +157,23 @@ impl GpuJoiner {
             reach_parameters: parameters("reach parameters", size_of::<ReachParameters>() as u64),
             band_parameters: parameters("band parameters", size_of::<BandParameters>() as u64),
             items: device_buffer(context, "items", item_bytes, BufferUsages::STORAGE),
-            found: Found::new(context, limits.capacity),
+            hit_buffer: HitBuffer::new(context, limits.capacity),
         };
         context.wait(None)?;
         let (context, shared) = (Arc::clone(context), Mutex::new(shared));
-        Ok(Self { context, count, place, reach, meet, limits, shared })
+        Ok(Self { context, count, place, reach, pairs, limits, shared })
     }
 
     /// Every pair of a hash of `left` and one of `right` within `radius` (inclusive), once, in no particular order. Without `right`
-    /// every two hashes of `left` once, the smaller number as the query. The `passes` must hold every such pair once hashes are moved by
-    /// `arrange`, which must not change distances.
-    /// `watch` is told how many pairs came since, and the share of the work that is done.
+    /// every two hashes of `left` once, the smaller number as the query. The `passes` must cover every such pair once hashes are
+    /// permuted by `arrange`, which must not change distances. `watch` receives the number of new pairs and the completed share of the
+    /// work.
     ///
     /// # Errors
-    /// The device was lost, or `watch` wants an end.
+    /// If the device was lost, or `watch` returns an error.
     ///
     /// # Panics
-    /// More than [`MOST_BANDS`] passes, or a band wider than [`WIDEST_BAND`].
+    /// If there are more than [`MAX_BANDS`] passes, or a band is wider than [`WIDEST_BAND`].
     pub fn join<E>(
         &self,
         left: &[PdqHash],
@@ -183,7 +183,7 @@ impl GpuJoiner {
         radius: u32,
         watch: &mut dyn FnMut(usize, f64) -> Result<(), E>,
     ) -> Result<Vec<FlatHit>, SearchEnd<E>> {
-        assert!(passes.len() <= MOST_BANDS && passes.iter().all(|pass| pass.width <= WIDEST_BAND));
+        assert!(passes.len() <= MAX_BANDS && passes.iter().all(|pass| pass.width <= WIDEST_BAND));
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let mut hits = Vec::new();
         let step = self.limits.chunk_hashes;
@@ -196,13 +196,13 @@ impl GpuJoiner {
             for (left_index, left_hashes) in left.chunks(step).enumerate() {
                 let itself = right.is_none() && left_index == right_index;
                 if right.is_none() && left_index > right_index {
-                    // The other way round they met.
+                    // Already compared the other way round.
                     done += passes.len();
                     continue;
                 }
                 let other =
                     if itself { None } else { Some(Side::new(self, &shared, left_hashes, arrange, widest)?) };
-                let meeting = Meeting {
+                let join = ChunkJoin {
                     joiner: self,
                     shared: &shared,
                     left: other.as_ref().unwrap_or(&right_side),
@@ -214,7 +214,7 @@ impl GpuJoiner {
                     radius,
                 };
                 for index in 0..passes.len() {
-                    meeting.run(index, &mut hits, &mut |pairs, share| {
+                    join.run(index, &mut hits, &mut |pairs, share| {
                         watch(pairs, (done as f64 + share) / work as f64)
                     })?;
                     done += 1;
@@ -224,7 +224,7 @@ impl GpuJoiner {
         Ok(hits)
     }
 
-    /// Brings the first `bytes` of a buffer back, some at a time.
+    /// Reads back the first `bytes` of a buffer, in pieces.
     fn bring(&self, shared: &Shared, source: &Buffer, bytes: u64) -> Result<Vec<u32>, GpuError> {
         let mut numbers = Vec::with_capacity((bytes / 4) as usize);
         for start in (0..bytes).step_by(TRANSFER_BYTES as usize) {
@@ -240,7 +240,7 @@ impl GpuJoiner {
         Ok(numbers)
     }
 
-    /// Copies bytes to a place in a buffer, some at a time.
+    /// Copies bytes to an offset of a buffer, in pieces.
     fn carry(&self, shared: &Shared, bytes: &[u8], target: &Buffer, mut at: u64) -> Result<(), GpuError> {
         for piece in bytes.chunks(TRANSFER_BYTES as usize) {
             let upload = shared.next_upload();
@@ -258,12 +258,12 @@ impl GpuJoiner {
 struct Side {
     count: u32,
     hashes: Buffer,
-    /// As a band orders them, and their numbers.
+    /// Sorted by a band, with their numbers.
     placed: Buffer,
     numbers: Buffer,
     /// Where each value begins.
     values: Buffer,
-    /// Of each value, what it reaches on this side.
+    /// The number of neighbouring hashes of each value on this side.
     reaches: Buffer,
 }
 
@@ -300,7 +300,7 @@ impl Side {
         Ok(side)
     }
 
-    /// Brings the hashes into the order of a band; returns where each value begins, and behind the last where it ends.
+    /// Sorts the hashes by a band; returns where each value begins, followed by the end of the last.
     fn sort(&self, joiner: &GpuJoiner, shared: &Shared, pass: &BandPass) -> Result<Vec<u32>, GpuError> {
         let context = &joiner.context;
         let workgroups = self.count.div_ceil(SORT_WORKGROUP);
@@ -325,7 +325,7 @@ impl Side {
         };
         run(&joiner.count, &[&shared.sort_parameters, &self.hashes, &self.values], true);
         let mut offsets = joiner.bring(shared, &self.values, bytes)?;
-        // Each value's count becomes where it begins; `place` moves that on to where it ends.
+        // Each value's count becomes its start; `place` advances it to its end.
         let mut sum = 0;
         for offset in &mut offsets[1..] {
             sum += std::mem::replace(offset, sum);
@@ -339,8 +339,8 @@ impl Side {
     }
 }
 
-/// Two sides, or one with itself.
-struct Meeting<'a> {
+/// The join of two chunks, or of one with itself.
+struct ChunkJoin<'a> {
     joiner: &'a GpuJoiner,
     shared: &'a Shared,
     left: &'a Side,
@@ -348,14 +348,15 @@ struct Meeting<'a> {
     /// The numbers of their first hashes.
     starts: (u32, u32),
     itself: bool,
-    /// Whether a pair's smaller number is its query.
+    /// Whether the smaller number of a pair is its query.
     ordered: bool,
     passes: &'a [BandPass],
     radius: u32,
 }
 
-impl Meeting<'_> {
-    /// The pairs of one band. `watch` is told of pairs and of the share of the band's items that is done.
+impl ChunkJoin<'_> {
+    /// The pairs of one band. `watch` receives the number of new pairs and the completed share of the band's
+    /// items.
     fn run<E>(
         &self,
         index: usize,
@@ -372,7 +373,7 @@ impl Meeting<'_> {
         joiner.carry(shared, bytemuck::cast_slice(&pass.differences), &differences, 0)?;
         let reaches = self.reaches(pass, &differences)?;
         let items = self.items(left_offsets.as_ref().unwrap_or(&right_offsets), &reaches);
-        let pipeline = joiner.meet.for_radius(context, self.radius);
+        let pipeline = joiner.pairs.for_radius(context, self.radius);
         let bindings = bind(
             context,
             pipeline,
@@ -385,10 +386,10 @@ impl Meeting<'_> {
                 &self.right.values,
                 &differences,
                 &shared.items,
-                &shared.found.buffer,
+                &shared.hit_buffer.buffer,
             ],
         );
-        // A stack of runs of items, the next on top.
+        // A stack of runs of items: the next one is on top.
         let (mut done, all) = (0, items.len());
         let mut runs: Vec<Vec<BandItem>> = self.runs(items);
         while let Some(run) = runs.pop() {
@@ -396,15 +397,15 @@ impl Meeting<'_> {
             if self.dispatch(index, &run, pipeline, &bindings, hits)? {
                 done += run.len();
                 let share = (done as f64 / all as f64).min(1.0);
-                watch(hits.len() - before, share).map_err(SearchEnd::Watcher)?;
+                watch(hits.len() - before, share).map_err(SearchEnd::Stopped)?;
             } else {
                 runs.extend(halves(run));
             }
         }
-        watch(0, 1.0).map_err(SearchEnd::Watcher)
+        watch(0, 1.0).map_err(SearchEnd::Stopped)
     }
 
-    /// How many hashes of the right side all neighbours of each value of the left side have.
+    /// The number of right hashes in all neighbours of each value of the left side.
     fn reaches(&self, pass: &BandPass, differences: &Buffer) -> Result<Vec<u32>, GpuError> {
         let Self { joiner, shared, left, right, .. } = self;
         let context = &joiner.context;
@@ -464,7 +465,7 @@ impl Meeting<'_> {
         runs
     }
 
-    /// The pairs of a run of items. `false` where there were more than fit: none was taken then.
+    /// The pairs of a run of items. `false` if there were more than fit; then none was taken.
     fn dispatch(
         &self,
         index: usize,
@@ -477,7 +478,7 @@ impl Meeting<'_> {
         let context = &joiner.context;
         let pass = &self.passes[index];
         let grid_width = GRID_WIDTH.min(run.len() as u32);
-        let mut bands = [[0; 4]; MOST_BANDS];
+        let mut bands = [[0; 4]; MAX_BANDS];
         for (band, pass) in bands.iter_mut().zip(self.passes) {
             *band = [pass.start, pass.width, pass.threshold, 0];
         }
@@ -488,7 +489,7 @@ impl Meeting<'_> {
             grid_width,
             neighbour_count: pass.differences.len() as u32,
             radius: self.radius,
-            capacity: shared.found.capacity as u32,
+            capacity: shared.hit_buffer.capacity as u32,
             band: index as u32,
             itself: self.itself.into(),
             padding: [0; 3],
@@ -496,19 +497,22 @@ impl Meeting<'_> {
             bands,
         };
         let (parameter_bytes, item_bytes) = (size_of_val(&parameters) as u64, size_of_val(run) as u64);
-        let pieces: [&[u8]; 3] =
-            [bytemuck::bytes_of(&parameters), &[0; Found::COUNT_BYTES as usize], bytemuck::cast_slice(run)];
+        let pieces: [&[u8]; 3] = [
+            bytemuck::bytes_of(&parameters),
+            &[0; HitBuffer::COUNT_BYTES as usize],
+            bytemuck::cast_slice(run),
+        ];
         let upload = shared.next_upload();
         upload.fill(context, pieces)?;
-        let first_item = parameter_bytes + Found::COUNT_BYTES;
+        let first_item = parameter_bytes + HitBuffer::COUNT_BYTES;
         let mut encoder = context.encoder();
         upload.copy_to(&mut encoder, 0..parameter_bytes, &shared.band_parameters, 0);
-        shared.found.reset(&mut encoder, upload, parameter_bytes);
+        shared.hit_buffer.reset(&mut encoder, upload, parameter_bytes);
         upload.copy_to(&mut encoder, first_item..first_item + item_bytes, &shared.items, 0);
         dispatch(&mut encoder, pipeline, bindings, grid_width, (run.len() as u32).div_ceil(grid_width));
-        shared.found.bring(&mut encoder);
+        shared.hit_buffer.bring(&mut encoder);
         let submission = context.queue.submit([encoder.finish()]);
-        shared.found.take(context, submission, |hit| {
+        shared.hit_buffer.take(context, submission, |hit| {
             let (mut query, mut haystack) = (hit.query + self.starts.0, hit.haystack + self.starts.1);
             if self.ordered && query > haystack {
                 (query, haystack) = (haystack, query);
@@ -538,7 +542,7 @@ fn word_order(pass: &BandPass) -> [u32; 8] {
     order
 }
 
-/// The place of each word, from the word in each place.
+/// Inverts the word order: the place of each word.
 fn places(words: [u32; 8]) -> [u32; 8] {
     let mut places = [0; 8];
     for (place, word) in (0..).zip(words) {

@@ -1,9 +1,9 @@
-//! The banded join on CPU vectors: every pair within the radius, without looking at most of the others.
+//! The banded join on CPU vectors: finds every pair within the radius without comparing most of the others.
 //!
-//! For each band ([`super::bands`]) both sides are brought into the order of the band's value by a counting sort. Then the hashes
-//! of one value, a *bucket*, and its neighbours are runs of memory, and every run meets every neighbouring run as a dense
-//! tile ([`super::tile`]). A pair is reported in the first band in which it qualifies, so nothing has to be
-//! remembered or made unique.
+//! For each band ([`super::bands`]) both sides are sorted by the band's value in a counting sort. Then the hashes of one value, a
+//! *bucket*, and its neighbours are runs of memory, and every run is compared with every neighbouring run as a dense tile
+//! ([`super::tile`]). A pair is reported in the first band in which it qualifies, so nothing has to be remembered or
+//! deduplicated.
 //!
 //! Time: m sorts of both sides, and |left| · |right| · (share of pairs that the bands keep). Memory: 32 bytes a hash of each
 //! side for the permuted hashes, 20 to 36 for a side in a band's order, 4 a bucket, 12 a pair found.
@@ -19,7 +19,7 @@ use super::popcount::{Bound, InstructionSet};
 use super::tile::{PADDING, Tiles, words_of};
 use crate::pdq::PdqHash;
 
-/// Pieces of a band's buckets for each thread, so that they end together.
+/// Pieces of a band's buckets for each thread, so that threads finish together.
 const PIECES_PER_THREAD: usize = 32;
 
 /// Hashes ready for banded joins. Takes 32 bytes a hash.
@@ -39,11 +39,11 @@ impl Permuted {
 /// One side in the order of a band's value.
 #[derive(Debug)]
 struct SortedSide {
-    /// Where each bucket begins, and behind the last where it ends.
+    /// Where each bucket begins, followed by the end of the last.
     offsets: Vec<u32>,
     /// Numbers of the hashes.
     order: Vec<u32>,
-    /// Words of the hashes, those that the bound looks at.
+    /// Words of the hashes that the bound reads.
     planes: [Vec<u64>; 4],
 }
 
@@ -58,7 +58,7 @@ impl SortedSide {
             sum += *offset;
             *offset = sum;
         }
-        // Where bucket b begins is at b + 1 now, and moves to where it ends while it is filled.
+        // The start of bucket b is at b + 1 now, and moves to its end while it is filled.
         let words = layout(band);
         let mut order = vec![0; hashes.len()];
         let mut planes = [const { Vec::new() }; 4];
@@ -99,7 +99,7 @@ fn layout(band: &Band) -> [usize; 4] {
     [words[3], words[0], words[2], words[1]]
 }
 
-/// Hashes in the order of every band, once for many searches.
+/// Hashes in the order of every band, sorted once for many searches.
 ///
 /// Takes 32 bytes a hash, and for each band 4 a bucket and 20 (radius up to 33), 28 (43) or 36 a hash.
 #[derive(Debug)]
@@ -126,8 +126,8 @@ impl Resident {
         Self { hashes, bands, sides, radius }
     }
 
-    /// Every pair of a query and a resident hash within `radius` (inclusive), as far as the allowance goes, in no particular order;
-    /// `None` where the radius is more than the bands were made for.
+    /// Every pair of a query and a resident hash within `radius` (inclusive), within the allowance, in no particular order; `None`
+    /// if the radius exceeds that of the bands.
     pub fn search(
         &self,
         instructions: InstructionSet,
@@ -153,7 +153,7 @@ impl Resident {
 /// The right side of a join.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Right<'a> {
-    /// The left one: each unordered pair once, the smaller number as the query, no hash with itself.
+    /// The left side itself: each unordered pair once, the smaller number as the query, no hash with itself.
     Itself,
     Hashes(&'a Permuted),
     Resident(&'a Resident),
@@ -216,7 +216,7 @@ struct Pass<'a> {
     left: &'a SortedSide,
     right: &'a SortedSide,
     right_hashes: &'a [PdqHash],
-    /// Whether the sides are the same.
+    /// Whether both sides are the same.
     itself: bool,
 }
 
@@ -264,7 +264,7 @@ impl Pass<'_> {
             for &difference in &self.differences {
                 let other = value ^ difference as usize;
                 let range = self.right.bucket(other);
-                // In a self-join the bucket with the smaller value meets the other.
+                // In a self-join the bucket with the smaller value is compared with the other.
                 if !range.is_empty() && (!self.itself || other >= value) {
                     ranges.push(range);
                 }
@@ -286,9 +286,9 @@ impl Pass<'_> {
         Ok(found)
     }
 
-    /// The pair at these places of the two orders, if it is one to be reported here.
+    /// The pair at these positions of the two orders, if this band reports it.
     fn confirmation(&self, left: u32, right: u32) -> Option<Pair> {
-        // In a self-join a bucket that meets itself has each pair twice, and each hash with itself.
+        // In a self-join a bucket against itself has each pair twice, and each hash with itself.
         if self.itself && left >= right {
             return None;
         }
@@ -309,8 +309,8 @@ mod tests {
     use super::*;
     use rand::prelude::*;
 
-    /// Flips bits so that a pair is hard to find: up to the most bits that a band may have without qualifying in
-    /// every band but one, in which it has as many as it may have; what `distance` asks for beyond goes there too.
+    /// Flips bits so that a pair is hard to find: in all bands but one as many as possible without qualifying, in
+    /// that one all remaining bits of `distance`.
     fn spread(random: &mut StdRng, hash: PdqHash, bands: &Bands, distance: u32) -> PdqHash {
         let chosen = random.random_range(0..bands.0.len());
         let mut left = distance;

@@ -1,4 +1,5 @@
-//! One direction of a join: which hashes meet which, and what a pair of hashes says of its items.
+//! One direction of a join: which hashes are compared, and which items and orientation a pair of hashes
+//! stands for.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,16 +8,16 @@ use std::sync::OnceLock;
 use super::Pair;
 use super::allowance::{Allowance, Stop};
 use super::backend::{Backend, Haystack};
-use super::banded::{self, BandedJoin, Permuted};
+use super::banded_join::{self, BandedJoin, Permuted};
 use super::bands::Bands;
 use super::distinct::Distinct;
 use super::flat::FlatIndex;
 use super::popcount::InstructionSet;
 use crate::pdq::{Orientation, PdqHash};
 
-/// Hashes of the left side, some an item, against hashes of the right one.
+/// Hashes of the left side, one or more an item, against hashes of the right one.
 #[derive(Debug)]
-pub(super) struct Leg<'a> {
+pub(super) struct Direction<'a> {
     left: Cow<'a, [PdqHash]>,
     left_per_item: usize,
     /// Whether the second half of an item's hashes are those of its picture's negative.
@@ -25,20 +26,20 @@ pub(super) struct Leg<'a> {
     right_per_item: usize,
 }
 
-/// Hashes of the right side: those of one join, or such as stay for many.
+/// The right side: of one join, or resident for many.
 #[derive(Debug)]
 enum Right<'a> {
     Own(Box<RightSide<'a>>),
     Resident(&'a RightSide<'static>),
 }
 
-/// Hashes of a right side, and what they are searched with.
+/// Hashes of a right side with their search structures.
 #[derive(Debug)]
 pub(super) struct RightSide<'a> {
-    /// All hashes; `None` where they are the distinct ones.
+    /// All hashes; `None` if they are distinct.
     hashes: Option<&'a [PdqHash]>,
     distinct: Distinct,
-    // Made when they are first wanted; the last on the GPU, or for a side that stays.
+    // Created on first use; the last one only on the GPU, or for a resident side.
     flat: OnceLock<FlatIndex>,
     permuted: OnceLock<Permuted>,
     haystack: OnceLock<Haystack>,
@@ -52,20 +53,20 @@ impl<'a> RightSide<'a> {
 }
 
 impl RightSide<'static> {
-    /// Hashes of which no two are equal, which stay in `haystack` for many joins.
+    /// Distinct hashes, resident in `haystack` for many joins.
     pub fn resident(hashes: Vec<PdqHash>, haystack: Haystack) -> Self {
         let side = Self::new(None, Distinct::of_distinct(hashes));
         side.haystack.get_or_init(|| haystack);
         side
     }
 
-    /// Bytes that its bands take when they are made.
+    /// Bytes of its bands once they exist.
     pub fn banded_bytes(&self) -> u64 {
         self.haystack.get().map_or(0, Haystack::banded_bytes)
     }
 }
 
-/// What pairs of hashes are searched with.
+/// How pairs of hashes are searched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Engine<'a> {
     pub radius: u32,
@@ -74,7 +75,7 @@ pub(super) struct Engine<'a> {
     pub gpu: Option<&'a Backend>,
 }
 
-impl<'a> Leg<'a> {
+impl<'a> Direction<'a> {
     pub fn new(
         left: &'a [PdqHash],
         left_per_item: usize,
@@ -85,7 +86,7 @@ impl<'a> Leg<'a> {
         Self { left: Cow::Borrowed(left), left_per_item, negatives: false, right, right_per_item }
     }
 
-    /// Hashes against such as stay.
+    /// Hashes against a resident side.
     pub const fn resident(left: &'a [PdqHash], left_per_item: usize, right: &'a RightSide<'static>) -> Self {
         let (left, right) = (Cow::Borrowed(left), Right::Resident(right));
         Self { left, left_per_item, negatives: false, right, right_per_item: 1 }
@@ -98,8 +99,8 @@ impl<'a> Leg<'a> {
         }
     }
 
-    /// The same with the complement of each left hash behind the item's hashes: the hash of a picture's negative, in which all
-    /// coefficients have the other sign.
+    /// The same with the complement of each left hash after the item's hashes: the hash of the picture's negative, whose
+    /// coefficients have opposite signs.
     pub fn with_negatives(self) -> Self {
         let complement = |hash: &PdqHash| PdqHash(hash.0.map(|word| !word));
         let mut left = Vec::with_capacity(2 * self.left.len());
@@ -138,13 +139,15 @@ impl<'a> Leg<'a> {
         &self.left[items.start * self.left_per_item..items.end * self.left_per_item]
     }
 
-    /// What a pair of hashes says of its items: the right one's number, whether either is the other's negative, and the orientation.
-    pub fn meaning(&self, left: usize, right: u32) -> (u32, bool, Orientation) {
+    /// What a pair of hashes stands for: the right item's number, whether one is the other's negative, and
+    /// the orientation.
+    pub fn resolve(&self, left: usize, right: u32) -> (u32, bool, Orientation) {
         let pictures = self.left_per_item >> u32::from(self.negatives);
         let of_item = left % self.left_per_item;
         let negative = of_item >= pictures;
         let item = right / self.right_per_item as u32;
-        // That the left picture turned by k is the right one means that the right one turned by the inverse is the left one.
+        // If the left picture turned by k is the right one, the right one turned by the inverse of k is the
+        // left one.
         let orientation = match (pictures, self.right_per_item) {
             (1, 1) => Orientation::Original,
             (_, 1) => Orientation::ALL[of_item % pictures].inverse(),
@@ -153,7 +156,8 @@ impl<'a> Leg<'a> {
         (item, negative, orientation)
     }
 
-    /// Every distinct hash of the left side against every distinct one of the right side, as far as the allowance goes.
+    /// Every distinct hash of the left side against every distinct one of the right side, within the
+    /// allowance.
     pub fn flat_pairs(
         &self,
         engine: Engine<'_>,
@@ -169,7 +173,7 @@ impl<'a> Leg<'a> {
         flat.search_within(engine.instructions, left.hashes(), engine.radius, allowance)
     }
 
-    /// The same by bands; without a left side of its own the right side with itself, each pair once.
+    /// The same by bands; without an own left side, the right side with itself, each pair once.
     pub fn banded_pairs(
         &self,
         engine: Engine<'_>,
@@ -185,8 +189,8 @@ impl<'a> Leg<'a> {
             let own = own.map(|own| Permuted::new(own.hashes()));
             let permuted = self.side().permuted.get_or_init(|| Permuted::new(hashes));
             let (left, right) = match &own {
-                Some(own) => (own, banded::Right::Hashes(permuted)),
-                None => (permuted, banded::Right::Itself),
+                Some(own) => (own, banded_join::Right::Hashes(permuted)),
+                None => (permuted, banded_join::Right::Itself),
             };
             BandedJoin { left, right, bands, radius, instructions }.run(allowance)
         })
