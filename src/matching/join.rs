@@ -31,6 +31,7 @@ use super::leg::{Engine, Leg, RightSide};
 use super::nearest::{Nearest, finish};
 use super::planner::{Costs, JoinPlan, density};
 use super::settings::JoinSettings;
+use super::threads::Threads;
 use crate::pdq::PdqHash;
 
 /// Hashes of a chunk of the left side at most.
@@ -144,7 +145,7 @@ pub struct Join<'a> {
     items: usize,
     with_itself: bool,
     settings: JoinSettings,
-    pool: Option<&'a rayon::ThreadPool>,
+    pool: Option<&'a Threads>,
     backend: Option<&'a Backend>,
 }
 
@@ -222,7 +223,7 @@ impl<'a> Join<'a> {
 
     /// Searches on the threads of `pool` instead of the current one; the sink stays on the caller's thread.
     #[must_use]
-    pub fn on(self, pool: &'a rayon::ThreadPool) -> Self {
+    pub fn on(self, pool: &'a Threads) -> Self {
         Self { pool: Some(pool), ..self }
     }
 

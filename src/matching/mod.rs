@@ -23,6 +23,7 @@ mod nearest;
 mod planner;
 mod resident;
 mod settings;
+mod threads;
 mod tile;
 
 pub use backend::{Backend, BackendError, BackendRequest, Haystack};
@@ -33,6 +34,7 @@ pub use orient::{OrientedPair, least_over_orientations};
 pub use planner::JoinMethod;
 pub use resident::ResidentHashes;
 pub use settings::JoinSettings;
+pub use threads::{Threads, ThreadsError};
 
 /// The field's standard radius.
 pub const DEFAULT_DISTANCE: u32 = 31;

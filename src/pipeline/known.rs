@@ -13,7 +13,7 @@ use super::{CancelToken, IngestSettings, PipelineError, pool};
 use crate::case::{Batch, CaseStore, ContentHits, ContentId, ExactHash, StoredContent};
 use crate::decode::PictureHash;
 use crate::known;
-use crate::matching::Backend;
+use crate::matching::{Backend, Threads};
 
 /// Contents of a case that are matched at once with a set that came later.
 const STORED_BATCH: usize = 4096;
@@ -108,7 +108,7 @@ struct Stored<'a> {
     settings: &'a IngestSettings,
     verifier: Verifier<'a>,
     cancel: &'a CancelToken,
-    search_pool: rayon::ThreadPool,
+    search_pool: Threads,
     progress: &'a Progress,
     /// SHA-256 of contents that were decoded for batches that were cut before their verifications: their code is from pixels by now, and they
     /// are no candidates of the smaller batches.

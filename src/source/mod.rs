@@ -2,7 +2,7 @@
 //!
 //! Nothing here ever opens anything for writing, follows a link, or opens a pipe or device.
 
-pub mod database;
+pub(crate) mod database;
 pub mod digest;
 mod exclude;
 mod folder;
