@@ -1,7 +1,11 @@
 //! Range search: all pairs of hashes within a radius, nothing dropped, on CPU vectors or the GPU.
 
 pub mod backend;
+#[cfg(feature = "gpu")]
 pub mod calibrate;
+#[cfg(not(feature = "gpu"))]
+#[path = "calibrate_absent.rs"]
+mod calibrate;
 pub mod flat;
 pub mod join;
 pub mod orient;
@@ -13,6 +17,7 @@ mod banded;
 mod bands;
 mod control;
 mod crowd;
+#[cfg_attr(not(feature = "gpu"), path = "device_absent.rs")]
 mod device;
 mod diameter;
 mod distinct;

@@ -39,6 +39,7 @@ impl Threads {
     }
 
     /// Does `work` on every thread at once, each with its number, and waits for all.
+    #[cfg(feature = "case")]
     pub(crate) fn broadcast(&self, work: impl Fn(usize) + Sync) {
         self.0.broadcast(|context| work(context.index()));
     }

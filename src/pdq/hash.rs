@@ -10,6 +10,7 @@ use std::str::FromStr;
 use super::Tile;
 use super::dct::coefficients;
 use super::quality::quality;
+#[cfg(feature = "decode")]
 use super::stability::{Stability, stability};
 
 /// A 256-bit PDQ hash.
@@ -118,6 +119,7 @@ pub fn hash_tile(tile: &Tile) -> TileHash {
 
 /// [`hash_tile`] of a tile and how stable its bits are, with one transform for both. The tile's samples are wrong by `error`, the root of the
 /// mean square, in the tile's own units; of a tile from pixels 0.
+#[cfg(feature = "decode")]
 pub(crate) fn hash_and_stability(tile: &Tile, error: u32) -> (TileHash, Stability) {
     let coefficients = coefficients(tile);
     let hash = TileHash { hashes: hashes(&coefficients), quality: quality(tile) };

@@ -2,6 +2,7 @@
 //!
 //! Nothing here ever opens anything for writing, follows a link, or opens a pipe or device.
 
+#[cfg(any(feature = "case", feature = "import"))]
 pub(crate) mod database;
 pub mod digest;
 mod exclude;

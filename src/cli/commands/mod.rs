@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod bench;
+#[cfg_attr(not(feature = "gpu"), path = "devices_absent.rs")]
 pub mod devices;
 pub mod export;
 pub mod hash;
