@@ -73,6 +73,11 @@ pub use known::HashSet;
 pub use matching::range_search;
 pub use pdq::{PdqHash, TileHash};
 
+/// The examples of `docs/library.md`, which are run as tests.
+#[cfg(all(doctest, feature = "known"))]
+#[doc = include_str!("../docs/library.md")]
+struct Library;
+
 #[cfg(test)]
 #[path = "../tests/support/skip.rs"]
 mod skip;
