@@ -29,17 +29,23 @@ impl Error for DatabaseError {
 }
 
 /// An error of SQLite. Sealed: `?` works inside, and no user of the library needs the crate that it comes from.
-pub trait FromSqlite: Into<rusqlite::Error> {}
+pub trait SqliteError {
+    /// What it is to a user of a case.
+    fn case_error(self) -> CaseError;
+}
 
-impl FromSqlite for rusqlite::Error {}
+impl SqliteError for rusqlite::Error {
+    fn case_error(self) -> CaseError {
+        match self.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::OperationInterrupted) => CaseError::Interrupted,
+            _ => CaseError::Database(DatabaseError(self)),
+        }
+    }
+}
 
 #[doc(hidden)]
-impl<E: FromSqlite> From<E> for CaseError {
+impl<E: SqliteError> From<E> for CaseError {
     fn from(error: E) -> Self {
-        let error = error.into();
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::OperationInterrupted) => Self::Interrupted,
-            _ => Self::Database(DatabaseError(error)),
-        }
+        error.case_error()
     }
 }
