@@ -19,7 +19,7 @@ use crate::case::{
 };
 use crate::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash, View};
 use crate::known::{HashSet, ReadOptions, RecordDetails};
-use crate::matching::{Backend, DEFAULT_MAX_HITS, JoinControl, JoinSettings, VerifyMode};
+use crate::matching::{Backend, DEFAULT_MAX_HITS, JoinControl, JoinSettings, Threads, VerifyMode};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{DihedralHashes, Geometry, PdqHash};
 use crate::pipeline::{CancelToken, IngestSettings, Progress, Stacking, ingest, match_stored};
@@ -236,7 +236,7 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     assert!(store.failed_folders(source).unwrap().is_empty());
     store.forget_failed_folder(source, b"a folder").unwrap();
     // Stacks: made anew, up to date, and of one content more.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let pool = Threads::new("test", 1).unwrap();
     let mut stack = || {
         let asked = StackSettings { distance: 31, min_quality: 50 };
         store.stack_settings().unwrap();
@@ -310,7 +310,7 @@ fn read(folder: &Path) {
     write_package(&reader, &options, &key, &[], &Watch::default(), &mut out).unwrap();
     reader.content_count().unwrap();
     let mut holders = [open(), open()].map(|case| Holder::of_case(case, "a case", 50).unwrap());
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let pool = Threads::new("test", 1).unwrap();
     let (backend, control) = (Backend::cpu("a test"), JoinControl::default());
     let tools =
         LinkTools { join: JoinSettings::default(), pool: &pool, backend: &backend, control: &control };

@@ -26,7 +26,7 @@ use tamis::known::compare::{
 };
 use tamis::known::photodna::{DEFAULT_SQUARED_DISTANCE, MAX_SQUARED_DISTANCE};
 use tamis::known::{ImportControl, ImportOptions, SetFile, import};
-use tamis::matching::{Backend, BackendRequest, JoinSettings};
+use tamis::matching::{Backend, BackendRequest, JoinSettings, Threads};
 use tamis::pdq::Geometry;
 use tamis::source::digest::hex;
 use tempfile::TempDir;
@@ -116,7 +116,7 @@ fn found(left: &Path, right: &Path, limits: (u32, u32), memory: u64) -> (Vec<Rec
     let [left, right] = sets.each_ref().map(|set| ComparedSet::new(set, 50, &|| false).unwrap());
     let join = JoinSettings { radius: limits.1, memory, ..JoinSettings::default() };
     let settings = CompareSettings { photodna: limits.0, join };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let pool = Threads::new("test", 3).unwrap();
     let backend = Backend::choose(&BackendRequest::Cpu, 0).unwrap();
     let control = CompareControl::default();
     let tools = CompareTools { pool: &pool, backend: &backend, control: &control };
@@ -454,7 +454,7 @@ fn it_ends_when_cancelled() {
     let sets = [left, right].map(|path| SetFile::open(&path).unwrap());
     let [left, right] = sets.each_ref().map(|set| ComparedSet::new(set, 50, &|| false).unwrap());
     let settings = CompareSettings { photodna: 200, join: JoinSettings::default() };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let pool = Threads::new("test", 1).unwrap();
     let backend = Backend::choose(&BackendRequest::Cpu, 0).unwrap();
     // While rows are written.
     let control = CompareControl::default();

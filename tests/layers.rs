@@ -9,13 +9,14 @@ use std::path::Path;
 use regex::Regex;
 
 /// From the ground up: a module sees those before its line, and of its own line those that do not see it.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["outcome", "partial", "pdq", "skip", "source"],
     &["decode", "gpu"],
     &["matching"],
     &["case", "known"],
     &["pipeline"],
     &["report", "share"],
+    &["front_door"],
     &["cli"],
     &["plans"],
 ];

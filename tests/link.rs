@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use support::cli::{Cases, errors, expect, tamis};
 use support::made_case::{Made, digests, make_case, picture};
 use tamis::case::CaseReader;
-use tamis::matching::{Backend, BackendRequest, JoinControl, JoinSettings};
+use tamis::matching::{Backend, BackendRequest, JoinControl, JoinSettings, Threads};
 use tamis::pdq::{Orientation, PdqHash};
 use tamis::share::holder::Holder;
 use tamis::share::link::{HolderCounts, LinkTools, link};
@@ -322,7 +322,7 @@ fn solved_contents_are_reported() {
         .iter()
         .map(|name| Holder::of_case(CaseReader::open(&desk.cases.path(name)).unwrap(), name, 50).unwrap())
         .collect();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let pool = Threads::new("test", 2).unwrap();
     let backend = Backend::choose(&BackendRequest::Auto, 1).unwrap();
     let control = JoinControl::default();
     let tools =

@@ -98,13 +98,19 @@ pub struct PicturedContent {
     pub places: Vec<Provenance>,
 }
 
+/// One moment of a case: what [`CaseReader::snapshot`] returns.
+#[derive(Debug)]
+pub struct Snapshot<'a> {
+    _transaction: Transaction<'a>,
+}
+
 impl CaseReader {
     /// Until what is returned is dropped, all that is read is of one moment, whatever a run beside it writes.
     ///
     /// # Errors
     /// The database said no.
-    pub fn snapshot(&self) -> Result<Transaction<'_>, CaseError> {
-        Ok(self.connection.unchecked_transaction()?)
+    pub fn snapshot(&self) -> Result<Snapshot<'_>, CaseError> {
+        Ok(Snapshot { _transaction: self.connection.unchecked_transaction()? })
     }
 
     /// What made the case.

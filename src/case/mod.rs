@@ -5,6 +5,7 @@
 
 mod containers;
 mod contents;
+mod database_error;
 mod figures;
 mod folder;
 mod hit_facts;
@@ -32,11 +33,11 @@ use crate::known::DigestMatch;
 use crate::matching::VerifyMode;
 use crate::outcome::Failure;
 use crate::pdq::{DihedralHashes, Geometry, Orientation, PdqHash};
-use crate::source::name::escape;
 use crate::source::{Digests, FileStamp, sha256_of};
 
 pub use contents::{ContentHash, ContentHitRow, ContentRow, KnownFacts};
-pub use figures::{CaseOrigin, FormatCount, PicturedContent, RunRow, SetRecordRow, StackHead};
+pub use database_error::DatabaseError;
+pub use figures::{CaseOrigin, FormatCount, PicturedContent, RunRow, SetRecordRow, Snapshot, StackHead};
 pub use media::{MediaFile, MediaRow, NearRecord};
 pub use priorities::{PriorityRow, RuleCount};
 pub use progress::{ItemState, ProgressReader};
@@ -95,10 +96,11 @@ pub struct CaseIdentity {
 
 /// What went wrong with the case.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CaseError {
     /// The database failed: disk full, damaged file, locked by another program.
-    #[error("case database: {}{}", escape(.0.to_string().as_bytes()), way_out(.0))]
-    Database(rusqlite::Error),
+    #[error("case database: {}{}", .0, way_out(.0.sqlite()))]
+    Database(DatabaseError),
     /// A query was ended early, as whoever gave the flag to [`CaseReader::hear`] wanted.
     #[error("interrupted")]
     Interrupted,
@@ -113,15 +115,6 @@ pub enum CaseError {
         /// What the system said.
         error: std::io::Error,
     },
-}
-
-impl From<rusqlite::Error> for CaseError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::OperationInterrupted) => Self::Interrupted,
-            _ => Self::Database(error),
-        }
-    }
 }
 
 /// What can be done about a failure of the database.

@@ -72,7 +72,7 @@ pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError
     let database = folder.join(DATABASE);
     let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let connection = match begin(&connection, folder) {
-        Err(CaseError::Database(error)) if wants_to_write(&error) => {
+        Err(CaseError::Database(error)) if wants_to_write(error.sqlite()) => {
             // Write-ahead logging wants a file beside the database, which a read-only folder cannot have. Without it what is
             // in the log could not be seen.
             if has_log(folder) {
@@ -106,7 +106,7 @@ fn refuse_foreign_file(folder: &Path) -> Result<(), CaseError> {
 fn begin(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
     connection.busy_timeout(Duration::ZERO)?;
     let begun = match refuse_foreign_schema(connection, folder) {
-        Err(CaseError::Database(error)) => match locks_failed(folder, &error) {
+        Err(CaseError::Database(error)) => match locks_failed(folder, error.sqlite()) {
             Some(refused) => Err(refused),
             None => {
                 connection.busy_timeout(PATIENCE)?;
@@ -142,9 +142,9 @@ fn refuse_foreign_schema(connection: &Connection, folder: &Path) -> Result<Optio
         Ok(None) => Ok(None),
         Ok(Some(foreign)) => Err(refused(&foreign)),
         Err(CaseError::Database(error))
-            if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) =>
+            if matches!(error.sqlite().sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) =>
         {
-            let error = escape(error.to_string().as_bytes());
+            let error = escape(error.sqlite().to_string().as_bytes());
             Ok(Some(refused(&format!("its schema cannot be read ({error})"))))
         }
         Err(error) => Err(error),
@@ -167,7 +167,9 @@ pub(super) fn create_if_missing(folder: &Path, spec: &HashSpec) -> Result<(), Ca
     sweep(folder)?;
     let unfinished = folder.join(UNFINISHED);
     let made = create(&unfinished, spec).map_err(|error| match error {
-        CaseError::Database(error) => locks_failed(folder, &error).unwrap_or_else(|| error.into()),
+        CaseError::Database(error) => {
+            locks_failed(folder, error.sqlite()).unwrap_or(CaseError::Database(error))
+        }
         other => other,
     });
     let named = made.and_then(|()| {

@@ -58,7 +58,7 @@ impl Format {
 
     /// The decoder's name for the format; `None` where there is no decoder.
     #[must_use]
-    pub const fn decoder(self) -> Option<image::ImageFormat> {
+    pub(crate) const fn decoder(self) -> Option<image::ImageFormat> {
         Some(match self {
             Self::Jpeg => image::ImageFormat::Jpeg,
             Self::Png => image::ImageFormat::Png,

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::photodna_search::{PhotoDnaSearch, SearchStop, SearchWatch};
 use super::set_file::DigestTable;
 use super::{KnownCounts, PhotoDna, SetError, SetFile};
-use crate::matching::{Backend, ItemHits, Join, JoinControl, JoinError, JoinSettings};
+use crate::matching::{Backend, ItemHits, Join, JoinControl, JoinError, JoinSettings, Threads};
 use crate::pdq::PdqHash;
 use crate::source::name::escape_path;
 
@@ -95,7 +95,7 @@ pub struct CompareSettings {
 #[derive(Clone, Copy, Debug)]
 pub struct CompareTools<'a> {
     /// Threads.
-    pub pool: &'a rayon::ThreadPool,
+    pub pool: &'a Threads,
     /// Where pairs of hashes are sought.
     pub backend: &'a Backend,
     /// Progress and cancellation.

@@ -1,12 +1,16 @@
 //! Hash sets: lists of digests and hashes, with what is known about each. `docs/known-sets.md` is the
 //! description for users.
 
+#![cfg_attr(not(feature = "import"), allow(dead_code, reason = "importers write what is only read here"))]
+
 mod builder;
 pub mod compare;
 mod control;
 mod digest_index;
+mod from_hashes;
 mod hash_list;
 mod hashes;
+#[cfg(feature = "import")]
 mod import;
 mod lines;
 mod malformed;
@@ -30,6 +34,7 @@ use crate::source::trivial::is_trivial_digest;
 
 pub use control::ImportControl;
 pub use hash_list::{HashList, ListError, names_orientations};
+#[cfg(feature = "import")]
 pub use import::{ColumnMap, ImportError, ImportFormat, ImportOptions, Imported, import};
 pub use lines::ListKind;
 pub use record::{KnownRecord, PhotoDna, RecordFacts, Spelling};

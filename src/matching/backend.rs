@@ -9,17 +9,16 @@ use rayon::prelude::*;
 use super::Pair;
 use super::allowance::{Allowance, Stop};
 use super::banded_join::Resident;
-use super::bands::{Band, Bands, diagonals};
-use super::calibrate::{Winner, measure_cached, tuned};
-use super::device::Gpu;
+use super::bands::Bands;
+use super::calibrate;
+use super::device::{DeviceError, DeviceHaystack, Gpu};
 use super::flat::FlatIndex;
 use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
+#[cfg(feature = "decode")]
 use crate::decode::Picture;
-use crate::gpu::banded_join::BandPass;
-use crate::gpu::hash::TILE_BATCH;
-use crate::gpu::layout::{FlatHit, MAX_BANDS};
-use crate::gpu::{AdapterSelector, FlatKernel, GpuContext, GpuError, GpuHaystack, SearchEnd};
+#[cfg(feature = "gpu")]
+use crate::gpu::{FlatKernel, GpuContext, GpuError};
 use crate::pdq::{DihedralHashes, PdqHash, Tile, hash_tile};
 
 /// With fewer known hashes `auto` takes the CPU without measuring: eight queries a picture against 200,000
@@ -125,18 +124,14 @@ impl Backend {
     ///
     /// # Errors
     /// If the device was lost or does not accept the shaders.
+    #[cfg(feature = "gpu")]
     pub fn gpu(context: GpuContext, reason: &str) -> Result<Self, GpuError> {
         Ok(Self::on(Gpu::new(context, FlatKernel::default())?, reason))
     }
 
     fn on(gpu: Gpu, reason: &str) -> Self {
-        let adapter = gpu.context.description();
-        let mut notices = Vec::new();
-        if adapter.is_software() {
-            notices
-                .push(format!("{} is a software adapter: it computes on the CPU, and slowly", adapter.name));
-        }
-        Self::new(format!("gpu ({adapter}): {reason}"), Some(gpu), notices)
+        let notices = gpu.warning().into_iter().collect();
+        Self::new(format!("gpu ({gpu}): {reason}"), Some(gpu), notices)
     }
 
     /// Resolves a request for a run that matches with `known_hashes` hashes.
@@ -144,15 +139,12 @@ impl Backend {
     /// # Errors
     /// If a GPU was requested, by name or as `gpu`, and there is none or it does not work.
     pub fn choose(request: &BackendRequest, known_hashes: u64) -> Result<Self, BackendError> {
-        let selector = match request {
+        let name = match request {
             BackendRequest::Cpu => return Ok(Self::cpu("asked for")),
             BackendRequest::Auto => return Ok(Self::choose_by_measurement(known_hashes)),
-            BackendRequest::Gpu(None) => AdapterSelector::Any,
-            BackendRequest::Gpu(Some(name)) => AdapterSelector::Named(name.clone()),
+            BackendRequest::Gpu(name) => name.as_deref(),
         };
-        let opened =
-            GpuContext::open(&selector).and_then(|context| tuned(context, known_hashes >= SMALL_SET));
-        opened
+        calibrate::open(name, known_hashes >= SMALL_SET)
             .map(|gpu| Self::on(gpu, "asked for"))
             .map_err(|error| BackendError::Unavailable(error.to_string()))
     }
@@ -162,12 +154,9 @@ impl Backend {
         if known_hashes < SMALL_SET {
             return Self::cpu(&format!("{known_hashes} hashes to search are too few for a GPU to pay"));
         }
-        match measure_cached(false) {
+        match calibrate::faster() {
+            Ok((gpu, reason)) => Self::on(gpu, &reason),
             Err(reason) => Self::cpu(&reason),
-            Ok((gpu, measurement)) => match measurement.confirmation() {
-                (Winner::Gpu, reason) => Self::on(gpu, &reason),
-                (Winner::Cpu, reason) => Self::cpu(&reason),
-            },
         }
     }
 
@@ -195,11 +184,12 @@ impl Backend {
     /// The best number of tiles for a call of [`Backend::hash_tiles`].
     #[must_use]
     pub fn tile_batch(&self) -> usize {
-        if self.current_gpu().is_some() { TILE_BATCH } else { CPU_TILE_BATCH }
+        self.current_gpu().map_or(CPU_TILE_BATCH, |gpu| gpu.tile_batch())
     }
 
     /// Hashes of pictures, in order: on a GPU by its shader, otherwise as computed by the decoder's thread.
     /// They are bit-equal.
+    #[cfg(feature = "decode")]
     #[must_use]
     pub fn hash_pictures(&self, pictures: Vec<Picture>) -> Vec<DihedralHashes> {
         if !self.is_gpu() {
@@ -214,7 +204,7 @@ impl Backend {
     pub fn hash_tiles(&self, tiles: &[Box<Tile>]) -> Vec<DihedralHashes> {
         if let Some(gpu) = self.current_gpu().filter(|_| !tiles.is_empty()) {
             self.count_down();
-            match gpu.hasher.hash(tiles) {
+            match gpu.hash(tiles) {
                 Ok(hashes) => return hashes,
                 Err(error) => self.give_up_gpu(&error),
             }
@@ -226,10 +216,9 @@ impl Backend {
     /// GPU if there is one.
     #[must_use]
     pub fn haystack(&self, hashes: &[PdqHash]) -> Haystack {
-        let resident = self.current_gpu().and_then(|gpu| {
-            let resident = gpu.searcher.haystack(hashes);
-            resident.map_err(|error| self.give_up_gpu(&error)).ok()
-        });
+        let resident = self
+            .current_gpu()
+            .and_then(|gpu| gpu.haystack(hashes).map_err(|error| self.give_up_gpu(&error)).ok());
         Haystack { backend: self.clone(), flat: FlatIndex::new(hashes), bands: None, resident }
     }
 
@@ -261,34 +250,24 @@ impl Backend {
         radius: u32,
         allowance: &Allowance<'_>,
     ) -> Option<Result<Vec<Pair>, Stop>> {
-        let gpu = self.current_gpu().filter(|_| bands.0.len() <= MAX_BANDS)?;
+        let gpu = self.current_gpu().filter(|gpu| gpu.takes(bands))?;
         self.count_down();
-        let passes: Vec<BandPass> = bands.0.iter().map(BandPass::from).collect();
-        let work = left.len() as f64 * passes.len() as f64;
-        let mut watch = allowance.watch(work);
-        let joined = gpu
-            .joiner()
-            .map_err(SearchEnd::Gpu)
-            .and_then(|joiner| joiner.join(left, right, &diagonals, &passes, radius, &mut watch));
-        self.found_on_gpu(joined)
+        let work = left.len() as f64 * bands.0.len() as f64;
+        self.found_on_gpu(gpu.join(left, right, bands, radius, &mut allowance.watch(work)))
     }
 
-    /// The pairs of a search on the GPU; `None` if it failed and the CPU must take over.
-    fn found_on_gpu(&self, found: Result<Vec<FlatHit>, SearchEnd<Stop>>) -> Option<Result<Vec<Pair>, Stop>> {
-        match found {
-            Ok(hits) => Some(Ok(hits.iter().map(Pair::from).collect())),
-            Err(SearchEnd::Stopped(stop)) => Some(Err(stop)),
-            Err(SearchEnd::Gpu(error)) => {
-                self.give_up_gpu(&error);
-                None
-            }
-        }
+    /// The pairs of a search on the GPU; `None` where it failed, so that the CPU is to do it.
+    fn found_on_gpu(
+        &self,
+        found: Result<Result<Vec<Pair>, Stop>, DeviceError>,
+    ) -> Option<Result<Vec<Pair>, Stop>> {
+        found.map_err(|error| self.give_up_gpu(&error)).ok()
     }
 
     /// Makes the GPU fail from now on, as a driver's crash would. For tests.
     pub fn simulate_gpu_loss(&self) {
         if let Some(gpu) = self.current_gpu() {
-            gpu.context.simulate_loss();
+            gpu.simulate_loss();
         }
     }
 
@@ -315,7 +294,7 @@ impl Backend {
     }
 
     /// Switches to the CPU; the notice is given once.
-    fn give_up_gpu(&self, error: &GpuError) {
+    fn give_up_gpu(&self, error: &DeviceError) {
         if lock(&self.shared.gpu).take().is_some() {
             let notice = format!("{error}. The run continues on the CPU, with the same results");
             lock(&self.shared.notices).all.push(notice);
@@ -329,7 +308,7 @@ pub struct Haystack {
     backend: Backend,
     flat: FlatIndex,
     bands: Option<LazyBands>,
-    resident: Option<GpuHaystack>,
+    resident: Option<DeviceHaystack>,
 }
 
 impl Haystack {
@@ -369,7 +348,7 @@ impl Haystack {
         let (gpu, resident) = (self.backend.current_gpu()?, self.resident.as_ref()?);
         self.backend.count_down();
         let mut watch = allowance.watch(queries.len() as f64);
-        self.backend.found_on_gpu(gpu.searcher.search_watched(resident, queries, radius, &mut watch))
+        self.backend.found_on_gpu(gpu.search(resident, queries, radius, &mut watch))
     }
 
     /// Bytes of its bands once they exist; 0 if it never has any.
@@ -402,19 +381,6 @@ impl LazyBands {
         }
         let make = || Resident::new(&flat.hashes(), self.bands.clone(), self.radius);
         self.resident.get_or_init(make).search(InstructionSet::best(), queries, radius, allowance)
-    }
-}
-
-impl From<&Band> for BandPass {
-    fn from(band: &Band) -> Self {
-        let Band { start, width, threshold } = *band;
-        Self { start, width, threshold, differences: band.differences() }
-    }
-}
-
-impl From<&FlatHit> for Pair {
-    fn from(hit: &FlatHit) -> Self {
-        Self { query: hit.query, haystack: hit.haystack, distance: hit.distance }
     }
 }
 

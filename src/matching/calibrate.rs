@@ -93,7 +93,7 @@ impl Measurement {
 ///
 /// # Errors
 /// If there is no GPU to measure; the text gives the reason.
-pub(super) fn measure_cached(again: bool) -> Result<(Gpu, Measurement), String> {
+fn measure_cached(again: bool) -> Result<(Gpu, Measurement), String> {
     let context = GpuContext::open(&AdapterSelector::Hardware).map_err(|error| match error {
         // The error's way out, the CPU, is what happens anyway.
         GpuError::NoAdapter(_) => "no hardware GPU".to_string(),
@@ -106,7 +106,7 @@ pub(super) fn measure_cached(again: bool) -> Result<(Gpu, Measurement), String> 
 ///
 /// # Errors
 /// If the device was lost or does not accept the shaders.
-pub(super) fn tuned(context: GpuContext, to_search: bool) -> Result<Gpu, GpuError> {
+fn tuned(context: GpuContext, to_search: bool) -> Result<Gpu, GpuError> {
     if to_search && !context.description().is_software() {
         return measure_or_remember(context, false).map(|(gpu, _)| gpu);
     }
@@ -125,6 +125,27 @@ fn measure_or_remember(context: GpuContext, again: bool) -> Result<(Gpu, Measure
     // A cache that cannot be written costs the next run a second.
     let _ = write_cache(&cache);
     Ok((gpu, measurement))
+}
+
+/// A GPU that was asked for, by a part of its name or any, with its fastest kernel; measured now where there is enough `to_search`.
+///
+/// # Errors
+/// There is none, or it does not work.
+pub(super) fn open(name: Option<&str>, to_search: bool) -> Result<Gpu, GpuError> {
+    let selector = name.map_or(AdapterSelector::Any, |name| AdapterSelector::Named(name.into()));
+    tuned(GpuContext::open(&selector)?, to_search)
+}
+
+/// The GPU, if it measures faster than the CPU, and what was measured.
+///
+/// # Errors
+/// Why it is to be the CPU, in words.
+pub(super) fn faster() -> Result<(Gpu, String), String> {
+    let (gpu, measurement) = measure_cached(false)?;
+    match measurement.confirmation() {
+        (Winner::Gpu, reason) => Ok((gpu, reason)),
+        (Winner::Cpu, reason) => Err(reason),
+    }
 }
 
 /// The measurement of the hardware GPU of this machine; see `measure_cached`.

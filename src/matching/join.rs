@@ -30,6 +30,7 @@ use super::nearest::{Nearest, finish};
 use super::planner::{Costs, JoinPlan, density};
 use super::saturated::SaturatedItems;
 use super::settings::JoinSettings;
+use super::threads::Threads;
 use crate::pdq::PdqHash;
 
 /// Maximum hashes of a chunk of the left side.
@@ -145,7 +146,7 @@ pub struct Join<'a> {
     items: usize,
     with_itself: bool,
     settings: JoinSettings,
-    pool: Option<&'a rayon::ThreadPool>,
+    pool: Option<&'a Threads>,
     backend: Option<&'a Backend>,
 }
 
@@ -224,7 +225,7 @@ impl<'a> Join<'a> {
 
     /// Searches on the threads of `pool` instead of the current one; the sink stays on the caller's thread.
     #[must_use]
-    pub fn on(self, pool: &'a rayon::ThreadPool) -> Self {
+    pub fn on(self, pool: &'a Threads) -> Self {
         Self { pool: Some(pool), ..self }
     }
 

@@ -1,7 +1,11 @@
 //! Range search: all pairs of hashes within a radius, nothing dropped, on CPU vectors or the GPU.
 
 pub mod backend;
+#[cfg(feature = "gpu")]
 pub mod calibrate;
+#[cfg(not(feature = "gpu"))]
+#[path = "calibrate_absent.rs"]
+mod calibrate;
 pub mod flat;
 pub mod join;
 pub mod orient;
@@ -12,6 +16,7 @@ mod allowance;
 mod banded_join;
 mod bands;
 mod control;
+#[cfg_attr(not(feature = "gpu"), path = "device_absent.rs")]
 mod device;
 mod diameter;
 mod direction;
@@ -23,6 +28,7 @@ mod planner;
 mod resident;
 mod saturated;
 mod settings;
+mod threads;
 mod tile;
 
 pub use backend::{Backend, BackendError, BackendRequest, Haystack};
@@ -33,6 +39,7 @@ pub use orient::{OrientedPair, minimum_over_orientations};
 pub use planner::JoinMethod;
 pub use resident::ResidentHashes;
 pub use settings::JoinSettings;
+pub use threads::{Threads, ThreadsError};
 
 /// The field's standard radius.
 pub const DEFAULT_DISTANCE: u32 = 31;

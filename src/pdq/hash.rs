@@ -10,6 +10,7 @@ use std::str::FromStr;
 use super::Tile;
 use super::dct::coefficients;
 use super::quality::quality;
+#[cfg(feature = "decode")]
 use super::stability::{Stability, stability};
 
 /// A 256-bit PDQ hash.
@@ -118,6 +119,7 @@ pub fn hash_tile(tile: &Tile) -> DihedralHashes {
 
 /// [`hash_tile`] and the stability of the bits, with one transform for both. `error` is the root mean square error of the tile's samples in
 /// the tile's own units, 0 for a tile from pixels.
+#[cfg(feature = "decode")]
 pub(crate) fn hash_and_stability(tile: &Tile, error: u32) -> (DihedralHashes, Stability) {
     let coefficients = coefficients(tile);
     let hash = DihedralHashes { hashes: hashes(&coefficients), quality: quality(tile) };

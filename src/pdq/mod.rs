@@ -4,6 +4,8 @@
 //! [`PdqHash`]s for all eight orientations, [`quality`] measures its gradient. [`naive`] is the
 //! definition, never optimised, that the rest is tested against.
 
+#![cfg_attr(not(feature = "decode"), allow(dead_code, reason = "readers of coefficients ask for more"))]
+
 pub mod dct;
 pub mod filter;
 pub mod hash;
@@ -15,11 +17,14 @@ mod tile;
 mod vector;
 pub(crate) mod weights;
 
+#[cfg(feature = "decode")]
 pub(crate) use filter::to_fixed_point;
 pub use filter::{Geometry, PixelLayout, Reducer};
+#[cfg(feature = "decode")]
 pub(crate) use hash::hash_and_stability;
 pub use hash::{DihedralHashes, ParseHashError, PdqHash, hash_tile};
 pub use orientation::Orientation;
+#[cfg(feature = "decode")]
 pub(crate) use stability::Stability;
 pub use stability::unstable_bits;
 pub use tile::{TILE_FRACTION_BITS, TILE_SIDE, Tile};

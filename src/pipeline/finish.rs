@@ -13,7 +13,7 @@ use super::resident::{ResidentSets, Room};
 use super::verify::{Subject, Trial, Verifier};
 use crate::case::{Batch, ContentRecord, Fingerprint, ItemRecord, SourceId, StoredView, Within};
 use crate::decode::{Facts, Picture, PictureHash, View};
-use crate::matching::Backend;
+use crate::matching::{Backend, Threads};
 use crate::outcome::Failure;
 use crate::source::{Digests, Provenance, Step};
 
@@ -50,7 +50,7 @@ pub(super) struct Finisher<'a> {
     pub roots: &'a [(SourceId, Arc<Path>)],
     pub progress: &'a Progress,
     /// What hashes, searches and decodes candidates.
-    pub pool: &'a rayon::ThreadPool,
+    pub pool: &'a Threads,
     /// Its threads.
     pub threads: usize,
     pub searching: Mutex<()>,

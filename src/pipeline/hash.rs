@@ -16,7 +16,7 @@ use super::reader::{Content, Grouper, Listed, ReadFile, ReadGroup, Readers, Want
 use super::stages::{Stages, unpanicked};
 use super::{CancelToken, PipelineError, Progress, pool};
 use crate::decode::{DecodeMode, Facts, Picture, PictureHash};
-use crate::matching::Backend;
+use crate::matching::{Backend, Threads};
 use crate::outcome::Failure;
 use crate::pdq::Geometry;
 use crate::source::identity::real_path;
@@ -268,7 +268,7 @@ fn emit(
     examined: &Receiver<Examined>,
     window: &Receiver<()>,
     backend: &Backend,
-    hash_pool: &rayon::ThreadPool,
+    hash_pool: &Threads,
     progress: &Progress,
     sink: &mut dyn FnMut(HashedFile) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -298,11 +298,7 @@ fn emit(
     Ok(())
 }
 
-fn hash_batch(
-    batch: Vec<Examined>,
-    backend: &Backend,
-    hash_pool: &rayon::ThreadPool,
-) -> Vec<(u64, HashedFile)> {
+fn hash_batch(batch: Vec<Examined>, backend: &Backend, hash_pool: &Threads) -> Vec<(u64, HashedFile)> {
     let mut pictures = Vec::new();
     let mut files = Vec::with_capacity(batch.len());
     for Examined { file, facts, picture } in batch {

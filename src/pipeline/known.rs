@@ -11,7 +11,7 @@ use super::verify::{Settled, Subject, Trial, Verifier};
 use super::{CancelToken, IngestSettings, PipelineError, pool};
 use crate::case::{Batch, CaseStore, ContentHits, ContentId, ExactHash, Fingerprint, SetId, StoredContent};
 use crate::known;
-use crate::matching::Backend;
+use crate::matching::{Backend, Threads};
 use crate::source::Provenance;
 
 /// Contents of a case that are matched at once with a set that came later.
@@ -113,7 +113,7 @@ struct Stored<'a> {
     settings: &'a IngestSettings,
     verifier: Verifier<'a>,
     cancel: &'a CancelToken,
-    search_pool: rayon::ThreadPool,
+    search_pool: Threads,
     progress: &'a Progress,
     /// SHA-256 of contents that were decoded for batches that were cut before their verifications: their code is from pixels by now, and they
     /// are no candidates of the smaller batches.

@@ -48,6 +48,7 @@ pub use stacking::Stacking;
 use std::io;
 
 use crate::case::CaseError;
+use crate::matching::{Threads, ThreadsError};
 
 /// What ends a run. A file never does.
 #[derive(Debug, thiserror::Error)]
@@ -81,12 +82,11 @@ pub enum PipelineError {
         message: String,
     },
     /// Threads cannot be started.
-    #[error("cannot start threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
 }
 
 /// A pool of `threads` threads named after their work.
-fn pool(name: &'static str, threads: usize) -> Result<rayon::ThreadPool, PipelineError> {
-    let named = move |index| format!("{name}-{index}");
-    Ok(rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).thread_name(named).build()?)
+fn pool(name: &'static str, threads: usize) -> Result<Threads, PipelineError> {
+    Ok(Threads::new(name, threads)?)
 }

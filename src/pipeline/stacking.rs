@@ -3,7 +3,7 @@
 use super::PipelineError;
 use crate::case::{CaseStore, StackSettings, Stackable, Stacked};
 use crate::matching::stack::{StackError, stacks, stacks_with_more};
-use crate::matching::{Backend, JoinControl, JoinSettings};
+use crate::matching::{Backend, JoinControl, JoinSettings, Threads};
 use crate::pdq::PdqHash;
 
 /// What is to be stacked, before it is.
@@ -55,7 +55,7 @@ impl Stacking {
         store: &mut CaseStore,
         memory: u64,
         backend: &Backend,
-        pool: &rayon::ThreadPool,
+        pool: &Threads,
         control: &JoinControl,
     ) -> Result<Result<(), StackError>, PipelineError> {
         #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::ShareError;
 use super::holder::{Holder, Picture};
-use crate::matching::{Backend, Hit, ItemHits, Join, JoinControl, JoinError, JoinSettings};
+use crate::matching::{Backend, Hit, ItemHits, Join, JoinControl, JoinError, JoinSettings, Threads};
 use crate::pdq::{Orientation, PdqHash};
 
 /// A pair of contents of two holders.
@@ -87,7 +87,7 @@ pub struct LinkTools<'a> {
     /// The largest distance, and the memory for pairs.
     pub join: JoinSettings,
     /// Threads.
-    pub pool: &'a rayon::ThreadPool,
+    pub pool: &'a Threads,
     /// Where pairs are sought.
     pub backend: &'a Backend,
     /// How far it is, and whether it is to end.

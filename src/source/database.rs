@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
+#[cfg(feature = "import")]
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
@@ -50,6 +51,7 @@ pub fn hear(
 ///
 /// # Errors
 /// If SQLite refuses the handler.
+#[cfg(feature = "import")]
 pub fn refuse_recursion(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.authorizer(Some(|context: AuthContext<'_>| match context.action {
         AuthAction::Recursive => Authorization::Deny,

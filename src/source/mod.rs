@@ -2,7 +2,8 @@
 //!
 //! Nothing here ever opens anything for writing, follows a link, or opens a pipe or device.
 
-pub mod database;
+#[cfg(any(feature = "case", feature = "import"))]
+pub(crate) mod database;
 pub mod digest;
 mod exclude;
 mod folder;

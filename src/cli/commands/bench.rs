@@ -10,6 +10,7 @@ use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
+#[cfg(feature = "gpu")]
 use crate::gpu::{AdapterSelector, GpuContext, GpuError};
 use crate::matching::{Backend, BackendRequest};
 use crate::pipeline::bench::{
@@ -56,6 +57,7 @@ pub fn run(command: &BenchIngest, common: &Common, console: &Console) -> Result<
 
 /// The backends to hash on: always the CPU, and a GPU if there is one and `--backend` is not `cpu`. What a scan would
 /// use comes first: the CPU, unless a GPU was requested.
+#[cfg(feature = "gpu")]
 fn backends(request: &BackendRequest, console: &Console) -> Result<Vec<HashOn>, CliError> {
     let cpu = HashOn { backend: Backend::cpu("always there"), on_threads: true };
     let (selector, asked_for) = match request {
@@ -82,6 +84,13 @@ fn backends(request: &BackendRequest, console: &Console) -> Result<Vec<HashOn>, 
             Ok(vec![cpu])
         }
     }
+}
+
+/// The backend to hash on: the CPU.
+#[cfg(not(feature = "gpu"))]
+fn backends(request: &BackendRequest, _: &Console) -> Result<Vec<HashOn>, CliError> {
+    let backend = Backend::choose(request, 0).map_err(CliError::failed)?;
+    Ok(vec![HashOn { backend, on_threads: true }])
 }
 
 fn render(measured: &IngestBench) -> String {

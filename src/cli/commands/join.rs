@@ -18,7 +18,7 @@ use crate::cli::protect::Protected;
 use crate::cli::resumable::Resumable;
 use crate::known::{HashList, names_orientations};
 use crate::matching::join::JoinSink;
-use crate::matching::{self, Backend, ItemHits, JoinControl, JoinError, JoinReport, JoinSettings};
+use crate::matching::{self, Backend, ItemHits, JoinControl, JoinError, JoinReport, JoinSettings, Threads};
 use crate::pdq::{Geometry, PdqHash};
 use crate::pipeline::CancelToken;
 use crate::report::columns::{Cell, Column, Kind};
@@ -49,8 +49,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
         memory: resources.max_memory,
         ..JoinSettings::default()
     };
-    let pool =
-        rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
+    let pool = Threads::new("join", resources.jobs).map_err(CliError::failed)?;
     let lists = Lists::read(left, right.map(|right| &**right), command)?;
     lists.report_set_aside(console, command.min_quality);
     let backend = resources.start_backend(lists.right_hashes(), console)?;
@@ -85,7 +84,7 @@ struct Work<'a> {
     command: &'a Join,
     common: &'a Common,
     console: &'a Console,
-    pool: &'a rayon::ThreadPool,
+    pool: &'a Threads,
     backend: &'a Backend,
     cancel: &'a CancelToken,
 }
@@ -311,7 +310,7 @@ impl Lists {
         hashes as u64
     }
 
-    fn join(&self, settings: JoinSettings, negatives: bool, pool: &rayon::ThreadPool) -> matching::Join<'_> {
+    fn join(&self, settings: JoinSettings, negatives: bool, pool: &Threads) -> matching::Join<'_> {
         // The pool's threads sort the right side too.
         let join = pool.install(|| match self {
             Self::Hashes(list, None) => matching::Join::with_itself(&list.items, settings),

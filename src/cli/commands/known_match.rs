@@ -20,7 +20,7 @@ use crate::known::compare::{
 };
 use crate::known::profile::Classification;
 use crate::known::{SetError, SetFile, StoredRecord, publisher_id};
-use crate::matching::JoinSettings;
+use crate::matching::{JoinSettings, Threads};
 use crate::report::columns::{Cell, Column, Kind};
 use crate::source::name::{escape, escape_path};
 
@@ -36,8 +36,7 @@ pub(super) fn run(command: &KnownMatch, common: &Common, console: &Console) -> R
     let (left, right) = open(command)?;
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &[]);
-    let pool =
-        rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
+    let pool = Threads::new("compare", resources.jobs).map_err(CliError::failed)?;
     let read = |set| ComparedSet::new(set, command.min_quality, &|| cancel.is_cancelled());
     let sides = match read(&left).and_then(|left| Ok([left, read(&right)?])) {
         Err(SetError::Cancelled) => {

@@ -14,7 +14,7 @@ use crate::cli::join_progress::JoinProgress;
 use crate::cli::output::{check_format, with_output};
 use crate::cli::protect::Protected;
 use crate::cli::rows::{Rows, was_interrupted};
-use crate::matching::{JoinControl, JoinSettings};
+use crate::matching::{JoinControl, JoinSettings, Threads};
 use crate::pipeline::CancelToken;
 use crate::report::columns::{Cell, Column, Kind};
 use crate::share::ShareError;
@@ -54,8 +54,7 @@ pub fn run(command: &Link, common: &Common, console: &Console) -> Result<Finishe
     refuse_incomparable(&holders).map_err(CliError::failed)?;
     let pictures: u64 = holders.iter().map(Holder::pictures).sum();
     let backend = resources.start_backend(pictures, console)?;
-    let pool =
-        rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
+    let pool = Threads::new("link", resources.jobs).map_err(CliError::failed)?;
     let join =
         JoinSettings { radius: command.distance, memory: resources.max_memory, ..JoinSettings::default() };
     let control = JoinControl::default();

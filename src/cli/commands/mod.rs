@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod bench;
+#[cfg_attr(not(feature = "gpu"), path = "devices_absent.rs")]
 pub mod devices;
 pub mod export;
 pub mod hash;

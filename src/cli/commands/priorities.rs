@@ -10,7 +10,7 @@ use crate::cli::error::{CliError, Finished};
 use crate::cli::join_progress::JoinProgress;
 use crate::cli::phase_progress::PhaseProgress;
 use crate::matching::stack::StackError;
-use crate::matching::{Backend, DEFAULT_DISTANCE, JoinControl};
+use crate::matching::{Backend, DEFAULT_DISTANCE, JoinControl, Threads};
 use crate::pdq::MIN_QUALITY;
 use crate::pipeline::{CancelToken, Stacking};
 
@@ -141,8 +141,7 @@ pub(super) fn restack(
     common: &Common,
     console: &Console,
 ) -> Result<Result<(), StackError>, CliError> {
-    let pool =
-        rayon::ThreadPoolBuilder::new().num_threads(resources.jobs).build().map_err(CliError::failed)?;
+    let pool = Threads::new("stack", resources.jobs).map_err(CliError::failed)?;
     let control = JoinControl::default();
     let progress = JoinProgress { control: &control, cancel, items: stacking.new_pictures() as u64 };
     let work = || stacking.run(store, resources.max_memory, backend, &pool, &control);

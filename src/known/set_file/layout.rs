@@ -43,6 +43,13 @@ pub(super) const PHOTODNA_ENTRY: usize = 8 + PHOTODNA_BYTES;
 pub(super) const NO_QUALITY: u8 = 255;
 /// Bytes before the texts of a record.
 pub(super) const FACTS: usize = 20;
+/// Leading bits of a digest that a table's directory has at most.
+pub(super) const MAX_BITS: u32 = 20;
+
+/// The first `bits` bits of a digest, at most [`MAX_BITS`].
+pub(super) fn leading_bits(digest: &[u8], bits: u32) -> u32 {
+    digest.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes) >> (32 - MAX_BITS)) >> (MAX_BITS - bits)
+}
 
 /// The sections, in their order in the file and in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +197,7 @@ impl Header {
         for (section, extent) in Section::ALL.into_iter().zip(self.sections) {
             let Extent { offset, length, count, bits } = extent;
             let next = offset.checked_add(length).filter(|&next| next <= self.file_length);
-            if offset != end.next_multiple_of(HEADER as u64) || bits > super::sort::MAX_BITS {
+            if offset != end.next_multiple_of(HEADER as u64) || bits > MAX_BITS {
                 return Err(wrong(section));
             }
             let table = |entry: u64| {
@@ -232,7 +239,7 @@ pub(super) const fn directory_bits(count: u64) -> u32 {
     let bits = (count / 32).checked_ilog2();
     match bits {
         None => 0,
-        Some(bits) if bits > super::sort::MAX_BITS => super::sort::MAX_BITS,
+        Some(bits) if bits > MAX_BITS => MAX_BITS,
         Some(bits) => bits,
     }
 }

@@ -7,9 +7,12 @@ mod checked;
 mod index;
 mod layout;
 mod manifest;
+#[cfg(feature = "import")]
 mod sort;
+#[cfg(feature = "import")]
 mod spill;
 mod tables;
+#[cfg(feature = "import")]
 mod write;
 
 use std::io;
@@ -24,12 +27,14 @@ use crate::pdq::PdqHash;
 use crate::source::name::{escape, escape_path};
 use checked::{CheckedFile, ReadFault};
 use index::{BLOCK, Index, MAX_READ};
-use layout::{Extent, HASH_ENTRY, NO_QUALITY, PHOTODNA_ENTRY, Section, StoredFacts, u32_at, u64_at};
-use sort::leading_bits;
+use layout::{
+    Extent, HASH_ENTRY, NO_QUALITY, PHOTODNA_ENTRY, Section, StoredFacts, leading_bits, u32_at, u64_at,
+};
 
 pub(in crate::known) use layout::MAGIC;
 pub use manifest::{ImportedFile, Manifest, SetCounts};
 pub(in crate::known) use tables::DigestTable;
+#[cfg(feature = "import")]
 pub(in crate::known) use write::SetWriter;
 
 /// Why a set file could not be read or written.

@@ -11,8 +11,6 @@ use crate::partial::Partial;
 
 /// Bytes of entries that are sorted at once.
 const RUN_BYTES: usize = 64 << 20;
-/// Maximum leading bits of a digest in a table's directory.
-pub(super) const MAX_BITS: u32 = 20;
 
 /// A digest and its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,11 +34,6 @@ impl<const N: usize> Entry<N> {
         source.read_exact(&mut record)?;
         Ok(Self { digest, record: u32::from_le_bytes(record) })
     }
-}
-
-/// The first `bits` bits of a digest, at most [`MAX_BITS`].
-pub(super) fn leading_bits(digest: &[u8], bits: u32) -> u32 {
-    digest.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes) >> (32 - MAX_BITS)) >> (MAX_BITS - bits)
 }
 
 /// Collects entries in any order.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::layout::leading_bits;
 use super::layout::{CHUNK, Extent, HEADER, Header, NO_QUALITY, Section, StoredFacts, directory_bits};
 use super::manifest::Manifest;
-use super::sort::{Sorter, leading_bits};
+use super::sort::Sorter;
 use super::spill::Spill;
 use super::{SetCounts, SetError};
 use crate::known::control::ImportControl;
