@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::CaseError;
-use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
+use super::schema::{APPLICATION_ID, SCHEMA_VERSION, UPGRADED_VERSION};
 use crate::source::name::escape_path;
 
 /// The database of a case folder.
@@ -181,17 +181,21 @@ pub(super) fn has_log(folder: &Path) -> bool {
 }
 
 pub(super) fn refuse_other_version(folder: &Path, version: i32) -> Result<(), CaseError> {
-    let way_out = match version.cmp(&SCHEMA_VERSION) {
-        std::cmp::Ordering::Equal => return Ok(()),
-        std::cmp::Ordering::Less => {
-            "Scan its sources again into a new case folder, or use the older tamis that made it"
-        }
-        std::cmp::Ordering::Greater => "Use the newer tamis that made it",
+    if version == SCHEMA_VERSION { Ok(()) } else { Err(refuse_version(folder, version)) }
+}
+
+/// The refusal of a case of this version, with the way out.
+pub(super) fn refuse_version(folder: &Path, version: i32) -> CaseError {
+    let folder = escape_path(folder);
+    let way_out = match version {
+        UPGRADED_VERSION => format!("`tamis upgrade {folder} NEW` writes a new case with all that it holds"),
+        SCHEMA_VERSION => "It is to be used as it is".into(),
+        version if version > SCHEMA_VERSION => "Use the newer tamis that wrote it".into(),
+        _ => "Scan its sources again into a new case folder, or use the older tamis that wrote it".into(),
     };
-    Err(CaseError::Refused(format!(
-        "the case {} has schema version {version}; this program reads {SCHEMA_VERSION}. {way_out}",
-        escape_path(folder)
-    )))
+    CaseError::Refused(format!(
+        "the case {folder} has schema version {version}; this program reads {SCHEMA_VERSION}. {way_out}"
+    ))
 }
 
 /// The beginning of a database's first page, as the file has it; shorter where the file is.

@@ -24,6 +24,7 @@ mod stacks;
 mod store;
 #[cfg(test)]
 mod traced;
+mod upgrade;
 mod write;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable, 
 pub use store::CaseStore;
 #[cfg(test)]
 pub(crate) use traced::statements;
+pub use upgrade::{Upgraded, upgrade};
 pub use write::RecordSource;
 
 /// What decides which hits a hash set has.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::folder::{
     DATABASE, Holding, UNFINISHED, another_program, has_log, io_error, look, refuse_other_version,
@@ -157,39 +157,53 @@ fn wants_to_write(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
 }
 
-/// Makes the case's database where there is none. It has its name only when it is whole, so that a case is there or is not, whenever
-/// the process ends. Only for who holds the lock.
+/// Creates the case's database if there is none. Only for who holds the lock.
 pub(super) fn create_if_missing(folder: &Path, spec: &HashSpec) -> Result<(), CaseError> {
-    // Again: the run that held the lock until now may have made it.
+    // Again: the run that held the lock until now may have created it.
     if look(folder)? == Holding::Case {
         return Ok(());
     }
+    create(folder, spec, |_| Ok(()))
+}
+
+/// Creates the case's database, with what `fill` writes to it. It has its name only when it is whole, so that a case is there or is not,
+/// whenever the process ends. Only for who holds the lock, in a folder without a case.
+pub(super) fn create<T>(
+    folder: &Path,
+    spec: &HashSpec,
+    fill: impl FnOnce(&Transaction<'_>) -> Result<T, CaseError>,
+) -> Result<T, CaseError> {
     sweep(folder)?;
     let unfinished = folder.join(UNFINISHED);
-    let made = create(&unfinished, spec).map_err(|error| match error {
+    let written = write_new(&unfinished, spec, fill).map_err(|error| match error {
         CaseError::Database(error) => {
             locks_failed(folder, error.sqlite()).unwrap_or(CaseError::Database(error))
         }
         other => other,
     });
-    let named = made.and_then(|()| {
+    let named = written.and_then(|filled| {
         let database = folder.join(DATABASE);
-        fs::rename(&unfinished, &database).map_err(|error| io_error("cannot name", &database, error))
+        fs::rename(&unfinished, &database).map_err(|error| io_error("cannot name", &database, error))?;
+        Ok(filled)
     });
-    if let Err(error) = named {
+    if named.is_err() {
         // What led here is the error to report.
         let _ = sweep(folder);
-        return Err(error);
+        return named;
     }
     #[cfg(unix)]
     {
         // Some file systems cannot do it for folders; the name is stored in seconds all the same.
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
     }
-    Ok(())
+    named
 }
 
-fn create(path: &Path, spec: &HashSpec) -> Result<(), CaseError> {
+fn write_new<T>(
+    path: &Path,
+    spec: &HashSpec,
+    fill: impl FnOnce(&Transaction<'_>) -> Result<T, CaseError>,
+) -> Result<T, CaseError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(path, flags)?;
     // Nobody else knows of it: a lock that is held is one that does not work.
@@ -211,6 +225,7 @@ fn create(path: &Path, spec: &HashSpec) -> Result<(), CaseError> {
         "INSERT INTO case_info (key, value) VALUES ('created', strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
         [],
     )?;
+    let filled = fill(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
@@ -218,5 +233,39 @@ fn create(path: &Path, spec: &HashSpec) -> Result<(), CaseError> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     drop(connection);
     let synced = File::options().write(true).open(path).and_then(|file| file.sync_all());
-    synced.map_err(|error| io_error("cannot store", path, error))
+    synced.map_err(|error| io_error("cannot store", path, error))?;
+    Ok(filled)
+}
+
+/// A connection that reads a case of the schema before, for [`super::upgrade`]. What it holds is checked there.
+pub(super) fn connect_before(folder: &Path) -> Result<Connection, CaseError> {
+    let database = folder.join(DATABASE);
+    if !database.is_file() {
+        return Err(CaseError::Refused(format!(
+            "there is no case in {}: it has no {DATABASE}",
+            escape_path(folder)
+        )));
+    }
+    let connection = Connection::open_with_flags(
+        &database,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    distrust(&connection)?;
+    connection.busy_timeout(PATIENCE)?;
+    let number = |connection: &Connection| {
+        connection.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))
+    };
+    let (connection, application) = match number(&connection) {
+        Ok(application) => (connection, application),
+        Err(error) if wants_to_write(&error) && !has_log(folder) => {
+            let connection = open_immutable(&database)?;
+            let application = number(&connection)?;
+            (connection, application)
+        }
+        Err(error) => return Err(locks_failed(folder, &error).unwrap_or_else(|| error.into())),
+    };
+    if application != APPLICATION_ID {
+        return Err(another_program(folder));
+    }
+    Ok(connection)
 }

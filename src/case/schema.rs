@@ -4,6 +4,8 @@
 pub(super) const APPLICATION_ID: i32 = 0x5441_4d49;
 /// Changes when a case of an older program could not be read any more.
 pub(super) const SCHEMA_VERSION: i32 = 4;
+/// Cases of this version can be upgraded: `super::upgrade`.
+pub(super) const UPGRADED_VERSION: i32 = 3;
 
 /// An integer expression of nanoseconds since 1970 as ISO 8601 text, UTC, with all nine decimals.
 macro_rules! iso {

@@ -551,18 +551,23 @@ fn insert_set(
 }
 
 pub(super) fn read_spec(connection: &Connection) -> Result<HashSpec, CaseError> {
+    read_spec_under(connection, "hash_decode")
+}
+
+/// [`read_spec`] of a case that keeps the ways of decoding under this key.
+pub(super) fn read_spec_under(connection: &Connection, decode_key: &str) -> Result<HashSpec, CaseError> {
     let field = |key: &str| {
         read_info(connection, key)?
             .ok_or_else(|| CaseError::Refused(format!("the case is damaged: case_info has no {key}")))
     };
     let geometry = field("hash_geometry")?;
-    let decode = field("hash_decode")?;
+    let decode = field(decode_key)?;
     let damaged = |key: &str| CaseError::Refused(format!("the case is damaged: case_info has a bad {key}"));
     Ok(HashSpec {
         algorithm: field("hash_algorithm")?,
         version: field("hash_version")?.parse().map_err(|_| damaged("hash_version"))?,
         geometry: Geometry::from_name(&geometry).ok_or_else(|| damaged("hash_geometry"))?,
-        decode: DecodeMode::from_name(&decode).ok_or_else(|| damaged("hash_decode"))?,
+        decode: DecodeMode::from_name(&decode).ok_or_else(|| damaged(decode_key))?,
     })
 }
 

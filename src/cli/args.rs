@@ -117,6 +117,8 @@ pub enum Command {
     Join(Join),
     /// Import published hash sets into set files; show, verify and compare set files
     Known(known::Known),
+    /// Write a new case with all that a case of an older Tamis holds; the old one is only read
+    Upgrade(Upgrade),
     /// Show this machine's GPU adapters and which backend `auto` chooses, with the measurement
     Devices(Devices),
     /// Measure how fast this machine processes files
@@ -598,6 +600,21 @@ pub struct Join {
     /// File for the result, instead of standard output; it appears only when it is complete
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// `tamis upgrade`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Nothing is decoded or matched again: items, hashes, hits, stacks, priorities and the record of runs are carried over. \
+Keep the old case until you have compared the exports of both."
+)]
+pub struct Upgrade {
+    /// The folder of the old case
+    #[arg(value_name = "CASE")]
+    pub case: PathBuf,
+    /// The folder of the new case, which must not exist yet or be empty
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
 }
 
 /// `tamis devices`.

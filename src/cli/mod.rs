@@ -58,6 +58,7 @@ fn run_command(arguments: &Arguments, console: &Console) -> Result<Finished, Cli
         Command::Match(command) => commands::match_case::run(command, &arguments.common, console),
         Command::Stack(command) => commands::stack::run(command, &arguments.common, console),
         Command::Rules(command) => commands::rules::run(command),
+        Command::Upgrade(command) => commands::upgrade::run(command, console),
         Command::Export(command) => commands::export::run(command, console),
         Command::Report(command) => commands::report::run(command, &arguments.common, console),
         Command::Hash(command) => commands::hash::run(command, &arguments.common, console),

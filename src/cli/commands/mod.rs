@@ -16,6 +16,7 @@ pub mod scan;
 pub mod share;
 pub mod stack;
 pub mod triage;
+pub mod upgrade;
 
 mod known_match;
 mod priorities;
