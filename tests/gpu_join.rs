@@ -230,7 +230,7 @@ fn a_gpu_lost_in_a_join_does_not_show_in_the_result() {
             let join = Join::with_itself(&hashes, settings).with_backend(&backend);
             assert!(all_hits(&join) == expected, "{method} after {batches}");
             let lost =
-                backend.notices().iter().filter(|notice| notice.contains("goes on on the CPU")).count();
+                backend.notices().iter().filter(|notice| notice.contains("continues on the CPU")).count();
             assert_eq!(lost, 1, "{method} after {batches}: {:?}", backend.notices());
         }
     }

@@ -74,8 +74,8 @@ fn every_shader_is_valid_and_has_its_entry_points() {
     let shaders: Vec<String> = shaders().into_iter().map(entries).collect();
     let expected = [
         "banded_join: match_neighbours",
-        "hash: hash_tiles",
         "flat: search",
+        "hash: hash_tiles",
         "reach: reach",
         "sort: count, place",
     ];

@@ -335,7 +335,7 @@ fn what_was_signed_wrongly_is_refused() {
         ("items.jsonl", "\"size\":", "\"size\":1e999,\"s\":", "number"),
         ("items.jsonl", "\"size\":", "\"more\":1,\"size\":", "more"),
         ("items.jsonl", "\"size\":", "\"size\":1,\"size\":", "duplicate field"),
-        ("items.jsonl", "\"format\":null", "\"format\":\"a\\u0007\"", "do not show"),
+        ("items.jsonl", "\"format\":null", "\"format\":\"a\\u0007\"", "invisible"),
         ("items.jsonl", "}\n", "} x\n", "trailing"),
         ("items.jsonl", "}\n", "}\n\n", "EOF"),
         ("hits.jsonl", "\"confirmation\":\"digest\"", "\"confirmation\":\"pixels\"", "do not fit"),
@@ -343,8 +343,8 @@ fn what_was_signed_wrongly_is_refused() {
         ("hits.jsonl", "\"record\":1", "\"record\":0", "do not fit"),
         ("hits.jsonl", "\"distance\":null", "\"distance\":3", "do not fit"),
         ("hits.jsonl", "\"columns\":{", "\"columns\":null,\"x\":{", "x"),
-        ("hits.jsonl", "\"hash_set\":\"", "\"hash_set\":\"\\u202e", "do not show"),
-        ("names.jsonl", "\"path\":\"", "\"path\":\"\\n", "do not show"),
+        ("hits.jsonl", "\"hash_set\":\"", "\"hash_set\":\"\\u202e", "invisible"),
+        ("names.jsonl", "\"path\":\"", "\"path\":\"\\n", "invisible"),
     ];
     for (part, from, to, word) in rows {
         let forgery = forged(&package, &key, |_, parts| {
@@ -405,7 +405,7 @@ fn manifests_that_lie_are_refused() {
     let cases: [(&str, serde_json::Value, FaultKind, &str); 13] = [
         ("/version", 2.into(), FaultKind::UnknownVersion, "version 2, written by tamis"),
         ("/format", "zip".into(), FaultKind::NotAPackage, "zip"),
-        ("/purpose", "a\u{202e}b".into(), FaultKind::Malformed, "do not show"),
+        ("/purpose", "a\u{202e}b".into(), FaultKind::Malformed, "invisible"),
         ("/signer/name", "Joe".into(), FaultKind::Malformed, "fingerprint"),
         ("/signer/fingerprint", "".into(), FaultKind::Malformed, "fingerprint"),
         ("/hash_spec/algorithm", "md5".into(), FaultKind::Malformed, "pdq"),
