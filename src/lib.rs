@@ -37,6 +37,8 @@ pub mod case;
 pub mod cli;
 #[cfg(feature = "decode")]
 pub mod decode;
+#[cfg(feature = "decode")]
+pub mod examine;
 mod front_door;
 #[cfg(feature = "gpu")]
 pub mod gpu;

@@ -15,8 +15,6 @@ use super::device::{DeviceError, DeviceHaystack, Gpu};
 use super::flat::FlatIndex;
 use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
-#[cfg(feature = "decode")]
-use crate::decode::Picture;
 #[cfg(feature = "gpu")]
 use crate::gpu::{FlatKernel, GpuContext, GpuError};
 use crate::pdq::{DihedralHashes, PdqHash, Tile, hash_tile};
@@ -187,18 +185,6 @@ impl Backend {
         self.current_gpu().map_or(CPU_TILE_BATCH, |gpu| gpu.tile_batch())
     }
 
-    /// Hashes of pictures, in order: on a GPU by its shader, otherwise as computed by the decoder's thread.
-    /// They are bit-equal.
-    #[cfg(feature = "decode")]
-    #[must_use]
-    pub fn hash_pictures(&self, pictures: Vec<Picture>) -> Vec<DihedralHashes> {
-        if !self.is_gpu() {
-            return pictures.iter().map(|picture| picture.hash).collect();
-        }
-        let tiles: Vec<Box<Tile>> = pictures.into_iter().map(|picture| picture.tile).collect();
-        self.hash_tiles(&tiles)
-    }
-
     /// Hashes of all orientations and quality of each tile, in order.
     #[must_use]
     pub fn hash_tiles(&self, tiles: &[Box<Tile>]) -> Vec<DihedralHashes> {
@@ -236,7 +222,7 @@ impl Backend {
     }
 
     /// Whether a GPU does the work, as far as known.
-    pub(super) fn is_gpu(&self) -> bool {
+    pub(crate) fn is_gpu(&self) -> bool {
         self.current_gpu().is_some()
     }
 
