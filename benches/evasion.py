@@ -195,7 +195,7 @@ def write(
             put_band(bits, block[1:], ac_codes)
         body = bytearray(body + bits.end())
         if i == faulty:
-            # No hash begins like that; and there no sample is taken.
+            # No code begins like that; and there no sample is taken.
             at = len(body) * 3 // 64
             body[at : at + 6] = b"\xfe" * 6
         return scan([i], 1, 63, 0, 0, bytes(body))
