@@ -1,5 +1,5 @@
-//! Tamis sifts seizures: it hashes every picture once, matches the hashes exactly against known
-//! sets of millions, and shows no picture unless a report is asked for them.
+//! Tamis sifts seizures: it hashes every picture once, matches the hashes exactly against hash sets
+//! of millions, and shows no picture unless you request a report with pictures.
 //!
 //! # The front door
 //!

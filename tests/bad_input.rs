@@ -217,8 +217,8 @@ fn a_source_that_grows_is_read_again() {
     assert_eq!(cases.rows("CASE", "items").len(), 1);
 }
 
-fn refused(arguments: &[&str], case: &Path, hash: i32) -> String {
-    errors(hash, &tamis().args(arguments).arg("--case").arg(case).output().unwrap())
+fn refused(arguments: &[&str], case: &Path, exit: i32) -> String {
+    errors(exit, &tamis().args(arguments).arg("--case").arg(case).output().unwrap())
 }
 
 #[test]

@@ -273,8 +273,8 @@ pub fn compare<E>(
     let geometries = [left, right].map(|side| side.set.manifest().geometry);
     if geometries[0] != geometries[1] && !left.hashes.is_empty() && !right.hashes.is_empty() {
         return Err(CompareError::Refused(format!(
-            "the hashes of {} have the geometry {}, those of {} have {}: they cannot be compared. Import one of them again, from hashes of \
-             the other geometry or from a source without any",
+            "the hashes of {} have geometry {}, those of {} have {}, and the two cannot be compared (import one of the \
+             sets again, from hashes of the other geometry or from a source without any)",
             escape_path(left.set.path()),
             geometries[0].name(),
             escape_path(right.set.path()),

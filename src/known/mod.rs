@@ -63,7 +63,7 @@ pub struct ReadOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum KnownError {
     /// The file cannot be read.
-    #[error("hash set {}: {source}", escape_path(path))]
+    #[error("{}: {source}", escape_path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum KnownError {
         source: std::io::Error,
     },
     /// The file is not a list, or contradicts the options.
-    #[error("hash set {}: {reason}", escape_path(path))]
+    #[error("{}: {reason}", escape_path(path))]
     Refused {
         /// The file.
         path: PathBuf,
@@ -79,10 +79,7 @@ pub enum KnownError {
         reason: String,
     },
     /// A malformed line.
-    #[error(
-        "hash set {}, line {line}: {reason} (--skip-bad-lines counts such lines instead)",
-        escape_path(path)
-    )]
+    #[error("{}:{line}: {reason} (use --skip-bad-lines to count such lines instead)", escape_path(path))]
     Line {
         /// The file.
         path: PathBuf,

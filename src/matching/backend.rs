@@ -150,7 +150,7 @@ impl Backend {
     /// `auto`: never an error, because the CPU always works.
     fn choose_by_measurement(known_hashes: u64) -> Self {
         if known_hashes < SMALL_SET {
-            return Self::cpu(&format!("{known_hashes} hashes to search are too few for a GPU to pay"));
+            return Self::cpu(&format!("{known_hashes} hashes are too few for a GPU to pay off"));
         }
         match calibrate::faster() {
             Ok((gpu, reason)) => Self::on(gpu, &reason),

@@ -81,8 +81,8 @@ impl KeyStore {
         let (private, public) = (self.folder.join(PRIVATE), self.public_file());
         let half = |missing: &Path, there: &Path| {
             ShareError::Refused(format!(
-                "half of your key is missing: there is {}, but no {}. Restore it from your backup; without one move the other half away, and \
-                 `tamis key new` creates a new key",
+                "half of your key is missing: there is {}, but no {} (restore it from your backup; without a backup, move \
+                 the other half away and create a new key with `tamis key new`)",
                 escape_path(there),
                 escape_path(missing)
             ))
@@ -102,7 +102,7 @@ impl KeyStore {
     pub fn refuse_existing(&self) -> Result<(), ShareError> {
         if self.own()?.is_some() {
             return Err(ShareError::Refused(format!(
-                "there is a key in {} already, which is never replaced: use it, or name another folder with --keys",
+                "{}: there is already a key here, and keys are never replaced (use it, or name another folder with --keys)",
                 escape_path(&self.folder)
             )));
         }
@@ -147,9 +147,9 @@ impl KeyStore {
         refuse_changed_by_others(&self.folder)?;
         let path = self.folder.join(PRIVATE);
         let refused =
-            |reason: &str| ShareError::Refused(format!("the private key {}: {reason}", escape_path(&path)));
+            |reason: &str| ShareError::Refused(format!("{}: private key: {reason}", escape_path(&path)));
         let encrypted = read_small(&path, true)?;
-        let damaged = |_| refused("it is damaged, or not a Tamis private key: restore it from your backup");
+        let damaged = |_| refused("damaged, or not a Tamis private key (restore it from your backup)");
         let decryptor = age::Decryptor::new_buffered(&encrypted[..]).map_err(damaged)?;
         if !decryptor.is_scrypt() {
             return Err(refused("it is not encrypted with a passphrase"));
@@ -245,13 +245,13 @@ impl KeyStore {
         match &meant[..] {
             [key] => Ok((*key).clone()),
             [] => Err(ShareError::Refused(format!(
-                "no key in {} has the fingerprint, name or agency `{shown}`: `tamis key show` lists them, `tamis key trust` adds one",
+                "{}: no key here has the fingerprint, name or agency `{shown}` (`tamis key show` lists keys, `tamis key trust` adds one)",
                 escape_path(&self.folder)
             ))),
             several => {
                 let fingerprints: Vec<&str> = several.iter().map(|key| &*key.fingerprint).collect();
                 Err(ShareError::Refused(format!(
-                    "`{shown}` fits several keys: give one of their fingerprints, {}",
+                    "`{shown}` matches several keys (give one of their fingerprints: {})",
                     fingerprints.join(", ")
                 )))
             }
@@ -265,7 +265,7 @@ impl KeyStore {
 /// If it cannot be read, or is not a key.
 pub fn read_public(path: &Path) -> Result<PublicKey, ShareError> {
     PublicKey::parse(&read_small(path, false)?)
-        .map_err(|reason| ShareError::Refused(format!("key file {}: {reason}", escape_path(path))))
+        .map_err(|reason| ShareError::Refused(format!("{}: key file: {reason}", escape_path(path))))
 }
 
 /// Reads a public key of the folder, which others must not be able to change.
@@ -392,7 +392,7 @@ mod access {
 fn read_small(path: &Path, private: bool) -> Result<Vec<u8>, ShareError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => {
-            ShareError::Refused(format!("there is no key {}: `tamis key new` creates one", escape_path(path)))
+            ShareError::Refused(format!("{}: no key here (`tamis key new` creates one)", escape_path(path)))
         }
         _ => ShareError::io("cannot read", path, error),
     };
@@ -403,7 +403,7 @@ fn read_small(path: &Path, private: bool) -> Result<Vec<u8>, ShareError> {
     }
     file.take(LARGEST_KEY + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LARGEST_KEY {
-        return Err(ShareError::Refused(format!("{} is too large for a key", escape_path(path))));
+        return Err(ShareError::Refused(format!("{}: too large for a key", escape_path(path))));
     }
     Ok(bytes)
 }

@@ -166,7 +166,7 @@ fn write_members(
     let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| ShareError::Sink(error.into()))?;
     text.push(b'\n');
     if text.len() as u64 > LARGEST_MANIFEST {
-        return Err(ShareError::Refused("the manifest is too long: give a shorter --purpose".into()));
+        return Err(ShareError::Refused("the manifest is too long (give a shorter --purpose)".into()));
     }
     write_small(MANIFEST, &text, out).map_err(ShareError::Sink)?;
     write_small(SIGNATURE, &key.sign(&Manifest::signed(&text)), out).map_err(ShareError::Sink)?;
