@@ -31,6 +31,8 @@
 //! A module sees only modules before it in that line (`ARCHITECTURE.md`; a test holds it). Arithmetic that decides evidence is in
 //! integers, so every backend, thread count and machine gives the same bits.
 
+#[cfg(feature = "matching")]
+pub mod cancel;
 #[cfg(feature = "case")]
 pub mod case;
 #[cfg(feature = "cli")]

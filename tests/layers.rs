@@ -10,7 +10,7 @@ use regex::Regex;
 
 /// From the ground up: a module sees those before its line, and of its own line those that do not see it.
 const LAYERS: [&[&str]; 10] = [
-    &["outcome", "partial", "pdq", "skip", "source"],
+    &["cancel", "outcome", "partial", "pdq", "skip", "source"],
     &["decode", "gpu"],
     &["matching"],
     &["examine"],

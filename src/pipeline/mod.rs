@@ -13,7 +13,6 @@
 pub mod bench;
 pub mod budget;
 mod buffer;
-mod cancel;
 mod examine;
 mod finish;
 mod hash;
@@ -35,7 +34,7 @@ mod verification_counts;
 mod verify;
 mod walkers;
 
-pub use cancel::CancelToken;
+pub use crate::cancel::CancelToken;
 pub use hash::{HashedFile, hash_files};
 pub use in_hand::InHand;
 pub use ingest::ingest;

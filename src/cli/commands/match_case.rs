@@ -8,8 +8,8 @@ use crate::cli::config::{Matching, RecordedSettings, Resources, hash_spec};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
+use crate::cli::run_progress::ProgressDisplay;
 use crate::pipeline::{IngestSettings, Progress, RunSettings, match_stored};
 
 use super::priorities::{read_rules, set_priorities};
