@@ -326,7 +326,7 @@ impl CaseReader {
     /// The database said no.
     pub fn set_counts(&self) -> Result<Vec<SetCounts>, CaseError> {
         let unmatched = self.unmatched()?;
-        let mut statement = self.connection.prepare(concat!(
+        let mut statement = self.connection.prepare(
             "SELECT hash_set.name, hash_set.path, lower(hex(hash_set.file_sha256)), hash_set.records, hash_set.hashes,
                  hash_set.distance, hash_set.min_quality, hash_set.verify,
                  coalesce(sum(hit.md5 OR hit.sha1 OR hit.sha256), 0),
@@ -345,7 +345,7 @@ impl CaseReader {
              LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN live_item ON live_item.sha256 = content.sha256)
                  ON hit.hash_set = hash_set.id
              GROUP BY hash_set.id ORDER BY hash_set.name, hash_set.file_sha256",
-        ))?;
+        )?;
         let rows = statement.query_map([], |row| {
             Ok(SetCounts {
                 name: row.get(0)?,
