@@ -250,7 +250,7 @@ fn number<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> Result<Option<T>, Ca
 }
 
 fn damaged(what: &str) -> CaseError {
-    CaseError::Refused(format!("the case is damaged: a content has {what}"))
+    CaseError::damaged(format!("a content has {what}"))
 }
 
 fn content_row(row: &Row<'_>) -> Result<ContentRow, CaseError> {
@@ -259,7 +259,7 @@ fn content_row(row: &Row<'_>) -> Result<ContentRow, CaseError> {
     Ok(ContentRow {
         digests: Digests { sha256: blob(row, 0)?, sha1: blob(row, 1)?, md5: blob(row, 2)? },
         size: count(3)?,
-        outcome: Outcome::from_name(&outcome).ok_or_else(|| damaged("an outcome without a meaning"))?,
+        outcome: Outcome::from_name(&outcome).ok_or_else(|| damaged("an unknown outcome"))?,
         format: row.get(5)?,
         width: number(row, 6)?,
         height: number(row, 7)?,
@@ -279,7 +279,8 @@ fn content_hash(row: &Row<'_>) -> Result<Option<ContentHash>, CaseError> {
     let path: String = row.get(10)?;
     Ok(Some(ContentHash {
         hash: DihedralHashes { hashes, quality: row.get(9)? },
-        derived_from: DerivedFrom::from_name(&path).ok_or_else(|| damaged("a hash from nowhere"))?,
+        derived_from: DerivedFrom::from_name(&path)
+            .ok_or_else(|| damaged("a hash derived from nothing known"))?,
         unstable_bits: number(row, 11)?.unwrap_or(0),
     }))
 }
@@ -287,7 +288,7 @@ fn content_hash(row: &Row<'_>) -> Result<Option<ContentHash>, CaseError> {
 fn hit_row(row: &Row<'_>) -> Result<ContentHitRow, CaseError> {
     let columns: Option<String> = row.get(9)?;
     let columns = serde_json::from_str(columns.as_deref().unwrap_or("{}"))
-        .map_err(|error| damaged(&format!("a known record with columns that are no JSON: {error}")))?;
+        .map_err(|error| CaseError::damaged_by("columns of a known record", error))?;
     let mut facts = KnownFacts::of_columns(&columns);
     let typed = [&mut facts.victim_identified, &mut facts.offender_identified, &mut facts.distributed];
     for (index, fact) in typed.into_iter().enumerate() {

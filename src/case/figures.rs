@@ -288,9 +288,8 @@ impl CaseReader {
             ),
             |row| {
                 let columns: String = row.get(3)?;
-                let columns = serde_json::from_str(&columns).map_err(|error| {
-                    CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
-                })?;
+                let columns = serde_json::from_str(&columns)
+                    .map_err(|error| CaseError::damaged_by("columns of a known record", error))?;
                 Ok(SetRecordRow { hash_set: row.get(0)?, hash_set_sha256: row.get(1)?, record: row.get(2)?, columns })
             },
             &mut visit,

@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::CaseError;
-use super::schema::{APPLICATION_ID, SCHEMA_VERSION, UPGRADED_VERSION};
+use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
+use super::{CaseError, NotACase};
 use crate::source::name::escape_path;
 
 /// The database of a case folder.
@@ -45,10 +45,7 @@ pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
         return Ok(Holding::Nothing);
     }
     if !folder.is_dir() {
-        return Err(CaseError::Refused(format!(
-            "{} is not a case: it is a file. Name a folder that does not exist yet, or one that Tamis made",
-            escape_path(folder)
-        )));
+        return Err(CaseError::not_a_case(folder, NotACase::File));
     }
     let database = folder.join(DATABASE);
     let nothing = |error: io::Error, tried: &str| match error.kind() {
@@ -57,7 +54,7 @@ pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
     };
     match fs::metadata(&database) {
         Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => return Err(another_program(folder)),
+        Ok(_) => return Err(CaseError::not_a_case(folder, NotACase::AnotherProgram)),
         Err(error) => return nothing(error, "cannot look at"),
     }
     let head = match Head::read(&database) {
@@ -68,15 +65,15 @@ pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
         // A database of this version has its name only when it is whole. SQLite alone names the file before it fills it, and what
         // was stored may lie in its log.
         return if !folder.join(LOCK).is_file() {
-            Err(another_program(folder))
+            Err(CaseError::not_a_case(folder, NotACase::AnotherProgram))
         } else if has_log(folder) {
-            Err(in_the_log_alone(folder))
+            Err(CaseError::not_a_case(folder, NotACase::LogAlone))
         } else {
             refuse_other_files(folder).map(|()| Holding::Nothing)
         };
     }
     if head.application() != APPLICATION_ID {
-        return Err(another_program(folder));
+        return Err(CaseError::not_a_case(folder, NotACase::AnotherProgram));
     }
     refuse_other_version(folder, head.version())?;
     Ok(Holding::Case)
@@ -85,24 +82,19 @@ pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
 /// [`look`], where there must be a case.
 pub(super) fn require_case(folder: &Path) -> Result<(), CaseError> {
     if !folder.exists() {
-        return Err(CaseError::Refused(format!(
-            "there is no case in {}: `tamis triage` and `tamis scan` make one",
-            escape_path(folder)
-        )));
+        return Err(CaseError::not_a_case(folder, NotACase::Missing));
     }
     let has_database = folder.join(DATABASE).exists();
     match look(folder) {
         Ok(Holding::Case) => Ok(()),
         Ok(Holding::Nothing) if has_database || folder.join(UNFINISHED).exists() => {
-            Err(CaseError::Refused(format!(
-                "{} holds no case yet: the run that was to make it was stopped before it had. `tamis triage` and `tamis scan` make \
-                 it",
-                escape_path(folder)
-            )))
+            Err(CaseError::not_a_case(folder, NotACase::Unfinished))
         }
         // Whatever else is there.
-        Ok(Holding::Nothing) => Err(no_database(folder)),
-        Err(_) if !has_database && folder.is_dir() => Err(no_database(folder)),
+        Ok(Holding::Nothing) => Err(CaseError::not_a_case(folder, NotACase::NoDatabase)),
+        Err(_) if !has_database && folder.is_dir() => {
+            Err(CaseError::not_a_case(folder, NotACase::NoDatabase))
+        }
         Err(refused) => Err(refused),
     }
 }
@@ -138,11 +130,7 @@ fn refuse_other_files(folder: &Path) -> Result<(), CaseError> {
     for name in names {
         let unfinished = name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
         if name != LOCK && !unfinished && !(has_database && is_leftover(&name)) {
-            return Err(CaseError::Refused(format!(
-                "{} is not a case: it holds other files ({}). Name a folder that is empty or does not exist yet",
-                escape_path(folder),
-                escape_path(Path::new(&name))
-            )));
+            return Err(CaseError::not_a_case(folder, NotACase::OtherFiles { file: name.into() }));
         }
     }
     Ok(())
@@ -153,49 +141,16 @@ fn names(folder: &Path) -> Result<Vec<OsString>, CaseError> {
     listed().map_err(|error| io_error("cannot list the case folder", folder, error))
 }
 
-fn no_database(folder: &Path) -> CaseError {
-    CaseError::Refused(format!(
-        "{} is not a case: it has no {DATABASE}. `tamis triage` and `tamis scan` make cases",
-        escape_path(folder)
-    ))
-}
-
-pub(super) fn another_program(folder: &Path) -> CaseError {
-    CaseError::Refused(format!(
-        "{} is not a case: its {DATABASE} is not a database of Tamis, or it is damaged. Name another folder, or restore it",
-        escape_path(folder)
-    ))
-}
-
-fn in_the_log_alone(folder: &Path) -> CaseError {
-    CaseError::Refused(format!(
-        "{} is not a case of this version: its {DATABASE} is empty, and what it holds is in {DATABASE}-wal alone, as an older \
-         tamis leaves it that was killed. Use the program that made it, or name another folder",
-        escape_path(folder)
-    ))
-}
-
 /// Whether there is anything in the log that may not be in the file.
 pub(super) fn has_log(folder: &Path) -> bool {
     fs::metadata(folder.join(format!("{DATABASE}-wal"))).is_ok_and(|log| log.len() > 0)
 }
 
 pub(super) fn refuse_other_version(folder: &Path, version: i32) -> Result<(), CaseError> {
-    if version == SCHEMA_VERSION { Ok(()) } else { Err(refuse_version(folder, version)) }
-}
-
-/// The refusal of a case of this version, with the way out.
-pub(super) fn refuse_version(folder: &Path, version: i32) -> CaseError {
-    let folder = escape_path(folder);
-    let way_out = match version {
-        UPGRADED_VERSION => format!("`tamis upgrade {folder} NEW` writes a new case with all that it holds"),
-        SCHEMA_VERSION => "It is to be used as it is".into(),
-        version if version > SCHEMA_VERSION => "Use the newer tamis that wrote it".into(),
-        _ => "Scan its sources again into a new case folder, or use the older tamis that wrote it".into(),
-    };
-    CaseError::Refused(format!(
-        "the case {folder} has schema version {version}; this program reads {SCHEMA_VERSION}. {way_out}"
-    ))
+    match version {
+        SCHEMA_VERSION => Ok(()),
+        _ => Err(CaseError::OtherVersion { folder: folder.to_path_buf(), version }),
+    }
 }
 
 /// The beginning of a database's first page, as the file has it; shorter where the file is.

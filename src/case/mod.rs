@@ -1,11 +1,12 @@
 //! The case store: one folder, one SQLite database, one writer.
 //!
-//! [`CaseStore`] writes, [`ProgressReader`] tells the walking thread what is done already, and
-//! [`CaseReader`] reads for reports. The schema is described in `docs/case-schema.md`.
+//! [`CaseStore`] writes, [`ProgressReader`] reports to the walking thread what is done already, and
+//! [`CaseReader`] reads for reports. [`CaseError`] is what can go wrong. The schema is described in `docs/case-schema.md`.
 
 mod containers;
 mod contents;
 mod database_error;
+mod error;
 mod figures;
 mod folder;
 mod hit_facts;
@@ -38,6 +39,7 @@ use crate::source::{Digests, FileStamp, sha256_of};
 
 pub use contents::{ContentHash, ContentHitRow, ContentRow, KnownFacts};
 pub use database_error::DatabaseError;
+pub use error::{CaseError, NotACase, Overlap, SchemaFault};
 pub use figures::{CaseOrigin, FormatCount, PicturedContent, RunRow, SetRecordRow, Snapshot, StackHead};
 pub use media::{MediaFile, MediaRow, NearRecord};
 pub use priorities::{PriorityRow, RuleCount};
@@ -94,61 +96,6 @@ pub struct CaseIdentity {
     pub exhibit: Option<String>,
     /// `--examiner`.
     pub examiner: Option<String>,
-}
-
-/// What went wrong with the case.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CaseError {
-    /// The database failed: disk full, damaged file, locked by another program.
-    #[error("case database: {}{}", .0, way_out(.0.sqlite()))]
-    Database(DatabaseError),
-    /// A query was ended early, as whoever gave the flag to [`CaseReader::hear`] wanted.
-    #[error("interrupted")]
-    Interrupted,
-    /// The folder or the settings do not fit; the text says why and the way out.
-    #[error("{0}")]
-    Refused(String),
-    /// The system said no.
-    #[error("{what}: {error}")]
-    Io {
-        /// What was tried, with the escaped path.
-        what: String,
-        /// What the system said.
-        error: std::io::Error,
-    },
-}
-
-/// What can be done about a failure of the database.
-fn way_out(error: &rusqlite::Error) -> &'static str {
-    use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure,
-    };
-    match error {
-        rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::InvalidColumnType(..) => {
-            ": the case holds a value that Tamis does not store there: restore it from a copy"
-        }
-        _ => match error.sqlite_error_code() {
-            Some(DiskFull) => {
-                ": what was stored before is kept; make room on the case's disk and run the same command again"
-            }
-            Some(SystemIoFailure) => {
-                ": what was stored before is kept; see whether the case's disk is full or fails, and run the same command again"
-            }
-            Some(ReadOnly | CannotOpen) => {
-                ": the case's folder and its files must be writable: make them so, or copy the folder to where they are"
-            }
-            Some(DatabaseBusy | DatabaseLocked) => {
-                ": another program holds it, such as a database viewer: close that, and run the same command again"
-            }
-            Some(DatabaseCorrupt) => {
-                ": restore the case from a copy, or scan its sources again into a new one"
-            }
-            _ => "",
-        },
-    }
 }
 
 /// Row id of a source.

@@ -7,15 +7,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::folder::{
-    DATABASE, Holding, UNFINISHED, another_program, has_log, io_error, look, refuse_other_version,
-    require_case, sweep,
+    DATABASE, Holding, UNFINISHED, has_log, io_error, look, refuse_other_version, require_case, sweep,
 };
 use super::info::write_info;
-use super::lock::{PATIENCE, locks_failed};
+use super::lock::{PATIENCE, explain_locks};
 use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
-use super::{CaseError, HashSpec, own_schema};
+use super::{CaseError, HashSpec, NotACase, SchemaFault, own_schema};
 use crate::source::database::{distrust, open_immutable};
-use crate::source::name::{escape, escape_path};
 
 fn connect(database: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     #[cfg_attr(not(test), expect(unused_mut, reason = "traced in tests"))]
@@ -49,7 +47,7 @@ pub(super) fn connect_for_writing(folder: &Path) -> Result<Connection, CaseError
     begin(&connection, folder)?;
     connection
         .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
-        .map_err(|error| locks_failed(folder, &error).unwrap_or_else(|| error.into()))?;
+        .map_err(|error| explain_locks(folder, error.into()))?;
     // A power cut may take the last batches, never the database: they are done again.
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "cache_size", -65_536)?;
@@ -76,11 +74,7 @@ pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError
             // Write-ahead logging wants a file beside the database, which a read-only folder cannot have. Without it what is
             // in the log could not be seen.
             if has_log(folder) {
-                return Err(CaseError::Refused(format!(
-                    "the case's last changes are in {}, which cannot be read where nothing can be written: copy the case's folder \
-                     to where it can",
-                    escape_path(&folder.join(format!("{DATABASE}-wal")))
-                )));
+                return Err(CaseError::LogUnreadable { log: folder.join(format!("{DATABASE}-wal")) });
             }
             open_immutable(&database)?
         }
@@ -106,9 +100,9 @@ fn refuse_foreign_file(folder: &Path) -> Result<(), CaseError> {
 fn begin(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
     connection.busy_timeout(Duration::ZERO)?;
     let begun = match refuse_foreign_schema(connection, folder) {
-        Err(CaseError::Database(error)) => match locks_failed(folder, error.sqlite()) {
-            Some(refused) => Err(refused),
-            None => {
+        Err(error @ CaseError::Database(_)) => match explain_locks(folder, error) {
+            no_locks @ CaseError::NoLocks { .. } => Err(no_locks),
+            _ => {
                 connection.busy_timeout(PATIENCE)?;
                 refuse_foreign_schema(connection, folder)
             }
@@ -122,30 +116,23 @@ fn begin(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
 /// Refuses a database that is not a case of ours; returns the refusal of one that makes no sense.
 fn refuse_foreign_schema(connection: &Connection, folder: &Path) -> Result<Option<CaseError>, CaseError> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    let refused = |what: &str| {
-        CaseError::Refused(format!(
-            "the case {} is not used: {what}. Another program changed its {DATABASE}, or damaged it: restore it from a copy, or use \
-             another case folder",
-            escape_path(folder)
-        ))
-    };
-    // What the file's header says, the log may say otherwise.
+    let refused = |fault| CaseError::ForeignSchema { folder: folder.to_path_buf(), fault };
+    // The log may hold other numbers than the file's header.
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let numbers = number("application_id").and_then(|id| Ok((id, number("user_version")?)));
     if let Ok((application, version)) = numbers {
         if application != APPLICATION_ID {
-            return Err(another_program(folder));
+            return Err(CaseError::not_a_case(folder, NotACase::AnotherProgram));
         }
         refuse_other_version(folder, version)?;
     }
     match own_schema::foreign(connection) {
         Ok(None) => Ok(None),
-        Ok(Some(foreign)) => Err(refused(&foreign)),
+        Ok(Some(fault)) => Err(refused(fault)),
         Err(CaseError::Database(error))
             if matches!(error.sqlite().sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) =>
         {
-            let error = escape(error.sqlite().to_string().as_bytes());
-            Ok(Some(refused(&format!("its schema cannot be read ({error})"))))
+            Ok(Some(refused(SchemaFault::Unreadable(error))))
         }
         Err(error) => Err(error),
     }
@@ -175,12 +162,7 @@ pub(super) fn create<T>(
 ) -> Result<T, CaseError> {
     sweep(folder)?;
     let unfinished = folder.join(UNFINISHED);
-    let written = write_new(&unfinished, spec, fill).map_err(|error| match error {
-        CaseError::Database(error) => {
-            locks_failed(folder, error.sqlite()).unwrap_or(CaseError::Database(error))
-        }
-        other => other,
-    });
+    let written = write_new(&unfinished, spec, fill).map_err(|error| explain_locks(folder, error));
     let named = written.and_then(|filled| {
         let database = folder.join(DATABASE);
         fs::rename(&unfinished, &database).map_err(|error| io_error("cannot name", &database, error))?;
@@ -241,10 +223,8 @@ fn write_new<T>(
 pub(super) fn connect_before(folder: &Path) -> Result<Connection, CaseError> {
     let database = folder.join(DATABASE);
     if !database.is_file() {
-        return Err(CaseError::Refused(format!(
-            "there is no case in {}: it has no {DATABASE}",
-            escape_path(folder)
-        )));
+        let why = if folder.exists() { NotACase::NoDatabase } else { NotACase::Missing };
+        return Err(CaseError::not_a_case(folder, why));
     }
     let connection = Connection::open_with_flags(
         &database,
@@ -262,10 +242,10 @@ pub(super) fn connect_before(folder: &Path) -> Result<Connection, CaseError> {
             let application = number(&connection)?;
             (connection, application)
         }
-        Err(error) => return Err(locks_failed(folder, &error).unwrap_or_else(|| error.into())),
+        Err(error) => return Err(explain_locks(folder, error.into())),
     };
     if application != APPLICATION_ID {
-        return Err(another_program(folder));
+        return Err(CaseError::not_a_case(folder, NotACase::AnotherProgram));
     }
     Ok(connection)
 }

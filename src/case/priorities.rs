@@ -301,8 +301,7 @@ impl CaseStore {
     /// The database said no, or the case holds rules that are none.
     pub fn rules(&self) -> Result<Option<Rules>, CaseError> {
         let text = read_info(&self.connection, RULES_KEY)?;
-        let damaged =
-            |error| CaseError::Refused(format!("the case is damaged: its rules of priority: {error}"));
+        let damaged = |error| CaseError::damaged_by("its rules of priority", error);
         text.map(|text| Rules::parse(&text).map_err(damaged)).transpose()
     }
 }
@@ -361,10 +360,7 @@ impl CaseReader {
         mut visit: impl FnMut(PriorityRow) -> Result<(), E>,
     ) -> Result<(), E> {
         if !self.has_priorities()? {
-            return Err(CaseError::Refused(
-                "the case has no priorities yet: `tamis triage` and `tamis match` set them".into(),
-            )
-            .into());
+            return Err(CaseError::NoPriorities { folder: self.folder().to_path_buf() }.into());
         }
         self.for_each_row(
             concat!(

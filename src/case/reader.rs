@@ -12,7 +12,7 @@ use super::store::{match_lists, read_spec};
 use super::{CaseError, CaseIdentity, HashSpec, SetId};
 use crate::outcome::Outcome;
 use crate::source::database::hear;
-use crate::source::name::path_from_bytes;
+use crate::source::name::{escape, path_from_bytes};
 
 /// An open case that is only read. Works beside a run that writes, and sees what it has stored so far.
 #[derive(Debug)]
@@ -303,7 +303,7 @@ impl CaseReader {
         while let Some(row) = rows.next()? {
             let name: String = row.get(0)?;
             let outcome = Outcome::from_name(&name).ok_or_else(|| {
-                CaseError::Refused(format!("the case is damaged: it has an outcome `{name}`"))
+                CaseError::damaged(format!("it has an outcome `{}`", escape(name.as_bytes())))
             })?;
             let (first, copies) = (unsigned(row, 1)?, unsigned(row, 2)?);
             let copy = match outcome {
@@ -595,9 +595,8 @@ impl<'a> ListColumns<'a> {
 
 /// A known record's own columns, from their JSON.
 fn columns_of(columns: Option<&str>) -> Result<BTreeMap<String, String>, CaseError> {
-    serde_json::from_str(columns.unwrap_or("{}")).map_err(|error| {
-        CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
-    })
+    serde_json::from_str(columns.unwrap_or("{}"))
+        .map_err(|error| CaseError::damaged_by("columns of a known record", error))
 }
 
 /// How many items a case has.

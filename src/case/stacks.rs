@@ -142,7 +142,7 @@ impl CaseStore {
             }
             let (hash, path): (Vec<u8>, String) = (row.get(2)?, row.get(4)?);
             let (Some(hash), Some(derived_from)) = (hash.first_chunk(), DerivedFrom::from_name(&path)) else {
-                return Err(CaseError::Refused("the case is damaged: a content has no whole hash".into()));
+                return Err(CaseError::damaged("a fingerprint without its eight hashes"));
             };
             let hash = PdqHash::from_bytes(*hash);
             if hash.is_zero() {
@@ -205,9 +205,7 @@ impl CaseStore {
         numbers.sort_unstable();
         let number = |content: i64| match numbers.binary_search_by_key(&content, |(id, _)| *id) {
             Ok(place) => Ok(numbers[place].1),
-            Err(_) => {
-                Err(CaseError::Refused("the case is damaged: a stack has a content without a hash".into()))
-            }
+            Err(_) => Err(CaseError::damaged("a stack has a content without a hash")),
         };
         let mut heads =
             self.connection.prepare("SELECT number, medoid, diameter FROM stack ORDER BY number")?;
@@ -401,10 +399,7 @@ impl CaseReader {
         mut visit: impl FnMut(StackRow) -> Result<(), E>,
     ) -> Result<(), E> {
         if !self.has_stacks()? {
-            return Err(CaseError::Refused(
-                "the case has no stacks yet: `tamis stack --case DIR` makes them".into(),
-            )
-            .into());
+            return Err(CaseError::NoStacks { folder: self.folder().to_path_buf() }.into());
         }
         self.for_each_row(
             concat!(

@@ -14,8 +14,8 @@ use super::open::{connect_for_reading, connect_for_writing, create_if_missing, i
 use super::place::Place;
 use super::schema::has_item;
 use super::{
-    CaseError, CaseIdentity, ContentId, HashSpec, HitSettings, RunId, SetId, SourceId, StoredContent,
-    StoredView, hashes_from_bytes,
+    CaseError, CaseIdentity, ContentId, HashSpec, HitSettings, Overlap, RunId, SetId, SourceId,
+    StoredContent, StoredView, hashes_from_bytes,
 };
 use crate::decode::{DecodeMode, DerivedFrom, ParseViewError};
 use crate::known;
@@ -74,7 +74,7 @@ impl CaseStore {
         let database = folder.join(DATABASE);
         let place = Place::of(&database)?;
         let mut store = Self { connection, database, place, spec: stored, _lock: lock };
-        store.complete_identity(identity)?;
+        store.complete_identity(folder, identity)?;
         Ok(store)
     }
 
@@ -230,7 +230,11 @@ impl CaseStore {
     /// The set's hashes were made with another geometry than the case's.
     pub fn check_set(&self, set: &known::HashSet) -> Result<(), CaseError> {
         if set.geometry() != self.spec.geometry && set.counts().hashes > 0 {
-            return Err(contradicting_set(set, self.spec.geometry));
+            return Err(CaseError::SetContradicted {
+                set: set.path().to_path_buf(),
+                theirs: set.geometry(),
+                ours: self.spec.geometry,
+            });
         }
         Ok(())
     }
@@ -373,7 +377,7 @@ impl CaseStore {
     }
 
     /// Adds what the case does not know yet of its owner.
-    fn complete_identity(&mut self, identity: &CaseIdentity) -> Result<(), CaseError> {
+    fn complete_identity(&mut self, folder: &Path, identity: &CaseIdentity) -> Result<(), CaseError> {
         let fields = [
             ("case_number", "--case-number", &identity.case_number),
             ("exhibit", "--exhibit", &identity.exhibit),
@@ -383,11 +387,12 @@ impl CaseStore {
             let Some(value) = value.as_deref() else { continue };
             match read_info(&self.connection, key)? {
                 Some(stored) if stored != value => {
-                    return Err(CaseError::Refused(format!(
-                        "this case has {option} `{}`, not `{}`: leave the option out, or use another case folder",
-                        escape(stored.as_bytes()),
-                        escape(value.as_bytes())
-                    )));
+                    return Err(CaseError::IdentityContradicted {
+                        folder: folder.to_path_buf(),
+                        option,
+                        stored,
+                        given: value.to_string(),
+                    });
                 }
                 Some(_) => {}
                 None => write_info(&self.connection, key, value)?,
@@ -424,20 +429,14 @@ fn source(connection: &Connection, path: &Path) -> Result<SourceId, CaseError> {
             connection.execute("UPDATE source SET complete = 0 WHERE id = ?1", [id])?;
             return Ok(SourceId(id));
         }
-        let relation = if path.starts_with(&other) || own.iter().any(|above| is_same(above, &others[0])) {
-            "lies inside"
+        let overlap = if path.starts_with(&other) || own.iter().any(|above| is_same(above, &others[0])) {
+            Overlap::Inside
         } else if other.starts_with(path) || others.iter().any(|above| is_same(above, &own[0])) {
-            "holds"
+            Overlap::Around
         } else {
             continue;
         };
-        return Err(CaseError::Refused(format!(
-            "source {} {relation} {}, a source of this case already: its files would count twice. Give {} again \
-             to go on with it, or use another case folder",
-            escape_path(path),
-            escape_path(&other),
-            escape_path(&other)
-        )));
+        return Err(CaseError::SourceOverlaps { source_path: path.to_path_buf(), overlap, other });
     }
     connection.execute(
         "INSERT INTO source (path_raw, path, kind) VALUES (?1, ?2, ?3)",
@@ -477,14 +476,11 @@ pub(super) fn provenances(connection: &Connection, sha256: &[u8]) -> Result<Vec<
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let (source, path): (Vec<u8>, String) = (row.get(0)?, row.get(1)?);
-        let steps = Provenance::parse_steps(&path).map_err(|error| damaged(&error.to_string()))?;
+        let steps = Provenance::parse_steps(&path)
+            .map_err(|error| CaseError::damaged_by("the path of an item", error))?;
         found.push(Provenance::new(place_of(&source).into(), steps));
     }
     Ok(found)
-}
-
-fn damaged(what: &str) -> CaseError {
-    CaseError::Refused(format!("the case is damaged: {what}"))
 }
 
 /// The columns id, md5, sha1, sha256, size, trivial. Views are another table's.
@@ -502,11 +498,13 @@ fn stored_content(row: &Row<'_>) -> rusqlite::Result<StoredContent> {
 fn stored_view(row: &Row<'_>) -> Result<StoredView, CaseError> {
     let (view, hashes, derived_from): (String, Vec<u8>, String) = (row.get(0)?, row.get(1)?, row.get(3)?);
     Ok(StoredView {
-        view: view.parse().map_err(|error: ParseViewError| damaged(&error.to_string()))?,
+        view: view
+            .parse()
+            .map_err(|error: ParseViewError| CaseError::damaged_by("the view of a fingerprint", error))?,
         hash: stored_hash(&hashes, row.get(2)?)
-            .ok_or_else(|| damaged("a fingerprint has no whole hashes"))?,
+            .ok_or_else(|| CaseError::damaged("a fingerprint without its eight hashes"))?,
         derived_from: DerivedFrom::from_name(&derived_from)
-            .ok_or_else(|| damaged("a fingerprint was derived from nothing known"))?,
+            .ok_or_else(|| CaseError::damaged("a fingerprint derived from nothing known"))?,
     })
 }
 
@@ -557,12 +555,11 @@ pub(super) fn read_spec(connection: &Connection) -> Result<HashSpec, CaseError> 
 /// [`read_spec`] of a case that keeps the ways of decoding under this key.
 pub(super) fn read_spec_under(connection: &Connection, decode_key: &str) -> Result<HashSpec, CaseError> {
     let field = |key: &str| {
-        read_info(connection, key)?
-            .ok_or_else(|| CaseError::Refused(format!("the case is damaged: case_info has no {key}")))
+        read_info(connection, key)?.ok_or_else(|| CaseError::damaged(format!("case_info has no {key}")))
     };
     let geometry = field("hash_geometry")?;
     let decode = field(decode_key)?;
-    let damaged = |key: &str| CaseError::Refused(format!("the case is damaged: case_info has a bad {key}"));
+    let damaged = |key: &str| CaseError::damaged(format!("case_info has an invalid {key}"));
     Ok(HashSpec {
         algorithm: field("hash_algorithm")?,
         version: field("hash_version")?.parse().map_err(|_| damaged("hash_version"))?,
@@ -575,35 +572,15 @@ impl HashSpec {
     /// Refuses options that ask for other hashes than the case in `folder` keeps.
     ///
     /// # Errors
-    /// The options contradict the case; the text says the way out.
+    /// If they do.
     pub fn refuse_other(&self, folder: &Path, asked: &Self) -> Result<(), CaseError> {
         if self == asked {
             return Ok(());
         }
-        let shown = |spec: &Self| {
-            let (geometry, mode) = (spec.geometry.name(), spec.decode.name());
-            format!("{} version {}, {geometry}, --decode {mode}", spec.algorithm, spec.version)
-        };
-        let out = match (self.geometry == asked.geometry, self.decode == asked.decode) {
-            (false, true) => "leave --geometry out, or use",
-            (true, false) => "leave --decode out, or use",
-            (false, false) => "leave --geometry and --decode out, or use",
-            (true, true) => "use the version of tamis that made it, or",
-        };
-        Err(CaseError::Refused(format!(
-            "the case {} keeps hashes of {}, which are not to be mixed with {}: {out} another case folder",
-            escape_path(folder),
-            shown(self),
-            shown(asked)
-        )))
+        Err(CaseError::SpecContradicted {
+            folder: folder.to_path_buf(),
+            stored: self.clone(),
+            asked: asked.clone(),
+        })
     }
-}
-
-fn contradicting_set(set: &known::HashSet, geometry: Geometry) -> CaseError {
-    let (theirs, ours) = (set.geometry().name(), geometry.name());
-    CaseError::Refused(format!(
-        "hash set {}: its hashes are of geometry {theirs}, this case's are {ours}, and the two cannot be compared. Use a \
-         case made with --geometry {theirs}, or, if the set's hashes are {ours} after all, --known-geometry {ours}",
-        escape_path(set.path())
-    ))
 }

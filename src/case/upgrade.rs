@@ -8,16 +8,15 @@ use std::path::Path;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Statement, params_from_iter};
 
-use super::CaseError;
-use super::folder::{Holding, io_error, look, refuse_version};
+use super::folder::{Holding, io_error, look};
 use super::info::{read_info, set_info};
 use super::lock::lock;
 use super::open::{connect_before, create};
-use super::schema::UPGRADED_VERSION;
+use super::schema::{SCHEMA_VERSION, UPGRADED_VERSION};
 use super::store::read_spec_under;
+use super::{CaseError, SchemaFault};
 use crate::source::Step;
 use crate::source::digest::{hex, sha256_of};
-use crate::source::name::escape_path;
 
 /// SHA-256 of the text of the schema that cases are upgraded from: see [`schema_digest`].
 const UPGRADED_DIGEST: &str = "0bbd3136c32d3f771a0432be2cb13dc07e52b2819c361a94b9a05085cfb8f493";
@@ -124,21 +123,16 @@ const RENAMED: [(&str, &str); 2] = [("not_a_picture", "other"), ("crashed_decode
 pub fn upgrade(old: &Path, new: &Path, cancelled: &dyn Fn() -> bool) -> Result<Upgraded, CaseError> {
     let before = connect_before(old)?;
     let version = before.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version != UPGRADED_VERSION {
-        return Err(refuse_version(old, version));
+    match version {
+        UPGRADED_VERSION => {}
+        SCHEMA_VERSION => return Err(CaseError::NothingToUpgrade { folder: old.to_path_buf() }),
+        _ => return Err(CaseError::OtherVersion { folder: old.to_path_buf(), version }),
     }
     if schema_digest(&before)? != UPGRADED_DIGEST {
-        return Err(CaseError::Refused(format!(
-            "the case {} is not used: its schema is not one that Tamis wrote. Restore it from a copy, or scan its sources again \
-             into a new case folder",
-            escape_path(old)
-        )));
+        return Err(CaseError::ForeignSchema { folder: old.to_path_buf(), fault: SchemaFault::NotOurs });
     }
     if look(new)? != Holding::Nothing {
-        return Err(CaseError::Refused(format!(
-            "{} holds a case already: name a folder that does not exist yet",
-            escape_path(new)
-        )));
+        return Err(CaseError::AlreadyACase { folder: new.to_path_buf() });
     }
     fs::create_dir_all(new).map_err(|error| io_error("cannot create the case folder", new, error))?;
     let _lock = lock(new)?;

@@ -387,9 +387,7 @@ fn upsert_item(connection: &Transaction<'_>, item: &ItemRecord) -> Result<(), Ca
 fn content_id(connection: &Connection, sha256: &[u8; 32]) -> Result<i64, CaseError> {
     let mut statement = connection.prepare_cached("SELECT id FROM content WHERE sha256 = ?1")?;
     match statement.query_row([sha256], |row| row.get(0)) {
-        Err(rusqlite::Error::QueryReturnedNoRows) => {
-            Err(CaseError::Refused("a hit names a content that the case does not have".into()))
-        }
+        Err(rusqlite::Error::QueryReturnedNoRows) => Err(CaseError::NoSuchContent { sha256: *sha256 }),
         id => Ok(id?),
     }
 }
@@ -555,7 +553,7 @@ fn list_record(
         .execute(params![set.0, list.id(), record])?;
     let RecordDetails { columns, facts, category_label, fields } = details;
     let columns: BTreeMap<String, String> = columns.into_iter().collect();
-    let columns = serde_json::to_string(&columns).map_err(|error| CaseError::Refused(error.to_string()))?;
+    let columns = serde_json::Value::from_iter(columns).to_string();
     let facts = facts.unwrap_or_default();
     let shown = |text: Option<&str>| text.map(|text| escape(text.as_bytes()));
     connection

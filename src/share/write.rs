@@ -231,8 +231,7 @@ fn write_rows(
         }),
         Part::Hits => case.for_each_content_hit(|hit| {
             counts.hits += 1;
-            let damaged = |reason| CaseError::Refused(format!("the case is damaged: {reason}"));
-            write_line(&HitLine::of(&hit, options.columns).map_err(damaged)?)
+            write_line(&HitLine::of(&hit, options.columns).map_err(CaseError::damaged)?)
         }),
         Part::Names => {
             case.for_each_content_name(|(sha256, path)| write_line(&NameLine { sha256: hex(&sha256), path }))
