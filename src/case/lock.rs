@@ -13,7 +13,7 @@ use super::{CaseError, DatabaseError};
 /// How long a database may be locked by another program, such as an examiner's viewer, before that is an error.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Takes the case's lock, which is free again when the file is dropped or the process ends, however it does.
+/// Takes the case's lock. It is released when the file is dropped or the process ends, in any way.
 pub(super) fn lock(folder: &Path) -> Result<File, CaseError> {
     let path = folder.join(LOCK);
     let opened = File::options().create(true).truncate(false).write(true).open(&path);
@@ -51,14 +51,14 @@ pub(super) fn explain_locks(folder: &Path, error: CaseError) -> CaseError {
     }
 }
 
-/// Locks a database that nobody else knows of, as SQLite does it.
+/// Locks a database that no other process knows, as SQLite does.
 fn probe(folder: &Path) -> rusqlite::Result<()> {
     let path = folder.join(format!("{UNFINISHED}-probe-{}", std::process::id()));
     let result = Connection::open(&path).and_then(|connection| {
         connection.busy_timeout(Duration::ZERO)?;
         connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")
     });
-    // A probe that cannot be removed is swept like all that a stopped run leaves.
+    // A probe that cannot be removed is swept like everything that a stopped run leaves.
     let _ = fs::remove_file(&path);
     match result {
         // A folder that cannot be written shows nothing about its locks.

@@ -65,29 +65,29 @@ pub struct HitSettings {
     pub max_hits: u32,
 }
 
-/// All that decides a hash. Hashes of different specs are not comparable.
+/// Everything that decides a hash. Hashes of different specs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HashSpec {
     /// "pdq".
     pub algorithm: String,
-    /// Version of our implementation's bits: [`HashSpec::VERSION`] of the program that made the case.
+    /// Version of our implementation's bits: [`HashSpec::VERSION`] of the program that created the case.
     pub version: u32,
     /// Which reduction.
     pub geometry: Geometry,
-    /// Which ways a picture may become a tile. Of each picture the case keeps which it was.
+    /// How a picture may become a tile. The case records for each picture how it did.
     pub decode: DecodeMode,
 }
 
 impl HashSpec {
     /// What names it among the fingerprints of a content, which may be of several kinds.
     pub const NAME: &str = "pdq";
-    /// Changes if a hash could change. Version 2 makes samples of small JPEGs, and of those that overshoot white; version 3 of JPEGs
+    /// Changes if a hash could change. Version 2 computes samples of small JPEGs, and of those that overshoot white; version 3 of JPEGs
     /// up to 900 pixels, and compares the others with pixels.
     pub const VERSION: u32 = 3;
 }
 
-/// Who the case belongs to; what is given later completes what was not given before, and must not
-/// contradict it. Texts as they were given; they are escaped on output.
+/// Whose case it is. What is given later completes what is missing, and must not contradict the rest. Texts as they were given; they are
+/// escaped on output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CaseIdentity {
     /// `--case-number`.
@@ -176,7 +176,7 @@ pub struct ContentRecord {
     pub digests: Digests,
     /// Bytes.
     pub size: u64,
-    /// What the file says of itself.
+    /// What the file states about itself.
     pub facts: Facts,
     /// What it looks like: one for each view that was hashed.
     pub fingerprints: Vec<Fingerprint>,
@@ -188,11 +188,11 @@ pub struct ContentRecord {
     pub children: u64,
     /// Entries of it that are not items, each for a reason that the run records.
     pub refused: u64,
-    /// Whether they are no bytes, or one repeated (`source::trivial`).
+    /// Whether they are zero bytes, or one repeated (`source::trivial`).
     pub trivial: bool,
 }
 
-/// What a hash set says of one content, for the writer.
+/// The hits of one content in a hash set, for the writer.
 #[derive(Clone, Debug)]
 pub struct ContentHits {
     /// The set.
@@ -306,7 +306,7 @@ pub struct HashMatch {
     pub list: Option<Arc<RecordList>>,
     /// How near it is; the quality is that of the lowest of its records.
     pub near: NearHash,
-    /// Why this is no confirmation; `None` where distance and orientation are of the hash from pixels.
+    /// Why this is not confirmed; `None` if distance and orientation are those of the hash from pixels.
     pub unconfirmed: Option<Unconfirmed>,
 }
 
@@ -315,7 +315,7 @@ pub struct HashMatch {
 pub enum Unconfirmed {
     /// The content is a hit by digest already, and was not decoded again.
     DigestHit,
-    /// The run was told not to decode candidates.
+    /// The run had the option not to decode candidates.
     VerifyOff,
     /// No file with these bytes is where one was.
     SourceGone,
@@ -355,7 +355,7 @@ pub struct ExactHash {
     pub sha256: [u8; 32],
     /// The view.
     pub view: View,
-    /// What takes the other hash's place.
+    /// Its new hash.
     pub picture: PictureHash,
 }
 
@@ -403,7 +403,7 @@ pub struct StoredContent {
     pub size: u64,
     /// What it looks like, view by view.
     pub views: Vec<StoredView>,
-    /// Whether it is no bytes, or one repeated.
+    /// Whether it is zero bytes, or one repeated.
     pub trivial: bool,
 }
 
@@ -414,7 +414,7 @@ pub struct StoredView {
     pub view: View,
     /// Its hashes and quality.
     pub hash: DihedralHashes,
-    /// What they were made from.
+    /// What they were derived from.
     pub derived_from: DerivedFrom,
 }
 

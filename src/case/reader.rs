@@ -14,7 +14,7 @@ use crate::outcome::Outcome;
 use crate::source::database::hear;
 use crate::source::name::{escape, path_from_bytes};
 
-/// An open case that is only read. Works beside a run that writes, and sees what it has stored so far.
+/// An open case that is only read. Works during a run that writes, and sees what it has stored so far.
 #[derive(Debug)]
 pub struct CaseReader {
     pub(super) connection: Connection,
@@ -62,12 +62,12 @@ pub struct ItemRow {
     pub pdq: Option<String>,
     /// 0…100.
     pub quality: Option<i64>,
-    /// What the hash was made from: "pixels" or "coefficients".
+    /// What the hash was derived from: "pixels" or "coefficients".
     pub derived_from: Option<String>,
-    /// How many of the hash's bits hang on next to nothing.
+    /// How many of the hash's bits are unstable.
     pub unstable_bits: Option<i64>,
-    /// Why a JPEG's hash is from pixels where it might have been from coefficients; "verified" where a candidate
-    /// was decoded for its confirmation.
+    /// Why a JPEG's hash is from pixels and not from coefficients; "verified" if a candidate was decoded for its
+    /// confirmation.
     pub fallback_reason: Option<String>,
     /// EXIF time.
     pub taken: Option<String>,
@@ -86,7 +86,7 @@ pub struct ItemRow {
 }
 
 /// One item against the records of a set that have its digest, or that have a hash which is near to its own; as the view `hits`
-/// has it. What several records say is all there, sorted and separated by semicolons.
+/// has it. Values of several records are all listed, sorted and separated by semicolons.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HitRow {
     /// The item's source.
@@ -101,13 +101,13 @@ pub struct HitRow {
     pub record: i64,
     /// How many records there are.
     pub records: i64,
-    /// Numbers of the first of them, and of the first of each that says something else, separated by semicolons.
+    /// Numbers of the first of them, and of the first of each that differs, separated by semicolons.
     pub listed: String,
     /// "digest" or "perceptual".
     pub kind: String,
     /// Which digests are equal: "md5", "sha1", "sha256", separated by blanks.
     pub digests: String,
-    /// What the hit rests on: "digest", "pixels", or "unconfirmed" where it is a hash from coefficients alone.
+    /// What confirms the hit: "digest", "pixels", or "unconfirmed" for a hash from coefficients alone.
     pub confirmation: String,
     /// Why it is not confirmed from pixels.
     pub unconfirmed_reason: Option<String>,
@@ -121,18 +121,18 @@ pub struct HitRow {
     pub quality: Option<i64>,
     /// The known hash's quality, where the set gives one.
     pub known_quality: Option<i64>,
-    /// Hashes of the set that the item is near to beside those that are listed, which are the nearest.
+    /// Hashes of the set that the item is near to and that are not listed: the nearest are.
     pub more: i64,
     /// The item's SHA-256.
     pub sha256: String,
     /// The item's hash.
     pub pdq: Option<String>,
-    /// What it was made from.
+    /// What it was derived from.
     pub derived_from: Option<String>,
-    /// What the known record's category means in its set's profile, as `known::profile::Classification` names it; of a set
-    /// file only, as all that follows.
+    /// The classification of the known record's category in its set's profile (`known::profile::Classification`). Only set files have it, and
+    /// all that follows.
     pub category: Option<String>,
-    /// What the profile calls it.
+    /// The profile's name for it.
     pub category_label: Option<String>,
     /// The category as the set's source has it.
     pub category_raw: Option<String>,
@@ -171,7 +171,7 @@ pub struct SetCounts {
     pub malformed_lines: u64,
     /// Largest distance of a hit.
     pub distance: u64,
-    /// Least quality of a hash that took part.
+    /// Minimum quality of a hash that took part.
     pub min_quality: u64,
     /// Which candidates were decoded for a confirmation.
     pub verify: String,
@@ -183,7 +183,7 @@ pub struct SetCounts {
     pub unconfirmed_hits: u64,
     /// Items with a hit.
     pub items: u64,
-    /// Distinct contents that the set was not matched with yet.
+    /// Distinct contents that were not matched against the set yet.
     pub unmatched: u64,
     /// Items that are near to more hashes of the set than are listed.
     pub saturated_items: u64,
@@ -197,15 +197,15 @@ impl CaseReader {
     /// Opens a case for reading; also one on a read-only medium.
     ///
     /// # Errors
-    /// The folder is not a case, or of another version.
+    /// If the folder is not a case, or is one of another version.
     pub fn open(folder: &Path) -> Result<Self, CaseError> {
         Ok(Self { connection: connect_for_reading(folder)?, folder: folder.to_path_buf() })
     }
 
-    /// From here on `cancelled` ends whatever query the reader is at, which fails as [`CaseError::Interrupted`].
+    /// From here on `cancelled` can end the reader's current query, which fails with [`CaseError::Interrupted`].
     ///
     /// # Errors
-    /// SQLite refuses the handler.
+    /// If SQLite refuses the handler.
     pub fn hear(&mut self, cancelled: impl FnMut() -> bool + Send + 'static) -> Result<(), CaseError> {
         Ok(hear(&mut self.connection, cancelled)?)
     }
@@ -219,7 +219,7 @@ impl CaseReader {
     /// Whose case it is.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn identity(&self) -> Result<CaseIdentity, CaseError> {
         Ok(CaseIdentity {
             case_number: read_info(&self.connection, "case_number")?,
@@ -231,7 +231,7 @@ impl CaseReader {
     /// What decides its hashes.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn spec(&self) -> Result<HashSpec, CaseError> {
         read_spec(&self.connection)
     }
@@ -239,7 +239,7 @@ impl CaseReader {
     /// Paths of the sources, escaped, sorted.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn sources(&self) -> Result<Vec<String>, CaseError> {
         let mut statement = self.connection.prepare("SELECT path FROM source ORDER BY path_raw")?;
         let rows = statement.query_map([], |row| row.get(0))?;
@@ -249,7 +249,7 @@ impl CaseReader {
     /// Paths of the sources, raw, sorted.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn source_paths(&self) -> Result<Vec<PathBuf>, CaseError> {
         let mut statement = self.connection.prepare("SELECT path_raw FROM source ORDER BY path_raw")?;
         let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
@@ -259,7 +259,7 @@ impl CaseReader {
     /// The sources whose last run was stopped before their end, escaped, in the same order.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn incomplete_sources(&self) -> Result<Vec<String>, CaseError> {
         let mut statement =
             self.connection.prepare("SELECT path FROM source WHERE NOT complete ORDER BY path_raw")?;
@@ -270,7 +270,7 @@ impl CaseReader {
     /// Items and their bytes; of these, items whose processing is not finished.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn item_counts(&self) -> Result<ItemCounts, CaseError> {
         Ok(self.connection.query_row(
             "SELECT count(*), coalesce(sum(size), 0),
@@ -287,11 +287,11 @@ impl CaseReader {
     /// that are finished.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn outcome_counts(&self) -> Result<Vec<(Outcome, u64)>, CaseError> {
         let mut counts = BTreeMap::new();
         let mut statement = self.connection.prepare(
-            // Contents are looked through in the order of their rows, once.
+            // Contents are read once, in the order of their rows.
             "SELECT outcome, count(*), 0 FROM live_item WHERE sha256 IS NULL GROUP BY outcome
              UNION ALL
              SELECT outcome, count(*), sum(items) - count(*) FROM (
@@ -323,10 +323,10 @@ impl CaseReader {
     /// The hash sets and their hits, by name and file.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn set_counts(&self) -> Result<Vec<SetCounts>, CaseError> {
         let unmatched = self.unmatched()?;
-        let mut statement = self.connection.prepare(concat!(
+        let mut statement = self.connection.prepare(
             "SELECT hash_set.name, hash_set.path, lower(hex(hash_set.file_sha256)), hash_set.records, hash_set.hashes,
                  hash_set.distance, hash_set.min_quality, hash_set.verify,
                  coalesce(sum(hit.md5 OR hit.sha1 OR hit.sha256), 0),
@@ -345,7 +345,7 @@ impl CaseReader {
              LEFT JOIN (hit JOIN content ON content.id = hit.content JOIN live_item ON live_item.sha256 = content.sha256)
                  ON hit.hash_set = hash_set.id
              GROUP BY hash_set.id ORDER BY hash_set.name, hash_set.file_sha256",
-        ))?;
+        )?;
         let rows = statement.query_map([], |row| {
             Ok(SetCounts {
                 name: row.get(0)?,
@@ -373,8 +373,8 @@ impl CaseReader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// For each set how many contents that items have were not matched against it yet. Contents are counted by their list of sets, and only
-    /// those of lists that lack one.
+    /// For each set how many contents that items have were not matched against it yet. Contents are counted by their list of sets, if it lacks
+    /// one.
     fn unmatched(&self) -> Result<HashMap<SetId, u64>, CaseError> {
         let mut sets = self.connection.prepare("SELECT id FROM hash_set")?;
         let sets: Vec<SetId> = sets.query_map([], |row| row.get(0).map(SetId))?.collect::<Result<_, _>>()?;
@@ -399,7 +399,7 @@ impl CaseReader {
     /// Items with a hit in any set.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn items_with_hits(&self) -> Result<u64, CaseError> {
         let count = self.connection.query_row(
             "SELECT count(*) FROM live_item JOIN content ON content.sha256 = live_item.sha256
@@ -413,7 +413,7 @@ impl CaseReader {
     /// Items that are pictures with a hash, duplicates included, and have no hit in any set.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn pictures_without_hits(&self) -> Result<u64, CaseError> {
         let count = self.connection.query_row(
             "SELECT count(*) FROM content CROSS JOIN live_item ON live_item.sha256 = content.sha256
@@ -428,7 +428,7 @@ impl CaseReader {
     /// Perceptual hits that are not confirmed from pixels, by reason, sorted.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn unconfirmed_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         let mut statement = self.connection.prepare(
             "SELECT hit.unconfirmed_reason, count(*) FROM hit
@@ -442,7 +442,7 @@ impl CaseReader {
     /// Perceptual hits that are confirmed from pixels, by distance, sorted, without zeros.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn distance_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
         let mut statement = self.connection.prepare(
             "SELECT hit.distance, count(*) FROM hit
@@ -456,7 +456,7 @@ impl CaseReader {
     /// Every finished item, by the bytes of its source's path and its own.
     ///
     /// # Errors
-    /// The database said no, or `visit` did.
+    /// If the database cannot be read, or `visit` fails.
     pub fn for_each_item<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(ItemRow) -> Result<(), E>,
@@ -474,7 +474,7 @@ impl CaseReader {
     /// Every hit, by the bytes of the source's and item's path, then set and record.
     ///
     /// # Errors
-    /// The database said no, or `visit` did.
+    /// If the database cannot be read, or `visit` fails.
     pub fn for_each_hit<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
@@ -487,7 +487,7 @@ impl CaseReader {
     /// hash, confirmed before unconfirmed, then nearer ones, then as [`Self::for_each_hit`].
     ///
     /// # Errors
-    /// The database said no, or `visit` did.
+    /// If the database cannot be read, or `visit` fails.
     pub fn for_each_hit_by_priority<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
@@ -525,10 +525,10 @@ impl CaseReader {
     /// Names of the columns of all known records with hits, sorted.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn known_columns(&self) -> Result<Vec<String>, CaseError> {
         let mut statement = self.connection.prepare(
-            // Records whose hits were all refuted later are left out.
+            // Without records whose hits were all refuted later.
             concat!(
                 "SELECT DISTINCT field.key FROM set_record, json_each(set_record.columns) AS field
              WHERE (set_record.hash_set, set_record.record) IN
@@ -552,8 +552,8 @@ const HITS: &str = "SELECT source, path, hash_set, record, kind, digests, confir
 /// Lists whose columns are kept.
 const KEPT_LISTS: usize = 256;
 
-/// Columns of records that are hit together, as one. The last few are kept, since all items with a content have the same. (The view has no
-/// functions of JSON, which SQLite distrusts in a schema.)
+/// Columns of records that are hit together, as one. The last few are kept, since all items with a content have the same. (The view does not
+/// use JSON functions, which SQLite distrusts in a schema.)
 struct ListColumns<'a> {
     statement: Statement<'a>,
     kept: HashMap<(i64, [u8; 16]), BTreeMap<String, String>>,
@@ -606,7 +606,7 @@ pub struct ItemCounts {
     pub items: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Items whose content is not stored yet; a run that goes on finishes them.
+    /// Items whose content is not stored yet; a resumed run finishes them.
     pub unfinished: u64,
 }
 

@@ -13,7 +13,7 @@ use crate::source::name::{escape, escape_path};
 
 /// The rules of the program, as `tamis rules` prints them.
 pub const DEFAULT_RULES: &str = include_str!("default_rules.toml");
-/// The category of a record whose set says nothing of it.
+/// The category of a record whose set has none.
 pub(super) const NO_CATEGORY: &str = "none";
 /// Maximum bytes of a file of rules.
 const MAX_BYTES: u64 = 1 << 20;
@@ -27,13 +27,13 @@ pub struct Rules {
     pub text: String,
 }
 
-/// One rule: it fits an item where all that it says is so.
+/// One rule: it fits an item that meets all of its conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Its name, told of every item that it decides.
+    /// Its name, shown for every item that it decides.
     pub name: String,
-    /// What it means, for a person.
+    /// Its title, for a person.
     pub title: String,
     /// The item has such a hit.
     pub known: Option<KnownCondition>,
@@ -42,13 +42,13 @@ pub struct Rule {
     pub unknown: bool,
     /// Another content of its stack has such a hit.
     pub stacked_with: Option<KnownCondition>,
-    /// Its stack has at least so many contents.
+    /// Its stack has this many contents or more.
     pub stack: Option<u32>,
     /// What became of the item: names of [`Outcome`].
     pub outcome: Option<Vec<String>>,
 }
 
-/// What must be so of a hit's known record; what is not given may be anything.
+/// Conditions on a hit and its known record; what is not given may be anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownCondition {
@@ -57,11 +57,11 @@ pub struct KnownCondition {
     /// Names of [`Classification`], or "none".
     pub category: Option<Vec<String>>,
     /// Whether a victim was identified.
-    pub victim_identified: Option<Vec<Said>>,
+    pub victim_identified: Option<Vec<Answer>>,
     /// Whether an offender was identified.
-    pub offender_identified: Option<Vec<Said>>,
+    pub offender_identified: Option<Vec<Answer>>,
     /// Whether it is known to have been distributed.
-    pub distributed: Option<Vec<Said>>,
+    pub distributed: Option<Vec<Answer>>,
     /// Whether it belongs to a series.
     pub series: Option<bool>,
     /// Names of hash sets.
@@ -78,10 +78,10 @@ pub enum HitKind {
     Perceptual,
 }
 
-/// What a known record says of a question.
+/// A known record's answer to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
+pub enum Answer {
     /// Yes.
     Yes,
     /// No.
@@ -90,7 +90,7 @@ pub enum Said {
     Unknown,
 }
 
-impl Said {
+impl Answer {
     /// Its name in rules.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -186,7 +186,7 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 impl Default for Rules {
     fn default() -> Self {
-        // That they are rules is tested.
+        // A test reads them.
         Self::parse(DEFAULT_RULES).unwrap_or(Self { rules: Vec::new(), text: String::new() })
     }
 }
@@ -239,16 +239,16 @@ fn escaped_lines(text: &str) -> String {
 }
 
 impl Rule {
-    /// Whether what became of an item is as the rule asks.
+    /// Whether the rule accepts an item's outcome.
     pub(super) fn has_outcome(&self, outcome: &str) -> bool {
         self.outcome.as_ref().is_none_or(|outcomes| outcomes.iter().any(|name| name == outcome))
     }
 
-    /// Whether it fits an item that could not be read: one without hits, in no stack.
+    /// Whether it fits an item that could not be read: one without hits and outside stacks.
     pub(super) fn fits_unread(&self, outcome: &str) -> bool {
         self.known.is_none()
             && self.stacked_with.is_none()
-            && self.stack.is_none_or(|least| least <= 1)
+            && self.stack.is_none_or(|minimum| minimum <= 1)
             && self.has_outcome(outcome)
     }
 

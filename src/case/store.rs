@@ -1,4 +1,4 @@
-//! Opening and making cases; runs, sources and hash sets.
+//! Opens and creates cases; runs, sources and hash sets.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
@@ -25,7 +25,7 @@ use crate::source::identity::{FileId, real_path};
 use crate::source::name::{escape, escape_path, path_bytes, path_from_bytes};
 use crate::source::{Digests, Provenance};
 
-/// Geometry, distance, least quality, verify, hits of a content at most, and how the set was read: what decides a set's hits.
+/// Geometry, distance, minimum quality, verify, maximum hits of a content, and how the set was read: what decides a set's hits.
 type StoredSettings = (String, u32, u8, String, u32, [i64; 3]);
 
 /// Contents with hits in set ?1 that [`CaseStore::unconfirmed`] is about.
@@ -55,17 +55,18 @@ pub struct CaseStore {
 }
 
 impl CaseStore {
-    /// Opens a case, or makes it in a folder that does not exist or is empty.
+    /// Opens a case, or creates it in a folder that does not exist or is empty.
     ///
     /// # Errors
-    /// The folder holds something else, or the case contradicts `identity` or `spec`.
+    /// If the folder holds something else, or the case contradicts `identity` or `spec`.
     pub fn open_or_create(
         folder: &Path,
         identity: &CaseIdentity,
         spec: &HashSpec,
     ) -> Result<Self, CaseError> {
         inspect(folder)?;
-        fs::create_dir_all(folder).map_err(|error| io_error("cannot make the case folder", folder, error))?;
+        fs::create_dir_all(folder)
+            .map_err(|error| io_error("cannot create the case folder", folder, error))?;
         let lock = lock(folder)?;
         create_if_missing(folder, spec)?;
         let connection = connect_for_writing(folder)?;
@@ -81,7 +82,7 @@ impl CaseStore {
     /// Opens a case that must exist.
     ///
     /// # Errors
-    /// The folder is not a case, or of another version.
+    /// If the folder is not a case, or is one of another version.
     pub fn open(folder: &Path) -> Result<Self, CaseError> {
         require(folder)?;
         let lock = lock(folder)?;
@@ -92,10 +93,10 @@ impl CaseStore {
         Ok(Self { connection, database, place, spec, _lock: lock })
     }
 
-    /// What decides the hashes of the case in `folder`, `None` where there is no case yet.
+    /// What decides the hashes of the case in `folder`; `None` if there is no case yet.
     ///
     /// # Errors
-    /// There is a case that cannot be read.
+    /// If there is a case that cannot be read.
     pub fn spec_of(folder: &Path) -> Result<Option<HashSpec>, CaseError> {
         if inspect(folder)? == Holding::Nothing {
             return Ok(None);
@@ -110,16 +111,15 @@ impl CaseStore {
         &self.spec
     }
 
-    /// Refuses to go on where the case's database was removed or replaced under this store, which would take all and keep
-    /// nothing.
+    /// Refuses to continue if the case's database was removed or replaced under this store: nothing that is written would be kept.
     ///
     /// # Errors
-    /// It was, or the folder cannot be looked at.
+    /// If it was, or the folder cannot be looked at.
     pub fn check_place(&self) -> Result<(), CaseError> {
         self.place.check()
     }
 
-    /// Its connection, for tests that make it fail.
+    /// Its connection, for tests in which it fails.
     #[cfg(test)]
     pub(crate) const fn connection(&self) -> &Connection {
         &self.connection
@@ -128,9 +128,9 @@ impl CaseStore {
     /// Records the start of a run with its resolved settings (JSON).
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be written.
     pub fn begin_run(&mut self, command: &str, settings: &str) -> Result<RunId, CaseError> {
-        // Being there as "running" while nobody holds the lock means that its process died.
+        // A run that is "running" while nobody holds the lock has died.
         self.connection.execute("UPDATE run SET state = 'died' WHERE state = 'running'", [])?;
         self.connection.execute(
             "INSERT INTO run (command, settings, started, state)
@@ -140,7 +140,7 @@ impl CaseStore {
         Ok(RunId(self.connection.last_insert_rowid()))
     }
 
-    /// Records what a run has to tell so far.
+    /// Records the notices of a run so far.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -153,7 +153,7 @@ impl CaseStore {
     /// Records how a run ended: "done", "interrupted" or "failed".
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be written.
     pub fn end_run(&mut self, run: RunId, state: &str, notices: &[String]) -> Result<(), CaseError> {
         let notices = serde_json::Value::from(notices).to_string();
         self.connection.execute(
@@ -163,11 +163,11 @@ impl CaseStore {
         Ok(())
     }
 
-    /// Records that a run was interrupted, for a process that is about to end with its store in other hands. Waits for the
-    /// database no longer than a person would.
+    /// Records that a run was interrupted, for a process that is about to end while another thread holds its store. Waits for the
+    /// database only as long as a person would.
     ///
     /// # Errors
-    /// The database cannot be written at once: the next run then records that this one died.
+    /// If the database cannot be written at once: the next run then records that this one died.
     pub fn interrupt_run(folder: &Path, run: RunId, notices: &[String]) -> Result<(), CaseError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(folder.join(DATABASE), flags)?;
@@ -182,11 +182,11 @@ impl CaseStore {
         Ok(())
     }
 
-    /// The rows of sources, written where they are new; they count as incomplete from here. Paths are absolute. A source that the case
-    /// has by another spelling or mount is that one.
+    /// The rows of sources; new ones are written. From here on they count as incomplete. Paths are absolute. A source that the case has under
+    /// another spelling or mount is the same source.
     ///
     /// # Errors
-    /// A source lies inside or around another of them or of the case, so that items would count twice: then nothing is written of any.
+    /// If a source lies inside or around another one, so that items would count twice: then none is written.
     pub fn sources(&mut self, paths: &[PathBuf]) -> Result<Vec<SourceId>, CaseError> {
         let transaction = self.connection.transaction()?;
         let sources = paths.iter().map(|path| source(&transaction, path)).collect::<Result<_, _>>()?;
@@ -194,10 +194,10 @@ impl CaseStore {
         Ok(sources)
     }
 
-    /// Records that all of a source was looked at, to its end.
+    /// Records that a source was walked to its end.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be written.
     pub fn complete_source(&mut self, source: SourceId) -> Result<(), CaseError> {
         self.connection.execute("UPDATE source SET complete = 1 WHERE id = ?1", [source.0])?;
         Ok(())
@@ -206,7 +206,7 @@ impl CaseStore {
     /// Whether anything of a source is stored.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn has_items(&self, source: SourceId) -> Result<bool, CaseError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM item WHERE source = ?1)";
         Ok(self.connection.query_row(sql, [source.0], |row| row.get(0))?)
@@ -215,7 +215,7 @@ impl CaseStore {
     /// SHA-256 of every content of the case that needs no more work under `memory_limit`.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn known_contents(&self, memory_limit: u64) -> Result<HashSet<[u8; 32]>, CaseError> {
         let mut statement = self
             .connection
@@ -227,7 +227,7 @@ impl CaseStore {
     /// Refuses a hash set that cannot be matched with this case.
     ///
     /// # Errors
-    /// The set's hashes were made with another geometry than the case's.
+    /// If the set's hashes have another geometry than the case's.
     pub fn check_set(&self, set: &known::HashSet) -> Result<(), CaseError> {
         if set.geometry() != self.spec.geometry && set.counts().hashes > 0 {
             return Err(CaseError::SetContradicted {
@@ -241,17 +241,17 @@ impl CaseStore {
 
     /// Registers a hash set (identified by the SHA-256 of its file) with the matching settings. If
     /// the case has its hits under other settings they are deleted, to be found again, and `true` is
-    /// returned beside.
+    /// returned with it.
     ///
     /// # Errors
-    /// The set's hashes were made with another geometry than the case's.
+    /// If the set's hashes have another geometry than the case's.
     pub fn hash_set(&mut self, set: &known::HashSet, hits: HitSettings) -> Result<(SetId, bool), CaseError> {
         self.check_set(set)?;
         let transaction = self.connection.transaction()?;
         let HitSettings { distance, min_quality, verify, max_hits } = hits;
         let (geometry, verify) = (set.geometry().name().to_string(), verify.name().to_string());
         let counts = set.counts();
-        // A list of digits may be read as digests once and as hashes another time, so that its file alone does not say it.
+        // A list of digits may be read as digests once and as hashes another time, so its file alone does not decide it.
         let read = [counts.malformed_lines, counts.hashes, counts.with_digests].map(|count| count as i64);
         let settings = (geometry, distance, min_quality, verify, max_hits, read);
         let known: Option<(i64, StoredSettings)> = transaction
@@ -308,11 +308,11 @@ impl CaseStore {
         self.with_views(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Up to `limit` contents after `after`, in row order, with hits in `set` that are not confirmed and may be
-    /// now: the file or the memory was missing, or the hash is from pixels by now.
+    /// Up to `limit` contents after `after`, in row order, with unconfirmed hits in `set` that can be confirmed
+    /// now: the file or the memory was missing then, or the hash is from pixels by now.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn unconfirmed(
         &self,
         set: SetId,
@@ -342,10 +342,10 @@ impl CaseStore {
         Ok(contents)
     }
 
-    /// How many contents [`CaseStore::unconfirmed`] gives in all.
+    /// How many contents [`CaseStore::unconfirmed`] returns in all.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn unconfirmed_count(&self, set: SetId) -> Result<u64, CaseError> {
         let count: i64 = self.connection.query_row(
             concat!("SELECT count(*) FROM content WHERE id IN ", unconfirmed_contents!()),
@@ -376,7 +376,7 @@ impl CaseStore {
         Ok(count.unsigned_abs())
     }
 
-    /// Adds what the case does not know yet of its owner.
+    /// Adds what the case does not record yet of its owner.
     fn complete_identity(&mut self, folder: &Path, identity: &CaseIdentity) -> Result<(), CaseError> {
         let fields = [
             ("case_number", "--case-number", &identity.case_number),
@@ -416,7 +416,7 @@ fn source(connection: &Connection, path: &Path) -> Result<SourceId, CaseError> {
     let others = statement
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<Vec<(i64, Vec<u8>)>, _>>()?;
-    // Names may be spelled in other letters, and folders be mounted twice.
+    // Names may differ in case, and folders may be mounted twice.
     let ids = |path: &Path| path.ancestors().map(FileId::of).collect::<Vec<_>>();
     let is_same = |a: &Option<FileId>, b: &Option<FileId>| {
         a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a.is_same_place(b))
@@ -445,8 +445,7 @@ fn source(connection: &Connection, path: &Path) -> Result<SourceId, CaseError> {
     Ok(SourceId(connection.last_insert_rowid()))
 }
 
-/// Where the files of a source are to be opened now. By its own path there may be a link to where it was moved, which is meant; below it
-/// none is followed.
+/// Where the files of a source are opened now. Its own path may be a link to where it was moved, which is followed; links below it are not.
 pub(super) fn place_of(source: &[u8]) -> PathBuf {
     let source = path_from_bytes(source);
     real_path(&source).unwrap_or(source)
@@ -455,7 +454,7 @@ pub(super) fn place_of(source: &[u8]) -> PathBuf {
 /// See [`CaseStore::match_lists`].
 pub(super) fn match_lists(connection: &Connection) -> Result<BTreeMap<i64, Vec<SetId>>, CaseError> {
     let mut lists: BTreeMap<i64, Vec<SetId>> = BTreeMap::new();
-    // A list is empty where the settings of its sets changed since.
+    // A list is empty if the settings of its sets changed since.
     let mut statement = connection.prepare(
         "SELECT used.list, match_list.hash_set FROM (SELECT DISTINCT list FROM match_state) AS used
          LEFT JOIN match_list ON match_list.id = used.list",
@@ -552,7 +551,7 @@ pub(super) fn read_spec(connection: &Connection) -> Result<HashSpec, CaseError> 
     read_spec_under(connection, "hash_decode")
 }
 
-/// [`read_spec`] of a case that keeps the ways of decoding under this key.
+/// [`read_spec`] of a case that keeps the decode mode under this key.
 pub(super) fn read_spec_under(connection: &Connection, decode_key: &str) -> Result<HashSpec, CaseError> {
     let field = |key: &str| {
         read_info(connection, key)?.ok_or_else(|| CaseError::damaged(format!("case_info has no {key}")))
@@ -569,7 +568,7 @@ pub(super) fn read_spec_under(connection: &Connection, decode_key: &str) -> Resu
 }
 
 impl HashSpec {
-    /// Refuses options that ask for other hashes than the case in `folder` keeps.
+    /// Refuses options that ask for other hashes than those of the case in `folder`.
     ///
     /// # Errors
     /// If they do.

@@ -1,6 +1,6 @@
-//! A new case with all that a case of the schema before holds.
+//! Writes a new case with everything that a case with the previous schema holds.
 //!
-//! Never in place: the old case is only read. What it says is carried over table by table, and nothing is decoded or matched again.
+//! Never in place: the old case is only read. Its rows are copied table by table, and nothing is decoded or matched again.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::source::digest::{hex, sha256_of};
 /// SHA-256 of the text of the schema that cases are upgraded from: see [`schema_digest`].
 const UPGRADED_DIGEST: &str = "0bbd3136c32d3f771a0432be2cb13dc07e52b2819c361a94b9a05085cfb8f493";
 
-/// What was carried over.
+/// What was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Upgraded {
     /// Items.
@@ -32,7 +32,7 @@ pub struct Upgraded {
     pub hits: u64,
 }
 
-/// Tables whose rows are what they were, under another name or with other names of columns: what is read, and where it goes.
+/// Tables whose rows stay as they are, under another name or with other names of columns: what is read, and where it goes.
 const TABLES: [(&str, &str); 13] = [
     (
         "SELECT id, command, settings, started, ended, state, notices FROM run",
@@ -103,7 +103,7 @@ const TABLES: [(&str, &str); 13] = [
     ),
 ];
 
-/// What the rows of a rule name, and of the item that it decided. They come after the items.
+/// Rules and the items that they decided. They come after the items.
 const PRIORITIES: [(&str, &str); 2] = [
     (
         "SELECT rank, name, title FROM priority_rule",
@@ -112,14 +112,14 @@ const PRIORITIES: [(&str, &str); 2] = [
     ("SELECT item, rank FROM priority", "INSERT INTO priority (item, rank) VALUES (?1, ?2)"),
 ];
 
-/// Outcomes that have another name now.
+/// Outcomes that were renamed.
 const RENAMED: [(&str, &str); 2] = [("not_a_picture", "other"), ("crashed_decoder", "crashed")];
 
-/// Writes a new case in `new` with all that the case in `old` holds, which is only read. `cancelled` is asked now and then; where it says
-/// yes, there is no new case.
+/// Writes a new case in `new` with all that the case in `old` holds, which is only read. `cancelled` is called now and then; if it returns
+/// `true`, there is no new case.
 ///
 /// # Errors
-/// If `old` is not a case of the schema before, or was changed by another program; if `new` holds anything; if either cannot be read or written.
+/// If `old` is not a case with the previous schema, or was changed by another program; if `new` holds anything; if either cannot be read or written.
 pub fn upgrade(old: &Path, new: &Path, cancelled: &dyn Fn() -> bool) -> Result<Upgraded, CaseError> {
     let before = connect_before(old)?;
     let version = before.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -167,7 +167,7 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// All that there is.
+    /// Everything.
     fn all(&self) -> Result<Upgraded, CaseError> {
         for (read, write) in TABLES {
             self.rows(read, write)?;
