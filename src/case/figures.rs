@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Row, Transaction};
 
 use super::schema::{has_item, stack_members};
-use super::store::provenances;
+use super::sources::provenances;
 use super::{CaseError, CaseReader};
 use crate::source::Provenance;
 

@@ -19,8 +19,12 @@ mod place;
 mod priorities;
 mod progress;
 mod reader;
+mod rows;
 pub mod rules;
 mod schema;
+mod sets;
+mod sources;
+mod spec;
 mod stacks;
 mod store;
 #[cfg(test)]
@@ -44,7 +48,8 @@ pub use figures::{CaseOrigin, FormatCount, PicturedContent, RunRow, SetRecordRow
 pub use media::{MediaFile, MediaRow, NearRecord};
 pub use priorities::{PriorityRow, RuleCount};
 pub use progress::{ItemState, ProgressReader};
-pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};
+pub use reader::{CaseReader, ItemCounts, SetCounts};
+pub use rows::{HitRow, ItemRow};
 pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable, Stacked};
 pub use store::CaseStore;
 #[cfg(test)]

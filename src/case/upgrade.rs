@@ -13,7 +13,7 @@ use super::info::{read_info, set_info};
 use super::lock::lock;
 use super::open::{connect_before, create};
 use super::schema::{SCHEMA_VERSION, UPGRADED_VERSION};
-use super::store::read_spec_under;
+use super::spec::read_spec_under;
 use super::{CaseError, SchemaFault};
 use crate::source::Step;
 use crate::source::digest::{hex, sha256_of};
