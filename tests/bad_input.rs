@@ -230,12 +230,14 @@ fn a_folder_that_is_no_case_is_refused() {
     fs::write(other.join("diary.txt"), "dear diary").unwrap();
     let text = refused(&triage, &other, 1);
     assert!(
-        text.contains("is not a case: it holds other files (diary.txt). Name a folder that is empty"),
+        text.contains(": not a case: it holds other files (diary.txt): name a folder that is empty"),
         "{text}"
     );
     assert!(refused(&["export", "hits"], &other, 1).contains("it has no case.sqlite"));
-    assert!(refused(&["match", "--known", KNOWN], &cases.path("nowhere"), 1).contains("there is no case in"));
-    assert!(refused(&triage, &other.join("diary.txt"), 1).contains("is not a case: it is a file"));
+    assert!(
+        refused(&["match", "--known", KNOWN], &cases.path("nowhere"), 1).contains(": there is no case here")
+    );
+    assert!(refused(&triage, &other.join("diary.txt"), 1).contains(": not a case, but a file"));
     let foreign = cases.path("foreign");
     fs::create_dir(&foreign).unwrap();
     fs::write(foreign.join("case.sqlite"), "no database at all, but some text that is long enough").unwrap();

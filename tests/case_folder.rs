@@ -20,7 +20,11 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use support::cli::{Cases, KNOWN, SEIZURE, tamis};
 use support::faults::within;
-use tamis::case::CaseReader;
+use tamis::case::{
+    CaseError, CaseIdentity, CaseReader, CaseStore, DatabaseError, HashSpec, NotACase, SchemaFault,
+};
+use tamis::decode::DecodeMode;
+use tamis::pdq::Geometry;
 use tamis::report::export::{ExportFormat, ExportKind, export};
 use tamis::report::vics::{self, VicsForm};
 use tamis::report::{case_uco, pdq_list};
@@ -133,7 +137,7 @@ fn what_is_no_case_of_ours_is_refused_and_left_as_it_is() {
     refused_untouched(&cases, &left, &good, &another);
 
     for (name, version, way_out) in
-        [("older", 2, "Scan its sources again"), ("newer", 1000, "Use the newer tamis")]
+        [("older", 2, "scan its sources again"), ("newer", 1000, "use the newer tamis")]
     {
         let folder = cases.path(name);
         copy(&good, &folder);
@@ -186,6 +190,67 @@ fn a_case_that_holds_what_tamis_does_not_make_is_refused_by_name() {
         }
         assert!(picture(&folder) == before, "{statements}");
     }
+}
+
+/// By kind, not by text.
+#[test]
+fn a_caller_can_distinguish_a_locked_case_from_one_of_another_version() {
+    let cases = Cases::new();
+    let (folder, other) = (cases.path("case"), cases.path("other"));
+    let spec = HashSpec {
+        algorithm: "pdq".into(),
+        version: HashSpec::VERSION,
+        geometry: Geometry::Full,
+        decode: DecodeMode::Auto,
+    };
+    let open = |folder: &Path, identity| CaseStore::open_or_create(folder, &identity, &spec);
+    let store = open(&folder, CaseIdentity { case_number: Some("K 17".into()), ..CaseIdentity::default() });
+    let locked = CaseStore::open(&folder).unwrap_err();
+    assert!(matches!(&locked, CaseError::Locked { folder: locked } if *locked == folder), "{locked:?}");
+    assert!(locked.to_string().starts_with(folder.to_str().unwrap()), "{locked}");
+    drop(store.unwrap());
+
+    let identity = CaseIdentity { case_number: Some("K 18".into()), ..CaseIdentity::default() };
+    let error = open(&folder, identity).unwrap_err();
+    assert!(matches!(error, CaseError::IdentityContradicted { option: "--case-number", .. }), "{error:?}");
+    let asked = HashSpec { geometry: Geometry::Te512, ..spec.clone() };
+    let error = CaseStore::open_or_create(&folder, &CaseIdentity::default(), &asked).unwrap_err();
+    assert!(matches!(&error, CaseError::SpecContradicted { stored, .. } if *stored == spec), "{error:?}");
+    let error = CaseReader::open(&folder).unwrap().for_each_stack_item(|_| Ok(())).unwrap_err();
+    assert!(matches!(error, CaseError::NoStacks { .. }), "{error:?}");
+
+    let changed = |sql: &str| {
+        Connection::open(folder.join("case.sqlite")).unwrap().execute_batch(sql).unwrap();
+        CaseReader::open(&folder).unwrap_err()
+    };
+    let error = changed("CREATE INDEX mine ON hit(record)");
+    let CaseError::ForeignSchema { fault, .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(fault, SchemaFault::Unknown { name, .. } if name == "mine"), "{fault:?}");
+    let error = changed("PRAGMA user_version = 1000");
+    assert!(matches!(error, CaseError::OtherVersion { version: 1000, .. }), "{error:?}");
+    let error = changed("PRAGMA application_id = 1");
+    assert!(matches!(error, CaseError::NotACase { why: NotACase::AnotherProgram, .. }), "{error:?}");
+    let error = CaseReader::open(&other).unwrap_err();
+    assert!(matches!(error, CaseError::NotACase { why: NotACase::Missing, .. }), "{error:?}");
+}
+
+/// What caused an error is a value, too.
+#[test]
+fn an_error_returns_its_cause() {
+    let cases = Cases::new();
+    made(&cases, "case");
+    let folder = cases.path("case");
+    Connection::open(folder.join("case.sqlite"))
+        .unwrap()
+        .execute_batch("UPDATE set_record SET columns = '{'; UPDATE run SET state = x'ff'")
+        .unwrap();
+    let reader = CaseReader::open(&folder).unwrap();
+    let damaged = reader.for_each_hit(|_| Ok::<_, CaseError>(())).unwrap_err();
+    let cause = std::error::Error::source(&damaged).unwrap();
+    assert!(cause.is::<serde_json::Error>(), "{damaged:?}");
+    assert!(damaged.to_string().ends_with(&cause.to_string()), "{damaged}");
+    let database = reader.runs().unwrap_err();
+    assert!(std::error::Error::source(&database).unwrap().is::<DatabaseError>(), "{database:?}");
 }
 
 /// A trigger that is in the log alone.
@@ -341,7 +406,7 @@ fn read_all(folder: &Path) {
     let _ = tamis::report::page::write(&reader, &page, &mut |_, _| {}, &mut Vec::new());
     let _ = (reader.identity(), reader.spec(), reader.source_paths(), reader.incomplete_sources());
     let _ = Holder::of_case(reader, "A", 50);
-    if let Ok(store) = tamis::case::CaseStore::open(folder) {
+    if let Ok(store) = CaseStore::open(folder) {
         let settings = tamis::case::StackSettings { distance: 31, min_quality: 50 };
         let _ = (store.rules(), store.stack_settings(), store.stackable(settings, &|_| true));
         let _ = store.contents_of_list(1, tamis::case::ContentId(0), 1000);

@@ -13,7 +13,7 @@ use rusqlite::{Connection, params, params_from_iter};
 use support::cli::Cases;
 use support::made_case::{digests, make_case};
 use tamis::case::CaseStore;
-use tamis::case::rules::{HitKind, KnownCondition, Rule, Rules, Said};
+use tamis::case::rules::{Answer, HitKind, KnownCondition, Rule, Rules};
 
 /// A condition of a statement, and what is bound to its question marks.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl Condition {
             let said =
                 format!("CASE set_record.{column} WHEN 1 THEN 'yes' WHEN 0 THEN 'no' ELSE 'unknown' END");
             if let Some(wanted) = wanted {
-                self.one_of(&said, wanted.iter().map(|&said: &Said| said.name()));
+                self.one_of(&said, wanted.iter().map(|&said: &Answer| said.name()));
             }
         }
         match known.series {
@@ -245,7 +245,7 @@ fn names(all: &[&str], random: &mut StdRng) -> Option<Vec<String>> {
 }
 
 fn condition(random: &mut StdRng) -> KnownCondition {
-    let said = [Said::Yes, Said::No, Said::Unknown];
+    let said = [Answer::Yes, Answer::No, Answer::Unknown];
     KnownCondition {
         by: *[None, Some(HitKind::Digest), Some(HitKind::Perceptual)].choose(random).unwrap(),
         category: names(&[&CATEGORIES[..], &["none"]].concat(), random),

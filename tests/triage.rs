@@ -371,7 +371,7 @@ fn a_case_refuses_what_contradicts_it_and_names_the_way_out() {
         command.args(["triage", SEIZURE, "--known", KNOWN, "--case"]).arg(&case).args(more);
         errors(1, &command.output().unwrap())
     };
-    assert!(refused(&["--case-number", "K 18"]).contains("this case has --case-number `K 17`, not `K 18`"));
+    assert!(refused(&["--case-number", "K 18"]).contains(": the case has --case-number `K 17`, not `K 18`"));
     assert!(refused(&["--geometry", "te512"]).contains("leave --geometry out, or use another case folder"));
     let inner = errors(
         1,

@@ -118,9 +118,9 @@ fn what_cannot_be_upgraded_is_refused_with_the_way_out() {
     // There is no upgrade of what is new, or is not a case.
     run(&cases, 0, &["upgrade", "old", "new"]);
     for (arguments, what) in [
-        (["upgrade", "new", "newer"], "It is to be used as it is"),
+        (["upgrade", "new", "newer"], "has schema version 4 already: use it as it is"),
         (["upgrade", "old", "new"], "holds a case already"),
-        (["upgrade", "nothing", "newer"], "there is no case in"),
+        (["upgrade", "nothing", "newer"], "there is no case here"),
     ] {
         let told = run(&cases, 1, &arguments);
         assert!(told.contains(what), "{told}");
@@ -131,9 +131,9 @@ fn what_cannot_be_upgraded_is_refused_with_the_way_out() {
         run(&cases, 1, &["upgrade", name, "newer"])
     };
     let told = change("two", "PRAGMA user_version = 2");
-    assert!(told.contains("Scan its sources again into a new case folder"), "{told}");
+    assert!(told.contains("scan its sources again into a new case folder"), "{told}");
     let told = change("five", "PRAGMA user_version = 5");
-    assert!(told.contains("Use the newer tamis"), "{told}");
+    assert!(told.contains("use the newer tamis"), "{told}");
     let told = change("foreign", "CREATE INDEX mine ON content(size)");
     assert!(told.contains("its schema is not one that Tamis wrote"), "{told}");
     assert!(!cases.path("newer/case.sqlite").exists(), "what is refused leaves no case");

@@ -576,9 +576,9 @@ fn a_case_of_another_version_is_refused_with_a_way_out() {
     cases.summary("CASE", &["scan", source, "--quiet"]);
     let case = Connection::open(cases.path("CASE/case.sqlite")).unwrap();
     for (version, way_out) in [
-        (1, "Scan its sources again into a new case folder"),
-        (2, "Scan its sources again into a new case folder"),
-        (1000, "Use the newer tamis"),
+        (1, "scan its sources again into a new case folder"),
+        (2, "scan its sources again into a new case folder"),
+        (1000, "use the newer tamis"),
     ] {
         case.pragma_update(None, "user_version", version).unwrap();
         for command in [&["scan", source][..], &["export", "hits"]] {

@@ -1,7 +1,7 @@
 //! Where the children of containers are listed.
 //!
-//! Children hang on their container's content, so that a container that occurs twice has each of them once. They are listed under the first
-//! of its items, in the order of places, whichever was opened. The table `container` keeps which that is: while a run writes, the first that
+//! Children belong to their container's content, so a container that occurs twice has each of them once. They are listed under the first
+//! of its items, in the order of places, whichever was opened. The table `container` records which that is: while a run writes, the first that
 //! it knows of; from its end on, the first of all.
 
 use std::cmp::Reverse;
@@ -26,7 +26,7 @@ struct Place {
     source: i64,
 }
 
-/// Notes where a container is that has a child now, unless that is known.
+/// Records where a container is that has a child now, unless that is recorded.
 pub(super) fn note(connection: &Connection, sha256: &[u8; 32]) -> Result<(), CaseError> {
     connection
         .prepare_cached(
@@ -40,8 +40,8 @@ pub(super) fn note(connection: &Connection, sha256: &[u8; 32]) -> Result<(), Cas
 }
 
 impl CaseStore {
-    /// Lists the children of every container under the first of its items, and takes those out of the case's items whose container no item
-    /// has any more.
+    /// Lists the children of every container under the first of its items. Children of a container that no item has any more are no longer
+    /// items of the case.
     ///
     /// # Errors
     /// If the database cannot be read or written.
@@ -74,7 +74,7 @@ fn place_all(connection: &Connection) -> Result<(), CaseError> {
     Ok(())
 }
 
-/// Contents that have children, each once, without looking at every child.
+/// Contents that have children, each once, without reading every child.
 fn parents(connection: &Connection) -> Result<Vec<Vec<u8>>, CaseError> {
     let mut statement = connection.prepare(
         "WITH RECURSIVE found(parent) AS (
@@ -100,8 +100,8 @@ fn placed(connection: &Connection) -> Result<BTreeMap<Vec<u8>, Place>, CaseError
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The first place of every container that can be reached from a source. A child comes after its container, so that they are settled
-/// in the order of their places, each once: what lies in itself has a first place all the same.
+/// The first place of every container that can be reached from a source. A child comes after its container, so they are settled in the
+/// order of their places, each once: even what lies in itself has a first place.
 fn first_places(connection: &Connection, parents: &[Vec<u8>]) -> Result<BTreeMap<Vec<u8>, Place>, CaseError> {
     let mut in_sources = connection.prepare(
         "SELECT source.path_raw, item.step, item.name, source.id FROM item JOIN source ON source.id = item.source

@@ -1,5 +1,5 @@
-//! Contents of a case as they are shared and linked: what the bytes are, what hash sets say of them, and what
-//! they were called. All in the order of their SHA-256, which no path shows in.
+//! Contents of a case as they are shared and linked: what the bytes are, what hash sets record of them, and their
+//! names. All in the order of their SHA-256, which reveals no path.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::outcome::Outcome;
 use crate::pdq::DihedralHashes;
 use crate::source::Digests;
 
-/// Distinct bytes that at least one item of the case has.
+/// Distinct bytes that one or more items of the case have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentRow {
     /// Their digests.
@@ -41,14 +41,13 @@ pub struct ContentRow {
 pub struct ContentHash {
     /// Hashes in all orientations, and the quality.
     pub hash: DihedralHashes,
-    /// What they were made from.
+    /// What they were derived from.
     pub derived_from: DerivedFrom,
-    /// How many bits hang on next to nothing.
+    /// How many bits are unstable.
     pub unstable_bits: u16,
 }
 
-/// A content against a known record. Of records that are hit together the case keeps the first, and the first of each that says
-/// something else.
+/// A content against a known record. Of records that are hit together the case keeps the first, and the first of each that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentHitRow {
     /// The content.
@@ -71,11 +70,11 @@ pub struct ContentHitRow {
     pub orientation: Option<String>,
     /// The known record's own columns, escaped.
     pub columns: BTreeMap<String, String>,
-    /// What the known record says of its picture's investigation.
+    /// What the known record has on the investigation of its picture.
     pub facts: KnownFacts,
 }
 
-/// What a known record says of its picture's investigation, in the set's own words.
+/// What a known record has on the investigation of its picture, in the set's own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownFacts {
     /// Whether the victim is identified.
@@ -118,20 +117,20 @@ impl KnownFacts {
 }
 
 impl CaseReader {
-    /// From here on, until the reader is dropped, the case is read as it is now, whatever a run beside writes to it.
+    /// From here on, until the reader is dropped, the case is read as it is now, whatever a concurrent run writes to it.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn hold_still(&self) -> Result<(), CaseError> {
         self.connection.execute_batch("BEGIN")?;
         // The transaction begins with the first reading.
         Ok(self.connection.query_row("SELECT count(*) FROM case_info", [], |_| Ok(()))?)
     }
 
-    /// When the last run that has ended did so, ISO 8601, UTC; the state that is read is of this time or later.
+    /// When the last finished run ended, ISO 8601, UTC; the state that is read is of this time or later.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn as_of(&self) -> Result<Option<String>, CaseError> {
         Ok(self.connection.query_row("SELECT max(ended) FROM run", [], |row| row.get(0))?)
     }
@@ -139,7 +138,7 @@ impl CaseReader {
     /// How many contents [`Self::for_each_content`] visits.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn content_count(&self) -> Result<u64, CaseError> {
         let count: i64 = self.connection.query_row(
             concat!("SELECT count(*) FROM content WHERE ", has_item!()),
@@ -152,7 +151,7 @@ impl CaseReader {
     /// Every content that an item has, by its SHA-256.
     ///
     /// # Errors
-    /// The database said no, the case is damaged, or `visit` said no.
+    /// If the database cannot be read, the case is damaged, or `visit` fails.
     pub fn for_each_content<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(ContentRow) -> Result<(), E>,
@@ -175,7 +174,7 @@ impl CaseReader {
     /// Every hit of a content that an item has, by SHA-256 of the content, SHA-256 of the hash set, and record.
     ///
     /// # Errors
-    /// The database said no, the case is damaged, or `visit` said no.
+    /// If the database cannot be read, the case is damaged, or `visit` fails.
     pub fn for_each_content_hit<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(ContentHitRow) -> Result<(), E>,
@@ -204,7 +203,7 @@ impl CaseReader {
     /// its path below its source, or the source's own file name where that is one file. Escaped.
     ///
     /// # Errors
-    /// The database said no, or `visit` did.
+    /// If the database cannot be read, or `visit` fails.
     pub fn for_each_content_name<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(([u8; 32], String)) -> Result<(), E>,
@@ -227,7 +226,7 @@ impl CaseReader {
     /// The whole path, escaped, of the first item with these bytes; `None` where no item has them.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn first_path(&self, sha256: &[u8; 32]) -> Result<Option<String>, CaseError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT whole_path FROM place WHERE sha256 = ?1 ORDER BY source_sort, path_sort LIMIT 1",
@@ -250,7 +249,7 @@ fn number<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> Result<Option<T>, Ca
 }
 
 fn damaged(what: &str) -> CaseError {
-    CaseError::Refused(format!("the case is damaged: a content has {what}"))
+    CaseError::damaged(format!("a content has {what}"))
 }
 
 fn content_row(row: &Row<'_>) -> Result<ContentRow, CaseError> {
@@ -259,7 +258,7 @@ fn content_row(row: &Row<'_>) -> Result<ContentRow, CaseError> {
     Ok(ContentRow {
         digests: Digests { sha256: blob(row, 0)?, sha1: blob(row, 1)?, md5: blob(row, 2)? },
         size: count(3)?,
-        outcome: Outcome::from_name(&outcome).ok_or_else(|| damaged("an outcome without a meaning"))?,
+        outcome: Outcome::from_name(&outcome).ok_or_else(|| damaged("an unknown outcome"))?,
         format: row.get(5)?,
         width: number(row, 6)?,
         height: number(row, 7)?,
@@ -279,7 +278,8 @@ fn content_hash(row: &Row<'_>) -> Result<Option<ContentHash>, CaseError> {
     let path: String = row.get(10)?;
     Ok(Some(ContentHash {
         hash: DihedralHashes { hashes, quality: row.get(9)? },
-        derived_from: DerivedFrom::from_name(&path).ok_or_else(|| damaged("a hash from nowhere"))?,
+        derived_from: DerivedFrom::from_name(&path)
+            .ok_or_else(|| damaged("a hash derived from nothing known"))?,
         unstable_bits: number(row, 11)?.unwrap_or(0),
     }))
 }
@@ -287,7 +287,7 @@ fn content_hash(row: &Row<'_>) -> Result<Option<ContentHash>, CaseError> {
 fn hit_row(row: &Row<'_>) -> Result<ContentHitRow, CaseError> {
     let columns: Option<String> = row.get(9)?;
     let columns = serde_json::from_str(columns.as_deref().unwrap_or("{}"))
-        .map_err(|error| damaged(&format!("a known record with columns that are no JSON: {error}")))?;
+        .map_err(|error| CaseError::damaged_by("columns of a known record", error))?;
     let mut facts = KnownFacts::of_columns(&columns);
     let typed = [&mut facts.victim_identified, &mut facts.offender_identified, &mut facts.distributed];
     for (index, fact) in typed.into_iter().enumerate() {

@@ -1,18 +1,18 @@
-//! Figures of a case that its report shows beside the summary's: runs, formats, qualities, times, stacks as wholes.
+//! Figures of a case that its report shows in addition to the summary's: runs, formats, qualities, times, stacks as wholes.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Row, Transaction};
 
 use super::schema::{has_item, stack_members};
-use super::store::provenances;
+use super::sources::provenances;
 use super::{CaseError, CaseReader};
 use crate::source::Provenance;
 
-/// What made a case.
+/// What created a case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CaseOrigin {
-    /// The program that made it, with its version.
+    /// The program that created it, with its version.
     pub program: Option<String>,
     /// When, ISO 8601, UTC.
     pub created: Option<String>,
@@ -29,18 +29,18 @@ pub struct RunRow {
     pub settings: String,
     /// ISO 8601, UTC.
     pub started: String,
-    /// ISO 8601, UTC; `None` where nobody wrote it down.
+    /// ISO 8601, UTC; `None` if its end was not recorded.
     pub ended: Option<String>,
     /// "running", "done", "interrupted", "failed" or "died".
     pub state: String,
-    /// What a person should know of it, JSON: an array of texts.
+    /// Its notices, JSON: an array of texts.
     pub notices: String,
 }
 
 /// Items of one format by content and one outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormatCount {
-    /// The format's name; `None` for what is no picture by its content, or was never read.
+    /// The format's name; `None` for items that are not pictures by their content, or were never read.
     pub format: Option<String>,
     /// The outcome's name.
     pub outcome: String,
@@ -92,7 +92,7 @@ pub struct PicturedContent {
     pub size: u64,
     /// Whether it has a hit.
     pub is_hit: bool,
-    /// The stack that it stands for.
+    /// The stack that it represents.
     pub medoid_of: Option<i64>,
     /// Where these bytes were found, in the order of places.
     pub places: Vec<Provenance>,
@@ -105,18 +105,18 @@ pub struct Snapshot<'a> {
 }
 
 impl CaseReader {
-    /// Until what is returned is dropped, all that is read is of one moment, whatever a run beside it writes.
+    /// Until the snapshot is dropped, everything that is read is of one moment, whatever a concurrent run writes.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn snapshot(&self) -> Result<Snapshot<'_>, CaseError> {
         Ok(Snapshot { _transaction: self.connection.unchecked_transaction()? })
     }
 
-    /// What made the case.
+    /// What created the case.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn origin(&self) -> Result<CaseOrigin, CaseError> {
         let mut statement = self
             .connection
@@ -127,7 +127,7 @@ impl CaseReader {
     /// Every command that wrote, in the order of starting.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn runs(&self) -> Result<Vec<RunRow>, CaseError> {
         self.rows(
             "SELECT row_number() OVER (ORDER BY id), command, settings, started, ended, state, notices FROM run ORDER BY id",
@@ -148,7 +148,7 @@ impl CaseReader {
     /// Items by format and outcome; the formats by name, what has none last.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn format_counts(&self) -> Result<Vec<FormatCount>, CaseError> {
         self.rows(
             // As the view `items` has it, without numbering every item: copies of what has a result are duplicates.
@@ -171,7 +171,7 @@ impl CaseReader {
     /// Distinct pictures with a hash by quality (0…100), sorted, without zeros.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn quality_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
         self.rows(
             concat!(
@@ -187,7 +187,7 @@ impl CaseReader {
     /// Distinct pictures with a hash by what it is from, sorted.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn derived_from_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         self.rows(
             concat!(
@@ -200,11 +200,11 @@ impl CaseReader {
         )
     }
 
-    /// Items by the year that their EXIF data says they were taken in, sorted; what does not begin with four digits is
-    /// left out.
+    /// Items by the year in which they were taken according to their EXIF data, sorted; without times that do not begin with four
+    /// digits.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn taken_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
         self.rows(
             "SELECT CAST(substr(content.taken, 1, 4) AS INTEGER), count(*) FROM content CROSS JOIN live_item ON live_item.sha256 = content.sha256
@@ -216,7 +216,7 @@ impl CaseReader {
     /// Hits by confirmation, sorted by its name.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn verification_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         self.rows(
             "SELECT hit.confirmation, count(*) FROM hit JOIN content ON content.id = hit.content
@@ -228,7 +228,7 @@ impl CaseReader {
     /// The stacks as wholes, by number.
     ///
     /// # Errors
-    /// There are no stacks, the database said no, or `visit` did.
+    /// If there are no stacks, the database cannot be read, or `visit` fails.
     pub fn for_each_stack<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(StackHead) -> Result<(), E>,
@@ -271,7 +271,7 @@ impl CaseReader {
     /// Every known record that a hit lists, by the SHA-256 of its set's file and its number.
     ///
     /// # Errors
-    /// The database said no, or `visit` did.
+    /// If the database cannot be read, or `visit` fails.
     pub fn for_each_set_record<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(SetRecordRow) -> Result<(), E>,
@@ -288,19 +288,18 @@ impl CaseReader {
             ),
             |row| {
                 let columns: String = row.get(3)?;
-                let columns = serde_json::from_str(&columns).map_err(|error| {
-                    CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
-                })?;
+                let columns = serde_json::from_str(&columns)
+                    .map_err(|error| CaseError::damaged_by("columns of a known record", error))?;
                 Ok(SetRecordRow { hash_set: row.get(0)?, hash_set_sha256: row.get(1)?, record: row.get(2)?, columns })
             },
             &mut visit,
         )
     }
 
-    /// Pictures with a hit and medoids of stacks, by SHA-256: at most `limit` of them, and how many there are.
+    /// Pictures with a hit and medoids of stacks, by SHA-256: up to `limit` of them, and how many there are.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn pictured_contents(&self, limit: u64) -> Result<(Vec<PicturedContent>, u64), CaseError> {
         let hits = concat!(
             "SELECT content.sha256 AS sha256, content.size AS size, 1 AS is_hit, NULL AS medoid_of FROM content

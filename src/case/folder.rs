@@ -1,34 +1,34 @@
-//! What lies in a case folder, read without SQLite, which would write beside a database that is somebody else's: a case of ours,
-//! what is left of one whose making was cut short, or another program's files.
+//! What a case folder holds: a case of ours, the remains of one whose creation was cut short, or another program's files. Read without
+//! SQLite, which would write next to somebody else's database.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::CaseError;
-use super::schema::{APPLICATION_ID, SCHEMA_VERSION, UPGRADED_VERSION};
+use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
+use super::{CaseError, NotACase};
 use crate::source::name::escape_path;
 
 /// The database of a case folder.
 pub(super) const DATABASE: &str = "case.sqlite";
-/// A database that is being made; it gets its name when it is whole.
+/// A database that is being created; it gets its name when it is complete.
 pub(super) const UNFINISHED: &str = "case.sqlite.new";
-/// Held locked while a process writes to the case.
+/// Locked while a process writes to the case.
 pub(super) const LOCK: &str = "case.lock";
 /// What SQLite puts next to a database while it is open.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+const SIDECARS: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// What a SQLite database begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// The header of a database and that of its first page: all that is read here.
 const HEAD: usize = 108;
 
-/// What is there of a case.
+/// How much of a case exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holding {
     /// Nothing: no folder, an empty one, or one in which a run was stopped before anything was stored.
     Nothing,
-    /// A database that says of itself that it is a case of this version.
+    /// A database whose header is that of a case of this version.
     Case,
 }
 
@@ -36,19 +36,16 @@ pub(super) fn io_error(what: &str, path: &Path, error: io::Error) -> CaseError {
     CaseError::Io { what: format!("{what} {}", escape_path(path)), error }
 }
 
-/// Looks into a folder and changes nothing. What may not become a case, and is none, is refused.
+/// Looks into a folder and changes nothing. Refuses a folder that is not a case and may not become one.
 ///
 /// # Errors
-/// The folder holds a database of another program, a case of another version, or files that are none of ours.
+/// If the folder holds a database of another program, a case of another version, or files that are not ours.
 pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
     if !folder.exists() {
         return Ok(Holding::Nothing);
     }
     if !folder.is_dir() {
-        return Err(CaseError::Refused(format!(
-            "{} is not a case: it is a file. Name a folder that does not exist yet, or one that Tamis made",
-            escape_path(folder)
-        )));
+        return Err(CaseError::not_a_case(folder, NotACase::File));
     }
     let database = folder.join(DATABASE);
     let nothing = |error: io::Error, tried: &str| match error.kind() {
@@ -57,7 +54,7 @@ pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
     };
     match fs::metadata(&database) {
         Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => return Err(another_program(folder)),
+        Ok(_) => return Err(CaseError::not_a_case(folder, NotACase::AnotherProgram)),
         Err(error) => return nothing(error, "cannot look at"),
     }
     let head = match Head::read(&database) {
@@ -65,18 +62,17 @@ pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
         Err(error) => return nothing(error, "cannot read"),
     };
     if head.is_blank() {
-        // A database of this version has its name only when it is whole. SQLite alone names the file before it fills it, and what
-        // was stored may lie in its log.
+        // This version names a database when it is complete. SQLite itself names the file before it fills it, and its log may hold rows.
         return if !folder.join(LOCK).is_file() {
-            Err(another_program(folder))
+            Err(CaseError::not_a_case(folder, NotACase::AnotherProgram))
         } else if has_log(folder) {
-            Err(in_the_log_alone(folder))
+            Err(CaseError::not_a_case(folder, NotACase::LogAlone))
         } else {
             refuse_other_files(folder).map(|()| Holding::Nothing)
         };
     }
     if head.application() != APPLICATION_ID {
-        return Err(another_program(folder));
+        return Err(CaseError::not_a_case(folder, NotACase::AnotherProgram));
     }
     refuse_other_version(folder, head.version())?;
     Ok(Holding::Case)
@@ -85,34 +81,29 @@ pub(super) fn look(folder: &Path) -> Result<Holding, CaseError> {
 /// [`look`], where there must be a case.
 pub(super) fn require_case(folder: &Path) -> Result<(), CaseError> {
     if !folder.exists() {
-        return Err(CaseError::Refused(format!(
-            "there is no case in {}: `tamis triage` and `tamis scan` make one",
-            escape_path(folder)
-        )));
+        return Err(CaseError::not_a_case(folder, NotACase::Missing));
     }
     let has_database = folder.join(DATABASE).exists();
     match look(folder) {
         Ok(Holding::Case) => Ok(()),
         Ok(Holding::Nothing) if has_database || folder.join(UNFINISHED).exists() => {
-            Err(CaseError::Refused(format!(
-                "{} holds no case yet: the run that was to make it was stopped before it had. `tamis triage` and `tamis scan` make \
-                 it",
-                escape_path(folder)
-            )))
+            Err(CaseError::not_a_case(folder, NotACase::Unfinished))
         }
         // Whatever else is there.
-        Ok(Holding::Nothing) => Err(no_database(folder)),
-        Err(_) if !has_database && folder.is_dir() => Err(no_database(folder)),
+        Ok(Holding::Nothing) => Err(CaseError::not_a_case(folder, NotACase::NoDatabase)),
+        Err(_) if !has_database && folder.is_dir() => {
+            Err(CaseError::not_a_case(folder, NotACase::NoDatabase))
+        }
         Err(refused) => Err(refused),
     }
 }
 
-/// Removes what runs left that were stopped while they made the case, so that nothing of it is taken for a part of the one that is
-/// made now. Only for who holds the lock, and after [`look`] found nothing.
+/// Removes what runs left that were stopped while they created the case, so that none of it becomes part of the new one. The caller holds
+/// the lock, and [`look`] found nothing.
 pub(super) fn sweep(folder: &Path) -> Result<(), CaseError> {
     let mut leftovers = names(folder)?;
     leftovers.retain(|name| is_leftover(name));
-    // The database comes last: without it, what lies next to it could not be told from another program's.
+    // The database comes last: without it, the files next to it look like another program's.
     leftovers.sort_by_key(|name| name == DATABASE);
     for name in leftovers {
         let path = folder.join(name);
@@ -122,27 +113,23 @@ pub(super) fn sweep(folder: &Path) -> Result<(), CaseError> {
     Ok(())
 }
 
-/// Whether a file may be of a case whose making was cut short.
+/// Whether a file may belong to a case whose creation was cut short.
 fn is_leftover(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
-    let beside = |end: &[u8]| BESIDE.iter().any(|beside| beside.as_bytes() == end);
+    let is_sidecar = |end: &[u8]| SIDECARS.iter().any(|sidecar| sidecar.as_bytes() == end);
     name.starts_with(UNFINISHED.as_bytes())
-        || name.strip_prefix(DATABASE.as_bytes()).is_some_and(|end| end.is_empty() || beside(end))
+        || name.strip_prefix(DATABASE.as_bytes()).is_some_and(|end| end.is_empty() || is_sidecar(end))
 }
 
 /// Refuses a folder that holds anything else: a case is never mixed with other files.
 fn refuse_other_files(folder: &Path) -> Result<(), CaseError> {
     let names = names(folder)?;
-    // Asked after the list was read: a run that makes a case names its database before it opens it, and sweeps it away last.
+    // Checked after the list was read: a run that creates a case names its database before it opens it, and removes it last.
     let has_database = names.iter().any(|name| name == DATABASE) || folder.join(DATABASE).exists();
     for name in names {
         let unfinished = name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes());
         if name != LOCK && !unfinished && !(has_database && is_leftover(&name)) {
-            return Err(CaseError::Refused(format!(
-                "{} is not a case: it holds other files ({}). Name a folder that is empty or does not exist yet",
-                escape_path(folder),
-                escape_path(Path::new(&name))
-            )));
+            return Err(CaseError::not_a_case(folder, NotACase::OtherFiles { file: name.into() }));
         }
     }
     Ok(())
@@ -153,49 +140,16 @@ fn names(folder: &Path) -> Result<Vec<OsString>, CaseError> {
     listed().map_err(|error| io_error("cannot list the case folder", folder, error))
 }
 
-fn no_database(folder: &Path) -> CaseError {
-    CaseError::Refused(format!(
-        "{} is not a case: it has no {DATABASE}. `tamis triage` and `tamis scan` make cases",
-        escape_path(folder)
-    ))
-}
-
-pub(super) fn another_program(folder: &Path) -> CaseError {
-    CaseError::Refused(format!(
-        "{} is not a case: its {DATABASE} is not a database of Tamis, or it is damaged. Name another folder, or restore it",
-        escape_path(folder)
-    ))
-}
-
-fn in_the_log_alone(folder: &Path) -> CaseError {
-    CaseError::Refused(format!(
-        "{} is not a case of this version: its {DATABASE} is empty, and what it holds is in {DATABASE}-wal alone, as an older \
-         tamis leaves it that was killed. Use the program that made it, or name another folder",
-        escape_path(folder)
-    ))
-}
-
-/// Whether there is anything in the log that may not be in the file.
+/// Whether the log may hold anything that the file does not.
 pub(super) fn has_log(folder: &Path) -> bool {
     fs::metadata(folder.join(format!("{DATABASE}-wal"))).is_ok_and(|log| log.len() > 0)
 }
 
 pub(super) fn refuse_other_version(folder: &Path, version: i32) -> Result<(), CaseError> {
-    if version == SCHEMA_VERSION { Ok(()) } else { Err(refuse_version(folder, version)) }
-}
-
-/// The refusal of a case of this version, with the way out.
-pub(super) fn refuse_version(folder: &Path, version: i32) -> CaseError {
-    let folder = escape_path(folder);
-    let way_out = match version {
-        UPGRADED_VERSION => format!("`tamis upgrade {folder} NEW` writes a new case with all that it holds"),
-        SCHEMA_VERSION => "It is to be used as it is".into(),
-        version if version > SCHEMA_VERSION => "Use the newer tamis that wrote it".into(),
-        _ => "Scan its sources again into a new case folder, or use the older tamis that wrote it".into(),
-    };
-    CaseError::Refused(format!(
-        "the case {folder} has schema version {version}; this program reads {SCHEMA_VERSION}. {way_out}"
-    ))
+    match version {
+        SCHEMA_VERSION => Ok(()),
+        _ => Err(CaseError::OtherVersion { folder: folder.to_path_buf(), version }),
+    }
 }
 
 /// The beginning of a database's first page, as the file has it; shorter where the file is.
@@ -253,13 +207,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blank_database_is_nothing_only_beside_our_lock_and_nothing_else() {
+    fn a_blank_database_is_nothing_only_next_to_our_lock_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let database = folder.join(DATABASE);
         assert_eq!(look(folder).unwrap(), Holding::Nothing);
         File::create(&database).unwrap();
-        assert!(look(folder).is_err(), "an empty file without a lock is somebody's");
+        assert!(look(folder).is_err(), "an empty file without a lock belongs to somebody else");
         File::create(folder.join(LOCK)).unwrap();
         assert_eq!(look(folder).unwrap(), Holding::Nothing);
         // As an older program left it: one page, in the write-ahead mode, and files of SQLite next to it.
@@ -275,9 +229,9 @@ mod tests {
         assert_eq!(left, [LOCK]);
     }
 
-    /// Whoever looks holds no lock, and another run may be making the case.
+    /// Whoever looks holds no lock, and another run may be creating the case.
     #[test]
-    fn a_case_that_is_being_made_is_never_taken_for_other_files() {
+    fn a_case_that_is_being_created_is_never_taken_for_other_files() {
         let folder = tempfile::tempdir().unwrap();
         for round in 0..2_000 {
             let folder = folder.path().join(round.to_string());

@@ -1,8 +1,8 @@
-//! What rules of priority ask of a hit: the one place that knows where a case keeps it.
+//! What rules of priority look at in a hit: the one place that knows where a case keeps it.
 
 use rusqlite::Row;
 
-use super::rules::{HitKind, KnownCondition, NO_CATEGORY, Said};
+use super::rules::{Answer, HitKind, KnownCondition, NO_CATEGORY};
 
 /// A row of [`HitFacts`] for each hit of content ?1.
 pub(super) const HIT_FACTS: &str = "SELECT hit.md5 OR hit.sha1 OR hit.sha256, set_record.category,
@@ -12,14 +12,14 @@ pub(super) const HIT_FACTS: &str = "SELECT hit.md5 OR hit.sha1 OR hit.sha256, se
     LEFT JOIN set_record ON set_record.hash_set = hit.hash_set AND set_record.record = hit.record
     WHERE hit.content = ?1";
 
-/// What is so of a hit and its known record.
+/// Facts of a hit and its known record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HitFacts<'a> {
     kind: HitKind,
     category: &'a str,
-    victim_identified: Said,
-    offender_identified: Said,
-    distributed: Said,
+    victim_identified: Answer,
+    offender_identified: Answer,
+    distributed: Answer,
     series: bool,
     set: &'a str,
 }
@@ -28,19 +28,19 @@ impl<'a> HitFacts<'a> {
     /// Reads a row of [`HIT_FACTS`].
     pub fn read(row: &'a Row<'_>) -> rusqlite::Result<Self> {
         let by_digest: bool = row.get(0)?;
-        let said = |column| -> rusqlite::Result<Said> {
+        let answer = |column| -> rusqlite::Result<Answer> {
             Ok(match row.get::<_, Option<i64>>(column)? {
-                Some(1) => Said::Yes,
-                Some(0) => Said::No,
-                _ => Said::Unknown,
+                Some(1) => Answer::Yes,
+                Some(0) => Answer::No,
+                _ => Answer::Unknown,
             })
         };
         Ok(Self {
             kind: if by_digest { HitKind::Digest } else { HitKind::Perceptual },
             category: row.get_ref(1)?.as_str_or_null()?.unwrap_or(NO_CATEGORY),
-            victim_identified: said(2)?,
-            offender_identified: said(3)?,
-            distributed: said(4)?,
+            victim_identified: answer(2)?,
+            offender_identified: answer(3)?,
+            distributed: answer(4)?,
             series: row.get(5)?,
             set: row.get_ref(6)?.as_str()?,
         })
@@ -48,19 +48,19 @@ impl<'a> HitFacts<'a> {
 }
 
 impl KnownCondition {
-    /// Whether all that it says is so of a hit.
+    /// Whether a hit meets all of it.
     pub(super) fn fits(&self, hit: &HitFacts<'_>) -> bool {
         let named = |wanted: &Option<Vec<String>>, name: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| wanted == name))
         };
-        let said = |wanted: &Option<Vec<Said>>, said: Said| {
-            wanted.as_ref().is_none_or(|wanted| wanted.contains(&said))
+        let answered = |wanted: &Option<Vec<Answer>>, answer: Answer| {
+            wanted.as_ref().is_none_or(|wanted| wanted.contains(&answer))
         };
         self.by.is_none_or(|kind| kind == hit.kind)
             && named(&self.category, hit.category)
-            && said(&self.victim_identified, hit.victim_identified)
-            && said(&self.offender_identified, hit.offender_identified)
-            && said(&self.distributed, hit.distributed)
+            && answered(&self.victim_identified, hit.victim_identified)
+            && answered(&self.offender_identified, hit.offender_identified)
+            && answered(&self.distributed, hit.distributed)
             && self.series.is_none_or(|series| series == hit.series)
             && named(&self.set, hit.set)
     }

@@ -20,7 +20,7 @@ pub(super) fn write_info(connection: &Connection, key: &str, value: &str) -> Res
     Ok(())
 }
 
-/// Keeps a fact of the case, in the place of what was there.
+/// Writes a fact of the case, replacing what was there.
 pub(super) fn set_info(connection: &Connection, key: &str, value: &str) -> Result<(), CaseError> {
     connection.execute(
         "INSERT INTO case_info (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",

@@ -1,78 +1,72 @@
-//! One writer a case: the lock that says so, and telling a lock that somebody holds from a file system that has none.
+//! One writer a case: its lock, and whether somebody holds a lock or the file system has none.
 
+use std::error::Error;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
-use super::CaseError;
 use super::folder::{LOCK, UNFINISHED, io_error};
-use crate::source::name::escape_path;
+use super::{CaseError, DatabaseError};
 
 /// How long a database may be locked by another program, such as an examiner's viewer, before that is an error.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Takes the case's lock, which is free again when the file is dropped or the process ends, however it does.
+/// Takes the case's lock. It is released when the file is dropped or the process ends, in any way.
 pub(super) fn lock(folder: &Path) -> Result<File, CaseError> {
     let path = folder.join(LOCK);
     let opened = File::options().create(true).truncate(false).write(true).open(&path);
     let file = opened.map_err(|error| io_error("cannot open the case's lock", &path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(CaseError::Refused(format!(
-            "another run is writing to the case {}: wait for it to end, or use another case folder",
-            escape_path(folder)
-        ))),
-        Err(TryLockError::Error(error)) => Err(no_locks(folder, &error.to_string())),
+        Err(TryLockError::WouldBlock) => Err(CaseError::Locked { folder: folder.to_path_buf() }),
+        Err(TryLockError::Error(error)) => Err(no_locks(folder, error)),
     }
 }
 
-/// Whether a database could not be used because of its locks; where it could not, why: SQLite calls it busy too where the file
-/// system has none, and would be waited for until its patience ends.
-pub(super) fn locks_failed(folder: &Path, error: &rusqlite::Error) -> Option<CaseError> {
-    match error {
-        rusqlite::Error::SqliteFailure(ffi::Error { code: ErrorCode::DatabaseBusy, .. }, _) => {
-            probe(folder).err().map(|error| no_locks(folder, &error.to_string()))
-        }
+/// An error of the database as it is, or [`CaseError::NoLocks`] where that is its cause: SQLite reports a database as busy too if its file
+/// system has no locks, and would wait until its patience ends.
+pub(super) fn explain_locks(folder: &Path, error: CaseError) -> CaseError {
+    let CaseError::Database(error) = error else { return error };
+    let Some(ffi::Error { code, extended_code }) = error.sqlite().sqlite_error() else {
+        return CaseError::Database(error);
+    };
+    match code {
+        ErrorCode::DatabaseBusy => match probe(folder) {
+            Ok(()) => CaseError::Database(error),
+            Err(cause) => no_locks(folder, DatabaseError::new(cause)),
+        },
         // It comes where the locks of the log's index do not work.
-        rusqlite::Error::SqliteFailure(ffi::Error { code: ErrorCode::FileLockingProtocolFailed, .. }, _) => {
-            Some(no_locks(folder, &error.to_string()))
-        }
-        rusqlite::Error::SqliteFailure(ffi::Error { extended_code, .. }, _) => matches!(
-            *extended_code,
+        ErrorCode::FileLockingProtocolFailed => no_locks(folder, error),
+        _ => match *extended_code {
             ffi::SQLITE_IOERR_LOCK
-                | ffi::SQLITE_IOERR_UNLOCK
-                | ffi::SQLITE_IOERR_RDLOCK
-                | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK
-                | ffi::SQLITE_IOERR_SHMLOCK
-                | ffi::SQLITE_IOERR_SHMMAP
-        )
-        .then(|| no_locks(folder, &error.to_string())),
-        _ => None,
+            | ffi::SQLITE_IOERR_UNLOCK
+            | ffi::SQLITE_IOERR_RDLOCK
+            | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK
+            | ffi::SQLITE_IOERR_SHMLOCK
+            | ffi::SQLITE_IOERR_SHMMAP => no_locks(folder, error),
+            _ => CaseError::Database(error),
+        },
     }
 }
 
-/// Locks a database that nobody else knows of, as SQLite does it.
+/// Locks a database that no other process knows, as SQLite does.
 fn probe(folder: &Path) -> rusqlite::Result<()> {
     let path = folder.join(format!("{UNFINISHED}-probe-{}", std::process::id()));
     let result = Connection::open(&path).and_then(|connection| {
         connection.busy_timeout(Duration::ZERO)?;
         connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")
     });
-    // A probe that cannot be removed is swept like all that a stopped run leaves.
+    // A probe that cannot be removed is swept like everything that a stopped run leaves.
     let _ = fs::remove_file(&path);
     match result {
-        // A folder that cannot be written to says nothing of its locks.
+        // A folder that cannot be written shows nothing about its locks.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => Ok(()),
         other => other,
     }
 }
 
-fn no_locks(folder: &Path, error: &str) -> CaseError {
-    CaseError::Refused(format!(
-        "the case folder {} lies where files cannot be locked ({error}), as on some network shares: use a folder on a disk of this \
-         machine, and copy the case to the share when the run has ended",
-        escape_path(folder)
-    ))
+fn no_locks(folder: &Path, source: impl Error + Send + Sync + 'static) -> CaseError {
+    CaseError::NoLocks { folder: folder.to_path_buf(), source: Box::new(source) }
 }

@@ -1,5 +1,5 @@
-//! Media of a case for exchange with other tools: distinct contents with their digests, what a known record of the same bytes
-//! says, what they are near to, and where they were found.
+//! Media of a case for exchange with other tools: distinct contents with their digests, the fields of known records with the same
+//! bytes, what they are near to, and where they were found.
 
 use rusqlite::{Row, params};
 
@@ -27,7 +27,7 @@ pub struct MediaRow {
     pub records: Vec<String>,
     /// Known records that the picture is near to without having their bytes.
     pub near: Vec<NearRecord>,
-    /// How many hashes of sets it is near to beside those: the nearest are listed.
+    /// How many more hashes of sets it is near to: the nearest are listed.
     pub more_near: i64,
     /// Where it was found, by name.
     pub files: Vec<MediaFile>,
@@ -57,7 +57,7 @@ pub struct MediaFile {
     pub source: String,
     /// The item's path below it, escaped.
     pub path: String,
-    /// When it was made, ISO 8601, UTC.
+    /// When it was created, ISO 8601, UTC.
     pub created: Option<String>,
     /// When it was written to last.
     pub modified: Option<String>,
@@ -69,7 +69,7 @@ impl CaseReader {
     /// Every content that is a picture, whether or not it could be decoded, or that has a hit: in the order of their SHA-256.
     ///
     /// # Errors
-    /// The database said no, or `visit` did.
+    /// If the database cannot be read, or `visit` fails.
     pub fn for_each_media<E: From<CaseError>>(
         &self,
         visit: impl FnMut(MediaRow) -> Result<(), E>,
@@ -80,7 +80,7 @@ impl CaseReader {
     /// [`MediaRow::records`] of every [medium](Self::for_each_media), in the same order, and nothing else of it.
     ///
     /// # Errors
-    /// The database said no, or `visit` did.
+    /// If the database cannot be read, or `visit` fails.
     pub fn for_each_media_records<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(&[String]) -> Result<(), E>,
@@ -88,7 +88,7 @@ impl CaseReader {
         self.visit_media(false, |media| visit(&media.records))
     }
 
-    /// Visits media; what they are near to and where they were found only where they are wanted `whole`.
+    /// Visits media; reads what they are near to and where they were found only if `whole`.
     fn visit_media<E: From<CaseError>>(
         &self,
         whole: bool,

@@ -1,11 +1,12 @@
 //! The case store: one folder, one SQLite database, one writer.
 //!
-//! [`CaseStore`] writes, [`ProgressReader`] tells the walking thread what is done already, and
-//! [`CaseReader`] reads for reports. The schema is described in `docs/case-schema.md`.
+//! [`CaseStore`] writes, [`ProgressReader`] reports to the walking thread what is done already, and
+//! [`CaseReader`] reads for reports. [`CaseError`] is what can go wrong. The schema is described in `docs/case-schema.md`.
 
 mod containers;
 mod contents;
 mod database_error;
+mod error;
 mod figures;
 mod folder;
 mod hit_facts;
@@ -18,8 +19,12 @@ mod place;
 mod priorities;
 mod progress;
 mod reader;
+mod rows;
 pub mod rules;
 mod schema;
+mod sets;
+mod sources;
+mod spec;
 mod stacks;
 mod store;
 #[cfg(test)]
@@ -38,11 +43,13 @@ use crate::source::{Digests, FileStamp, sha256_of};
 
 pub use contents::{ContentHash, ContentHitRow, ContentRow, KnownFacts};
 pub use database_error::DatabaseError;
+pub use error::{CaseError, NotACase, Overlap, SchemaFault};
 pub use figures::{CaseOrigin, FormatCount, PicturedContent, RunRow, SetRecordRow, Snapshot, StackHead};
 pub use media::{MediaFile, MediaRow, NearRecord};
 pub use priorities::{PriorityRow, RuleCount};
 pub use progress::{ItemState, ProgressReader};
-pub use reader::{CaseReader, HitRow, ItemCounts, ItemRow, SetCounts};
+pub use reader::{CaseReader, ItemCounts, SetCounts};
+pub use rows::{HitRow, ItemRow};
 pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable, Stacked};
 pub use store::CaseStore;
 #[cfg(test)]
@@ -63,29 +70,29 @@ pub struct HitSettings {
     pub max_hits: u32,
 }
 
-/// All that decides a hash. Hashes of different specs are not comparable.
+/// Everything that decides a hash. Hashes of different specs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HashSpec {
     /// "pdq".
     pub algorithm: String,
-    /// Version of our implementation's bits: [`HashSpec::VERSION`] of the program that made the case.
+    /// Version of our implementation's bits: [`HashSpec::VERSION`] of the program that created the case.
     pub version: u32,
     /// Which reduction.
     pub geometry: Geometry,
-    /// Which ways a picture may become a tile. Of each picture the case keeps which it was.
+    /// How a picture may become a tile. The case records for each picture how it did.
     pub decode: DecodeMode,
 }
 
 impl HashSpec {
     /// What names it among the fingerprints of a content, which may be of several kinds.
     pub const NAME: &str = "pdq";
-    /// Changes if a hash could change. Version 2 makes samples of small JPEGs, and of those that overshoot white; version 3 of JPEGs
+    /// Changes if a hash could change. Version 2 computes samples of small JPEGs, and of those that overshoot white; version 3 of JPEGs
     /// up to 900 pixels, and compares the others with pixels.
     pub const VERSION: u32 = 3;
 }
 
-/// Who the case belongs to; what is given later completes what was not given before, and must not
-/// contradict it. Texts as they were given; they are escaped on output.
+/// Whose case it is. What is given later completes what is missing, and must not contradict the rest. Texts as they were given; they are
+/// escaped on output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CaseIdentity {
     /// `--case-number`.
@@ -94,61 +101,6 @@ pub struct CaseIdentity {
     pub exhibit: Option<String>,
     /// `--examiner`.
     pub examiner: Option<String>,
-}
-
-/// What went wrong with the case.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CaseError {
-    /// The database failed: disk full, damaged file, locked by another program.
-    #[error("case database: {}{}", .0, way_out(.0.sqlite()))]
-    Database(DatabaseError),
-    /// A query was ended early, as whoever gave the flag to [`CaseReader::hear`] wanted.
-    #[error("interrupted")]
-    Interrupted,
-    /// The folder or the settings do not fit; the text says why and the way out.
-    #[error("{0}")]
-    Refused(String),
-    /// The system said no.
-    #[error("{what}: {error}")]
-    Io {
-        /// What was tried, with the escaped path.
-        what: String,
-        /// What the system said.
-        error: std::io::Error,
-    },
-}
-
-/// What can be done about a failure of the database.
-fn way_out(error: &rusqlite::Error) -> &'static str {
-    use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure,
-    };
-    match error {
-        rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::InvalidColumnType(..) => {
-            ": the case holds a value that Tamis does not store there: restore it from a copy"
-        }
-        _ => match error.sqlite_error_code() {
-            Some(DiskFull) => {
-                ": what was stored before is kept; make room on the case's disk and run the same command again"
-            }
-            Some(SystemIoFailure) => {
-                ": what was stored before is kept; see whether the case's disk is full or fails, and run the same command again"
-            }
-            Some(ReadOnly | CannotOpen) => {
-                ": the case's folder and its files must be writable: make them so, or copy the folder to where they are"
-            }
-            Some(DatabaseBusy | DatabaseLocked) => {
-                ": another program holds it, such as a database viewer: close that, and run the same command again"
-            }
-            Some(DatabaseCorrupt) => {
-                ": restore the case from a copy, or scan its sources again into a new one"
-            }
-            _ => "",
-        },
-    }
 }
 
 /// Row id of a source.
@@ -229,7 +181,7 @@ pub struct ContentRecord {
     pub digests: Digests,
     /// Bytes.
     pub size: u64,
-    /// What the file says of itself.
+    /// What the file states about itself.
     pub facts: Facts,
     /// What it looks like: one for each view that was hashed.
     pub fingerprints: Vec<Fingerprint>,
@@ -241,11 +193,11 @@ pub struct ContentRecord {
     pub children: u64,
     /// Entries of it that are not items, each for a reason that the run records.
     pub refused: u64,
-    /// Whether they are no bytes, or one repeated (`source::trivial`).
+    /// Whether they are zero bytes, or one repeated (`source::trivial`).
     pub trivial: bool,
 }
 
-/// What a hash set says of one content, for the writer.
+/// The hits of one content in a hash set, for the writer.
 #[derive(Clone, Debug)]
 pub struct ContentHits {
     /// The set.
@@ -359,7 +311,7 @@ pub struct HashMatch {
     pub list: Option<Arc<RecordList>>,
     /// How near it is; the quality is that of the lowest of its records.
     pub near: NearHash,
-    /// Why this is no confirmation; `None` where distance and orientation are of the hash from pixels.
+    /// Why this is not confirmed; `None` if distance and orientation are those of the hash from pixels.
     pub unconfirmed: Option<Unconfirmed>,
 }
 
@@ -368,7 +320,7 @@ pub struct HashMatch {
 pub enum Unconfirmed {
     /// The content is a hit by digest already, and was not decoded again.
     DigestHit,
-    /// The run was told not to decode candidates.
+    /// The run had the option not to decode candidates.
     VerifyOff,
     /// No file with these bytes is where one was.
     SourceGone,
@@ -408,7 +360,7 @@ pub struct ExactHash {
     pub sha256: [u8; 32],
     /// The view.
     pub view: View,
-    /// What takes the other hash's place.
+    /// Its new hash.
     pub picture: PictureHash,
 }
 
@@ -456,7 +408,7 @@ pub struct StoredContent {
     pub size: u64,
     /// What it looks like, view by view.
     pub views: Vec<StoredView>,
-    /// Whether it is no bytes, or one repeated.
+    /// Whether it is zero bytes, or one repeated.
     pub trivial: bool,
 }
 
@@ -467,7 +419,7 @@ pub struct StoredView {
     pub view: View,
     /// Its hashes and quality.
     pub hash: DihedralHashes,
-    /// What they were made from.
+    /// What they were derived from.
     pub derived_from: DerivedFrom,
 }
 

@@ -1,4 +1,4 @@
-//! Connecting to the database of a case: one that is there, checked before it is used, or one that is made.
+//! Connecting to the database of a case: an existing one, checked before it is used, or a new one.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,15 +7,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::folder::{
-    DATABASE, Holding, UNFINISHED, another_program, has_log, io_error, look, refuse_other_version,
-    require_case, sweep,
+    DATABASE, Holding, UNFINISHED, has_log, io_error, look, refuse_other_version, require_case, sweep,
 };
 use super::info::write_info;
-use super::lock::{PATIENCE, locks_failed};
+use super::lock::{PATIENCE, explain_locks};
 use super::schema::{APPLICATION_ID, SCHEMA_VERSION};
-use super::{CaseError, HashSpec, own_schema};
+use super::{CaseError, HashSpec, NotACase, SchemaFault, own_schema};
 use crate::source::database::{distrust, open_immutable};
-use crate::source::name::{escape, escape_path};
 
 fn connect(database: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     #[cfg_attr(not(test), expect(unused_mut, reason = "traced in tests"))]
@@ -27,7 +25,7 @@ fn connect(database: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// What is in the folder of a case that is there or is to be made; nothing is written, next to whatever it is.
+/// What the folder of an existing or future case holds. Writes nothing.
 pub(super) fn inspect(folder: &Path) -> Result<Holding, CaseError> {
     let holding = look(folder)?;
     if holding == Holding::Case {
@@ -36,20 +34,20 @@ pub(super) fn inspect(folder: &Path) -> Result<Holding, CaseError> {
     Ok(holding)
 }
 
-/// Refuses what is not a case of ours; nothing is written next to whatever it is.
+/// Refuses a folder that is not a case of ours. Writes nothing.
 pub(super) fn require(folder: &Path) -> Result<(), CaseError> {
     require_case(folder)?;
     refuse_foreign_file(folder)
 }
 
-/// A connection that writes, to a case that is there. Only for who holds the lock.
+/// A connection that writes to an existing case. The caller holds the lock.
 pub(super) fn connect_for_writing(folder: &Path) -> Result<Connection, CaseError> {
     require(folder)?;
     let connection = connect(&folder.join(DATABASE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     begin(&connection, folder)?;
     connection
         .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
-        .map_err(|error| locks_failed(folder, &error).unwrap_or_else(|| error.into()))?;
+        .map_err(|error| explain_locks(folder, error.into()))?;
     // A power cut may take the last batches, never the database: they are done again.
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "cache_size", -65_536)?;
@@ -59,56 +57,51 @@ pub(super) fn connect_for_writing(folder: &Path) -> Result<Connection, CaseError
     Ok(connection)
 }
 
-/// One more connection that reads, to a case that this process has open.
+/// Another connection that reads a case which this process has open.
 pub(super) fn connect_again(database: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(PATIENCE)?;
     Ok(connection)
 }
 
-/// A connection for reports; also works where the case lies on a read-only medium.
+/// A connection for reports; also works on a read-only medium.
 pub(super) fn connect_for_reading(folder: &Path) -> Result<Connection, CaseError> {
     require(folder)?;
     let database = folder.join(DATABASE);
     let connection = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let connection = match begin(&connection, folder) {
         Err(CaseError::Database(error)) if wants_to_write(error.sqlite()) => {
-            // Write-ahead logging wants a file beside the database, which a read-only folder cannot have. Without it what is
-            // in the log could not be seen.
+            // Write-ahead logging needs a file next to the database, which a read-only folder cannot have. Without it nothing reads the log.
             if has_log(folder) {
-                return Err(CaseError::Refused(format!(
-                    "the case's last changes are in {}, which cannot be read where nothing can be written: copy the case's folder \
-                     to where it can",
-                    escape_path(&folder.join(format!("{DATABASE}-wal")))
-                )));
+                return Err(CaseError::LogUnreadable { log: folder.join(format!("{DATABASE}-wal")) });
             }
             open_immutable(&database)?
         }
         begun => begun.map(|()| connection)?,
     };
-    // As much as a writer has: indexes of a large case that are read again and again. It reads the schema, and so comes after the locks.
+    // As large as a writer's: reports read the indexes of a large case again and again. It reads the schema, so it follows the locks.
     connection.pragma_update(None, "cache_size", -65_536)?;
     Ok(connection)
 }
 
-/// Refuses a file whose schema is not ours before SQLite would write next to it. What is in its log comes with [`begin`].
+/// Refuses a file with a foreign schema before SQLite writes next to it. [`begin`] also reads the log.
 fn refuse_foreign_file(folder: &Path) -> Result<(), CaseError> {
     let connection = open_immutable(&folder.join(DATABASE))?;
     match refuse_foreign_schema(&connection, folder)? {
-        // While the log is carried over into the file, or where that was cut short, the file alone makes no sense.
+        // While the log is copied into the file, or if that was cut short, the file alone cannot be read.
         Some(_) if has_log(folder) => Ok(()),
         Some(damaged) => Err(damaged),
         None => Ok(()),
     }
 }
 
-/// The first reading of a connection, which takes its locks, and the schema as it is with what is in the log.
+/// The first reading of a connection: takes its locks, and checks the schema including the log.
 fn begin(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
     connection.busy_timeout(Duration::ZERO)?;
     let begun = match refuse_foreign_schema(connection, folder) {
-        Err(CaseError::Database(error)) => match locks_failed(folder, error.sqlite()) {
-            Some(refused) => Err(refused),
-            None => {
+        Err(error @ CaseError::Database(_)) => match explain_locks(folder, error) {
+            no_locks @ CaseError::NoLocks { .. } => Err(no_locks),
+            _ => {
                 connection.busy_timeout(PATIENCE)?;
                 refuse_foreign_schema(connection, folder)
             }
@@ -119,45 +112,38 @@ fn begin(connection: &Connection, folder: &Path) -> Result<(), CaseError> {
     begun?.map_or(Ok(()), Err)
 }
 
-/// Refuses a database that is not a case of ours; returns the refusal of one that makes no sense.
+/// Refuses a database that is not a case of ours; returns the refusal of one that cannot be read.
 fn refuse_foreign_schema(connection: &Connection, folder: &Path) -> Result<Option<CaseError>, CaseError> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    let refused = |what: &str| {
-        CaseError::Refused(format!(
-            "the case {} is not used: {what}. Another program changed its {DATABASE}, or damaged it: restore it from a copy, or use \
-             another case folder",
-            escape_path(folder)
-        ))
-    };
-    // What the file's header says, the log may say otherwise.
+    let refused = |fault| CaseError::ForeignSchema { folder: folder.to_path_buf(), fault };
+    // The log may hold other numbers than the file's header.
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let numbers = number("application_id").and_then(|id| Ok((id, number("user_version")?)));
     if let Ok((application, version)) = numbers {
         if application != APPLICATION_ID {
-            return Err(another_program(folder));
+            return Err(CaseError::not_a_case(folder, NotACase::AnotherProgram));
         }
         refuse_other_version(folder, version)?;
     }
     match own_schema::foreign(connection) {
         Ok(None) => Ok(None),
-        Ok(Some(foreign)) => Err(refused(&foreign)),
+        Ok(Some(fault)) => Err(refused(fault)),
         Err(CaseError::Database(error))
             if matches!(error.sqlite().sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) =>
         {
-            let error = escape(error.sqlite().to_string().as_bytes());
-            Ok(Some(refused(&format!("its schema cannot be read ({error})"))))
+            Ok(Some(refused(SchemaFault::Unreadable(error))))
         }
         Err(error) => Err(error),
     }
 }
 
-/// Whether a database could not be read because nothing can be written beside it.
+/// Whether a database could not be read because nothing can be written next to it.
 fn wants_to_write(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
     matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly))
 }
 
-/// Creates the case's database if there is none. Only for who holds the lock.
+/// Creates the case's database if there is none. The caller holds the lock.
 pub(super) fn create_if_missing(folder: &Path, spec: &HashSpec) -> Result<(), CaseError> {
     // Again: the run that held the lock until now may have created it.
     if look(folder)? == Holding::Case {
@@ -166,8 +152,8 @@ pub(super) fn create_if_missing(folder: &Path, spec: &HashSpec) -> Result<(), Ca
     create(folder, spec, |_| Ok(()))
 }
 
-/// Creates the case's database, with what `fill` writes to it. It has its name only when it is whole, so that a case is there or is not,
-/// whenever the process ends. Only for who holds the lock, in a folder without a case.
+/// Creates the case's database, with what `fill` writes to it. It gets its name when it is complete, so that a case exists or does not,
+/// whenever the process ends. The caller holds the lock; the folder has no case.
 pub(super) fn create<T>(
     folder: &Path,
     spec: &HashSpec,
@@ -175,25 +161,20 @@ pub(super) fn create<T>(
 ) -> Result<T, CaseError> {
     sweep(folder)?;
     let unfinished = folder.join(UNFINISHED);
-    let written = write_new(&unfinished, spec, fill).map_err(|error| match error {
-        CaseError::Database(error) => {
-            locks_failed(folder, error.sqlite()).unwrap_or(CaseError::Database(error))
-        }
-        other => other,
-    });
+    let written = write_new(&unfinished, spec, fill).map_err(|error| explain_locks(folder, error));
     let named = written.and_then(|filled| {
         let database = folder.join(DATABASE);
         fs::rename(&unfinished, &database).map_err(|error| io_error("cannot name", &database, error))?;
         Ok(filled)
     });
     if named.is_err() {
-        // What led here is the error to report.
+        // The first error is the one to report.
         let _ = sweep(folder);
         return named;
     }
     #[cfg(unix)]
     {
-        // Some file systems cannot do it for folders; the name is stored in seconds all the same.
+        // Some file systems cannot sync folders; they store the name within seconds anyway.
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
     }
     named
@@ -206,7 +187,7 @@ fn write_new<T>(
 ) -> Result<T, CaseError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(path, flags)?;
-    // Nobody else knows of it: a lock that is held is one that does not work.
+    // No other process knows this file: a lock that is held is one that does not work.
     connection.busy_timeout(Duration::ZERO)?;
     connection.pragma_update_and_check(None, "journal_mode", "memory", |_| Ok(()))?;
     let transaction = connection.transaction()?;
@@ -229,7 +210,7 @@ fn write_new<T>(
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()?;
-    // Here, and not when it has its name: a kill in between would leave a journal that only a writer can roll back.
+    // Here, and not after the renaming: a kill in between would leave a journal that only a writer can roll back.
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     drop(connection);
     let synced = File::options().write(true).open(path).and_then(|file| file.sync_all());
@@ -237,14 +218,12 @@ fn write_new<T>(
     Ok(filled)
 }
 
-/// A connection that reads a case of the schema before, for [`super::upgrade`]. What it holds is checked there.
+/// A connection that reads a case with the previous schema, for [`super::upgrade`], which checks its content.
 pub(super) fn connect_before(folder: &Path) -> Result<Connection, CaseError> {
     let database = folder.join(DATABASE);
     if !database.is_file() {
-        return Err(CaseError::Refused(format!(
-            "there is no case in {}: it has no {DATABASE}",
-            escape_path(folder)
-        )));
+        let why = if folder.exists() { NotACase::NoDatabase } else { NotACase::Missing };
+        return Err(CaseError::not_a_case(folder, why));
     }
     let connection = Connection::open_with_flags(
         &database,
@@ -262,10 +241,10 @@ pub(super) fn connect_before(folder: &Path) -> Result<Connection, CaseError> {
             let application = number(&connection)?;
             (connection, application)
         }
-        Err(error) => return Err(locks_failed(folder, &error).unwrap_or_else(|| error.into())),
+        Err(error) => return Err(explain_locks(folder, error.into())),
     };
     if application != APPLICATION_ID {
-        return Err(another_program(folder));
+        return Err(CaseError::not_a_case(folder, NotACase::AnotherProgram));
     }
     Ok(connection)
 }

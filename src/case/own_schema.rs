@@ -6,38 +6,36 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::CaseError;
 use super::schema::{PRIORITIES, SCHEMA, STACKS};
+use super::{CaseError, SchemaFault};
 use crate::source::name::escape;
 
 /// Kind, table and text of everything in a schema, by name.
 type Schema = BTreeMap<String, [String; 3]>;
 
-/// Makes the tables and views of a case.
+/// Creates the tables and views of a case.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     [SCHEMA, STACKS, PRIORITIES].into_iter().try_for_each(|part| connection.execute_batch(part))
 }
 
-/// Returns what is wrong with a database's schema, `None` where it is the program's own to the letter.
+/// Returns what is wrong with a database's schema; `None` if it equals the program's own to the letter.
 ///
 /// # Errors
-/// The database cannot be read.
-pub(super) fn foreign(connection: &Connection) -> Result<Option<String>, CaseError> {
+/// If the database cannot be read.
+pub(super) fn foreign(connection: &Connection) -> Result<Option<SchemaFault>, CaseError> {
     let own = Connection::open_in_memory()?;
     create(&own)?;
     let (own, found) = (read(&own)?, read(connection)?);
     for (name, found) in &found {
-        let [kind, _, _] = found;
-        match own.get(name) {
+        let (kind, name) = (found[0].clone(), name.clone());
+        match own.get(&name) {
             Some(own) if own == found => {}
-            Some(_) => return Ok(Some(format!("its {kind} {name} is another than Tamis makes"))),
-            None => return Ok(Some(format!("its {kind} {name} is none that Tamis makes"))),
+            Some(_) => return Ok(Some(SchemaFault::Differs { kind, name })),
+            None => return Ok(Some(SchemaFault::Unknown { kind, name })),
         }
     }
-    Ok(own
-        .iter()
-        .find(|(name, _)| !found.contains_key(*name))
-        .map(|(name, [kind, ..])| format!("it has no {kind} {name}")))
+    let missing = own.into_iter().find(|(name, _)| !found.contains_key(name));
+    Ok(missing.map(|(name, [kind, ..])| SchemaFault::Missing { kind, name }))
 }
 
 fn read(connection: &Connection) -> Result<Schema, CaseError> {
@@ -45,7 +43,7 @@ fn read(connection: &Connection) -> Result<Schema, CaseError> {
     let mut rows = statement.query([])?;
     let mut schema = Schema::new();
     while let Some(row) = rows.next()? {
-        // Nothing says that these are texts, or which.
+        // These need not be texts.
         let text = |column| {
             Ok::<_, rusqlite::Error>(match row.get_ref(column)? {
                 ValueRef::Text(text) | ValueRef::Blob(text) => escape(text),
@@ -56,7 +54,7 @@ fn read(connection: &Connection) -> Result<Schema, CaseError> {
         };
         let (name, object) = (text(0)?, [text(1)?, text(2)?, text(3)?]);
         if schema.insert(name.clone(), object).is_some() {
-            return Err(CaseError::Refused(format!("the case is damaged: its schema has {name} twice")));
+            return Err(CaseError::damaged(format!("its schema has {name} twice")));
         }
     }
     Ok(schema)

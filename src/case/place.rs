@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 
 use super::CaseError;
 use super::folder::io_error;
-use crate::source::name::escape_path;
 
 /// The place of an open database.
 #[derive(Debug)]
 pub(super) struct Place {
     database: PathBuf,
-    /// What the system calls the file, where it can be asked for.
+    /// What the system identifies the file by, where it does.
     file: Option<(u64, u64)>,
 }
 
@@ -26,18 +25,14 @@ impl Place {
         Ok(Self { database: database.to_path_buf(), file: identity(&metadata) })
     }
 
-    /// Refuses to go on where the name stands for nothing, or for another file.
+    /// Refuses to continue if the name stands for nothing, or for another file.
     pub fn check(&self) -> Result<(), CaseError> {
         match fs::metadata(&self.database) {
             Ok(metadata) if identity(&metadata) == self.file => Ok(()),
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(io_error("cannot look at", &self.database, error))
             }
-            _ => Err(CaseError::Refused(format!(
-                "{} was removed or replaced while it was written to, and what this run stored is lost with it: leave the \
-                 case's folder where it is, and run the same command again",
-                escape_path(&self.database)
-            ))),
+            _ => Err(CaseError::Replaced { database: self.database.clone() }),
         }
     }
 }

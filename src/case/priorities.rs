@@ -1,6 +1,6 @@
 //! Priorities of a case: which rule decides each item, and the items in the order in which they are to be looked at.
 //!
-//! Stacks, contents and items are looked through once each, in the order of their rows, and the hits of each content by their key, so that
+//! Stacks, contents and items are read once each, in the order of their rows, and the hits of each content by their key, so that
 //! time grows with the case and not with its square. Items without a content (the system refused to read them) are decided by their
 //! outcome alone. The test `priorities_are_those_of_the_rules_read_one_by_one` has each rule as one SQL statement, which
 //! an examiner can follow with any SQLite tool.
@@ -29,7 +29,7 @@ pub struct RuleCount {
     pub rank: i64,
     /// The rule's name.
     pub rule: String,
-    /// What it means.
+    /// Its title.
     pub title: String,
     /// Items.
     pub items: u64,
@@ -38,7 +38,7 @@ pub struct RuleCount {
 /// An item in its place: one row of the export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PriorityRow {
-    /// 1 for the first rule; `None` where no rule fits, or none was tried since the item came.
+    /// 1 for the first rule; `None` if no rule fits, or none was applied since the item was added.
     pub rank: Option<i64>,
     /// The rule that fired.
     pub rule: Option<String>,
@@ -50,7 +50,7 @@ pub struct PriorityRow {
     pub outcome: String,
     /// Digest of the content, where it could be read.
     pub sha256: Option<String>,
-    /// The stack that it is in; one content alone is none, whatever its stack was when it was made.
+    /// The stack that it is in; one content alone is not a stack, even if its stack once had more.
     pub stack: Option<i64>,
     /// Distinct contents of that stack that items have.
     pub stack_contents: Option<i64>,
@@ -58,41 +58,41 @@ pub struct PriorityRow {
     pub hits: i64,
     /// Whether one of them is by digest.
     pub by_digest: bool,
-    /// The least distance of a hit; what is hit by digest alone has none.
+    /// The smallest distance of a hit; hits by digest alone have none.
     pub distance: Option<i64>,
-    /// What its hits' categories mean, sorted.
+    /// The classifications of its hits' categories, sorted.
     pub categories: Option<String>,
     /// Series that its hits belong to, sorted.
     pub series: Option<String>,
 }
 
-/// What is so of a content's hits.
+/// What rules find in the hits of a content.
 #[derive(Debug)]
-struct Answers {
-    /// There is one.
+struct Findings {
+    /// It has one.
     any: bool,
-    /// For each rule: one is such as its `known` asks for.
+    /// For each rule: one meets its `known`.
     known: Vec<bool>,
-    /// For each rule: one is such as its `stacked_with` asks for, from which others of its stack profit.
+    /// For each rule: one meets its `stacked_with`, which counts for the others of its stack.
     stacked_with: Vec<bool>,
 }
 
-/// The hits of one content after the other, as rules ask of them.
+/// The hits of one content after the other, as rules see them.
 struct Hits<'a> {
     statement: Statement<'a>,
     rules: &'a [Rule],
-    answers: Answers,
+    findings: Findings,
 }
 
 impl<'a> Hits<'a> {
     fn new(transaction: &'a Transaction<'_>, rules: &'a [Rule]) -> Result<Self, CaseError> {
-        let answers =
-            Answers { any: false, known: vec![false; rules.len()], stacked_with: vec![false; rules.len()] };
-        Ok(Self { statement: transaction.prepare(HIT_FACTS)?, rules, answers })
+        let findings =
+            Findings { any: false, known: vec![false; rules.len()], stacked_with: vec![false; rules.len()] };
+        Ok(Self { statement: transaction.prepare(HIT_FACTS)?, rules, findings })
     }
 
-    fn of(&mut self, content: i64) -> Result<&Answers, CaseError> {
-        let Answers { any, known, stacked_with } = &mut self.answers;
+    fn of(&mut self, content: i64) -> Result<&Findings, CaseError> {
+        let Findings { any, known, stacked_with } = &mut self.findings;
         *any = false;
         known.fill(false);
         stacked_with.fill(false);
@@ -108,11 +108,11 @@ impl<'a> Hits<'a> {
                 stacked_with[index] = stacked_with[index] || fits(&rule.stacked_with);
             }
         }
-        Ok(&self.answers)
+        Ok(&self.findings)
     }
 }
 
-/// What rules ask of stacks, each looked through once.
+/// What rules need to know of stacks, each read once.
 #[derive(Debug, Default)]
 struct Stacks {
     /// Contents of a stack.
@@ -122,19 +122,19 @@ struct Stacks {
 }
 
 impl Stacks {
-    /// Looks through the stacks' members; those that no item has any more are none. `None` where `go_on` said no.
+    /// Reads the stacks' members; contents that no item has any more do not count. `None` if `keep_going` returned `false`.
     fn read(
         transaction: &Transaction<'_>,
         hits: &mut Hits<'_>,
-        go_on: &dyn Fn(u64) -> bool,
+        keep_going: &dyn Fn(u64) -> bool,
     ) -> Result<Option<Self>, CaseError> {
         let mut found = Self::default();
-        let Some(with_items) = with_items(transaction, go_on)? else { return Ok(None) };
+        let Some(with_items) = with_items(transaction, keep_going)? else { return Ok(None) };
         let mut members = transaction.prepare("SELECT content, stack FROM stack_member ORDER BY content")?;
         let mut rows = members.query([])?;
         while let Some(row) = rows.next()? {
             let (content, stack): (i64, i64) = (row.get(0)?, row.get(1)?);
-            if !go_on(1) {
+            if !keep_going(1) {
                 return Ok(None);
             }
             if with_items.binary_search(&content).is_err() {
@@ -149,30 +149,36 @@ impl Stacks {
     }
 
     /// Whether rule `index`, which `rule` is, fits a content with these hits.
-    fn fits(&self, (index, rule): (usize, &Rule), hits: &Answers, stack: Option<i64>, outcome: &str) -> bool {
+    fn fits(
+        &self,
+        (index, rule): (usize, &Rule),
+        hits: &Findings,
+        stack: Option<i64>,
+        outcome: &str,
+    ) -> bool {
         let another = |stack| self.having.get(&(stack, index)).copied().unwrap_or(0);
         let contents = stack.and_then(|stack| self.contents.get(&stack).copied()).unwrap_or(1);
         (rule.known.is_none() || hits.known[index])
             && !(rule.unknown && hits.any)
             && (rule.stacked_with.is_none()
                 || stack.is_some_and(|stack| another(stack) > u32::from(hits.stacked_with[index])))
-            && rule.stack.is_none_or(|least| contents >= least)
+            && rule.stack.is_none_or(|minimum| contents >= minimum)
             && rule.has_outcome(outcome)
     }
 }
 
-/// Decides every content, in the temporary table `decided`. Returns `false` where `go_on` did.
+/// Decides every content, in the temporary table `decided`. Returns `false` if `keep_going` did.
 fn decide_contents(
     transaction: &Transaction<'_>,
     rules: &[Rule],
-    go_on: &dyn Fn(u64) -> bool,
+    keep_going: &dyn Fn(u64) -> bool,
 ) -> Result<bool, CaseError> {
     transaction.execute_batch(
         "CREATE TEMP TABLE IF NOT EXISTS decided (content INTEGER PRIMARY KEY, rank INTEGER NOT NULL);
          DELETE FROM decided;",
     )?;
     let mut hits = Hits::new(transaction, rules)?;
-    let Some(stacks) = Stacks::read(transaction, &mut hits, go_on)? else { return Ok(false) };
+    let Some(stacks) = Stacks::read(transaction, &mut hits, keep_going)? else { return Ok(false) };
     let mut contents = transaction.prepare(
         "SELECT content.id, content.outcome, stack_member.stack FROM content
          LEFT JOIN stack_member ON stack_member.content = content.id ORDER BY content.id",
@@ -182,24 +188,24 @@ fn decide_contents(
     while let Some(row) = rows.next()? {
         let content: i64 = row.get(0)?;
         let (outcome, stack) = (row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?, row.get(2)?);
-        let answers = hits.of(content)?;
-        let decides = |rule: &(usize, &Rule)| stacks.fits(*rule, answers, stack, outcome);
+        let findings = hits.of(content)?;
+        let decides = |rule: &(usize, &Rule)| stacks.fits(*rule, findings, stack, outcome);
         if let Some((index, _)) = rules.iter().enumerate().find(decides) {
             decided.execute(params![content, rank(index)])?;
         }
-        if !go_on(1) {
+        if !keep_going(1) {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Gives every item its rank: what its content was decided, or what its outcome says where it could not be read. Writes what is
-/// another than before. Returns `false` where `go_on` did.
+/// Gives every item its rank: that of its content, or that of its outcome if it could not be read. Writes the ranks that changed. Returns
+/// `false` if `keep_going` did.
 fn decide_items(
     transaction: &Transaction<'_>,
     rules: &[Rule],
-    go_on: &dyn Fn(u64) -> bool,
+    keep_going: &dyn Fn(u64) -> bool,
 ) -> Result<bool, CaseError> {
     let mut items = transaction.prepare(
         "SELECT item.id, CASE WHEN item.sha256 IS NULL THEN item.outcome END, decided.rank, priority.rank FROM item
@@ -214,7 +220,7 @@ fn decide_items(
     let mut unset = transaction.prepare("DELETE FROM priority WHERE item = ?1")?;
     let mut last = i64::MIN;
     loop {
-        // What is read is not written to at the same time.
+        // A table is not written while it is read.
         let mut changed: Vec<(i64, Option<i64>)> = Vec::new();
         let mut count = 0;
         let mut rows = items.query([last, ITEMS_AT_ONCE])?;
@@ -240,7 +246,7 @@ fn decide_items(
         if count == 0 {
             return Ok(true);
         }
-        if !go_on(count) {
+        if !keep_going(count) {
             return Ok(false);
         }
     }
@@ -251,7 +257,7 @@ const fn rank(index: usize) -> i64 {
     index as i64 + 1
 }
 
-/// Keeps the rules; where they are others than before nothing is decided any more.
+/// Keeps the rules; if they changed, nothing is decided any more.
 fn keep_rules(transaction: &Transaction<'_>, rules: &Rules) -> Result<(), CaseError> {
     if read_info(transaction, RULES_KEY)?.as_ref() == Some(&rules.text) {
         return Ok(());
@@ -266,18 +272,18 @@ fn keep_rules(transaction: &Transaction<'_>, rules: &Rules) -> Result<(), CaseEr
 }
 
 impl CaseStore {
-    /// Decides every item by `rules`, in one transaction, and writes the priorities that are others than before. An item that no rule
-    /// fits has none. `go_on` is called with how many [steps](Self::priority_steps) more are done; where it says no, everything is as it was
-    /// and `false` is returned.
+    /// Decides every item by `rules`, in one transaction, and writes the priorities that changed. An item that no rule fits has none.
+    /// `keep_going` is called with how many more [steps](Self::priority_steps) are done; if it returns `false`, the case stays as it was and
+    /// `false` is returned.
     ///
     /// # Errors
-    /// The database said no.
-    pub fn prioritise(&mut self, rules: &Rules, go_on: &dyn Fn(u64) -> bool) -> Result<bool, CaseError> {
+    /// If the database cannot be written.
+    pub fn prioritise(&mut self, rules: &Rules, keep_going: &dyn Fn(u64) -> bool) -> Result<bool, CaseError> {
         self.check_place()?;
         let transaction = self.connection.transaction()?;
         keep_rules(&transaction, rules)?;
-        if !decide_contents(&transaction, &rules.rules, go_on)?
-            || !decide_items(&transaction, &rules.rules, go_on)?
+        if !decide_contents(&transaction, &rules.rules, keep_going)?
+            || !decide_items(&transaction, &rules.rules, keep_going)?
         {
             return Ok(false);
         }
@@ -289,29 +295,28 @@ impl CaseStore {
     /// How many steps [`CaseStore::prioritise`] takes.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn priority_steps(&self) -> Result<u64, CaseError> {
         let steps = "SELECT (SELECT count(*) FROM stack_member) + (SELECT count(*) FROM content) + (SELECT count(*) FROM item)";
         Ok(self.connection.query_row(steps, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
-    /// The rules that the case's items were decided by last; `None` where they were not yet.
+    /// The rules that decided the case's items last; `None` before they did.
     ///
     /// # Errors
-    /// The database said no, or the case holds rules that are none.
+    /// If the database cannot be read, or its rules are not rules.
     pub fn rules(&self) -> Result<Option<Rules>, CaseError> {
         let text = read_info(&self.connection, RULES_KEY)?;
-        let damaged =
-            |error| CaseError::Refused(format!("the case is damaged: its rules of priority: {error}"));
+        let damaged = |error| CaseError::damaged_by("its rules of priority", error);
         text.map(|text| Rules::parse(&text).map_err(damaged)).transpose()
     }
 }
 
 impl CaseReader {
-    /// Items by the rule that decided them, in the rules' order; none where nothing was decided yet.
+    /// Items by the rule that decided them, in the rules' order; empty before any did.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn rule_counts(&self) -> Result<Vec<RuleCount>, CaseError> {
         if !self.has_priorities()? {
             return Ok(Vec::new());
@@ -338,10 +343,10 @@ impl CaseReader {
         Ok(self.connection.query_row(query, [], |row| row.get(0))?)
     }
 
-    /// Items without a priority: no rule fits them, or they came after the rules were tried last.
+    /// Items without a priority: no rule fits them, or they were added after the rules were applied last.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn without_priority(&self) -> Result<u64, CaseError> {
         if !self.has_priorities()? {
             return Ok(0);
@@ -355,16 +360,13 @@ impl CaseReader {
     /// those without a priority.
     ///
     /// # Errors
-    /// Nothing was decided yet, the database said no, or `visit` did.
+    /// If nothing was decided yet, the database cannot be read, or `visit` fails.
     pub fn for_each_priority<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(PriorityRow) -> Result<(), E>,
     ) -> Result<(), E> {
         if !self.has_priorities()? {
-            return Err(CaseError::Refused(
-                "the case has no priorities yet: `tamis triage` and `tamis match` set them".into(),
-            )
-            .into());
+            return Err(CaseError::NoPriorities { folder: self.folder().to_path_buf() }.into());
         }
         self.for_each_row(
             concat!(

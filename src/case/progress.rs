@@ -1,4 +1,4 @@
-//! What is done already, for the walking thread.
+//! What is done already, for the thread that walks the sources.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -7,7 +7,7 @@ use super::open::connect_again;
 use super::{CaseError, CaseStore, SourceId};
 use crate::source::FileStamp;
 
-/// Items of source ?1 that may stand for a folder: what could not be listed, or not even looked at.
+/// Items of source ?1 that may be folders: what could not be listed, or not even looked at.
 macro_rules! failed_folder {
     () => {
         "source = ?1 AND outcome IN ('unreadable', 'vanished') AND stage = 'walk'"
@@ -17,9 +17,9 @@ macro_rules! failed_folder {
 /// What the case knows of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemState {
-    /// Nothing, or not all.
+    /// Nothing, or not everything.
     ToDo,
-    /// It was read with another size or time of change: it is to be read again.
+    /// It was read with another size or time of change, and must be read again.
     Changed,
     /// Everything.
     Done,
@@ -29,7 +29,7 @@ impl CaseStore {
     /// The folders of a source that could not be listed, or not to their end, as raw bytes below it.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn failed_folders(&self, source: SourceId) -> Result<Vec<Vec<u8>>, CaseError> {
         let mut statement =
             self.connection.prepare(concat!("SELECT step FROM item WHERE ", failed_folder!()))?;
@@ -37,28 +37,28 @@ impl CaseStore {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Takes back that a folder could not be listed: it was, and what lies in it are items.
+    /// Deletes the item of a folder that could not be listed before: now it was, and its files are items.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be written.
     pub fn forget_failed_folder(&mut self, source: SourceId, folder: &[u8]) -> Result<(), CaseError> {
         let sql = concat!("DELETE FROM item WHERE ", failed_folder!(), " AND step = ?2");
         self.connection.execute(sql, params![source.0, folder])?;
         Ok(())
     }
 
-    /// A second, read-only connection that tells what is done already, for a walking thread.
-    /// `memory_limit` is the most that one picture may take in this run: contents that were over a lower
-    /// limit are to be tried again.
+    /// A second, read-only connection that reports what is done already, for the thread that walks.
+    /// `memory_limit` is the maximum that one picture may take in this run: contents that were over a lower
+    /// limit are tried again.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn progress_reader(&self, memory_limit: u64) -> Result<ProgressReader, CaseError> {
         ProgressReader::new(connect_again(&self.database)?, memory_limit)
     }
 }
 
-/// Tells the walking thread what is done already.
+/// Reports to the thread that walks what is done already.
 #[derive(Debug)]
 pub struct ProgressReader {
     connection: Connection,
@@ -74,7 +74,7 @@ impl ProgressReader {
     /// (unreadable, vanished, or over a limit of reading) are tried again, and so are contents that were over a lower memory limit.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn state(&self, source: SourceId, path: &[u8], stamp: &FileStamp) -> Result<ItemState, CaseError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT item.size, item.modified,

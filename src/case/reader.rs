@@ -3,149 +3,24 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Row, Statement, params};
+use rusqlite::{Connection, Row};
 
 use super::info::read_info;
 use super::open::connect_for_reading;
+use super::rows::{HITS, HitRow, ItemRow, ListColumns, hit_row, item_row};
 use super::schema::has_item;
-use super::store::{match_lists, read_spec};
+use super::sets::match_lists;
+use super::spec::read_spec;
 use super::{CaseError, CaseIdentity, HashSpec, SetId};
 use crate::outcome::Outcome;
 use crate::source::database::hear;
-use crate::source::name::path_from_bytes;
+use crate::source::name::{escape, path_from_bytes};
 
-/// An open case that is only read. Works beside a run that writes, and sees what it has stored so far.
+/// An open case that is only read. Works during a run that writes, and sees what it has stored so far.
 #[derive(Debug)]
 pub struct CaseReader {
     pub(super) connection: Connection,
     folder: PathBuf,
-}
-
-/// One item, as the view `items` of `docs/case-schema.md` has it. Texts are escaped (`docs/names.md`).
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct ItemRow {
-    /// The source.
-    pub source: String,
-    /// Path below it; empty where the source is one file.
-    pub path: String,
-    /// The outcome's name.
-    pub outcome: String,
-    /// The stage that decided a failure.
-    pub stage: Option<String>,
-    /// Why it failed.
-    pub reason: Option<String>,
-    /// Of every copy but the first: the whole path of the first.
-    pub duplicate_of: Option<String>,
-    /// What kind of place it was found in: "live", or as [`super::PlaceState`] names it.
-    pub state: String,
-    /// Bytes.
-    pub size: Option<i64>,
-    /// Last change, ISO 8601, UTC.
-    pub modified: Option<String>,
-    /// Last access before we first read it, where the system keeps it.
-    pub accessed: Option<String>,
-    /// Creation, where the system keeps it.
-    pub created: Option<String>,
-    /// Hex.
-    pub md5: Option<String>,
-    /// Hex.
-    pub sha1: Option<String>,
-    /// Hex.
-    pub sha256: Option<String>,
-    /// The format by content.
-    pub format: Option<String>,
-    /// Pixels, as stored.
-    pub width: Option<i64>,
-    /// Pixels, as stored.
-    pub height: Option<i64>,
-    /// 64 hex digits.
-    pub pdq: Option<String>,
-    /// 0…100.
-    pub quality: Option<i64>,
-    /// What the hash was made from: "pixels" or "coefficients".
-    pub derived_from: Option<String>,
-    /// How many of the hash's bits hang on next to nothing.
-    pub unstable_bits: Option<i64>,
-    /// Why a JPEG's hash is from pixels where it might have been from coefficients; "verified" where a candidate
-    /// was decoded for its confirmation.
-    pub fallback_reason: Option<String>,
-    /// EXIF time.
-    pub taken: Option<String>,
-    /// EXIF make.
-    pub camera_make: Option<String>,
-    /// EXIF model.
-    pub camera_model: Option<String>,
-    /// EXIF orientation, 1…8.
-    pub exif_orientation: Option<i64>,
-    /// Of a damaged picture that was hashed: the share that was decoded, from 0 to 1.
-    pub partial: Option<f64>,
-    /// Items inside its content.
-    pub children: Option<i64>,
-    /// Entries of its content that are not items.
-    pub refused: Option<i64>,
-}
-
-/// One item against the records of a set that have its digest, or that have a hash which is near to its own; as the view `hits`
-/// has it. What several records say is all there, sorted and separated by semicolons.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct HitRow {
-    /// The item's source.
-    pub source: String,
-    /// The item's path below it.
-    pub path: String,
-    /// The hash set's name: its file's, which two sets may share.
-    pub hash_set: String,
-    /// SHA-256 of its file, which is its identity.
-    pub hash_set_sha256: String,
-    /// The number of the lowest record in it, from 1.
-    pub record: i64,
-    /// How many records there are.
-    pub records: i64,
-    /// Numbers of the first of them, and of the first of each that says something else, separated by semicolons.
-    pub listed: String,
-    /// "digest" or "perceptual".
-    pub kind: String,
-    /// Which digests are equal: "md5", "sha1", "sha256", separated by blanks.
-    pub digests: String,
-    /// What the hit rests on: "digest", "pixels", or "unconfirmed" where it is a hash from coefficients alone.
-    pub confirmation: String,
-    /// Why it is not confirmed from pixels.
-    pub unconfirmed_reason: Option<String>,
-    /// Differing bits of 256, where the hashes are near.
-    pub distance: Option<i64>,
-    /// What was done to the known picture, where the hashes are near.
-    pub orientation: Option<String>,
-    /// The item's view that is near.
-    pub view: Option<String>,
-    /// The view's quality.
-    pub quality: Option<i64>,
-    /// The known hash's quality, where the set gives one.
-    pub known_quality: Option<i64>,
-    /// Hashes of the set that the item is near to beside those that are listed, which are the nearest.
-    pub more: i64,
-    /// The item's SHA-256.
-    pub sha256: String,
-    /// The item's hash.
-    pub pdq: Option<String>,
-    /// What it was made from.
-    pub derived_from: Option<String>,
-    /// What the known record's category means in its set's profile, as `known::profile::Classification` names it; of a set
-    /// file only, as all that follows.
-    pub category: Option<String>,
-    /// What the profile calls it.
-    pub category_label: Option<String>,
-    /// The category as the set's source has it.
-    pub category_raw: Option<String>,
-    /// A victim was identified: "yes" or "no", or "no; yes" where records differ.
-    pub victim_identified: Option<String>,
-    /// An offender was identified.
-    pub offender_identified: Option<String>,
-    /// It is known to have been distributed.
-    pub distributed: Option<String>,
-    /// The series that it belongs to.
-    pub series: Option<String>,
-    /// The known records' own columns.
-    pub known: BTreeMap<String, String>,
 }
 
 /// A hash set of the case and its hits; a hit is an item against the records with its digest, or against a hash that is near.
@@ -171,7 +46,7 @@ pub struct SetCounts {
     pub malformed_lines: u64,
     /// Largest distance of a hit.
     pub distance: u64,
-    /// Least quality of a hash that took part.
+    /// Minimum quality of a hash that took part.
     pub min_quality: u64,
     /// Which candidates were decoded for a confirmation.
     pub verify: String,
@@ -183,7 +58,7 @@ pub struct SetCounts {
     pub unconfirmed_hits: u64,
     /// Items with a hit.
     pub items: u64,
-    /// Distinct contents that the set was not matched with yet.
+    /// Distinct contents that were not matched against the set yet.
     pub unmatched: u64,
     /// Items that are near to more hashes of the set than are listed.
     pub saturated_items: u64,
@@ -197,15 +72,15 @@ impl CaseReader {
     /// Opens a case for reading; also one on a read-only medium.
     ///
     /// # Errors
-    /// The folder is not a case, or of another version.
+    /// If the folder is not a case, or is one of another version.
     pub fn open(folder: &Path) -> Result<Self, CaseError> {
         Ok(Self { connection: connect_for_reading(folder)?, folder: folder.to_path_buf() })
     }
 
-    /// From here on `cancelled` ends whatever query the reader is at, which fails as [`CaseError::Interrupted`].
+    /// From here on `cancelled` can end the reader's current query, which fails with [`CaseError::Interrupted`].
     ///
     /// # Errors
-    /// SQLite refuses the handler.
+    /// If SQLite refuses the handler.
     pub fn hear(&mut self, cancelled: impl FnMut() -> bool + Send + 'static) -> Result<(), CaseError> {
         Ok(hear(&mut self.connection, cancelled)?)
     }
@@ -219,7 +94,7 @@ impl CaseReader {
     /// Whose case it is.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn identity(&self) -> Result<CaseIdentity, CaseError> {
         Ok(CaseIdentity {
             case_number: read_info(&self.connection, "case_number")?,
@@ -231,7 +106,7 @@ impl CaseReader {
     /// What decides its hashes.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn spec(&self) -> Result<HashSpec, CaseError> {
         read_spec(&self.connection)
     }
@@ -239,7 +114,7 @@ impl CaseReader {
     /// Paths of the sources, escaped, sorted.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn sources(&self) -> Result<Vec<String>, CaseError> {
         let mut statement = self.connection.prepare("SELECT path FROM source ORDER BY path_raw")?;
         let rows = statement.query_map([], |row| row.get(0))?;
@@ -249,7 +124,7 @@ impl CaseReader {
     /// Paths of the sources, raw, sorted.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn source_paths(&self) -> Result<Vec<PathBuf>, CaseError> {
         let mut statement = self.connection.prepare("SELECT path_raw FROM source ORDER BY path_raw")?;
         let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
@@ -259,7 +134,7 @@ impl CaseReader {
     /// The sources whose last run was stopped before their end, escaped, in the same order.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn incomplete_sources(&self) -> Result<Vec<String>, CaseError> {
         let mut statement =
             self.connection.prepare("SELECT path FROM source WHERE NOT complete ORDER BY path_raw")?;
@@ -270,7 +145,7 @@ impl CaseReader {
     /// Items and their bytes; of these, items whose processing is not finished.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn item_counts(&self) -> Result<ItemCounts, CaseError> {
         Ok(self.connection.query_row(
             "SELECT count(*), coalesce(sum(size), 0),
@@ -287,11 +162,11 @@ impl CaseReader {
     /// that are finished.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn outcome_counts(&self) -> Result<Vec<(Outcome, u64)>, CaseError> {
         let mut counts = BTreeMap::new();
         let mut statement = self.connection.prepare(
-            // Contents are looked through in the order of their rows, once.
+            // Contents are read once, in the order of their rows.
             "SELECT outcome, count(*), 0 FROM live_item WHERE sha256 IS NULL GROUP BY outcome
              UNION ALL
              SELECT outcome, count(*), sum(items) - count(*) FROM (
@@ -303,7 +178,7 @@ impl CaseReader {
         while let Some(row) = rows.next()? {
             let name: String = row.get(0)?;
             let outcome = Outcome::from_name(&name).ok_or_else(|| {
-                CaseError::Refused(format!("the case is damaged: it has an outcome `{name}`"))
+                CaseError::damaged(format!("it has an outcome `{}`", escape(name.as_bytes())))
             })?;
             let (first, copies) = (unsigned(row, 1)?, unsigned(row, 2)?);
             let copy = match outcome {
@@ -323,7 +198,7 @@ impl CaseReader {
     /// The hash sets and their hits, by name and file.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn set_counts(&self) -> Result<Vec<SetCounts>, CaseError> {
         let unmatched = self.unmatched()?;
         let mut statement = self.connection.prepare(
@@ -373,8 +248,8 @@ impl CaseReader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// For each set how many contents that items have were not matched against it yet. Contents are counted by their list of sets, and only
-    /// those of lists that lack one.
+    /// For each set how many contents that items have were not matched against it yet. Contents are counted by their list of sets, if it lacks
+    /// one.
     fn unmatched(&self) -> Result<HashMap<SetId, u64>, CaseError> {
         let mut sets = self.connection.prepare("SELECT id FROM hash_set")?;
         let sets: Vec<SetId> = sets.query_map([], |row| row.get(0).map(SetId))?.collect::<Result<_, _>>()?;
@@ -399,7 +274,7 @@ impl CaseReader {
     /// Items with a hit in any set.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn items_with_hits(&self) -> Result<u64, CaseError> {
         let count = self.connection.query_row(
             "SELECT count(*) FROM live_item JOIN content ON content.sha256 = live_item.sha256
@@ -413,7 +288,7 @@ impl CaseReader {
     /// Items that are pictures with a hash, duplicates included, and have no hit in any set.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn pictures_without_hits(&self) -> Result<u64, CaseError> {
         let count = self.connection.query_row(
             "SELECT count(*) FROM content CROSS JOIN live_item ON live_item.sha256 = content.sha256
@@ -428,7 +303,7 @@ impl CaseReader {
     /// Perceptual hits that are not confirmed from pixels, by reason, sorted.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn unconfirmed_counts(&self) -> Result<Vec<(String, u64)>, CaseError> {
         let mut statement = self.connection.prepare(
             "SELECT hit.unconfirmed_reason, count(*) FROM hit
@@ -442,7 +317,7 @@ impl CaseReader {
     /// Perceptual hits that are confirmed from pixels, by distance, sorted, without zeros.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn distance_counts(&self) -> Result<Vec<(u32, u64)>, CaseError> {
         let mut statement = self.connection.prepare(
             "SELECT hit.distance, count(*) FROM hit
@@ -456,7 +331,7 @@ impl CaseReader {
     /// Every finished item, by the bytes of its source's path and its own.
     ///
     /// # Errors
-    /// The database said no, or `visit` did.
+    /// If the database cannot be read, or `visit` fails.
     pub fn for_each_item<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(ItemRow) -> Result<(), E>,
@@ -474,7 +349,7 @@ impl CaseReader {
     /// Every hit, by the bytes of the source's and item's path, then set and record.
     ///
     /// # Errors
-    /// The database said no, or `visit` did.
+    /// If the database cannot be read, or `visit` fails.
     pub fn for_each_hit<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
@@ -487,7 +362,7 @@ impl CaseReader {
     /// hash, confirmed before unconfirmed, then nearer ones, then as [`Self::for_each_hit`].
     ///
     /// # Errors
-    /// The database said no, or `visit` did.
+    /// If the database cannot be read, or `visit` fails.
     pub fn for_each_hit_by_priority<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(HitRow) -> Result<(), E>,
@@ -525,10 +400,10 @@ impl CaseReader {
     /// Names of the columns of all known records with hits, sorted.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn known_columns(&self) -> Result<Vec<String>, CaseError> {
         let mut statement = self.connection.prepare(
-            // Records whose hits were all refuted later are left out.
+            // Without records whose hits were all refuted later.
             concat!(
                 "SELECT DISTINCT field.key FROM set_record, json_each(set_record.columns) AS field
              WHERE (set_record.hash_set, set_record.record) IN
@@ -542,64 +417,6 @@ impl CaseReader {
     }
 }
 
-/// All that a [`HitRow`] has.
-const HITS: &str = "SELECT source, path, hash_set, record, kind, digests, confirmation, unconfirmed_reason, distance,
-        orientation, quality, known_quality, sha256, nullif(pdq, ''), derived_from, columns, lower(hex(file_sha256)), category,
-        category_label, category_raw, victim_identified, offender_identified, distributed, series, records, listed, more,
-        hash_set_id, list, view
-    FROM hits";
-
-/// Lists whose columns are kept.
-const KEPT_LISTS: usize = 256;
-
-/// Columns of records that are hit together, as one. The last few are kept, since all items with a content have the same. (The view has no
-/// functions of JSON, which SQLite distrusts in a schema.)
-struct ListColumns<'a> {
-    statement: Statement<'a>,
-    kept: HashMap<(i64, [u8; 16]), BTreeMap<String, String>>,
-}
-
-impl<'a> ListColumns<'a> {
-    fn new(connection: &'a Connection) -> Result<Self, CaseError> {
-        let statement = connection.prepare(
-            "SELECT columns FROM listed_record JOIN set_record USING (hash_set, record)
-             WHERE listed_record.hash_set = ?1 AND listed_record.list = ?2 ORDER BY record",
-        )?;
-        Ok(Self { statement, kept: HashMap::new() })
-    }
-
-    /// Of each column the distinct values, in the order of the records.
-    fn of(&mut self, set: i64, list: [u8; 16]) -> Result<BTreeMap<String, String>, CaseError> {
-        if let Some(columns) = self.kept.get(&(set, list)) {
-            return Ok(columns.clone());
-        }
-        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut rows = self.statement.query(params![set, list])?;
-        while let Some(row) = rows.next()? {
-            for (name, value) in columns_of(Some(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?))? {
-                let values = all.entry(name).or_default();
-                if !values.contains(&value) {
-                    values.push(value);
-                }
-            }
-        }
-        let columns: BTreeMap<String, String> =
-            all.into_iter().map(|(name, values)| (name, values.join("; "))).collect();
-        if self.kept.len() >= KEPT_LISTS {
-            self.kept.clear();
-        }
-        self.kept.insert((set, list), columns.clone());
-        Ok(columns)
-    }
-}
-
-/// A known record's own columns, from their JSON.
-fn columns_of(columns: Option<&str>) -> Result<BTreeMap<String, String>, CaseError> {
-    serde_json::from_str(columns.unwrap_or("{}")).map_err(|error| {
-        CaseError::Refused(format!("the case is damaged: columns of a known record: {error}"))
-    })
-}
-
 /// How many items a case has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ItemCounts {
@@ -607,84 +424,11 @@ pub struct ItemCounts {
     pub items: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Items whose content is not stored yet; a run that goes on finishes them.
+    /// Items whose content is not stored yet; a resumed run finishes them.
     pub unfinished: u64,
 }
 
 /// A count; SQLite's integers are signed.
 fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(column)?.max(0).cast_unsigned())
-}
-
-fn item_row(row: &Row<'_>) -> rusqlite::Result<ItemRow> {
-    Ok(ItemRow {
-        source: row.get(0)?,
-        path: row.get(1)?,
-        outcome: row.get(2)?,
-        stage: row.get(3)?,
-        reason: row.get(4)?,
-        duplicate_of: row.get(5)?,
-        size: row.get(6)?,
-        modified: row.get(7)?,
-        accessed: row.get(24)?,
-        created: row.get(8)?,
-        md5: row.get(9)?,
-        sha1: row.get(10)?,
-        sha256: row.get(11)?,
-        format: row.get(12)?,
-        width: row.get(13)?,
-        height: row.get(14)?,
-        pdq: row.get(15)?,
-        quality: row.get(16)?,
-        derived_from: row.get(17)?,
-        unstable_bits: row.get(18)?,
-        fallback_reason: row.get(19)?,
-        taken: row.get(20)?,
-        camera_make: row.get(21)?,
-        camera_model: row.get(22)?,
-        exif_orientation: row.get(23)?,
-        state: row.get(25)?,
-        partial: row.get(26)?,
-        children: row.get(27)?,
-        refused: row.get(28)?,
-    })
-}
-
-fn hit_row(row: &Row<'_>, lists: &mut ListColumns<'_>) -> Result<HitRow, CaseError> {
-    let records: i64 = row.get(24)?;
-    let known = if records > 1 {
-        lists.of(row.get(27)?, row.get(28)?)?
-    } else {
-        columns_of(row.get_ref(15)?.as_str_or_null().map_err(rusqlite::Error::from)?)?
-    };
-    Ok(HitRow {
-        source: row.get(0)?,
-        path: row.get(1)?,
-        hash_set: row.get(2)?,
-        hash_set_sha256: row.get(16)?,
-        record: row.get(3)?,
-        kind: row.get(4)?,
-        digests: row.get(5)?,
-        confirmation: row.get(6)?,
-        unconfirmed_reason: row.get(7)?,
-        distance: row.get(8)?,
-        orientation: row.get(9)?,
-        quality: row.get(10)?,
-        known_quality: row.get(11)?,
-        sha256: row.get(12)?,
-        pdq: row.get(13)?,
-        derived_from: row.get(14)?,
-        category: row.get(17)?,
-        category_label: row.get(18)?,
-        category_raw: row.get(19)?,
-        victim_identified: row.get(20)?,
-        offender_identified: row.get(21)?,
-        distributed: row.get(22)?,
-        series: row.get(23)?,
-        records,
-        listed: row.get(25)?,
-        more: row.get(26)?,
-        view: row.get(29)?,
-        known,
-    })
 }

@@ -1,7 +1,8 @@
 //! Rules of priority: which items an investigator looks at first. `default_rules.toml` is the description for users.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use serde::Deserialize;
@@ -12,10 +13,10 @@ use crate::source::name::{escape, escape_path};
 
 /// The rules of the program, as `tamis rules` prints them.
 pub const DEFAULT_RULES: &str = include_str!("default_rules.toml");
-/// The category of a record whose set says nothing of it.
+/// The category of a record whose set has none.
 pub(super) const NO_CATEGORY: &str = "none";
-/// No file of rules is larger.
-const MOST_BYTES: u64 = 1 << 20;
+/// Maximum bytes of a file of rules.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Rules of priority, in the order in which they are tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +27,13 @@ pub struct Rules {
     pub text: String,
 }
 
-/// One rule: it fits an item where all that it says is so.
+/// One rule: it fits an item that meets all of its conditions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Its name, told of every item that it decides.
+    /// Its name, shown for every item that it decides.
     pub name: String,
-    /// What it means, for a person.
+    /// Its title, for a person.
     pub title: String,
     /// The item has such a hit.
     pub known: Option<KnownCondition>,
@@ -41,13 +42,13 @@ pub struct Rule {
     pub unknown: bool,
     /// Another content of its stack has such a hit.
     pub stacked_with: Option<KnownCondition>,
-    /// Its stack has at least so many contents.
+    /// Its stack has this many contents or more.
     pub stack: Option<u32>,
     /// What became of the item: names of [`Outcome`].
     pub outcome: Option<Vec<String>>,
 }
 
-/// What must be so of a hit's known record; what is not given may be anything.
+/// Conditions on a hit and its known record; what is not given may be anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownCondition {
@@ -56,11 +57,11 @@ pub struct KnownCondition {
     /// Names of [`Classification`], or "none".
     pub category: Option<Vec<String>>,
     /// Whether a victim was identified.
-    pub victim_identified: Option<Vec<Said>>,
+    pub victim_identified: Option<Vec<Answer>>,
     /// Whether an offender was identified.
-    pub offender_identified: Option<Vec<Said>>,
+    pub offender_identified: Option<Vec<Answer>>,
     /// Whether it is known to have been distributed.
-    pub distributed: Option<Vec<Said>>,
+    pub distributed: Option<Vec<Answer>>,
     /// Whether it belongs to a series.
     pub series: Option<bool>,
     /// Names of hash sets.
@@ -77,10 +78,10 @@ pub enum HitKind {
     Perceptual,
 }
 
-/// What a known record says of a question.
+/// A known record's answer to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
+pub enum Answer {
     /// Yes.
     Yes,
     /// No.
@@ -89,7 +90,7 @@ pub enum Said {
     Unknown,
 }
 
-impl Said {
+impl Answer {
     /// Its name in rules.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -101,14 +102,91 @@ impl Said {
     }
 }
 
-/// Why rules were refused.
+/// Why a file of rules was refused.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct RulesError(String);
+#[non_exhaustive]
+pub enum RulesError {
+    /// It cannot be read.
+    #[error("{}: {source}", escape_path(path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// It is larger than rules may be.
+    #[error("{}: larger than {MAX_BYTES} bytes, which no file of rules is", escape_path(path))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It does not hold rules.
+    #[error("{}: {source}", escape_path(path))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RulesFault,
+    },
+}
+
+/// What is wrong with the text of rules.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RulesFault {
+    /// It is not TOML, or does not have the fields of rules.
+    #[error("{}", escaped_lines(&.0.to_string()))]
+    Syntax(#[source] Box<dyn Error + Send + Sync>),
+    /// It is empty.
+    #[error("no [[rule]] in it")]
+    NoRules,
+    /// A rule has no name, or that of another.
+    #[error("rule `{}`: every rule needs a name of its own", escape(rule.as_bytes()))]
+    Name {
+        /// The rule's name.
+        rule: String,
+    },
+    /// A rule fits no item.
+    #[error("rule `{}`: no item is both known and unknown", escape(rule.as_bytes()))]
+    KnownAndUnknown {
+        /// The rule's name.
+        rule: String,
+    },
+    /// A rule names a category that does not exist.
+    #[error(
+        "rule `{}`: there is no category `{}`: {}, {NO_CATEGORY}",
+        escape(rule.as_bytes()),
+        escape(category.as_bytes()),
+        names(Classification::ALL.iter().map(|category| category.name()))
+    )]
+    Category {
+        /// The rule's name.
+        rule: String,
+        /// The category.
+        category: String,
+    },
+    /// A rule names an outcome that does not exist.
+    #[error(
+        "rule `{}`: there is no outcome `{}`: {}",
+        escape(rule.as_bytes()),
+        escape(outcome.as_bytes()),
+        names(Outcome::ALL.iter().map(|outcome| outcome.name()))
+    )]
+    Outcome {
+        /// The rule's name.
+        rule: String,
+        /// The outcome.
+        outcome: String,
+    },
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
 
 impl Default for Rules {
     fn default() -> Self {
-        // That they are rules is tested.
+        // A test reads them.
         Self::parse(DEFAULT_RULES).unwrap_or(Self { rules: Vec::new(), text: String::new() })
     }
 }
@@ -117,24 +195,21 @@ impl Rules {
     /// Reads a file of rules.
     ///
     /// # Errors
-    /// The file's name, and what is wrong with it.
+    /// If the file cannot be read, or does not hold rules.
     pub fn read(path: &Path) -> Result<Self, RulesError> {
-        let refused = |reason: String| RulesError(format!("rules {}: {reason}", escape_path(path)));
-        let read = || -> io::Result<String> {
-            if fs::metadata(path)?.len() > MOST_BYTES {
-                return Err(io::Error::other("larger than any rules"));
-            }
-            fs::read_to_string(path)
-        };
-        let text = read().map_err(|error| refused(error.to_string()))?;
-        Self::parse(&text).map_err(|RulesError(reason)| refused(reason))
+        let failed = |source| RulesError::Read { path: path.to_path_buf(), source };
+        if fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
+            return Err(RulesError::TooLarge { path: path.to_path_buf() });
+        }
+        let text = fs::read_to_string(path).map_err(failed)?;
+        Self::parse(&text).map_err(|source| RulesError::Invalid { path: path.to_path_buf(), source })
     }
 
     /// Reads rules from their text.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
-    pub fn parse(text: &str) -> Result<Self, RulesError> {
+    /// If the text does not hold rules; the error returns where.
+    pub fn parse(text: &str) -> Result<Self, RulesFault> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct File {
@@ -142,61 +217,57 @@ impl Rules {
             rule: Vec<Rule>,
         }
         let File { rule: rules } =
-            toml::from_str(text).map_err(|error| RulesError(escaped_lines(&error.to_string())))?;
+            toml::from_str(text).map_err(|error| RulesFault::Syntax(Box::new(error)))?;
         if rules.is_empty() {
-            return Err(RulesError("no [[rule]] in it".into()));
+            return Err(RulesFault::NoRules);
         }
         let mut names = BTreeSet::new();
         for rule in &rules {
-            let refused =
-                |reason: &str| RulesError(format!("rule `{}`: {reason}", escape(rule.name.as_bytes())));
             if rule.name.trim().is_empty() || !names.insert(&rule.name) {
-                return Err(refused("every rule needs a name of its own"));
+                return Err(RulesFault::Name { rule: rule.name.clone() });
             }
-            rule.check().map_err(|reason| refused(&reason))?;
+            rule.check()?;
         }
         Ok(Self { rules, text: text.into() })
     }
 }
 
-/// What is said of a text with pieces of the text in it, line by line as it can be shown.
+/// An error about a text, which quotes the text, line by line as it can be shown.
 fn escaped_lines(text: &str) -> String {
     let lines: Vec<String> = text.trim_end().lines().map(|line| escape(line.as_bytes())).collect();
     lines.join("\n")
 }
 
 impl Rule {
-    /// Whether what became of an item is as the rule asks.
+    /// Whether the rule accepts an item's outcome.
     pub(super) fn has_outcome(&self, outcome: &str) -> bool {
         self.outcome.as_ref().is_none_or(|outcomes| outcomes.iter().any(|name| name == outcome))
     }
 
-    /// Whether it fits an item that could not be read: one without hits, in no stack.
+    /// Whether it fits an item that could not be read: one without hits and outside stacks.
     pub(super) fn fits_unread(&self, outcome: &str) -> bool {
         self.known.is_none()
             && self.stacked_with.is_none()
-            && self.stack.is_none_or(|least| least <= 1)
+            && self.stack.is_none_or(|minimum| minimum <= 1)
             && self.has_outcome(outcome)
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), RulesFault> {
+        let rule = self.name.clone();
         if self.unknown && self.known.is_some() {
-            return Err("no item is both known and unknown".into());
+            return Err(RulesFault::KnownAndUnknown { rule });
         }
         for condition in self.known.iter().chain(&self.stacked_with) {
             let one_of = |name: &String| {
                 name == NO_CATEGORY || Classification::ALL.iter().any(|meaning| meaning.name() == name)
             };
             if let Some(name) = condition.category.iter().flatten().find(|name| !one_of(name)) {
-                let all: Vec<&str> = Classification::ALL.iter().map(|meaning| meaning.name()).collect();
-                let name = escape(name.as_bytes());
-                return Err(format!("there is no category `{name}`: {}, {NO_CATEGORY}", all.join(", ")));
+                return Err(RulesFault::Category { rule, category: name.clone() });
             }
         }
         let outcome = self.outcome.iter().flatten().find(|name| Outcome::from_name(name).is_none());
         if let Some(name) = outcome {
-            let all: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.name()).collect();
-            return Err(format!("there is no outcome `{}`: {}", escape(name.as_bytes()), all.join(", ")));
+            return Err(RulesFault::Outcome { rule, outcome: name.clone() });
         }
         Ok(())
     }
@@ -219,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_rules_is_said() {
+    fn what_is_wrong_with_rules_is_reported() {
         for (text, reason) in [
             ("", "no [[rule]]"),
             ("[[rule]]\nname = \"a\"\ntitle = \"\"\nknwon = {}", "unknown field `knwon`"),

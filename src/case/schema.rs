@@ -2,7 +2,7 @@
 
 /// Marks a SQLite file as a case of Tamis: "TAMI".
 pub(super) const APPLICATION_ID: i32 = 0x5441_4d49;
-/// Changes when a case of an older program could not be read any more.
+/// Changes when this program can no longer read the cases of an older one.
 pub(super) const SCHEMA_VERSION: i32 = 4;
 /// Cases of this version can be upgraded: `super::upgrade`.
 pub(super) const UPGRADED_VERSION: i32 = 3;
@@ -24,7 +24,7 @@ macro_rules! iso {
 
 pub(super) use iso;
 
-/// Of a `content`: an item has it. What a file held before it changed has none; it is kept for when it comes back, and does not exist for
+/// Whether an item has a `content`. What a file held before it changed has no item; it is kept in case it returns, and does not exist for
 /// figures, stacks, rules, reports and exports.
 macro_rules! has_item {
     () => {
@@ -44,7 +44,7 @@ macro_rules! picture {
 pub(super) use picture;
 
 /// The common table `member`: the contents in stacks that items have, each with its place in its stack and how many there are in that. The
-/// first stands for the others: it is the medoid, as long as an item has that. Less than two are no stack.
+/// first represents the others: it is the medoid, as long as an item has that. Fewer than two are not a stack.
 macro_rules! stack_members {
     () => {
         concat!(
@@ -61,7 +61,7 @@ macro_rules! stack_members {
 
 pub(super) use stack_members;
 
-/// The stacks of a case, made by `tamis stack`.
+/// The stacks of a case, built by `tamis stack`.
 pub(super) const STACKS: &str = "
 CREATE TABLE IF NOT EXISTS stack_settings (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
@@ -106,9 +106,9 @@ CREATE TABLE IF NOT EXISTS priority (
 );
 ";
 
-/// The records of a hit that say something, sorted and distinct, as one text; `$of` is a column of theirs. Where the hit has
-/// one record its own value, which needs no look at the list.
-macro_rules! said {
+/// The values of a hit's records in column `$of`, sorted and distinct, as one text. If the hit has one record, its value, without a look
+/// at the list.
+macro_rules! values {
     ($of:literal) => {
         concat!(
             "iif(hit.records = 1, first.",
@@ -123,8 +123,8 @@ macro_rules! said {
     };
 }
 
-/// [`said`] of a yes or no.
-macro_rules! said_yes {
+/// [`values`] of a yes or no.
+macro_rules! yes_no_values {
     ($of:literal) => {
         concat!(
             "iif(hit.records = 1, CASE first.",
@@ -430,28 +430,28 @@ SELECT place.source_sort AS source_sort, place.path_sort AS path_sort,
     seen.derived_from AS derived_from,
     first.columns AS columns,
     ",
-    said!("category"),
+    values!("category"),
     " AS category,
     ",
-    said!("category_label"),
+    values!("category_label"),
     " AS category_label,
     ",
-    said!("category_raw"),
+    values!("category_raw"),
     " AS category_raw,
     ",
-    said_yes!("victim_identified"),
+    yes_no_values!("victim_identified"),
     " AS victim_identified,
     ",
-    said_yes!("offender_identified"),
+    yes_no_values!("offender_identified"),
     " AS offender_identified,
     ",
-    said_yes!("distributed"),
+    yes_no_values!("distributed"),
     " AS distributed,
     ",
-    said_yes!("precategorized"),
+    yes_no_values!("precategorized"),
     " AS precategorized,
     ",
-    said!("series"),
+    values!("series"),
     " AS series,
     first.fields AS fields, place.item AS item, hit.hash_set AS hash_set_id, hit.list AS list
 FROM hit

@@ -1,4 +1,4 @@
-//! Stacks of a case: the contents that are stacked, and what became of them.
+//! Stacks of a case: the contents to be stacked, and the stacks.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
@@ -32,45 +32,45 @@ pub struct Stackable {
     pub contents: Vec<StackContent>,
     /// Pictures set aside because of their quality.
     pub low_quality: u64,
-    /// Pictures set aside because their code is all zero.
+    /// Pictures set aside because their hash is all zero.
     pub null_hashes: u64,
-    /// What of them the case's stacks know already.
+    /// Which of them the case's stacks know already.
     pub known: Stacked,
-    /// The last content that was there.
+    /// The last content of the case.
     last: Option<ContentId>,
     settings: StackSettings,
 }
 
-/// What a case's stacks know of the contents that are to be stacked.
+/// Which of the contents to be stacked the case's stacks know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Stacked {
-    /// Nothing that can be gone on from: there are no stacks, or they were made of other contents, or otherwise.
+    /// Nothing to continue from: there are no stacks, or they were built from other contents or with other settings.
     #[default]
     Nothing,
-    /// All but these, which came later: indices, ascending.
+    /// All but these, which were added later: indices, ascending.
     AllBut(Vec<u32>),
 }
 
-/// How the stacks of a case were made.
+/// The settings of the stacks of a case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StackSettings {
     /// Largest distance of a member from its medoid.
     pub distance: u32,
-    /// Least quality of a member.
+    /// Minimum quality of a member.
     pub min_quality: u8,
 }
 
-/// What is told of a case's stacks.
+/// Counts of a case's stacks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StackCounts {
-    /// How they were made.
+    /// Their settings.
     #[serde(flatten)]
     pub settings: StackSettings,
     /// Distinct contents that took part.
     pub contents: u64,
     /// Pictures set aside because of their quality.
     pub low_quality: u64,
-    /// Pictures set aside because their code is all zero.
+    /// Pictures set aside because their hash is all zero.
     pub null_hashes: u64,
     /// Stacks.
     pub stacks: u64,
@@ -80,7 +80,7 @@ pub struct StackCounts {
     pub from_coefficients: u64,
     /// Contents of the largest stack.
     pub largest: u64,
-    /// Contents that came to the case later: the stacks do not know them.
+    /// Contents that were added to the case later: they are in no stack.
     pub newer: u64,
     /// Contents of stacks that no item has any more: their files changed later.
     pub gone: u64,
@@ -97,7 +97,7 @@ pub struct StackRow {
     pub diameter: i64,
     /// Distance from the medoid.
     pub distance: i64,
-    /// Whether its content is the medoid, or stands for the stack where no item has the medoid any more.
+    /// Whether its content is the medoid, or represents the stack if no item has the medoid any more.
     pub medoid: bool,
     /// The source's path, escaped.
     pub source: String,
@@ -114,18 +114,19 @@ pub struct StackRow {
 }
 
 impl CaseStore {
-    /// The contents to be stacked: of what items have. `go_on` is called with how many contents more were read; `None` where it said no.
+    /// The contents to be stacked: those that items have. `keep_going` is called with how many more contents were read; `None` if it returned
+    /// `false`.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn stackable(
         &self,
         settings: StackSettings,
-        go_on: &dyn Fn(u64) -> bool,
+        keep_going: &dyn Fn(u64) -> bool,
     ) -> Result<Option<Stackable>, CaseError> {
         let last = self.connection.query_row("SELECT max(id) FROM content", [], |row| row.get(0))?;
         let mut found = Stackable { last: Option::map(last, ContentId), settings, ..Stackable::default() };
-        let Some(with_items) = with_items(&self.connection, go_on)? else { return Ok(None) };
+        let Some(with_items) = with_items(&self.connection, keep_going)? else { return Ok(None) };
         // In the order of rows, which is how they lie in the file; and sorted here.
         let mut statement = self.connection.prepare(
             "SELECT content.id, sha256, substr(hashes, 1, 32), quality, derived_from FROM fingerprint
@@ -134,7 +135,7 @@ impl CaseStore {
         let mut contents: Vec<([u8; 32], StackContent)> = Vec::new();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            if !go_on(1) {
+            if !keep_going(1) {
                 return Ok(None);
             }
             if with_items.binary_search(&row.get(0)?).is_err() {
@@ -142,7 +143,7 @@ impl CaseStore {
             }
             let (hash, path): (Vec<u8>, String) = (row.get(2)?, row.get(4)?);
             let (Some(hash), Some(derived_from)) = (hash.first_chunk(), DerivedFrom::from_name(&path)) else {
-                return Err(CaseError::Refused("the case is damaged: a content has no whole hash".into()));
+                return Err(CaseError::damaged("a fingerprint without its eight hashes"));
             };
             let hash = PdqHash::from_bytes(*hash);
             if hash.is_zero() {
@@ -160,10 +161,10 @@ impl CaseStore {
         Ok(Some(found))
     }
 
-    /// How many contents [`CaseStore::stackable`] reads at most.
+    /// The maximum number of contents that [`CaseStore::stackable`] reads.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn content_count(&self) -> Result<u64, CaseError> {
         let count = "SELECT count(*) FROM content";
         Ok(self.connection.query_row(count, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
@@ -185,10 +186,10 @@ impl CaseStore {
         Ok(Stacked::AllBut(later.map(|(index, _)| index).collect()))
     }
 
-    /// How the case's stacks were made; `None` where there are none yet.
+    /// The settings of the case's stacks; `None` if there are none yet.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn stack_settings(&self) -> Result<Option<StackSettings>, CaseError> {
         let settings = |row: &Row<'_>| Ok(StackSettings { distance: row.get(0)?, min_quality: row.get(1)? });
         let query = "SELECT distance, min_quality FROM stack_settings";
@@ -198,16 +199,14 @@ impl CaseStore {
     /// The case's stacks, as numbers of the contents of `stackable`, which knows all of them.
     ///
     /// # Errors
-    /// The database said no, or the case has a stack of other contents.
+    /// If the database cannot be read, or the case has a stack of other contents.
     pub fn stacks(&self, stackable: &Stackable) -> Result<Vec<Stack>, CaseError> {
         let mut numbers: Vec<(i64, u32)> =
             stackable.contents.iter().map(|content| content.id.0).zip(0..).collect();
         numbers.sort_unstable();
         let number = |content: i64| match numbers.binary_search_by_key(&content, |(id, _)| *id) {
             Ok(place) => Ok(numbers[place].1),
-            Err(_) => {
-                Err(CaseError::Refused("the case is damaged: a stack has a content without a hash".into()))
-            }
+            Err(_) => Err(CaseError::damaged("a stack has a content without a hash")),
         };
         let mut heads =
             self.connection.prepare("SELECT number, medoid, diameter FROM stack ORDER BY number")?;
@@ -228,16 +227,16 @@ impl CaseStore {
         Ok(stacks)
     }
 
-    /// Puts stacks of `stackable` in the place of those that the case had, in one transaction. Returns `false` where `go_on`, which is called
-    /// for each stack, did: everything is as it was then.
+    /// Replaces the case's stacks by stacks of `stackable`, in one transaction. Returns `false` if `keep_going`, which is called for each
+    /// stack, did: then the case stays as it was.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be written.
     pub fn write_stacks(
         &mut self,
         stackable: &Stackable,
         stacks: &[Stack],
-        go_on: &dyn Fn() -> bool,
+        keep_going: &dyn Fn() -> bool,
     ) -> Result<bool, CaseError> {
         let id = |index: u32| stackable.contents[index as usize].id.0;
         let transaction = self.connection.transaction()?;
@@ -258,7 +257,7 @@ impl CaseStore {
                 for &(member, distance) in &stack.members {
                     member_row.execute(params![id(member), number, distance])?;
                 }
-                if !go_on() {
+                if !keep_going() {
                     return Ok(false);
                 }
             }
@@ -267,10 +266,10 @@ impl CaseStore {
         Ok(true)
     }
 
-    /// Records that the case's stacks are those of `stackable` as well: of what came since, nothing is stacked.
+    /// Records that the case's stacks are those of `stackable` as well: none of the contents added since is in a stack.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be written.
     pub fn keep_stacks(&mut self, stackable: &Stackable) -> Result<(), CaseError> {
         let transaction = self.connection.transaction()?;
         write_settings(&transaction, stackable)?;
@@ -278,11 +277,11 @@ impl CaseStore {
     }
 }
 
-/// The contents that items have, ascending; see [`has_item`], of which this is the answer for all, found by going through both indexes side by side.
-/// `None` where `go_on` said no.
+/// The contents that items have, ascending; see [`has_item`], of which this is the answer for all, found by reading both indexes side by side.
+/// `None` if `keep_going` returned `false`.
 pub(super) fn with_items(
     connection: &Connection,
-    go_on: &dyn Fn(u64) -> bool,
+    keep_going: &dyn Fn(u64) -> bool,
 ) -> Result<Option<Vec<i64>>, CaseError> {
     let mut statement = connection.prepare(
         "SELECT content.id FROM item INDEXED BY item_sha256 CROSS JOIN content ON content.sha256 = item.sha256
@@ -293,7 +292,7 @@ pub(super) fn with_items(
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(row.get(0)?);
-        if !go_on(0) {
+        if !keep_going(0) {
             return Ok(None);
         }
     }
@@ -302,7 +301,7 @@ pub(super) fn with_items(
     Ok(Some(found))
 }
 
-/// A digest of what contents up to `last` are stacked by. It is the same only where their stacks are.
+/// A digest of everything that decides the stacks of the contents up to `last`: if it is the same, so are their stacks.
 fn digest(contents: &[StackContent], settings: StackSettings, last: ContentId) -> String {
     let mut hasher = Sha256::new();
     hasher.update(settings.distance.to_le_bytes());
@@ -314,7 +313,7 @@ fn digest(contents: &[StackContent], settings: StackSettings, last: ContentId) -
     crate::source::digest::hex(&hasher.finalize())
 }
 
-/// How the stacks of `stackable` were made, and of what.
+/// Writes the settings of the stacks of `stackable`, and what they were built from.
 fn write_settings(transaction: &Transaction<'_>, stackable: &Stackable) -> Result<(), CaseError> {
     let Stackable { contents, settings, .. } = stackable;
     let last = stackable.last.unwrap_or(ContentId(0));
@@ -335,10 +334,10 @@ fn write_settings(transaction: &Transaction<'_>, stackable: &Stackable) -> Resul
 }
 
 impl CaseReader {
-    /// What there is to tell of the case's stacks; `None` where none were made yet.
+    /// Counts of the case's stacks; `None` if there are none yet.
     ///
     /// # Errors
-    /// The database said no.
+    /// If the database cannot be read.
     pub fn stack_counts(&self) -> Result<Option<StackCounts>, CaseError> {
         if !self.has_stacks()? {
             return Ok(None);
@@ -385,26 +384,23 @@ impl CaseReader {
         Ok(counts.optional()?)
     }
 
-    /// Whether stacks were made.
+    /// Whether the case has stacks.
     fn has_stacks(&self) -> Result<bool, CaseError> {
-        let made: i64 =
+        let rows: i64 =
             self.connection.query_row("SELECT count(*) FROM stack_settings", [], |row| row.get(0))?;
-        Ok(made == 1)
+        Ok(rows == 1)
     }
 
     /// Every item of every stack: stacks by number, members by distance, then SHA-256, then path.
     ///
     /// # Errors
-    /// There are no stacks, the database said no, or `visit` did.
+    /// If there are no stacks, the database cannot be read, or `visit` fails.
     pub fn for_each_stack_item<E: From<CaseError>>(
         &self,
         mut visit: impl FnMut(StackRow) -> Result<(), E>,
     ) -> Result<(), E> {
         if !self.has_stacks()? {
-            return Err(CaseError::Refused(
-                "the case has no stacks yet: `tamis stack --case DIR` makes them".into(),
-            )
-            .into());
+            return Err(CaseError::NoStacks { folder: self.folder().to_path_buf() }.into());
         }
         self.for_each_row(
             concat!(

@@ -1,4 +1,4 @@
-//! What is asked of cases, for the test that reads how SQLite answers it (`src/plans.rs`).
+//! The statements that run on cases, for the test that reads their plans (`src/plans.rs`).
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Keeps every statement that runs on a connection from here on.
+/// Records every statement that runs on a connection from here on.
 pub(super) fn trace(connection: &mut Connection) -> rusqlite::Result<()> {
     let keep = |event: TraceEvent<'_>| {
         if let TraceEvent::Stmt(statement, _) = event {

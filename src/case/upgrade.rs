@@ -1,6 +1,6 @@
-//! A new case with all that a case of the schema before holds.
+//! Writes a new case with everything that a case with the previous schema holds.
 //!
-//! Never in place: the old case is only read. What it says is carried over table by table, and nothing is decoded or matched again.
+//! Never in place: the old case is only read. Its rows are copied table by table, and nothing is decoded or matched again.
 
 use std::fs;
 use std::path::Path;
@@ -8,21 +8,20 @@ use std::path::Path;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, Statement, params_from_iter};
 
-use super::CaseError;
-use super::folder::{Holding, io_error, look, refuse_version};
+use super::folder::{Holding, io_error, look};
 use super::info::{read_info, set_info};
 use super::lock::lock;
 use super::open::{connect_before, create};
-use super::schema::UPGRADED_VERSION;
-use super::store::read_spec_under;
+use super::schema::{SCHEMA_VERSION, UPGRADED_VERSION};
+use super::spec::read_spec_under;
+use super::{CaseError, SchemaFault};
 use crate::source::Step;
 use crate::source::digest::{hex, sha256_of};
-use crate::source::name::escape_path;
 
 /// SHA-256 of the text of the schema that cases are upgraded from: see [`schema_digest`].
 const UPGRADED_DIGEST: &str = "0bbd3136c32d3f771a0432be2cb13dc07e52b2819c361a94b9a05085cfb8f493";
 
-/// What was carried over.
+/// What was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Upgraded {
     /// Items.
@@ -33,7 +32,7 @@ pub struct Upgraded {
     pub hits: u64,
 }
 
-/// Tables whose rows are what they were, under another name or with other names of columns: what is read, and where it goes.
+/// Tables whose rows stay as they are, under another name or with other names of columns: what is read, and where it goes.
 const TABLES: [(&str, &str); 13] = [
     (
         "SELECT id, command, settings, started, ended, state, notices FROM run",
@@ -104,7 +103,7 @@ const TABLES: [(&str, &str); 13] = [
     ),
 ];
 
-/// What the rows of a rule name, and of the item that it decided. They come after the items.
+/// Rules and the items that they decided. They come after the items.
 const PRIORITIES: [(&str, &str); 2] = [
     (
         "SELECT rank, name, title FROM priority_rule",
@@ -113,32 +112,27 @@ const PRIORITIES: [(&str, &str); 2] = [
     ("SELECT item, rank FROM priority", "INSERT INTO priority (item, rank) VALUES (?1, ?2)"),
 ];
 
-/// Outcomes that have another name now.
+/// Outcomes that were renamed.
 const RENAMED: [(&str, &str); 2] = [("not_a_picture", "other"), ("crashed_decoder", "crashed")];
 
-/// Writes a new case in `new` with all that the case in `old` holds, which is only read. `cancelled` is asked now and then; where it says
-/// yes, there is no new case.
+/// Writes a new case in `new` with all that the case in `old` holds, which is only read. `cancelled` is called now and then; if it returns
+/// `true`, there is no new case.
 ///
 /// # Errors
-/// If `old` is not a case of the schema before, or was changed by another program; if `new` holds anything; if either cannot be read or written.
+/// If `old` is not a case with the previous schema, or was changed by another program; if `new` holds anything; if either cannot be read or written.
 pub fn upgrade(old: &Path, new: &Path, cancelled: &dyn Fn() -> bool) -> Result<Upgraded, CaseError> {
     let before = connect_before(old)?;
     let version = before.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version != UPGRADED_VERSION {
-        return Err(refuse_version(old, version));
+    match version {
+        UPGRADED_VERSION => {}
+        SCHEMA_VERSION => return Err(CaseError::NothingToUpgrade { folder: old.to_path_buf() }),
+        _ => return Err(CaseError::OtherVersion { folder: old.to_path_buf(), version }),
     }
     if schema_digest(&before)? != UPGRADED_DIGEST {
-        return Err(CaseError::Refused(format!(
-            "the case {} is not used: its schema is not one that Tamis wrote. Restore it from a copy, or scan its sources again \
-             into a new case folder",
-            escape_path(old)
-        )));
+        return Err(CaseError::ForeignSchema { folder: old.to_path_buf(), fault: SchemaFault::NotOurs });
     }
     if look(new)? != Holding::Nothing {
-        return Err(CaseError::Refused(format!(
-            "{} holds a case already: name a folder that does not exist yet",
-            escape_path(new)
-        )));
+        return Err(CaseError::AlreadyACase { folder: new.to_path_buf() });
     }
     fs::create_dir_all(new).map_err(|error| io_error("cannot create the case folder", new, error))?;
     let _lock = lock(new)?;
@@ -173,7 +167,7 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// All that there is.
+    /// Everything.
     fn all(&self) -> Result<Upgraded, CaseError> {
         for (read, write) in TABLES {
             self.rows(read, write)?;

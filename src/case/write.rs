@@ -27,7 +27,7 @@ macro_rules! upsert_item {
     };
 }
 
-/// What of an item that is there already takes the place of what was.
+/// The columns of an existing item that are replaced.
 macro_rules! updated {
     () => {
         " DO UPDATE SET state = excluded.state, size = excluded.size, modified = excluded.modified,
@@ -36,12 +36,12 @@ macro_rules! updated {
     };
 }
 
-/// Where the writer gets what is known of a record from, when its first hit is stored.
+/// Where the writer gets the details of a record, when its first hit is stored.
 pub trait RecordSource {
     /// What a set of this run knows of a record.
     ///
     /// # Errors
-    /// The set's file is damaged there.
+    /// If the set's file is damaged there.
     fn details(&self, set: SetId, record: u32) -> Result<RecordDetails, CaseError>;
 }
 
@@ -52,7 +52,7 @@ impl CaseStore {
     /// Every content of the batch, and each of `batch.matched`, counts as matched against `batch.sets` from then on.
     ///
     /// # Errors
-    /// The database said no: nothing of the batch is there then.
+    /// If the database cannot be written: then nothing of the batch is stored.
     pub fn write(
         &mut self,
         batch: &Batch,
@@ -65,7 +65,7 @@ impl CaseStore {
     /// [`CaseStore::write`] of several batches, in one transaction: an index page that many of them touch is written once.
     ///
     /// # Errors
-    /// The database said no: nothing of the batches is there then.
+    /// If the database cannot be written: then nothing of the batches is stored.
     pub fn write_all(
         &mut self,
         batches: &[Batch],
@@ -131,7 +131,7 @@ fn match_list(connection: &Connection, sets: &[SetId]) -> Result<i64, CaseError>
             return Ok(list);
         }
     }
-    // Contents may have a list whose sets are all gone since.
+    // Contents may have a list whose sets were all deleted since.
     let list: i64 = connection.query_row(
         "SELECT 1 + max(coalesce((SELECT max(id) FROM match_list), 0), coalesce((SELECT max(list) FROM match_state), 0))",
         [],
@@ -168,8 +168,8 @@ fn matched(connection: &Connection, batch: &Batch) -> Result<(), CaseError> {
     Ok(())
 }
 
-/// Stores a content that is new, or that an earlier run put over its limit. Of that one what was said of its pictures gives way; its hits
-/// by digest are those of the same bytes, and stay. It is rare, so that nothing is asked before the database says that there is one.
+/// Stores a content that is new, or that was over the limit of an earlier run. In the second case its fingerprints and perceptual hits are
+/// deleted first; its hits by digest are those of the same bytes, and stay. That is rare, so only a conflict shows it.
 fn store_content(
     connection: &Transaction<'_>,
     content: &ContentRecord,
@@ -214,7 +214,7 @@ fn store_content(
     Ok(())
 }
 
-/// Returns whether there was room: `false` where the case has the content already.
+/// Returns whether it was inserted: `false` if the case has the content already.
 fn insert_content(
     connection: &Transaction<'_>,
     content: &ContentRecord,
@@ -253,7 +253,7 @@ fn insert_content(
     Ok(inserted > 0)
 }
 
-/// What another look at a content found out, in the place of what was there.
+/// Replaces what is stored of a content by what another examination found.
 fn update_content(
     connection: &Transaction<'_>,
     id: i64,
@@ -311,7 +311,7 @@ impl ToSql for ViewText {
     }
 }
 
-/// The hash from pixels takes the other's place.
+/// Replaces a hash by the one from pixels.
 fn replace_hash(connection: &Transaction<'_>, exact: &ExactHash) -> Result<(), CaseError> {
     let PictureHash { hash, derivation } = &exact.picture;
     connection
@@ -387,14 +387,12 @@ fn upsert_item(connection: &Transaction<'_>, item: &ItemRecord) -> Result<(), Ca
 fn content_id(connection: &Connection, sha256: &[u8; 32]) -> Result<i64, CaseError> {
     let mut statement = connection.prepare_cached("SELECT id FROM content WHERE sha256 = ?1")?;
     match statement.query_row([sha256], |row| row.get(0)) {
-        Err(rusqlite::Error::QueryReturnedNoRows) => {
-            Err(CaseError::Refused("a hit names a content that the case does not have".into()))
-        }
+        Err(rusqlite::Error::QueryReturnedNoRows) => Err(CaseError::NoSuchContent { sha256: *sha256 }),
         id => Ok(id?),
     }
 }
 
-/// What a set says of a content: one row by digest, and one for each distinct hash that is near.
+/// The hits of a content in a set: one row by digest, and one for each distinct hash that is near.
 fn insert_hits(
     connection: &Transaction<'_>,
     hits: &ContentHits,
@@ -479,31 +477,31 @@ impl Row<'_> {
     }
 }
 
-/// Records of a list that are kept whatever they say.
+/// Records at the beginning of a list that are kept in any case.
 const LISTED: usize = 16;
-/// Lists that are remembered as kept.
+/// Lists that are remembered as stored.
 const KEPT: usize = 1 << 16;
 
-/// What the case keeps of lists of records.
+/// The lists of records that the case stores.
 struct Lists<'a> {
     connection: &'a Connection,
     records: &'a dyn RecordSource,
-    /// Lists that are kept for sure, with the record that a hit names: a crowd of hits has the same ones.
+    /// Lists that are certainly stored, with the record that a hit names: saturated hashes have the same ones.
     kept: HashSet<(i64, [u8; 16], u32)>,
 }
 
 impl Lists<'_> {
-    /// Keeps what is known of a list's records, once: of the first [`LISTED`], of every one that says something else than those
-    /// before it, and of `record`, which a hit names.
+    /// Stores what is known of a list's records, once: of the first [`LISTED`], of every one that differs from those before it, and of
+    /// `record`, which a hit names.
     fn keep(&mut self, set: SetId, list: &RecordList, record: u32) -> Result<(), CaseError> {
         if self.kept.contains(&(set.0, *list.id(), record)) {
             return Ok(());
         }
         if !self.has(set, list, None)? {
-            let mut said = HashSet::new();
+            let mut seen = HashSet::new();
             for (place, &other) in list.records().iter().enumerate() {
                 let details = self.records.details(set, other)?;
-                if said.insert(statement(&details)) || place < LISTED {
+                if seen.insert(statement(&details)) || place < LISTED {
                     list_record(self.connection, set, list, other, details)?;
                 }
             }
@@ -528,7 +526,7 @@ impl Lists<'_> {
     }
 }
 
-/// What a record says of its picture, of which nothing may be lost where records are hit together.
+/// What a record states about its picture, none of which may be lost if records are hit together.
 fn statement(details: &RecordDetails) -> String {
     let RecordDetails { columns, facts, category_label, fields: _ } = details;
     let free: BTreeMap<String, String> = columns.iter().cloned().collect();
@@ -542,7 +540,7 @@ fn statement(details: &RecordDetails) -> String {
     )
 }
 
-/// Keeps what is known of a record of a list.
+/// Stores what is known of a record of a list.
 fn list_record(
     connection: &Connection,
     set: SetId,
@@ -555,7 +553,7 @@ fn list_record(
         .execute(params![set.0, list.id(), record])?;
     let RecordDetails { columns, facts, category_label, fields } = details;
     let columns: BTreeMap<String, String> = columns.into_iter().collect();
-    let columns = serde_json::to_string(&columns).map_err(|error| CaseError::Refused(error.to_string()))?;
+    let columns = serde_json::Value::from_iter(columns).to_string();
     let facts = facts.unwrap_or_default();
     let shown = |text: Option<&str>| text.map(|text| escape(text.as_bytes()));
     connection

@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Why a GPU could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GpuError {
     /// No adapter fits the request.
     #[error("{0}")]

@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
@@ -15,7 +16,7 @@ use super::set_file::DigestTable;
 use super::{KnownCounts, PhotoDna, SetError, SetFile};
 use crate::cancel::CancelToken;
 use crate::matching::{Backend, ItemHits, Join, JoinControl, JoinError, JoinSettings, Threads};
-use crate::pdq::PdqHash;
+use crate::pdq::{Geometry, PdqHash};
 use crate::source::name::escape_path;
 
 /// Memory of a found pair until it is handed out: once in a partial list, and up to twice in the growing list
@@ -131,13 +132,28 @@ impl CompareControl {
 
 /// Why a comparison failed or stopped early.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CompareError<E> {
     /// A set is damaged, or cannot be read.
     #[error(transparent)]
     Set(#[from] SetError),
     /// Their hashes cannot be compared.
-    #[error("{0}")]
-    Refused(String),
+    #[error(
+        "the hashes of {} have the geometry {}, those of {} have {}: they cannot be compared: import one of them again, from hashes of \
+         the other geometry or from a source without any",
+        escape_path(left),
+        geometries[0].name(),
+        escape_path(right),
+        geometries[1].name()
+    )]
+    Geometries {
+        /// The left set's file.
+        left: PathBuf,
+        /// The right set's file.
+        right: PathBuf,
+        /// The geometries of their hashes.
+        geometries: [Geometry; 2],
+    },
     /// [`CompareControl::cancel`] was called.
     #[error("interrupted: the result is incomplete")]
     Cancelled,
@@ -277,14 +293,8 @@ pub fn compare<E>(
 ) -> Result<CompareCounts, CompareError<E>> {
     let geometries = [left, right].map(|side| side.set.manifest().geometry);
     if geometries[0] != geometries[1] && !left.hashes.is_empty() && !right.hashes.is_empty() {
-        return Err(CompareError::Refused(format!(
-            "the hashes of {} have geometry {}, those of {} have {}, and the two cannot be compared (import one of the \
-             sets again, from hashes of the other geometry or from a source without any)",
-            escape_path(left.set.path()),
-            geometries[0].name(),
-            escape_path(right.set.path()),
-            geometries[1].name()
-        )));
+        let [left, right] = [left, right].map(|side| side.set.path().to_path_buf());
+        return Err(CompareError::Geometries { left, right, geometries });
     }
     // Half of the memory is for pairs of hashes within the join, half for all pairs found.
     let memory = settings.join.memory / 2;

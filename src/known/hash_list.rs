@@ -15,6 +15,7 @@ use crate::source::name::escape_path;
 
 /// Why a list was refused.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ListError {
     /// It cannot be read.
     #[error("{}: {source}", escape_path(path))]

@@ -25,7 +25,7 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::pdq::Geometry;
 use crate::source::Digests;
@@ -61,6 +61,7 @@ pub struct ReadOptions {
 
 /// Why a hash set was refused.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum KnownError {
     /// The file cannot be read.
     #[error("{}: {source}", escape_path(path))]
@@ -94,11 +95,12 @@ pub enum KnownError {
 }
 
 /// Why nothing may be recorded as matched with a set.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SetFault {
     /// Its file was written to since it was opened, or can no longer be read.
     #[error("{0}")]
-    Changed(String),
+    Changed(#[source] Arc<SetError>),
     /// The work was cancelled before this was checked.
     #[error("interrupted: it was not checked whether the set is unchanged since it was opened")]
     Unchecked,
@@ -115,7 +117,7 @@ pub struct HashSet {
     hashes: Vec<KnownHash>,
     records: Records,
     /// The fault of a look-up in a set file that changed after it was opened.
-    fault: OnceLock<String>,
+    fault: OnceLock<Arc<SetError>>,
 }
 
 /// Where a set's digests and records are.
@@ -233,7 +235,7 @@ impl HashSet {
             Records::File(file) => find_in_file(file, digests),
         };
         let [md5, sha1, sha256] = found.unwrap_or_else(|error: SetError| {
-            self.fault.get_or_init(|| error.to_string());
+            self.fault.get_or_init(|| Arc::new(error));
             Default::default()
         });
         let found = |record| DigestMatch { record, ..DigestMatch::default() };
@@ -262,13 +264,13 @@ impl HashSet {
     /// detected it.
     pub fn check(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), SetFault> {
         if let Some(fault) = self.fault.get() {
-            return Err(SetFault::Changed(fault.clone()));
+            return Err(SetFault::Changed(Arc::clone(fault)));
         }
         match &self.records {
             Records::List(_) => Ok(()),
             Records::File(file) => file.check_unchanged(is_cancelled).map_err(|error| match error {
                 SetError::Cancelled => SetFault::Unchecked,
-                error => SetFault::Changed(error.to_string()),
+                error => SetFault::Changed(Arc::new(error)),
             }),
         }
     }
@@ -277,7 +279,7 @@ impl HashSet {
     ///
     /// # Errors
     /// If the set file is damaged there.
-    pub fn details(&self, record: u32) -> Result<RecordDetails, KnownError> {
+    pub fn details(&self, record: u32) -> Result<RecordDetails, SetError> {
         let file = match &self.records {
             Records::List(list) => {
                 let columns = list.columns.of(record).into_iter();

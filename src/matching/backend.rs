@@ -8,9 +8,10 @@ use rayon::prelude::*;
 
 use super::Pair;
 use super::allowance::{Allowance, Stop};
+use super::backend_error::BackendError;
 use super::banded_join::Resident;
 use super::bands::Bands;
-use super::calibrate;
+use super::calibrate::{self, Fastest};
 use super::device::{DeviceError, DeviceHaystack, Gpu};
 use super::flat::FlatIndex;
 use super::planner::JoinPlan;
@@ -68,14 +69,6 @@ impl fmt::Display for BackendRequest {
             Self::Gpu(Some(name)) => write!(formatter, "gpu:{name}"),
         }
     }
-}
-
-/// A requested backend that is not available.
-#[derive(Debug, thiserror::Error)]
-pub enum BackendError {
-    /// No adapter, or none of that name.
-    #[error("{0}")]
-    Unavailable(String),
 }
 
 /// The resolved backend of a run; clones share it.
@@ -142,9 +135,7 @@ impl Backend {
             BackendRequest::Auto => return Ok(Self::choose_by_measurement(known_hashes)),
             BackendRequest::Gpu(name) => name.as_deref(),
         };
-        calibrate::open(name, known_hashes >= SMALL_SET)
-            .map(|gpu| Self::on(gpu, "asked for"))
-            .map_err(|error| BackendError::Unavailable(error.to_string()))
+        Ok(Self::on(calibrate::open(name, known_hashes >= SMALL_SET)?, "asked for"))
     }
 
     /// `auto`: never an error, because the CPU always works.
@@ -152,9 +143,9 @@ impl Backend {
         if known_hashes < SMALL_SET {
             return Self::cpu(&format!("{known_hashes} hashes are too few for a GPU to pay off"));
         }
-        match calibrate::faster() {
-            Ok((gpu, reason)) => Self::on(gpu, &reason),
-            Err(reason) => Self::cpu(&reason),
+        match calibrate::fastest() {
+            Fastest::Gpu(gpu, reason) => Self::on(*gpu, &reason),
+            Fastest::Cpu(reason) => Self::cpu(&reason),
         }
     }
 

@@ -13,6 +13,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::backend_error::BackendError;
 use super::device::Gpu;
 use super::flat::FlatIndex;
 use super::popcount::InstructionSet;
@@ -92,14 +93,19 @@ impl Measurement {
 /// none.
 ///
 /// # Errors
-/// If there is no GPU to measure; the text gives the reason.
-fn measure_cached(again: bool) -> Result<(Gpu, Measurement), String> {
-    let context = GpuContext::open(&AdapterSelector::Hardware).map_err(|error| match error {
+/// If there is no GPU to measure, or it does not work.
+fn measure_cached(again: bool) -> Result<(Gpu, Measurement), GpuError> {
+    measure_or_remember(GpuContext::open(&AdapterSelector::Hardware)?, again)
+}
+
+/// Why it is the CPU if the GPU cannot be measured.
+#[must_use]
+pub fn why_cpu(error: &GpuError) -> String {
+    match error {
         // The error's way out, the CPU, is what happens anyway.
         GpuError::NoAdapter(_) => "no hardware GPU".to_string(),
         other => other.to_string(),
-    })?;
-    measure_or_remember(context, again).map_err(|error| error.to_string())
+    }
 }
 
 /// A requested GPU with its fastest kernel, measured before, or now if the adapter is hardware and there is enough `to_search`.
@@ -130,29 +136,37 @@ fn measure_or_remember(context: GpuContext, again: bool) -> Result<(Gpu, Measure
 /// A GPU that was asked for, by a part of its name or any, with its fastest kernel; measured now where there is enough `to_search`.
 ///
 /// # Errors
-/// There is none, or it does not work.
-pub(super) fn open(name: Option<&str>, to_search: bool) -> Result<Gpu, GpuError> {
+/// If there is none, or it does not work.
+pub(super) fn open(name: Option<&str>, to_search: bool) -> Result<Gpu, BackendError> {
     let selector = name.map_or(AdapterSelector::Any, |name| AdapterSelector::Named(name.into()));
-    tuned(GpuContext::open(&selector)?, to_search)
+    Ok(tuned(GpuContext::open(&selector)?, to_search)?)
 }
 
-/// The GPU, if it measures faster than the CPU, and what was measured.
-///
-/// # Errors
-/// Why it is to be the CPU, in words.
-pub(super) fn faster() -> Result<(Gpu, String), String> {
-    let (gpu, measurement) = measure_cached(false)?;
+/// What `--backend auto` takes, and why.
+pub(super) enum Fastest {
+    /// The GPU.
+    Gpu(Box<Gpu>, String),
+    /// The CPU.
+    Cpu(String),
+}
+
+/// The GPU, if it measures faster than the CPU, or the CPU.
+pub(super) fn fastest() -> Fastest {
+    let (gpu, measurement) = match measure_cached(false) {
+        Ok(measured) => measured,
+        Err(error) => return Fastest::Cpu(why_cpu(&error)),
+    };
     match measurement.confirmation() {
-        (Winner::Gpu, reason) => Ok((gpu, reason)),
-        (Winner::Cpu, reason) => Err(reason),
+        (Winner::Gpu, reason) => Fastest::Gpu(Box::new(gpu), reason),
+        (Winner::Cpu, reason) => Fastest::Cpu(reason),
     }
 }
 
 /// The measurement of the hardware GPU of this machine; see `measure_cached`.
 ///
 /// # Errors
-/// If there is no GPU to measure; the text gives the reason.
-pub fn measurement(again: bool) -> Result<Measurement, String> {
+/// If there is no GPU to measure, or it does not work.
+pub fn measurement(again: bool) -> Result<Measurement, GpuError> {
     measure_cached(again).map(|(_, measurement)| measurement)
 }
 

@@ -1,21 +1,26 @@
 //! In the place of the measurements, in a library that was built without the feature `gpu`: it takes the CPU.
 
+use super::backend_error::BackendError;
 use super::device::Gpu;
 
-const ABSENT: &str = "this program was built without the feature `gpu`";
+/// What `--backend auto` takes, and why.
+pub(super) enum Fastest {
+    /// The GPU: never, here.
+    #[expect(dead_code, reason = "there is no GPU in this program")]
+    Gpu(Box<Gpu>, String),
+    /// The CPU.
+    Cpu(String),
+}
 
 /// Refuses.
 ///
 /// # Errors
 /// Always: there is no GPU in this program.
-pub(super) fn open(_: Option<&str>, _: bool) -> Result<Gpu, String> {
-    Err(format!("{ABSENT}: take --backend cpu, or build it with that feature"))
+pub(super) const fn open(_: Option<&str>, _: bool) -> Result<Gpu, BackendError> {
+    Err(BackendError::NotBuilt)
 }
 
 /// Takes the CPU.
-///
-/// # Errors
-/// Always: there is no GPU in this program.
-pub(super) fn faster() -> Result<(Gpu, String), String> {
-    Err(ABSENT.into())
+pub(super) fn fastest() -> Fastest {
+    Fastest::Cpu("this program was built without the feature `gpu`".into())
 }

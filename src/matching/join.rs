@@ -107,6 +107,7 @@ impl<E, F: FnMut(&ItemHits) -> Result<(), E>> JoinSink for Each<F> {
 
 /// Why a join ended early.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum JoinError<E> {
     /// [`JoinControl::cancel`] was called.
     #[error("interrupted")]

@@ -13,6 +13,7 @@ pub mod popcount;
 pub mod stack;
 
 mod allowance;
+mod backend_error;
 mod banded_join;
 mod bands;
 mod control;
@@ -31,7 +32,8 @@ mod settings;
 mod threads;
 mod tile;
 
-pub use backend::{Backend, BackendError, BackendRequest, Haystack};
+pub use backend::{Backend, BackendRequest, Haystack};
+pub use backend_error::BackendError;
 pub use control::JoinControl;
 pub use hits::{Hit, ItemHits};
 pub use join::{Join, JoinError, JoinReport, range_search, self_join};

@@ -43,6 +43,7 @@ pub struct Stack {
 
 /// Why there are no stacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StackError {
     /// The join was cancelled.
     #[error("interrupted")]

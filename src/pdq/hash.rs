@@ -72,6 +72,7 @@ impl fmt::Debug for PdqHash {
 
 /// Why a text is not a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ParseHashError {
     /// Not 64 digits.
     #[error("not a PDQ hash: {0} characters, expected 64 hex digits")]

@@ -1,10 +1,10 @@
-//! What the threads of a run have in hand: who is late, and what was in hand when the program died.
+//! What the threads of a run have in hand: what is late, and what was in hand when the program died.
 //!
-//! A decoder may take hours, or take the whole process with it: an abort, a signal or the system's killer passes by every
-//! guard. So each file is written down before it is parsed and struck off after, in [`journal`]. What an earlier run died
-//! with is *suspect*: it is named, and tried again *alone*, with nothing else in a parser, by an ingest before all others.
-//! Only what the program dies with twice while it is alone is *left out* from then on: a kill or a power cut looks like that too, and
-//! one must condemn nothing. Contents are told by their SHA-256: a copy under another name is the same suspect.
+//! A decoder may take hours, or end the whole process: no guard stops an abort, a signal or the system's killer. So [`journal`] records
+//! each file before it is parsed, and clears the record afterwards. What an earlier run died with is *suspect*: it is named, and an ingest
+//! tries it again *alone*, with nothing else in a parser, before everything else. Only what the program dies with twice while it is alone is
+//! *left out* from then on: a kill or a power cut looks the same, and one of those must not condemn a file. Contents are identified by their
+//! SHA-256: a copy under another name is the same suspect.
 
 mod journal;
 
@@ -19,20 +19,20 @@ use crate::source::name::escape_path;
 pub(super) use journal::Work;
 use journal::{Found, Journal, Mark};
 
-/// A file is late after so long, and so much longer for each MB.
+/// A file is late after this time, and this much more for each MB.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PATIENCE_PER_MB: Duration = Duration::from_secs(2);
 
-/// What a program may die of: a content, and what is done with it. Who survives its coefficients may yet die of its pixels.
+/// What a program may die of: a content, and what is done with it. A program that survives its coefficients may still die of its pixels.
 type Cause = ([u8; 32], Work);
 
 /// The files that the threads of a run have in hand.
 #[derive(Debug, Default)]
 pub struct InHand {
     state: Mutex<State>,
-    /// Absent without a case: then nothing outlives the process.
+    /// Absent without a case: then nothing is recorded.
     journal: OnceLock<Journal>,
-    /// Suspects that were not tried yet. While there are any, whoever parses holds `turn`: shared, or alone.
+    /// Suspects that were not tried yet. While there are any, every thread that parses holds `turn`: shared, or alone.
     suspects: AtomicUsize,
     turn: RwLock<()>,
 }
@@ -41,9 +41,9 @@ pub struct InHand {
 struct State {
     slots: Vec<Slot>,
     free: Vec<usize>,
-    /// Suspects, and what is left out, by what the program died of; the slot that holds each.
+    /// The slots of suspects and of what is left out, by what the program died of.
     marked: HashMap<Cause, usize>,
-    /// The user ended the run: nobody is to blame for its end.
+    /// The user ended the run: no file caused its end.
     released: bool,
 }
 
@@ -55,7 +55,7 @@ enum Slot {
     LeftOut,
 }
 
-/// What an earlier run died with, and this one did not try yet.
+/// What an earlier run died with, and this one has not tried yet.
 #[derive(Debug)]
 struct Suspect {
     /// Where it was.
@@ -65,7 +65,7 @@ struct Suspect {
     again: bool,
 }
 
-/// What an earlier run made of a content.
+/// What earlier runs recorded of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Marked {
     /// Also while it is tried.
@@ -78,19 +78,19 @@ struct Busy {
     work: Work,
     path: PathBuf,
     size: u64,
-    /// `None` while it waits for memory, for which others are to blame.
+    /// `None` while it waits for memory that others hold.
     since: Option<Instant>,
     named: bool,
-    /// What its record is again if the user ends the run: of a suspect what it was.
+    /// What its record is reset to if the user ends the run: for a suspect, what it was.
     before: Option<Mark>,
 }
 
-/// A file that somebody takes in hand.
+/// A file that a thread takes in hand.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Named<'a> {
     pub path: &'a Path,
     pub size: u64,
-    /// Where digests are made: only then can it be known again.
+    /// If digests are computed: only then can it be recognised.
     pub sha256: Option<&'a [u8; 32]>,
 }
 
@@ -101,7 +101,7 @@ pub(super) struct Held<'a> {
     slot: usize,
     recorded: bool,
     suspect: Option<Cause>,
-    /// Given back last.
+    /// Released last.
     _turn: Turn<'a>,
 }
 
@@ -114,10 +114,10 @@ enum Turn<'a> {
 }
 
 impl InHand {
-    /// Takes up the journal of a case, and says what earlier runs died with.
+    /// Opens the journal of a case, and returns notices of what earlier runs died with.
     pub(super) fn open(&self, case: &Path) -> std::io::Result<Vec<String>> {
         let (journal, mut found) = Journal::open(case)?;
-        // What is left out stays so, whatever else is said of it.
+        // What is left out stays so, whatever other records it has.
         found.sort_by_key(|found| match found.mark {
             Mark::AloneAgain | Mark::LeftOut => 0,
             Mark::Alone | Mark::SuspectAgain => 1,
@@ -168,7 +168,7 @@ impl InHand {
         Ok(notices)
     }
 
-    /// Where suspects that were not tried yet were when a run died with them, for who tries them before everything else.
+    /// The paths of suspects that were not tried yet, to be tried before everything else.
     pub(super) fn suspects(&self) -> Vec<PathBuf> {
         let mut paths: Vec<PathBuf> = Vec::new();
         for slot in &self.lock().slots {
@@ -181,10 +181,10 @@ impl InHand {
         paths
     }
 
-    /// Takes a file in hand. Waits for its turn where it, or another that is tried now, is suspect.
+    /// Takes a file in hand. Waits for its turn if it is suspect, or a suspect is being tried.
     ///
     /// # Errors
-    /// The outcome of a file that is left out.
+    /// If the file is left out; the error is its outcome.
     pub(super) fn take(&self, work: Work, file: Named<'_>) -> Result<Held<'_>, Failure> {
         let cause = file.sha256.map(|sha256| (*sha256, work));
         let marked = self.marked(cause);
@@ -228,7 +228,7 @@ impl InHand {
         let journal = self.journal.get().filter(|_| !state.released);
         let recorded = sha256.zip(journal);
         if let Some((sha256, journal)) = recorded.filter(|_| alone) {
-            // Within the lock, so that no later release is undone by it.
+            // Within the lock, so that it undoes no later release.
             journal.write(slot, now, sha256, work, path);
         }
         drop(state);
@@ -243,7 +243,7 @@ impl InHand {
         Held { in_hand: self, slot, recorded: recorded.is_some(), suspect, _turn: turn }
     }
 
-    /// What an earlier run made of a content.
+    /// What earlier runs recorded of a content.
     fn marked(&self, cause: Option<Cause>) -> Option<Marked> {
         let state = self.lock();
         let slot = *state.marked.get(&cause?)?;
@@ -253,7 +253,7 @@ impl InHand {
         })
     }
 
-    /// Files that became late by `now`, in words, each once.
+    /// Files that became late by `now`, as texts, each once.
     pub(super) fn late(&self, now: Instant) -> Vec<String> {
         let mut texts = Vec::new();
         for slot in &mut self.lock().slots {
@@ -264,25 +264,25 @@ impl InHand {
                 busy.named = true;
                 texts.push(format!(
                     "{}: Ctrl-C ends the run all the same, and --exclude leaves the file out",
-                    busy.in_words(now)
+                    busy.describe(now)
                 ));
             }
         }
         texts
     }
 
-    /// What is in hand, in words.
+    /// What is in hand, as texts.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let now = Instant::now();
-        let in_words = |slot: &Slot| match slot {
-            Slot::Busy(busy) => Some(busy.in_words(now)),
+        let describe = |slot: &Slot| match slot {
+            Slot::Busy(busy) => Some(busy.describe(now)),
             _ => None,
         };
-        self.lock().slots.iter().filter_map(in_words).collect()
+        self.lock().slots.iter().filter_map(describe).collect()
     }
 
-    /// Strikes everything off, before the user ends the program in the middle: what is in hand is not to blame.
+    /// Clears all records, before the user ends the program in the middle: what is in hand did not cause it.
     pub fn release(&self) {
         let mut state = self.lock();
         state.released = true;
@@ -295,8 +295,8 @@ impl InHand {
         }
     }
 
-    /// Ends the journal of a run. A suspect that was not tried stays one, unless `looked_for` says of its path and of what was done with
-    /// it that this run would have met it, were it still there.
+    /// Ends the journal of a run. A suspect that was not tried stays one, unless `looked_for` returns for its path and for what was done with
+    /// it that this run would have found it if it still existed.
     pub(super) fn end(&self, looked_for: impl Fn(&Path, Work) -> bool) {
         let state = self.lock();
         let Some(journal) = self.journal.get() else { return };
@@ -333,7 +333,7 @@ impl State {
 }
 
 impl Held<'_> {
-    /// Waits for something that others hold, which does not make the file late.
+    /// Waits for something that others hold, which does not count towards the file being late.
     pub fn waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
         self.set_since(None);
         let got = wait();
@@ -376,7 +376,7 @@ impl Work {
 }
 
 impl Busy {
-    fn in_words(&self, now: Instant) -> String {
+    fn describe(&self, now: Instant) -> String {
         let (name, megabytes) = (escape_path(&self.path), self.size as f64 / 1e6);
         let seconds = self.since.map_or(0, |since| now.saturating_duration_since(since).as_secs());
         format!("{name}: {} for {seconds} s ({megabytes:.1} MB)", self.work.name())
@@ -424,13 +424,13 @@ mod tests {
         assert!(after(1000).is_empty(), "once");
         drop(held);
         let held = in_hand.take(Work::Decoding, named("b.jpg", &[1; 32])).unwrap();
-        held.waiting(|| assert!(after(1000).is_empty(), "who waits for memory is not late"));
+        held.waiting(|| assert!(after(1000).is_empty(), "a file that waits for memory is not late"));
         assert_eq!(after(1000).len(), 1);
         let _other = in_hand.watch(Work::Reading, Path::new("c"), 0);
         assert_eq!(in_hand.names().len(), 2);
     }
 
-    /// What a dead process leaves is what is in the file while it is in hand.
+    /// A process that dies leaves the journal as it is while files are in hand.
     #[test]
     fn in_hand_and_twice_alone_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
@@ -448,12 +448,12 @@ mod tests {
                 "an earlier run died with 2 files in hand; where this run comes to them, each is tried again alone: a.jpg, b.jpg"
             ]
         );
-        // One of them is well, which its other trial says nothing of, and it and all others can be taken as ever.
+        // One of them is fine, whatever its other trial shows, and it and all others can be taken as usual.
         drop(second.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
         drop(second.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
         let _a = second.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
 
-        // Once alone may have been a kill; Ctrl-C does not count, nor does a run that does not come by.
+        // Once alone may have been a kill; Ctrl-C does not count, nor does a run that does not reach it.
         let (again, notices) = opened(case);
         assert!(notices[0].ends_with("tried again alone: a.jpg"), "{notices:?}");
         let _interrupted = again.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
@@ -473,7 +473,7 @@ mod tests {
         assert_eq!(failure.outcome, Outcome::Crashed);
         drop(third.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
         third.end(|_, _| true);
-        // For ever, without being told of again.
+        // For ever, without another notice.
         let (fourth, notices) = opened(case);
         assert!(notices.is_empty());
         assert!(fourth.take(Work::Decoding, named("a.jpg", &[1; 32])).is_err());
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_in_company_and_ctrl_c_alone_condemn_nothing() {
+    fn a_kill_with_others_in_hand_and_ctrl_c_alone_condemn_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let case = folder.path();
         let (killed, _) = opened(case);
@@ -574,7 +574,7 @@ mod tests {
             fs::write(&path, &whole[..offset]).unwrap();
             assert!(opened(folder.path()).1.is_empty(), "cut at {offset}");
         }
-        // Of a stranger's file nothing is taken, and marks that there are not mean nothing.
+        // Nothing of a foreign file counts, and unknown marks mean nothing.
         fs::write(&path, vec![0xff; 100_000]).unwrap();
         assert!(opened(folder.path()).1.is_empty());
         let mut file = File::options().write(true).open(&path).unwrap();
@@ -584,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_longer_than_its_slot_is_cut_and_the_content_known_all_the_same() {
+    fn a_path_longer_than_its_slot_is_cut_and_the_content_recognised_anyway() {
         let folder = tempfile::tempdir().unwrap();
         let (dead, _) = opened(folder.path());
         let long = "x".repeat(10_000);

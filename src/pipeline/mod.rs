@@ -47,28 +47,31 @@ pub use stacking::Stacking;
 use std::io;
 
 use crate::case::CaseError;
+use crate::known::SetFault;
 use crate::matching::{Threads, ThreadsError};
 
 /// What ends a run. A file never does.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PipelineError {
     /// The case store failed.
     #[error(transparent)]
     Case(#[from] CaseError),
     /// The sink of results failed.
     #[error("{0}")]
-    Sink(io::Error),
+    Sink(#[source] io::Error),
     /// A source itself cannot be looked at.
     #[error("{what}: {error}")]
     Io {
         /// What was tried.
         what: String,
-        /// What the system said.
+        /// The system's error.
+        #[source]
         error: io::Error,
     },
     /// A hash set changed while it was matched.
-    #[error("{0}")]
-    Known(String),
+    #[error(transparent)]
+    HashSet(#[from] SetFault),
     /// A stage panicked: a fault of this program.
     #[error(
         "{stage}: internal error: {message} (what was stored stays; please report this, and run the same command again to \

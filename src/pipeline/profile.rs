@@ -1,18 +1,17 @@
-//! Where a run's time goes: what each stage was busy with, how full the queues between them were, and which of
-//! them held up all the others.
+//! Where a run's time goes: how busy each stage was, how full the queues between them were, and which stage held up all the others.
 //!
-//! A thread starts a [`Stopwatch`] when it has something to do and stops it when it is done; waiting for a
-//! neighbour or for memory is not busy. Two looks at the clock a file, some 50 ns, are next to nothing beside it.
+//! A thread starts a [`Stopwatch`] when it has something to do and stops it when it is done; waiting for another thread or for memory does
+//! not count. Reading the clock twice a file takes some 50 ns, which is negligible.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// A kind of work, under the name that people are told.
+/// A kind of work, under the name that reports show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Listing folders, and asking the case what is done already.
+    /// Listing folders, and reading from the case what is done already.
     Walking,
     /// Opening and reading files.
     Reading,
@@ -26,7 +25,7 @@ pub enum Stage {
     Hashing,
     /// Hashes and digests against hash sets.
     Searching,
-    /// Candidates decoded once more, for the confirmation.
+    /// Candidates decoded again, for the confirmation.
     Verifying,
     /// Rows into the case.
     Writing,
@@ -47,7 +46,7 @@ pub enum Crew {
     Writer,
 }
 
-/// What waits between two crews.
+/// The queue between two crews.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
     /// Groups of files, between the walkers and the readers.
@@ -121,7 +120,7 @@ impl Queue {
 #[derive(Debug)]
 pub struct Profile {
     started: Instant,
-    /// Nanoseconds after `started`; 0 while the run goes on.
+    /// Nanoseconds after `started`; 0 while the run continues.
     ended: AtomicU64,
     stages: [StageCounters; Stage::ALL.len()],
     crews: [AtomicUsize; Crew::ALL.len()],
@@ -139,7 +138,7 @@ struct StageCounters {
 struct QueueCounters {
     looks: AtomicU64,
     sum: AtomicU64,
-    most: AtomicUsize,
+    maximum: AtomicUsize,
     capacity: AtomicUsize,
 }
 
@@ -149,7 +148,7 @@ impl Default for Profile {
             started: Instant::now(),
             ended: AtomicU64::new(0),
             stages: Default::default(),
-            // A crew that nobody counted is one thread.
+            // A crew whose threads were not counted has one.
             crews: [const { AtomicUsize::new(1) }; Crew::ALL.len()],
             queues: Default::default(),
         }
@@ -166,7 +165,7 @@ pub struct Stopwatch<'a> {
 }
 
 impl Stopwatch<'_> {
-    /// The work is done, or the thread waits: `items` and `bytes` are what was done since the start.
+    /// To be called when the work is done, or the thread waits: `items` and `bytes` are what was done since the start.
     pub fn stop(self, items: u64, bytes: u64) {
         self.counters.busy.fetch_add(nanoseconds(self.since.elapsed()) * self.threads, Ordering::Relaxed);
         self.counters.items.fetch_add(items, Ordering::Relaxed);
@@ -198,12 +197,12 @@ impl Profile {
         self.crews[crew as usize].store(threads.max(1), Ordering::Relaxed);
     }
 
-    /// Whoever takes something out of a queue says how much is left in it.
+    /// Records how much is left in a queue after something was taken out of it.
     pub fn saw(&self, queue: Queue, waiting: usize, capacity: Option<usize>) {
         let counters = &self.queues[queue as usize];
         counters.looks.fetch_add(1, Ordering::Relaxed);
         counters.sum.fetch_add(waiting as u64, Ordering::Relaxed);
-        counters.most.fetch_max(waiting, Ordering::Relaxed);
+        counters.maximum.fetch_max(waiting, Ordering::Relaxed);
         counters.capacity.store(capacity.unwrap_or(0), Ordering::Relaxed);
     }
 
@@ -212,7 +211,7 @@ impl Profile {
         self.ended.store(nanoseconds(self.started.elapsed()).max(1), Ordering::Relaxed);
     }
 
-    /// All of it in numbers, up to now or to the end of the run.
+    /// The figures, up to now or to the end of the run.
     #[must_use]
     pub fn report(&self) -> ProfileReport {
         let wall = match self.ended.load(Ordering::Relaxed) {
@@ -248,12 +247,12 @@ impl Profile {
         (looks > 0).then(|| QueueReport {
             queue: queue.name(),
             mean: counters.sum.load(Ordering::Relaxed) as f64 / looks as f64,
-            most: counters.most.load(Ordering::Relaxed),
+            maximum: counters.maximum.load(Ordering::Relaxed),
             capacity: counters.capacity.load(Ordering::Relaxed),
         })
     }
 
-    /// Of the crews the one that waited least, by the stage that had most of its time.
+    /// The crew with the highest share of busy time, named by the stage that took most of it.
     fn limit(&self, wall: u64) -> Option<Limit> {
         let busy = |stage: Stage| self.stages[stage as usize].busy.load(Ordering::Relaxed);
         let crews = Crew::ALL.iter().map(|&crew| {
@@ -273,12 +272,12 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A run's time in numbers.
+/// Figures of a run's time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProfileReport {
     /// From the start of the run to its end.
     pub seconds: f64,
-    /// What held up everything else; `None` where nothing was done.
+    /// What held up everything else; `None` if nothing was done.
     pub limited_by: Option<Limit>,
     /// The stages that had something to do, in the order of the flow.
     pub stages: Vec<StageReport>,
@@ -297,7 +296,7 @@ pub struct Limit {
     pub threads: usize,
 }
 
-/// One stage in numbers.
+/// Figures of one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StageReport {
     /// Its name.
@@ -310,19 +309,19 @@ pub struct StageReport {
     pub busy_threads: f64,
     /// Files, pictures or rows that went through.
     pub items: u64,
-    /// Bytes that went through; 0 where bytes are no measure of the work.
+    /// Bytes that went through; 0 if bytes do not measure the work.
     pub bytes: u64,
 }
 
-/// One queue in numbers: full before the bottleneck, empty behind it.
+/// Figures of one queue: full before the bottleneck, empty after it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct QueueReport {
     /// From which stage to which.
     pub queue: &'static str,
     /// What was left in it when something was taken out, on average.
     pub mean: f64,
-    /// The most.
-    pub most: usize,
+    /// The maximum.
+    pub maximum: usize,
     /// What it can hold.
     pub capacity: usize,
 }
@@ -333,7 +332,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    /// A run of ten seconds in which stages were busy for so many seconds, all threads together.
+    /// A run of ten seconds in which stages were busy for this many seconds, all threads together.
     fn profile(busy: &[(Stage, u64)]) -> Profile {
         let profile = Profile::default();
         for (crew, threads) in
@@ -391,7 +390,7 @@ mod tests {
             .map(|stage| (stage.stage, stage.threads, stage.items, stage.bytes))
             .collect();
         assert_eq!(stages, [("reading", 1, 3, 5500), ("hashing", 3, 64, 0)]);
-        let queue = QueueReport { queue: "walking to reading", mean: 1.5, most: 3, capacity: 8 };
+        let queue = QueueReport { queue: "walking to reading", mean: 1.5, maximum: 3, capacity: 8 };
         assert_eq!(report.queues, [queue]);
     }
 

@@ -209,7 +209,7 @@ impl<'a> ResidentSets<'a> {
             match resident.set.check(&|| cancel.is_cancelled()) {
                 Ok(()) => {}
                 Err(SetFault::Unchecked) => return Ok(false),
-                Err(SetFault::Changed(fault)) => return Err(PipelineError::Known(fault)),
+                Err(fault) => return Err(fault.into()),
             }
         }
         Ok(true)
@@ -219,9 +219,7 @@ impl<'a> ResidentSets<'a> {
 impl RecordSource for ResidentSets<'_> {
     fn details(&self, set: SetId, record: u32) -> Result<RecordDetails, CaseError> {
         match self.sets.iter().find(|resident| resident.id == set) {
-            Some(resident) => {
-                resident.set.details(record).map_err(|error| CaseError::Refused(error.to_string()))
-            }
+            Some(resident) => resident.set.details(record).map_err(CaseError::HashSet),
             None => Ok(RecordDetails::default()),
         }
     }

@@ -22,6 +22,7 @@ pub enum ExportFormat {
 
 /// Why an export failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ExportError {
     /// The case could not be read.
     #[error(transparent)]

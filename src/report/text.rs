@@ -299,7 +299,11 @@ fn render_stages(text: &mut String, profile: &ProfileReport) -> std::fmt::Result
     }
     writeln!(text, "{:<20} {:>7} {:>9} {:>13}", "queue", "mean", "maximum", "capacity")?;
     for queue in &profile.queues {
-        writeln!(text, "{:<20} {:>7.1} {:>9} {:>13}", queue.queue, queue.mean, queue.most, queue.capacity)?;
+        writeln!(
+            text,
+            "{:<20} {:>7.1} {:>9} {:>13}",
+            queue.queue, queue.mean, queue.maximum, queue.capacity
+        )?;
     }
     match &profile.limited_by {
         Some(limit) => writeln!(text, "{} in {:.2} s", limited_by(limit), profile.seconds),
@@ -360,7 +364,7 @@ mod tests {
             bytes: 3 << 30,
         };
         let hashing = StageReport { stage: "hashing", bytes: 0, ..stage };
-        let queue = QueueReport { queue: "reading to decoding", mean: 30.52, most: 32, capacity: 32 };
+        let queue = QueueReport { queue: "reading to decoding", mean: 30.52, maximum: 32, capacity: 32 };
         let limit = Limit { stage: "entropy decoding", busy_threads: 14, threads: 16 };
         let profile = ProfileReport {
             seconds: 10.0,

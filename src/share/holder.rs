@@ -127,7 +127,7 @@ impl Holder {
             return Ok(());
         }
         let index = u32::try_from(self.contents.len())
-            .map_err(|_| ShareError::Refused(format!("{} has more than 2³² contents", self.label)))?;
+            .map_err(|_| ShareError::TooManyContents { label: self.label.clone() })?;
         self.contents.push(content.digests.sha256);
         let Some(hash) = &content.hash else { return Ok(()) };
         if hash.hash.hashes[0].is_zero() {

@@ -5,6 +5,7 @@
 //! to each other know that neither keys nor names were changed in transit.
 
 use std::fmt::Write;
+use std::io;
 
 use age::secrecy::ExposeSecret;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -104,8 +105,7 @@ impl PublicKey {
     /// # Errors
     /// No failure is known.
     pub fn to_json(&self) -> Result<String, ShareError> {
-        let text =
-            serde_json::to_string_pretty(self).map_err(|error| ShareError::Refused(error.to_string()))?;
+        let text = serde_json::to_string_pretty(self).map_err(ShareError::encoding)?;
         Ok(text + "\n")
     }
 
@@ -166,8 +166,9 @@ impl PrivateKey {
     pub fn new(name: &str, agency: &str, contact: &str) -> Result<Self, ShareError> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *seed)
-            .map_err(|error| ShareError::Refused(format!("the system provides no randomness: {error}")))?;
-        Self::of(&seed, age::x25519::Identity::generate(), name, agency, contact).map_err(ShareError::Refused)
+            .map_err(|error| ShareError::NoRandomness(io::Error::other(error.to_string())))?;
+        Self::of(&seed, age::x25519::Identity::generate(), name, agency, contact)
+            .map_err(|reason| ShareError::InvalidOwner { reason })
     }
 
     /// The key of a seed and identity.
@@ -217,12 +218,11 @@ impl PrivateKey {
 
     /// The stored form, before encryption.
     pub(super) fn to_stored(&self) -> Result<Zeroizing<Vec<u8>>, ShareError> {
-        let refused = |error: &dyn std::fmt::Display| ShareError::Refused(error.to_string());
         let seed = Zeroizing::new(self.signing.to_bytes());
         // Here and below the full capacity at once: a growing buffer would leave copies behind.
         let mut signing_seed = Zeroizing::new(String::with_capacity(2 * seed.len()));
         for byte in &*seed {
-            write!(signing_seed, "{byte:02x}").map_err(|error| refused(&error))?;
+            write!(signing_seed, "{byte:02x}").map_err(ShareError::encoding)?;
         }
         let stored = Stored {
             format: PRIVATE_FORMAT.into(),
@@ -233,7 +233,7 @@ impl PrivateKey {
         };
         let mut text = Zeroizing::new(vec![0; LARGEST_STORED]);
         let mut rest = &mut text[..];
-        serde_json::to_writer(&mut rest, &stored).map_err(|error| refused(&error))?;
+        serde_json::to_writer(&mut rest, &stored).map_err(ShareError::encoding)?;
         let left = rest.len();
         text.truncate(LARGEST_STORED - left);
         Ok(text)

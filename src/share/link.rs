@@ -110,12 +110,7 @@ pub fn refuse_incomparable(holders: &[Holder]) -> Result<(), ShareError> {
             format!("{} (as {algorithm} {version}, geometry {})", holder.label, geometry.name())
         };
         if decides(one) != decides(other) {
-            return Err(ShareError::Refused(format!(
-                "the hashes of {} and of {} were computed with different settings and cannot be compared: scan the sources of one again as the other's \
-                 were (--geometry)",
-                shown(one),
-                shown(other)
-            )));
+            return Err(ShareError::Incomparable { left: shown(one), right: shown(other) });
         }
     }
     Ok(())

@@ -20,14 +20,12 @@ pub mod set_facts;
 pub mod store;
 pub mod write;
 
+mod error;
 mod place;
 
 use std::fmt;
-use std::io;
-use std::path::Path;
 
-use crate::case::CaseError;
-use crate::source::name::escape_path;
+pub use error::ShareError;
 
 /// Why a package is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -123,49 +121,6 @@ impl fmt::Display for Fault {
             write!(out, ", line {line}")?;
         }
         write!(out, ": {} ({})", self.reason, self.kind.way_out())
-    }
-}
-
-/// What went wrong with keys, packages and links.
-#[derive(Debug, thiserror::Error)]
-pub enum ShareError {
-    /// The package is refused.
-    #[error("{0}")]
-    Fault(Box<Fault>),
-    /// The request cannot be fulfilled; the text gives the reason and the way out.
-    #[error("{0}")]
-    Refused(String),
-    /// A case could not be read.
-    #[error(transparent)]
-    Case(#[from] CaseError),
-    /// The sink failed.
-    #[error("{0}")]
-    Sink(io::Error),
-    /// The system refused.
-    #[error("{what}: {error}")]
-    Io {
-        /// What failed, with the escaped path.
-        what: String,
-        /// The system's error.
-        error: io::Error,
-    },
-    /// It was interrupted.
-    #[error("interrupted")]
-    Cancelled,
-}
-
-impl ShareError {
-    /// The fault, if a package is refused for one.
-    #[must_use]
-    pub fn fault(&self) -> Option<&Fault> {
-        match self {
-            Self::Fault(fault) => Some(fault),
-            _ => None,
-        }
-    }
-
-    fn io(what: &str, path: &Path, error: io::Error) -> Self {
-        Self::Io { what: format!("{what} {}", escape_path(path)), error }
     }
 }
 

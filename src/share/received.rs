@@ -109,14 +109,8 @@ impl KeyStore {
             if line.is_empty() {
                 continue;
             }
-            received.push(serde_json::from_slice(line).map_err(|_| {
-                ShareError::Refused(format!(
-                    "{}:{}: not a record of an import, so a repeated package would not be recognised; restore the file, or \
-                     remove that line",
-                    escape_path(&path),
-                    number + 1
-                ))
-            })?);
+            let invalid = |_| ShareError::InvalidRecord { path: path.clone(), line: number + 1 };
+            received.push(serde_json::from_slice(line).map_err(invalid)?);
         }
         Ok(received)
     }
@@ -127,7 +121,7 @@ impl KeyStore {
 }
 
 fn digest(manifest: &Manifest) -> Result<String, ShareError> {
-    let text = serde_json::to_vec(manifest).map_err(|error| ShareError::Refused(error.to_string()))?;
+    let text = serde_json::to_vec(manifest).map_err(ShareError::encoding)?;
     Ok(hex(&sha256_of(&text)))
 }
 
@@ -136,5 +130,5 @@ fn now() -> Result<String, ShareError> {
     let asked = rusqlite::Connection::open_in_memory().and_then(|clock| {
         clock.query_row("SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now')", [], |row| row.get(0))
     });
-    asked.map_err(|error| ShareError::Refused(format!("cannot get the time: {error}")))
+    asked.map_err(|error| ShareError::NoTime(Box::new(error)))
 }

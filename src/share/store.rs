@@ -79,13 +79,9 @@ impl KeyStore {
         refuse_changed_by_others(&self.folder)?;
         let is_missing = |path: &Path| path.try_exists().is_ok_and(|exists| !exists);
         let (private, public) = (self.folder.join(PRIVATE), self.public_file());
-        let half = |missing: &Path, there: &Path| {
-            ShareError::Refused(format!(
-                "half of your key is missing: there is {}, but no {} (restore it from your backup; without a backup, move \
-                 the other half away and create a new key with `tamis key new`)",
-                escape_path(there),
-                escape_path(missing)
-            ))
+        let half = |missing: &Path, present: &Path| ShareError::HalfMissing {
+            missing: missing.to_path_buf(),
+            present: present.to_path_buf(),
         };
         match (is_missing(&private), is_missing(&public)) {
             (true, true) => Ok(None),
@@ -101,10 +97,7 @@ impl KeyStore {
     /// If a key exists already; the error names the way out.
     pub fn refuse_existing(&self) -> Result<(), ShareError> {
         if self.own()?.is_some() {
-            return Err(ShareError::Refused(format!(
-                "{}: there is already a key here, and keys are never replaced (use it, or name another folder with --keys)",
-                escape_path(&self.folder)
-            )));
+            return Err(ShareError::KeyExists { folder: self.folder.clone() });
         }
         Ok(())
     }
@@ -119,8 +112,8 @@ impl KeyStore {
         let mut recipient = age::scrypt::Recipient::new(passphrase.clone());
         recipient.set_work_factor(WORK_FACTOR);
         let path = self.folder.join(PRIVATE);
-        let refused = |error: age::EncryptError| ShareError::Refused(error.to_string());
-        let encryptor = age::Encryptor::with_recipients(iter::once(&recipient as _)).map_err(refused)?;
+        let encryptor =
+            age::Encryptor::with_recipients(iter::once(&recipient as _)).map_err(ShareError::encryption)?;
         let mut encrypted = Vec::new();
         let encrypt = || {
             let mut writer = encryptor.wrap_output(&mut encrypted)?;
@@ -147,12 +140,12 @@ impl KeyStore {
         refuse_changed_by_others(&self.folder)?;
         let path = self.folder.join(PRIVATE);
         let refused =
-            |reason: &str| ShareError::Refused(format!("{}: private key: {reason}", escape_path(&path)));
+            |reason: &str| ShareError::InvalidKey { path: path.clone(), reason: reason.to_string() };
         let encrypted = read_small(&path, true)?;
-        let damaged = |_| refused("damaged, or not a Tamis private key (restore it from your backup)");
+        let damaged = |_| refused("damaged, or not a Tamis private key: restore it from your backup");
         let decryptor = age::Decryptor::new_buffered(&encrypted[..]).map_err(damaged)?;
         if !decryptor.is_scrypt() {
-            return Err(refused("it is not encrypted with a passphrase"));
+            return Err(refused("the private key is not encrypted with a passphrase"));
         }
         let mut identity = age::scrypt::Identity::new(passphrase.clone());
         identity.set_max_work_factor(MAX_WORK);
@@ -160,24 +153,22 @@ impl KeyStore {
         let mut reader =
             decryptor.decrypt(iter::once(&identity as &dyn age::Identity)).map_err(|error| match error {
                 age::DecryptError::DecryptionFailed | age::DecryptError::NoMatchingKeys => {
-                    refused("the passphrase is wrong")
+                    ShareError::WrongPassphrase { path: path.clone() }
                 }
                 _ => refused(
-                    "it is damaged, or has a higher work factor than Tamis writes: restore it from your backup",
+                    "damaged, or has a higher work factor than Tamis writes: restore it from your backup",
                 ),
             })?;
         // The full capacity at once: growing would leave copies behind.
         stored.reserve(encrypted.len());
-        reader.read_to_end(&mut stored).map_err(|_| refused("it is damaged: restore it from your backup"))?;
+        reader.read_to_end(&mut stored).map_err(|_| refused("damaged: restore it from your backup"))?;
         let key = PrivateKey::from_stored(&stored).map_err(|reason| refused(&reason))?;
         match self.own()? {
-            Some(public) if public != *key.public() => Err(ShareError::Refused(format!(
-                "{} is not the public half of your private key, but the key {} of {}: it was replaced. Restore it from your backup, and check \
-                 whom you sent it to",
-                escape_path(&self.public_file()),
-                public.fingerprint,
-                public.owner()
-            ))),
+            Some(public) if public != *key.public() => Err(ShareError::KeyReplaced {
+                path: self.public_file(),
+                owner: public.owner(),
+                fingerprint: public.fingerprint,
+            }),
             _ => Ok(key),
         }
     }
@@ -241,20 +232,13 @@ impl KeyStore {
         let is_meant = |key: &&PublicKey| key.has_fingerprint(text) || key.name == text || key.agency == text;
         let mut meant: Vec<&PublicKey> = keys.iter().filter(is_meant).collect();
         meant.dedup();
-        let shown = crate::source::name::escape(text.as_bytes());
         match &meant[..] {
             [key] => Ok((*key).clone()),
-            [] => Err(ShareError::Refused(format!(
-                "{}: no key here has the fingerprint, name or agency `{shown}` (`tamis key show` lists keys, `tamis key trust` adds one)",
-                escape_path(&self.folder)
-            ))),
-            several => {
-                let fingerprints: Vec<&str> = several.iter().map(|key| &*key.fingerprint).collect();
-                Err(ShareError::Refused(format!(
-                    "`{shown}` matches several keys (give one of their fingerprints: {})",
-                    fingerprints.join(", ")
-                )))
-            }
+            [] => Err(ShareError::NoSuchKey { folder: self.folder.clone(), wanted: text.to_string() }),
+            several => Err(ShareError::SeveralKeys {
+                wanted: text.to_string(),
+                fingerprints: several.iter().map(|key| key.fingerprint.clone()).collect(),
+            }),
         }
     }
 }
@@ -265,7 +249,7 @@ impl KeyStore {
 /// If it cannot be read, or is not a key.
 pub fn read_public(path: &Path) -> Result<PublicKey, ShareError> {
     PublicKey::parse(&read_small(path, false)?)
-        .map_err(|reason| ShareError::Refused(format!("{}: key file: {reason}", escape_path(path))))
+        .map_err(|reason| ShareError::InvalidKey { path: path.to_path_buf(), reason })
 }
 
 /// Reads a public key of the folder, which others must not be able to change.
@@ -316,11 +300,7 @@ fn refuse_changed_by_others(path: &Path) -> Result<(), ShareError> {
             (format!("other users can change it (mode {mode:04o})"), "make it yours alone with `chmod go-w`")
         }
     };
-    Err(ShareError::Refused(format!(
-        "{}: {reason}, and so replace keys with their own; {way_out}, and compare the fingerprints of the keys there \
-         with their owners",
-        escape_path(path)
-    )))
+    Err(ShareError::ChangeableByOthers { path: path.to_path_buf(), reason, way_out })
 }
 
 /// Who else has access to a file or folder, on systems with owners and modes.
@@ -391,19 +371,20 @@ mod access {
 /// Reads a key file. A `private` one is refused if others have access to it.
 fn read_small(path: &Path, private: bool) -> Result<Vec<u8>, ShareError> {
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            ShareError::Refused(format!("{}: no key here (`tamis key new` creates one)", escape_path(path)))
-        }
+        io::ErrorKind::NotFound => ShareError::NoKey { path: path.to_path_buf() },
         _ => ShareError::io("cannot read", path, error),
     };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     if private && let Some(reason) = open_to_others(&file, path).map_err(failed)? {
-        return Err(ShareError::Refused(reason));
+        return Err(ShareError::OpenToOthers { reason });
     }
     file.take(LARGEST_KEY + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LARGEST_KEY {
-        return Err(ShareError::Refused(format!("{}: too large for a key", escape_path(path))));
+        return Err(ShareError::InvalidKey {
+            path: path.to_path_buf(),
+            reason: "too large for a key".into(),
+        });
     }
     Ok(bytes)
 }

@@ -93,8 +93,7 @@ pub fn write_package(
         write_members(case, options, &manifest, key, watch, &mut out)?;
     } else {
         let all = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
-        let encryptor = age::Encryptor::with_recipients(all)
-            .map_err(|error| ShareError::Refused(format!("cannot encrypt: {error}")))?;
+        let encryptor = age::Encryptor::with_recipients(all).map_err(ShareError::encryption)?;
         let mut encrypted = encryptor.wrap_output(&mut out).map_err(ShareError::Sink)?;
         write_members(case, options, &manifest, key, watch, &mut encrypted)?;
         encrypted.finish().map_err(ShareError::Sink)?;
@@ -166,7 +165,7 @@ fn write_members(
     let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| ShareError::Sink(error.into()))?;
     text.push(b'\n');
     if text.len() as u64 > LARGEST_MANIFEST {
-        return Err(ShareError::Refused("the manifest is too long (give a shorter --purpose)".into()));
+        return Err(ShareError::ManifestTooLong);
     }
     write_small(MANIFEST, &text, out).map_err(ShareError::Sink)?;
     write_small(SIGNATURE, &key.sign(&Manifest::signed(&text)), out).map_err(ShareError::Sink)?;
@@ -180,10 +179,7 @@ fn write_members(
         let Measured { bytes, digest, .. } = sink;
         if bytes != entry.bytes || hex(&digest.finalize()) != entry.sha256 {
             // The case is locked against changes, so the database gave different rows in two reads.
-            return Err(ShareError::Refused(format!(
-                "{} differed when it was written: is the case's disk failing?",
-                part.member()
-            )));
+            return Err(ShareError::Unstable { member: part.member() });
         }
         out.write_all(&END[..padding(bytes)]).map_err(ShareError::Sink)?;
     }
@@ -212,10 +208,7 @@ fn write_rows(
         row.write(&mut line).map_err(|error| ShareError::Sink(error.into()))?;
         line.push(b'\n');
         if line.len() as u64 > LARGEST_ROW {
-            return Err(ShareError::Refused(format!(
-                "a row of {} is longer than {LARGEST_ROW} bytes: leave --with-columns out",
-                part.member()
-            )));
+            return Err(ShareError::RowTooLong { member: part.member() });
         }
         write(&line)
     };
@@ -231,8 +224,7 @@ fn write_rows(
         }),
         Part::Hits => case.for_each_content_hit(|hit| {
             counts.hits += 1;
-            let damaged = |reason| CaseError::Refused(format!("the case is damaged: {reason}"));
-            write_line(&HitLine::of(&hit, options.columns).map_err(damaged)?)
+            write_line(&HitLine::of(&hit, options.columns).map_err(CaseError::damaged)?)
         }),
         Part::Names => {
             case.for_each_content_name(|(sha256, path)| write_line(&NameLine { sha256: hex(&sha256), path }))

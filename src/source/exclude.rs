@@ -34,6 +34,7 @@ enum Part {
 
 /// Why a text is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GlobError {
     /// No file has an empty path.
     #[error("an empty pattern matches nothing")]

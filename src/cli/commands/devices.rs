@@ -10,7 +10,7 @@ use crate::cli::error::{CliError, Finished};
 use crate::cli::output::with_output;
 use crate::gpu::{AdapterDescription, AdapterSelector, adapters};
 use crate::matching::BackendRequest;
-use crate::matching::calibrate::{Measurement, Winner, measure_adapter, measurement};
+use crate::matching::calibrate::{Measurement, Winner, measure_adapter, measurement, why_cpu};
 use crate::matching::popcount::InstructionSet;
 use crate::source::size::Bytes;
 
@@ -42,7 +42,7 @@ pub fn run(command: &Devices, common: &Common, console: &Console) -> Result<Fini
     let measured = measurement(command.measure);
     let (auto, reason) = match &measured {
         Ok(measurement) => measurement.confirmation(),
-        Err(reason) => (Winner::Cpu, reason.clone()),
+        Err(error) => (Winner::Cpu, why_cpu(error)),
     };
     let measurement = match named {
         Some(selector) => Some(measure_adapter(&selector).map_err(CliError::failed)?),

@@ -12,6 +12,7 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::with_output;
 use crate::cli::passphrase::passphrase;
 use crate::cli::protect::Protected;
+use crate::share::FaultKind;
 use crate::share::keys::PrivateKey;
 use crate::share::known_list::write_known_list;
 use crate::share::package::{Counts, Manifest, SharedCase};
@@ -19,7 +20,6 @@ use crate::share::read::{PackageReader, is_encrypted};
 use crate::share::received::{Received, Recency};
 use crate::share::store::KeyStore;
 use crate::share::write::{PackageOptions, Watch, Written, write_package};
-use crate::share::{FaultKind, ShareError};
 use crate::source::name::escape_path;
 
 use super::key::key_store;
@@ -290,7 +290,7 @@ fn recipients(names: &[String], store: &KeyStore) -> Result<Vec<age::x25519::Rec
             return name.parse().map_err(refused);
         }
         let key = store.find(name).map_err(CliError::failed)?;
-        key.age_recipient().map_err(|reason| CliError::failed(ShareError::Refused(reason)))
+        key.age_recipient().map_err(CliError::failed)
     };
     names.iter().map(recipient).collect()
 }

@@ -10,6 +10,7 @@ use crate::source::name::escape_path;
 
 /// Why an import was refused. Nothing of it is left behind.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ImportError {
     /// A source cannot be read.
     #[error("{}: {source}", escape_path(path))]

@@ -39,6 +39,7 @@ pub(in crate::known) use write::SetWriter;
 
 /// Why a set file could not be read or written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SetError {
     /// The system's error.
     #[error("{}: {source}", escape_path(path))]

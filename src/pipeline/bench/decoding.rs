@@ -1,4 +1,4 @@
-//! How fast pictures become tiles, by kind, per thread with all threads at it.
+//! How fast pictures become tiles, by kind, per thread with all threads working.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -26,7 +26,7 @@ pub enum DecodeKind {
     JpegSequentialCoefficients,
     /// Progressive JPEG from its coefficients.
     JpegProgressiveCoefficients,
-    /// JPEG of any kind from its pixels: what a confirmation takes, and what coefficients do not serve.
+    /// JPEG of any kind from its pixels: for confirmations, and for what cannot be hashed from coefficients.
     JpegPixels,
     /// PNG.
     Png,
@@ -35,7 +35,7 @@ pub enum DecodeKind {
 }
 
 impl DecodeKind {
-    /// In words.
+    /// Its name in reports.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl DecodeKind {
 pub struct DecodeRate {
     /// What, and how.
     pub kind: DecodeKind,
-    /// Decodings that the rates come from.
+    /// Decodings behind these rates.
     pub decodings: u64,
     /// Millions of pixels a second and thread.
     pub megapixels_per_second: f64,
@@ -86,9 +86,9 @@ impl Tally {
 pub(super) struct AsInARun {
     /// From coefficients.
     pub coefficients: Tally,
-    /// From pixels; of a JPEG the time for the attempt at its coefficients is in it.
+    /// From pixels; for a JPEG this includes the attempt at its coefficients.
     pub pixels: Tally,
-    /// What gave no tile.
+    /// What had no tile.
     pub failed: Tally,
 }
 
@@ -106,7 +106,7 @@ impl AsInARun {
     }
 }
 
-/// All that was decoded.
+/// Everything that was decoded.
 #[derive(Debug, Default)]
 pub(super) struct Decoding {
     /// By kind of file.
@@ -211,7 +211,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Decodes files over and over, on all threads at once, until the time is up; each thread one at least.
+    /// Decodes files over and over, on all threads at once, until the time is up; each thread decodes one or more.
     fn decode_all(
         &self,
         files: &[&[u8]],

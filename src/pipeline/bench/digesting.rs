@@ -1,4 +1,4 @@
-//! How fast digests are computed, per thread with all threads at it.
+//! How fast digests are computed, per thread with all threads working.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -45,7 +45,7 @@ pub(super) fn measure(settings: &BenchSettings, cancel: &CancelToken) -> DigestR
     }
 }
 
-/// Keeps a result from being left out because nobody looks at it.
+/// Keeps the compiler from removing a computation whose result is not used.
 fn hide<T>(result: T) {
     let _ = black_box(result);
 }
@@ -61,7 +61,7 @@ fn measure_one(
         let thread = || {
             let started = Instant::now();
             let mut bytes = 0;
-            // In blocks as files are read.
+            // In blocks, as files are read.
             for block in buffer.chunks(1 << 20).cycle() {
                 digest(block);
                 bytes += block.len();

@@ -1,4 +1,4 @@
-//! What of a sample fails.
+//! Which files of a sample fail.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::outcome::Outcome;
 
-/// Files that could not be read or decoded, by what became of them.
+/// Files that could not be read or decoded, by outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FailedFiles {
     /// Why.

@@ -10,7 +10,7 @@ use crate::matching::Backend;
 use crate::pdq::{TILE_SIDE, Tile};
 use crate::pipeline::{CancelToken, PipelineError, pool};
 
-/// Tiles of one call, at least.
+/// Minimum tiles of one call.
 const TILES: usize = 1024;
 
 /// A backend to hash on.
@@ -25,7 +25,7 @@ pub struct HashOn {
 /// How fast one backend hashes.
 #[derive(Clone, Debug, Serialize)]
 pub struct HashRate {
-    /// Which, and why.
+    /// Its name, and why it was chosen.
     pub backend: String,
     /// Whether it computes on the threads that decode, and so takes their time.
     pub on_threads: bool,
@@ -48,7 +48,7 @@ pub(super) fn measure(
     for HashOn { backend, on_threads } in backends {
         let batch = batch(tiles, backend.tile_batch().max(TILES));
         let _told_before = backend.take_notices();
-        // Once for shaders and buffers to be ready.
+        // Once, so that shaders and buffers are ready.
         pool.install(|| drop(backend.hash_tiles(&batch)));
         let started = Instant::now();
         let mut hashed = 0;
@@ -59,7 +59,7 @@ pub(super) fn measure(
             }
         }
         let seconds = started.elapsed().as_secs_f64();
-        // A GPU that fails is replaced by the CPU, whose figure is another.
+        // A GPU that fails is replaced by the CPU, whose figure is not this one.
         let failed = backend.take_notices().into_iter().next();
         rates.push(HashRate {
             backend: backend.description(),
@@ -71,7 +71,7 @@ pub(super) fn measure(
     Ok(rates)
 }
 
-/// So many tiles: those of the sample over and over, or noise where it has none.
+/// This many tiles: those of the sample over and over, or noise if it has none.
 fn batch(tiles: &[Box<Tile>], count: usize) -> Vec<Box<Tile>> {
     if !tiles.is_empty() {
         return tiles.iter().cycle().take(count).cloned().collect();

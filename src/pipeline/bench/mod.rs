@@ -1,13 +1,13 @@
-//! How fast this machine takes files in: its storage, digests, decoders and backends, measured on a sample of the
-//! user's own files or on pictures made here, and what follows for a terabyte of such files.
+//! How fast this machine ingests files: its storage, digests, decoders and backends, measured on a sample of the user's own files or on
+//! generated pictures, and what follows for a terabyte of such files.
 //!
-//! Nothing is stored, and no stage is simulated: each is measured apart, with all threads at it at once, as in a run.
+//! Nothing is stored, and no stage is simulated: each is measured separately, with all threads working, as in a run.
 
 mod decoding;
 mod digesting;
 mod failures;
+mod generated;
 mod hashing;
-mod made;
 mod predict;
 mod sample;
 mod settings;
@@ -40,13 +40,13 @@ pub struct IngestBench {
     pub threads: usize,
     /// How long it took.
     pub seconds: f64,
-    /// Whether the pictures were made here, because no folder was given.
+    /// Whether the pictures were generated, because no folder was given.
     pub made: bool,
     /// What was listed, of a folder.
     pub listing: Option<Listing>,
-    /// What the sample is made of, by kind.
+    /// What the sample consists of, by kind.
     pub contents: Vec<Contents>,
-    /// What of the sample failed.
+    /// Which files of the sample failed.
     pub failed: Vec<FailedFiles>,
     /// Reading, of a folder.
     pub storage: Option<StorageRates>,
@@ -56,17 +56,16 @@ pub struct IngestBench {
     pub decoding: Vec<DecodeRate>,
     /// Hashing, per backend.
     pub hashing: Vec<HashRate>,
-    /// What follows for a terabyte; absent where nothing could be read.
+    /// What follows for a terabyte; absent if nothing could be read.
     pub prediction: Option<Prediction>,
     /// What a reader of these figures should know.
     pub notes: Vec<String>,
 }
 
-/// Measures; `None` where it was cancelled. `backends` are the backends to hash on, the one that a run would take
-/// first.
+/// Measures; `None` if it was cancelled. `backends` are the backends to hash on; a run would take the first.
 ///
 /// # Errors
-/// The folder itself cannot be looked at, or threads cannot be started.
+/// If the folder itself cannot be looked at, or threads cannot be started.
 pub fn bench_ingest(
     folder: Option<&Path>,
     backends: &[HashOn],
@@ -78,15 +77,15 @@ pub fn bench_ingest(
     let mut failures = Failures::default();
     let (listing, storage, contents, loaded) = match folder {
         None => {
-            let loaded = made::pictures()?;
+            let loaded = generated::pictures()?;
             notes.push(
-                "these pictures were made by the program; give a folder of your own for figures of yours"
+                "the program generated these pictures; give a folder of your own for figures of your files"
                     .into(),
             );
             notes.push(
-                "the program makes no progressive JPEG: that kind is measured on your own files".into(),
+                "the program generates no progressive JPEGs: that kind is measured on your own files".into(),
             );
-            (None, None, made::contents(&loaded), loaded)
+            (None, None, generated::contents(&loaded), loaded)
         }
         Some(folder) => {
             let mut picked = Picked::list(folder, settings.share(part::LISTING), cancel, &mut failures)?;

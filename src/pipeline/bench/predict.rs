@@ -12,7 +12,7 @@ pub const TERABYTE: f64 = 1e12;
 /// What a terabyte of such files takes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
-    /// Hours a terabyte: the slower of storage and threads (and of a GPU), which work beside each other.
+    /// Hours a terabyte: the slowest of storage, threads and GPU, which work at the same time.
     pub hours_per_terabyte: f64,
     /// The stage that takes longest.
     pub limited_by: &'static str,
@@ -22,7 +22,7 @@ pub struct Prediction {
     pub threads_hours: f64,
     /// Storage slower than this many bytes a second would be the limit.
     pub storage_limits_below_bytes_per_second: f64,
-    /// Hours a terabyte with `--decode pixels`, where all kinds could be measured.
+    /// Hours a terabyte with `--decode pixels`, if all kinds could be measured.
     pub hours_per_terabyte_from_pixels: Option<f64>,
     /// Pictures in a terabyte.
     pub pictures_per_terabyte: f64,
@@ -41,10 +41,10 @@ pub struct StageHours {
     pub on_threads: bool,
 }
 
-/// What the prediction is made from.
+/// What the prediction is computed from.
 pub(super) struct Measured<'a> {
     pub contents: &'a [Contents],
-    /// Of all readers; `None` where the first reading was not from storage.
+    /// Of all readers; `None` if the first reading was not from storage.
     pub storage_bytes_per_second: Option<f64>,
     /// Opening and copying what is in memory, per thread.
     pub copying_bytes_per_second: Option<f64>,
@@ -63,7 +63,7 @@ struct Decoded {
     pictures: f64,
 }
 
-/// The prediction; `None` where the sample has no bytes.
+/// The prediction; `None` if the sample has no bytes.
 pub(super) fn predict(measured: &Measured<'_>, notes: &mut Vec<String>) -> Option<Prediction> {
     let total: f64 = measured.contents.iter().map(|contents| contents.bytes).sum();
     if total <= 0.0 {
@@ -128,7 +128,7 @@ fn add_up(measured: &Measured<'_>, total: f64, decoded: Decoded) -> Option<Predi
     }
     stages.push(on_threads("digesting", TERABYTE / measured.digest_bytes_per_second));
     stages.push(on_threads("decoding", decoded.seconds));
-    // On the CPU it is done where pictures are decoded, and is in that figure.
+    // On the CPU it is done by the threads that decode, and included in that figure.
     let on_gpu = |hashing: &&HashRate| !hashing.on_threads && hashing.pictures_per_second > 0.0;
     if let Some(hashing) = measured.hashing.filter(on_gpu) {
         let hours = hours(decoded.pictures / hashing.pictures_per_second);
@@ -177,7 +177,7 @@ mod tests {
 
     /// Half JPEG, half video; 100 MB/s of JPEG a thread and second, digests at 500 MB/s, 4 threads.
     #[test]
-    fn hours_are_what_a_pocket_calculator_says() {
+    fn hours_are_those_of_a_pocket_calculator() {
         let contents = [contents(ContentKind::JpegSequential, 1e9), contents(ContentKind::DigestOnly, 1e9)];
         let decoding = decoding(1.0, 10.0);
         let hashing =
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_said() {
+    fn what_was_not_measured_is_reported() {
         let contents = [contents(ContentKind::Png, 1e9), contents(ContentKind::DigestOnly, 3e9)];
         let decoding = Decoding::default();
         let measured = Measured {

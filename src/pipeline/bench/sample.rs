@@ -1,4 +1,4 @@
-//! A bounded sample of a folder: runs of files as they lie beside each other, drawn at random from all that was listed.
+//! A bounded sample of a folder: runs of neighbouring files, drawn at random from everything that was listed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ use crate::source::{Entry, EntryKind, SourceFile, walk};
 
 /// Files that are drawn together: neighbours in a folder are neighbours on a disk, and a run reads them so.
 const RUN: usize = 16;
-/// Runs that are drawn at most.
+/// Maximum runs that are drawn.
 const RUNS: usize = 256;
 
 /// What was listed of a folder.
@@ -31,7 +31,7 @@ pub struct Listing {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Whether that is all; else time was up.
+    /// Whether that is everything; otherwise time was up.
     pub complete: bool,
     /// How long it took.
     pub seconds: f64,
@@ -42,7 +42,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// What a reader should know of the sample.
+    /// A notice about the sample.
     pub(super) fn notes(&self) -> Option<String> {
         (!self.complete).then(|| {
             "the folder was not listed to its end: the sample is of its beginning (raise --seconds)"
@@ -51,7 +51,7 @@ impl Listing {
     }
 }
 
-/// A kind of files, by what they take.
+/// A kind of files, by the work they take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContentKind {
@@ -63,7 +63,7 @@ pub enum ContentKind {
     Png,
     /// Pictures of other formats that are decoded.
     OtherPictures,
-    /// What is only read and digested.
+    /// Files that are only read and digested.
     DigestOnly,
 }
 
@@ -71,7 +71,7 @@ impl ContentKind {
     pub(super) const PICTURES: [Self; 4] =
         [Self::JpegSequential, Self::JpegProgressive, Self::Png, Self::OtherPictures];
 
-    /// In words.
+    /// Its name in reports.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -89,7 +89,7 @@ impl ContentKind {
 pub struct Contents {
     /// The kind.
     pub kind: ContentKind,
-    /// Files; of JPEG, in the proportion of those that were looked into.
+    /// Files; for JPEG, in the proportion of those that were examined.
     pub files: f64,
     /// Bytes, likewise.
     pub bytes: f64,
@@ -139,7 +139,7 @@ pub(super) struct Picked {
 }
 
 impl Picked {
-    /// Lists a folder (or a single file) as long as `patience` lasts, and draws.
+    /// Lists a folder (or a single file) for as long as `patience`, and draws.
     pub fn list(
         folder: &Path,
         patience: Duration,
@@ -312,7 +312,7 @@ impl Draw {
         }
     }
 
-    /// In random order, so that what time cuts off is not always the end of the folder.
+    /// In random order, so that running out of time does not always lose the end of the folder.
     fn finish(mut self) -> Vec<Vec<Drawn>> {
         if !self.current.is_empty() {
             self.end_run();

@@ -1,4 +1,4 @@
-//! What a measurement is asked for, and how its time is shared.
+//! The settings of a measurement, and how its time is shared.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ pub struct BenchSettings {
     pub readers: usize,
     /// Bytes for the sample and for decoders.
     pub max_memory: u64,
-    /// Pixels on a side, at most.
+    /// Maximum pixels on a side.
     pub max_side: u32,
-    /// How long all of it may take, about.
+    /// About how long all of it may take.
     pub seconds: u32,
 }
 
@@ -30,7 +30,7 @@ impl BenchSettings {
     }
 }
 
-/// Parts of the time for each thing that is measured. What is left over is for all that is not.
+/// Shares of the time for each thing that is measured. The rest is for everything else.
 pub(super) mod part {
     pub const LISTING: f64 = 0.1;
     pub const READING: f64 = 0.3;
@@ -39,7 +39,7 @@ pub(super) mod part {
     pub const HASHING: f64 = 0.05;
 }
 
-/// Something over a time that may be next to nothing; 0 where nothing was done.
+/// An amount over a time that may be nearly zero; 0 if nothing was done.
 pub(super) fn rate(amount: f64, seconds: f64) -> f64 {
     if amount > 0.0 { amount / seconds.max(1e-9) } else { 0.0 }
 }

@@ -17,10 +17,10 @@ use crate::source::SourceFile;
 
 /// Bytes read at a time.
 const BLOCK: usize = 1 << 20;
-/// Of a larger file only so much is read.
-const MOST_OF_A_FILE: u64 = 64 << 20;
-/// Of all files together.
-const MOST: u64 = 2 << 30;
+/// Maximum bytes that are read of a file.
+const MAX_OF_A_FILE: u64 = 64 << 20;
+/// Maximum bytes of all files together.
+const MAX_SAMPLE: u64 = 2 << 30;
 
 /// Where bytes came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -28,7 +28,7 @@ const MOST: u64 = 2 << 30;
 pub enum Origin {
     /// The disk, card or network.
     Storage,
-    /// Partly from there.
+    /// Partly from storage.
     Mixed,
     /// The system's cache in memory.
     Cache,
@@ -43,15 +43,15 @@ pub struct StorageRates {
     pub first_bytes_per_second: f64,
     /// Files a second, the first time.
     pub first_files_per_second: f64,
-    /// Bytes a second of all of them at once more: from memory.
+    /// Bytes a second of all of them, the second time: from memory.
     pub second_bytes_per_second: f64,
     /// Where the first reading probably came from.
     pub first_from: Origin,
-    /// The part of the first reading that the system counted as read from storage; absent where it does not tell.
+    /// The share of the first reading that the system counted as read from storage; absent if it does not count.
     pub storage_share: Option<f64>,
 }
 
-/// Reads the sample twice, and notes what each file promises; `None` where nothing could be read.
+/// Reads the sample twice, and records what each file promises; `None` if nothing could be read.
 pub(super) fn measure(
     picked: &mut Picked,
     settings: &BenchSettings,
@@ -62,17 +62,18 @@ pub(super) fn measure(
     let started = Instant::now();
     let patience = settings.share(part::READING);
     let total = AtomicU64::new(0);
-    let in_time =
-        || started.elapsed() < patience && total.load(Ordering::Relaxed) < MOST && !cancel.is_cancelled();
+    let in_time = || {
+        started.elapsed() < patience && total.load(Ordering::Relaxed) < MAX_SAMPLE && !cancel.is_cancelled()
+    };
     let read: Vec<Mutex<Vec<Reading>>> = picked.runs.iter().map(|_| Mutex::default()).collect();
     each_run(settings.readers, &picked.runs, &|index, run, block| {
         let mut results = Vec::new();
         for file in run {
-            // The very first is read whatever the time, so that there is a figure.
+            // The first is read in any case, so that there is a figure.
             if !in_time() && total.load(Ordering::Relaxed) > 0 {
                 break;
             }
-            results.push(read_once(file, block, MOST_OF_A_FILE, &|bytes| {
+            results.push(read_once(file, block, MAX_OF_A_FILE, &|bytes| {
                 total.fetch_add(bytes, Ordering::Relaxed);
                 in_time()
             }));
@@ -148,33 +149,33 @@ fn each_run(readers: usize, runs: &[Vec<Drawn>], work: &RunWork<'_>) {
     });
 }
 
-/// Reads up to `most` bytes of a file, as long as `go_on` says so of each block.
-fn read_once(file: &Drawn, block: &mut [u8], most: u64, go_on: &dyn Fn(u64) -> bool) -> Reading {
+/// Reads up to `maximum` bytes of a file, as long as `keep_going` returns `true` for each block.
+fn read_once(file: &Drawn, block: &mut [u8], maximum: u64, keep_going: &dyn Fn(u64) -> bool) -> Reading {
     let failed = |failure: crate::outcome::Failure| failure.outcome;
     let mut source = SourceFile::open(&file.path).map_err(failed)?;
     let (mut size, mut promise) = (0, Promise::Nothing);
-    while size < most {
-        let room = (most - size).min(block.len() as u64) as usize;
+    while size < maximum {
+        let room = (maximum - size).min(block.len() as u64) as usize;
         let filled = source.fill(&mut block[..room]).map_err(failed)?;
         if size == 0 {
             promise = Promise::of(&block[..filled]);
         }
         size += filled as u64;
-        if !go_on(filled as u64) || filled < room {
+        if !keep_going(filled as u64) || filled < room {
             break;
         }
     }
     Ok((size, promise))
 }
 
-/// Bytes that this process has had read from storage so far, where the system counts them (Linux).
+/// Bytes that this process has read from storage so far, if the system counts them (Linux).
 fn counted_by_the_system() -> Option<u64> {
     let counters = fs::read_to_string("/proc/self/io").ok()?;
     counters.lines().find_map(|line| line.strip_prefix("read_bytes:"))?.trim().parse().ok()
 }
 
-/// Where a first reading came from, by what the system counted; where that is nothing (some network and shared file
-/// systems are not counted) or not known, by how much faster the second was.
+/// Where a first reading came from, by what the system counted; if that is nothing (some network and shared file systems are not counted)
+/// or unknown, by how much faster the second was.
 fn origin(storage_share: Option<f64>, first: f64, second: f64) -> Origin {
     match storage_share {
         Some(share) if share >= 0.8 => Origin::Storage,
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_counts_decides_and_else_the_rates() {
+    fn what_the_system_counts_decides_and_otherwise_the_rates() {
         assert_eq!(origin(Some(1.0), 900.0, 1000.0), Origin::Storage);
         assert_eq!(origin(Some(0.5), 900.0, 1000.0), Origin::Mixed);
         assert_eq!(origin(Some(0.0), 900.0, 1000.0), Origin::Cache);

@@ -1,8 +1,8 @@
-//! The file `in-hand` of a case: what is in hand, where the end of the process leaves it.
+//! The file `in-hand` of a case: a record of what is in hand that outlives the process.
 //!
-//! A slot for each thread that parses, at a fixed place. A file's record is one write before it is parsed, and one byte after;
-//! nothing is synced, because what dies is the process and not the system, whose cache keeps both. A record that was torn
-//! has a wrong checksum and counts for nothing.
+//! It has a slot for each thread that parses, at a fixed place. A file's record is one write before it is parsed, and one byte after.
+//! Nothing is synced: the process dies, not the system, whose cache keeps both. A record that was torn has a wrong checksum and is
+//! ignored.
 
 use std::fs::{self, File};
 use std::io;
@@ -18,26 +18,26 @@ const NAME: &str = "in-hand";
 const STRIDE: usize = 8192;
 /// Mark, checksum, SHA-256 of the content, what is done with it, length of the path.
 const HEAD: usize = 1 + 8 + 32 + 1 + 2;
-/// Bytes of a path that are kept: it is for people, and the content is known by its digest.
-const MOST_PATH: usize = 4096;
-/// Slots that are read: more than a run has threads.
-const MOST_SLOTS: usize = 8192;
+/// Maximum bytes of a path that are kept: it is for people; the content is identified by its digest.
+const MAX_PATH: usize = 4096;
+/// Maximum slots that are read: more than a run has threads.
+const MAX_SLOTS: usize = 8192;
 
 /// What is done with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::pipeline) enum Work {
     /// Its bytes are read.
     Reading,
-    /// All that makes a fingerprint of it, at first.
+    /// Its first decoding, for a fingerprint.
     Decoding,
-    /// The same from its pixels, for a confirmation.
+    /// Its decoding from pixels, for a confirmation.
     Verifying,
 }
 
 /// What is known of the content of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// It is being parsed beside others.
+    /// It is being parsed at the same time as others.
     InHand = 1,
     /// It is being parsed, and nothing else is.
     Alone = 2,
@@ -45,7 +45,7 @@ pub(super) enum Mark {
     Suspect = 3,
     /// Two runs died with it alone.
     LeftOut = 4,
-    /// A run died with it alone: it is suspect still, since a kill looks like that too.
+    /// A run died with it alone: it is still suspect, because a kill looks the same.
     SuspectAgain = 5,
     /// It is being parsed alone for the second time.
     AloneAgain = 6,
@@ -78,10 +78,10 @@ impl Journal {
     pub fn open(case: &Path) -> io::Result<(Self, Vec<Found>)> {
         let path = case.join(NAME);
         let bytes = match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_file() && metadata.len() <= (STRIDE * MOST_SLOTS) as u64 => {
+            Ok(metadata) if metadata.is_file() && metadata.len() <= (STRIDE * MAX_SLOTS) as u64 => {
                 fs::read(&path)?
             }
-            // Nothing that this program wrote.
+            // This program did not write it.
             Ok(metadata) if !metadata.is_file() => return Err(io::Error::other("it is not a regular file")),
             Ok(_) => Vec::new(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -92,10 +92,10 @@ impl Journal {
         Ok((Self { file, path }, found))
     }
 
-    /// Writes a record. A disk that is full fails the run by its database; the record alone does not.
+    /// Writes a record. Failures are ignored: a full disk fails the run by its database.
     pub fn write(&self, slot: usize, mark: Mark, sha256: &[u8; 32], work: Work, path: &Path) {
         let path = path_bytes(path);
-        let path = &path[..path.len().min(MOST_PATH)];
+        let path = &path[..path.len().min(MAX_PATH)];
         let mut record = Vec::with_capacity(HEAD + path.len());
         record.push(mark as u8);
         record.extend_from_slice(&[0; 8]);
@@ -108,14 +108,14 @@ impl Journal {
         let _ = write_at(&self.file, &record, place(slot));
     }
 
-    /// Changes the mark of a record, or strikes it off.
+    /// Changes the mark of a record, or clears it.
     pub fn mark(&self, slot: usize, mark: Option<Mark>) -> io::Result<()> {
         write_at(&self.file, &[mark.map_or(0, |mark| mark as u8)], place(slot))
     }
 
-    /// Removes the file: it says nothing that anybody needs.
+    /// Removes the file, which is no longer needed.
     pub fn remove(&self) {
-        // What stays is read by the next run, and says nothing either.
+        // If it stays, the next run reads it and finds nothing.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -133,7 +133,7 @@ fn read(slot: usize, bytes: &[u8]) -> Option<Found> {
     Some(Found { slot, mark, sha256, work, path: path_from_bytes(&record[HEAD - 9..]) })
 }
 
-/// Of everything but the mark, which changes alone.
+/// The checksum of everything but the mark, which changes alone.
 fn checksum(record: &[u8]) -> [u8; 8] {
     let digest = Sha256::digest(record);
     std::array::from_fn(|index| digest[index])

@@ -167,7 +167,7 @@ fn priorities(case: &CaseReader) -> Result<Vec<Priority>, CaseError> {
 }
 
 fn notices(json: &str) -> Result<Vec<String>, CaseError> {
-    let value: Value = serde_json::from_str(json).map_err(|error| damaged("notices", &error))?;
+    let value: Value = serde_json::from_str(json).map_err(|error| damaged("notices", error))?;
     Ok(match value {
         Value::Array(notices) => notices.iter().map(text_of).collect(),
         other => vec![text_of(&other)],
@@ -176,7 +176,7 @@ fn notices(json: &str) -> Result<Vec<String>, CaseError> {
 
 /// The options of a run, their names with dots between the levels.
 pub(in crate::report) fn settings(json: &str) -> Result<Vec<(String, String)>, CaseError> {
-    let value: Value = serde_json::from_str(json).map_err(|error| damaged("settings", &error))?;
+    let value: Value = serde_json::from_str(json).map_err(|error| damaged("settings", error))?;
     let mut settings = Vec::new();
     flatten("", &value, &mut settings);
     Ok(settings)
@@ -208,8 +208,8 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-fn damaged(what: &str, error: &serde_json::Error) -> CaseError {
-    CaseError::Refused(format!("the case is damaged: {what} of a run: {error}"))
+fn damaged(what: &str, error: serde_json::Error) -> CaseError {
+    CaseError::damaged_by(format!("{what} of a run"), error)
 }
 
 #[cfg(test)]

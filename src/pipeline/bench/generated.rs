@@ -1,4 +1,4 @@
-//! Pictures for those who give no folder: textured, drawn in whole numbers, encoded by the `image` crate in memory.
+//! Generated pictures for users who give no folder: textured, drawn with integers, encoded by the `image` crate in memory.
 
 use std::io::{self, Cursor};
 
@@ -18,7 +18,7 @@ const SCREENSHOT: (u32, u32) = (1600, 1200);
 /// Photographs as JPEG, screenshots as PNG, and other formats.
 pub(super) fn pictures() -> Result<Vec<Loaded>, PipelineError> {
     let failed = |error: image::ImageError| PipelineError::Io {
-        what: "making pictures".into(),
+        what: "cannot generate pictures".into(),
         error: io::Error::other(error),
     };
     let mut loaded = Vec::new();
@@ -43,7 +43,7 @@ pub(super) fn pictures() -> Result<Vec<Loaded>, PipelineError> {
     Ok(loaded)
 }
 
-/// The photographs alone stand for a seizure; the other formats are there for their rates.
+/// Only the photographs represent a seizure; the other formats are there for their rates.
 pub(super) fn contents(loaded: &[Loaded]) -> Vec<Contents> {
     let kind = ContentKind::JpegSequential;
     let photographs = loaded.iter().filter(|file| file.kind == kind);
@@ -82,7 +82,7 @@ mod tests {
     use crate::pdq::quality::quality;
 
     #[test]
-    fn made_pictures_are_like_photographs() {
+    fn generated_pictures_are_like_photographs() {
         let picture = draw(0, (1200, 900));
         let mut bytes = Vec::new();
         picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY)).unwrap();
