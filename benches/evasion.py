@@ -57,15 +57,15 @@ def segment(marker, content):
 
 
 def huffman(kind, lengths):
-    """A segment that defines a table of (symbol, length), and for each symbol its first hash and length."""
+    """A segment that defines a table of (symbol, length), and for each symbol its first code and length."""
     lengths = sorted(lengths, key=lambda pair: pair[1])
     counts = bytes(sum(length == n for _, length in lengths) for n in range(1, 17))
-    hashes, hash, before = {}, 0, 0
+    codes, code, before = {}, 0, 0
     for symbol, length in lengths:
-        hash, before = hash << (length - before), length
-        hashes.setdefault(symbol, (hash, length))
-        hash += 1
-    return segment(0xC4, bytes([kind]) + counts + bytes(symbol for symbol, _ in lengths)), hashes
+        code, before = code << (length - before), length
+        codes.setdefault(symbol, (code, length))
+        code += 1
+    return segment(0xC4, bytes([kind]) + counts + bytes(symbol for symbol, _ in lengths)), codes
 
 
 AC_SYMBOLS = [run << 4 | size for size in range(11) for run in range(16) if size or run in (0, 15)]
@@ -76,7 +76,7 @@ SHORT = (
     huffman(0x00, [(size, 5 if size else 1) for size in range(12)]),
     huffman(0x10, [(symbol, 9 if symbol else 1) for symbol in AC_SYMBOLS]),
 )
-# Symbols with their coefficients take an even number of bits, and every hash means one: two walks that are an odd
+# Symbols with their coefficients take an even number of bits, and every code means one: two walks that are an odd
 # number of bits apart never become one.
 EVEN = USUAL[0], huffman(0x10, [(symbol, 8 - symbol % 2) for symbol in AC_SYMBOLS] + [(0x12, 8)] * 13 + [(0x11, 9)])
 
@@ -89,7 +89,7 @@ def size_of(value):
     return abs(int(value)).bit_length()
 
 
-def put_band(bits, values, hashes):
+def put_band(bits, values, codes):
     """The coefficients of a block from the second on, or some of them."""
     run, count = 0, len(values)
     values = [int(value) for value in values]
@@ -100,14 +100,14 @@ def put_band(bits, values, hashes):
             run += 1
             continue
         while run > 15:
-            bits.put(*hashes[0xF0])
+            bits.put(*codes[0xF0])
             run -= 16
         size = size_of(value)
-        bits.put(*hashes[run << 4 | size])
+        bits.put(*codes[run << 4 | size])
         put_value(bits, value, size)
         run = 0
     if len(values) < count:
-        bits.put(*hashes[0])
+        bits.put(*codes[0])
 
 
 def write(
@@ -195,7 +195,7 @@ def write(
             put_band(bits, block[1:], ac_codes)
         body = bytearray(body + bits.end())
         if i == faulty:
-            # No hash begins like that; and there no sample is taken.
+            # No code begins like that; and there no sample is taken.
             at = len(body) * 3 // 64
             body[at : at + 6] = b"\xfe" * 6
         return scan([i], 1, 63, 0, 0, bytes(body))

@@ -3,7 +3,7 @@
 
     cargo build --release
     pip install numpy faiss-cpu
-    taskset -c 1 python3 benches/join_peers.py [--real ../shared/data/real-hashes.txt] [--size 1000000]
+    taskset -c 1 python3 benches/join_peers.py [--real ../shared/data/real-codes.txt] [--size 1000000]
     python3 benches/join_peers.py --growth --jobs 2 --largest 10000000
 
 Tamis joins all hashes with all. faiss would take half an hour for that, so it searches with the first of the left hashes only, and its time is
@@ -26,7 +26,7 @@ import numpy
 
 TAMIS = os.path.join(os.path.dirname(__file__), "..", "target", "release", "tamis")
 PARSER = argparse.ArgumentParser()
-PARSER.add_argument("--real", default=os.path.join(os.path.dirname(__file__), "..", "..", "shared", "data", "real-hashes.txt"))
+PARSER.add_argument("--real", default=os.path.join(os.path.dirname(__file__), "..", "..", "shared", "data", "real-codes.txt"))
 PARSER.add_argument("--size", type=int, default=1_000_000)
 PARSER.add_argument("--queries", type=int, default=1000)
 PARSER.add_argument("--rounds", type=int, default=3)

@@ -1,5 +1,5 @@
-//! Tamis sifts seizures: it hashes every picture once, matches the hashes exactly against known
-//! sets of millions, and shows no picture unless a report is asked for them.
+//! Tamis sifts seizures: it hashes every picture once, matches the hashes exactly against hash sets
+//! of millions, and shows no picture unless you request a report with pictures.
 //!
 //! # The front door
 //!
@@ -31,12 +31,16 @@
 //! A module sees only modules before it in that line (`ARCHITECTURE.md`; a test holds it). Arithmetic that decides evidence is in
 //! integers, so every backend, thread count and machine gives the same bits.
 
+#[cfg(feature = "matching")]
+pub mod cancel;
 #[cfg(feature = "case")]
 pub mod case;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "decode")]
 pub mod decode;
+#[cfg(feature = "decode")]
+pub mod examine;
 mod front_door;
 #[cfg(feature = "gpu")]
 pub mod gpu;

@@ -115,7 +115,7 @@ impl Stage {
 }
 
 /// Why an item has no hash: the outcome, the stage that decided it, and the reason in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The outcome; never [`Outcome::Hashed`].
     pub outcome: Outcome,

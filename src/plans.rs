@@ -267,6 +267,23 @@ fn write(folder: &Path, seized: &Path, known: &Path) {
     let gone = Err(Failure::new(Outcome::Vanished, Stage::Read, "gone"));
     store.write(&Batch { items: vec![item(gone)], ..Batch::default() }, &NoRecords, 1).unwrap();
     store.place_containers().unwrap();
+    // One that no set was matched against yet.
+    let digests = Digests { md5: [5; 16], sha1: [5; 20], sha256: [5; 32] };
+    let content = ContentRecord {
+        digests,
+        size: 0,
+        facts: Facts::default(),
+        fingerprints: Vec::new(),
+        failure: Some(Failure::new(Outcome::Empty, Stage::Sniff, "no bytes")),
+        partial: None,
+        children: 0,
+        refused: 0,
+        trivial: true,
+    };
+    let empty = ItemRecord { step: b"empty".to_vec(), ..item(Ok(digests)) };
+    store
+        .write(&Batch { items: vec![empty], contents: vec![content], ..Batch::default() }, &NoRecords, 1)
+        .unwrap();
     assert!(store.prioritise(&rules, &|_| true).unwrap());
     assert!(store.prioritise(&Rules::default(), &|_| true).unwrap());
 }

@@ -217,8 +217,8 @@ fn a_source_that_grows_is_read_again() {
     assert_eq!(cases.rows("CASE", "items").len(), 1);
 }
 
-fn refused(arguments: &[&str], case: &Path, hash: i32) -> String {
-    errors(hash, &tamis().args(arguments).arg("--case").arg(case).output().unwrap())
+fn refused(arguments: &[&str], case: &Path, exit: i32) -> String {
+    errors(exit, &tamis().args(arguments).arg("--case").arg(case).output().unwrap())
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn a_folder_that_is_no_case_is_refused() {
     fs::write(other.join("diary.txt"), "dear diary").unwrap();
     let text = refused(&triage, &other, 1);
     assert!(
-        text.contains(": not a case: it holds other files (diary.txt): name a folder that is empty"),
+        text.contains(": not a case: it holds other files, such as diary.txt (name a folder that is empty"),
         "{text}"
     );
     assert!(refused(&["export", "hits"], &other, 1).contains("it has no case.sqlite"));

@@ -622,15 +622,15 @@ mod command {
         let empty = write(&folder, "empty", "");
         let broken = write(&folder, "broken", &format!("{hash}\n{}\n", "z".repeat(64)));
         let eight = write(&folder, "eight", &format!("{hash},100,original,a\n"));
-        let refuse = |hash: i32, arguments: &[&str], what: &str| {
-            let told = errors(hash, &run([&["join"], arguments].concat()));
+        let refuse = |exit: i32, arguments: &[&str], what: &str| {
+            let told = errors(exit, &run([&["join"], arguments].concat()));
             assert!(told.contains(what), "{arguments:?}: {told}");
         };
         refuse(1, &[&full, &other], "cannot be compared");
         refuse(1, &[&full, &broken], "line 2: a PDQ hash: character 1 is not a hex digit");
         refuse(1, &["--self", &eight, "--orientations"], "has 1 of 8 hashes: is the list cut off?");
         refuse(1, &["--self", &full, "--orientations"], "eight lines a picture");
-        refuse(1, &["--self", "tests/data/known.csv"], "a list of hashes is expected");
+        refuse(1, &["--self", "tests/data/known.csv"], "expected a list of hashes");
         refuse(2, &[&full], "two lists, or one with --self");
         refuse(2, &["--self", &full, &other], "--self takes one list");
         refuse(2, &["--self", &full, "--distance", "64"], "0..=63");

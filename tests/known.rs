@@ -45,7 +45,7 @@ impl Lists {
     /// The error's text without the path.
     fn error(&self, content: impl AsRef<[u8]>) -> String {
         let text = self.read(content).unwrap_err().to_string();
-        text.replace(&format!("hash set {}", self.0.path().join("set.txt").display()), "SET")
+        text.replace(&self.0.path().join("set.txt").display().to_string(), "SET")
     }
 }
 
@@ -152,38 +152,33 @@ fn checksum_lists_as_the_tools_write_them() {
 #[test]
 fn malformed_lines_are_refused_with_their_place() {
     let lists = Lists::new();
-    let skip = " (--skip-bad-lines counts such lines instead)";
+    let skip = " (use --skip-bad-lines to count such lines instead)";
     for (content, expected) in [
         (
             format!("{HASH},90\n{MD5}\n"),
-            format!(
-                "SET, line 2: 32 hex digits are not a PDQ hash; MD5s belong in a list of their own{skip}"
-            ),
+            format!("SET:2: 32 hex digits are not a PDQ hash; MD5s belong in a list of their own{skip}"),
         ),
         (
             format!("{HASH},\n\n# comment\n{}g\n", &HASH[1..]),
-            format!("SET, line 4: a PDQ hash: character 64 is not a hex digit{skip}"),
+            format!("SET:4: a PDQ hash: character 64 is not a hex digit{skip}"),
         ),
         (
             format!("{HASH},101\n"),
-            format!("SET, line 1: the quality `101` is not a whole number from 0 to 100{skip}"),
+            format!("SET:1: the quality `101` is not a whole number from 0 to 100{skip}"),
         ),
         (
             format!("md5,name\n{MD5},a\n{MD5}\n"),
-            format!("SET, line 3: 1 fields, where the header names 2{skip}"),
+            format!("SET:3: 1 fields, expected 2 as in the header{skip}"),
         ),
         (
             format!("sha256\n{MD5}\n"),
-            format!("SET, line 2: a SHA-256 has 64 hex digits, this has 32 characters: is it an MD5?{skip}"),
+            format!("SET:2: not a SHA-256: 32 characters, expected 64 hex digits (is it an MD5?){skip}"),
         ),
         (
             format!("{MD5}  a\n{HASH}0  b\n"),
-            format!("SET, line 2: a digest has 32, 40 or 64 hex digits, this has 65 characters{skip}"),
+            format!("SET:2: not a digest: 65 characters, expected 32, 40 or 64 hex digits{skip}"),
         ),
-        (
-            "a word\n".into(),
-            format!("SET, line 1: a PDQ hash has 64 hex digits, this has 6 characters{skip}"),
-        ),
+        ("a word\n".into(), format!("SET:1: not a PDQ hash: 6 characters, expected 64 hex digits{skip}")),
     ] {
         assert_eq!(lists.error(content), expected);
     }
@@ -199,7 +194,7 @@ fn no_quote_swallows_a_record() {
         (set.counts().records, set.counts().malformed_lines)
     };
     let row = |name: &str| format!("{HASH},{name}\n");
-    let skip = " (--skip-bad-lines counts such lines instead)";
+    let skip = " (use --skip-bad-lines to count such lines instead)";
     for (names, (records, malformed_lines), line) in [
         (&["\"12 inch", "b", "c\"", "d"][..], (3, 1), 2),
         (&["a", "\"12 inch", "b"], (2, 1), 3),
@@ -211,7 +206,7 @@ fn no_quote_swallows_a_record() {
             std::iter::once("pdq,name\n".into()).chain(names.iter().map(|name| row(name))).collect();
         assert_eq!(count(&content), (records, malformed_lines), "{names:?}");
         let error = lists.error(&content);
-        assert!(error.starts_with(&format!("SET, line {line}: a quoted field is ")), "{error}");
+        assert!(error.starts_with(&format!("SET:{line}: a quoted field is ")), "{error}");
         assert!(error.ends_with(skip), "{error}");
     }
     // The twins that must be read: quotes that are closed, and quotes that are characters.
@@ -235,9 +230,9 @@ fn faults_of_a_header_are_reported() {
     for (content, expected) in [
         (
             format!("name,hash\na,{HASH}\n"),
-            "no column is named pdq, md5, sha1 or sha256 (the columns: name, hash)",
+            "no column is named pdq, md5, sha1 or sha256; its columns are name, hash",
         ),
-        (format!("pdq;quality\n{HASH};50\n"), "separated by semicolons: save it with commas"),
+        (format!("pdq;quality\n{HASH};50\n"), "separated by semicolons (save it with commas)"),
         (format!("\"md5\"\t\"name\"\n{MD5}\ta\n"), "separated by tabs"),
         (format!("{HASH};50;a\n"), "separated by semicolons"),
         ("{\"pdq\":\"00\"}\n".into(), "this is JSON"),
@@ -290,7 +285,7 @@ fn a_list_of_digits_alone_is_what_it_is_or_is_refused() {
     // Lengths are not mixed, and a malformed first line does not hide what the rest is.
     let error = lists.error(format!("{MD5}\n{SHA1}\n"));
     assert!(
-        error.starts_with("SET, line 2: an MD5 has 32 hex digits, this has 40 characters: is it a SHA-1?"),
+        error.starts_with("SET:2: not an MD5: 40 characters, expected 32 hex digits (is it a SHA-1?)"),
         "{error}"
     );
     let path = lists.file(format!("nonsense\n{SHA256}\n"));
@@ -323,7 +318,7 @@ fn malformed_lines_are_counted_where_that_was_asked_for() {
     // Only malformed lines are not a list, regardless of the options.
     let path = lists.file("one\ntwo\n");
     let error = HashSet::read(&path, &ReadOptions { skip_bad_lines: true, ..options() }).unwrap_err();
-    assert!(error.to_string().contains("no line of it is a record"), "{error}");
+    assert!(error.to_string().contains("none of its lines is a record"), "{error}");
 }
 
 #[test]

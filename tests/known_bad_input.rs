@@ -49,7 +49,7 @@ fn every_malformed_file_is_refused_with_its_place() {
             error.strip_prefix(": ").unwrap_or(&error).to_string()
         };
         let error = shown(sets.import(std::slice::from_ref(&path), &options).unwrap_err());
-        let help = if fatal { "" } else { " (--skip-bad-records counts such records instead)" };
+        let help = if fatal { "" } else { " (use --skip-bad-records to count such records instead)" };
         if error != format!("{message}{help}") {
             wrong.push_str(&format!("{name}\t{}{error}\n", if fatal { "!" } else { "" }));
         }

@@ -399,8 +399,8 @@ fn sets_that_cannot_be_compared_are_refused() {
     let mut random = StdRng::seed_from_u64(23);
     let (left, right) = (clustered(&mut random, 30), clustered(&mut random, 30));
     let (left, right) = (import_set(&folder, "left", &left), import_set(&folder, "right", &right));
-    let refuse = |hash: i32, sets: [&Path; 2], more: &[&Path], what: &str| {
-        let told = errors(hash, &tamis().args(["known", "match"]).args(sets).args(more).output().unwrap());
+    let refuse = |exit: i32, sets: [&Path; 2], more: &[&Path], what: &str| {
+        let told = errors(exit, &tamis().args(["known", "match"]).args(sets).args(more).output().unwrap());
         assert!(told.contains(what), "{told}");
     };
     refuse(2, [&left, &left], &[], "are the same set (give two");
@@ -408,7 +408,7 @@ fn sets_that_cannot_be_compared_are_refused() {
     refuse(1, [&left, &folder.path().join("right.json")], &[], "it is not a Tamis set file");
     let te512 = ImportOptions { geometry: Geometry::Te512, ..options("vic-us") };
     let other = import_as(&folder, "other", &clustered(&mut random, 30), &te512);
-    refuse(1, [&left, &other], &[], "they cannot be compared");
+    refuse(1, [&left, &other], &[], "the two cannot be compared");
     // Without hashes there is nothing of a geometry.
     let bare = import_as(&folder, "bare", &[Made { md5: Some(3), ..Made::default() }], &te512);
     rows([&left, &bare], &[]);

@@ -9,10 +9,11 @@ use std::path::Path;
 use regex::Regex;
 
 /// From the ground up: a module sees those before its line, and of its own line those that do not see it.
-const LAYERS: [&[&str]; 9] = [
-    &["outcome", "partial", "pdq", "skip", "source"],
+const LAYERS: [&[&str]; 10] = [
+    &["cancel", "outcome", "partial", "pdq", "skip", "source"],
     &["decode", "gpu"],
     &["matching"],
+    &["examine"],
     &["case", "known"],
     &["pipeline"],
     &["report", "share"],

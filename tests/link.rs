@@ -471,7 +471,7 @@ fn facts_of_set_files_solve_contents() {
 fn what_cannot_be_linked_is_refused() {
     let desk = Desk::new(&holders());
     let (one, two, package) = (desk.path("ONE"), desk.path("TWO"), desk.path("three.tar"));
-    for (arguments, hash, word) in [
+    for (arguments, exit, word) in [
         (&["link"][..], 2, "two cases"),
         (&["link", &one], 2, "two cases"),
         (&["link", "--package", &package], 2, "two cases"),
@@ -483,7 +483,7 @@ fn what_cannot_be_linked_is_refused() {
         (&["link", &one, "--package", &package, "-o", &package], 2, "replace"),
         (&["link", &one, &two, "--distance", "64"], 2, "64"),
     ] {
-        let told = errors(hash, &desk.run(arguments));
+        let told = errors(exit, &desk.run(arguments));
         assert!(told.contains(word), "{arguments:?}: {told}");
     }
     // A package of an untrusted signer.
@@ -495,7 +495,7 @@ fn what_cannot_be_linked_is_refused() {
     let bytes = fs::read(&package).unwrap();
     fs::write(&package, &bytes[..bytes.len() - 1]).unwrap();
     let output = desk.run(&["link", &one, "--package", &package]);
-    assert!(output.stdout.is_empty() && errors(1, &output).contains("is truncated"));
+    assert!(output.stdout.is_empty() && errors(1, &output).contains("package truncated"));
     // Hashes of another geometry.
     let source = "tests/data/seizure/laptop";
     let other = desk.path("OTHER");

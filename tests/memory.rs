@@ -17,12 +17,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use image::{DynamicImage, ImageFormat, RgbImage};
 use support::crafted::{self, Plan};
 use support::scene;
-use tamis::decode::{self, DecodeMode, Limits};
+use tamis::decode::{self, Limits};
 use tamis::matching::Backend;
 use tamis::outcome::Outcome;
 use tamis::pdq::Geometry;
-use tamis::pipeline::{CancelToken, HashSettings, HashedFile, MAX_SIDE, Progress, hash_files};
-use tamis::source::Excludes;
+use tamis::pipeline::{CancelToken, HashedFile, Progress, RunSettings, hash_files};
 
 /// The system's allocator, which counts.
 struct Counting;
@@ -269,15 +268,7 @@ fn permits_hold_over_threads() {
         std::fs::write(folder.path().join(format!("{number}.gif")), bytes).unwrap();
     }
     let hash = |path: &Path, megabytes: u64| {
-        let settings = HashSettings {
-            jobs: 8,
-            io_jobs: 2,
-            max_memory: megabytes << 20,
-            geometry: Geometry::Full,
-            decode: DecodeMode::Auto,
-            max_side: MAX_SIDE,
-            exclude: Excludes::default(),
-        };
+        let settings = RunSettings::new(8, 2, megabytes << 20);
         let (backend, progress, cancel) =
             (Backend::cpu("a test"), Progress::default(), CancelToken::default());
         let mut outcomes = Vec::new();

@@ -248,9 +248,9 @@ fn hashes_are_written_and_read() {
     // The first digit's top bit is bit 255.
     assert_eq!(PdqHash([0, 0, 0, 1 << 63]).to_string(), format!("8{}", "0".repeat(63)));
     for (wrong, reason) in [
-        ("00ff", "a PDQ hash has 64 hex digits, this has 4 characters"),
+        ("00ff", "not a PDQ hash: 4 characters, expected 64 hex digits"),
         (&"g".repeat(64), "character 1 is not a hex digit"),
-        (&"é".repeat(32), "a PDQ hash has 64 hex digits, this has 32 characters"),
+        (&"é".repeat(32), "not a PDQ hash: 32 characters, expected 64 hex digits"),
     ] {
         assert_eq!(wrong.parse::<PdqHash>().unwrap_err().to_string(), reason);
     }

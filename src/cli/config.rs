@@ -120,7 +120,7 @@ impl From<&MatchOptions> for Matching {
 
 /// A run's settings as they are saved with it.
 #[derive(Debug, Serialize)]
-pub struct RunSettings<'a> {
+pub struct RecordedSettings<'a> {
     /// Version of this program.
     pub program: &'static str,
     /// The sources as typed, escaped.
@@ -144,7 +144,7 @@ pub struct RunSettings<'a> {
     pub read_holes: bool,
 }
 
-impl RunSettings<'_> {
+impl RecordedSettings<'_> {
     /// The JSON that is kept in the case.
     ///
     /// # Errors

@@ -6,19 +6,14 @@ pub mod config;
 pub mod console;
 pub mod count_progress;
 pub mod error;
-pub mod import_progress;
 pub mod interrupt;
-pub mod join_progress;
 mod memory_size;
 pub mod output;
 pub mod passphrase;
-pub mod phase_progress;
-pub mod progress;
 pub mod protect;
 pub mod resumable;
-pub mod rows_progress;
+pub mod run_progress;
 
-mod compare_progress;
 mod process;
 mod rows;
 

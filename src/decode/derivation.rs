@@ -63,7 +63,7 @@ impl DerivedFrom {
 }
 
 /// How a picture was reduced to its tile; stored with its hash.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Derivation {
     /// What the tile was computed from.
     pub path: DerivedFrom,
@@ -94,7 +94,7 @@ pub struct PictureHash {
 }
 
 /// Why a picture must be decoded to pixels.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{0}")]
 pub struct PixelsWanted(pub Cow<'static, str>);
 

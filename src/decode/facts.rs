@@ -1,10 +1,12 @@
 //! Metadata of a picture file.
 
+use serde::{Deserialize, Serialize};
+
 use super::Format;
 use super::exif::{self, Tags, tag};
 
 /// Facts about a picture file.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// The format by content; `None` for a file that is not a picture.
     pub format: Option<Format>,
@@ -17,7 +19,7 @@ pub struct Facts {
 }
 
 /// EXIF metadata that investigators ask for. Texts are as the file has them, unescaped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExifFacts {
     /// `DateTimeOriginal`, else `DateTime`, as `YYYY-MM-DDTHH:MM:SS`, with the offset from UTC if the
     /// file has one.

@@ -4,7 +4,7 @@ use super::panic_guard::{self, Place};
 use super::tiff_tags;
 
 /// A picture format, recognised by content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[expect(missing_docs, reason = "the names of the formats are their documentation")]
 pub enum Format {
     Jpeg,

@@ -37,7 +37,7 @@ use crate::pdq::{DihedralHashes, Geometry, MIN_SIDE, Reducer, Stability, Tile, h
 const LARGEST_SIDE: u32 = 65_535;
 
 /// Limits checked from the header, before anything is decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Limits {
     /// Maximum pixels on a side.
     pub max_side: u32,

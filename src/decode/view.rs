@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// What is seen of a content. Numbers count from 0. Written as text, the form in which cases and exports keep it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 #[non_exhaustive]
 pub enum View {
     /// The whole picture.
@@ -47,6 +49,20 @@ impl fmt::Display for View {
             Self::OnWhite => out.pad("on_white"),
             Self::OnBlack => out.pad("on_black"),
         }
+    }
+}
+
+impl From<View> for String {
+    fn from(view: View) -> Self {
+        view.to_string()
+    }
+}
+
+impl TryFrom<String> for View {
+    type Error = ParseViewError;
+
+    fn try_from(text: String) -> Result<Self, ParseViewError> {
+        text.parse()
     }
 }
 

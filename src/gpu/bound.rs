@@ -10,7 +10,7 @@ use super::pipeline::{Shader, compute_pipeline};
 /// Lower bounds of a distance, by their number in the shader.
 ///
 /// The share of pairs whose bound is within the radius, on unrelated hashes of real pictures (4·10⁶ random pairs of the design's
-/// `real-hashes.txt`, of which 2·10⁻⁵ are true hits at 31) and on random bits:
+/// `real-codes.txt`, of which 2·10⁻⁵ are true hits at 31) and on random bits:
 ///
 /// | bound | counts | r = 31 | 39 | 43 | 51 | 63 | 79 |
 /// |---|---|---|---|---|---|---|---|

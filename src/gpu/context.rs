@@ -226,7 +226,7 @@ fn no_adapter(selector: &AdapterSelector, names: &[String]) -> GpuError {
             format!("no GPU whose name contains `{}`", crate::source::name::escape(name.as_bytes()))
         }
     };
-    GpuError::NoAdapter(format!("{what}; {there}. Use --backend cpu: the answers are the same"))
+    GpuError::NoAdapter(format!("{what}; {there} (use --backend cpu: the results are the same)"))
 }
 
 /// Keeps the first error, which causes the others.

@@ -128,12 +128,12 @@ pub(super) fn parse_hex<const N: usize>(text: &[u8], what: &str) -> Result<[u8; 
     if text.len() != 2 * N {
         let count = String::from_utf8_lossy(text).chars().count();
         let hint = match count {
-            32 => ": is it an MD5?",
-            40 => ": is it a SHA-1?",
-            64 => ": is it a SHA-256 or a PDQ hash?",
+            32 => " (is it an MD5?)",
+            40 => " (is it a SHA-1?)",
+            64 => " (is it a SHA-256 or a PDQ hash?)",
             _ => "",
         };
-        return Err(format!("{what} has {} hex digits, this has {count} characters{hint}", 2 * N));
+        return Err(format!("not {what}: {count} characters, expected {} hex digits{hint}", 2 * N));
     }
     let mut bytes = [0; N];
     for (index, (byte, pair)) in bytes.iter_mut().zip(text.chunks_exact(2)).enumerate() {

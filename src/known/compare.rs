@@ -7,13 +7,14 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
 use super::photodna_search::{PhotoDnaSearch, SearchStop, SearchWatch};
 use super::set_file::DigestTable;
 use super::{KnownCounts, PhotoDna, SetError, SetFile};
+use crate::cancel::CancelToken;
 use crate::matching::{Backend, ItemHits, Join, JoinControl, JoinError, JoinSettings, Threads};
 use crate::pdq::{Geometry, PdqHash};
 use crate::source::name::escape_path;
@@ -106,15 +107,19 @@ pub struct CompareTools<'a> {
 /// Progress and cancellation of a comparison, shared with the thread that watches it.
 #[derive(Debug, Default)]
 pub struct CompareControl {
-    cancelled: AtomicBool,
     join: JoinControl,
     photodna: AtomicU64,
 }
 
 impl CompareControl {
+    /// A comparison that ends when `cancel` is cancelled.
+    #[must_use]
+    pub fn new(cancel: &CancelToken) -> Self {
+        Self { join: JoinControl::new(cancel), photodna: AtomicU64::new(0) }
+    }
+
     /// Cancels the comparison, which then ends with [`CompareError::Cancelled`].
     pub fn cancel(&self) {
-        self.cancelled.store(true, Relaxed);
         self.join.cancel();
     }
 
@@ -134,8 +139,8 @@ pub enum CompareError<E> {
     Set(#[from] SetError),
     /// Their hashes cannot be compared.
     #[error(
-        "the hashes of {} have the geometry {}, those of {} have {}: they cannot be compared: import one of them again, from hashes of \
-         the other geometry or from a source without any",
+        "the hashes of {} have geometry {}, those of {} have {}, and the two cannot be compared (import one of the sets again, from hashes \
+         of the other geometry or from a source without any)",
         escape_path(left),
         geometries[0].name(),
         escape_path(right),
@@ -394,7 +399,7 @@ impl Comparison<'_> {
         let mut steps = 0_usize;
         while let (Some(ours), Some(theirs)) = (&one, &other) {
             steps += 1;
-            if steps.is_multiple_of(LOOK) && self.tools.control.cancelled.load(Relaxed) {
+            if steps.is_multiple_of(LOOK) && self.tools.control.join.is_cancelled() {
                 return Err(Stop::Cancelled);
             }
             match ours.digest.cmp(&theirs.digest) {
@@ -420,7 +425,7 @@ impl Comparison<'_> {
         let values = &self.left.values[places.clone()];
         let CompareTools { pool, control, .. } = self.tools;
         let watch = SearchWatch {
-            cancelled: &control.cancelled,
+            cancel: control.join.cancel_token(),
             done: &control.photodna,
             limit: finds.limit - finds.found.len(),
         };
@@ -464,7 +469,7 @@ impl Comparison<'_> {
         counts: &mut CompareCounts,
         sink: &mut dyn FnMut(&RecordPair) -> Result<(), E>,
     ) -> Result<(), CompareError<E>> {
-        if self.tools.control.cancelled.load(Relaxed) {
+        if self.tools.control.join.is_cancelled() {
             return Err(CompareError::Cancelled);
         }
         let mut pair = RecordPair::default();

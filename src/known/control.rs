@@ -1,32 +1,39 @@
 //! Watching an import and ending it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::cancel::CancelToken;
 
 /// Progress and cancellation of an import, shared with the thread that watches it.
 #[derive(Debug, Default)]
 pub struct ImportControl {
-    cancelled: Arc<AtomicBool>,
+    cancel: CancelToken,
     bytes: AtomicU64,
     records: AtomicU64,
 }
 
 impl ImportControl {
+    /// An import that ends when `cancel` is cancelled.
+    #[must_use]
+    pub fn new(cancel: &CancelToken) -> Self {
+        Self { cancel: cancel.clone(), ..Self::default() }
+    }
+
     /// Cancels the import, which leaves nothing behind.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancel.cancel();
     }
 
     /// Whether it was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.cancel.is_cancelled()
     }
 
     /// The same as a closure that can outlive `self`.
     pub(super) fn cancelled(&self) -> impl Fn() -> bool + Send + 'static {
-        let cancelled = self.cancelled.clone();
-        move || cancelled.load(Ordering::Relaxed)
+        let cancel = self.cancel.clone();
+        move || cancel.is_cancelled()
     }
 
     /// Bytes of the sources that were read, or of the set that were verified.

@@ -18,7 +18,7 @@ use crate::source::name::escape_path;
 #[non_exhaustive]
 pub enum ListError {
     /// It cannot be read.
-    #[error("list {}: {source}", escape_path(path))]
+    #[error("{}: {source}", escape_path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum ListError {
         source: io::Error,
     },
     /// It is not a list of hashes.
-    #[error("list {}: {reason}", escape_path(path))]
+    #[error("{}: {reason}", escape_path(path))]
     Refused {
         /// The file.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum ListError {
         reason: String,
     },
     /// A malformed line.
-    #[error("list {}, line {line}: {reason}", escape_path(path))]
+    #[error("{}:{line}: {reason}", escape_path(path))]
     Line {
         /// The file.
         path: PathBuf,
@@ -141,7 +141,7 @@ impl HashList<[PdqHash; 8]> {
             let expected = Orientation::ALL[picture.len()];
             if line.orientation != Some(expected) {
                 return Err(format!(
-                    "the hash for `{}` is expected here: with --orientations a list has eight lines a picture, as \
+                    "expected the hash for `{}`: with --orientations a list has eight lines per picture, as \
                      `tamis hash --orientations` writes them",
                     expected.name()
                 ));
@@ -224,8 +224,8 @@ fn open(path: &Path) -> Result<(BufReader<File>, Option<Geometry>), ListError> {
     let opening = Opening::of_hashes(head).map_err(refused)?;
     if opening.format != Some(LineFormat::Hashes) {
         return Err(refused(
-            "a list of hashes is expected, 64 hex digits a line, as `tamis hash` writes it; tables and digests are for \
-             `tamis triage --known`"
+            "expected a list of hashes, 64 hex digits per line, as `tamis hash` writes it (tables and digests are for \
+             `tamis triage --known`)"
                 .into(),
         ));
     }

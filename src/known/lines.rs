@@ -223,7 +223,7 @@ fn parse_digest<'a>(
         32 => record.md5 = Some(parse_hex(digest, "an MD5")?),
         40 => record.sha1 = Some(parse_hex(digest, "a SHA-1")?),
         64 => record.sha256 = Some(parse_hex(digest, "a SHA-256")?),
-        other => return Err(format!("a digest has 32, 40 or 64 hex digits, this has {other} characters")),
+        other => return Err(format!("not a digest: {other} characters, expected 32, 40 or 64 hex digits")),
     }
     Ok(record)
 }

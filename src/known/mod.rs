@@ -64,7 +64,7 @@ pub struct ReadOptions {
 #[non_exhaustive]
 pub enum KnownError {
     /// The file cannot be read.
-    #[error("hash set {}: {source}", escape_path(path))]
+    #[error("{}: {source}", escape_path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -72,7 +72,7 @@ pub enum KnownError {
         source: std::io::Error,
     },
     /// The file is not a list, or contradicts the options.
-    #[error("hash set {}: {reason}", escape_path(path))]
+    #[error("{}: {reason}", escape_path(path))]
     Refused {
         /// The file.
         path: PathBuf,
@@ -80,10 +80,7 @@ pub enum KnownError {
         reason: String,
     },
     /// A malformed line.
-    #[error(
-        "hash set {}, line {line}: {reason} (--skip-bad-lines counts such lines instead)",
-        escape_path(path)
-    )]
+    #[error("{}:{line}: {reason} (use --skip-bad-lines to count such lines instead)", escape_path(path))]
     Line {
         /// The file.
         path: PathBuf,

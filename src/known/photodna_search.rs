@@ -12,12 +12,13 @@
 //! normalised, so their difference rejects almost nothing; and sums over neighbouring numbers reject less than as many numbers as
 //! they are.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
 use super::photodna::squared_distance;
 use super::record::{PHOTODNA_BYTES, PhotoDna};
+use crate::cancel::CancelToken;
 
 /// Numbers of a value that the bound reads.
 const LEADING: usize = 48;
@@ -55,7 +56,7 @@ pub enum SearchStop {
 #[derive(Debug)]
 pub struct SearchWatch<'a> {
     /// Cancels the search.
-    pub cancelled: &'a AtomicBool,
+    pub cancel: &'a CancelToken,
     /// Counts values of the left side that were compared with all of the right one.
     pub done: &'a AtomicU64,
     /// Maximum number of pairs.
@@ -106,7 +107,7 @@ impl<'a> PhotoDnaSearch<'a> {
                     let before = pairs.len();
                     self.meet(group, number * GROUP, tile, threshold, &mut pairs);
                     let new = (pairs.len() - before) as u64;
-                    if watch.cancelled.load(Ordering::Relaxed) {
+                    if watch.cancel.is_cancelled() {
                         return Err(SearchStop::Cancelled);
                     }
                     if found.fetch_add(new, Ordering::Relaxed) + new > watch.limit as u64 {
@@ -208,8 +209,8 @@ mod tests {
         threshold: u32,
         limit: usize,
     ) -> Result<Vec<PhotoDnaPair>, SearchStop> {
-        let (cancelled, done) = (AtomicBool::new(false), AtomicU64::new(0));
-        let watch = SearchWatch { cancelled: &cancelled, done: &done, limit };
+        let (cancel, done) = (CancelToken::default(), AtomicU64::new(0));
+        let watch = SearchWatch { cancel: &cancel, done: &done, limit };
         let mut pairs = PhotoDnaSearch::new(right).within(left, threshold, &watch)?;
         assert_eq!(done.into_inner(), left.len() as u64);
         pairs.sort_unstable();
@@ -263,8 +264,9 @@ mod tests {
         let same = vec![value([9; PHOTODNA_BYTES]); 20];
         assert_eq!(search(&same, &same, 0, 399), Err(SearchStop::TooMany));
         assert_eq!(search(&same, &same, 0, 400).map(|pairs| pairs.len()), Ok(400));
-        let (cancelled, done) = (AtomicBool::new(true), AtomicU64::new(0));
-        let watch = SearchWatch { cancelled: &cancelled, done: &done, limit: usize::MAX };
+        let (cancel, done) = (CancelToken::default(), AtomicU64::new(0));
+        cancel.cancel();
+        let watch = SearchWatch { cancel: &cancel, done: &done, limit: usize::MAX };
         assert_eq!(PhotoDnaSearch::new(&same).within(&same, 0, &watch), Err(SearchStop::Cancelled));
     }
 }

@@ -1,6 +1,6 @@
-//! Category profiles: what a set's category numbers mean.
+//! Category profiles: what a set's category numbers stand for.
 //!
-//! The same number means different things in different regions: 0 and 5 are swapped between two schemes of Project
+//! The same number stands for different things in different regions: 0 and 5 are swapped between two schemes of Project
 //! VIC alone. So a set cannot be read without a profile, and nothing is ever left out because of a number.
 
 use std::collections::BTreeMap;
@@ -253,9 +253,7 @@ impl Profile {
     /// # Errors
     /// If the file cannot be read, or is not a profile.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
-        let failed = |reason: &dyn fmt::Display| {
-            ProfileError(format!("category profile {}: {reason}", escape_path(path)))
-        };
+        let failed = |reason: &dyn fmt::Display| ProfileError(format!("{}: {reason}", escape_path(path)));
         let text = fs::read_to_string(path).map_err(|error| failed(&error))?;
         let profile: Self = serde_json::from_str(&text).map_err(|error| {
             let names: Vec<&str> =

@@ -63,7 +63,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownE
     if builder.counts.records == 0 {
         return Err(refused(match malformed.first {
             Some((line, reason)) => {
-                format!("no line of it is a record; the first fault is on line {line}: {reason}")
+                format!("none of its lines is a record; the first fault is on line {line}: {reason}")
             }
             None => "it holds no records".into(),
         }));

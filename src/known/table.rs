@@ -57,7 +57,7 @@ pub(super) fn fault_of_header(line: &[u8]) -> Option<String> {
             Column::of(bare).is_matched() || matches!(bare.len(), 32 | 40 | 64) && is_hex(bare)
         };
         if fields.len() > 1 && fields.iter().any(is_ours) {
-            return Some(format!("its fields are separated by {name}: save it with commas between them"));
+            return Some(format!("its fields are separated by {name} (save it with commas)"));
         }
     }
     if line.first() == Some(&b'{') {
@@ -77,7 +77,7 @@ pub(super) fn fault_of_header(line: &[u8]) -> Option<String> {
     }
     let names: Vec<String> = fields.iter().map(|field| escape(field.trim_ascii())).collect();
     Some(format!(
-        "no column is named pdq, md5, sha1 or sha256 (the columns: {}); rename the one that is meant",
+        "no column is named pdq, md5, sha1 or sha256; its columns are {} (rename the one that is meant)",
         names.join(", ")
     ))
 }
@@ -139,7 +139,7 @@ fn read_row(
     builder: &mut Builder,
 ) -> Result<(), String> {
     if row.len() != columns.len() {
-        return Err(format!("{} fields, where the header names {}", row.len(), columns.len()));
+        return Err(format!("{} fields, expected {} as in the header", row.len(), columns.len()));
     }
     let mut record = Record { odd_fields, ..Record::default() };
     let mut quality = Ok(None);

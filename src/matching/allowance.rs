@@ -1,6 +1,8 @@
 //! The limit, cancellation and progress of a search.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::cancel::CancelToken;
 
 /// Why a search ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub(super) enum Stop {
 pub(super) struct Allowance<'a> {
     /// Maximum number of pairs; `None` for no limit.
     pub pairs: Option<u64>,
-    pub cancelled: Option<&'a AtomicBool>,
+    pub cancel: Option<&'a CancelToken>,
     /// Left hashes that were compared with the whole right side, counted once for each pass.
     pub done: Option<&'a AtomicU64>,
     /// Pairs so far.
@@ -33,7 +35,7 @@ impl Allowance<'_> {
 
     /// Counts pairs that were found.
     pub fn count(&self, pairs: usize) -> Result<(), Stop> {
-        if self.cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
+        if self.cancel.is_some_and(CancelToken::is_cancelled) {
             return Err(Stop::Cancelled);
         }
         let Some(limit) = self.pairs.filter(|_| pairs > 0) else { return Ok(()) };

@@ -16,8 +16,6 @@ use super::device::{DeviceError, DeviceHaystack, Gpu};
 use super::flat::FlatIndex;
 use super::planner::JoinPlan;
 use super::popcount::InstructionSet;
-#[cfg(feature = "decode")]
-use crate::decode::Picture;
 #[cfg(feature = "gpu")]
 use crate::gpu::{FlatKernel, GpuContext, GpuError};
 use crate::pdq::{DihedralHashes, PdqHash, Tile, hash_tile};
@@ -143,7 +141,7 @@ impl Backend {
     /// `auto`: never an error, because the CPU always works.
     fn choose_by_measurement(known_hashes: u64) -> Self {
         if known_hashes < SMALL_SET {
-            return Self::cpu(&format!("{known_hashes} hashes to search are too few for a GPU to pay"));
+            return Self::cpu(&format!("{known_hashes} hashes are too few for a GPU to pay off"));
         }
         match calibrate::fastest() {
             Fastest::Gpu(gpu, reason) => Self::on(*gpu, &reason),
@@ -176,18 +174,6 @@ impl Backend {
     #[must_use]
     pub fn tile_batch(&self) -> usize {
         self.current_gpu().map_or(CPU_TILE_BATCH, |gpu| gpu.tile_batch())
-    }
-
-    /// Hashes of pictures, in order: on a GPU by its shader, otherwise as computed by the decoder's thread.
-    /// They are bit-equal.
-    #[cfg(feature = "decode")]
-    #[must_use]
-    pub fn hash_pictures(&self, pictures: Vec<Picture>) -> Vec<DihedralHashes> {
-        if !self.is_gpu() {
-            return pictures.iter().map(|picture| picture.hash).collect();
-        }
-        let tiles: Vec<Box<Tile>> = pictures.into_iter().map(|picture| picture.tile).collect();
-        self.hash_tiles(&tiles)
     }
 
     /// Hashes of all orientations and quality of each tile, in order.
@@ -227,7 +213,7 @@ impl Backend {
     }
 
     /// Whether a GPU does the work, as far as known.
-    pub(super) fn is_gpu(&self) -> bool {
+    pub(crate) fn is_gpu(&self) -> bool {
         self.current_gpu().is_some()
     }
 

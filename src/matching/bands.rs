@@ -13,7 +13,7 @@ const WIDEST: u32 = 22;
 /// Moves the bits of a hash so that bands are diagonals of the 16×16 coefficients.
 ///
 /// Bits of a row or column of coefficients correlate in real pictures, and a band of such bits takes few values. On
-/// `real-hashes.txt` 16 diagonals keep 1 pair in 205, 16 rows 1 in 130, independent bits would keep 1 in 241. Distances
+/// `real-codes.txt` 16 diagonals keep 1 pair in 205, 16 rows 1 in 130, independent bits would keep 1 in 241. Distances
 /// stay the same.
 #[must_use]
 pub(super) fn diagonals(hash: PdqHash) -> PdqHash {

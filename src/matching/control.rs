@@ -1,13 +1,14 @@
 //! Progress and cancellation of a join.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::allowance::Stop;
+use crate::cancel::CancelToken;
 
 /// Progress and cancellation of a join, shared with the thread that watches it.
 #[derive(Debug, Default)]
 pub struct JoinControl {
-    pub(super) cancelled: AtomicBool,
+    pub(super) cancel: CancelToken,
     /// Completed items.
     items: AtomicU64,
     /// Items of the current chunk, and how much of its work is done, in hashes times passes.
@@ -17,15 +18,27 @@ pub struct JoinControl {
 }
 
 impl JoinControl {
+    /// A join that ends when `cancel` is cancelled.
+    #[must_use]
+    pub fn new(cancel: &CancelToken) -> Self {
+        Self { cancel: cancel.clone(), ..Self::default() }
+    }
+
     /// Cancels the join, which then ends with [`JoinError::Cancelled`](super::JoinError::Cancelled).
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancel.cancel();
     }
 
     /// Whether it was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.cancel.is_cancelled()
+    }
+
+    /// What cancels it.
+    #[must_use]
+    pub const fn cancel_token(&self) -> &CancelToken {
+        &self.cancel
     }
 
     /// Completed items of the left side, with the completed share of the current chunk.

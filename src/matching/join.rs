@@ -423,7 +423,7 @@ impl<'a> Join<'a> {
         control.begin(chunk.len(), left.hashes().len() as u64 * plan.passes());
         let allowance = Allowance {
             pairs: Some(self.settings.memory / PAIR_BYTES),
-            cancelled: Some(&control.cancelled),
+            cancel: Some(&control.cancel),
             done: Some(&control.done),
             found: AtomicU64::new(0),
         };

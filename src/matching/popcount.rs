@@ -171,7 +171,7 @@ pub(crate) struct Scan<'a> {
 /// Which lower bound the inner loop computes: the cheapest that still rejects nearly everything.
 ///
 /// Share of pairs whose bound is within the radius, on unrelated hashes of real pictures (4·10⁶
-/// random pairs of `real-hashes.txt`, of which 2·10⁻⁵ are true hits at 31) and on random bits:
+/// random pairs of `real-codes.txt`, of which 2·10⁻⁵ are true hits at 31) and on random bits:
 ///
 /// | bound | steps per vector | r = 31 | 39 | 47 | 63 | 79 |
 /// |---|---|---|---|---|---|---|

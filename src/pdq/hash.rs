@@ -75,7 +75,7 @@ impl fmt::Debug for PdqHash {
 #[non_exhaustive]
 pub enum ParseHashError {
     /// Not 64 digits.
-    #[error("a PDQ hash has 64 hex digits, this has {0} characters")]
+    #[error("not a PDQ hash: {0} characters, expected 64 hex digits")]
     Length(usize),
     /// A character that is not a hex digit.
     #[error("character {position} is not a hex digit")]

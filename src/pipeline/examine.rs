@@ -1,25 +1,43 @@
-//! What a worker does with one file's bytes: digest them, look at the header, decode, reduce.
+//! Examining files within the memory of a run, with what is in hand written down.
 
-use super::budget::ByteBudget;
+use super::budget::{ByteBudget, Permit};
 use super::buffer::Buffer;
 use super::in_hand::{Held, InHand, Named, Work};
-use super::profile::{self, Profile};
+use super::profile::{Profile, Stage};
 use super::reader::Head;
-use crate::decode::{self, DecodeMode, Facts, Limits, Picture, Probe};
-use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::Geometry;
+use super::settings::RunSettings;
+use crate::case::Fingerprint;
+use crate::decode::{DecodeMode, Format, Limits, PictureHash, SNIFF_BYTES};
+use crate::examine::{Examination, Job, Look, Memory, SeenView, Spent, Wanted, examine, examine_head};
+use crate::outcome::{self, Failure, Outcome};
 use crate::source::{Digester, Digests, Provenance, reopen};
 
 /// Examines files within a budget of memory for decoders. Shared by the workers of a run.
 #[derive(Debug)]
 pub(super) struct Examiner<'a> {
-    geometry: Geometry,
-    mode: DecodeMode,
-    limits: Limits,
+    job: Job,
     decode_bytes: ByteBudget,
     verification_bytes: ByteBudget,
     profile: &'a Profile,
     in_hand: &'a InHand,
+}
+
+/// Memory for the decoders of one file. Who waits for it is not late.
+struct DecoderMemory<'a> {
+    budget: &'a ByteBudget,
+    held: Option<&'a Held<'a>>,
+}
+
+impl Memory for DecoderMemory<'_> {
+    type Permit<'p>
+        = Permit<'p>
+    where
+        Self: 'p;
+
+    fn take(&self, bytes: u64) -> Option<Permit<'_>> {
+        let take = || self.budget.take(bytes);
+        self.held.map_or_else(take, |held| held.waiting(take))
+    }
 }
 
 /// How a run's memory is shared out.
@@ -56,19 +74,17 @@ impl Shares {
 }
 
 impl<'a> Examiner<'a> {
-    /// An examiner within its shares of a run's memory.
+    /// An examiner within its shares of a run's memory. Views come in the form that `wanted` says.
     pub const fn new(
-        geometry: Geometry,
-        mode: DecodeMode,
-        max_side: u32,
+        settings: &RunSettings,
         shares: Shares,
+        wanted: Wanted,
         profile: &'a Profile,
         in_hand: &'a InHand,
     ) -> Self {
+        let limits = Limits { max_side: settings.max_side, max_decode_bytes: shares.decoding };
         Self {
-            geometry,
-            mode,
-            limits: Limits { max_side, max_decode_bytes: shares.decoding },
+            job: Job { geometry: settings.geometry, mode: settings.decode, limits, wanted },
             decode_bytes: ByteBudget::new(shares.decoding),
             verification_bytes: ByteBudget::new(shares.verifications),
             profile,
@@ -84,7 +100,7 @@ impl<'a> Examiner<'a> {
 
     /// Digests a file that is held whole.
     pub fn digest(&self, bytes: &[u8]) -> Digests {
-        let watch = self.profile.start(profile::Stage::Digesting);
+        let watch = self.profile.start(Stage::Digesting);
         let mut digester = Digester::default();
         digester.update(bytes);
         let digests = digester.finish();
@@ -92,43 +108,41 @@ impl<'a> Examiner<'a> {
         digests
     }
 
-    /// Says what a whole file is, and reduces a picture to its tile. Whatever parses it has it in hand.
-    pub fn picture(&self, bytes: &[u8], file: Named<'_>) -> (Facts, Result<Picture, Failure>) {
-        let format = decode::Format::sniff(&bytes[..bytes.len().min(decode::SNIFF_BYTES)]);
-        let held = match self.hold(format, file) {
+    /// Examines a whole file. Whatever parses it has it in hand.
+    pub fn examine(&self, bytes: &[u8], file: Named<'_>) -> Examination {
+        let held = match self.hold(&bytes[..bytes.len().min(SNIFF_BYTES)], file) {
             Ok(held) => held,
-            Err(failure) => return (Facts { format, ..Facts::default() }, Err(failure)),
+            Err(failure) => return Examination::refused(bytes, failure),
         };
         #[cfg(test)]
         super::tests::parse(bytes, Work::Decoding);
-        let probe = decode::probe(bytes, self.geometry, &self.limits);
-        if let Some(failure) = probe.failure {
-            return (probe.facts, Err(failure));
+        let memory = DecoderMemory { budget: &self.decode_bytes, held: held.as_ref() };
+        let examination = examine(bytes, &self.job, &memory);
+        let Spent { coefficients, pixels } = examination.spent;
+        for (stage, took) in [(Stage::EntropyDecoding, coefficients), (Stage::PixelDecoding, pixels)] {
+            if let Some(took) = took {
+                self.profile.add(stage, 1, bytes.len() as u64, took);
+            }
         }
-        let picture = self.decode(bytes, &probe, held.as_ref());
-        (probe.facts, picture)
+        examination
     }
 
     /// Takes a file in hand that a parser will see; `None` for one whose format none is for.
     ///
     /// # Errors
-    /// It is left out.
-    fn hold(&self, format: Option<decode::Format>, file: Named<'_>) -> Result<Option<Held<'_>>, Failure> {
-        format.map(|_| self.in_hand.take(Work::Decoding, file)).transpose()
+    /// If it is left out.
+    fn hold(&self, head: &[u8], file: Named<'_>) -> Result<Option<Held<'_>>, Failure> {
+        Format::sniff(head).map(|_| self.in_hand.take(Work::Decoding, file)).transpose()
     }
 
-    /// Says what a file is of which only the head is held.
-    pub fn unheld(&self, head: Head, file: Named<'_>) -> (Facts, Failure) {
-        let format = decode::Format::sniff(&head.bytes);
+    /// Examines a file of which only the head is held.
+    pub fn examine_head(&self, head: Head, file: Named<'_>) -> Examination {
         if let Some(failure) = head.refused {
-            return (Facts { format, ..Facts::default() }, failure);
+            return Examination::refused(&head.bytes, failure);
         }
-        match self.hold(format, file) {
-            Err(failure) => (Facts { format, ..Facts::default() }, failure),
-            Ok(_held) => {
-                let probe = decode::probe(&head.bytes, self.geometry, &self.limits);
-                (probe.facts, probe.failure.unwrap_or_else(no_candidate))
-            }
+        match self.hold(&head.bytes, file) {
+            Err(failure) => Examination::refused(&head.bytes, failure),
+            Ok(_held) => examine_head(&head.bytes, &self.job),
         }
     }
 
@@ -142,7 +156,7 @@ impl<'a> Examiner<'a> {
         place: &Provenance,
         size: u64,
         sha256: &[u8; 32],
-    ) -> Option<Result<Picture, Failure>> {
+    ) -> Option<Result<Vec<Fingerprint>, Failure>> {
         let opened = reopen(place, size)?;
         let Some(_permit) = self.verification_bytes.take(size) else {
             let reason = format!(
@@ -150,7 +164,7 @@ impl<'a> Examiner<'a> {
                 size.div_ceil(1 << 20),
                 self.verification_bytes.total() >> 20
             );
-            return Some(Err(Failure::new(Outcome::OverLimit, Stage::Limits, reason)));
+            return Some(Err(Failure::new(Outcome::OverLimit, outcome::Stage::Limits, reason)));
         };
         let mut bytes = Buffer::new(opened.room()?);
         if !opened.read(bytes.room(), sha256) {
@@ -164,51 +178,22 @@ impl<'a> Examiner<'a> {
         };
         #[cfg(test)]
         super::tests::parse(&bytes, Work::Verifying);
-        let probe = decode::probe(&bytes, self.geometry, &self.limits);
-        let _permit = held.waiting(|| self.decode_bytes.take(probe.pixel_bytes));
-        let watch = self.profile.start(profile::Stage::Verifying);
-        let picture = decode::pixels(&bytes, &probe, self.geometry, &self.limits);
-        watch.stop(1, size);
-        Some(picture)
-    }
-
-    /// From coefficients where the run may and that is exact enough, else from pixels.
-    fn decode(&self, bytes: &[u8], probe: &Probe, held: Option<&Held<'_>>) -> Result<Picture, Failure> {
-        let permit = |needed| {
-            let take = || self.decode_bytes.take(needed);
-            held.map_or_else(take, |held| held.waiting(take))
-        };
-        let mut fallback_reason = None;
-        if self.mode == DecodeMode::Auto
-            && let Some(needed) = probe.coefficient_bytes
-        {
-            match permit(needed) {
-                Some(_permit) => {
-                    let watch = self.profile.start(profile::Stage::EntropyDecoding);
-                    let result = decode::coefficients(bytes, probe);
-                    watch.stop(1, bytes.len() as u64);
-                    match result {
-                        Ok(picture) => return Ok(picture),
-                        Err(reason) => fallback_reason = Some(reason),
-                    }
-                }
-                None => fallback_reason = Some("its coefficients need more memory than is allowed".into()),
-            }
+        let memory = DecoderMemory { budget: &self.decode_bytes, held: Some(&held) };
+        let job = Job { mode: DecodeMode::Pixels, wanted: Wanted::Hashes, ..self.job };
+        let Examination { views, failure, spent, .. } = examine(&bytes, &job, &memory);
+        self.profile.add(Stage::Verifying, 1, size, spent.pixels.unwrap_or_default());
+        if let Some(failure) = failure {
+            return Some(Err(failure));
         }
-        // What the budget could never give is refused by the decoder.
-        let _permit = permit(probe.pixel_bytes);
-        let watch = self.profile.start(profile::Stage::PixelDecoding);
-        let picture = decode::pixels(bytes, probe, self.geometry, &self.limits);
-        watch.stop(1, bytes.len() as u64);
-        let mut picture = picture?;
-        picture.derivation.fallback_reason = fallback_reason;
-        Ok(picture)
+        Some(Ok(views.into_iter().filter_map(verified).collect()))
     }
 }
 
-/// A head that [`decode::is_candidate`] passed over is never decoded; should it ever be, the item says so.
-fn no_candidate() -> Failure {
-    Failure::new(Outcome::OverLimit, Stage::Sniff, "only its beginning was read")
+/// The fingerprint of a view that was decoded to verify a candidate.
+fn verified(seen: SeenView) -> Option<Fingerprint> {
+    let SeenView { view, look: Look::Hashes(hash), mut derivation } = seen else { return None };
+    derivation.fallback_reason = Some("verified".into());
+    Some(Fingerprint { view, picture: PictureHash { hash: *hash, derivation } })
 }
 
 #[cfg(test)]

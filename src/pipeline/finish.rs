@@ -1,55 +1,32 @@
-//! The finisher: hashes tiles in batches, matches, and hands whole batches to the writer. Batches are matched beside
-//! each other, so that a large picture that is decoded for its confirmation holds up none but its own.
+//! Matching batches of what was found, and handing them to the writer. Batches are matched next to each other, so that a large picture that
+//! is decoded to verify a candidate holds up none but its own.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, Sender};
 
-use super::profile::{Queue, Stage};
+use super::profile::Stage;
 use super::progress::Progress;
 use super::resident::{ResidentSets, Room};
+use super::runner::{Found, FoundContent};
 use super::verify::{Subject, Trial, Verifier};
-use crate::case::{Batch, ContentRecord, Fingerprint, ItemRecord, SourceId, StoredView, Within};
-use crate::decode::{Facts, Picture, PictureHash, View};
-use crate::matching::{Backend, Threads};
-use crate::outcome::Failure;
+use super::walkers::Item;
+use crate::case::{Batch, ContentRecord, Fingerprint, ItemRecord, PlaceState, SourceId, StoredView, Within};
+use crate::matching::Threads;
+use crate::outcome::{self, Failure, Outcome};
 use crate::source::{Digests, Provenance, Step};
-
-/// Findings wait at most this long for their batch to fill.
-const BATCH_WAIT: Duration = Duration::from_millis(200);
-/// Findings of one batch at most, whatever they are.
-const BATCH_FINDINGS: usize = 4096;
 
 /// Batches that are matched at a time.
 pub(super) const MATCHERS: usize = 4;
 
-/// What a worker found out about a file.
-pub(super) struct Finding {
-    pub item: ItemRecord,
-    /// For the first file of a content: what the bytes are.
-    pub content: Option<FoundContent>,
-}
-
-/// What the first file of a content was found to be, before its tile is hashed.
-pub(super) struct FoundContent {
-    pub digests: Digests,
-    pub size: u64,
-    pub facts: Facts,
-    pub picture: Result<Picture, Failure>,
-    /// Whether the bytes are none, or one repeated.
-    pub trivial: bool,
-}
-
-/// The stages between the workers and the writer.
+/// The stage between the runner and the writer.
 pub(super) struct Finisher<'a> {
-    pub backend: &'a Backend,
     pub sets: &'a ResidentSets<'a>,
     pub verifier: Verifier<'a>,
     pub roots: &'a [(SourceId, Arc<Path>)],
     pub progress: &'a Progress,
-    /// What hashes, searches and decodes candidates.
+    /// What searches and decodes candidates.
     pub pool: &'a Threads,
     /// Its threads.
     pub threads: usize,
@@ -57,22 +34,11 @@ pub(super) struct Finisher<'a> {
 }
 
 impl Finisher<'_> {
-    /// Takes findings until the workers have ended, and hashes them in batches.
-    pub fn hash(&self, findings: &Receiver<Vec<Finding>>, hashed: &Sender<Batch>) {
-        let tiles_wanted = self.backend.tile_batch();
-        while let Some(collected) = collect(findings, tiles_wanted) {
-            self.progress.profile.saw(Queue::ToFinish, findings.len(), findings.capacity());
-            let batch = self.pool.install(|| self.hash_batch(collected));
-            if hashed.send(batch).is_err() {
-                return;
-            }
-        }
-    }
-
     /// Finds the hits of hashed batches. [`MATCHERS`] threads do this, each with a batch of its own; the writer does not
     /// mind the order.
-    pub fn settle(&self, hashed: &Receiver<Batch>, batches: &Sender<Batch>) {
-        for mut batch in hashed {
+    pub fn settle(&self, found: &Receiver<Vec<Found<Item>>>, batches: &Sender<Batch>) {
+        for found in found {
+            let mut batch = self.batch(found);
             self.match_batch(&mut batch);
             if batches.send(batch).is_err() {
                 return;
@@ -80,42 +46,29 @@ impl Finisher<'_> {
         }
     }
 
-    fn hash_batch(&self, findings: Vec<Finding>) -> Batch {
+    /// What was found as a batch for the writer.
+    fn batch(&self, found: Vec<Found<Item>>) -> Batch {
         let mut batch = Batch { sets: self.sets.ids(), ..Batch::default() };
-        let mut pictures = Vec::new();
-        let mut contents = Vec::new();
-        for finding in findings {
-            batch.items.push(finding.item);
-            let Some(content) = finding.content else { continue };
-            let derivation = content.picture.map(|picture| {
-                let derivation = picture.derivation.clone();
-                pictures.push(picture);
-                derivation
-            });
-            contents.push((content.digests, content.size, content.facts, derivation, content.trivial));
-        }
-        let watch = self.progress.profile.start_on(Stage::Hashing, self.threads);
-        let count = pictures.len() as u64;
-        let mut hashes = self.backend.hash_pictures(pictures).into_iter();
-        watch.stop(count, 0);
-        for (digests, size, facts, derivation, trivial) in contents {
-            let with_hash =
-                |derivation| Ok(PictureHash { hash: hashes.next().ok_or_else(missing_hash)?, derivation });
-            let (fingerprints, failure) = match derivation.and_then(with_hash) {
-                Ok(picture) => (vec![Fingerprint { view: View::Picture, picture }], None),
-                Err(failure) => (Vec::new(), Some(failure)),
-            };
-            batch.contents.push(ContentRecord {
-                digests,
-                size,
-                facts,
-                fingerprints,
-                failure,
-                partial: None,
-                children: 0,
-                refused: 0,
-                trivial,
-            });
+        for Found { about, result, content } in found {
+            let Item { source, relative, stamp } = about;
+            // Digests are wanted of every file of an ingest.
+            let result = result.and_then(|digests| digests.ok_or_else(undigested));
+            if let (Ok(digests), Some(content)) = (&result, content) {
+                let FoundContent { size, facts, fingerprints, failure, trivial } = content;
+                batch.contents.push(ContentRecord {
+                    digests: *digests,
+                    size,
+                    facts,
+                    fingerprints,
+                    failure,
+                    partial: None,
+                    children: 0,
+                    refused: 0,
+                    trivial,
+                });
+            }
+            let (within, step) = (Within::Source(source), Step::name(relative).to_bytes());
+            batch.items.push(ItemRecord { within, step, state: PlaceState::Live, stamp, result });
         }
         batch
     }
@@ -184,30 +137,7 @@ impl Finisher<'_> {
     }
 }
 
-/// A backend returns a hash for every tile; should it ever not, the item says so.
-pub(super) fn missing_hash() -> Failure {
-    use crate::outcome::{Outcome, Stage};
-    Failure::new(Outcome::Crashed, Stage::Hash, "the backend returned no hash")
-}
-
-/// Findings until there are enough tiles or findings, or the first has waited long enough; `None` when the
-/// workers have ended.
-fn collect(findings: &Receiver<Vec<Finding>>, tiles_wanted: usize) -> Option<Vec<Finding>> {
-    let first = findings.recv().ok()?;
-    let deadline = Instant::now() + BATCH_WAIT;
-    let has_tile =
-        |finding: &Finding| finding.content.as_ref().is_some_and(|content| content.picture.is_ok());
-    let count = |findings: &[Finding]| findings.iter().filter(|finding| has_tile(finding)).count();
-    let mut tiles = count(&first);
-    let mut collected = first;
-    while tiles < tiles_wanted && collected.len() < BATCH_FINDINGS {
-        match findings.recv_deadline(deadline) {
-            Ok(findings) => {
-                tiles += count(&findings);
-                collected.extend(findings);
-            }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    Some(collected)
+/// Readers digest every file of an ingest; should one ever not, the item says so.
+fn undigested() -> Failure {
+    Failure::new(Outcome::Unreadable, outcome::Stage::Read, "it was not digested")
 }

@@ -18,11 +18,11 @@ use super::profile::{Crew, Queue, Stage};
 use super::progress::Progress;
 use super::reader::{Readers, Wanted};
 use super::resident::ResidentSets;
-use super::settings::{IngestReport, IngestSettings};
+use super::runner::{Found, Runner};
+use super::settings::{IngestReport, IngestSettings, RunSettings};
 use super::stages::{Stages, unpanicked};
 use super::verify::Verifier;
-use super::walkers::{Walker, Walkers};
-use super::workers::Workers;
+use super::walkers::{Item, Walker, Walkers};
 use super::{CancelToken, PipelineError, pool};
 use crate::case::{Batch, CaseStore, ProgressReader, SourceId};
 use crate::known;
@@ -31,8 +31,8 @@ use crate::source::identity::real_path;
 use crate::source::name::path_bytes;
 use crate::source::{Entry, EntryKind, Tree, walk};
 
-/// Groups of files that the walk is ahead of the readers.
-const GROUPS_AHEAD: usize = 64;
+/// Findings wait at most this long for their batch to fill.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// Batches that the writer puts into one transaction at most: as many as wait for it, so that it is faster the more there is to do.
 const BATCHES_AT_ONCE: usize = 32;
 /// Between two looks at the case's folder while nothing is to be written.
@@ -64,7 +64,7 @@ pub fn ingest(
     }
     let (sets, mut notices) = ResidentSets::load(store, known, backend, settings)?;
     let mut report = IngestReport::default();
-    let examiner = settings.examiner(progress);
+    let examiner = settings.examiner(backend, progress);
     let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
     if progress.watched(|| unpanicked("matching", matched))? {
         let run = Run { backend, settings, progress, cancel, sets: &sets, examiner: &examiner };
@@ -87,14 +87,15 @@ pub fn ingest(
     store.place_containers()?;
     report.interrupted = cancel.is_cancelled();
     progress.in_hand.end(|path, work| {
-        let listed = below(&roots, path).is_some_and(|(_, relative)| !settings.exclude.leave_out(&relative));
+        let listed =
+            below(&roots, path).is_some_and(|(_, relative)| !settings.run.exclude.leave_out(&relative));
         // Whether it is verified again hangs on the sets and the distance; it is forgotten when it is gone.
         !report.interrupted && listed && (work != Work::Verifying || path.symlink_metadata().is_err())
     });
     if !report.interrupted {
         roots.iter().try_for_each(|&(source, _)| store.complete_source(source))?;
     }
-    notices.extend(progress.excluded_notice(&settings.exclude));
+    notices.extend(progress.excluded_notice(&settings.run.exclude));
     report.peak_memory += examiner.peak();
     report.skipped = progress.snapshot().files_skipped;
     report.notices = notices;
@@ -141,7 +142,7 @@ fn suspects(
             let _ = walk(&path, &mut |entry| {
                 if entry.kind == EntryKind::File
                     && entry.relative.is_empty()
-                    && !settings.exclude.leave_out(&relative)
+                    && !settings.run.exclude.leave_out(&relative)
                 {
                     suspects.push((source, Entry { relative: relative.clone(), ..entry }));
                 }
@@ -161,16 +162,19 @@ impl Run<'_> {
         pass: Pass<'_>,
         peak_memory: &mut u64,
     ) -> Result<u64, PipelineError> {
-        let IngestSettings { jobs, io_jobs, max_memory, .. } = *self.settings;
+        let RunSettings { jobs, max_memory, .. } = self.settings.run;
         let (profile, in_hand) = (&self.progress.profile, &self.progress.in_hand);
         let stages = Stages::new(self.cancel);
         let wanted = if self.settings.read_holes { Wanted::All } else { Wanted::AllButHoles };
-        let readers = Readers::new(Shares::of(max_memory).reading, wanted, &stages.cancel, profile, in_hand);
-        let workers = Workers {
+        let runner = Runner {
+            settings: &self.settings.run,
+            backend: self.backend,
             examiner: self.examiner,
-            seen: Mutex::new(store.known_contents(max_memory)?),
-            cancel: &stages.cancel,
+            readers: Readers::new(Shares::of(max_memory).reading, wanted, &stages.cancel, profile, in_hand),
+            stages: &stages,
             profile,
+            seen: Some(Mutex::new(store.known_contents(max_memory)?)),
+            patience: PATIENCE,
         };
         let sources: Vec<PathBuf> = roots.iter().map(|(_, path)| path.to_path_buf()).collect();
         let tree = Tree::new(&sources).noting(failed_before(store, roots)?);
@@ -181,23 +185,9 @@ impl Run<'_> {
         if !lists_all {
             done.truncate(1);
         }
-        let (read_pool, decode_pool) = (pool("read", io_jobs)?, pool("decode", jobs)?);
         let search_pool = pool("search", jobs)?;
-        for (crew, threads) in [
-            (Crew::Walkers, done.len()),
-            (Crew::Readers, io_jobs),
-            (Crew::Workers, jobs),
-            (Crew::Finishers, jobs),
-        ] {
-            profile.crew(crew, threads);
-        }
-        let (files_in, files_out) = bounded(GROUPS_AHEAD);
-        let (read_in, read_out) = bounded(jobs * 2);
-        let (findings_in, findings_out) = bounded(jobs * 2);
-        let (hashed_in, hashed_out) = bounded(2);
-        let (batches_in, batches_out) = bounded(BATCHES_AT_ONCE);
+        profile.crew(Crew::Finishers, jobs);
         let finisher = Finisher {
-            backend: self.backend,
             sets: self.sets,
             // What is in flight when the run is cancelled is settled all the same, and stored.
             verifier: Verifier { examiner: self.examiner, cancel: None },
@@ -208,43 +198,18 @@ impl Run<'_> {
             searching: Mutex::new(()),
         };
         let walking = AtomicUsize::new(done.len());
-        let written = &mut *store;
-        thread::scope(|scope| {
-            let (stages, walkers, readers) = (&stages, &walkers, &readers);
-            let (workers, finisher, walking) = (&workers, &finisher, &walking);
-            for done in done {
-                let walker = Walker::new(walkers, done, files_in.clone(), findings_in.clone());
-                scope.spawn(move || {
-                    stages.run("listing", || walker.run());
-                    if walking.fetch_sub(1, Ordering::Relaxed) == 1 && lists_all {
-                        self.progress.walk_ended();
-                    }
-                });
+        let listers = done.into_iter().map(|done| {
+            |out| {
+                let listed = Walker::new(&walkers, done, out).run();
+                if walking.fetch_sub(1, Ordering::Relaxed) == 1 && lists_all {
+                    self.progress.walk_ended();
+                }
+                listed
             }
-            drop(files_in);
-            // What is moved in closes its channels when the last thread of its kind ends.
-            scope.spawn(move || {
-                read_pool.broadcast(|_| stages.run_through("reading", || readers.run(&files_out, &read_in)));
-            });
-            scope.spawn(move || {
-                decode_pool
-                    .broadcast(|_| stages.run_through("decoding", || workers.run(&read_out, &findings_in)));
-            });
-            scope.spawn(move || stages.run_through("hashing", || finisher.hash(&findings_out, &hashed_in)));
-            for _ in 0..MATCHERS {
-                let (hashed_out, batches_in) = (hashed_out.clone(), batches_in.clone());
-                scope.spawn(move || {
-                    stages.run_through("matching", || finisher.settle(&hashed_out, &batches_in));
-                });
-            }
-            // The matchers' own are left, so that the channels close when the last of them ends.
-            drop((hashed_out, batches_in));
-            // The receiver goes into the writer and ends with it. The scope waits for every stage: one that waited to
-            // send to a writer that had failed would wait for ever.
-            stages.run("writing", move || self.write_all(written, &batches_out));
         });
+        runner.run(listers.collect(), |found| self.store(store, &stages, &finisher, found))?;
         stages.end()?;
-        *peak_memory = (*peak_memory).max(readers.peak());
+        *peak_memory = (*peak_memory).max(runner.readers.peak());
         // Only now, when what lies in them is stored.
         if !self.cancel.is_cancelled() {
             for (source, folder) in walkers.tree.read_again() {
@@ -252,6 +217,29 @@ impl Run<'_> {
             }
         }
         Ok(walkers.changed())
+    }
+
+    /// The sink: what was found is matched in batches, several at a time, and written on this thread.
+    fn store(
+        &self,
+        store: &mut CaseStore,
+        stages: &Stages,
+        finisher: &Finisher<'_>,
+        found: Receiver<Vec<Found<Item>>>,
+    ) {
+        let (batches_in, batches_out) = bounded(BATCHES_AT_ONCE);
+        thread::scope(|scope| {
+            for _ in 0..MATCHERS {
+                let (found, batches_in) = (found.clone(), batches_in.clone());
+                scope.spawn(move || {
+                    stages.run_through("matching", || finisher.settle(&found, &batches_in));
+                });
+            }
+            // The matchers' own are left, so that the channels close when the last of them ends.
+            drop((found, batches_in));
+            // The receiver goes into the writer and ends with it, so that no matcher waits for one that has failed.
+            stages.run("writing", move || self.write_all(store, &batches_out));
+        });
     }
 
     /// For each walker a way to ask what the case has already, where it has anything of these sources.
@@ -264,8 +252,8 @@ impl Run<'_> {
         for &(source, _) in roots {
             fresh &= !store.has_items(source)?;
         }
-        let reader = |_| (!fresh).then(|| store.progress_reader(self.settings.max_memory)).transpose();
-        Ok((0..self.settings.io_jobs.max(1)).map(reader).collect::<Result<_, _>>()?)
+        let reader = |_| (!fresh).then(|| store.progress_reader(self.settings.run.max_memory)).transpose();
+        Ok((0..self.settings.run.io_jobs.max(1)).map(reader).collect::<Result<_, _>>()?)
     }
 
     /// The writer: as many batches as wait go into one transaction.
@@ -296,10 +284,10 @@ impl Run<'_> {
         }
         store.check_place()?;
         let watch = self.progress.profile.start(Stage::Writing);
-        store.write_all(batches, self.sets, self.settings.max_memory)?;
+        store.write_all(batches, self.sets, self.settings.run.max_memory)?;
         watch.stop(batches.iter().map(|batch| batch.items.len() as u64).sum(), 0);
         for batch in batches {
-            let hashed = batch.contents.iter().filter(|content| content.failure.is_none()).count();
+            let hashed = batch.contents.iter().filter(|content| !content.fingerprints.is_empty()).count();
             let bytes = batch.items.iter().filter_map(|item| item.stamp.size).sum();
             Progress::add(&self.progress.files_done, batch.items.len() as u64);
             Progress::add(&self.progress.bytes_done, bytes);

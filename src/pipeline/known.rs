@@ -35,8 +35,8 @@ impl ResidentSets<'_> {
         progress: &Progress,
         cancel: &CancelToken,
     ) -> Result<bool, PipelineError> {
-        let search_pool = pool("search", settings.jobs)?;
-        progress.profile.crew(Crew::Finishers, settings.jobs);
+        let search_pool = pool("search", settings.run.jobs)?;
+        progress.profile.crew(Crew::Finishers, settings.run.jobs);
         let verifier = Verifier { examiner, cancel: Some(cancel) };
         let decoded = HashSet::new();
         let mut stored = Stored { sets: self, settings, verifier, cancel, search_pool, progress, decoded };
@@ -157,7 +157,7 @@ impl Stored<'_> {
     ) -> Result<Step, PipelineError> {
         let subjects: Vec<Subject> = contents.iter().map(Subject::from).collect();
         let matched = (contents.len() * among.len()) as u64;
-        let watch = self.progress.profile.start_on(Stage::Searching, self.settings.jobs);
+        let watch = self.progress.profile.start_on(Stage::Searching, self.settings.run.jobs);
         let few = contents.len() <= FEW_CONTENTS;
         let memory = self.sets.pair_memory;
         let hits = if few { usize::MAX } else { memory as usize / HIT_BYTES / among.len().max(1) };
@@ -190,7 +190,7 @@ impl Stored<'_> {
         }
         store.check_place()?;
         let watch = self.progress.profile.start(Stage::Writing);
-        store.write(&batch, self.sets, self.settings.max_memory)?;
+        store.write(&batch, self.sets, self.settings.run.max_memory)?;
         watch.stop(contents.len() as u64, 0);
         if too_many {
             self.decoded.extend(batch.exact.iter().map(|exact| exact.sha256));
@@ -241,7 +241,7 @@ pub fn match_stored(
 ) -> Result<super::IngestReport, PipelineError> {
     let (sets, notices) = ResidentSets::load(store, known, backend, settings)?;
     progress.walk_ended();
-    let examiner = settings.examiner(progress);
+    let examiner = settings.examiner(backend, progress);
     let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
     let finished = progress.watched(|| unpanicked("matching", matched))?;
     // Of the sources it saw no more than its candidates.

@@ -13,7 +13,6 @@
 pub mod bench;
 pub mod budget;
 mod buffer;
-mod cancel;
 mod examine;
 mod finish;
 mod hash;
@@ -25,6 +24,7 @@ pub mod profile;
 mod progress;
 mod reader;
 mod resident;
+mod runner;
 mod settings;
 mod stacking;
 mod stages;
@@ -33,16 +33,15 @@ mod tests;
 mod verification_counts;
 mod verify;
 mod walkers;
-mod workers;
 
-pub use cancel::CancelToken;
-pub use hash::{HashSettings, HashedFile, hash_files};
+pub use crate::cancel::CancelToken;
+pub use hash::{HashedFile, hash_files};
 pub use in_hand::InHand;
 pub use ingest::ingest;
 pub use known::match_stored;
 pub use profile::ProfileReport;
 pub use progress::{Progress, ProgressSnapshot};
-pub use settings::{IngestReport, IngestSettings, MAX_SIDE};
+pub use settings::{IngestReport, IngestSettings, MAX_SIDE, RunSettings};
 pub use stacking::Stacking;
 
 use std::io;

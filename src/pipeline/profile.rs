@@ -184,6 +184,14 @@ impl Profile {
         Stopwatch { counters: &self.stages[stage as usize], since: Instant::now(), threads: threads as u64 }
     }
 
+    /// Counts work that was done somewhere else: `items` and `bytes` in so much time of one thread.
+    pub fn add(&self, stage: Stage, items: u64, bytes: u64, took: Duration) {
+        let counters = &self.stages[stage as usize];
+        counters.busy.fetch_add(nanoseconds(took), Ordering::Relaxed);
+        counters.items.fetch_add(items, Ordering::Relaxed);
+        counters.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// How many threads a crew has.
     pub fn crew(&self, crew: Crew, threads: usize) {
         self.crews[crew as usize].store(threads.max(1), Ordering::Relaxed);

@@ -159,7 +159,7 @@ impl<'a> ResidentSets<'a> {
         let mut sets = Vec::with_capacity(known.len());
         let mut notices = Vec::new();
         // Bands are kept in as much memory as files and pictures have, beside it.
-        let mut memory = settings.max_memory;
+        let mut memory = settings.run.max_memory;
         for set in known {
             let (id, forgotten) = store.hash_set(set, hits)?;
             if forgotten {
@@ -180,7 +180,7 @@ impl<'a> ResidentSets<'a> {
                 .collect();
             sets.push(ResidentSet { id, set, hashes, lists, max_hits: hits.max_hits as usize });
         }
-        let pair_memory = Shares::of(settings.max_memory).searching;
+        let pair_memory = Shares::of(settings.run.max_memory).searching;
         let HitSettings { distance, min_quality, verify, .. } = hits;
         Ok((Self { sets, distance, min_quality, verify, pair_memory }, notices))
     }

@@ -4,16 +4,17 @@ use super::examine::{Examiner, Shares};
 use super::progress::Progress;
 use crate::case::HitSettings;
 use crate::decode::DecodeMode;
-use crate::matching::{DEFAULT_DISTANCE, DEFAULT_MAX_HITS, LARGEST_MAX_HITS, VerifyMode};
+use crate::examine::Wanted;
+use crate::matching::{Backend, DEFAULT_DISTANCE, DEFAULT_MAX_HITS, LARGEST_MAX_HITS, VerifyMode};
 use crate::pdq::{Geometry, MIN_QUALITY};
 use crate::source::Excludes;
 
 /// Pixels on a side of a picture, at most: as many as a JPEG can have.
 pub const MAX_SIDE: u32 = 65_535;
 
-/// The settings of a run that decide what is done.
+/// What every run is told: how much of the machine it may take, and how pictures become hashes.
 #[derive(Clone, Debug)]
-pub struct IngestSettings {
+pub struct RunSettings {
     /// Threads that digest and decode, and as many that search.
     pub jobs: usize,
     /// Threads that read files, and as many that list folders.
@@ -24,23 +25,13 @@ pub struct IngestSettings {
     pub geometry: Geometry,
     /// Which ways a picture may become a tile.
     pub decode: DecodeMode,
-    /// Pixels on a side, at most.
+    /// Maximum pixels on a side.
     pub max_side: u32,
-    /// Differing bits up to which a hash is a hit.
-    pub distance: u32,
-    /// Hashes of a lower quality are not matched.
-    pub min_quality: u8,
-    /// Which candidates are decoded for a confirmation.
-    pub verify: VerifyMode,
-    /// Hashes of a hash set that are listed as near to a content, at most [`LARGEST_MAX_HITS`](crate::matching::LARGEST_MAX_HITS): the nearest.
-    pub max_hits: u32,
     /// Which files of the sources are left out.
     pub exclude: Excludes,
-    /// Large files that are mostly holes are read to their end too.
-    pub read_holes: bool,
 }
 
-impl IngestSettings {
+impl RunSettings {
     /// The program's own settings, for so many threads of either kind and so much memory.
     #[must_use]
     pub fn new(jobs: usize, io_jobs: usize, max_memory: u64) -> Self {
@@ -51,11 +42,43 @@ impl IngestSettings {
             geometry: Geometry::Full,
             decode: DecodeMode::default(),
             max_side: MAX_SIDE,
+            exclude: Excludes::default(),
+        }
+    }
+
+    /// In which form views are wanted: a GPU hashes tiles, and without one the thread that decodes has the hashes.
+    pub(super) fn wanted(backend: &Backend) -> Wanted {
+        if backend.is_gpu() { Wanted::Tiles } else { Wanted::Hashes }
+    }
+}
+
+/// The settings of a run into a case.
+#[derive(Clone, Debug)]
+pub struct IngestSettings {
+    /// What every run is told.
+    pub run: RunSettings,
+    /// Differing bits up to which a hash is a hit.
+    pub distance: u32,
+    /// Hashes of a lower quality are not matched.
+    pub min_quality: u8,
+    /// Which candidates are verified from pixels.
+    pub verify: VerifyMode,
+    /// Hashes of a hash set that are listed as near to a content, at most [`LARGEST_MAX_HITS`](crate::matching::LARGEST_MAX_HITS): the nearest.
+    pub max_hits: u32,
+    /// Large files that are mostly holes are read to their end too.
+    pub read_holes: bool,
+}
+
+impl IngestSettings {
+    /// The program's own settings, for so many threads of either kind and so much memory.
+    #[must_use]
+    pub fn new(jobs: usize, io_jobs: usize, max_memory: u64) -> Self {
+        Self {
+            run: RunSettings::new(jobs, io_jobs, max_memory),
             distance: DEFAULT_DISTANCE,
             min_quality: MIN_QUALITY,
             verify: VerifyMode::default(),
             max_hits: DEFAULT_MAX_HITS,
-            exclude: Excludes::default(),
             read_holes: false,
         }
     }
@@ -67,9 +90,10 @@ impl IngestSettings {
     }
 
     /// What examines files within these settings.
-    pub(super) fn examiner<'a>(&self, progress: &'a Progress) -> Examiner<'a> {
-        let shares = Shares::of(self.max_memory);
-        Examiner::new(self.geometry, self.decode, self.max_side, shares, &progress.profile, &progress.in_hand)
+    pub(super) fn examiner<'a>(&self, backend: &Backend, progress: &'a Progress) -> Examiner<'a> {
+        let shares = Shares::of(self.run.max_memory);
+        let wanted = RunSettings::wanted(backend);
+        Examiner::new(&self.run, shares, wanted, &progress.profile, &progress.in_hand)
     }
 }
 

@@ -499,7 +499,11 @@ mod dying {
             assert!(pressed.elapsed() < Duration::from_secs(2), "{:?}", pressed.elapsed());
             assert_eq!(code, Some(130), "{errors}");
             assert!(errors.contains("each is tried again alone"), "{errors}");
-            assert!(errors.contains("slow.png: decoding for ") && errors.contains("; given up"), "{errors}");
+            assert!(
+                errors.contains("slow.png: decoding for ")
+                    && errors.contains("; abandoned: the same command tries it again"),
+                "{errors}"
+            );
         }
         made.picture("slow.png", 998, b"HANGS NO MORE");
         let (code, errors) = run(&scan);

@@ -33,7 +33,7 @@ use super::examine::Examiner;
 use super::resident::{Near, NearHashes, ResidentSet, ResidentSets, Room};
 use super::verification_counts::VerificationCounts;
 use crate::case::{ContentHits, DigestHit, Fingerprint, HashMatch, StoredView, Unconfirmed};
-use crate::decode::{DerivedFrom, PictureHash, View};
+use crate::decode::{DerivedFrom, View};
 use crate::matching::{DELTA, QUALITY_DELTA, VerifyMode};
 use crate::outcome::Outcome;
 use crate::pdq::DihedralHashes;
@@ -326,17 +326,12 @@ impl Verifier<'_> {
             if self.cancel.is_some_and(CancelToken::is_cancelled) {
                 return None;
             }
-            let Some(picture) = self.examiner.verify(place, subject.size, &subject.digests.sha256) else {
+            let Some(seen) = self.examiner.verify(place, subject.size, &subject.digests.sha256) else {
                 continue;
             };
-            let picture = picture.map_err(|failure| match failure.outcome {
+            return Some(seen.map_err(|failure| match failure.outcome {
                 Outcome::OverLimit => Unconfirmed::OverLimit,
                 _ => Unconfirmed::DecoderFailed,
-            });
-            return Some(picture.map(|mut picture| {
-                picture.derivation.fallback_reason = Some("verified".into());
-                let picture = PictureHash { hash: picture.hash, derivation: picture.derivation };
-                vec![Fingerprint { view: View::Picture, picture }]
             }));
         }
         Some(Err(Unconfirmed::SourceGone))

@@ -4,16 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crossbeam_channel::Sender;
-
-use super::finish::Finding;
 use super::pass::{Pass, Run, source_error};
 use super::profile::{Stage, Stopwatch};
 use super::progress::Progress;
 use super::reader::{Grouper, Listed};
+use super::runner::{Finding, Out};
 use super::{CancelToken, PipelineError};
-use crate::case::{ItemRecord, ItemState, PlaceState, ProgressReader, SourceId, Within};
-use crate::source::{Entry, EntryKind, FileStamp, Step, Tree};
+use crate::case::{ItemState, ProgressReader, SourceId};
+use crate::source::{Entry, EntryKind, FileStamp, Tree};
 
 /// A file of a source, as the case will name it.
 #[derive(Debug)]
@@ -41,8 +39,7 @@ pub(super) struct Walker<'a> {
     /// `None` where no source has items yet: then there is nothing to ask.
     done: Option<ProgressReader>,
     grouper: Grouper<Item>,
-    files: Sender<Vec<Listed<Item>>>,
-    findings: Sender<Vec<Finding>>,
+    out: Out<Item>,
     /// Runs but while the walker waits.
     watch: Option<Stopwatch<'a>>,
     seen: u64,
@@ -50,14 +47,9 @@ pub(super) struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    pub fn new(
-        shared: &'a Walkers<'a>,
-        done: Option<ProgressReader>,
-        files: Sender<Vec<Listed<Item>>>,
-        findings: Sender<Vec<Finding>>,
-    ) -> Self {
-        let grouper = Grouper::new(shared.run.settings.jobs);
-        Self { shared, done, grouper, files, findings, watch: None, seen: 0, failed: None }
+    pub fn new(shared: &'a Walkers<'a>, done: Option<ProgressReader>, out: Out<Item>) -> Self {
+        let grouper = Grouper::new(shared.run.settings.run.jobs);
+        Self { shared, done, grouper, out, watch: None, seen: 0, failed: None }
     }
 
     /// Lists folders until there are none.
@@ -80,7 +72,7 @@ impl<'a> Walker<'a> {
         let rest = self.grouper.take();
         if !rest.is_empty() {
             // Nobody left to read for: the run has ended for a reason that others tell.
-            let _ = self.files.send(rest);
+            let _ = self.out.files.send(rest);
         }
         Ok(())
     }
@@ -118,7 +110,7 @@ impl<'a> Walker<'a> {
             return false;
         }
         self.seen += 1;
-        if run.settings.exclude.leave_out(&entry.relative) {
+        if run.settings.run.exclude.leave_out(&entry.relative) {
             run.progress.exclude(&entry.stamp);
             return true;
         }
@@ -146,21 +138,14 @@ impl<'a> Walker<'a> {
                 let file = Listed { path, size, about: Item { source, relative, stamp } };
                 let Some(group) = self.grouper.push(file) else { return true };
                 self.wait();
-                let sent = self.files.send(group).is_ok();
+                let sent = self.out.files.send(group).is_ok();
                 self.go_on();
                 sent
             }
             EntryKind::Failed(failure) => {
-                let step = Step::name(relative).to_bytes();
-                let item = ItemRecord {
-                    within: Within::Source(source),
-                    step,
-                    state: PlaceState::Live,
-                    stamp,
-                    result: Err(failure),
-                };
+                let finding = Finding::failed(Item { source, relative, stamp }, failure);
                 self.wait();
-                let sent = self.findings.send(vec![Finding { item, content: None }]).is_ok();
+                let sent = self.out.failed.send(vec![finding]).is_ok();
                 self.go_on();
                 sent
             }

@@ -13,10 +13,10 @@ pub fn write_text(counts: &StackCounts, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Stacks of distinct pictures within {distance} bits of a medoid")?;
     writeln!(out, "  {:>7}  stacks", counts.stacks)?;
     writeln!(out, "  {:>7}  pictures in stacks, {} in the largest", counts.stacked, counts.largest)?;
-    writeln!(out, "  {:>7}  pictures near to no other", counts.contents.saturating_sub(counts.stacked))?;
+    writeln!(out, "  {:>7}  pictures not near any other", counts.contents.saturating_sub(counts.stacked))?;
     let aside = [
         (counts.low_quality, format!("pictures left out, of a quality under {min_quality}")),
-        (counts.null_hashes, "pictures left out, with a hash that is all zero".into()),
+        (counts.null_hashes, "pictures left out, with a null hash".into()),
     ];
     for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "  {count:>7}  {what}")?;

@@ -18,11 +18,11 @@ const fn meaning(outcome: Outcome) -> &'static str {
         Outcome::Other => "other files: digest only",
         Outcome::Unsupported => "picture formats without a decoder here: digest only",
         Outcome::Corrupt => "damaged or truncated pictures: digest only",
-        Outcome::Empty => "files of no bytes",
+        Outcome::Empty => "files without bytes",
         Outcome::OverLimit => "over the limits of the run: digest only",
         Outcome::Crashed => "crashed their decoder: digest only",
         Outcome::Unreadable => "the system refused to read them",
-        Outcome::Vanished => "gone when they were to be read",
+        Outcome::Vanished => "gone before they could be read",
         Outcome::NotFollowed => "links, not followed",
         Outcome::NotAFile => "pipes, sockets, devices: not opened",
     }

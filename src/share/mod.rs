@@ -77,8 +77,8 @@ impl FaultKind {
             Self::UnknownVersion => "use the tamis that it names, or a newer one",
             Self::Truncated | Self::Altered => "have it sent again, and ask its sender for its SHA-256",
             Self::UntrustedSigner => {
-                "have the signer's key file sent, compare its fingerprint by telephone, and `tamis key trust` it; or \
-                 take it as it is with --allow-untrusted"
+                "ask for the signer's key file, compare its fingerprint by telephone, and run `tamis key trust`; or \
+                 accept the package with --allow-untrusted"
             }
             Self::NotForThisKey => {
                 "send your key file (`tamis key show`) to its sender and have it encrypted to that; or name another key with --keys"
@@ -109,14 +109,18 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "package {} is {}", self.package, self.kind.name())?;
+        if !self.package.is_empty() {
+            write!(out, "{}: ", self.package)?;
+        }
+        let noun = if self.kind == FaultKind::NotAPackage { "" } else { "package " };
+        write!(out, "{noun}{}", self.kind.name())?;
         if let Some(member) = self.member {
             write!(out, ": {member}")?;
         }
         if let Some(line) = self.line {
             write!(out, ", line {line}")?;
         }
-        write!(out, ": {}. Way out: {}", self.reason, self.kind.way_out())
+        write!(out, ": {} ({})", self.reason, self.kind.way_out())
     }
 }
 

@@ -165,7 +165,7 @@ impl Manifest {
             return Err("one of its texts holds invisible characters".into());
         }
         if spec.algorithm != "pdq" {
-            return Err(format!("its hashes are of `{}`; this program knows pdq", spec.algorithm));
+            return Err(format!("its hashes are `{}`; this program reads only pdq", spec.algorithm));
         }
         let expected = Part::all(self.names_included);
         let names = self.parts.iter().map(|part| &*part.name);

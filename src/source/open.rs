@@ -34,7 +34,7 @@ pub fn check_there(path: &Path) -> io::Result<()> {
 pub fn access_times_notice() -> Option<String> {
     folder::times_changed().then(|| {
         "times of last access in the sources may have changed: their file system is mounted writable, and only the owner of a file \
-         and root can read it without; mount evidence read-only"
+         and root can read it without changing them (mount evidence read-only)"
             .into()
     })
 }

@@ -166,7 +166,7 @@ const fn size(number: i32) -> u32 {
     32 - number.unsigned_abs().leading_zeros()
 }
 
-/// The symbols of AC hashes, all of eight bits.
+/// The symbols of AC codes, all of eight bits.
 fn symbols() -> Vec<u8> {
     let coefficients = (0..16).flat_map(|run| (1..=10).map(move |size| run << 4 | size));
     [0x00, 0xf0].into_iter().chain(coefficients).collect()
@@ -174,8 +174,8 @@ fn symbols() -> Vec<u8> {
 
 fn put_others(bits: &mut Bits, block: &[i32; 64], symbols: &[u8]) {
     let put = |bits: &mut Bits, symbol: u8| {
-        let hash = symbols.iter().position(|&other| other == symbol).unwrap();
-        bits.put(hash as u64, 8);
+        let code = symbols.iter().position(|&other| other == symbol).unwrap();
+        bits.put(code as u64, 8);
     };
     let mut zeros = 0;
     for &number in &block[1..] {

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::cli::args::{Common, Hash, HashFormat, ProgressStyle};
-use crate::cli::config::{MAX_SIDE, Resources};
+use crate::cli::config::Resources;
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::with_output;
-use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
+use crate::cli::run_progress::ProgressDisplay;
 use crate::decode::{Format, PictureHash};
 use crate::outcome::Outcome;
 use crate::pdq::{DihedralHashes, Orientation};
-use crate::pipeline::{HashSettings, HashedFile, Progress, hash_files};
+use crate::pipeline::{HashedFile, Progress, RunSettings, hash_files};
 use crate::report::write_json_line;
 use crate::source::name::{escape, escape_path, guarded};
 use crate::source::{Excludes, access_times_notice, check_there};
@@ -32,14 +32,11 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
     let cancel = cancel_on_interrupt()?;
     let resources = Resources::resolve(common, &command.paths);
     let backend = resources.start_backend(0, console)?;
-    let settings = HashSettings {
-        jobs: resources.jobs,
-        io_jobs: resources.io_jobs,
-        max_memory: resources.max_memory,
+    let settings = RunSettings {
         geometry: command.geometry.into(),
         decode: command.decode.into(),
-        max_side: MAX_SIDE,
         exclude: Excludes::new(&command.exclude),
+        ..RunSettings::new(resources.jobs, resources.io_jobs, resources.max_memory)
     };
     let mut interrupted = false;
     let progress = Progress::default();

@@ -12,7 +12,6 @@ use crate::cli::console::Console;
 use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::join_progress::JoinProgress;
 use crate::cli::output::{Place, check_format, place, with_output};
 use crate::cli::protect::Protected;
 use crate::cli::resumable::Resumable;
@@ -164,10 +163,10 @@ impl Work<'_> {
 
     fn join(&self, place: Option<Reached>, out: &mut dyn Output) -> Result<JoinReport, CliError> {
         let Self { lists, command, .. } = *self;
-        let control = JoinControl::default();
+        let control = JoinControl::new(self.cancel);
         let mut rows = Rows::new(command.format, command.negatives, lists, out, place.is_none())
             .map_err(CliError::failed)?;
-        let progress = JoinProgress { control: &control, cancel: self.cancel, items: lists.items() as u64 };
+        let progress = CountProgress::join(&control, lists.items() as u64);
         let joined = progress.show(self.common.progress, self.console, || {
             let join = lists.join(self.settings, command.negatives, self.pool);
             let Reached { next, items_with_hits, hits, more } =

@@ -13,7 +13,6 @@ use crate::cli::args::known::{Known, KnownCommand, KnownImport, KnownShow, Known
 use crate::cli::console::Console;
 use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
-use crate::cli::import_progress::ImportProgress;
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::protect::Protected;
 use crate::known::profile::Profile;
@@ -42,10 +41,10 @@ fn run_import(command: &KnownImport, common: &Common, console: &Console) -> Resu
     let options = options(command)?;
     check_output(command)?;
     let cancel = cancel_on_interrupt()?;
-    let control = ImportControl::default();
+    let control = ImportControl::new(&cancel);
     let bytes = command.files.iter().filter_map(|path| path.metadata().ok()).map(|data| data.len()).sum();
     let started = Instant::now();
-    let progress = ImportProgress { control: &control, cancel: &cancel, bytes };
+    let progress = CountProgress::import(&control, bytes);
     let imported = progress
         .show(common.progress, console, || import(&command.files, &command.output, &options, &control));
     match imported {
@@ -152,8 +151,8 @@ fn counted(counts: &SetCounts) -> String {
 fn verify(command: &KnownVerify, common: &Common, console: &Console) -> Result<Finished, CliError> {
     let cancel = cancel_on_interrupt()?;
     let set = SetFile::open(&command.set).map_err(CliError::failed)?;
-    let control = ImportControl::default();
-    let progress = ImportProgress { control: &control, cancel: &cancel, bytes: set.size() };
+    let control = ImportControl::new(&cancel);
+    let progress = CountProgress::import(&control, set.size());
     match progress.show(common.progress, console, || set.verify(&control)) {
         Ok(()) => {
             let text = format!(

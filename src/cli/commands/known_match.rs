@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use crate::cli::args::Common;
 use crate::cli::args::known::KnownMatch;
-use crate::cli::compare_progress::CompareProgress;
 use crate::cli::config::Resources;
 use crate::cli::console::Console;
 use crate::cli::count_progress::CountProgress;
@@ -56,9 +55,9 @@ pub(super) fn run(command: &KnownMatch, common: &Common, console: &Console) -> R
             ..JoinSettings::default()
         },
     };
-    let control = CompareControl::default();
+    let control = CompareControl::new(&cancel);
     let tools = CompareTools { pool: &pool, backend: &backend, control: &control };
-    let progress = CompareProgress { control: &control, cancel: &cancel, values: sides[0].work() };
+    let progress = CountProgress::comparison(&control, sides[0].work());
     let started = Instant::now();
     let mut counts = None;
     let written = with_output(output, |out| {

@@ -10,7 +10,6 @@ use crate::cli::console::Console;
 use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::join_progress::JoinProgress;
 use crate::cli::output::{check_format, with_output};
 use crate::cli::protect::Protected;
 use crate::cli::rows::{Rows, was_interrupted};
@@ -57,10 +56,10 @@ pub fn run(command: &Link, common: &Common, console: &Console) -> Result<Finishe
     let pool = Threads::new("link", resources.jobs).map_err(CliError::failed)?;
     let join =
         JoinSettings { radius: command.distance, memory: resources.max_memory, ..JoinSettings::default() };
-    let control = JoinControl::default();
+    let control = JoinControl::new(&cancel);
     let tools = LinkTools { join, pool: &pool, backend: &backend, control: &control };
     let items = pictures - holders.last().map_or(0, Holder::pictures);
-    let progress = JoinProgress { control: &control, cancel: &cancel, items };
+    let progress = CountProgress::join(&control, items);
     let mut counts = None;
     let mut count = RowCount::default();
     let written = with_output(output, |out| {

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use crate::case::CaseStore;
 use crate::cli::args::{Common, Match};
-use crate::cli::config::{Matching, Resources, RunSettings, hash_spec};
+use crate::cli::config::{Matching, RecordedSettings, Resources, hash_spec};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
-use crate::pipeline::{IngestSettings, Progress, match_stored};
+use crate::cli::run_progress::ProgressDisplay;
+use crate::pipeline::{IngestSettings, Progress, RunSettings, match_stored};
 
 use super::priorities::{read_rules, set_priorities};
 use super::run::{Telling, begin, finish, hash_count, read_hash_sets, write_summary};
@@ -34,7 +34,7 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let backend = resources.start_backend(hash_count(&known), console)?;
     let (geometry, decode) = (store.spec().geometry, store.spec().decode);
     let matching = Matching::from(&command.matching);
-    let settings = RunSettings {
+    let settings = RecordedSettings {
         program: env!("CARGO_PKG_VERSION"),
         sources: Vec::new(),
         resources: &resources,
@@ -48,15 +48,13 @@ pub fn run(command: &Match, common: &Common, console: &Console) -> Result<Finish
     let progress = Progress::default();
     let run = begin(&mut store, &command.case, "match", &settings, &progress, console)?;
     let Matching { distance, min_quality, verify, max_hits_per_item: max_hits, .. } = matching;
-    let match_settings = IngestSettings {
+    let run_settings = RunSettings {
         geometry,
         decode,
-        distance,
-        min_quality,
-        verify,
-        max_hits,
-        ..IngestSettings::new(resources.jobs, resources.io_jobs, resources.max_memory)
+        ..RunSettings::new(resources.jobs, resources.io_jobs, resources.max_memory)
     };
+    let match_settings =
+        IngestSettings { run: run_settings, distance, min_quality, verify, max_hits, read_holes: false };
     let result = ProgressDisplay::new(common.progress, console).show(&progress, &backend, || {
         match_stored(&mut store, &known, &backend, &match_settings, &progress, &cancel)
     });

@@ -5,10 +5,8 @@ use crate::case::{CaseStore, RunId, StackSettings};
 use crate::cli::args::{Common, MatchOptions};
 use crate::cli::config::Resources;
 use crate::cli::console::Console;
-use crate::cli::count_progress::CountProgress;
+use crate::cli::count_progress::{CountProgress, Steps};
 use crate::cli::error::{CliError, Finished};
-use crate::cli::join_progress::JoinProgress;
-use crate::cli::phase_progress::PhaseProgress;
 use crate::matching::stack::StackError;
 use crate::matching::{Backend, DEFAULT_DISTANCE, JoinControl, Threads};
 use crate::pdq::MIN_QUALITY;
@@ -102,8 +100,9 @@ pub(super) fn prioritise(
     console: &Console,
 ) -> Result<Finished, CliError> {
     let steps = store.priority_steps().map_err(CliError::failed)?;
-    let progress = PhaseProgress::new("priorities", steps, cancel);
-    let work = || store.prioritise(rules, &|steps| progress.go_on(steps));
+    let done = Steps::new(cancel);
+    let progress = CountProgress::phase("priorities", &done, steps);
+    let work = || store.prioritise(rules, &|steps| done.count(steps));
     if progress.show(common.progress, console, work).map_err(CliError::failed)? {
         return Ok(Finished::Done);
     }
@@ -123,8 +122,9 @@ pub(super) fn read_pictures(
     console: &Console,
 ) -> Result<Option<Stacking>, CliError> {
     let steps = store.content_count().map_err(CliError::failed)?;
-    let progress = PhaseProgress::new("pictures to stack", steps, cancel);
-    let work = || Stacking::of(store, settings, &|steps| progress.go_on(steps));
+    let done = Steps::new(cancel);
+    let progress = CountProgress::phase("pictures to stack", &done, steps);
+    let work = || Stacking::of(store, settings, &|steps| done.count(steps));
     progress.show(common.progress, console, work).map_err(CliError::failed)
 }
 
@@ -142,8 +142,8 @@ pub(super) fn restack(
     console: &Console,
 ) -> Result<Result<(), StackError>, CliError> {
     let pool = Threads::new("stack", resources.jobs).map_err(CliError::failed)?;
-    let control = JoinControl::default();
-    let progress = JoinProgress { control: &control, cancel, items: stacking.new_pictures() as u64 };
+    let control = JoinControl::new(cancel);
+    let progress = CountProgress::join(&control, stacking.new_pictures() as u64);
     let work = || stacking.run(store, resources.max_memory, backend, &pool, &control);
     let made = progress.show(common.progress, console, work).map_err(CliError::failed);
     console.warnings(backend.take_notices());

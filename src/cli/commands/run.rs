@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::case::{CaseReader, CaseStore, RunId};
 use crate::cli::args::{MatchOptions, ProfileOptions, ProgressStyle, SummaryOptions, TextOrJson};
-use crate::cli::config::{Matching, RunSettings};
+use crate::cli::config::{Matching, RecordedSettings};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::run_begins;
@@ -96,7 +96,7 @@ pub fn begin(
     store: &mut CaseStore,
     case: &Path,
     command: &str,
-    settings: &RunSettings<'_>,
+    settings: &RecordedSettings<'_>,
     progress: &Progress,
     console: &Console,
 ) -> Result<RunId, CliError> {

@@ -12,7 +12,6 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::with_output;
 use crate::cli::passphrase::passphrase;
 use crate::cli::protect::Protected;
-use crate::cli::rows_progress::RowsProgress;
 use crate::share::FaultKind;
 use crate::share::keys::PrivateKey;
 use crate::share::known_list::write_known_list;
@@ -55,7 +54,7 @@ pub fn export(command: &ShareExport, common: &Common, console: &Console) -> Resu
     let rows = 2 * case.content_count().map_err(CliError::failed)?;
     let heard = cancel.clone();
     case.hear(move || heard.is_cancelled()).map_err(CliError::failed)?;
-    let progress = RowsProgress { watch: &watch, rows, done: "written" };
+    let progress = CountProgress::rows(&watch, rows, "written");
     let mut made = None;
     let written = with_output(Some(&command.output), |out| {
         let write = || write_package(&case, &options, &key, &to, &watch, out);
@@ -112,7 +111,7 @@ pub fn import(command: &ShareImport, common: &Common, console: &Console) -> Resu
         console.warning(text);
     }
     let watch = Watch::new(cancel.clone());
-    let progress = RowsProgress { watch: &watch, rows: manifest.counts.contents, done: "imported" };
+    let progress = CountProgress::rows(&watch, manifest.counts.contents, "imported");
     let (items, hits) = (open()?, open()?);
     if *items.manifest() != manifest {
         return Err(CliError::failed(items.fault(FaultKind::Altered, "it was replaced while it was read")));

@@ -19,7 +19,7 @@ use super::priorities::{prioritise, read_pictures, restack};
 
 /// What is recorded of the run.
 #[derive(Serialize)]
-struct RunSettings<'a> {
+struct RecordedSettings<'a> {
     program: &'static str,
     resources: &'a Resources,
     distance: u32,
@@ -39,7 +39,7 @@ pub fn run(command: &Stack, common: &Common, console: &Console) -> Result<Finish
     let settings = StackSettings { distance: command.distance, min_quality: command.min_quality };
     let StackSettings { distance, min_quality } = settings;
     let recorded =
-        RunSettings { program: env!("CARGO_PKG_VERSION"), resources: &resources, distance, min_quality };
+        RecordedSettings { program: env!("CARGO_PKG_VERSION"), resources: &resources, distance, min_quality };
     let recorded = serde_json::to_string(&recorded).map_err(CliError::failed)?;
     let Some(stacking) = read_pictures(&store, settings, &cancel, common, console)? else {
         return Ok(interrupted(console));

@@ -6,14 +6,14 @@ use std::time::Instant;
 use crate::case::CaseStore;
 use crate::case::rules::Rules;
 use crate::cli::args::{CaseOptions, Common, ProfileOptions, ReadingOptions, SummaryOptions, Triage};
-use crate::cli::config::{self, Matching, Resources, RunSettings};
+use crate::cli::config::{self, Matching, RecordedSettings, Resources};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::progress::ProgressDisplay;
 use crate::cli::protect::Protected;
+use crate::cli::run_progress::ProgressDisplay;
 use crate::known::HashSet;
-use crate::pipeline::{IngestSettings, Progress, ingest};
+use crate::pipeline::{IngestSettings, Progress, RunSettings, ingest};
 use crate::source::name::escape_path;
 use crate::source::size::Bytes;
 use crate::source::{Excludes, check_there};
@@ -95,7 +95,7 @@ impl IngestJob<'_> {
             resources.io_jobs,
             Bytes(resources.max_memory)
         ));
-        let settings = RunSettings {
+        let settings = RecordedSettings {
             program: env!("CARGO_PKG_VERSION"),
             sources: config::shown(self.sources),
             resources: &resources,
@@ -108,10 +108,14 @@ impl IngestJob<'_> {
         };
         let progress = Progress::default();
         let run = begin(&mut store, &self.case.case, self.name, &settings, &progress, console)?;
-        let mut ingest_settings = IngestSettings {
+        let run_settings = RunSettings {
             geometry,
             decode,
             exclude: Excludes::new(&self.case.exclude),
+            ..RunSettings::new(resources.jobs, resources.io_jobs, resources.max_memory)
+        };
+        let mut ingest_settings = IngestSettings {
+            run: run_settings,
             read_holes: self.reading.read_holes,
             ..IngestSettings::new(resources.jobs, resources.io_jobs, resources.max_memory)
         };

@@ -11,7 +11,8 @@ const IMAGE: u8 = 0x2c;
 const GROWING: u64 = 3;
 
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
-    let screen = bytes.get(..SCREEN).ok_or_else(|| corrupt("a GIF without its screen: truncated"))?;
+    let screen =
+        bytes.get(..SCREEN).ok_or_else(|| corrupt("a GIF without a screen descriptor: truncated"))?;
     let (width, height) = (u16_at(screen, 6), u16_at(screen, 8));
     let canvas = u64::from(width) * u64::from(height) * 4;
     let frame = first_frame(bytes, screen).map_or(0, |frame| {

@@ -29,7 +29,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Failure> {
         _ => return Err(unsupported("hierarchical JPEG")),
     }
     if frame.precision != 8 {
-        return Err(unsupported("JPEG of more than 8 bits a sample"));
+        return Err(unsupported("JPEG with more than 8 bits per sample"));
     }
     if !structure.complete {
         return Err(corrupt("no end-of-image marker: the file is truncated"));
@@ -54,7 +54,7 @@ fn too_much_work(frame: &Frame, file: u64) -> Option<String> {
     if frame.marker != marker::PROGRESSIVE {
         // Each component has one scan.
         return (scans > components)
-            .then(|| format!("{scans} scans of {components} components, where each needs one"));
+            .then(|| format!("{scans} scans of {components} components; each may have one"));
     }
     let allowed = FREE_VISITS * frame.blocks() + VISITS_PER_BYTE * file;
     if scans > MAX_SCANS {

@@ -195,7 +195,7 @@ impl Chunks {
         let count = width.div_ceil(across) * height.div_ceil(down) * planes;
         if offsets.count != count || bytes.count != count {
             let reason = format!(
-                "{} and {} strips or tiles where there should be {count}",
+                "{} offsets and {} lengths of strips or tiles, expected {count} of each",
                 offsets.count, bytes.count
             );
             return Err(corrupt(reason));
@@ -262,7 +262,7 @@ pub(in crate::decode) fn check_fax(bytes: &[u8]) -> Result<(), Failure> {
             let changes = decoder.transition();
             let ordered = changes.is_sorted() && changes.windows(4).all(|four| four[0] < four[3]);
             if !ordered {
-                return Err(corrupt("a fax with lines that go back and forth"));
+                return Err(corrupt("a fax strip whose lines do not run left to right"));
             }
         }
     }
@@ -289,7 +289,7 @@ impl<'a> Metered<'a> {
     fn pay(&mut self, count: usize) -> io::Result<()> {
         let left = self.left.checked_sub(count as u64);
         self.left =
-            left.ok_or_else(|| io::Error::other("its strips are read more often than they are long"))?;
+            left.ok_or_else(|| io::Error::other("its strips are read repeatedly, beyond their length"))?;
         Ok(())
     }
 }

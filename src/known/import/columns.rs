@@ -234,7 +234,7 @@ fn parse(line: &[u8], header: &Header) -> Result<Parsed<'static>, Fault> {
         return Err(Fault::new(0, "a quote inside a quoted field that is not doubled".to_string()));
     }
     if !fits {
-        return Err(Fault::new(0, format!("{count} fields, where the header names {columns}")));
+        return Err(Fault::new(0, format!("{count} fields, expected {columns} as in the header")));
     }
     let mut parsed = Parsed { odd_fields, ..Parsed::default() };
     let mut object = Object::default();

@@ -29,7 +29,7 @@ pub enum ImportError {
         reason: String,
     },
     /// A malformed record.
-    #[error("{}, record {record}, byte {offset}: {reason}", escape_path(path))]
+    #[error("{}: record {record}, byte {offset}: {reason}", escape_path(path))]
     Record {
         /// The file.
         path: PathBuf,
@@ -128,9 +128,8 @@ impl<'a> Sink<'a> {
         let Fault { at, reason } = fault;
         let offset = offset + at as u64;
         if !self.options.skip_bad_records {
-            return Err(
-                self.error(offset, format!("{reason} (--skip-bad-records counts such records instead)"))
-            );
+            return Err(self
+                .error(offset, format!("{reason} (use --skip-bad-records to count such records instead)")));
         }
         self.malformed_records += 1;
         if self.first_malformed.is_none() {

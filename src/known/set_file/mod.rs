@@ -42,7 +42,7 @@ pub(in crate::known) use write::SetWriter;
 #[non_exhaustive]
 pub enum SetError {
     /// The system's error.
-    #[error("hash set {}: {source}", escape_path(path))]
+    #[error("{}: {source}", escape_path(path))]
     Io {
         /// The file.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum SetError {
         source: io::Error,
     },
     /// The system's error about the file to be written.
-    #[error("cannot write the hash set {}: {source}", escape_path(path))]
+    #[error("{}: cannot write: {source}", escape_path(path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -58,7 +58,7 @@ pub enum SetError {
         source: io::Error,
     },
     /// It is not a set file, or is damaged.
-    #[error("hash set {}: {reason}", escape_path(path))]
+    #[error("{}: {reason}", escape_path(path))]
     Damaged {
         /// The file.
         path: PathBuf,
