@@ -230,7 +230,7 @@ fn a_folder_that_is_no_case_is_refused() {
     fs::write(other.join("diary.txt"), "dear diary").unwrap();
     let text = refused(&triage, &other, 1);
     assert!(
-        text.contains(": not a case: it holds other files (diary.txt): name a folder that is empty"),
+        text.contains(": not a case: it holds other files, such as diary.txt (name a folder that is empty"),
         "{text}"
     );
     assert!(refused(&["export", "hits"], &other, 1).contains("it has no case.sqlite"));

@@ -118,7 +118,7 @@ fn what_cannot_be_upgraded_is_refused_with_the_way_out() {
     // There is no upgrade of what is new, or is not a case.
     run(&cases, 0, &["upgrade", "old", "new"]);
     for (arguments, what) in [
-        (["upgrade", "new", "newer"], "has schema version 4 already: use it as it is"),
+        (["upgrade", "new", "newer"], "has schema version 4 already (use it as it is)"),
         (["upgrade", "old", "new"], "holds a case already"),
         (["upgrade", "nothing", "newer"], "there is no case here"),
     ] {

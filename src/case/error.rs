@@ -38,7 +38,7 @@ pub enum CaseError {
     },
     /// Another process writes to the case.
     #[error(
-        "{}: another run is writing to the case: wait for it to end, or use another case folder",
+        "{}: another run is writing to the case (wait for it to end, or use another case folder)",
         escape_path(folder)
     )]
     Locked {
@@ -47,8 +47,8 @@ pub enum CaseError {
     },
     /// Files cannot be locked where the case is.
     #[error(
-        "{}: the case folder lies where files cannot be locked ({source}), as on some network shares: use a folder on a disk of this \
-         machine, and copy the case to the share when the run has ended",
+        "{}: the case folder lies where files cannot be locked ({source}), as on some network shares (use a folder on a disk of this \
+         machine, and copy the case to the share when the run has ended)",
         escape_path(folder)
     )]
     NoLocks {
@@ -59,7 +59,7 @@ pub enum CaseError {
     },
     /// The case has the schema of another version of this program.
     #[error(
-        "{}: the case has schema version {version}, and this program reads {SCHEMA_VERSION}: {}",
+        "{}: the case has schema version {version}, and this program reads {SCHEMA_VERSION} ({})",
         escape_path(folder),
         version_way_out(folder, *version)
     )]
@@ -79,8 +79,8 @@ pub enum CaseError {
     },
     /// The database has tables, views or triggers that this program did not write.
     #[error(
-        "{}: the case is not used: {fault}: another program changed its case.sqlite, or damaged it: restore it from a copy, or scan its \
-         sources again into a new case folder",
+        "{}: the case is not used: {fault}: another program changed its case.sqlite, or damaged it (restore it from a copy, or scan its \
+         sources again into a new case folder)",
         escape_path(folder)
     )]
     ForeignSchema {
@@ -100,8 +100,8 @@ pub enum CaseError {
     },
     /// The last changes of a case are in its log, which SQLite reads only where it can write.
     #[error(
-        "{}: it holds the case's last changes, and cannot be read in a folder that cannot be written: copy the case's folder to where it \
-         can",
+        "{}: it holds the case's last changes, and cannot be read in a folder that cannot be written (copy the case's folder to where it \
+         can)",
         escape_path(log)
     )]
     LogUnreadable {
@@ -110,8 +110,8 @@ pub enum CaseError {
     },
     /// The database was removed or replaced while it was open.
     #[error(
-        "{}: it was removed or replaced while it was written to, and what this run stored is lost with it: leave the case's folder where \
-         it is, and run the same command again",
+        "{}: it was removed or replaced while it was written to, and what this run stored is lost with it (leave the case's folder where \
+         it is, and run the same command again)",
         escape_path(database)
     )]
     Replaced {
@@ -119,21 +119,24 @@ pub enum CaseError {
         database: PathBuf,
     },
     /// A new case was to be written where there is one.
-    #[error("{}: it holds a case already: name a folder that does not exist yet", escape_path(folder))]
+    #[error("{}: it holds a case already (name a folder that does not exist yet)", escape_path(folder))]
     AlreadyACase {
         /// The folder.
         folder: PathBuf,
     },
     /// A case was to be upgraded that has this program's schema.
-    #[error("{}: the case has schema version {SCHEMA_VERSION} already: use it as it is", escape_path(folder))]
+    #[error(
+        "{}: the case has schema version {SCHEMA_VERSION} already (use it as it is)",
+        escape_path(folder)
+    )]
     NothingToUpgrade {
         /// The case's folder.
         folder: PathBuf,
     },
     /// A source lies inside or around one that the case has.
     #[error(
-        "{}: the source {overlap} {other}, a source of this case already: its files would count twice: give {other} again to resume it, \
-         or use another case folder",
+        "{}: the source {overlap} {other}, a source of this case already: its files would count twice (give {other} again to resume it, \
+         or use another case folder)",
         escape_path(source_path),
         other = escape_path(other)
     )]
@@ -147,7 +150,7 @@ pub enum CaseError {
     },
     /// An option contradicts what the case records of its owner.
     #[error(
-        "{}: the case has {option} `{}`, not `{}`: leave the option out, or use another case folder",
+        "{}: the case has {option} `{}`, not `{}` (leave the option out, or use another case folder)",
         escape_path(folder),
         escape(stored.as_bytes()),
         escape(given.as_bytes())
@@ -164,7 +167,7 @@ pub enum CaseError {
     },
     /// The options ask for other hashes than the case keeps.
     #[error(
-        "{}: the case keeps hashes of {}, which cannot be mixed with {}: {} another case folder",
+        "{}: the case keeps hashes of {}, which cannot be mixed with {} ({} another case folder)",
         escape_path(folder),
         spec_text(stored),
         spec_text(asked),
@@ -180,8 +183,8 @@ pub enum CaseError {
     },
     /// The hashes of a set have another geometry than those of the case.
     #[error(
-        "hash set {}: its hashes are of geometry {theirs}, this case's are {ours}, and the two cannot be compared: use a case created with \
-         --geometry {theirs}, or, if the set's hashes are {ours} after all, --known-geometry {ours}",
+        "{}: the set's hashes have geometry {theirs}, this case's have {ours}, and the two cannot be compared (use a case created with \
+         --geometry {theirs}, or, if the set's hashes are {ours} after all, --known-geometry {ours})",
         escape_path(set),
         theirs = theirs.name(),
         ours = ours.name()
@@ -195,14 +198,14 @@ pub enum CaseError {
         ours: Geometry,
     },
     /// No stacks were computed yet.
-    #[error("{folder}: the case has no stacks yet: `tamis stack --case {folder}` creates them", folder = escape_path(folder))]
+    #[error("{folder}: the case has no stacks yet (`tamis stack --case {folder}` creates them)", folder = escape_path(folder))]
     NoStacks {
         /// The case's folder.
         folder: PathBuf,
     },
     /// No rules were applied yet.
     #[error(
-        "{}: the case has no priorities yet: `tamis triage` and `tamis match` set them",
+        "{}: the case has no priorities yet (`tamis triage` and `tamis match` set them)",
         escape_path(folder)
     )]
     NoPriorities {
@@ -225,22 +228,22 @@ pub enum CaseError {
 #[non_exhaustive]
 pub enum NotACase {
     /// It does not exist.
-    #[error("there is no case here: `tamis triage` and `tamis scan` create one")]
+    #[error("there is no case here (`tamis triage` and `tamis scan` create one)")]
     Missing,
     /// It is a file.
-    #[error("not a case, but a file: name a folder that does not exist yet, or one that Tamis created")]
+    #[error("not a case, but a file (name a folder that does not exist yet, or one that Tamis created)")]
     File,
     /// It has no database.
-    #[error("not a case: it has no case.sqlite: `tamis triage` and `tamis scan` create cases")]
+    #[error("not a case: it has no case.sqlite (`tamis triage` and `tamis scan` create cases)")]
     NoDatabase,
     /// The run that was to create the case was stopped before it had.
     #[error(
-        "it holds no case yet: the run that was to create it was stopped: `tamis triage` and `tamis scan` create it"
+        "it holds no case yet: the run that was to create it was stopped (`tamis triage` and `tamis scan` create it)"
     )]
     Unfinished,
     /// It holds something else.
     #[error(
-        "not a case: it holds other files ({}): name a folder that is empty or does not exist yet",
+        "not a case: it holds other files, such as {} (name a folder that is empty or does not exist yet)",
         escape_path(file)
     )]
     OtherFiles {
@@ -249,13 +252,13 @@ pub enum NotACase {
     },
     /// Its database is another program's, or damaged.
     #[error(
-        "not a case: its case.sqlite is not a database of Tamis, or it is damaged: name another folder, or restore it"
+        "not a case: its case.sqlite is not a database of Tamis, or it is damaged (name another folder, or restore it)"
     )]
     AnotherProgram,
     /// An older version of this program was killed before it stored anything outside the log.
     #[error(
         "not a case of this version: its case.sqlite is empty, and what it holds is in case.sqlite-wal alone, as an older tamis leaves it \
-         that was killed: use the program that wrote it, or name another folder"
+         that was killed (use the program that wrote it, or name another folder)"
     )]
     LogAlone,
 }

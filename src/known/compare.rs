@@ -139,8 +139,8 @@ pub enum CompareError<E> {
     Set(#[from] SetError),
     /// Their hashes cannot be compared.
     #[error(
-        "the hashes of {} have the geometry {}, those of {} have {}: they cannot be compared: import one of them again, from hashes of \
-         the other geometry or from a source without any",
+        "the hashes of {} have geometry {}, those of {} have {}, and the two cannot be compared (import one of the sets again, from hashes \
+         of the other geometry or from a source without any)",
         escape_path(left),
         geometries[0].name(),
         escape_path(right),

@@ -38,7 +38,7 @@ pub enum ShareError {
     #[error("interrupted")]
     Cancelled,
     /// There is no key.
-    #[error("{}: there is no key: `tamis key new` creates one", escape_path(path))]
+    #[error("{}: no key here (`tamis key new` creates one)", escape_path(path))]
     NoKey {
         /// Where it should be.
         path: PathBuf,
@@ -58,17 +58,17 @@ pub enum ShareError {
         reason: String,
     },
     /// A private key cannot be decrypted with this passphrase.
-    #[error("{}: the passphrase of the private key is wrong", escape_path(path))]
+    #[error("{}: private key: the passphrase is wrong", escape_path(path))]
     WrongPassphrase {
         /// The private key.
         path: PathBuf,
     },
     /// One half of the user's key is missing.
     #[error(
-        "{}: this half of your key is missing, and {} is there: restore it from your backup; without one move the other half away, and \
-         `tamis key new` creates a new key",
-        escape_path(missing),
-        escape_path(present)
+        "half of your key is missing: there is {}, but no {} (restore it from your backup; without a backup, move the other half away and \
+         create a new key with `tamis key new`)",
+        escape_path(present),
+        escape_path(missing)
     )]
     HalfMissing {
         /// The half that is missing.
@@ -78,7 +78,7 @@ pub enum ShareError {
     },
     /// A new key was to be created where there is one.
     #[error(
-        "{}: there is a key already, which is never replaced: use it, or name another folder with --keys",
+        "{}: there is already a key here, and keys are never replaced (use it, or name another folder with --keys)",
         escape_path(folder)
     )]
     KeyExists {
@@ -87,8 +87,8 @@ pub enum ShareError {
     },
     /// The public half of the user's key was replaced.
     #[error(
-        "{}: not the public half of your private key, but the key {fingerprint} of {owner}: it was replaced: restore it from your backup, \
-         and check whom you sent it to",
+        "{}: not the public half of your private key, but the key {fingerprint} of {owner}: it was replaced (restore it from your backup, \
+         and check whom you sent it to)",
         escape_path(path)
     )]
     KeyReplaced {
@@ -120,7 +120,7 @@ pub enum ShareError {
     },
     /// No key has this fingerprint, name or agency.
     #[error(
-        "{}: no key has the fingerprint, name or agency `{}`: `tamis key show` lists them, `tamis key trust` adds one",
+        "{}: no key here has the fingerprint, name or agency `{}` (`tamis key show` lists keys, `tamis key trust` adds one)",
         escape_path(folder),
         escape(wanted.as_bytes())
     )]
@@ -132,7 +132,7 @@ pub enum ShareError {
     },
     /// Several keys have this fingerprint, name or agency.
     #[error(
-        "`{}` fits several keys: give one of their fingerprints, {}",
+        "`{}` matches several keys (give one of their fingerprints: {})",
         escape(wanted.as_bytes()),
         fingerprints.join(", ")
     )]
@@ -144,7 +144,7 @@ pub enum ShareError {
     },
     /// The list of received packages holds something else.
     #[error(
-        "{}:{line}: not a record of an import, so a repeated package would not be recognised: restore the file, or remove that line",
+        "{}:{line}: not a record of an import, so a repeated package would not be recognised (restore the file, or remove that line)",
         escape_path(path)
     )]
     InvalidRecord {
@@ -161,8 +161,8 @@ pub enum ShareError {
     },
     /// The hashes of two cases or packages cannot be compared.
     #[error(
-        "the hashes of {left} and of {right} were computed with different settings and cannot be compared: scan the sources of one again \
-         as the other's were (--geometry)"
+        "the hashes of {left} and of {right} were computed with different settings and cannot be compared (scan the sources of one \
+         again with the other's --geometry)"
     )]
     Incomparable {
         /// One, with its settings.
@@ -171,10 +171,10 @@ pub enum ShareError {
         right: String,
     },
     /// The manifest is longer than readers accept.
-    #[error("the manifest is too long: give a shorter --purpose")]
+    #[error("the manifest is too long (give a shorter --purpose)")]
     ManifestTooLong,
     /// A row is longer than readers accept.
-    #[error("a row of {member} is longer than {LARGEST_ROW} bytes: leave --with-columns out")]
+    #[error("a row of {member} is longer than {LARGEST_ROW} bytes (leave --with-columns out)")]
     RowTooLong {
         /// The member of the package.
         member: &'static str,

@@ -139,13 +139,15 @@ impl KeyStore {
     pub fn unlock(&self, passphrase: &SecretString) -> Result<PrivateKey, ShareError> {
         refuse_changed_by_others(&self.folder)?;
         let path = self.folder.join(PRIVATE);
-        let refused =
-            |reason: &str| ShareError::InvalidKey { path: path.clone(), reason: reason.to_string() };
+        let refused = |reason: &str| ShareError::InvalidKey {
+            path: path.clone(),
+            reason: format!("private key: {reason}"),
+        };
         let encrypted = read_small(&path, true)?;
-        let damaged = |_| refused("damaged, or not a Tamis private key: restore it from your backup");
+        let damaged = |_| refused("damaged, or not a Tamis private key (restore it from your backup)");
         let decryptor = age::Decryptor::new_buffered(&encrypted[..]).map_err(damaged)?;
         if !decryptor.is_scrypt() {
-            return Err(refused("the private key is not encrypted with a passphrase"));
+            return Err(refused("it is not encrypted with a passphrase"));
         }
         let mut identity = age::scrypt::Identity::new(passphrase.clone());
         identity.set_max_work_factor(MAX_WORK);
@@ -156,12 +158,12 @@ impl KeyStore {
                     ShareError::WrongPassphrase { path: path.clone() }
                 }
                 _ => refused(
-                    "damaged, or has a higher work factor than Tamis writes: restore it from your backup",
+                    "damaged, or has a higher work factor than Tamis writes (restore it from your backup)",
                 ),
             })?;
         // The full capacity at once: growing would leave copies behind.
         stored.reserve(encrypted.len());
-        reader.read_to_end(&mut stored).map_err(|_| refused("damaged: restore it from your backup"))?;
+        reader.read_to_end(&mut stored).map_err(|_| refused("damaged (restore it from your backup)"))?;
         let key = PrivateKey::from_stored(&stored).map_err(|reason| refused(&reason))?;
         match self.own()? {
             Some(public) if public != *key.public() => Err(ShareError::KeyReplaced {
@@ -248,8 +250,10 @@ impl KeyStore {
 /// # Errors
 /// If it cannot be read, or is not a key.
 pub fn read_public(path: &Path) -> Result<PublicKey, ShareError> {
-    PublicKey::parse(&read_small(path, false)?)
-        .map_err(|reason| ShareError::InvalidKey { path: path.to_path_buf(), reason })
+    PublicKey::parse(&read_small(path, false)?).map_err(|reason| ShareError::InvalidKey {
+        path: path.to_path_buf(),
+        reason: format!("key file: {reason}"),
+    })
 }
 
 /// Reads a public key of the folder, which others must not be able to change.
