@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Fault;
-use super::package::LARGEST_ROW;
 use crate::case::CaseError;
 use crate::source::name::{escape, escape_path};
 
@@ -174,10 +173,12 @@ pub enum ShareError {
     #[error("the manifest is too long (give a shorter --purpose)")]
     ManifestTooLong,
     /// A row is longer than readers accept.
-    #[error("a row of {member} is longer than {LARGEST_ROW} bytes (leave --with-columns out)")]
+    #[error("a row of {member} is longer than {limit} bytes (leave --with-columns out)")]
     RowTooLong {
         /// The member of the package.
         member: &'static str,
+        /// Maximum bytes of a row.
+        limit: u64,
     },
     /// A case, locked against changes, gave different rows in two readings.
     #[error("{member} differed when it was written: is the case's disk failing?")]

@@ -208,7 +208,7 @@ fn write_rows(
         row.write(&mut line).map_err(|error| ShareError::Sink(error.into()))?;
         line.push(b'\n');
         if line.len() as u64 > LARGEST_ROW {
-            return Err(ShareError::RowTooLong { member: part.member() });
+            return Err(ShareError::RowTooLong { member: part.member(), limit: LARGEST_ROW });
         }
         write(&line)
     };
