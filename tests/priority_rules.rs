@@ -176,7 +176,7 @@ fn make_up(folder: &Path, random: &mut StdRng) -> Connection {
             false => (None, UNREAD.choose(random)),
         };
         case.execute(
-            "INSERT INTO item (source, path_raw, path, sha256, outcome) VALUES (1, ?1, ?1, ?2, ?3)",
+            "INSERT INTO item (source, step, name, sha256, outcome) VALUES (1, CAST(?1 AS BLOB), ?1, ?2, ?3)",
             params![item.to_string(), digest, outcome],
         )
         .unwrap();

@@ -1169,7 +1169,7 @@ fn no_field_is_left_out() {
             );
         }
     }
-    for field in ["/purpose", "/case/number", "/case/exhibit", "/case/as_of", "/hash_spec/derived_from"] {
+    for field in ["/purpose", "/case/number", "/case/exhibit", "/case/as_of", "/hash_spec/decode"] {
         let forgery = forged(&package, &key, |manifest, _| {
             let (parent, name) = field.rsplit_once('/').unwrap();
             manifest.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();

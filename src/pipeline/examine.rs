@@ -4,11 +4,13 @@ use super::budget::{ByteBudget, Permit};
 use super::buffer::Buffer;
 use super::in_hand::{Held, InHand, Named, Work};
 use super::profile::{Profile, Stage};
+use super::progress::Progress;
 use super::reader::Head;
-use super::settings::RunSettings;
+use super::settings::{IngestSettings, RunSettings};
 use crate::case::Fingerprint;
 use crate::decode::{DecodeMode, Format, Limits, PictureHash, SNIFF_BYTES};
 use crate::examine::{Examination, Job, Look, Memory, SeenView, Spent, Wanted, examine, examine_head};
+use crate::matching::Backend;
 use crate::outcome::{self, Failure, Outcome};
 use crate::source::{Digester, Digests, Provenance, reopen};
 
@@ -90,6 +92,13 @@ impl<'a> Examiner<'a> {
             profile,
             in_hand,
         }
+    }
+
+    /// What examines the files of an ingest.
+    pub fn of_ingest(settings: &IngestSettings, backend: &Backend, progress: &'a Progress) -> Self {
+        let shares = Shares::of(settings.run.max_memory);
+        let wanted = RunSettings::wanted(backend);
+        Self::new(&settings.run, shares, wanted, &progress.profile, &progress.in_hand)
     }
 
     /// The most memory that decoders and verifications took at once: an upper bound, since the two peaks may have come at

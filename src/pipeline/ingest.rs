@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use super::examine::Shares;
+use super::examine::{Examiner, Shares};
 use super::finish::{Finisher, MATCHERS};
 use super::in_hand::Work;
 use super::known::count_hits;
@@ -64,7 +64,7 @@ pub fn ingest(
     }
     let (sets, mut notices) = ResidentSets::load(store, known, backend, settings)?;
     let mut report = IngestReport::default();
-    let examiner = settings.examiner(backend, progress);
+    let examiner = Examiner::of_ingest(settings, backend, progress);
     let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
     if progress.watched(|| unpanicked("matching", matched))? {
         let run = Run { backend, settings, progress, cancel, sets: &sets, examiner: &examiner };

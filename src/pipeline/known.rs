@@ -241,7 +241,7 @@ pub fn match_stored(
 ) -> Result<super::IngestReport, PipelineError> {
     let (sets, notices) = ResidentSets::load(store, known, backend, settings)?;
     progress.walk_ended();
-    let examiner = settings.examiner(backend, progress);
+    let examiner = Examiner::of_ingest(settings, backend, progress);
     let matched = || sets.match_backlog(store, settings, &examiner, progress, cancel);
     let finished = progress.watched(|| unpanicked("matching", matched))?;
     // Of the sources it saw no more than its candidates.

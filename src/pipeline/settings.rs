@@ -1,7 +1,5 @@
 //! What a run is asked for, and how it ended.
 
-use super::examine::{Examiner, Shares};
-use super::progress::Progress;
 use crate::case::HitSettings;
 use crate::decode::DecodeMode;
 use crate::examine::Wanted;
@@ -87,13 +85,6 @@ impl IngestSettings {
     pub(super) fn hits(&self) -> HitSettings {
         let &Self { distance, min_quality, verify, max_hits, .. } = self;
         HitSettings { distance, min_quality, verify, max_hits: max_hits.clamp(1, LARGEST_MAX_HITS) }
-    }
-
-    /// What examines files within these settings.
-    pub(super) fn examiner<'a>(&self, backend: &Backend, progress: &'a Progress) -> Examiner<'a> {
-        let shares = Shares::of(self.run.max_memory);
-        let wanted = RunSettings::wanted(backend);
-        Examiner::new(&self.run, shares, wanted, &progress.profile, &progress.in_hand)
     }
 }
 
