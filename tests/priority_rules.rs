@@ -183,7 +183,7 @@ fn make_up(folder: &Path, random: &mut StdRng) -> Connection {
     }
     for set in 1..=2 {
         case.execute(
-            "INSERT INTO hash_set VALUES (?1, ?2, ?2, '', 'full', 31, 50, 'auto', 1000, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)",
+            "INSERT INTO hash_set VALUES (?1, ?2, ?2, '', 'full', 31, 50, 'auto', 1000, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)",
             params![set, ["one", "two"][set as usize - 1]],
         )
         .unwrap();
