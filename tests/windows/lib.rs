@@ -12,6 +12,7 @@ pub mod source {
     mod folder;
     mod holes;
     pub mod identity;
+    pub mod medium;
     pub mod name;
     mod open;
     pub mod read;
