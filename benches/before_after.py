@@ -51,6 +51,10 @@ def rows(folder):
     left, right = folder / "left.txt", folder / "right.txt"
     hashes(left, 100_000, 1)
     hashes(right, 100_000, 2)
+    million = [folder / f"million-{side}.txt" for side in (1, 2)]
+    if not OPTIONS.only or OPTIONS.only in "join, 1e6 x 1e6":
+        for side, path in enumerate(million, start=3):
+            hashes(path, 1_000_000, side)
     case, cpu = folder / "case", ["--backend", "cpu", "--quiet"]
     hashed = ["hash", "--jobs", "1", "--format", "csv", *cpu, "-o", os.devnull]
     return {
@@ -58,6 +62,8 @@ def rows(folder):
         "JPEG, small": [*hashed, OPTIONS.small],
         "ingest, photographs": ["scan", OPTIONS.photos, "--case", str(case), *cpu],
         "ingest, small": ["scan", OPTIONS.small, "--case", str(case), *cpu],
+        "triage, photographs": ["triage", OPTIONS.photos, "--known", str(right), "--case", str(case), *cpu],
+        "join, 1e6 x 1e6": ["join", *map(str, million), "--jobs", "2", *cpu, "-o", os.devnull],
         "join, flat, 1e5 x 1e5": ["join", str(left), str(right), "--join", "flat", "--jobs", "2", *cpu, "-o", os.devnull],
         "join, banded, 1e5 x 1e5": ["join", str(left), str(right), "--join", "banded", "--jobs", "2", *cpu, "-o", os.devnull],
     }
