@@ -277,7 +277,10 @@ fn digits_that_leave_open_what_they_are_are_refused() {
     let error = import(&format!("{}\n", &digits[..40]), Some(ListKind::Md5)).unwrap_err();
     assert!(error.contains("--list md5 was given, but its lines have 40 hex digits"), "{error}");
     let error = import(&format!("{}\n{}\n", &digits[..32], &digits[..40]), None).unwrap_err();
-    assert!(error.contains("record 2, byte 33: an MD5 has 32 hex digits"), "{error}");
+    assert!(
+        error.contains("record 2, byte 33: not an MD5: 40 characters, expected 32 hex digits"),
+        "{error}"
+    );
     for (text, expected) in [
         (format!("pdq\n{digits}\n"), (0, 0, 0, 1)),
         (format!("sha256\n{digits}\n"), (0, 0, 1, 0)),

@@ -326,7 +326,10 @@ fn the_nsrl_in_both_forms() {
     connection.execute("INSERT INTO DISTINCT_HASH VALUES ('xyz', NULL, x'00')", []).unwrap();
     drop(connection);
     let error = sets.import(std::slice::from_ref(&path), &options("known")).unwrap_err();
-    assert!(error.contains("record 4, byte 0: a SHA-256 has 64 hex digits"), "{error}");
+    assert!(
+        error.contains("record 4, byte 0: not a SHA-256: 3 characters, expected 64 hex digits"),
+        "{error}"
+    );
     let mut bytes = fs::read(&path).unwrap();
     bytes.truncate(5000);
     fs::write(&path, bytes).unwrap();
@@ -523,11 +526,17 @@ fn sets_as_labs_have_them() {
             &[picture][..],
             "1 records with the digest of trivial content",
         ),
-        ("series-object.json", "vic-us", "", &[picture], "1 fields that nothing is matched by"),
-        ("truth-odd.json", "vic-us", "", &[picture], "1 fields that nothing is matched by"),
-        ("NSRLFile-latin1.txt", "known", "", &[picture, note], "2 fields that nothing is matched by"),
-        ("latin1.csv", "known", "", &[picture], "1 fields that nothing is matched by"),
-        ("name-not-utf8.db", "known", "", &[picture], "1 fields that nothing is matched by"),
+        ("series-object.json", "vic-us", "", &[picture], "1 malformed fields that matching does not use"),
+        ("truth-odd.json", "vic-us", "", &[picture], "1 malformed fields that matching does not use"),
+        (
+            "NSRLFile-latin1.txt",
+            "known",
+            "",
+            &[picture, note],
+            "2 malformed fields that matching does not use",
+        ),
+        ("latin1.csv", "known", "", &[picture], "1 malformed fields that matching does not use"),
+        ("name-not-utf8.db", "known", "", &[picture], "1 malformed fields that matching does not use"),
         ("bare-md5.txt", "known", "", &[picture, note], "2 with digests, 0 PDQ hashes"),
         ("bare-sha1.txt", "known", "", &[picture], "1 with digests, 0 PDQ hashes"),
         ("bare-sha256.txt", "known", "sha256", &[picture], "1 with digests, 0 PDQ hashes"),

@@ -342,7 +342,7 @@ fn rows_are_never_left_out_in_silence() {
         .arg(cases.path("CASE"))
         .output()
         .unwrap();
-    assert!(errors(0, &output).contains("the page holds the first 3 rows"));
+    assert!(errors(0, &output).contains("the page holds only the first 3 rows"));
 }
 
 #[test]

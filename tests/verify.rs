@@ -474,9 +474,9 @@ fn a_decoder_that_fails_leaves_hits_unconfirmed() {
     let case = Connection::open(cases.path("CASE/case.sqlite")).unwrap();
     let changed = case
         .execute(
-            "INSERT INTO fingerprint SELECT (SELECT id FROM content JOIN item USING (sha256) WHERE name = 'cut.jpg'), spec, view, hashes,
+            "INSERT INTO fingerprint SELECT (SELECT content.id FROM content JOIN item USING (sha256) WHERE name = 'cut.jpg'), spec, view, hashes,
                  quality, 'coefficients', unstable_bits, fallback_reason
-             FROM fingerprint JOIN content ON content.id = content JOIN item USING (sha256) WHERE name = '000.jpg'",
+             FROM fingerprint JOIN content ON content.id = fingerprint.content JOIN item USING (sha256) WHERE name = '000.jpg'",
             [],
         )
         .unwrap();
