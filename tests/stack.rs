@@ -283,7 +283,7 @@ mod command {
         assert!(newer > 0);
         let arguments = ["export", "stacks", "--case"];
         let told = errors(0, &tamis().args(arguments).arg(cases.path("CASE")).output().unwrap());
-        assert!(told.contains(&format!("{newer} pictures came after the stacks were made")), "{told}");
+        assert!(told.contains(&format!("{newer} pictures were added after stacking")), "{told}");
     }
 
     /// Pictures that came later are stacked with what is there, as if they had been there; where none came nothing is written.
