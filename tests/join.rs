@@ -627,9 +627,9 @@ mod command {
             assert!(told.contains(what), "{arguments:?}: {told}");
         };
         refuse(1, &[&full, &other], "cannot be compared");
-        refuse(1, &[&full, &broken], "line 2: a PDQ hash: character 1 is not a hex digit");
+        refuse(1, &[&full, &broken], ":2: not a PDQ hash: character 1 is not a hex digit");
         refuse(1, &["--self", &eight, "--orientations"], "has 1 of 8 hashes: is the list cut off?");
-        refuse(1, &["--self", &full, "--orientations"], "eight lines a picture");
+        refuse(1, &["--self", &full, "--orientations"], "eight lines per picture");
         refuse(1, &["--self", "tests/data/known.csv"], "expected a list of hashes");
         refuse(2, &[&full], "two lists, or one with --self");
         refuse(2, &["--self", &full, &other], "--self takes one list");

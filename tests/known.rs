@@ -160,7 +160,7 @@ fn malformed_lines_are_refused_with_their_place() {
         ),
         (
             format!("{HASH},\n\n# comment\n{}g\n", &HASH[1..]),
-            format!("SET:4: a PDQ hash: character 64 is not a hex digit{skip}"),
+            format!("SET:4: not a PDQ hash: character 64 is not a hex digit{skip}"),
         ),
         (
             format!("{HASH},101\n"),

@@ -140,7 +140,7 @@ pub(super) fn parse_hex<const N: usize>(text: &[u8], what: &str) -> Result<[u8; 
         let (high, low) = (NIBBLES[usize::from(pair[0])], NIBBLES[usize::from(pair[1])]);
         if high | low > 15 {
             let place = 2 * index + if high > 15 { 1 } else { 2 };
-            return Err(format!("{what}: character {place} is not a hex digit"));
+            return Err(format!("not {what}: character {place} is not a hex digit"));
         }
         *byte = high << 4 | low;
     }
