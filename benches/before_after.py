@@ -62,7 +62,7 @@ def rows(folder):
         "JPEG, small": [*hashed, OPTIONS.small],
         "ingest, photographs": ["scan", OPTIONS.photos, "--case", str(case), *cpu],
         "ingest, small": ["scan", OPTIONS.small, "--case", str(case), *cpu],
-        "triage, photographs": ["triage", OPTIONS.photos, "--known", str(right), "--case", str(case), *cpu],
+        "triage, photographs": ["triage", OPTIONS.photos, "--known", str(right), "--list", "pdq", "--case", str(case), *cpu],
         "join, 1e6 x 1e6": ["join", *map(str, million), "--jobs", "2", *cpu, "-o", os.devnull],
         "join, flat, 1e5 x 1e5": ["join", str(left), str(right), "--join", "flat", "--jobs", "2", *cpu, "-o", os.devnull],
         "join, banded, 1e5 x 1e5": ["join", str(left), str(right), "--join", "banded", "--jobs", "2", *cpu, "-o", os.devnull],
