@@ -106,8 +106,8 @@ def main():
         limit = ["--max-memory", "512MiB"]
         summary = place / "summary.json"
         timed("triage", count, [tamis, "triage", place / "seized", "--known", lists[0], "--case", case, "--quiet", "--format", "json", "-o", summary, *limit], **quiet)
-        for stage in json.loads(summary.read_text())["run"]["profile"]["stages"]:
-            print(f"# {stage}", flush=True)
+        run = json.loads(summary.read_text())["run"]
+        print(f"# the run alone: {run['seconds']:.2f} s; limited by {run['limited_by']}", flush=True)
         for kind in ["items", "hits", "priorities", "stacks", "vics"]:
             timed(f"export {kind}", count, [tamis, "export", kind, "--case", case, "-o", place / kind, "--quiet"], **quiet)
         timed("report", count, [tamis, "report", "--case", case, "-o", place / "report.html", "--quiet"], **quiet)
