@@ -22,8 +22,8 @@ const ROWS_AHEAD: usize = 256;
 /// # use tamis::pdq::Geometry;
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("case");
-/// # let derived_from = DecodeMode::Auto;
-/// # let spec = HashSpec { algorithm: "pdq".into(), version: HashSpec::VERSION, geometry: Geometry::Full, derived_from };
+/// # let decode = DecodeMode::Auto;
+/// # let spec = HashSpec { algorithm: "pdq".into(), version: HashSpec::VERSION, geometry: Geometry::Full, decode };
 /// # drop(CaseStore::open_or_create(&path, &CaseIdentity::default(), &spec)?);
 /// let case = tamis::Case::open(&path)?;
 /// for hit in case.hits() {
