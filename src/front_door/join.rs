@@ -6,19 +6,19 @@ use crate::matching::{ItemHits, Join, JoinControl, JoinError, JoinSettings};
 use crate::pdq::{DihedralHashes, PdqHash};
 
 /// Hashes on a side at most: a hit numbers them with 32 bits.
-const MOST_HASHES: usize = u32::MAX as usize;
+const MAX_HASHES: usize = u32::MAX as usize;
 /// A picture has eight.
-const MOST_PICTURES: usize = MOST_HASHES / 8;
+const MAX_PICTURES: usize = MAX_HASHES / 8;
 
 /// Why lists cannot be joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinInputError {
     /// More pictures on the left than a join numbers.
-    #[error("left side: {0} pictures are more than a join takes, {MOST_PICTURES} (join parts of the list)")]
+    #[error("left side: {0} pictures are more than a join takes, {MAX_PICTURES} (join parts of the list)")]
     Left(usize),
     /// More hashes on the right than a join numbers.
-    #[error("right side: {0} hashes are more than a join takes, {MOST_HASHES} (join parts of the list)")]
+    #[error("right side: {0} hashes are more than a join takes, {MAX_HASHES} (join parts of the list)")]
     Right(usize),
 }
 
@@ -48,10 +48,10 @@ pub fn join(
     right: &[PdqHash],
     radius: u32,
 ) -> Result<Vec<ItemHits>, JoinInputError> {
-    if left.len() > MOST_PICTURES {
+    if left.len() > MAX_PICTURES {
         return Err(JoinInputError::Left(left.len()));
     }
-    if right.len() > MOST_HASHES {
+    if right.len() > MAX_HASHES {
         return Err(JoinInputError::Right(right.len()));
     }
     let left: Vec<[PdqHash; 8]> = left.iter().map(|picture| picture.hashes).collect();

@@ -1,13 +1,11 @@
 //! A hash set that is made of hashes in memory.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
 use super::builder::{Builder, Record};
-use super::digest_index::DigestIndex;
-use super::{HashSet, KnownError, ListRecords, Records};
+use super::{HashSet, KnownError};
 use crate::pdq::{Geometry, PdqHash};
 use crate::source::name::escape;
 
@@ -36,21 +34,8 @@ impl HashSet {
                 .push(&Record { hash: Some(hash), ..Record::default() })
                 .map_err(|reason| KnownError::Refused { path: PathBuf::from(name), reason })?;
         }
-        Ok(Self {
-            path: PathBuf::new(),
-            name: escape(name.as_bytes()),
-            file_sha256: sha256.finalize().into(),
-            geometry: Geometry::default(),
-            counts: builder.counts,
-            hashes: builder.hashes,
-            fault: OnceLock::new(),
-            records: Records::List(Box::new(ListRecords {
-                md5: DigestIndex::new(builder.md5),
-                sha1: DigestIndex::new(builder.sha1),
-                sha256: DigestIndex::new(builder.sha256),
-                columns: builder.columns,
-            })),
-        })
+        let file_sha256 = sha256.finalize().into();
+        Ok(Self::of_list(PathBuf::new(), escape(name.as_bytes()), file_sha256, Geometry::default(), builder))
     }
 
     /// The hashes that take part in matching, without their records: for [`join`](crate::matching::Join) and

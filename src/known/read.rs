@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
@@ -68,21 +68,36 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownE
             None => "it holds no records".into(),
         }));
     }
-    Ok(HashSet {
-        path: path.to_path_buf(),
-        name: escape(path.file_stem().unwrap_or_default().as_encoded_bytes()),
-        file_sha256: source.into_inner().sha256.finalize().into(),
-        geometry,
-        counts: builder.counts,
-        hashes: builder.hashes,
-        fault: OnceLock::new(),
-        records: Records::List(Box::new(ListRecords {
-            md5: DigestIndex::new(builder.md5),
-            sha1: DigestIndex::new(builder.sha1),
-            sha256: DigestIndex::new(builder.sha256),
-            columns: builder.columns,
-        })),
-    })
+    let name = escape(path.file_stem().unwrap_or_default().as_encoded_bytes());
+    let file_sha256 = source.into_inner().sha256.finalize().into();
+    Ok(HashSet::of_list(path.to_path_buf(), name, file_sha256, geometry, builder))
+}
+
+impl HashSet {
+    /// The set of the records that were collected from a list.
+    pub(super) fn of_list(
+        path: PathBuf,
+        name: String,
+        file_sha256: [u8; 32],
+        geometry: Geometry,
+        builder: Builder,
+    ) -> Self {
+        Self {
+            path,
+            name,
+            file_sha256,
+            geometry,
+            counts: builder.counts,
+            hashes: builder.hashes,
+            fault: OnceLock::new(),
+            records: Records::List(Box::new(ListRecords {
+                md5: DigestIndex::new(builder.md5),
+                sha1: DigestIndex::new(builder.sha1),
+                sha256: DigestIndex::new(builder.sha256),
+                columns: builder.columns,
+            })),
+        }
+    }
 }
 
 /// Opens a set file, checks what matching reads of it, and takes its hashes into memory.
