@@ -101,7 +101,7 @@ def read(path):
 
 
 def name_of(path):
-    """File names of the corpus are unique, so that the join stands however a program spells the folder."""
+    """File names of the corpus are unique, so that the join works however a program spells the folder."""
     return path.replace("\\", "/").rpartition("/")[2]
 
 
@@ -111,7 +111,7 @@ def band_of(width, height):
 
 
 def join(folder, hashes_path):
-    """One dictionary a file of the manifest: what it is, what the reference says, what Tamis says."""
+    """One dictionary per file of the manifest: what it is, the reference's result, Tamis's result."""
     truth = {name_of(row["path"]): row for row in read(folder / "reference.csv")}
     hashes = {name_of(row["path"]): row for row in read(hashes_path)}
     files, gaps = [], collections.Counter()
@@ -153,7 +153,7 @@ def join(folder, hashes_path):
 
 
 def percentile(values, share):
-    """Nearest rank: the least value that at least `share` of them do not exceed."""
+    """Nearest rank: the smallest value that at least `share` of them do not exceed."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
@@ -246,24 +246,24 @@ def criteria(evidence):
     # "Quality" may be read as PDQ's measure or as the JPEG's setting: both are shown. All lines ask PDQ's for ≥ 50.
     criteria = [
         line("photographs: mean", photos, mean, 1),
-        line("photographs: greatest", photos, max, 6),
+        line("photographs: maximum", photos, max, 6),
         line("photographs, JPEG setting ≥ 50: mean", photos_50, mean, 1),
-        line("photographs, JPEG setting ≥ 50: greatest", photos_50, max, 6),
+        line("photographs, JPEG setting ≥ 50: maximum", photos_50, max, 6),
         line("all kinds: 99 %", evidence, percent_99, 6),
-        line("all kinds, from coefficients, PDQ quality ≥ 80: greatest", pdq_80, max, 10),
-        line("all kinds, from coefficients, JPEG setting ≥ 80: greatest", jpeg_80, max, 10),
-        line("all kinds: difference of PDQ quality, greatest", evidence, max, 2, "quality_off"),
+        line("all kinds, from coefficients, PDQ quality ≥ 80: maximum", pdq_80, max, 10),
+        line("all kinds, from coefficients, JPEG setting ≥ 80: maximum", jpeg_80, max, 10),
+        line("all kinds: difference of PDQ quality, maximum", evidence, max, 2, "quality_off"),
     ]
     # The 5 % are for hashes that are unstable; below 330 pixels of short side all go to pixels by design.
     large = [f | {"percent": 100 * (f["path"] == "pixels")} for f in photos if min(f["size"]) >= 330]
     criteria.append(line("photographs of 330 pixels and more: % decided by pixels", large, mean, 5, "percent"))
     further = [
         line("photographs, from coefficients: mean", photo_coefficient, mean, 1),
-        line("photographs, from coefficients: greatest", photo_coefficient, max, 6),
+        line("photographs, from coefficients: maximum", photo_coefficient, max, 6),
         line("all kinds, from coefficients: 99 %", coefficient, percent_99, 6),
         line("steady: 99 %", steady, percent_99, 6),
-        line("steady, from coefficients: greatest", [f for f in steady if f["path"] == "coefficients"], max, 10),
-        line("steady, from pixels: greatest", [f for f in steady if f["path"] == "pixels"], max, 2),
+        line("steady, from coefficients: maximum", [f for f in steady if f["path"] == "coefficients"], max, 10),
+        line("steady, from pixels: maximum", [f for f in steady if f["path"] == "pixels"], max, 2),
     ]
     return criteria, further
 
@@ -281,7 +281,7 @@ def report(folder, hashes_path, worst):
     for what, count in sorted(gaps.items()):
         print(f"* {count} × {what}")
     print("\nDistances are bits between Tamis's hash and `pdqhash`'s on decoded RGB. Cells of the larger tables are")
-    print(f"mean / 99 % / greatest (files), at PDQ quality ≥ {EVIDENCE} unless they say otherwise. *Steady*: the")
+    print(f"mean / 99 % / maximum (files), at PDQ quality ≥ {EVIDENCE} unless they say otherwise. *Steady*: the")
     print(f"reference's own hash moves by at most {DELTA} bits when each sample moves by −1, 0 or 1 at random.")
     for title, lines in zip(("Criteria", "Beside the criteria"), criteria(evidence), strict=True):
         heading(title, "distance", "files", "measured", "at most", "")

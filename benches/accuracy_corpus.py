@@ -423,7 +423,7 @@ def srgb():
 
 
 def encode(picture, info, path, job, dice, cache):
-    """Writes `picture` the way the job says."""
+    """Writes `picture` as the job specifies."""
     encoding, quality, sampling = job["encoding"], job["quality"], job["sampling"]
     grey = sampling == "grey"
     if encoding.startswith(("Pillow", "mozjpeg")):
@@ -561,7 +561,7 @@ SUGGESTED = (16, 11, 12, 14, 12, 10, 16, 14)  # in zigzag order, as files hold i
 
 
 def inspect(data):
-    """What the file's own markers say, so that the manifest tells what was written and not what was meant."""
+    """What the file's own markers state, so that the manifest records what was written, not what was meant."""
     facts = {
         "width": 0,
         "height": 0,

@@ -5,8 +5,8 @@
 
 Files are PGM pictures of 64 × 48 pixels, smooth and all different: a third stand alone, the others are in stacks of 2 to 10
 near-duplicates; each twentieth is a copy of the one before. A list has the digest of each fiftieth and the PDQ hash of each
-hundredth picture; a second list has others. Prints for each size and phase: wall seconds, processor seconds, greatest
-resident memory in MiB; and what the program says of its own phases.
+hundredth picture; a second list has others. Prints for each size and phase: wall seconds, processor seconds, maximum
+resident memory in MiB; and what the program reports of its own phases.
 """
 
 import hashlib

@@ -555,7 +555,7 @@ def grain(rng):
 
 
 def hidden(rng):
-    """Large, progressive: the second picture is in a scan that is not read, and whose samples tell nothing, because
+    """Large, progressive: the second picture is in a scan that is not read, and whose samples reveal nothing, because
     restarts cut them short and walks from different bits never meet."""
     side = int(rng.choice([1000, 1400, 2304]))
     planes, steps, factors = two_pictures(rng, side, side, False, "luminance")
@@ -584,7 +584,7 @@ def stray(rng):
 
 
 def last_rows(rng):
-    """Tiny: the last rows of blocks take a few bytes, and a marker stands behind them: the decoder leaves them black."""
+    """Tiny: the last rows of blocks take a few bytes, and a marker follows them: the decoder leaves them black."""
     width, height = [(64, 64), (72, 64), (100, 80)][rng.integers(3)]
     table, rows = [4] * 64, 2
     wide, high = padded(width, height, 8)
@@ -730,7 +730,7 @@ def written(file):
 
 def changed(file, rng):
     """One change: coefficients of a region, of one frequency or several, scaled, flipped or shifted; a table; a mode; what
-    is beside the coefficients."""
+    is stored next to the coefficients."""
     file = dict(file, planes=[p.copy() for p in file["planes"]], extras=dict(file["extras"]))
     choice = rng.integers(15)
     plane = file["planes"][rng.integers(len(file["planes"]))]

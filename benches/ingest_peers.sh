@@ -2,7 +2,7 @@
 # What limits taking files in: many small files against public tools, and memory on large ones.
 #   benches/ingest_peers.sh FOLDER [ROUNDS]
 # Needs GNU time, `pip install numpy pillow`, and for one peer `cargo install czkawka_cli` (on the PATH, or CZKAWKA=its
-# path; without it that peer is left out and the output says so). FOLDER gets 100,000 small JPEGs (2.2 GB) and forty of
+# path; without it that peer is left out, which the output reports). FOLDER gets 100,000 small JPEGs (2.2 GB) and forty of
 # 100 megapixels (0.5 GB) once; SMALL= and LARGE= name folders that are there already. TAMIS= names a built program.
 # ROUNDS=0 leaves the small files out. One round is one run of each program, one after the other; figures of a round are compared with each other only.
 set -euo pipefail

@@ -75,7 +75,7 @@ def write(hashes, path):
 
 
 def tamis(folder, left, right, radius, *more):
-    """Seconds of the join itself as the program says them, its plan, its rows' file, and its peak memory."""
+    """Seconds of the join itself as the program reports them, its plan, its rows' file, and its peak memory."""
     rows = os.path.join(folder, "rows.csv")
     command = [TAMIS, "join", left, right, "--distance", str(radius), "-j", str(OPTIONS.jobs), "-v", "--output", rows, *more]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

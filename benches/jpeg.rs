@@ -87,8 +87,10 @@ fn photos() -> Vec<Kind> {
         return Vec::new();
     };
     let mut kinds = [("sequential", Vec::new()), ("progressive", Vec::new())];
-    walk(Path::new(&folder), &mut |entry| {
-        let bytes = fs::read(&entry.path).unwrap_or_default();
+    let folder = Path::new(&folder);
+    walk(folder, &mut |entry| {
+        let path = entry.path(folder);
+        let bytes = fs::read(&path).unwrap_or_default();
         let facts = decode::probe(&bytes, Geometry::Full, &LIMITS).facts;
         if facts.format == Some(decode::Format::Jpeg)
             && let (Some(width), Some(height)) = (facts.width, facts.height)
@@ -96,7 +98,7 @@ fn photos() -> Vec<Kind> {
             let pixels = u64::from(width) * u64::from(height);
             let progressive = bytes.windows(2).any(|pair| pair == [0xff, 0xc2]);
             if pixels >= SMALLEST {
-                kinds[usize::from(progressive)].1.push(Photo { path: entry.path, bytes, pixels });
+                kinds[usize::from(progressive)].1.push(Photo { path, bytes, pixels });
             }
         }
         true

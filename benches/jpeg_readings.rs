@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{env, fs, io};
 
@@ -18,8 +18,9 @@ const COEFFICIENTS: [usize; 6] = [1, 3, 6, 15, 28, 64];
 fn main() -> Result<(), Box<dyn Error>> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for folder in env::args_os().skip(1) {
-        walk(folder.as_ref(), &mut |entry| {
-            paths.push(entry.path);
+        let folder = Path::new(&folder);
+        walk(folder, &mut |entry| {
+            paths.push(entry.path(folder));
             true
         })?;
     }

@@ -65,7 +65,7 @@ def main():
         print(f"known show --digest, the whole process: median {statistics.median(found):.0f} ms")
         seconds, processor, peak, _ = timed([tamis, "known", "verify", target, "--quiet"])
         print(f"verify: {seconds:.1f} s, {os.path.getsize(target) / 1e6 / seconds:.0f} MB/s, peak {peak:.0f} MiB (mapped pages count)")
-        subprocess.run(["cargo", "bench", "--locked", "--bench", "hash_set", "--", target], check=True)
+        subprocess.run(["cargo", "bench", "--locked", "--bench", "known_set", "--", target], check=True)
     finally:
         shutil.rmtree(folder)
 

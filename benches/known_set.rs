@@ -1,5 +1,5 @@
-//! Opening a set file and asking it for digests. `cargo bench --bench hash_set -- SET`; benches/known_import.py makes the
-//! set and calls this.
+//! Opening a set file and looking up digests in it. `cargo bench --bench known_set -- SET`; benches/known_import.py
+//! creates the set and calls this.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends by panicking")]
 
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ const COUNT: usize = 200_000;
 fn main() {
     let Some(path) = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).map(PathBuf::from)
     else {
-        println!("give a set file: cargo bench --bench hash_set -- SET");
+        println!("give a set file: cargo bench --bench known_set -- SET");
         return;
     };
     let mut opened: Vec<f64> = (0..11)

@@ -42,7 +42,7 @@ def run(command):
 
 
 def make_case(tamis, folder, items, first=1, source=1):
-    """Adds so many items to a case, which is made if it is not there; returns the SHA-256s of a tenth of their contents."""
+    """Adds so many items to a case, which is created if it does not exist; returns the SHA-256s of a tenth of their contents."""
     case = folder / "case"
     if not case.exists():
         (folder / "seized").mkdir()

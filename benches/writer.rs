@@ -2,7 +2,7 @@
 //! the durability that cases have.
 //!
 //! `cargo bench --bench writer` prints files a second, for a case that is new and for one that grew to a million files;
-//! to be set against the `files/s` of `tamis scan` on small files.
+//! to be compared with the `files/s` of `tamis scan` on small files.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark, not the product")]
 

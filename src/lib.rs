@@ -13,7 +13,7 @@
 //! # A tour along the data flow
 //!
 //! ```text
-//! source → decode → pdq → [gpu | cpu] → matching → case, known → pipeline → report, share → cli
+//! source → decode → pdq → [gpu | cpu] → matching → case, known → engine → report, share → cli
 //! ```
 //!
 //! * [`source`] walks what was seized and hides where bytes come from. Files are only ever opened
@@ -25,7 +25,7 @@
 //! * [`matching`] finds all pairs of hashes within a radius, on CPU vectors or on the GPU; [`matching::Join`] and
 //!   [`matching::range_search`] need no case.
 //! * [`known`] reads hash sets; [`case`] keeps what was found in a SQLite database.
-//! * [`pipeline`] runs the stages with bounded queues and a byte budget; [`report`] writes exports and pages;
+//! * [`engine`] runs the stages with bounded queues and a byte budget; [`report`] writes exports and pages;
 //!   [`share`] makes and verifies signed packages for other agencies, and links cases; [`cli`] is the command line.
 //!
 //! A module sees only modules before it in that line (`ARCHITECTURE.md`; a test holds it). Arithmetic that decides evidence is in
@@ -39,6 +39,8 @@ pub mod case;
 pub mod cli;
 #[cfg(feature = "decode")]
 pub mod decode;
+#[cfg(feature = "case")]
+pub mod engine;
 #[cfg(feature = "decode")]
 pub mod examine;
 mod front_door;
@@ -53,8 +55,6 @@ pub mod outcome;
 #[cfg(any(feature = "gpu", feature = "import"))]
 mod partial;
 pub mod pdq;
-#[cfg(feature = "case")]
-pub mod pipeline;
 #[cfg(feature = "cli")]
 #[cfg(test)]
 mod plans;

@@ -18,11 +18,11 @@ use crate::case::{
     Within, statements,
 };
 use crate::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash, View};
+use crate::engine::{CancelToken, IngestSettings, Progress, Stacking, ingest, match_stored};
 use crate::known::{HashSet, ReadOptions, RecordDetails};
 use crate::matching::{Backend, DEFAULT_MAX_HITS, JoinControl, JoinSettings, Threads, VerifyMode};
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{DihedralHashes, Geometry, PdqHash};
-use crate::pipeline::{CancelToken, IngestSettings, Progress, Stacking, ingest, match_stored};
 use crate::report::export::{ExportFormat, ExportKind, export};
 use crate::report::page::language::Language;
 use crate::report::page::{self, PageOptions};

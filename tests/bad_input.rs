@@ -250,7 +250,7 @@ fn a_folder_that_is_no_case_is_refused() {
     drop(connection);
     fs::rename(cases.path("other.sqlite"), foreign.join("case.sqlite")).unwrap();
     assert!(refused(&triage, &foreign, 1).contains("is not a database of Tamis"));
-    // Nothing was written into the folders that are no cases.
+    // Nothing was written into the folders that are not cases.
     assert_eq!(fs::read_dir(&other).unwrap().count(), 1);
 }
 

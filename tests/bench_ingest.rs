@@ -1,4 +1,4 @@
-//! `tamis bench ingest`, run as a user does. No test looks at how fast anything is.
+//! `tamis bench ingest`, run as a user does. No test checks speed.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +24,7 @@ fn kinds<'a>(report: &'a Value, list: &str) -> Vec<&'a str> {
     report[list].as_array().unwrap().iter().map(|row| row["kind"].as_str().unwrap()).collect()
 }
 
-/// Everything that a rate is of is more than nothing, and the hours add up to what is predicted.
+/// Every rate is above zero, and the hours add up to the prediction.
 fn check(report: &Value) {
     for digest in ["md5", "sha1", "sha256", "all"] {
         assert!(report["digests"][format!("{digest}_bytes_per_second")].as_f64().unwrap() > 0.0, "{report}");
@@ -63,7 +63,7 @@ fn without_a_folder_pictures_are_made_and_no_storage_is_measured() {
         ["jpeg_sequential_coefficients", "jpeg_pixels", "png", "other_pictures"]
     );
     assert_eq!(report["failed"], Value::Array(Vec::new()));
-    // From pixels takes longer, by whatever machine.
+    // Decoding to pixels takes longer, on any machine.
     let prediction = &report["prediction"];
     let hours = |name: &str| prediction[name].as_f64().unwrap();
     assert!(hours("hours_per_terabyte_from_pixels") > hours("hours_per_terabyte"));

@@ -1,5 +1,5 @@
-//! What may lie in a folder that is named as a case, and is refused as it is: other programs' files, other versions, cases that
-//! somebody changed; and cases whose making was cut short, which are taken up.
+//! What may lie in a folder that is given as a case, and is refused and left unchanged: other programs' files, other
+//! versions, cases that somebody changed; and cases whose creation was cut short, which are begun again.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +33,7 @@ use tamis::source::digest::{hex, sha256_of};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A folder's files and its own time of change.
+/// A folder's files and its own modification time.
 type Picture = (SystemTime, BTreeMap<String, (SystemTime, Vec<u8>)>);
 
 fn picture(folder: &Path) -> Picture {
@@ -74,7 +74,7 @@ fn commands(case: &Path, good: &Path, scratch: &Path) -> Vec<Command> {
     all
 }
 
-/// Each command must refuse the folder with one of `said`, and leave it unchanged.
+/// Each command must refuse the folder with one of the texts in `said`, and leave it unchanged.
 fn refused_untouched(cases: &Cases, folder: &Path, good: &Path, said: &[&str]) {
     let before = picture(folder);
     for mut command in commands(folder, good, cases.0.path()) {
@@ -234,7 +234,7 @@ fn a_caller_can_distinguish_a_locked_case_from_one_of_another_version() {
     assert!(matches!(error, CaseError::NotACase { why: NotACase::Missing, .. }), "{error:?}");
 }
 
-/// What caused an error is a value, too.
+/// The cause of an error is available as a value too.
 #[test]
 fn an_error_returns_its_cause() {
     let cases = Cases::new();
@@ -314,7 +314,7 @@ fn a_case_whose_making_was_cut_short_is_made_anew() {
     }
 }
 
-/// Cases of a released program stay readable: a schema of another text, be it by a blank, is another version.
+/// Cases of a released program stay readable: a schema whose text differs, even by one blank, is another version.
 #[test]
 fn another_schema_is_another_version() {
     let cases = Cases::new();
@@ -374,7 +374,7 @@ fn values_that_no_run_stores_are_refused_or_shown() {
             database
                 .execute_batch("PRAGMA ignore_check_constraints = ON; PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF")
                 .unwrap();
-            // Where it may not be, such as NULL, there is nothing to test.
+            // If the column does not accept the value, such as NULL, there is nothing to test.
             let _ = database.execute(&format!("UPDATE OR IGNORE {table} SET {column} = ?1"), [value]);
             drop(database);
             let read = catch_unwind(AssertUnwindSafe(|| read_all(&folder)));
@@ -385,7 +385,7 @@ fn values_that_no_run_stores_are_refused_or_shown() {
     let _ = std::panic::take_hook();
 }
 
-/// Reads a case in every way there is; errors are answers too.
+/// Reads a case in every way there is; errors are valid results.
 fn read_all(folder: &Path) {
     let Ok(reader) = CaseReader::open(folder) else { return };
     let kinds =

@@ -100,7 +100,7 @@ fn the_graph_has_what_the_case_has() {
             .collect()
     };
     assert_eq!(kind(&["Contained_Within"]).len(), rows.len());
-    // Item, record, kind, distance and confirmation of each hit, by way of the links.
+    // Item, record, kind, distance and confirmation of each hit, through the links.
     let mut found: Vec<(String, u64, bool, Value, Value)> = kind(&["Equal_Digest", "Perceptually_Near"])
         .into_iter()
         .map(|hit| {
@@ -145,18 +145,18 @@ fn the_graph_has_what_the_case_has() {
     assert_eq!(examiner["uco-core:name"], "A. Nalyst");
     let tool = by_id[runs[0]["uco-action:instrument"]["@id"].as_str().unwrap()].to_string();
     assert!(tool.contains("matching.distance"));
-    // The twins that must fail: a node less, and one twice.
+    // The twins that must fail: one node fewer, and one node twice.
     assert_ne!(faults(&nodes[1..]), faults(&nodes[..1]));
     assert!(!faults(&nodes[..nodes.len() - 12].iter().skip(6).cloned().collect::<Vec<_>>()).is_empty());
     assert!(!faults(&[&nodes[..], &nodes[..1]].concat()).is_empty());
     validate(&cases, &written);
 }
 
-/// The validator of the ontology's makers (`pip install case-utils`), where it is there.
+/// The validator of the ontology's makers (`pip install case-utils`), if it is installed.
 fn validate(cases: &Cases, written: &str) {
     let path = cases.path("case.jsonld");
     fs::write(&path, written).unwrap();
-    // A hash's name is not in the open vocabulary of hash names, which is information and no fault.
+    // A hash's name is not in the open vocabulary of hash names, which is information, not a fault.
     match Command::new("case_validate").args(["--allow-info"]).arg(&path).output() {
         Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
         Err(_) => {

@@ -1,4 +1,5 @@
-//! Files that change, go and come back between runs: what no file has any more is in no figure, stack, report or export.
+//! Files that change, disappear and come back between runs: content that no file has any more is in no figure, stack,
+//! report or export.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -86,13 +87,13 @@ impl Lab {
     }
 }
 
-/// Whether an export is the same of two cases that hold the same. The others record when files were read,
+/// Whether an export is the same for two cases with the same content. The others record when files were read,
 /// when they were written, or by which runs.
 fn same(what: &str) -> bool {
     !["report", "share", "case-uco", "vics", "vics-case", "link"].contains(&what)
 }
 
-/// What is compared of an export: all but the times of items, which change with the files.
+/// The part of an export that is compared: everything but the times of items, which change with the files.
 fn compared(what: &str, export: &str) -> String {
     if what != "items" {
         return export.into();
@@ -107,7 +108,7 @@ fn compared(what: &str, export: &str) -> String {
     rows.records().map(|row| kept(&row.unwrap()) + "\n").collect()
 }
 
-/// One column of an export, a value a line.
+/// One column of an export, one value per line.
 fn column(export: &str, name: &str) -> String {
     let mut rows = csv::Reader::from_reader(export.as_bytes());
     let index = rows.headers().unwrap().iter().position(|header| header == name).unwrap();
@@ -127,7 +128,7 @@ fn what_no_file_has_any_more_is_nowhere() {
     let medoids = lab.medoids("CASE");
     assert_eq!(medoids.len(), 3, "{medoids:?}");
 
-    // Each medoid's file is another picture now, of one stack all files but one are; one file is gone, which leaves its item.
+    // The file of each medoid, and all files but one of one stack, now hold other pictures.
     let kept: Vec<(PathBuf, Vec<u8>)> = fs::read_dir(&lab.seized)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -160,7 +161,7 @@ fn what_no_file_has_any_more_is_nowhere() {
         let same = rows.iter().filter(|other| other["stack"] == row["stack"]).count();
         assert_eq!(row["stack_contents"].as_u64(), Some(same as u64), "{row}");
     }
-    // Priorities know the same stacks, and none of a content that is left alone in one.
+    // Priorities have the same stacks, and none for a content that is left alone in its stack.
     let stacked = |rows: &[Value]| -> BTreeSet<(String, String)> {
         let stacked = rows.iter().filter(|row| !row["stack"].is_null());
         let stack = |row: &Value| format!("{} of {}", row["stack"], row["stack_contents"]);
@@ -170,7 +171,7 @@ fn what_no_file_has_any_more_is_nowhere() {
     assert_eq!(stacked(&priorities), stacked(&rows));
     assert!(priorities.len() > rows.len());
 
-    // As if the case were new, in all that does not name it.
+    // As if the case were new, in everything that does not name the case.
     let again = lab.triage("CASE");
     let now = lab.told("CASE", &again);
     let fresh = lab.triage("FRESH");
@@ -183,7 +184,7 @@ fn what_no_file_has_any_more_is_nowhere() {
     let old: BTreeSet<String> = digests(&before[0].1).difference(&digests(&now[0].1)).cloned().collect();
     assert_eq!(old.len(), changed.len());
     for (what, now) in &now {
-        // The other case of a link has them still.
+        // The other case of a link still has them.
         let now = if what == "link" { column(now, "sha256_a") } else { now.clone() };
         assert!(old.iter().all(|digest| !now.contains(digest)), "{what}");
     }
@@ -193,7 +194,7 @@ fn what_no_file_has_any_more_is_nowhere() {
     let deleted = lab.triage("CASE");
     assert_eq!(lab.told("CASE", &deleted), unchanged(&now, &lab.told("CASE", &deleted)));
 
-    // And back again.
+    // The files are restored.
     for (path, bytes) in &kept {
         fs::write(path, bytes).unwrap();
     }
@@ -204,7 +205,7 @@ fn what_no_file_has_any_more_is_nowhere() {
     }
 }
 
-/// `now` where it does not name a time or a run, else `then`.
+/// `now` for exports that name no time or run, otherwise `then`.
 fn unchanged(now: &[(String, String)], then: &[(String, String)]) -> Vec<(String, String)> {
     now.iter().zip(then).map(|(now, then)| if same(&now.0) { now.clone() } else { then.clone() }).collect()
 }

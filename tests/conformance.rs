@@ -19,7 +19,7 @@ use tamis::pdq::{DihedralHashes, Geometry, MIN_QUALITY, Orientation, PdqHash, Ti
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 1 << 30 };
 
-/// Pictures whose hash differs because our JPEG decoder rounds otherwise than Pillow's, and by how many bits. On
+/// Pictures whose hash differs because our JPEG decoder rounds differently from Pillow's, and by how many bits. On
 /// the same pixels all hashes are equal: `tests/oracle.rs` compares on pixels.
 const DECODER_DIFFERENCES: [(&str, u32); 2] = [("wee.jpg", 2), ("q0122.jpg", 2)];
 

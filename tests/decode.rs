@@ -28,7 +28,7 @@ fn probe(bytes: &[u8]) -> Probe {
 
 fn tile(bytes: &[u8]) -> Result<Box<Tile>, Failure> {
     let picture = decode::pixels(bytes, &probe(bytes), Geometry::Full, &LIMITS)?;
-    // One transform served for both.
+    // Both come from one transform.
     assert_eq!(picture.hash, hash_tile(&picture.tile));
     assert_eq!(picture.derivation.unstable_bits, unstable_bits(&picture.tile));
     Ok(picture.tile)

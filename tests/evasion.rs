@@ -21,7 +21,7 @@ use tamis::pdq::{Geometry, PdqHash, hash_tile};
 
 const LIMITS: Limits = Limits { max_side: 65_535, max_decode_bytes: 256 << 20 };
 const TRICKS: [Trick; 5] = [Trick::Luminance, Trick::Chroma, Trick::Gamut, Trick::Grain, Trick::Beyond];
-/// Sizes with a reading of their own each.
+/// Sizes that are each read differently.
 const SIZES: [(usize, usize); 5] = [(200, 264), (640, 720), (768, 1024), (1000, 1104), (1408, 1400)];
 
 /// The bits between what the default mode would search with and the picture's hash; `None` where it goes to pixels.
@@ -46,7 +46,7 @@ fn what_is_cut_off_does_not_part_the_hashes() {
     }
 }
 
-/// Markers that a decoder stops at and another passes over: what is behind them counts for both hashes.
+/// Markers at which one decoder stops and which another skips: the data after them counts for both hashes.
 #[test]
 fn markers_between_scans_change_no_hash() {
     let file = |progressive| evasive::jpeg(3, 200, 264, Trick::None, progressive);
@@ -70,7 +70,7 @@ fn markers_between_scans_change_no_hash() {
     }
 }
 
-/// What a component is goes by its place in the frame; a scan that has them in another order goes to pixels.
+/// A component's role follows from its place in the frame; a file with a scan in another order goes to pixels.
 #[test]
 fn components_out_of_order_go_to_pixels() {
     let mut bytes = evasive::jpeg(4, 200, 264, Trick::Grain, false);
@@ -92,7 +92,7 @@ fn the_evasive_files_are_evasive() {
         let exact = hash(decode::pixels(&bytes, &probe, Geometry::Full, &LIMITS).unwrap());
         let low = decode::coefficients_with(&bytes, &probe, Reading::of(15, true).unwrap()).unwrap();
         assert!(hash(low).distance(exact) > 40);
-        // Walks through hashes of one length never become one, so unread scans of this writer go to pixels.
+        // Walks through codes of one length never merge, so unread scans of this writer go to pixels.
         for (width, height) in SIZES.into_iter().filter(|(width, _)| !progressive || *width < 900) {
             let ordinary = evasive::jpeg(2, width, height, Trick::None, progressive);
             assert!(parted(&ordinary).is_some_and(|bits| bits <= DELTA), "{width}×{height} {progressive}");
@@ -127,7 +127,7 @@ fn the_default_mode_finds_the_hits_of_pixels() {
     let pictures = folder.path().join("pictures");
     fs::create_dir(&pictures).unwrap();
     let mut number = 0;
-    // What is cut off everywhere shows nothing that could be matched.
+    // A picture that is clipped everywhere shows nothing that could be matched.
     let tricks = TRICKS.into_iter().filter(|&trick| trick != Trick::Beyond);
     for (trick, progressive) in tricks.flat_map(|trick| [(trick, false), (trick, true)]) {
         for (width, height) in [(768, 1024), (1408, 1400)] {
@@ -147,7 +147,7 @@ fn the_default_mode_finds_the_hits_of_pixels() {
     assert_eq!(hits(&cases, &pictures, &list, "auto"), exact);
 }
 
-/// The attack as it was first seen: three files of its thirty, and the pictures that they show.
+/// The attack as it was first seen: three of its thirty files, and the pictures that they show.
 #[test]
 fn the_files_of_the_first_attack_are_found() {
     let folder = support::shared_data().join("hostile/evasion");

@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 use support::cli::{Cases, errors, expect, outcomes, run, tamis, text};
 use tamis::source::digest::hex;
 
-/// Folders within each other below `folder`, so many that the system takes no path to the lowest; in that the files of the sample
-/// seizure, whose names are unlike. Returns the path of the lowest.
+/// Nested folders below `folder`, so deep that the system accepts no path to the lowest, which holds the files of the
+/// sample seizure under distinct names. Returns the path of the lowest.
 fn deep_seizure(folder: &Path) -> PathBuf {
     let name = "d".repeat(200);
     let open = |at: &dyn AsFd, name: &Path| {
@@ -51,8 +51,8 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whatever is done with files is done with files at paths that the system does not take: found, read, verified from pixels, hashed,
-/// shown in reports.
+/// Files at paths that the system does not accept are treated like all others: found, read, verified from pixels,
+/// hashed, shown in reports.
 #[test]
 fn no_path_is_too_long() {
     let cases = Cases::new();
@@ -173,7 +173,7 @@ fn failures_end_when_they_are_over() {
     };
     let pair = |path: &str, outcome: &str| (path.to_string(), outcome.to_string());
     assert_eq!(paths("errors"), [pair("file.txt", "unreadable"), pair("sub", "unreadable")]);
-    // Still so: nothing is forgotten.
+    // Still so: nothing was lost.
     scan_as_somebody(&cases, &folder).unwrap();
     assert_eq!(paths("errors"), [pair("file.txt", "unreadable"), pair("sub", "unreadable")]);
     locked(0o755);
@@ -200,7 +200,8 @@ fn a_folder_that_is_gone_stays_a_failure() {
     assert_eq!(cases.rows("CASE", "errors").len(), 1);
 }
 
-/// Times of last access that reading would set, being older than those of the last change; a file's, a folder's and a link's.
+/// Sets access times that reading would update, because they are older than the modification times: of a file, folders
+/// and a link. Returns them.
 #[cfg(target_os = "linux")]
 fn make_old(paths: &[PathBuf]) -> Vec<i64> {
     let old = Timespec { tv_sec: 1_000_000_000, tv_nsec: 0 };
@@ -240,7 +241,7 @@ fn reading_leaves_no_trace() {
     assert_eq!((text(&errors[0], "path"), text(&errors[0], "outcome")), ("link", "not_followed"));
 }
 
-/// A user who may not ask for that is notified once.
+/// A user who may not request that is notified once.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_trace_that_cannot_be_avoided_is_reported() {
@@ -256,7 +257,7 @@ fn a_trace_that_cannot_be_avoided_is_reported() {
     assert_eq!(told, 2, "while it runs, and in the summary: {said}");
 }
 
-/// What was never written is not read for a day; what a file begins with is.
+/// Holes are not read for a day; the beginning of the file is read.
 #[cfg(target_os = "linux")]
 #[test]
 fn holes_do_not_hold_a_run() {
@@ -268,7 +269,7 @@ fn holes_do_not_hold_a_run() {
         std::io::Write::write_all(&mut &file, b"\xff\xd8\xff\xe0").unwrap();
         file.set_len(size).is_ok()
     };
-    // The largest that the file system takes.
+    // The largest that the file system accepts.
     assert!([15 << 40, 7 << 40, 1 << 40].into_iter().any(|size| sparse("huge.jpg", size)));
     assert!(sparse("large.jpg", (1 << 30) + (1 << 27)) && sparse("small.jpg", 1 << 24));
     let source = folder.to_str().unwrap();
@@ -290,13 +291,13 @@ fn holes_do_not_hold_a_run() {
     };
     assert_eq!(digest("small.jpg"), hex(&Sha256::digest(&zeros)), "few holes are read");
 
-    // The one that can be is read when that is asked for.
+    // The one that can be read is read on request.
     fs::remove_file(folder.join("huge.jpg")).unwrap();
     cases.summary("CASE", &["scan", source, "--quiet", "--read-holes"]);
     assert_eq!(digest("large.jpg").len(), 64);
 }
 
-/// A folder that was typed twice, by two names of one place, is one source; so is one whose name a later run spells another way.
+/// A folder that is given twice, by two names, is one source; so is one whose name a later run spells differently.
 #[cfg(target_os = "linux")]
 #[test]
 fn one_folder_is_one_source() {

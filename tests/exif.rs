@@ -104,7 +104,7 @@ fn directory(entries: &[Made], start: usize, little: bool) -> Vec<u8> {
     bytes
 }
 
-/// A TIFF of EXIF as cameras write it, with what varies between them.
+/// A TIFF of EXIF as cameras write it, with the variations between them.
 fn tiff(random: &mut StdRng) -> Vec<u8> {
     let little = random.random();
     let short = |number: u16| if little { number.to_le_bytes() } else { number.to_be_bytes() };
@@ -137,7 +137,7 @@ fn tiff(random: &mut StdRng) -> Vec<u8> {
         _ => (0x0112, 3, 1, short(turn).to_vec()),
     });
     picture.shuffle(random);
-    // The pointer's place is known once the directory is: it is four bytes long either way.
+    // The pointer's value is known once the directory's length is: it takes four bytes either way.
     let pointer = |offset: u32| (0x8769, 4, 1, long(offset).to_vec());
     picture.push(pointer(0));
     let end = 8 + directory(&picture, 8, little).len();

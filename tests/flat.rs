@@ -44,7 +44,7 @@ fn every_radius_and_size_is_brute_force() {
     }
 }
 
-/// The hashes of the filling of the last stripe are zero: a query near zero must not find them.
+/// The last stripe is padded with null hashes: a query near them must not find them.
 #[test]
 fn what_fills_up_is_never_found() {
     let index = FlatIndex::new(&[PdqHash([u64::MAX; 4])]);

@@ -1,4 +1,4 @@
-//! The front door of the library: what it returns is what the modules behind it have.
+//! The front door of the library: it returns what the modules behind it return.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -51,7 +51,7 @@ fn rows_of_a_case_are_those_of_its_reader() {
     let case = Case::open(&path).unwrap();
     assert_eq!(case.hits().collect::<Result<Vec<_>, _>>().unwrap(), hits);
     assert_eq!(case.items().collect::<Result<Vec<_>, _>>().unwrap(), items);
-    // Two at once, of which one is left in the middle.
+    // Two iterators at once, one of which is dropped in the middle.
     let mut left = case.hits();
     assert_eq!(left.next().unwrap().unwrap(), hits[0]);
     for (item, row) in case.items().zip(&items) {
@@ -105,7 +105,7 @@ fn a_turned_picture_is_found_in_a_set() {
                 item.hashes.iter().zip(Orientation::ALL).map(|(own, at)| (own.distance(*hash), at));
             let (distance, orientation) = distances.min_by_key(|(distance, _)| *distance).unwrap();
             if distance <= 40 {
-                // A hit says what was done to the known picture.
+                // A hit records what was done to the known picture.
                 expected.push((left as u32, number as u32, distance, orientation.inverse()));
             }
         }

@@ -61,7 +61,7 @@ fn batches_of_any_size_come_back_in_order() {
         let mut tiles: Vec<Box<Tile>> = (0..count).map(support::tile).collect();
         let expected = hash_on_cpu(&tiles);
         assert_eq!(hasher.hash(&tiles).unwrap(), expected, "{count} tiles");
-        // The twin that must fail: the first and the last in each other's place.
+        // The twin that must fail: the first and the last swapped.
         if count > 1 {
             tiles.swap(0, count as usize - 1);
             tiles[0].0[..64].fill(1 << 20);

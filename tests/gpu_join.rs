@@ -15,7 +15,7 @@ use tamis::matching::ItemHits;
 use tamis::matching::{Backend, Join, JoinMethod, JoinSettings, Pair, ResidentHashes};
 use tamis::pdq::PdqHash;
 
-/// Bands cut here and not by the product: `count` of them for `radius`, the thresholds' sum r − m + 1.
+/// Bands built by the test, not by the program: `count` of them for `radius`, with thresholds that sum to r − m + 1.
 fn passes(radius: u32, count: u32) -> Vec<BandPass> {
     let (mut start, mut passes) = (0, Vec::new());
     for index in 0..count {
@@ -107,7 +107,7 @@ fn chunks_items_and_full_buffers_lose_nothing() {
     let Some(context) = support::gpu() else { return };
     let passes = passes(31, 16);
     let (mut left, mut right) = planted(1, 700, &passes, 31);
-    // Crowds: buckets of many equal and nearly equal hashes.
+    // Saturated buckets: many equal and nearly equal hashes.
     for number in 0..200 {
         left.push(PdqHash([5, 6, 7, number % 7]));
         right.push(PdqHash([5, 6, 7, number % 11]));
@@ -131,7 +131,7 @@ fn chunks_items_and_full_buffers_lose_nothing() {
         let joiner = GpuJoiner::with(&context, false, limits).unwrap();
         assert_eq!(join(&joiner, &both, None, &passes, 31), with_itself, "{limits:?} with itself");
     }
-    // The twin that must fail: one hash that is not what it was.
+    // The twin that must fail: one hash changed.
     let joiner = GpuJoiner::new(&context).unwrap();
     right[900] = PdqHash([!0, 0, !0, 0]);
     left.push(PdqHash([!0, 0, !0, 1]));
@@ -162,7 +162,8 @@ fn all_hits(join: &Join<'_>) -> Vec<ItemHits> {
     support::collect(join).0
 }
 
-/// Every kind of join on the GPU gives what it gives on the CPU, which `tests/join.rs` compares with brute force and faiss.
+/// Every kind of join gives the same result on the GPU as on the CPU, which `tests/join.rs` compares with brute force
+/// and faiss.
 #[test]
 fn joins_are_those_of_the_cpu() {
     let Some(backend) = support::gpu_backend() else { return };
@@ -199,7 +200,7 @@ fn joins_are_those_of_the_cpu() {
     assert!(backend.notices().iter().all(|notice| notice.contains("software")), "{:?}", backend.notices());
 }
 
-/// While the GPU has a chunk the CPU prepares the next, which is not the next any more where a chunk is cut.
+/// While the GPU processes a chunk, the CPU prepares the next, which is no longer the next if a chunk is cut.
 #[test]
 fn chunks_that_are_cut_are_not_mistaken_for_the_next() {
     let Some(backend) = support::gpu_backend() else { return };
@@ -236,16 +237,17 @@ fn a_gpu_lost_in_a_join_does_not_show_in_the_result() {
     }
 }
 
-/// Nothing is asked of a device for nothing.
+/// A join without hashes has no hits.
 fn join_empty(joiner: &GpuJoiner) -> bool {
     let joined = joiner.join(&[], Some(&[]), &|hash| hash, &passes(31, 16), 31, &mut |_, _| Ok::<(), ()>(()));
     joined.is_ok_and(|hits| hits.is_empty())
 }
 
-/// Hashes that stay for batch after batch: on the GPU, flat, by bands and with too little memory the same hits.
+/// Hashes that stay resident for batch after batch: the same hits on the GPU, flat, by bands and with too little
+/// memory.
 #[test]
 fn resident_hashes_give_the_same_hits_on_every_backend() {
-    // Some are equal, and bands are for 200,000 distinct ones.
+    // Some are equal, and bands need 200,000 distinct ones.
     let known = support::clustered_hashes(8, 220_000);
     let items: Vec<[PdqHash; 8]> =
         support::clustered_hashes(8, 8 * 600).chunks(8).map(|hashes| hashes.try_into().unwrap()).collect();

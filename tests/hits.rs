@@ -1,5 +1,5 @@
-//! What counts as a hit: one by digest for a content and a set, one for each distinct hash that is near; and nothing of what records
-//! say is lost where they are hit together.
+//! What counts as a hit: one by digest for a content and a set, one for each distinct hash that is near; and no fact is
+//! lost when several records are hit together.
 
 #![allow(
     clippy::unwrap_used,
@@ -118,7 +118,7 @@ fn many_records_with_one_digest_are_one_hit_and_none_of_their_facts_is_lost() {
     }
 }
 
-/// The report's table is cut; what is to be looked at first is in it.
+/// The report's table is truncated; what to look at first is in it.
 #[test]
 fn the_report_shows_hits_by_priority_first() {
     let cases = Cases::new();
@@ -198,7 +198,7 @@ fn trivial_content_is_not_matched_by_digest_and_is_counted() {
     }
 }
 
-/// The set of the field: one real record of a category of abuse, and one with the digest of the empty file.
+/// A set as found in the field: one real record of a category of abuse, and one with the digest of the empty file.
 #[test]
 fn the_digest_of_the_empty_file_is_no_hit() {
     let sets = shared_data().join("field/sets");
@@ -309,7 +309,7 @@ fn records_with_equal_hashes_are_one_perceptual_hit() {
     assert_eq!((rows, distinct), (3 * 18, 3 * 18));
 }
 
-/// Of more near hashes than are listed the nearest are, and the others are counted, whatever the memory.
+/// If more hashes are near than are listed, the nearest are listed and the others counted, whatever the memory.
 #[test]
 fn saturated_contents_list_the_nearest_and_count_the_others() {
     let cases = Cases::new();
@@ -339,7 +339,7 @@ fn saturated_contents_list_the_nearest_and_count_the_others() {
         assert_eq!(first["more"], 500);
     }
     assert_eq!(exports.len(), 1);
-    // Another number of them is another setting, with hits of its own; and back.
+    // Another maximum is another setting, with hits of its own; and back.
     for (most, listed) in [("7", 7), ("1000", 1000)] {
         let known = ["match", "--known", list.to_str().unwrap(), "--max-hits-per-item", most];
         let summary = cases.summary("large", &known);
@@ -370,8 +370,8 @@ fn saturated_contents_list_the_nearest_and_count_the_others() {
     assert_eq!(found, expected);
 }
 
-/// Candidates that were decoded for a batch that has more hits than there is room for are settled in smaller ones, and counted all the
-/// same.
+/// If a batch has more hits than fit into memory, its decoded candidates are settled in smaller batches and are still
+/// counted.
 #[test]
 fn verifications_of_a_batch_that_is_cut_for_memory_are_counted() {
     let cases = Cases::new();

@@ -1,5 +1,5 @@
-//! The files of `../shared/data/hostile` and the pictures of `field`, where they are there: each ends in the outcome that it should, or has the
-//! hash that it had.
+//! The files of `../shared/data/hostile` and the pictures of `field`, if present: each ends in the expected outcome, or
+//! has the same hash as before.
 
 #![allow(
     clippy::unwrap_used,
@@ -60,7 +60,7 @@ fn hostile_files_end_well() {
     assert_eq!(seen, 4);
 }
 
-/// What had a hash from its pixels has the same, and what had one from its coefficients still has one.
+/// Files that had a hash from pixels have the same one; files that had one from coefficients still have one.
 #[test]
 fn field_files_did_not_get_worse() {
     let folder = support::shared_data().join("field");
@@ -83,6 +83,6 @@ fn field_files_did_not_get_worse() {
         assert_eq!(picture.hash.hashes[0].to_string(), hash, "{name}");
         assert!(examine(&bytes).is_ok(), "{name}");
     }
-    // Its sampling of three is beyond the pixel decoder.
+    // The pixel decoder does not support its sampling factor of three.
     assert!(examine(&fs::read(folder.join("09-3x1.jpg")).unwrap()).is_ok());
 }

@@ -119,7 +119,7 @@ fn oriented(count: u64) -> Vec<[PdqHash; 8]> {
         .collect()
 }
 
-/// Least distance, then the first orientation, by looking at all of them.
+/// The minimum distance, then the first orientation, by comparing all of them.
 fn least(of: impl Iterator<Item = (u32, Orientation)>, radius: u32) -> Option<(u32, Orientation)> {
     of.filter(|(distance, _)| *distance <= radius).min_by_key(|(distance, turn)| (*distance, *turn as usize))
 }
@@ -169,7 +169,7 @@ fn complement(hash: PdqHash) -> PdqHash {
     PdqHash(hash.0.map(|word| !word))
 }
 
-/// What `--negatives` rests on: that the hash of a negative is the complement, but for coefficients that are the median themselves.
+/// The basis of `--negatives`: the hash of a negative is the complement, except for coefficients equal to the median.
 #[test]
 fn a_negative_has_the_complement() {
     let mut far = 0;
@@ -255,7 +255,7 @@ fn negatives_are_found_next_to_unchanged_pictures() {
 /// An item, its listed hits (distance, number), and how many more there are.
 type Listed = (u32, Vec<(u32, u32)>, u64);
 
-/// What is left out of an item's hits is counted, and what is kept are the nearest.
+/// Of an item's hits the nearest are kept, and the others are counted.
 /// (distance, number) of what a query is near to.
 fn hits_of(pairs: &[Pair], query: u32) -> Vec<(u32, u32)> {
     let pairs = pairs.iter().filter(|pair| pair.query == query);
@@ -337,7 +337,7 @@ fn saturated_pairs_are_counted_to_the_last_one() {
     }
 }
 
-/// Crowds of many blocks: every item's nearest, and how many there are.
+/// Saturated items in many blocks: every item's nearest hits, and how many there are.
 #[test]
 fn saturated_items_of_many_blocks_are_counted_one_by_one() {
     let mut random = StdRng::seed_from_u64(6);
@@ -457,7 +457,7 @@ fn resident_bands_find_what_the_flat_search_finds() {
     }
 }
 
-/// All pairs by faiss; `None` where it is not there.
+/// All pairs by faiss; `None` if it is not installed.
 fn ask_faiss(haystack: &[PdqHash], queries: &[PdqHash], radius: u32) -> Option<Vec<Pair>> {
     if !python::has("faiss, numpy") {
         return None;
@@ -573,7 +573,7 @@ mod command {
         assert_eq!(format!("left,right,distance,orientation\n{from_json}"), itself);
     }
 
-    /// Numbers are those of the list's lines, whatever is set aside or no hash.
+    /// Numbers are those of the list's lines, whatever is set aside or is not a hash.
     #[test]
     fn what_is_set_aside_keeps_its_number() {
         let folder = tempfile::tempdir().unwrap();

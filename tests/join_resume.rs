@@ -141,7 +141,7 @@ fn an_interrupted_result_is_resumed() {
     assert!(refused.contains("has changed since"), "{refused}");
     fs::write(&partial, written).unwrap();
 
-    // Killed, with rows behind the last note.
+    // Killed, with rows after the last note.
     let killed = limited("", 34_000);
     assert_eq!(killed.status.code(), None, "{}", String::from_utf8_lossy(&killed.stderr));
 

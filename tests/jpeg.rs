@@ -81,7 +81,7 @@ fn every_kind_of_file_has_the_references_hash_without_a_pixel() {
     }
 }
 
-/// The pixel path has its own reader for files whose components come apart.
+/// The pixel path has its own reader for files with components in separate scans.
 #[test]
 fn pixels_of_every_kind_of_file_are_the_references() {
     let seeds = seeds();
@@ -146,8 +146,8 @@ fn large_scans_agree_with_their_pixels() {
     }
 }
 
-/// Writes a picture once for each number on the command line, with a restart after so many units (0 for none), into the folder that comes first. The same picture, settings and so
-/// coefficients.
+/// Writes a picture once for each number on the command line, with a restart after so many units (0 for none), into the
+/// folder given first. The same picture, settings and so coefficients.
 const WITH_RESTARTS: &str = "
 import sys, numpy
 from PIL import Image
@@ -224,7 +224,7 @@ fn pictures_not_read_from_coefficients_have_a_reason() {
     assert!(wanted(&png, Geometry::Full).contains("format"));
 }
 
-/// What was damaged has the same outcome both ways, or goes to pixels.
+/// A damaged file has the same outcome both ways, or goes to pixels.
 #[test]
 fn truncated_files_have_the_same_outcome_both_ways() {
     decode::silence_decoder_panics();
@@ -238,7 +238,7 @@ fn truncated_files_have_the_same_outcome_both_ways() {
     }
 }
 
-/// A file whose scans are all read: what it is in its entropy-coded data, pixels see as we do.
+/// A file whose scans are all read, so that faults in its entropy-coded data are detected both ways.
 fn is_read_whole(name: &str) -> bool {
     let in_several_scans = ["progressive", "spectral", "approximation", "by-component", "apart"];
     !in_several_scans.iter().any(|part| name.contains(part))
@@ -262,11 +262,11 @@ fn damaged_files_have_the_same_outcome_both_ways() {
                 }
             }
             let damaged = coefficients(&bytes, 64, true);
-            // Nothing of it stays behind for the next file of the thread.
+            // It leaves nothing behind for the thread's next file.
             let again = coefficients(&whole, 64, true).map(|picture| picture.tile);
             assert!(again == tile, "{name} round {round}: a whole file after it");
             if is_read_whole(&name) {
-                // Lengths alone see what values see.
+                // Reading lengths alone detects the same faults as reading values.
                 assert_eq!(coefficients(&bytes, 1, true).is_ok(), damaged.is_ok(), "{name} round {round}");
             }
             if damaged.is_err() {
@@ -275,7 +275,7 @@ fn damaged_files_have_the_same_outcome_both_ways() {
             }
             read += 1;
             if let Err(failure) = pixels(&bytes) {
-                // Scans of chroma are passed over: what is wrong in them is not seen.
+                // Chroma scans are skipped, so faults in them go unnoticed.
                 assert!(!is_read_whole(&name), "{name} round {round}: {failure:?}");
                 unseen += 1;
             }
@@ -288,7 +288,7 @@ fn damaged_files_have_the_same_outcome_both_ways() {
     assert!(unseen * 100 < read);
 }
 
-/// The offset behind a marker of a file, which is there.
+/// The offset after a marker that the file has.
 fn behind(bytes: &[u8], marker: u8) -> usize {
     bytes.windows(2).position(|pair| pair == [0xff, marker]).unwrap() + 2
 }
@@ -352,7 +352,7 @@ fn hostile_files_are_left_alone() {
         bytes[counts..counts + 3].copy_from_slice(&lengths);
         assert!(coefficients(&bytes, 64, true).is_err(), "{name}");
     }
-    // Restarts without end in the place of a scan's data.
+    // Endless restart markers instead of a scan's data.
     let mut restarts = seeds["restarts.jpg"].clone();
     let scan = behind(&restarts, 0xda);
     restarts.truncate(scan + 12);
@@ -361,7 +361,7 @@ fn hostile_files_are_left_alone() {
     assert!(coefficients(&restarts, 64, true).is_err());
 }
 
-/// What fuzzing found, and what it began with.
+/// The files that fuzzing found, and its seeds.
 #[test]
 fn files_that_once_made_trouble_end_in_an_outcome() {
     decode::silence_decoder_panics();

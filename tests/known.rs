@@ -216,7 +216,7 @@ fn no_quote_swallows_a_record() {
     assert_eq!((odd.counts().records, odd.counts().odd_fields), (2, 1));
     assert_eq!(columns(&odd, 0), [("name", "b\" or \"c")]);
     assert!(lists.error(format!("pdq,name\n{HASH},\"b\",\"c\"\n")).contains("3 fields"));
-    // Carriage returns alone end no line here, and must hide none.
+    // A carriage return alone does not end a line here, and must not hide one.
     assert!(lists.error(format!("pdq,name\r{HASH},a\r")).contains("carriage returns alone"));
     assert!(lists.error(format!("{HASH},90,a\r{HASH},90,b\n")).contains("carriage return within the line"));
     let endless = format!("pdq,name\n{HASH},\"{}", "a".repeat(2 << 20));
@@ -293,7 +293,7 @@ fn a_list_of_digits_alone_is_what_it_is_or_is_refused() {
     assert!(error.to_string().contains("--list sha256"), "{error}");
 }
 
-/// A field that nothing is matched by costs no record of a table, and is counted.
+/// A malformed field that matching does not use does not cost the record of a table; it is counted.
 #[test]
 fn odd_fields_of_tables_are_kept_and_counted() {
     let lists = Lists::new();

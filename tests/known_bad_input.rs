@@ -29,7 +29,7 @@ const FIXTURES: [&str; 11] = [
     "lab.csv",
 ];
 
-/// `expected.txt` has a line a file: its name, a tab, and the error of its import without the path. An exclamation
+/// `expected.txt` has one line per file: its name, a tab, and the error of its import without the path. An exclamation
 /// mark before that means that --skip-bad-records does not help.
 #[test]
 fn every_malformed_file_is_refused_with_its_place() {
@@ -95,7 +95,7 @@ fn huge_records_are_counted_and_passed_over() {
             assert_eq!(SetFile::open(&sets.path()).unwrap().find_md5(&md5(2)).unwrap(), [record - 1]);
         }
     }
-    // Outside of a record there is nothing to pass over.
+    // Outside of records nothing can be skipped.
     fs::write(&path, format!("{{\"odata.metadata\":\"{}\"}}", "x".repeat(2 << 20))).unwrap();
     let error = sets.import(std::slice::from_ref(&path), &options("vic-us")).unwrap_err();
     assert!(error.contains("longer than 1048576 bytes"), "{error}");
@@ -292,8 +292,8 @@ fn digits_that_leave_open_what_they_are_are_refused() {
     fs::remove_file(path).unwrap();
 }
 
-/// What nothing is matched by costs no record: `expected.txt` has a line a file, with the number of odd fields and the last record
-/// as it is kept.
+/// A malformed field that matching does not use costs no record: `odd/expected.txt` has one line per file, with the
+/// number of odd fields and the last record as it is kept.
 #[test]
 fn odd_fields_cost_no_record() {
     let sets = Sets::new();

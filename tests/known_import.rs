@@ -1,4 +1,4 @@
-//! Importing published lists: every format field by field, the commands, and hits that rest on set files.
+//! Importing published lists: every format field by field, the commands, and hits from set files.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ use tamis::known::profile::{Classification, Profile};
 use tamis::known::{ColumnMap, SetFile};
 use tamis::source::digest::hex;
 
-/// A category, its meaning, victim identified, offender identified, distributed, series.
+/// A category, its classification, victim identified, offender identified, distributed, series.
 type Shown = (Option<String>, Option<Classification>, [Option<bool>; 3], Option<String>);
 
 fn shown(set: &SetFile, record: u32) -> Shown {
@@ -123,7 +123,7 @@ fn every_field_of_a_vics_record_is_kept() {
         let pairs = "import json,sys\nfor l in sys.stdin: print(json.dumps([[k,v] for k,v in json.loads(l).items()]))";
         let mut ours: Vec<String> = Vec::new();
         for number in 0..set.records() {
-            // One line a record: Python reads it again, keys in their order.
+            // One line per record: Python reads it again, keys in their order.
             let fields = set.record(number as u32).unwrap().fields.replace(['\r', '\n'], " ");
             let mut child = Command::new("python3")
                 .args(["-c", pairs])
@@ -413,7 +413,7 @@ fn commands_report_what_they_did_and_what_is_wrong() {
     );
 }
 
-/// A set file gives the hits that the plain list gives, and tells more of them.
+/// A set file gives the same hits as the plain list, and records more about them.
 #[test]
 fn hits_of_a_set_file_are_those_of_the_list() {
     let cases = Cases::new();
@@ -496,7 +496,7 @@ fn facts_of_a_hit_in_new_and_old_cases() {
     assert_eq!((version.as_str(), profile.as_str()), ("7", "vic-us"));
 }
 
-/// A folder of `../shared/data/field/sets`, where it is there.
+/// The folder `../shared/data/field/sets`, if present.
 fn field_sets() -> Option<PathBuf> {
     let folder = support::shared_data().join("field/sets");
     folder.is_dir().then_some(folder).or_else(|| {
@@ -505,8 +505,8 @@ fn field_sets() -> Option<PathBuf> {
     })
 }
 
-/// Sets of the kinds that labs reported of other tools: each is taken, by `known import` and by `--known` where that takes it, and finds
-/// the picture that it knows.
+/// Sets of the kinds that labs reported from other tools: each is accepted, by `known import` and, where that reads it,
+/// by `--known`, and finds its known picture.
 #[test]
 fn sets_as_labs_have_them() {
     let Some(folder) = field_sets() else { return };

@@ -187,7 +187,7 @@ fn the_pairs_are_those_of_a_double_loop() {
     }
 }
 
-/// numpy is the oracle, on values that are like those of pictures: long alike, and most far from each other.
+/// numpy is the oracle, on values that are like those of pictures: of similar length, and most far from each other.
 #[test]
 fn near_values_are_those_of_numpy() {
     if !python::has("numpy") {
@@ -310,7 +310,7 @@ fn a_row_has_the_facts_of_both_sets() {
         ),
         "{told}"
     );
-    let header = "left,right,way,distance,equal_digests,photodna_distance,pdq_distance,left_id,left_category,\
+    let header = "left,right,matched_by,distance,equal_digests,photodna_distance,pdq_distance,left_id,left_category,\
                   left_category_label,left_victim_identified,left_offender_identified,left_distributed,left_series,\
                   right_id,right_category,right_category_label,right_victim_identified,right_offender_identified,\
                   right_distributed,right_series";
@@ -330,7 +330,7 @@ fn a_row_has_the_facts_of_both_sets() {
     assert_eq!(rows.len(), 3, "four bits are one too many");
     let row = &rows[1];
     assert_eq!(
-        (text(row, "way"), text(row, "equal_digests"), text(row, "left_series")),
+        (text(row, "matched_by"), text(row, "equal_digests"), text(row, "left_series")),
         ("digest", "md5", "=HYPERLINK(\"x\")")
     );
     assert_eq!((&row["photodna_distance"], &row["pdq_distance"]), (&json!(0), &Value::Null));
@@ -409,7 +409,7 @@ fn sets_that_cannot_be_compared_are_refused() {
     let te512 = ImportOptions { geometry: Geometry::Te512, ..options("vic-us") };
     let other = import_as(&folder, "other", &clustered(&mut random, 30), &te512);
     refuse(1, [&left, &other], &[], "the two cannot be compared");
-    // Without hashes there is nothing of a geometry.
+    // Without hashes the geometry does not matter.
     let bare = import_as(&folder, "bare", &[Made { md5: Some(3), ..Made::default() }], &te512);
     rows([&left, &bare], &[]);
     // Damage anywhere but between the sections: the whole result is refused.
@@ -441,7 +441,7 @@ fn empty_sets_give_a_header() {
     for sets in [[&full, &empty], [&empty, &full], [&empty, &other]] {
         let output = tamis().args(["known", "match"]).args(sets).output().unwrap();
         let rows = expect(0, &output);
-        assert!(rows.starts_with("left,right,way,") && rows.lines().count() == 1, "{rows}");
+        assert!(rows.starts_with("left,right,matched_by,") && rows.lines().count() == 1, "{rows}");
         assert!(errors(0, &output).contains("0 pairs, of 0 records"));
     }
 }
@@ -473,7 +473,7 @@ fn it_ends_when_cancelled() {
     assert!(matches!(ended, Err(CompareError::Sink("full"))));
 }
 
-/// A file that is there stays as it is.
+/// An existing file stays as it is.
 #[cfg(unix)]
 #[test]
 fn ctrl_c_leaves_nothing() {

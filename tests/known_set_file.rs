@@ -17,12 +17,12 @@ use rand::prelude::*;
 use support::known::options;
 use tamis::case::{CaseIdentity, CaseStore, HashSpec};
 use tamis::decode::DecodeMode;
+use tamis::engine::{CancelToken, IngestSettings, Progress, ingest, match_stored};
 use tamis::known::{
     ColumnMap, HashSet, ImportControl, ImportOptions, ReadOptions, SetError, SetFault, SetFile, import,
 };
 use tamis::matching::Backend;
 use tamis::pdq::Geometry;
-use tamis::pipeline::{CancelToken, IngestSettings, Progress, ingest, match_stored};
 use tamis::source::Digests;
 use tamis::source::digest::hex;
 use tempfile::TempDir;
@@ -53,7 +53,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// A random record. Digests are of few values, so that they come again and share their first bytes.
+/// A random record. Digests take few values, so that they repeat and share their first bytes.
 fn make(random: &mut StdRng) -> Made {
     let mut made = Made::default();
     let mut members: Vec<String> = Vec::new();
@@ -324,7 +324,7 @@ fn cut_sets_are_refused() {
     }
 }
 
-/// Records with an MD5 of their own each.
+/// Records, each with its own MD5.
 fn numbered(count: u32) -> Vec<Made> {
     let made = |number: u32| {
         let digest = support::known::md5(number);
@@ -395,7 +395,7 @@ fn a_set_that_is_written_to_while_it_is_open_is_noticed() {
             let matches = set.find_digests(&digests_of(number));
             assert!(matches.iter().all(|found| found.record == number), "{what}: a wrong answer");
             found += matches.len();
-            // No answer is of other bytes than were checked.
+            // Every answer comes from bytes that were checked.
             if let Ok(details) = set.details(number) {
                 assert!(details.fields.unwrap().contains(&hex(&support::known::md5(number))), "{what}");
             }
@@ -411,7 +411,7 @@ fn a_set_that_is_written_to_while_it_is_open_is_noticed() {
     }
 }
 
-/// To know that a set is as it was may take a reading of all of it: that can be ended, and nothing waits for it.
+/// Checking that a set is unchanged may take reading all of it: that can be cancelled, and nothing waits for it.
 #[test]
 fn the_reading_of_a_set_whose_times_changed_can_be_ended() {
     let folder = tempfile::tempdir().unwrap();

@@ -44,7 +44,7 @@ fn every_command_of_the_guide_runs_as_written() {
     let (told, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{told}\n{errors}");
 
-    // What the guide promises to be there.
+    // The files that the guide promises.
     let read = |name: &str| fs::read_to_string(work.join(name)).unwrap();
     assert!(read("priorities.csv").lines().count() > 20);
     assert!(read("hits.csv").lines().count() > 5);

@@ -1,5 +1,5 @@
-//! The order of the house: which module may see which, and that no file reaches itself through what it imports. Read from the sources'
-//! `use` lines and paths; `ARCHITECTURE.md` and the design name the layers.
+//! The layers of modules: which module may use which, and that no file imports itself through others. Read from the
+//! sources' `use` lines and paths; `ARCHITECTURE.md` and the design name the layers.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,14 +8,14 @@ use std::path::Path;
 
 use regex::Regex;
 
-/// From the ground up: a module sees those before its line, and of its own line those that do not see it.
+/// From the bottom up: a module may use those on lines before its own, and those on its own line that do not use it.
 const LAYERS: [&[&str]; 10] = [
     &["cancel", "outcome", "partial", "pdq", "skip", "source"],
     &["decode", "gpu"],
     &["matching"],
     &["examine"],
     &["case", "known"],
-    &["pipeline"],
+    &["engine"],
     &["report", "share"],
     &["front_door"],
     &["cli"],
@@ -24,7 +24,7 @@ const LAYERS: [&[&str]; 10] = [
 
 type Module = Vec<String>;
 type Sources = BTreeMap<Module, String>;
-/// For each module those that it takes something from, with one such path.
+/// For each module those that it uses, with one such path.
 type Arrows = BTreeMap<Module, BTreeMap<Module, String>>;
 
 #[test]
@@ -122,7 +122,7 @@ fn paths(tree: &str) -> Vec<String> {
     parts.flat_map(|part| paths(&format!("{before}{}", part.trim()))).collect()
 }
 
-/// What modules take from each other. A name that a module hands on counts as that of the module which it comes from.
+/// What modules use of each other. A re-exported name counts as that of the module that it comes from.
 fn arrows(sources: &Sources) -> Arrows {
     let use_line = Regex::new(r"(?m)^\s*(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);").unwrap();
     let full_path = Regex::new(r"\b(?:crate|super|self)(?:::\w+)+").unwrap();
@@ -214,7 +214,7 @@ fn upward(arrows: &Arrows) -> Vec<String> {
         .collect()
 }
 
-/// The arrows between whole modules of the house.
+/// The arrows between whole modules.
 fn between_layers(arrows: &Arrows) -> Arrows {
     let mut between = Arrows::new();
     for (from, to) in arrows {
@@ -229,7 +229,7 @@ fn between_layers(arrows: &Arrows) -> Arrows {
     between
 }
 
-/// Modules that reach themselves, those of one circle together.
+/// Modules that import themselves through others, grouped by cycle.
 fn circles(arrows: &Arrows) -> Vec<String> {
     let reached = |from: &Module| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from]);

@@ -25,8 +25,8 @@ use tamis::share::holder::Holder;
 use tamis::share::link::{HolderCounts, LinkTools, link};
 use tamis::source::digest::{Digester, hex};
 
-/// Contents of a holder that have much in common with those of the others: of `numbers`, with hashes that are drawn from a few
-/// centres and shaken.
+/// Contents of a holder that have much in common with those of the others: of `numbers`, with hashes that are drawn
+/// from a few centres and perturbed.
 fn contents(seed: u64, numbers: &[u64]) -> Vec<Made> {
     let mut centres = StdRng::seed_from_u64(1);
     let centres: Vec<PdqHash> = (0..12).map(|_| PdqHash(centres.random())).collect();
@@ -245,7 +245,7 @@ fn links_are_all_pairs_within_the_distance() {
     let mut turned = expected.clone();
     turned.iter_mut().find(|row| row.7 == "rotate_90").unwrap().7 = "rotate_270".into();
     assert_ne!(desk.found(&[]), turned);
-    // The quality's floor is the one that is asked for.
+    // The minimum quality is the requested one.
     assert!(desk.found(&["--min-quality", "49"]).len() > expected.len());
 }
 

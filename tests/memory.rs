@@ -18,10 +18,10 @@ use image::{DynamicImage, ImageFormat, RgbImage};
 use support::crafted::{self, Plan};
 use support::scene;
 use tamis::decode::{self, Limits};
+use tamis::engine::{CancelToken, HashedFile, Progress, RunSettings, hash_files};
 use tamis::matching::Backend;
 use tamis::outcome::Outcome;
 use tamis::pdq::Geometry;
-use tamis::pipeline::{CancelToken, HashedFile, Progress, RunSettings, hash_files};
 
 /// The system's allocator, which counts.
 struct Counting;
@@ -61,7 +61,7 @@ fn limits(megabytes: u64) -> Limits {
     Limits { max_side: 65_535, max_decode_bytes: megabytes << 20 }
 }
 
-/// What a decoder has besides: tables, a window, rows.
+/// What a decoder allocates in addition: tables, a window, rows.
 const TABLES: usize = 1 << 20;
 
 /// Probes and decodes a file, and returns the bytes that each took.
@@ -94,7 +94,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |state: u32, &byte| state >> 8 ^ table[(state as u8 ^ byte) as usize])
 }
 
-/// 400 MiB of zeros as a zlib stream: a deflate block of fixed hashes whose every symbol repeats 258 zeros.
+/// 400 MiB of zeros as a zlib stream: a deflate block of fixed codes whose every symbol repeats 258 zeros.
 fn deflated_zeros(bytes: usize) -> Vec<u8> {
     let mut stream = vec![0x78, 0x9c];
     let (mut bits, mut count) = (0_u64, 0);
@@ -107,7 +107,7 @@ fn deflated_zeros(bytes: usize) -> Vec<u8> {
             count -= 8;
         }
     };
-    // Last block, fixed hashes; a literal zero (00110000, the first bit first).
+    // Last block, fixed codes; a literal zero (00110000, the first bit first).
     push(0b011, 3, &mut stream);
     push(0b0000_1100, 8, &mut stream);
     for _ in 0..bytes / 258 {

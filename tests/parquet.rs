@@ -87,7 +87,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
         }
     }
 
-    /// A file as pyarrow has it, and the types of its columns; `None` where pyarrow is not there.
+    /// A file as pyarrow has it, and the types of its columns; `None` if pyarrow is not installed.
     fn ask_pyarrow(path: &Path) -> Option<(Table, Vec<String>)> {
         if !python::has("pyarrow.parquet") {
             return None;
@@ -274,7 +274,7 @@ for row in zip(*[column.to_pylist() for column in table.columns]):
             assert!(table.rows.len() >= least, "{what}");
             assert!(table.rows == expected, "{what}: {:#?}\n{expected:#?}", table.rows);
             if what == "hits" {
-                // A record's own column is told apart from those of the hit by how its name begins.
+                // A prefix distinguishes a record's own columns from those of the hit.
                 assert_eq!(names.iter().filter(|name| name.starts_with("hash_set")).count(), 2);
                 assert!(names.contains(&"known_set".to_string()));
                 // A missing or empty value of a record is not a text.

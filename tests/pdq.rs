@@ -58,8 +58,8 @@ fn golden_hashes_are_those_of_the_reference() {
     }
 }
 
-/// Of these the reference gives zeros and quality 0, which `make_golden.py` asserts; a zero hash would match the
-/// zero hashes of broken tools, so ours give none.
+/// Of these the reference gives zeros and quality 0, which `make_golden.py` asserts; a null hash would match the null
+/// hashes of broken tools, so ours give none.
 #[test]
 fn a_side_under_five_has_no_hash() {
     for (width, height) in [(4, 100), (100, 4), (1, 1), (0, 50)] {
@@ -71,7 +71,7 @@ fn a_side_under_five_has_no_hash() {
     assert!(Reducer::new(600, 4, PixelLayout::Rgb, Geometry::Te512).is_some());
 }
 
-/// Whether every sample of a tile is the definition's, but for half a unit of the fixed point and the weights of
+/// Whether every sample of a tile is the definition's, except for half a unit of the fixed point and the weights of
 /// clipped windows: one part in 2¹⁵.
 fn is_defined_tile(tile: &Tile, expected: &[f64]) -> bool {
     tile.0.iter().zip(expected).all(|(ours, expected)| {
@@ -157,7 +157,7 @@ fn grey_is_colour_of_equal_channels_and_alpha_does_not_count() {
     assert_eq!(tile(width, height, PixelLayout::LumaAlpha, full, &grey_alpha), expected);
 }
 
-/// White stays white exactly, at every extreme of size: no sum overflows and no rounding gathers.
+/// White stays white exactly, at every extreme of size: no sum overflows and no rounding accumulates.
 #[test]
 fn white_is_white_at_any_size() {
     for (width, height) in

@@ -1,4 +1,4 @@
-//! Priorities: one item for each of the program's own rules, and rules of one's own.
+//! Priorities: one item for each of the program's own rules, and custom rules.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +19,7 @@ use support::cli::{Cases, errors, expect, run, text};
 use support::scene::render;
 use tamis::case::rules::DEFAULT_RULES;
 
-/// A seizure, and what sets know of it.
+/// A seizure, and the sets that know files of it.
 struct Lab {
     cases: Cases,
     seizure: PathBuf,
@@ -137,9 +137,9 @@ fn every_item_has_the_rule_that_its_hits_and_its_stack_call_for() {
         ("victim-not-identified", "victim-copy.png"),
         ("victim-not-identified", "victim.png"),
         ("offender-not-identified", "offender.png"),
-        ("new-beside-known", "beside-victim.png"),
-        ("victim-not-told", "untold.png"),
-        ("offender-not-told", "half-told.png"),
+        ("new-near-known", "beside-victim.png"),
+        ("victim-not-stated", "untold.png"),
+        ("offender-not-stated", "half-told.png"),
         ("listed", "listed.png"),
         ("unknown-stack", "several-small.png"),
         ("unknown-stack", "several.png"),
@@ -228,7 +228,7 @@ fn rules_of_ones_own() {
         ("pairs", "several-small.png"),
         ("pairs", "several.png"),
     ]);
-    // What no rule fits comes last, and is warned of.
+    // Items that no rule fits come last, with a warning.
     let order = lab.order("case");
     assert_eq!(order[..7], expected);
     assert_eq!(order.len(), 16);

@@ -69,7 +69,7 @@ impl Condition {
     }
 }
 
-/// Hits with all that rules ask of them.
+/// Hits with everything that rules check.
 const HITS: &str = "hit_record AS hit JOIN hash_set ON hash_set.id = hit.hash_set
     LEFT JOIN set_record ON set_record.hash_set = hit.hash_set AND set_record.record = hit.record";
 
@@ -318,7 +318,7 @@ fn priorities_are_those_of_the_rules_read_one_by_one() {
     assert!(ranks_seen.iter().filter(|seen| **seen > 0).count() >= 12, "{ranks_seen:?}");
 }
 
-/// One that is ended leaves everything as it was, and what is the same is not written again.
+/// A run that is ended leaves everything as it was, and unchanged priorities are not written again.
 #[test]
 fn an_ended_one_leaves_priorities_as_they_were() {
     let cases = Cases::new();

@@ -28,7 +28,7 @@ use support::faults::{Ended, Running, fail, failing_io, within};
 /// How long a command may take, whatever happens to it.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Whether all of the table is to run; then the second number, else the first.
+/// `full` if the whole table is to run, otherwise `bounded`.
 fn often(bounded: usize, full: usize) -> usize {
     if std::env::var("TAMIS_RELIABILITY").is_ok_and(|wanted| wanted == "full") { full } else { bounded }
 }
@@ -262,7 +262,7 @@ fn writing_and_syncing_that_fail() {
         ("the case cannot get its name (EIO)", "rename:EIO", 1),
     ] {
         let mut tally = Tally::of(what);
-        // Writes are many: all of the making, then every fifth.
+        // There are many writes: those that create the case one by one, then every fifth.
         let after = |number: usize| if op.starts_with("write") { number * number.min(5) } else { number };
         for number in 0..counts {
             whole.under_fault(&mut tally, library, &format!("{op}:{}:{FAULTY}", after(number)));
@@ -420,7 +420,7 @@ fn two_runs_that_begin_one_case_together() {
         });
         let ended = runs.map(|run| run.join().unwrap());
         assert!(ended.iter().any(|ended| ended.code == Some(0)), "{ended:?}");
-        // Where one begins only when the other has ended, both are done.
+        // If one begins only after the other has ended, both succeed.
         for loser in ended.iter().filter(|ended| ended.code != Some(0)) {
             refused += 1;
             assert!(loser.code == Some(1) && loser.stderr.contains("another run is writing"), "{loser:?}");
@@ -432,7 +432,7 @@ fn two_runs_that_begin_one_case_together() {
     tally.print();
 }
 
-/// A run that may write no longer files than some blocks, as a quota has it, and is not killed for it.
+/// A run whose files may not exceed some blocks, as under a quota, and that is not killed for it.
 #[test]
 fn files_that_may_not_grow() {
     let whole = Undisturbed::new();

@@ -1,4 +1,4 @@
-//! Stopping at any instant and going on: nothing is lost, nothing counts twice.
+//! Stopping at any instant and resuming: nothing is lost, nothing counts twice.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! What happens around the program: readers that go away, disks that are full, a case that is removed, Ctrl-C.
-//! `docs/reliability.md` is its table. What needs a decoder that misbehaves is in `src/pipeline/tests.rs`.
+//! What happens around the program: readers that close the pipe, disks that are full, a case that is removed, Ctrl-C.
+//! `docs/reliability.md` is its table. What needs a decoder that misbehaves is in `src/engine/tests.rs`.
 
 #![allow(
     clippy::unwrap_used,
@@ -44,7 +44,7 @@ impl Place {
         self.command(arguments).output().unwrap()
     }
 
-    /// Runs a command whose reader takes so many bytes of the result and goes away.
+    /// Runs a command whose reader takes so many bytes of the result and closes the pipe.
     fn read(&self, arguments: &[&str], bytes: usize) -> Output {
         let mut child =
             self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -200,7 +200,7 @@ fn a_case_folder_that_is_removed_is_noticed_within_seconds() {
     assert_eq!(summary["discovered"], 300);
 }
 
-/// A disk that fills up, as a limit on the size of files, which the system keeps in the same way.
+/// A disk that fills up, simulated by a limit on the size of files.
 #[test]
 fn a_disk_that_fills_up_ends_the_run_with_its_name_and_the_way_out() {
     let place = Place(Cases::new());

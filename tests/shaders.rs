@@ -143,7 +143,7 @@ fn structures_lie_as_they_are_mirrored() {
         bands
     );
     assert_eq!(layout(&bands, "Parameters"), band_parameters);
-    // The twin that must fail: a field more, which moves those behind it.
+    // The twin that must fail: one more field, which moves those after it.
     let longer = shaders["flat"].replace("    radius: u32,", "    surplus: u32,\n    radius: u32,");
     assert_ne!(layout(&parse("flat", &longer).unwrap(), "Parameters"), parameters);
 }
@@ -187,7 +187,7 @@ fn bindings_are_in_the_order_of_the_dispatchers() {
         "hit_buffer",
     ]);
     assert_eq!(bindings("banded_join", &shaders["banded_join"]), bands);
-    // The twin that must fail: two buffers in each other's place.
+    // The twin that must fail: two buffers swapped.
     let swapped = shaders["flat"].replace("@binding(1)", "@binding(9)").replace("@binding(2)", "@binding(1)");
     assert_ne!(bindings("flat", &swapped.replace("@binding(9)", "@binding(2)")), flat);
 }

@@ -119,7 +119,7 @@ fn stacks_on_a_gpu_are_the_same() {
     assert_ne!(nearer, stacks_within(&hashes, JoinSettings::default().radius));
 }
 
-/// What is stacked on top of what is there is what is stacked at once.
+/// Adding hashes to existing stacks gives the same stacks as stacking all at once.
 #[test]
 fn stacks_with_more_are_those_of_all() {
     let cpu = Backend::cpu("a test");
@@ -131,7 +131,7 @@ fn stacks_with_more_are_those_of_all() {
         let mut random = StdRng::seed_from_u64(seed);
         let mut hashes = support::clustered_hashes(seed, count);
         hashes.extend_from_within(..count / 4);
-        // Most near to nothing, as in a case.
+        // Most are near no other, as in a case.
         hashes.extend((0..2 * count).map(|_| PdqHash(random.random())));
         hashes.shuffle(&mut random);
         let settings = JoinSettings::default();
@@ -286,7 +286,8 @@ mod command {
         assert!(told.contains(&format!("{newer} pictures were added after stacking")), "{told}");
     }
 
-    /// Pictures that came later are stacked with what is there, as if they had been there; where none came nothing is written.
+    /// Pictures that came later are stacked as if they had been there from the beginning; if none came, nothing is
+    /// written.
     #[test]
     fn a_case_is_stacked_as_it_grows() {
         let cases = Cases::new();
@@ -294,7 +295,7 @@ mod command {
         let [first, later] = ["first", "later"].map(|name| cases.path(name));
         std::fs::create_dir_all(&first).unwrap();
         std::fs::create_dir_all(&later).unwrap();
-        // Enough that is near to nothing; of scene 6 all are later, of the others some.
+        // Enough pictures that are near no other; of scene 6 all come later, of the other scenes some.
         for number in 0..60 {
             support::scene::render(100 + number, 64, 48)
                 .save(first.join(format!("single-{number}.png")))

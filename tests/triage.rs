@@ -16,14 +16,14 @@ use serde_json::Value;
 use support::cli::{Cases, KNOWN, SEIZURE, errors, expect, outcomes, run, tamis, text};
 use tamis::case::{CaseIdentity, CaseStore, HashSpec};
 use tamis::decode::DecodeMode;
+use tamis::engine::{CancelToken, IngestSettings, Progress, ingest};
 use tamis::gpu::{AdapterSelector, GpuContext};
 use tamis::known::{HashSet, ReadOptions};
 use tamis::matching::Backend;
 use tamis::pdq::{Geometry, Orientation, PdqHash};
-use tamis::pipeline::{CancelToken, IngestSettings, Progress, ingest};
 
-// Tests that want the bytes themselves have them from here: another program's reading would change the time of last access,
-// which is in the exports, between two runs that are compared.
+// Tests that need the bytes themselves get them from here: another program's reading would change the time of last
+// access, which is in the exports, between two runs that are compared.
 const PHOTO_1: &[u8] = include_bytes!("data/seizure/phone/DCIM/IMG_0001.jpg");
 const PHOTO_2: &[u8] = include_bytes!("data/seizure/phone/DCIM/IMG_0002.jpg");
 #[cfg(unix)]
@@ -249,7 +249,7 @@ fn a_copy_of_a_failure_is_a_failure() {
     assert!(items.iter().all(|row| !text(row, "accessed").is_empty() || row["accessed"].is_null()));
 }
 
-/// Two files of one name, as labs keep them in a folder a month.
+/// Two files with the same name, as labs keep them in one folder per month.
 #[test]
 fn sets_of_one_name_are_distinguished() {
     let cases = Cases::new();
@@ -380,7 +380,7 @@ fn a_case_refuses_what_contradicts_it_and_names_the_way_out() {
     assert!(inner.contains("lies inside") && inner.contains("count twice"), "{inner}");
     let outer = errors(1, &tamis().args(["scan", "tests/data", "--case"]).arg(&case).output().unwrap());
     assert!(outer.contains("holds") && outer.contains("count twice"), "{outer}");
-    // What was not given before completes the case.
+    // Values that were not given before complete the case's identity.
     triage(&cases, "CASE", &["--examiner", "A. Nalyst", "--case-number", "K 17"]);
     let text = expect(0, &tamis().args(["match", "--known", KNOWN, "--case"]).arg(&case).output().unwrap());
     assert!(text.starts_with("case K 17, exhibit E1, examiner A. Nalyst\n"), "{text}");

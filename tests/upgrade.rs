@@ -21,7 +21,7 @@ const RENAMED: [(&str, &str); 7] = [
     ("unconfirmed_because", "unconfirmed_reason"),
     ("known_set_2", "hash_set_2"),
 ];
-/// Columns that are new, and what they say of every item, or hit by hash, of that case.
+/// Columns that are new, and their value for every item, or hit by hash, of that case.
 const NEW: [(&str, &str); 5] =
     [("state", "live"), ("partial", ""), ("children", "0"), ("refused", "0"), ("view", "picture")];
 
@@ -94,7 +94,7 @@ fn exports_of_an_upgraded_case_are_those_of_before() {
     }
 }
 
-/// What the upgraded case knows need not be done again.
+/// What the upgraded case holds is not done again.
 #[test]
 fn an_upgraded_case_is_gone_on_with() {
     let cases = Cases::new();

@@ -390,7 +390,7 @@ fn without_verification_hits_are_marked_and_can_be_confirmed_later() {
     assert_eq!(essence(&kept), essence(&unverified));
     assert_ne!(kept, unverified, "their hashes are from pixels now");
 
-    // Asked for verifications, the set is matched anew.
+    // With verifications requested, the set is matched anew.
     let summary = cases.summary("CASE", &["match", "--known", &known, "--quiet"]);
     assert!(run_count(&summary, "matched") > 0);
     cases.summary(

@@ -230,7 +230,7 @@ fn numbers_are_unique_and_names_are_whole() {
     assert!(names.contains(&"a\\nb.bin"), "{names:?}");
 }
 
-/// A field of a record may be called as a column of hits is.
+/// A field of a record may have the name of a column of hits.
 #[test]
 fn no_column_of_hits_is_duplicate() {
     let cases = Cases::new();

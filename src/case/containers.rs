@@ -26,7 +26,7 @@ struct Place {
     source: i64,
 }
 
-/// Records where a container is that has a child now, unless that is recorded.
+/// Records the place of a container that has its first child, unless a place is recorded.
 pub(super) fn note(connection: &Connection, sha256: &[u8; 32]) -> Result<(), CaseError> {
     connection
         .prepare_cached(
@@ -100,8 +100,8 @@ fn placed(connection: &Connection) -> Result<BTreeMap<Vec<u8>, Place>, CaseError
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The first place of every container that can be reached from a source. A child comes after its container, so they are settled in the
-/// order of their places, each once: even what lies in itself has a first place.
+/// The first place of every container that can be reached from a source. A child comes after its container, so they are
+/// settled in the order of their places, each once: even a container that contains itself has a first place.
 fn first_places(connection: &Connection, parents: &[Vec<u8>]) -> Result<BTreeMap<Vec<u8>, Place>, CaseError> {
     let mut in_sources = connection.prepare(
         "SELECT source.path_raw, item.step, item.name, source.id FROM item JOIN source ON source.id = item.source
@@ -244,7 +244,7 @@ mod tests {
         let (in_source, in_outer, in_inner) =
             (Within::Source(source), Within::Container([1; 32]), Within::Container([2; 32]));
         let name = |name: &str| Step::name(name);
-        // The container was opened where it came first to hand, which is not the first place.
+        // The container was opened at the place that was read first, which is not its first place.
         write(&mut store, &[1], vec![item(in_source, &name("z.zip"), 1)]);
         let second = Step::Name { name: b"a.txt".to_vec(), index: Some(3) };
         let items = vec![

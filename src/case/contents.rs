@@ -20,7 +20,7 @@ pub struct ContentRow {
     pub digests: Digests,
     /// Bytes.
     pub size: u64,
-    /// What became of them; never [`Outcome::Duplicate`], which is an item's.
+    /// Their outcome; never [`Outcome::Duplicate`], which only an item has.
     pub outcome: Outcome,
     /// The format by content.
     pub format: Option<String>,
@@ -47,7 +47,8 @@ pub struct ContentHash {
     pub unstable_bits: u16,
 }
 
-/// A content against a known record. Of records that are hit together the case keeps the first, and the first of each that differs.
+/// A content against a known record. Of records that are hit together the case keeps the first, and each that differs
+/// from those before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentHitRow {
     /// The content.
@@ -70,11 +71,11 @@ pub struct ContentHitRow {
     pub orientation: Option<String>,
     /// The known record's own columns, escaped.
     pub columns: BTreeMap<String, String>,
-    /// What the known record has on the investigation of its picture.
+    /// What the known record states about the investigation of its picture.
     pub facts: KnownFacts,
 }
 
-/// What a known record has on the investigation of its picture, in the set's own words.
+/// What a known record states about the investigation of its picture, in the set's own words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownFacts {
     /// Whether the victim is identified.
@@ -86,8 +87,8 @@ pub struct KnownFacts {
 }
 
 impl KnownFacts {
-    /// The facts of a record by its free columns. The one place that knows their names. What the case keeps in columns of its own
-    /// goes before these.
+    /// The facts of a record by its free columns. The one place that knows their names. What the case keeps in columns
+    /// of its own takes precedence over these.
     #[must_use]
     pub fn of_columns(columns: &BTreeMap<String, String>) -> Self {
         let mut facts = Self::default();

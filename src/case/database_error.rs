@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::source::name::escape;
 
-/// Why the database could not do something: SQLite's own words, escaped.
+/// Why a database operation failed: SQLite's own text, escaped.
 #[derive(Debug)]
 pub struct DatabaseError(rusqlite::Error);
 

@@ -14,7 +14,7 @@ use crate::pdq::Geometry;
 use crate::source::digest::hex;
 use crate::source::name::{escape, escape_path};
 
-/// A cause whose type is nobody's business.
+/// A cause whose type is private.
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// What went wrong with a case.
@@ -24,7 +24,7 @@ pub enum CaseError {
     /// The database failed: disk full, damaged file, locked by another program.
     #[error("case database: {}{}", .0, .0.way_out())]
     Database(#[source] DatabaseError),
-    /// A query was ended early, as whoever gave the flag to [`CaseReader::hear`](super::CaseReader::hear) wanted.
+    /// A query was ended early through the flag given to [`CaseReader::hear`](super::CaseReader::hear).
     #[error("interrupted")]
     Interrupted,
     /// The system's error.
@@ -118,7 +118,7 @@ pub enum CaseError {
         /// The database.
         database: PathBuf,
     },
-    /// A new case was to be written where there is one.
+    /// A new case was to be written where one exists.
     #[error("{}: it holds a case already (name a folder that does not exist yet)", escape_path(folder))]
     AlreadyACase {
         /// The folder.
@@ -148,7 +148,7 @@ pub enum CaseError {
         /// The case's source.
         other: PathBuf,
     },
-    /// An option contradicts what the case records of its owner.
+    /// An option contradicts the identity that the case records.
     #[error(
         "{}: the case has {option} `{}`, not `{}` (leave the option out, or use another case folder)",
         escape_path(folder),
@@ -178,7 +178,7 @@ pub enum CaseError {
         folder: PathBuf,
         /// The hashes of the case.
         stored: HashSpec,
-        /// The hashes that were asked for.
+        /// The hashes that were requested.
         asked: HashSpec,
     },
     /// The hashes of a set have another geometry than those of the case.
@@ -236,7 +236,7 @@ pub enum NotACase {
     /// It has no database.
     #[error("not a case: it has no case.sqlite (`tamis triage` and `tamis scan` create cases)")]
     NoDatabase,
-    /// The run that was to create the case was stopped before it had.
+    /// The run that was creating the case was stopped before it finished.
     #[error(
         "it holds no case yet: the run that was to create it was stopped (`tamis triage` and `tamis scan` create it)"
     )]
@@ -363,7 +363,7 @@ fn spec_way_out(stored: &HashSpec, asked: &HashSpec) -> &'static str {
 
 /// An error of SQLite. Sealed: `?` works inside, and no user of the library needs the crate that it comes from.
 pub trait SqliteError {
-    /// What it is to a user of a case.
+    /// The error of a case that it becomes.
     fn case_error(self) -> CaseError;
 }
 

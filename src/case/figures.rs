@@ -1,4 +1,4 @@
-//! Figures of a case that its report shows in addition to the summary's: runs, formats, qualities, times, stacks as wholes.
+//! Figures of a case that its report shows in addition to the summary's: runs, formats, qualities, times, whole stacks.
 
 use std::collections::BTreeMap;
 
@@ -98,14 +98,14 @@ pub struct PicturedContent {
     pub places: Vec<Provenance>,
 }
 
-/// One moment of a case: what [`CaseReader::snapshot`] returns.
+/// A consistent state of a case: what [`CaseReader::snapshot`] returns.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     _transaction: Transaction<'a>,
 }
 
 impl CaseReader {
-    /// Until the snapshot is dropped, everything that is read is of one moment, whatever a concurrent run writes.
+    /// Until the snapshot is dropped, everything that is read is of one state, whatever a concurrent run writes.
     ///
     /// # Errors
     /// If the database cannot be read.

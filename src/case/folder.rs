@@ -89,7 +89,7 @@ pub(super) fn require_case(folder: &Path) -> Result<(), CaseError> {
         Ok(Holding::Nothing) if has_database || folder.join(UNFINISHED).exists() => {
             Err(CaseError::not_a_case(folder, NotACase::Unfinished))
         }
-        // Whatever else is there.
+        // Any other file.
         Ok(Holding::Nothing) => Err(CaseError::not_a_case(folder, NotACase::NoDatabase)),
         Err(_) if !has_database && folder.is_dir() => {
             Err(CaseError::not_a_case(folder, NotACase::NoDatabase))
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(left, [LOCK]);
     }
 
-    /// Whoever looks holds no lock, and another run may be creating the case.
+    /// No lock is held here, and another run may be creating the case.
     #[test]
     fn a_case_that_is_being_created_is_never_taken_for_other_files() {
         let folder = tempfile::tempdir().unwrap();

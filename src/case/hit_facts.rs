@@ -48,7 +48,7 @@ impl<'a> HitFacts<'a> {
 }
 
 impl KnownCondition {
-    /// Whether a hit meets all of it.
+    /// Whether a hit meets all conditions.
     pub(super) fn fits(&self, hit: &HitFacts<'_>) -> bool {
         let named = |wanted: &Option<Vec<String>>, name: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| wanted == name))

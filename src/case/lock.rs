@@ -1,4 +1,4 @@
-//! One writer a case: its lock, and whether somebody holds a lock or the file system has none.
+//! One writer per case: its lock, and whether a lock is held or the file system does not support locks.
 
 use std::error::Error;
 use std::fs::{self, File, TryLockError};
@@ -25,8 +25,8 @@ pub(super) fn lock(folder: &Path) -> Result<File, CaseError> {
     }
 }
 
-/// An error of the database as it is, or [`CaseError::NoLocks`] where that is its cause: SQLite reports a database as busy too if its file
-/// system has no locks, and would wait until its patience ends.
+/// An error of the database as it is, or [`CaseError::NoLocks`] where that is its cause: SQLite also reports a database
+/// as busy if its file system has no locks, and would wait until its timeout.
 pub(super) fn explain_locks(folder: &Path, error: CaseError) -> CaseError {
     let CaseError::Database(error) = error else { return error };
     let Some(ffi::Error { code, extended_code }) = error.sqlite().sqlite_error() else {
@@ -37,7 +37,7 @@ pub(super) fn explain_locks(folder: &Path, error: CaseError) -> CaseError {
             Ok(()) => CaseError::Database(error),
             Err(cause) => no_locks(folder, DatabaseError::new(cause)),
         },
-        // It comes where the locks of the log's index do not work.
+        // SQLite reports this if the locks of the log's index do not work.
         ErrorCode::FileLockingProtocolFailed => no_locks(folder, error),
         _ => match *extended_code {
             ffi::SQLITE_IOERR_LOCK
@@ -58,7 +58,7 @@ fn probe(folder: &Path) -> rusqlite::Result<()> {
         connection.busy_timeout(Duration::ZERO)?;
         connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")
     });
-    // A probe that cannot be removed is swept like everything that a stopped run leaves.
+    // A probe that cannot be removed now is removed later, like everything that a stopped run leaves.
     let _ = fs::remove_file(&path);
     match result {
         // A folder that cannot be written shows nothing about its locks.

@@ -79,20 +79,20 @@ pub struct HashSpec {
     pub version: u32,
     /// Which reduction.
     pub geometry: Geometry,
-    /// How a picture may become a tile. The case records for each picture how it did.
+    /// How a picture may be decoded to a tile. The case records how each one was.
     pub decode: DecodeMode,
 }
 
 impl HashSpec {
-    /// What names it among the fingerprints of a content, which may be of several kinds.
+    /// Its name among the fingerprints of a content, which may be of several kinds.
     pub const NAME: &str = "pdq";
     /// Changes if a hash could change. Version 2 computes samples of small JPEGs, and of those that overshoot white; version 3 of JPEGs
     /// up to 900 pixels, and compares the others with pixels.
     pub const VERSION: u32 = 3;
 }
 
-/// Whose case it is. What is given later completes what is missing, and must not contradict the rest. Texts as they were given; they are
-/// escaped on output.
+/// The identity of a case. Values given later fill in missing ones and must not contradict the others. Texts are kept
+/// as given, and escaped on output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CaseIdentity {
     /// `--case-number`.
@@ -115,7 +115,7 @@ pub struct RunId(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SetId(pub i64);
 
-/// Row id of a content: one per distinct SHA-256, rising, never used again.
+/// Row id of a content: one per distinct SHA-256, ascending, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentId(pub i64);
 
@@ -124,7 +124,7 @@ pub struct ContentId(pub i64);
 pub enum Within {
     /// A source.
     Source(SourceId),
-    /// A container: the SHA-256 of its content. Where that occurs several times, its children are one item each all the same.
+    /// A container: the SHA-256 of its content. If that occurs several times, each child is still one item.
     Container([u8; 32]),
 }
 
@@ -152,9 +152,9 @@ pub enum PlaceState {
     Live,
     /// A deleted file whose name is still known.
     Deleted,
-    /// A deleted file whose folder is not known any more.
+    /// A deleted file whose folder is no longer known.
     Orphan,
-    /// Bytes found by how they begin and end, without a file system.
+    /// Bytes carved by their beginning and end, without a file system.
     Carved,
     /// A complete file inside another file's bytes.
     Embedded,
@@ -206,7 +206,7 @@ pub struct ContentHits {
     pub sha256: [u8; 32],
     /// Its hit by digest.
     pub by_digest: Option<DigestHit>,
-    /// By hash, one a distinct hash of the set.
+    /// Its hits by hash, one per distinct hash of the set.
     pub by_hash: Vec<HashMatch>,
     /// Distinct hashes of the set that it is near to and that are not in `by_hash`: the nearest are.
     pub more: u64,
@@ -215,7 +215,7 @@ pub struct ContentHits {
 }
 
 impl ContentHits {
-    /// Hits of the content, one a row of the table `hit`.
+    /// Hits of the content, one per row of the table `hit`.
     #[must_use]
     pub fn count(&self) -> u64 {
         u64::from(self.by_digest.is_some()) + self.by_hash.len() as u64
@@ -322,11 +322,11 @@ pub enum Unconfirmed {
     DigestHit,
     /// The run had the option not to decode candidates.
     VerifyOff,
-    /// No file with these bytes is where one was.
+    /// No file with these bytes is where one was found.
     SourceGone,
     /// Its pixels need more memory than the run may take.
     OverLimit,
-    /// The decoder of pixels gave none.
+    /// The pixel decoder returned none.
     DecoderFailed,
 }
 
@@ -367,7 +367,7 @@ pub struct ExactHash {
 /// A batch for the writer: one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// New contents, and ones that an earlier run put over its limit and this one looked at again.
+    /// New contents, and ones that were over the limit of an earlier run and that this run examined again.
     pub contents: Vec<ContentRecord>,
     /// Hashes from pixels, for contents of earlier batches.
     pub exact: Vec<ExactHash>,

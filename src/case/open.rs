@@ -48,10 +48,10 @@ pub(super) fn connect_for_writing(folder: &Path) -> Result<Connection, CaseError
     connection
         .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
         .map_err(|error| explain_locks(folder, error.into()))?;
-    // A power cut may take the last batches, never the database: they are done again.
+    // A power failure may lose the last batches, never the database: a resumed run redoes them.
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "cache_size", -65_536)?;
-    // 256 MiB of log instead of 4 between two checkpoints: digests fall all over their indexes, so that each
+    // 256 MiB of log instead of 4 between two checkpoints: digests are spread all over their indexes, so that each
     // checkpoint rewrites, and waits for, nearly the same pages as the one before.
     connection.pragma_update(None, "wal_autocheckpoint", 65_536)?;
     Ok(connection)
@@ -187,7 +187,7 @@ fn write_new<T>(
 ) -> Result<T, CaseError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(path, flags)?;
-    // No other process knows this file: a lock that is held is one that does not work.
+    // No other process knows this file: a lock that seems to be held is one that does not work.
     connection.busy_timeout(Duration::ZERO)?;
     connection.pragma_update_and_check(None, "journal_mode", "memory", |_| Ok(()))?;
     let transaction = connection.transaction()?;

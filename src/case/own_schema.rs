@@ -1,5 +1,5 @@
-//! The schema of a case compared with the program's own, before anything is asked of it: a trigger could delete hits as they are
-//! stored, a view never end, a column compute what is not there.
+//! The schema of a case compared with the program's own, before anything is queried: a trigger could delete hits as
+//! they are stored, a view could never end, a column could compute what is not stored.
 
 use std::collections::BTreeMap;
 

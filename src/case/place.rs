@@ -25,7 +25,7 @@ impl Place {
         Ok(Self { database: database.to_path_buf(), file: identity(&metadata) })
     }
 
-    /// Refuses to continue if the name stands for nothing, or for another file.
+    /// Refuses to continue if the name no longer exists, or belongs to another file.
     pub fn check(&self) -> Result<(), CaseError> {
         match fs::metadata(&self.database) {
             Ok(metadata) if identity(&metadata) == self.file => Ok(()),

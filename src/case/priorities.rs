@@ -19,7 +19,7 @@ use super::{CaseError, CaseReader, CaseStore};
 
 /// Where `case_info` keeps the text of the rules.
 const RULES_KEY: &str = "priority_rules";
-/// Items that are read before what is new of them is written.
+/// Items that are read before their changed ranks are written.
 const ITEMS_AT_ONCE: i64 = 8192;
 
 /// Items that a rule decided.
@@ -46,7 +46,7 @@ pub struct PriorityRow {
     pub source: String,
     /// The item's path below it, escaped.
     pub path: String,
-    /// What became of the item.
+    /// The item's outcome.
     pub outcome: String,
     /// Digest of the content, where it could be read.
     pub sha256: Option<String>,
@@ -69,11 +69,11 @@ pub struct PriorityRow {
 /// What rules find in the hits of a content.
 #[derive(Debug)]
 struct Findings {
-    /// It has one.
+    /// It has a hit.
     any: bool,
-    /// For each rule: one meets its `known`.
+    /// For each rule: whether a hit meets its `known`.
     known: Vec<bool>,
-    /// For each rule: one meets its `stacked_with`, which counts for the others of its stack.
+    /// For each rule: whether a hit meets its `stacked_with`, which counts for the others of its stack.
     stacked_with: Vec<bool>,
 }
 
@@ -117,7 +117,7 @@ impl<'a> Hits<'a> {
 struct Stacks {
     /// Contents of a stack.
     contents: HashMap<i64, u32>,
-    /// Contents of a stack with a hit such as the `stacked_with` of a rule asks for: by stack and the rule's index.
+    /// Contents of a stack with a hit that meets the `stacked_with` of a rule: by stack and the rule's index.
     having: HashMap<(i64, usize), u32>,
 }
 
@@ -148,7 +148,7 @@ impl Stacks {
         Ok(Some(found))
     }
 
-    /// Whether rule `index`, which `rule` is, fits a content with these hits.
+    /// Whether `rule`, whose index is `index`, fits a content with these hits.
     fn fits(
         &self,
         (index, rule): (usize, &Rule),

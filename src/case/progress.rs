@@ -1,5 +1,7 @@
 //! What is done already, for the thread that walks the sources.
 
+use std::cell::Cell;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::info::clamped;
@@ -13,6 +15,9 @@ macro_rules! failed_folder {
         "source = ?1 AND outcome IN ('unreadable', 'vanished') AND stage = 'walk'"
     };
 }
+
+/// Questions that share a read transaction at most.
+const QUESTIONS: u32 = 1024;
 
 /// What the case knows of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +68,36 @@ impl CaseStore {
 pub struct ProgressReader {
     connection: Connection,
     memory_limit: i64,
+    /// Questions of the read transaction that is open.
+    asked: Cell<u32>,
 }
 
 impl ProgressReader {
     pub(super) fn new(connection: Connection, memory_limit: u64) -> Result<Self, CaseError> {
-        Ok(Self { connection, memory_limit: clamped(memory_limit) })
+        Ok(Self { connection, memory_limit: clamped(memory_limit), asked: Cell::new(0) })
+    }
+
+    /// Ends the read transaction, if one is open. Questions share one, because each of its own would take far longer than the question; while it
+    /// is open the writer's log cannot be emptied, so it is not kept where the thread waits.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn rest(&self) -> Result<(), CaseError> {
+        if self.asked.replace(0) > 0 {
+            self.connection.execute_batch("COMMIT")?;
+        }
+        Ok(())
+    }
+
+    fn begin(&self) -> Result<(), CaseError> {
+        if self.asked.get() >= QUESTIONS {
+            self.rest()?;
+        }
+        if self.asked.get() == 0 {
+            self.connection.execute_batch("BEGIN")?;
+        }
+        self.asked.set(self.asked.get() + 1);
+        Ok(())
     }
 
     /// What the case knows of an item with this size and time of change. Items that could not be read
@@ -76,6 +106,7 @@ impl ProgressReader {
     /// # Errors
     /// If the database cannot be read.
     pub fn state(&self, source: SourceId, path: &[u8], stamp: &FileStamp) -> Result<ItemState, CaseError> {
+        self.begin()?;
         let mut statement = self.connection.prepare_cached(
             "SELECT item.size, item.modified,
                  coalesce(item.outcome NOT IN ('unreadable', 'vanished', 'over_limit'),

@@ -37,22 +37,22 @@ pub struct Rule {
     pub title: String,
     /// The item has such a hit.
     pub known: Option<KnownCondition>,
-    /// The item has no hit at all.
+    /// The item has no hits.
     #[serde(default)]
     pub unknown: bool,
     /// Another content of its stack has such a hit.
     pub stacked_with: Option<KnownCondition>,
     /// Its stack has this many contents or more.
     pub stack: Option<u32>,
-    /// What became of the item: names of [`Outcome`].
+    /// The item's outcome: names of [`Outcome`].
     pub outcome: Option<Vec<String>>,
 }
 
-/// Conditions on a hit and its known record; what is not given may be anything.
+/// Conditions on a hit and its known record; a field that is not given accepts anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownCondition {
-    /// What the hit is by.
+    /// How the hit was found.
     pub by: Option<HitKind>,
     /// Names of [`Classification`], or "none".
     pub category: Option<Vec<String>>,
@@ -68,7 +68,7 @@ pub struct KnownCondition {
     pub set: Option<Vec<String>>,
 }
 
-/// What a hit is by.
+/// How a hit was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HitKind {
@@ -78,7 +78,7 @@ pub enum HitKind {
     Perceptual,
 }
 
-/// A known record's answer to a question.
+/// What a known record states about a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
@@ -86,7 +86,7 @@ pub enum Answer {
     Yes,
     /// No.
     No,
-    /// Nothing.
+    /// It does not state it.
     Unknown,
 }
 

@@ -87,7 +87,7 @@ CREATE TABLE IF NOT EXISTS stack_member (
     distance INTEGER NOT NULL
 );
 
--- A stack by its members, and by the content that stands for it.
+-- A stack by its members, and by the content that represents it.
 CREATE INDEX IF NOT EXISTS stack_member_stack ON stack_member(stack);
 CREATE INDEX IF NOT EXISTS stack_medoid ON stack(medoid);
 ";
@@ -167,7 +167,7 @@ CREATE TABLE source (
     complete INTEGER NOT NULL DEFAULT 0
 );
 
--- Distinct bytes. Their SHA-256 is what they are known by; `id` is for this file alone.
+-- Distinct bytes. Their SHA-256 identifies them; `id` is for this file alone.
 CREATE TABLE content (
     id               INTEGER PRIMARY KEY,
     sha256           BLOB NOT NULL UNIQUE,
@@ -314,7 +314,7 @@ CREATE TABLE hit (
 CREATE INDEX hit_unconfirmed ON hit(hash_set, content) WHERE confirmation = 'unconfirmed';
 CREATE INDEX hit_digest ON hit(content, hash_set) WHERE confirmation = 'digest';
 
--- The records of a list that the case keeps: the first of it, and the first of each that says something else.
+-- The records of a list that the case keeps: the first of it, and each that differs from those before it.
 CREATE TABLE listed_record (
     hash_set  INTEGER NOT NULL REFERENCES hash_set(id),
     list      BLOB NOT NULL,
@@ -331,7 +331,7 @@ CREATE TABLE saturated (
 ) WITHOUT ROWID;
 CREATE INDEX saturated_set ON saturated(hash_set, content);
 
--- Trivial contents whose digest a set has, which says nothing of them: they are no hits.
+-- Trivial contents whose digest a set has, which identifies nothing: they are not hits.
 CREATE TABLE set_aside (
     content   INTEGER NOT NULL REFERENCES content(id),
     hash_set  INTEGER NOT NULL REFERENCES hash_set(id),

@@ -277,8 +277,8 @@ impl CaseStore {
     }
 }
 
-/// The contents that items have, ascending; see [`has_item`], of which this is the answer for all, found by reading both indexes side by side.
-/// `None` if `keep_going` returned `false`.
+/// The contents that items have, ascending; the answer of [`has_item`] for all of them, found by reading both indexes
+/// in parallel. `None` if `keep_going` returned `false`.
 pub(super) fn with_items(
     connection: &Connection,
     keep_going: &dyn Fn(u64) -> bool,

@@ -116,7 +116,7 @@ impl CaseStore {
     /// Records the notices of a run so far.
     ///
     /// # Errors
-    /// The database cannot be written.
+    /// If the database cannot be written.
     pub fn note(&mut self, run: RunId, notices: &[String]) -> Result<(), CaseError> {
         let notices = serde_json::Value::from(notices).to_string();
         self.connection.execute("UPDATE run SET notices = ?2 WHERE id = ?1", params![run.0, notices])?;
@@ -167,7 +167,7 @@ impl CaseStore {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Adds what the case does not record yet of its owner.
+    /// Adds the parts of its identity that the case does not record yet.
     fn complete_identity(&mut self, folder: &Path, identity: &CaseIdentity) -> Result<(), CaseError> {
         let fields = [
             ("case_number", "--case-number", &identity.case_number),

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::case::{CaseIdentity, HashSpec};
 use crate::decode::DecodeMode;
+pub use crate::engine::MAX_SIDE;
 use crate::known::ListKind;
 use crate::matching::{Backend, BackendRequest, VerifyMode};
 use crate::pdq::Geometry;
-pub use crate::pipeline::MAX_SIDE;
 use crate::source::name::escape_path;
 use crate::source::storage::is_rotational;
 
@@ -170,7 +170,7 @@ pub fn identity(options: &CaseOptions) -> CaseIdentity {
     }
 }
 
-/// All that decides a hash of this program: as requested, otherwise as the case has it, otherwise the defaults.
+/// Everything that decides a hash of this program: as requested, otherwise the case's own, otherwise the defaults.
 #[must_use]
 pub fn hash_spec(
     geometry: Option<Geometry>,

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::case::{CaseStore, RunId};
-use crate::pipeline::{CancelToken, InHand, Progress};
+use crate::engine::{CancelToken, InHand, Progress};
 
 use super::error::CliError;
 

@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::args::RowFormat;
 use super::console::Console;
 use super::error::CliError;
-use crate::pipeline::CancelToken;
+use crate::engine::CancelToken;
 use crate::report::columns::{Cell, Column};
 use crate::report::parquet::ParquetRows;
 use crate::report::write_json_line;

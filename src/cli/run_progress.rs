@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle as BarStyle};
 use serde::Serialize;
 
+use crate::engine::{Progress, ProgressSnapshot};
 use crate::matching::Backend;
-use crate::pipeline::{Progress, ProgressSnapshot};
 
 use super::args::ProgressStyle;
 use super::console::Console;

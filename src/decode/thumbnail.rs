@@ -59,7 +59,7 @@ pub fn thumbnail(
     if let Some(failure) = &probe.failure {
         return Err(failure.clone());
     }
-    // The decoded picture is converted to three bytes a pixel.
+    // The decoded picture is converted to three bytes per pixel.
     let pixels = u64::from(probe.facts.width.unwrap_or(0)) * u64::from(probe.facts.height.unwrap_or(0));
     if probe.pixel_bytes.saturating_add(3 * pixels) > limits.max_decode_bytes {
         return Err(Failure::new(Outcome::OverLimit, Stage::Limits, "its pixels are over the limits"));

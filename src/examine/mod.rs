@@ -1,7 +1,7 @@
 //! The one boundary behind which bytes are parsed: from the bytes of a content and a job to what it is and what it looks like.
 //!
 //! [`examine`] is a pure function. It sees no database, no GPU and no network, and writes nothing; what goes in and what comes out is plain
-//! data that can be sent to another process. The memory that decoders take is asked of whoever calls it.
+//! data that can be sent to another process. It asks its caller for the memory that decoders take.
 
 mod wire;
 
@@ -13,20 +13,20 @@ use crate::decode::{self, DecodeMode, Derivation, Facts, Format, Limits, Picture
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::pdq::{DihedralHashes, Geometry, Tile};
 
-/// What is to be found out, and within which limits.
+/// What to examine, and within which limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// How pictures are reduced.
     pub geometry: Geometry,
-    /// Which ways a picture may become a tile; [`DecodeMode::Pixels`] to verify a candidate.
+    /// How a picture may be decoded to a tile; [`DecodeMode::Pixels`] to verify a candidate.
     pub mode: DecodeMode,
     /// Bounds of what is decoded.
     pub limits: Limits,
-    /// In which form views are wanted.
+    /// The requested form of views.
     pub wanted: Wanted,
 }
 
-/// The form of a view. The hashes are the same in the end, to the bit.
+/// The form of a view. Both lead to the same hashes, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wanted {
     /// Its hashes.
@@ -35,17 +35,17 @@ pub enum Wanted {
     Tiles,
 }
 
-/// What came of an examination.
+/// The result of an examination.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Examination {
-    /// What the bytes say of themselves.
+    /// What the bytes state about themselves.
     pub facts: Facts,
     /// The views that were decoded.
     pub views: Vec<SeenView>,
     /// Why there is no view; `None` where there is one.
     pub failure: Option<Failure>,
-    /// What it took.
+    /// How long its parts took.
     pub spent: Spent,
 }
 
@@ -60,7 +60,7 @@ pub struct SeenView {
     pub derivation: Derivation,
 }
 
-/// What a view looks like, in the form that was wanted.
+/// What a view looks like, in the requested form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Look {
     /// Its hashes and quality.
@@ -85,18 +85,18 @@ pub trait Memory {
     where
         Self: 'a;
 
-    /// Takes so many bytes, and waits for them; `None` where there could never be so many.
+    /// Waits until this many bytes are free, and takes them; `None` if there can never be that many.
     fn take(&self, bytes: u64) -> Option<Self::Permit<'_>>;
 }
 
 impl Examination {
-    /// Of bytes that no view can be had of.
+    /// For bytes without a view.
     #[must_use]
     pub fn failed(facts: Facts, failure: Failure) -> Self {
         Self { facts, views: Vec::new(), failure: Some(failure), spent: Spent::default() }
     }
 
-    /// Of bytes whose beginning is all that is known of them.
+    /// For bytes of which only the beginning is known.
     #[must_use]
     pub fn refused(head: &[u8], failure: Failure) -> Self {
         let format = Format::sniff(&head[..head.len().min(SNIFF_BYTES)]);
@@ -125,16 +125,16 @@ pub fn examine(bytes: &[u8], job: &Job, memory: &impl Memory) -> Examination {
     }
 }
 
-/// Examines bytes of which only the beginning is there, because [`decode::is_candidate`] says that no more is wanted.
+/// Examines bytes of which only the beginning was read, because [`decode::is_candidate`] returned `false`.
 #[must_use]
 pub fn examine_head(head: &[u8], job: &Job) -> Examination {
     let probe = decode::probe(head, job.geometry, &job.limits);
-    // What was passed over is never decoded; should it ever be, the item says so.
+    // Skipped bytes are never needed for decoding; if they ever were, the item's reason would state it.
     let unread = || Failure::new(Outcome::OverLimit, Stage::Sniff, "only its beginning was read");
     Examination::failed(probe.facts, probe.failure.unwrap_or_else(unread))
 }
 
-/// From coefficients where the job allows it and that is exact enough, else from pixels.
+/// From coefficients if the job allows it and they are exact enough, otherwise from pixels.
 fn picture(
     bytes: &[u8],
     probe: &Probe,
@@ -159,7 +159,7 @@ fn picture(
             None => fallback_reason = Some("its coefficients need more memory than is allowed".into()),
         }
     }
-    // What there could never be memory for is refused by the decoder.
+    // If there can never be enough memory, the decoder refuses the picture.
     let _permit = memory.take(probe.pixel_bytes);
     let begun = Instant::now();
     let picture = decode::pixels(bytes, probe, job.geometry, &job.limits);
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(crate::pdq::hash_tile(&tile), *hashes);
     }
 
-    /// Where there is no memory for coefficients, pixels are taken, and the reason is kept.
+    /// Without memory for coefficients, pixels are decoded, and the reason is kept.
     #[test]
     fn a_lack_of_memory_is_a_reason() {
         struct Little;

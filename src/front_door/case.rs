@@ -48,7 +48,7 @@ impl Case {
     }
 
     /// Every hit: an item against the records of a hash set that have its digest, or that it looks like. In the order of the
-    /// sources' and items' paths, then by set and record, as the case was when this is called.
+    /// sources' and items' paths, then by set and record, as the case is at the time of the call.
     #[must_use]
     pub fn hits(&self) -> CaseRows<HitRow> {
         CaseRows::read(self.reader.folder(), |reader, visit| reader.for_each_hit(visit))
@@ -60,26 +60,27 @@ impl Case {
         CaseRows::read(self.reader.folder(), |reader, visit| reader.for_each_item(visit))
     }
 
-    /// All else that a case tells: counts, sets, runs, stacks.
+    /// Everything else that a case holds: counts, sets, runs, stacks.
     #[must_use]
     pub const fn reader(&self) -> &CaseReader {
         &self.reader
     }
 }
 
-/// Rows of a case, one after the other, in bounded memory: a thread with a connection of its own reads them, a few hundred ahead. A
-/// row that cannot be read is an error, and the last: rows that come without one to the end are all.
+/// Rows of a case, one after the other, in bounded memory: a thread with a connection of its own reads them, a few
+/// hundred ahead. A row that cannot be read yields an error and ends the iteration; without an error, the rows are
+/// complete.
 pub struct CaseRows<T> {
-    /// `None` when nothing more is wanted.
+    /// `None` once no more rows are needed.
     rows: Option<Receiver<T>>,
     unwanted: Arc<AtomicBool>,
-    /// `None` when its result was taken.
+    /// `None` once its result was taken.
     thread: Option<JoinHandle<Result<(), Ended>>>,
     /// Why there is no thread.
     refused: Option<CaseError>,
 }
 
-/// Why a reading ended before its end.
+/// Why reading ended early.
 #[derive(Debug)]
 enum Ended {
     Unwanted,
@@ -111,7 +112,7 @@ impl<T: Send + 'static> CaseRows<T> {
     }
 }
 
-/// Reads all rows for whoever receives them.
+/// Reads all rows and sends them to the receiver.
 #[expect(clippy::needless_pass_by_value, reason = "a thread owns what it is given")]
 fn send_all<T>(
     folder: PathBuf,
@@ -138,7 +139,7 @@ impl<T> Iterator for CaseRows<T> {
         match self.thread.take()?.join() {
             Ok(Ok(()) | Err(Ended::Unwanted)) => None,
             Ok(Err(Ended::Failed(error))) => Some(Err(error)),
-            // What is missing must not look like the end.
+            // Missing rows must not look like the end.
             Err(panic) => resume_unwind(panic),
         }
     }
@@ -149,7 +150,7 @@ impl<T> Drop for CaseRows<T> {
         self.unwanted.store(true, Ordering::Relaxed);
         self.rows = None;
         if let Some(thread) = self.thread.take() {
-            // Nobody wants its result any more; when it has ended, the case's files are closed.
+            // Its result is no longer needed; once it has ended, the case's files are closed.
             drop(thread.join());
         }
     }

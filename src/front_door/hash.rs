@@ -7,7 +7,7 @@ use crate::pdq::{DihedralHashes, Geometry, Reducer};
 /// Bytes that decoding may take.
 const MAX_DECODE_BYTES: u64 = 1 << 30;
 
-/// Why bytes have no hash. Texts hold nothing of the file that is not escaped.
+/// Why bytes have no hash. Anything that a text quotes from the file is escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashError {
@@ -65,7 +65,7 @@ impl From<Failure> for HashError {
 /// panic's message off standard error.
 ///
 /// # Errors
-/// If it is not a picture, has no decoder, is too small or too large, or is damaged: [`HashError`] says which.
+/// If it is not a picture, has no decoder, is too small or too large, or is damaged: [`HashError`] states which.
 pub fn hash(bytes: &[u8]) -> Result<DihedralHashes, HashError> {
     let limits = Limits { max_side: Reducer::MAX_SIDE, max_decode_bytes: MAX_DECODE_BYTES };
     let probe = decode::probe(bytes, Geometry::Full, &limits);

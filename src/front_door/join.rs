@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use crate::matching::{ItemHits, Join, JoinControl, JoinError, JoinSettings};
 use crate::pdq::{DihedralHashes, PdqHash};
 
-/// Hashes on a side at most: a hit numbers them with 32 bits.
+/// Maximum hashes of a side: a hit numbers them with 32 bits.
 const MAX_HASHES: usize = u32::MAX as usize;
 /// A picture has eight.
 const MAX_PICTURES: usize = MAX_HASHES / 8;

@@ -1,4 +1,5 @@
-//! The front door of the library: short ways to what most users of it want, each from the modules below. The crate's root hands it on.
+//! The front door of the library: short entry points for what most users need, built on the modules below. The crate
+//! root re-exports it.
 
 #[cfg(feature = "case")]
 mod case;

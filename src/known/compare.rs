@@ -205,7 +205,7 @@ pub struct ComparedSet<'a> {
     pub counts: KnownCounts,
     /// PhotoDNA values set aside because they are all zero, as of an empty picture.
     pub zero_values: u64,
-    /// A bit a record: it has a SHA-256, a SHA-1.
+    /// One bit per record: whether it has a SHA-256, a SHA-1.
     has: [Bits; 2],
 }
 

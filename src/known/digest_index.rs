@@ -1,6 +1,6 @@
 //! Digests of millions of records, found in microseconds.
 
-/// Sorted (digest, record) pairs: 4 bytes a record in addition to the digest.
+/// Sorted (digest, record) pairs: 4 bytes per record in addition to the digest.
 #[derive(Debug)]
 pub(super) struct DigestIndex<const N: usize> {
     sorted: Vec<([u8; N], u32)>,

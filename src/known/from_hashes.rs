@@ -10,9 +10,9 @@ use crate::pdq::{Geometry, PdqHash};
 use crate::source::name::escape;
 
 impl HashSet {
-    /// A hash set of PDQ hashes, one a record, in their order. Null hashes are set aside, as in a file; [`HashSet::counts`] counts them.
+    /// A hash set of PDQ hashes, one per record, in their order. Null hashes are set aside, as in a file; [`HashSet::counts`] counts them.
     ///
-    /// Its identity is that of a list with these hashes, one a line. Its path is empty.
+    /// Its identity is that of a list with these hashes, one per line. Its path is empty.
     ///
     /// ```
     /// use tamis::{HashSet, PdqHash};

@@ -127,7 +127,7 @@ impl HashList<PdqHash> {
 }
 
 impl HashList<[PdqHash; 8]> {
-    /// Reads `<64 hex>,<quality>,<orientation>,<path>` lines, eight a picture, as `tamis hash --orientations` writes them.
+    /// Reads `<64 hex>,<quality>,<orientation>,<path>` lines, eight per picture, as `tamis hash --orientations` writes them.
     ///
     /// # Errors
     /// If the file is not such a list, or a line is malformed: the first such line.

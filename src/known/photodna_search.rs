@@ -74,7 +74,7 @@ pub struct PhotoDnaSearch<'a> {
 }
 
 impl<'a> PhotoDnaSearch<'a> {
-    /// Lays the values out: 48 bytes a value in addition to its own. On the threads of the current rayon
+    /// Lays the values out: 48 bytes per value in addition to its own. On the threads of the current rayon
     /// pool.
     #[must_use]
     pub fn new(values: &'a [PhotoDna]) -> Self {

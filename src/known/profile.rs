@@ -86,7 +86,7 @@ pub struct Category {
     pub label: String,
 }
 
-/// What a set's categories mean.
+/// What a set's categories stand for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {

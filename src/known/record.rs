@@ -30,7 +30,7 @@ pub struct PhotoDna {
 /// What is known about a record, apart from its digests and hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordFacts<'a> {
-    /// What its category means in the set's profile; `None` where the source gives no category.
+    /// What its category stands for in the set's profile; `None` where the source gives no category.
     pub classification: Option<Classification>,
     /// The category as the source has it: a number or a text.
     pub category: Option<Cow<'a, str>>,

@@ -5,8 +5,8 @@
 //! ([`super::tile`]). A pair is reported in the first band in which it qualifies, so nothing has to be remembered or
 //! deduplicated.
 //!
-//! Time: m sorts of both sides, and |left| · |right| · (share of pairs that the bands keep). Memory: 32 bytes a hash of each
-//! side for the permuted hashes, 20 to 36 for a side in a band's order, 4 a bucket, 12 a pair found.
+//! Time: m sorts of both sides, and |left| · |right| · (share of pairs that the bands keep). Memory: 32 bytes per hash of each
+//! side for the permuted hashes, 20 to 36 for a side in a band's order, 4 per bucket, 12 per pair found.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ use crate::pdq::PdqHash;
 /// Pieces of a band's buckets for each thread, so that threads finish together.
 const PIECES_PER_THREAD: usize = 32;
 
-/// Hashes ready for banded joins. Takes 32 bytes a hash.
+/// Hashes ready for banded joins. Takes 32 bytes per hash.
 #[derive(Clone, Debug)]
 pub(super) struct Permuted(Vec<PdqHash>);
 
@@ -101,7 +101,7 @@ fn layout(band: &Band) -> [usize; 4] {
 
 /// Hashes in the order of every band, sorted once for many searches.
 ///
-/// Takes 32 bytes a hash, and for each band 4 a bucket and 20 (radius up to 33), 28 (43) or 36 a hash.
+/// Takes 32 bytes per hash, and for each band 4 per bucket and 20 (radius up to 33), 28 (43) or 36 per hash.
 #[derive(Debug)]
 pub(super) struct Resident {
     hashes: Permuted,

@@ -1,4 +1,4 @@
-//! In the place of the measurements, in a library that was built without the feature `gpu`: it takes the CPU.
+//! Stand-in for the measurements in builds without the feature `gpu`: it takes the CPU.
 
 use super::backend_error::BackendError;
 use super::device::Gpu;

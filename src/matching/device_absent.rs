@@ -1,4 +1,4 @@
-//! In the place of the GPU, in a library that was built without the feature `gpu`: there is none, and nobody can make one.
+//! Stand-in for the GPU in builds without the feature `gpu`: there is none, and none can be opened.
 
 use std::convert::Infallible;
 use std::fmt;

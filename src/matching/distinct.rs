@@ -9,7 +9,7 @@ use crate::pdq::PdqHash;
 /// Positions of the sorted order that a thread processes at a time.
 const PIECE: usize = 1 << 14;
 
-/// The distinct hashes of a list, and where in it they are. Takes 40 bytes a hash.
+/// The distinct hashes of a list, and where in it they are. Takes 40 bytes per hash.
 #[derive(Clone, Debug)]
 pub(super) struct Distinct {
     hashes: Vec<PdqHash>,

@@ -21,7 +21,7 @@ const JOB_PAIRS: usize = 1 << 29;
 /// Jobs wanted per thread where the search is big enough.
 const JOBS_PER_THREAD: usize = 4;
 
-/// Hashes in planes (structure of arrays), ready to be searched. Takes 32 bytes a hash.
+/// Hashes in planes (structure of arrays), ready to be searched. Takes 32 bytes per hash.
 #[derive(Debug, Clone)]
 pub struct FlatIndex {
     planes: Planes,
@@ -65,7 +65,7 @@ impl FlatIndex {
     }
 
     /// Every pair within `radius` (inclusive, 0…256), sorted by (query, haystack), on the threads
-    /// of the current rayon pool. Takes 12 bytes a hit, twice that while they are put together.
+    /// of the current rayon pool. Takes 12 bytes per hit, twice that while they are put together.
     ///
     /// # Panics
     /// If there are more than 2³² − 1 queries.

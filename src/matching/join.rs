@@ -2,7 +2,7 @@
 //!
 //! * [`range_search`] and [`self_join`] return all pairs at once.
 //! * [`Join`] streams: items of the left side in ascending order, each with its hits in ascending order. It takes lists of any size,
-//!   with one hash an item or the hashes of all eight orientations, and lists in which nearly all hashes are near each other.
+//!   with one hash per item or the hashes of all eight orientations, and lists in which nearly all hashes are near each other.
 //!
 //! The search covers the *distinct* hashes of both sides; equal ones are added at the end. The left side is processed in chunks. A chunk with
 //! more pairs than the memory allows is halved and started again. A small chunk, and a *saturated* one in which a sample finds more than one
@@ -10,7 +10,7 @@
 //! depend on any of this.
 //!
 //! Time: flat, |left| · |right| pairs, some 10¹⁰ a second and core with AVX-512; by bands, a few sorts of both sides and a small part of the pairs (1 in 241 at
-//! radius 31 with 16 bands). The cheaper one by estimate is chosen. Memory: 40 bytes a hash of the right side and of a chunk of the left one (2²⁴ hashes; of two
+//! radius 31 with 16 bands). The cheaper one by estimate is chosen. Memory: 40 bytes per hash of the right side and of a chunk of the left one (2²⁴ hashes; of two
 //! chunks with a GPU), 32 more in a flat search, 52 to 68 by bands, and what [`JoinSettings::memory`] allows for pairs.
 
 use std::convert::Infallible;

@@ -17,7 +17,7 @@ pub struct OrientedPair {
     pub orientation: Orientation,
 }
 
-/// Folds the pairs of queries that were laid out eight an item (query `8 i + k` is item `i`'s hash
+/// Folds the pairs of queries that were laid out eight per item (query `8 i + k` is item `i`'s hash
 /// of `Orientation::ALL[k]`, as in [`crate::pdq::DihedralHashes::hashes`]) into one row per (item, known
 /// hash), sorted.
 ///

@@ -9,7 +9,7 @@
 //! unchanged that they are not connected with ([`stacks_with_more`]).
 //!
 //! Time: a self-join ([`super::join`]), then E log E for E pairs of distinct hashes, and the stacks' diameters
-//! (`diameter`). Memory: 24 bytes a pair.
+//! (`diameter`). Memory: 24 bytes per pair.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

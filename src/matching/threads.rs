@@ -6,7 +6,7 @@ use std::error::Error;
 #[derive(Debug)]
 pub struct Threads(rayon::ThreadPool);
 
-/// Why threads cannot be had.
+/// Why threads cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ThreadsError {
@@ -15,9 +15,9 @@ pub enum ThreadsError {
     Start {
         /// What they are for.
         name: &'static str,
-        /// How many were asked for.
+        /// How many were requested.
         count: usize,
-        /// What the system said.
+        /// The system's error.
         error: Box<dyn Error + Send + Sync>,
     },
 }

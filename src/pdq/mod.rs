@@ -4,7 +4,7 @@
 //! [`PdqHash`]s for all eight orientations, [`quality`] measures its gradient. [`naive`] is the
 //! definition, never optimised, that the rest is tested against.
 
-#![cfg_attr(not(feature = "decode"), allow(dead_code, reason = "readers of coefficients ask for more"))]
+#![cfg_attr(not(feature = "decode"), allow(dead_code, reason = "readers of coefficients use more"))]
 
 pub mod dct;
 pub mod filter;

@@ -2,8 +2,8 @@
 
 use super::{TILE_FRACTION_BITS, TILE_SIDE, Tile};
 
-/// 0…100. For each vertical and horizontal pair of neighbours the whole part of their difference's
-/// hundred-and-two-hundred-fifty-fifths, `⌊|u − v| · 100 / 255⌋`; their sum over 90, at most 100.
+/// 0…100. For each vertical and horizontal pair of neighbours, their difference as a whole percentage of 255,
+/// `⌊|u − v| · 100 / 255⌋`; the quality is the sum of these divided by 90, at most 100.
 #[must_use]
 pub fn quality(tile: &Tile) -> u8 {
     // |u − v| ≤ 255 · 2¹⁶, so the product stays below 2³¹.

@@ -69,8 +69,8 @@ impl<'c> Threshold<'c> {
 
     /// How many bits can be flipped by errors with the sum of squares `squares`. Half of the bits are set, so bits flip in pairs, one
     /// above the threshold and one below. Wherever the threshold ends up, flipping a pair takes errors whose squares sum to at least half
-    /// the square of its distance, and the nearest pairs take least. Pictures have coefficients everywhere; where there are none near the
-    /// threshold, pairs count as evenly spaced up to [`FAR_PAIR`]; more are not counted.
+    /// the square of its distance, and the nearest pairs need the smallest. Pictures have coefficients everywhere;
+    /// where there are none near the threshold, pairs count as evenly spaced up to [`FAR_PAIR`]; more are not counted.
     fn turned_by(&self, squares: i128) -> u16 {
         if squares == 0 {
             return 0;

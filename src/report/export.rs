@@ -14,7 +14,7 @@ use crate::outcome::Outcome;
 pub enum ExportFormat {
     /// Comma-separated (RFC 4180 with line feeds), with a header.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
     /// One Parquet file, with the columns of CSV.
     Parquet,

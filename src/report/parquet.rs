@@ -29,7 +29,7 @@ const GROUP_TEXT: usize = 1 << 24;
 
 /// Writes rows as one Parquet file. Without [`Self::finish`] the file is invalid: it has no footer.
 ///
-/// It keeps one group of rows in memory, and some hundred bytes a column of each earlier group for the
+/// It keeps one group of rows in memory, and some hundred bytes per column of each earlier group for the
 /// footer.
 pub struct ParquetRows<'a> {
     out: &'a mut dyn Write,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::case::{CaseError, CaseIdentity, CaseReader, RuleCount, SetCounts};
+use crate::engine::profile::{Limit, ProfileReport};
 use crate::outcome::Outcome;
-use crate::pipeline::profile::{Limit, ProfileReport};
 use crate::source::name::{escape, escape_path};
 
 /// What one run did, for its throughput.

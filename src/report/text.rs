@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::summary::{DistanceCount, Summary, UnconfirmedCount};
 use crate::case::{RuleCount, SetCounts};
+use crate::engine::profile::{Limit, ProfileReport};
 use crate::outcome::Outcome;
-use crate::pipeline::profile::{Limit, ProfileReport};
 use crate::source::name::escape;
 use crate::source::size::Bytes;
 
@@ -342,7 +342,7 @@ fn digits(number: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::profile::{QueueReport, StageReport};
+    use crate::engine::profile::{QueueReport, StageReport};
 
     #[test]
     fn numbers_are_grouped_and_sizes_have_units() {

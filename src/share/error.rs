@@ -8,7 +8,7 @@ use super::Fault;
 use crate::case::CaseError;
 use crate::source::name::{escape, escape_path};
 
-/// A cause whose type is nobody's business.
+/// A cause whose type is private.
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// What went wrong with keys, packages and links.
@@ -126,7 +126,7 @@ pub enum ShareError {
     NoSuchKey {
         /// The folder of keys.
         folder: PathBuf,
-        /// What was asked for.
+        /// What was requested.
         wanted: String,
     },
     /// Several keys have this fingerprint, name or agency.
@@ -136,7 +136,7 @@ pub enum ShareError {
         fingerprints.join(", ")
     )]
     SeveralKeys {
-        /// What was asked for.
+        /// What was requested.
         wanted: String,
         /// The fingerprints of the keys.
         fingerprints: Vec<String>,

@@ -10,7 +10,7 @@ use crate::case::{CaseReader, ContentRow, HashSpec, KnownFacts};
 use crate::decode::DerivedFrom;
 use crate::pdq::PdqHash;
 
-/// The contents of a case or a package. Memory: some 40 bytes a content, and 270 more a picture that is compared; comparing takes
+/// The contents of a case or a package. Memory: some 40 bytes per content, and 270 more per picture that is compared; comparing takes
 /// more than that again.
 #[derive(Debug)]
 pub struct Holder {

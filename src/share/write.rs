@@ -17,7 +17,7 @@ use super::package::{
 };
 use crate::case::{CaseError, CaseReader};
 use crate::decode::DerivedFrom;
-use crate::pipeline::CancelToken;
+use crate::engine::CancelToken;
 use crate::source::digest::hex;
 use crate::source::name::escape;
 

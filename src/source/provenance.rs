@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::name::{escape, escape_path, path_from_bytes, unescape};
+use super::name::{escape, escape_path, unescape};
+use super::walk::below;
 
 /// One step from a source or a container to an item in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,6 +89,20 @@ impl Step {
     #[must_use]
     pub fn name(name: impl Into<Vec<u8>>) -> Self {
         Self::Name { name: name.into(), index: None }
+    }
+
+    /// The bytes of memory that its names take.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Name { name, .. } => name.len(),
+            Self::Stream { path, stream } => path.len() + stream.len(),
+            Self::Volume { file_system, .. } => file_system.len(),
+            Self::Deleted { path, .. } => path.len(),
+            Self::Orphan { name, .. } => name.len(),
+            Self::Cell { table, column, .. } => table.len() + column.len(),
+            Self::Gap(_) | Self::Embedded(_) => 0,
+            Self::Carved(extents) => size_of_val(&extents[..]),
+        }
     }
 
     /// The step as bytes, as cases keep it: a plain name as it is.
@@ -314,24 +329,24 @@ fn plain_number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }
 
-/// Where an item is: a source and the steps from it. Cheap to copy.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Where an item is: a source and the steps from it. A clone shares both.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Provenance {
     source: Arc<Path>,
-    steps: Vec<Step>,
+    steps: Arc<[Step]>,
 }
 
 impl Provenance {
     /// What `steps` lead to from `source`.
     #[must_use]
-    pub const fn new(source: Arc<Path>, steps: Vec<Step>) -> Self {
-        Self { source, steps }
+    pub fn new(source: Arc<Path>, steps: Vec<Step>) -> Self {
+        Self { source, steps: steps.into() }
     }
 
     /// A file of a source: `name` is its path below it, raw bytes; empty where the source is the file.
     #[must_use]
     pub fn of_file(source: Arc<Path>, name: impl Into<Vec<u8>>) -> Self {
-        Self { source, steps: vec![Step::name(name)] }
+        Self { source, steps: Arc::new([Step::name(name)]) }
     }
 
     /// The source.
@@ -350,10 +365,15 @@ impl Provenance {
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
         match &self.steps[..] {
-            [Step::Name { name, index: None }] if name.is_empty() => Some(self.source.to_path_buf()),
-            [Step::Name { name, index: None }] => Some(self.source.join(path_from_bytes(name))),
+            [Step::Name { name, index: None }] => Some(below(&self.source, name)),
             _ => None,
         }
+    }
+
+    /// The bytes of memory that its names take, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.steps.iter().map(Step::bytes).sum()
     }
 
     /// The steps as text, joined by `//`.
@@ -377,6 +397,8 @@ impl fmt::Display for Provenance {
         let source = escape_path(&self.source);
         match self.steps_text() {
             steps if steps.is_empty() || steps.starts_with("//") => write!(out, "{source}{steps}"),
+            // The root of a file system brings its own.
+            steps if source.is_empty() || source.ends_with(['/', '\\']) => write!(out, "{source}{steps}"),
             steps => write!(out, "{source}/{steps}"),
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::medium::Medium;
 use super::open::open_for_reading;
+use super::provenance::Provenance;
 use crate::outcome::{Failure, Outcome, Stage};
 
 /// A file that is open for reading.
@@ -26,6 +27,15 @@ impl SourceFile {
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let (file, size) = open_for_reading(path).map_err(|error| failure(&error))?;
         Ok(Self { file, size, position: 0 })
+    }
+
+    /// Opens what a provenance leads to.
+    ///
+    /// # Errors
+    /// As [`SourceFile::open`]; `unreadable` where it is not a file of a folder.
+    pub fn at(place: &Provenance) -> Result<Self, Failure> {
+        let inside = || Failure::new(Outcome::Unreadable, Stage::Read, "it lies inside another file");
+        Self::open(&place.file().ok_or_else(inside)?)
     }
 
     /// Its size when it was opened.

@@ -16,7 +16,7 @@ pub struct Reopened {
 /// is not followed.
 #[must_use]
 pub fn reopen(place: &Provenance, size: u64) -> Option<Reopened> {
-    let file = SourceFile::open(&place.file()?).ok()?;
+    let file = SourceFile::at(place).ok()?;
     (file.len() == size).then(|| Reopened { medium: Box::new(file), size })
 }
 

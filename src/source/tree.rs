@@ -294,7 +294,7 @@ impl Tree {
             // It was listed completely before, but not now.
             let folder = (branch.source, &branch.relative);
             self.lock().read_again.retain(|(source, relative)| (*source, relative) != folder);
-            visit(branch.source, unlistable(&branch.path, &branch.relative, error))
+            visit(branch.source, unlistable(&branch.relative, error))
         };
         let mut listing = match Folder::open(&branch.path) {
             Ok(listing) => listing,
@@ -330,7 +330,7 @@ impl Tree {
         later: &mut Later,
         visit: &mut dyn FnMut(usize, Entry) -> bool,
     ) -> bool {
-        let failed = |error: &io::Error| unlistable(&branch.path, &branch.relative, error);
+        let failed = |error: &io::Error| unlistable(&branch.relative, error);
         let mut listing = match opened {
             Ok(listing) => listing,
             Err(error) => return visit(branch.source, failed(&error)),
@@ -382,10 +382,10 @@ impl Tree {
         let branch = parent.child(&child.name);
         let looked = (!child.is_folder).then(|| folder.look(&child));
         if let Some(looked) = looked.filter(|looked| !looked.as_ref().is_ok_and(NameStatus::is_folder)) {
-            return visit(parent.source, entry(branch.path, branch.relative, looked));
+            return visit(parent.source, entry(branch.relative, looked));
         }
         if is_too_deep(&branch.relative) {
-            return visit(parent.source, too_deep(&branch.path, &branch.relative));
+            return visit(parent.source, too_deep(&branch.relative));
         }
         if open >= MAX_OPEN {
             // Listing this folder again for the rest takes all names after a given one: none of those may
@@ -420,7 +420,7 @@ impl Taken<'_> {
         let file = if relative.is_empty() {
             match folder::look(path) {
                 Ok(looked) if looked.is_folder() => None,
-                Ok(looked) => Some(entry(path.clone(), Vec::new(), Ok(looked))),
+                Ok(looked) => Some(entry(Vec::new(), Ok(looked))),
                 Err(error) => {
                     self.tree.stop();
                     return Err(error);
@@ -505,7 +505,7 @@ mod tests {
             }
         });
         let mut entries = entries.into_inner().unwrap();
-        entries.sort_by(|(a, x), (b, y)| (a, &x.path).cmp(&(b, &y.path)));
+        entries.sort_by(|(a, x), (b, y)| (a, &x.relative).cmp(&(b, &y.relative)));
         entries
     }
 
@@ -524,7 +524,7 @@ mod tests {
             })
             .unwrap();
         }
-        expected.sort_by(|(a, x), (b, y)| (a, &x.path).cmp(&(b, &y.path)));
+        expected.sort_by(|(a, x), (b, y)| (a, &x.relative).cmp(&(b, &y.relative)));
         assert_eq!(expected.len(), if cfg!(unix) { 2063 } else { 2061 });
         for (walkers, max_waiting) in [(1, MAX_WAITING), (4, MAX_WAITING), (1, 0), (3, 0), (3, 2)] {
             for later_bytes in [LATER_BYTES, 0] {
@@ -614,7 +614,7 @@ mod tests {
             true
         })
         .unwrap();
-        walked.sort_by(|(_, x), (_, y)| x.path.cmp(&y.path));
+        walked.sort_by(|(_, x), (_, y)| x.relative.cmp(&y.relative));
         assert_eq!(walked.len(), 2);
         let EntryKind::Failed(failure) = &walked[0].1.kind else { panic!("{:?}", walked[0]) };
         assert_eq!((failure.outcome, walked[0].1.relative.len()), (Outcome::Unreadable, 164 * 201 - 1));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::vec;
 
 use super::folder::{self, Folder, Kind, ListedName, NameStatus};
-use super::name::{escape_path, path_bytes};
+use super::name::{escape_path, path_bytes, path_from_bytes};
 use super::stamp::FileStamp;
 use crate::outcome::{Failure, Outcome, Stage};
 
@@ -29,14 +29,25 @@ pub enum EntryKind {
 /// One name of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its path.
-    pub path: PathBuf,
     /// Its raw bytes below the source, with `/` between folders; empty where the source is a file.
     pub relative: Vec<u8>,
     /// What it is.
     pub kind: EntryKind,
     /// Size and times.
     pub stamp: FileStamp,
+}
+
+impl Entry {
+    /// Its path, where `source` is what was walked.
+    #[must_use]
+    pub fn path(&self, source: &Path) -> PathBuf {
+        below(source, &self.relative)
+    }
+}
+
+/// The path of a name below a source; the source itself where the name is empty.
+pub(super) fn below(source: &Path, relative: &[u8]) -> PathBuf {
+    if relative.is_empty() { source.to_path_buf() } else { source.join(path_from_bytes(relative)) }
 }
 
 /// Walks a folder or a single file. Entries of a folder come in the order of their names' bytes, folders
@@ -50,7 +61,7 @@ pub struct Entry {
 pub fn walk(source: &Path, visit: &mut dyn FnMut(Entry) -> bool) -> io::Result<()> {
     let looked = folder::look(source)?;
     if looked.kind != Kind::Folder {
-        visit(entry(source.to_path_buf(), Vec::new(), Ok(looked)));
+        visit(entry(Vec::new(), Ok(looked)));
         return Ok(());
     }
     let mut walk = Walk { path: source.to_path_buf(), relative: Vec::new(), levels: Vec::new() };
@@ -116,8 +127,8 @@ impl Walk {
         self.path.push(&found.name);
         push_name(&mut self.relative, &found.name);
         let found = match file {
-            Some(looked) => entry(self.path.clone(), self.relative.clone(), looked),
-            None if is_too_deep(&self.relative) => too_deep(&self.path, &self.relative),
+            Some(looked) => entry(self.relative.clone(), looked),
+            None if is_too_deep(&self.relative) => too_deep(&self.relative),
             None => match folder.enter(&found) {
                 Ok(folder) => {
                     self.go_down(folder, above);
@@ -156,7 +167,7 @@ impl Walk {
     }
 
     fn unlistable(&self, error: &io::Error) -> Entry {
-        unlistable(&self.path, &self.relative, error)
+        unlistable(&self.relative, error)
     }
 }
 
@@ -169,9 +180,8 @@ pub(super) fn push_name(relative: &mut Vec<u8>, name: &OsStr) {
 }
 
 /// The entry of a folder that the system did not list, or not completely.
-pub(super) fn unlistable(folder: &Path, relative: &[u8], error: &io::Error) -> Entry {
+pub(super) fn unlistable(relative: &[u8], error: &io::Error) -> Entry {
     Entry {
-        path: folder.to_path_buf(),
         relative: relative.to_vec(),
         kind: EntryKind::Failed(Failure::new(Outcome::Unreadable, Stage::Walk, format!("folder: {error}"))),
         stamp: FileStamp::default(),
@@ -184,12 +194,11 @@ pub(super) const fn is_too_deep(relative: &[u8]) -> bool {
 }
 
 /// The entry of such a folder.
-pub(super) fn too_deep(folder: &Path, relative: &[u8]) -> Entry {
+pub(super) fn too_deep(relative: &[u8]) -> Entry {
     let reason = format!(
         "folder: not listed, because its path below the source has more than {LONGEST_PATH} bytes; scan it as the source of another case"
     );
     Entry {
-        path: folder.to_path_buf(),
         relative: relative.to_vec(),
         kind: EntryKind::Failed(Failure::new(Outcome::Unreadable, Stage::Walk, reason)),
         stamp: FileStamp::default(),
@@ -197,7 +206,7 @@ pub(super) fn too_deep(folder: &Path, relative: &[u8]) -> Entry {
 }
 
 /// The entry of a name that is not a folder.
-pub(super) fn entry(path: PathBuf, relative: Vec<u8>, looked: io::Result<NameStatus>) -> Entry {
+pub(super) fn entry(relative: Vec<u8>, looked: io::Result<NameStatus>) -> Entry {
     let (kind, stamp) = match looked {
         Ok(NameStatus { kind, stamp }) => (of_kind(kind), stamp),
         Err(error) => {
@@ -206,7 +215,7 @@ pub(super) fn entry(path: PathBuf, relative: Vec<u8>, looked: io::Result<NameSta
             (EntryKind::Failed(failure), FileStamp::default())
         }
     };
-    Entry { path, relative, kind, stamp }
+    Entry { relative, kind, stamp }
 }
 
 fn of_kind(kind: Kind) -> EntryKind {
@@ -289,7 +298,7 @@ mod tests {
         fs::create_dir(folder.path().join("loop")).unwrap();
         symlink("..", folder.path().join("loop/up")).unwrap();
         symlink("nowhere", folder.path().join("dangling")).unwrap();
-        fs::write(folder.path().join(super::super::name::path_from_bytes(b"\xff\n.jpg")), "").unwrap();
+        fs::write(folder.path().join(path_from_bytes(b"\xff\n.jpg")), "").unwrap();
         let pipe = folder.path().join("pipe");
         let made =
             std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success());

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes golden.csv: codes of generated pictures as the reference implementation gives them.
+"""Writes golden.csv: hashes of generated pictures as the reference implementation gives them.
 
     pip install pdqhash numpy && python3 tests/golden/make_golden.py > tests/golden/golden.csv
 
@@ -68,7 +68,7 @@ def running_mean(values):
 
 
 def clearance(pixels):
-    """Gap at the median, and the least distance of a gradient from a whole number."""
+    """Gap at the median, and the smallest distance of a gradient from a whole number."""
     luminance = pixels @ numpy.array([0.299, 0.587, 0.114])
     height, width = luminance.shape
     filtered = running_mean(running_mean(luminance.T)).T
@@ -83,11 +83,11 @@ def clearance(pixels):
     return order[128] - order[127], numpy.abs(steps - numpy.round(steps)).min(initial=1)
 
 
-# Under 5 pixels the reference gives zeros and quality 0, which is no code of a picture: ours give the outcome
+# Under 5 pixels the reference gives zeros and quality 0, which is not a hash of a picture: ours give the outcome
 # "too small" and none (tests/pdq.rs), so there is no row of 4x100.
 for width, height in [(4, 100), (100, 4)]:
     bits, quality = pdqhash.compute(picture(1, width, height))
-    assert not bits.any() and quality == 0, f"{width}x{height} has a code: {bits} {quality}"
+    assert not bits.any() and quality == 0, f"{width}x{height} has a hash: {bits} {quality}"
 
 print("width,height,seed,pdq,quality")
 for width, height in SIZES:

@@ -1,4 +1,4 @@
-//! Small files that ask their decoder for more than they are worth. Each is named by what it does.
+//! Small files that make their decoder take far more than their size warrants. Each is named by what it does.
 
 /// A TIFF of one directory, little-endian: tags with their type and values, with offsets into `data` marked
 /// by [`IN_DATA`].

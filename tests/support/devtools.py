@@ -109,7 +109,7 @@ class Page:
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
     def complaints(self):
-        """Errors and messages of the page, and what it asked the network for besides itself and data of its own."""
+        """Errors and messages of the page, and what it requested from the network besides itself and its own data."""
         said = []
         for event in self.events:
             method, parameters = event["method"], event["params"]

@@ -2,7 +2,7 @@
 
 use super::scene;
 
-/// What is cut off.
+/// What is clipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trick {
     /// Nothing: the same writer, an ordinary picture.
@@ -80,7 +80,7 @@ fn decoy(other: f64) -> f64 {
     other - 90.0
 }
 
-/// How far pixels go up and down from the decoy, so that they show the picture when they are cut off.
+/// How far pixels go up and down from the decoy, so that they show the picture when they are clipped.
 fn amplitude(shown: f64, other: f64) -> f64 {
     let cut = |amplitude: f64| {
         f64::midpoint(

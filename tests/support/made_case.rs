@@ -45,7 +45,7 @@ pub fn picture(number: u64, hashes: [PdqHash; 8], quality: u8) -> Made {
     }
 }
 
-/// Eight hashes, the first as given and the others near to each other in no way.
+/// Eight hashes, the first as given, the others not near each other.
 pub fn turned(hash: PdqHash, random: &mut StdRng) -> [PdqHash; 8] {
     std::array::from_fn(|index| if index == 0 { hash } else { PdqHash(random.random()) })
 }
@@ -58,7 +58,7 @@ impl RecordSource for Columns<'_> {
     }
 }
 
-/// Makes a case of these contents in a new folder, with one source, and one hash set where contents have a record.
+/// Creates a case of these contents in a new folder, with one source, and one hash set where contents have a record.
 pub fn make_case(folder: &Path, number: &str, contents: &[Made]) {
     let spec = HashSpec {
         algorithm: "pdq".into(),

@@ -100,7 +100,7 @@ pub fn clustered_hashes(seed: u64, count: usize) -> Vec<PdqHash> {
         .collect()
 }
 
-/// Generated tiles of every kind that could tell two implementations apart: noise, gradients, flat ones,
+/// Generated tiles of every kind on which two implementations could differ: noise, gradients, flat ones,
 /// ties, extremes, and single samples.
 pub fn tile(number: u64) -> Box<Tile> {
     const FULL: u32 = 255 << 16;

@@ -52,7 +52,7 @@ try:
     page.click("#hits-table .choices label:last-child input")
     seen["more columns"] = page.ask("document.querySelectorAll('#hits-table thead th').length")
     seen["complaints"] = page.complaints()
-    # What evidence would do if it were markup: the policy stops it, and the browser says so.
+    # What evidence would do if it were markup: the policy stops it, and the browser reports it.
     evil = ("<script>document.title = 'ran'</script><img src='http://evidence.invalid/x.png' onerror=\"document.title = 'ran'\">"
             "<style>body { background: url(http://evidence.invalid/y.png) }</style>")
     with open(sys.argv[2]) as file:

@@ -1,10 +1,11 @@
-//! Saying that a test is skipped, in one form. The library's own tests include this file.
+//! Reports that a test is skipped, in one form. The library's own tests include this file.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Says that the test in hand, or a part of it, is skipped: on standard error itself, which the test runner does not keep
-/// back of a test that passes as it does what is printed, and in the file that `TAMIS_SKIP_LOG` names, which `.ci/run` counts.
+/// Reports that the current test, or a part of it, is skipped: on standard error itself, which the test runner shows
+/// even if the test passes, unlike what is printed, and in the file that `TAMIS_SKIP_LOG` names, which `.ci/run`
+/// counts.
 pub fn skip(reason: &str) {
     let thread = std::thread::current();
     let line = format!("skipped: {}: {reason}\n", thread.name().unwrap_or("a test"));

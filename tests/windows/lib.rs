@@ -15,6 +15,7 @@ pub mod source {
     pub mod medium;
     pub mod name;
     mod open;
+    pub mod provenance;
     pub mod read;
     pub mod stamp;
     pub mod tree;
@@ -30,6 +31,7 @@ mod tests {
 
     use crate::source::identity::{FileId, real_path};
     use crate::source::name::{escape_path, for_system, path_bytes, path_from_bytes};
+    use crate::source::provenance::Provenance;
     use crate::source::read::SourceFile;
     use crate::source::walk::{EntryKind, walk};
 
@@ -59,7 +61,10 @@ mod tests {
         let mut seen = BTreeMap::new();
         walk(&real, &mut |entry| {
             assert_eq!(entry.kind, EntryKind::File);
-            seen.insert(String::from_utf8(entry.relative).unwrap(), content(&entry.path));
+            // By the walk's path, and by the provenance that it becomes.
+            let place = Provenance::of_file(real.as_path().into(), entry.relative.clone());
+            assert_eq!(content(&entry.path(&real)), content(&place.file().unwrap()));
+            seen.insert(String::from_utf8(entry.relative.clone()).unwrap(), content(&entry.path(&real)));
             true
         })
         .unwrap();
@@ -90,8 +95,10 @@ mod tests {
         }
         fs::write(deep.join("bottom"), "deep").unwrap();
         let mut found = Vec::new();
-        walk(&real_path(folder.path()).unwrap(), &mut |entry| {
-            found.push(content(&entry.path));
+        let real = real_path(folder.path()).unwrap();
+        walk(&real, &mut |entry| {
+            let place = Provenance::of_file(real.as_path().into(), entry.relative);
+            found.push(content(&place.file().unwrap()));
             true
         })
         .unwrap();

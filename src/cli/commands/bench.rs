@@ -10,12 +10,12 @@ use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
+use crate::engine::bench::{
+    BenchSettings, HashOn, IngestBench, Origin, StorageRates, TERABYTE, bench_ingest,
+};
 #[cfg(feature = "gpu")]
 use crate::gpu::{AdapterSelector, GpuContext, GpuError};
 use crate::matching::{Backend, BackendRequest};
-use crate::pipeline::bench::{
-    BenchSettings, HashOn, IngestBench, Origin, StorageRates, TERABYTE, bench_ingest,
-};
 use crate::source::check_there;
 use crate::source::name::escape_path;
 use crate::source::size::Bytes;

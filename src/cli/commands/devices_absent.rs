@@ -1,4 +1,4 @@
-//! In the place of `tamis devices`, in a program that was built without the feature `gpu`.
+//! Stand-in for `tamis devices` in builds without the feature `gpu`.
 
 use crate::cli::args::{Common, Devices};
 use crate::cli::console::Console;

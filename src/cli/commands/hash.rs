@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::case::Fingerprint;
 use crate::cli::args::{Common, Hash, HashFormat, ProgressStyle};
 use crate::cli::config::Resources;
 use crate::cli::console::Console;
@@ -13,10 +14,10 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
 use crate::cli::run_progress::ProgressDisplay;
-use crate::decode::{Format, PictureHash};
-use crate::outcome::Outcome;
+use crate::decode::Format;
+use crate::engine::{HashedFile, Progress, RunSettings, hash_files};
+use crate::outcome::{Failure, Outcome};
 use crate::pdq::{DihedralHashes, Orientation};
-use crate::pipeline::{HashedFile, Progress, RunSettings, hash_files};
 use crate::report::write_json_line;
 use crate::source::name::{escape, escape_path, guarded};
 use crate::source::{Excludes, access_times_notice, check_there};
@@ -54,7 +55,7 @@ pub fn run(command: &Hash, common: &Common, console: &Console) -> Result<Finishe
                 console.note(format!("{path}: {}: {reason}", failure.outcome.name()));
             }
             rows.write(&file)?;
-            // Whoever watches sees each hash as it comes; a write costs nothing compared with decoding a picture.
+            // A user who watches sees each hash as it comes; a write costs nothing compared with decoding a picture.
             rows.flush()
         };
         interrupted = display
@@ -81,13 +82,14 @@ fn check_paths(paths: &[PathBuf]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// One file as a row of named fields.
+/// A view of a file, or a file without views, as a row of named fields.
 #[derive(Serialize)]
 struct Row {
     path: String,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    view: Option<String>,
     pdq: Option<String>,
     quality: Option<u8>,
     width: Option<u32>,
@@ -142,6 +144,7 @@ impl<'a> Rows<'a> {
                     "path",
                     "outcome",
                     "reason",
+                    "view",
                     "pdq",
                     "quality",
                     "width",
@@ -159,16 +162,27 @@ impl<'a> Rows<'a> {
         })
     }
 
+    /// Writes a row for each view of a file, or one that has none.
     fn write(&mut self, file: &HashedFile) -> io::Result<()> {
+        match &file.result {
+            Ok(views) => views.iter().try_for_each(|view| self.write_row(file, Ok(view))),
+            Err(failure) => self.write_row(file, Err(failure)),
+        }
+    }
+
+    fn write_row(&mut self, file: &HashedFile, result: Result<&Fingerprint, &Failure>) -> io::Result<()> {
         match self {
-            Self::Text { out, orientations } => write_text(*out, file, *orientations),
+            Self::Text { out, orientations } => {
+                result.map_or(Ok(()), |view| write_text(*out, file, view, *orientations))
+            }
             Self::Csv { out, orientations } => {
-                let row = row(file, false);
+                let row = row(file, result, false);
                 let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
                 let mut record = vec![
                     guarded(&row.path).into_owned(),
                     row.outcome.to_string(),
                     guarded(&row.reason.unwrap_or_default()).into_owned(),
+                    row.view.unwrap_or_default(),
                     row.pdq.unwrap_or_default(),
                     number(row.quality.map(u32::from)),
                     number(row.width),
@@ -178,15 +192,14 @@ impl<'a> Rows<'a> {
                     number(row.unstable_bits.map(u32::from)),
                 ];
                 if *orientations {
-                    record.extend(turned().map(|orientation| {
-                        let hash = file.result.as_ref();
-                        hash.map(|hash| hash.hash.hashes[orientation as usize].to_string())
-                            .unwrap_or_default()
-                    }));
+                    let hash = |orientation| {
+                        result.map(|view| view.picture.hash.hashes[orientation as usize].to_string())
+                    };
+                    record.extend(turned().map(|orientation| hash(orientation).unwrap_or_default()));
                 }
                 Ok(out.write_record(record)?)
             }
-            Self::Jsonl { out, orientations } => write_json_line(*out, &row(file, *orientations)),
+            Self::Jsonl { out, orientations } => write_json_line(*out, &row(file, result, *orientations)),
         }
     }
 
@@ -199,9 +212,14 @@ impl<'a> Rows<'a> {
 }
 
 /// `<64 hex>,<quality>,<path>`; with orientations one line each, with the orientation's name before the
-/// path. Files without a hash have no line: they are reported on standard error.
-fn write_text(out: &mut dyn Write, file: &HashedFile, orientations: bool) -> io::Result<()> {
-    let Ok(PictureHash { hash, .. }) = &file.result else { return Ok(()) };
+/// path. A file has as many lines as views; one without a hash has none and is reported on standard error.
+fn write_text(
+    out: &mut dyn Write,
+    file: &HashedFile,
+    view: &Fingerprint,
+    orientations: bool,
+) -> io::Result<()> {
+    let hash = &view.picture.hash;
     let path = escape_path(&file.path);
     if !orientations {
         return writeln!(out, "{},{},{path}", hash.hashes[0], hash.quality);
@@ -212,14 +230,15 @@ fn write_text(out: &mut dyn Write, file: &HashedFile, orientations: bool) -> io:
     Ok(())
 }
 
-fn row(file: &HashedFile, orientations: bool) -> Row {
-    let hash = file.result.as_ref().ok().map(|picture| &picture.hash);
-    let derivation = file.result.as_ref().ok().map(|picture| &picture.derivation);
-    let failure = file.result.as_ref().err();
+fn row(file: &HashedFile, result: Result<&Fingerprint, &Failure>, orientations: bool) -> Row {
+    let hash = result.ok().map(|view| &view.picture.hash);
+    let derivation = result.ok().map(|view| &view.picture.derivation);
+    let failure = result.err();
     Row {
         path: escape_path(&file.path),
         outcome: failure.map_or(Outcome::Hashed, |failure| failure.outcome).name(),
         reason: failure.map(|failure| escape(failure.reason.as_bytes())),
+        view: result.ok().map(|view| view.view.to_string()),
         pdq: hash.map(|hash| hash.hashes[0].to_string()),
         quality: hash.map(|hash| hash.quality),
         width: file.facts.width,

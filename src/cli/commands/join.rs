@@ -15,11 +15,11 @@ use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::output::{Place, check_format, place, with_output};
 use crate::cli::protect::Protected;
 use crate::cli::resumable::Resumable;
+use crate::engine::CancelToken;
 use crate::known::{HashList, names_orientations};
 use crate::matching::join::JoinSink;
 use crate::matching::{self, Backend, ItemHits, JoinControl, JoinError, JoinReport, JoinSettings, Threads};
 use crate::pdq::{Geometry, PdqHash};
-use crate::pipeline::CancelToken;
 use crate::report::columns::{Cell, Column, Kind};
 use crate::report::parquet::ParquetRows;
 use crate::report::write_json_line;
@@ -76,7 +76,7 @@ pub fn run(command: &Join, common: &Common, console: &Console) -> Result<Finishe
     Ok(Finished::Done)
 }
 
-/// All that a join takes.
+/// What a join needs.
 struct Work<'a> {
     lists: &'a Lists,
     settings: JoinSettings,

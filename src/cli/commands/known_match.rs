@@ -121,7 +121,7 @@ fn report_pairs(counts: &CompareCounts, command: &KnownMatch, started: Instant, 
     let [digest, photodna, pdq] = counts.by_method;
     console.note(format!(
         "{} pairs, of {} records of the left set: {digest} by digest, {photodna} by PhotoDNA within {}, {pdq} by PDQ within {} bits, \
-         each by its strongest way, in {:.2} s",
+         each by its strongest method, in {:.2} s",
         counts.pairs(),
         counts.left_records,
         command.photodna_distance,
@@ -149,7 +149,7 @@ fn columns() -> Vec<Column> {
     let mut columns = vec![
         Column::new("left", Kind::Integer),
         Column::new("right", Kind::Integer),
-        Column::new("way", Kind::Text),
+        Column::new("matched_by", Kind::Text),
         Column::new("distance", Kind::Unsigned),
         Column::optional("equal_digests", Kind::Text),
         Column::optional("photodna_distance", Kind::Unsigned),
@@ -198,7 +198,7 @@ fn facts<'a>(record: &StoredRecord, texts: &'a Texts) -> [Cell<'a>; FACTS.len()]
 
 /// Writes the row of a pair.
 fn write(pair: &RecordPair, [left, right]: [&SetFile; 2], rows: &mut Rows<'_>) -> Result<(), CliError> {
-    let Some((way, distance)) = pair.strongest() else { return Ok(()) };
+    let Some((method, distance)) = pair.strongest() else { return Ok(()) };
     let one = left.record(pair.left).map_err(CliError::failed)?;
     let other = right.record(pair.right).map_err(CliError::failed)?;
     let (texts, other_texts) = (Texts::of(left, &one), Texts::of(right, &other));
@@ -210,7 +210,7 @@ fn write(pair: &RecordPair, [left, right]: [&SetFile; 2], rows: &mut Rows<'_>) -
     let mut cells = vec![
         number(pair.left),
         number(pair.right),
-        Cell::Text(way.name()),
+        Cell::Text(method.name()),
         Cell::Unsigned(distance),
         if equal.is_empty() { Cell::Empty } else { Cell::Text(&equal) },
         within(pair.photodna),

@@ -10,7 +10,7 @@ use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
 use crate::cli::protect::Protected;
 use crate::cli::run_progress::ProgressDisplay;
-use crate::pipeline::{IngestSettings, Progress, RunSettings, match_stored};
+use crate::engine::{IngestSettings, Progress, RunSettings, match_stored};
 
 use super::priorities::{read_rules, set_priorities};
 use super::run::{Telling, begin, finish, hash_count, read_hash_sets, write_summary};

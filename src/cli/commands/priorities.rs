@@ -7,10 +7,10 @@ use crate::cli::config::Resources;
 use crate::cli::console::Console;
 use crate::cli::count_progress::{CountProgress, Steps};
 use crate::cli::error::{CliError, Finished};
+use crate::engine::{CancelToken, Stacking};
 use crate::matching::stack::StackError;
 use crate::matching::{Backend, DEFAULT_DISTANCE, JoinControl, Threads};
 use crate::pdq::MIN_QUALITY;
-use crate::pipeline::{CancelToken, Stacking};
 
 /// The requested rules, read before anything else is done.
 ///

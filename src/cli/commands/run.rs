@@ -10,9 +10,9 @@ use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::run_begins;
 use crate::cli::output::with_output;
+use crate::engine::{EngineError, IngestReport, Progress};
 use crate::known::{HashSet, ReadOptions};
 use crate::matching::Backend;
-use crate::pipeline::{IngestReport, PipelineError, Progress};
 use crate::report::summary::{RunFigures, summary};
 use crate::report::text::{render, render_profile};
 use crate::source::access_times_notice;
@@ -120,7 +120,7 @@ pub fn begin(
 pub fn finish(
     store: &mut CaseStore,
     run: RunId,
-    result: Result<IngestReport, PipelineError>,
+    result: Result<IngestReport, EngineError>,
     progress: &Progress,
     backend: &Backend,
     console: &Console,

@@ -10,8 +10,8 @@ use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::{cancel_on_interrupt, run_begins};
 use crate::cli::output::with_output;
 use crate::cli::protect::Protected;
+use crate::engine::Progress;
 use crate::matching::stack::StackError;
-use crate::pipeline::Progress;
 use crate::report;
 use crate::source::name::escape_path;
 

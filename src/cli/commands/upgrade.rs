@@ -1,4 +1,4 @@
-//! `tamis upgrade`: a new case of an older one.
+//! `tamis upgrade`: writes a new case from an older one.
 
 use crate::case::{CaseError, Upgraded, upgrade};
 use crate::cli::args::Upgrade;

@@ -1,5 +1,5 @@
-//! `gif` 0.14.2: the canvas in four bytes a pixel; a first frame smaller than the canvas in four further bytes a pixel;
-//! the frame's indices; and the file's metadata, which grows as it is read.
+//! `gif` 0.14.2: the canvas in four bytes per pixel; a first frame smaller than the canvas in four further bytes per
+//! pixel; the frame's indices; and the file's metadata, which grows as it is read.
 
 use super::header::{Header, TABLES, corrupt};
 use crate::outcome::Failure;

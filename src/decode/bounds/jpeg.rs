@@ -76,7 +76,7 @@ pub(super) fn decoder_bytes(frame: &Frame) -> u64 {
         // Samples that one sample of the component expands to.
         let ratio = (u64::from(max_across) / across).max(1) * (u64::from(max_down) / down).max(1);
         let (stride, rows) = frame.padded(component);
-        // Eight rows a block, the rows above and below, the upsampled rows and one line; two bytes a sample.
+        // Eight rows per block, the rows above and below, the upsampled rows and one line; two bytes per sample.
         bytes += 2 * stride * (10 * down + down * ratio + 16 * ratio + 8);
         if frame.marker == marker::PROGRESSIVE {
             bytes += 2 * stride * rows;

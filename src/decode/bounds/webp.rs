@@ -35,7 +35,7 @@ pub(super) fn header(bytes: &[u8], max_bytes: u64) -> Result<Header, Failure> {
             b"VP8L" => frames += lossless(content, None, max_bytes),
             b"ALPH" => alpha += alpha_bytes(content, (width, height), max_bytes),
             b"ANMF" => {
-                // The first frame is the picture: a canvas, and the frame in four bytes a pixel.
+                // The first frame is the picture: a canvas, and the frame in four bytes per pixel.
                 taken = taken.saturating_add(canvas * 2);
                 for (name, content) in (Chunks { bytes: content, at: FRAME_PLACE }) {
                     match &name {
@@ -68,7 +68,7 @@ fn lossy(content: &[u8]) -> u64 {
     blocks * MACROBLOCK + side(6) * 64 + content.len() as u64 * COPIES + PARTITION
 }
 
-/// A frame of `VP8L`, whose size is its own or, in an alpha channel, that of the picture. Opaque ones are decoded in four bytes a pixel first.
+/// A frame of `VP8L`, whose size is its own or, in an alpha channel, that of the picture. Opaque ones are decoded in four bytes per pixel first.
 fn lossless(content: &[u8], size: Option<(u32, u32)>, max_bytes: u64) -> u64 {
     let (pixels, tables) = vp8l::bytes_taken(content, size, max_bytes);
     pixels * 4 + tables

@@ -53,7 +53,7 @@ impl<'a> Essential<'a> {
                 }
                 0xc0..=0xcf if self.frame.open_at == Some(start) => {
                     let mut header = whole?.to_vec();
-                    // Marker, length and precision stand before it.
+                    // Marker, length and precision come before it.
                     header.get_mut(5..7)?.copy_from_slice(&self.frame.height.to_be_bytes());
                     return Some(Cow::Owned(header));
                 }

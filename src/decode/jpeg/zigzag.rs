@@ -10,7 +10,7 @@ pub(super) const FREQUENCIES: [(u8, u8); BLOCK] = {
     let mut index = 0;
     while index < BLOCK {
         order[index] = (vertical as u8, horizontal as u8);
-        // Odd diagonals run down, even ones up; at the borders one goes along them.
+        // Odd diagonals run down, even ones up; at the borders the path follows them.
         let up = (vertical + horizontal) % 2 == 0;
         let (at_end, at_start) =
             if up { (horizontal == 7, vertical == 0) } else { (vertical == 7, horizontal == 0) };

@@ -63,7 +63,7 @@ impl ColumnMap {
 /// How sources are to be imported.
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
-    /// What its categories mean.
+    /// What its categories stand for.
     pub profile: Profile,
     /// Name of the set; by default the name of the first file without its extension.
     pub name: Option<String>,

@@ -72,7 +72,7 @@ pub struct Manifest {
     pub version: String,
     /// The program that imported it.
     pub program: String,
-    /// What its categories mean.
+    /// What its categories stand for.
     pub profile: Profile,
     /// The geometry of its hashes.
     pub geometry: Geometry,

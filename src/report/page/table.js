@@ -43,7 +43,7 @@
       this.refresh();
     }
 
-    // ---- What a cell says.
+    // ---- What a cell shows.
     text(row, column) {
       const value = this.rows[row][column];
       if (value === null || value === undefined) return "";

@@ -1,4 +1,4 @@
-//! French. Before `:` and `;` and inside guillemets stands a no-break space, as French typography has it.
+//! French. A no-break space goes before `:` and `;` and inside guillemets, as in French typography.
 
 use super::{Form, Headed, Labels, Names, PictureWords, Plural, SummaryWords, TableWords, Words, Writing};
 
@@ -102,11 +102,11 @@ pub(super) const WORDS: Words = Words {
         ("victim-not-identified", "abus connu d’un enfant qui n’est pas encore identifié"),
         ("offender-not-identified", "abus connu commis par une personne qui n’est pas encore identifiée"),
         (
-            "new-beside-known",
+            "new-near-known",
             "inconnu et presque identique à des abus connus dans ce dossier\u{a0}: peut-être du matériel nouveau d’une série connue",
         ),
-        ("victim-not-told", "abus connu\u{a0}; la base ne dit pas si l’enfant est identifié"),
-        ("offender-not-told", "abus connu\u{a0}; la base ne dit pas si l’auteur est identifié"),
+        ("victim-not-stated", "abus connu\u{a0}; la base ne dit pas si l’enfant est identifié"),
+        ("offender-not-stated", "abus connu\u{a0}; la base ne dit pas si l’auteur est identifié"),
         ("listed", "connu d’une liste qui ne dit rien de plus"),
         ("unknown-stack", "inconnu, en plusieurs versions"),
         ("unknown-picture", "images inconnues"),

@@ -402,7 +402,7 @@ pub struct Words {
     pub title: &'static str,
     /// Name of the list of sections.
     pub contents: &'static str,
-    /// What a table beside a plot is called.
+    /// What a table next to a plot is called.
     pub figures: &'static str,
     /// The state of the case: {moment}.
     pub as_of: &'static str,

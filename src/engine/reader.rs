@@ -10,7 +10,6 @@
 //! take nothing from this budget: what it would wait for could be behind itself in the queue.
 
 use std::ops::Range;
-use std::path::PathBuf;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -21,7 +20,7 @@ use super::in_hand::{Held, InHand, Work};
 use super::profile::{self, Profile, Queue};
 use crate::decode::{Format, SNIFF_BYTES, is_candidate};
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::source::{Digester, Digests, SourceFile};
+use crate::source::{Digester, Digests, Provenance, SourceFile};
 
 /// Files up to this size travel in groups.
 const SMALL: u64 = 256 << 10;
@@ -35,10 +34,10 @@ const BLOCKS_AHEAD: usize = 2;
 /// What a stream holds: the blocks that wait, and one in either hand.
 const STREAM_BYTES: u64 = (BLOCKS_AHEAD as u64 + 2) * BLOCK as u64;
 
-/// A file that a walk found, with what the stage after the readers wants to know of it.
+/// A file that was listed, with what the stage after the readers wants to know of it.
 #[derive(Debug)]
 pub(super) struct Listed<T> {
-    pub path: PathBuf,
+    pub place: Provenance,
     pub size: u64,
     pub about: T,
 }
@@ -64,8 +63,8 @@ impl<T> Grouper<T> {
         if file.size > SMALL {
             return Some(vec![file]);
         }
-        // A path may be far longer than its file.
-        self.bytes += file.size + file.path.as_os_str().len() as u64;
+        // A name may be far longer than its file.
+        self.bytes += file.size + file.place.bytes() as u64;
         self.files.push(file);
         let full = (self.found / (4 * self.workers)).clamp(1, GROUP_FILES);
         let ready = self.files.len() as u64 >= full || self.bytes >= GROUP_BYTES;
@@ -219,7 +218,7 @@ impl<'a> Readers<'a> {
         let watch = self.profile.start(profile::Stage::Reading);
         let mut bytes = Vec::with_capacity(total as usize);
         let read = |file: Listed<T>| {
-            let _hand = self.in_hand.watch(Work::Reading, &file.path, file.size);
+            let _hand = self.in_hand.watch(Work::Reading, &file.place, file.size);
             let content = append(&file, block, &mut bytes).map(Content::Held);
             ReadFile { listed: file, content }
         };
@@ -230,9 +229,9 @@ impl<'a> Readers<'a> {
 
     /// Returns whether there is still somebody to read for.
     fn large<'b, T>(&'b self, file: Listed<T>, block: &mut [u8], read: &Sender<ReadGroup<'b, T>>) -> bool {
-        let hand = self.in_hand.watch(Work::Reading, &file.path, file.size);
+        let hand = self.in_hand.watch(Work::Reading, &file.place, file.size);
         let watch = self.profile.start(profile::Stage::Reading);
-        let opened = SourceFile::open(&file.path).and_then(|mut opened| {
+        let opened = SourceFile::at(&file.place).and_then(|mut opened| {
             let holes = if self.wanted == Wanted::AllButHoles { opened.mostly_holes() } else { None };
             let filled = opened.fill(block)?;
             match holes {
@@ -362,7 +361,7 @@ impl<'a> Readers<'a> {
 
 /// Reads a small file to the end of `bytes`.
 fn append<T>(file: &Listed<T>, block: &mut [u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, Failure> {
-    let mut opened = SourceFile::open(&file.path)?;
+    let mut opened = SourceFile::at(&file.place)?;
     // One byte more would show that it grew.
     let filled = opened.fill(&mut block[..=file.size as usize])?;
     if filled as u64 != file.size {
@@ -424,7 +423,7 @@ mod tests {
         let (files_in, files_out) = bounded(files.len() + 1);
         let mut grouper = Grouper::new(1);
         for (number, &(path, size)) in files.iter().enumerate() {
-            let file = Listed { path: path.to_path_buf(), size, about: number };
+            let file = Listed { place: Provenance::of_file(path.into(), ""), size, about: number };
             grouper.push(file).into_iter().for_each(|group| files_in.send(group).unwrap());
         }
         files_in.send(grouper.take()).unwrap();
@@ -537,7 +536,7 @@ mod tests {
     #[test]
     fn groups_grow_with_what_was_found() {
         let mut grouper = Grouper::new(4);
-        let file = |size| Listed { path: PathBuf::new(), size, about: () };
+        let file = |size| Listed { place: Provenance::of_file(Path::new("").into(), ""), size, about: () };
         let sizes: Vec<usize> =
             (0..2000).filter_map(|_| grouper.push(file(100))).map(|group| group.len()).collect();
         assert_eq!(sizes[..16], [1; 16], "four for each worker go alone");

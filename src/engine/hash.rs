@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
@@ -14,13 +14,14 @@ use super::reader::{Grouper, Listed, Readers, Wanted};
 use super::runner::{Finding, Found, FoundContent, Out, Runner};
 use super::settings::RunSettings;
 use super::stages::{Stages, unpanicked};
-use super::{CancelToken, PipelineError, Progress};
-use crate::decode::{Facts, PictureHash, View};
+use super::{CancelToken, EngineError, Progress};
+use crate::case::Fingerprint;
+use crate::decode::Facts;
 use crate::matching::Backend;
 use crate::outcome::{Failure, Outcome, Stage};
 use crate::source::identity::real_path;
-use crate::source::name::{escape_path, path_from_bytes};
-use crate::source::{Entry, EntryKind, Excludes, walk};
+use crate::source::name::escape_path;
+use crate::source::{Entry, EntryKind, Excludes, Provenance, walk};
 
 /// Files that are examined ahead of the first whose result is not out yet.
 const WINDOW: usize = 4096;
@@ -36,8 +37,8 @@ pub struct HashedFile {
     pub size: u64,
     /// What the file says of itself.
     pub facts: Facts,
-    /// Hashes and quality, or why there are none.
-    pub result: Result<PictureHash, Failure>,
+    /// Its views, at least one, in the order of [`View`]; or why there are none.
+    pub result: Result<Vec<Fingerprint>, Failure>,
 }
 
 /// A file on its way.
@@ -62,7 +63,7 @@ pub fn hash_files(
     progress: &Progress,
     cancel: &CancelToken,
     sink: &mut dyn FnMut(HashedFile) -> io::Result<()>,
-) -> Result<bool, PipelineError> {
+) -> Result<bool, EngineError> {
     // Nobody looks at the profile of this command; the stages count all the same.
     let profile = Profile::default();
     let shares = Shares::without_verification(settings.max_memory);
@@ -100,7 +101,7 @@ pub fn hash_files(
     };
     let emit = |found: Receiver<_>| {
         // The receivers go in and end with it, so that no stage waits for one that failed.
-        stages.run("writing", move || emit(&found, &window_out, progress, sink).map_err(PipelineError::Sink));
+        stages.run("writing", move || emit(&found, &window_out, progress, sink).map_err(EngineError::Sink));
     };
     progress.watched(|| runner.run(vec![lister], emit))?;
     stages.end()?;
@@ -124,22 +125,21 @@ struct Lister<'a> {
 }
 
 impl Lister<'_> {
-    fn list(&mut self, paths: &[PathBuf]) -> Result<(), PipelineError> {
+    fn list(&mut self, paths: &[PathBuf]) -> Result<(), EngineError> {
         for path in paths {
             // A link that was typed, or on the way to what was, is meant: it is followed, as a source's is. One that leads nowhere is left
             // to the walk, which says so.
-            let root = real_path(path).ok().filter(|root| root != path);
-            let typed = root.is_some().then_some(path.as_path());
-            walk(root.as_ref().unwrap_or(path), &mut |entry| self.visit(entry, typed))
-                .map_err(|error| PipelineError::Io { what: escape_path(path), error })?;
+            let root: Arc<Path> = real_path(path).unwrap_or_else(|_| path.clone()).into();
+            walk(&root, &mut |entry| self.visit(entry, &root, path))
+                .map_err(|error| EngineError::Io { what: escape_path(path), error })?;
         }
         self.flush();
         self.progress.walk_ended();
         Ok(())
     }
 
-    /// Returns whether to go on. Below a link that was followed names are shown as they were typed.
-    fn visit(&mut self, entry: Entry, typed: Option<&Path>) -> bool {
+    /// Returns whether to continue. Below a link that was followed names are shown as they were typed.
+    fn visit(&mut self, entry: Entry, root: &Arc<Path>, typed: &Path) -> bool {
         if self.exclude.leave_out(&entry.relative) {
             self.progress.exclude(&entry.stamp);
             return !self.cancel.is_cancelled();
@@ -149,22 +149,21 @@ impl Lister<'_> {
         }
         let number = self.next;
         self.next += 1;
-        let Entry { path, relative, kind, stamp } = entry;
+        let path = entry.path(typed);
+        let Entry { relative, kind, stamp } = entry;
         let size = stamp.size.unwrap_or(0);
-        let shown = match typed {
-            None => path.clone(),
-            Some(typed) if relative.is_empty() => typed.to_path_buf(),
-            Some(typed) => typed.join(path_from_bytes(&relative)),
-        };
-        let file = OnItsWay { number, path: shown, size };
+        let (place, file) =
+            (Provenance::of_file(Arc::clone(root), relative), OnItsWay { number, path, size });
         Progress::add(&self.progress.files_found, 1);
         Progress::add(&self.progress.bytes_found, size);
         match kind {
             EntryKind::File => {
-                let group = self.grouper.push(Listed { path, size, about: file });
+                let group = self.grouper.push(Listed { place, size, about: file });
                 group.is_none_or(|group| self.out.files.send(group).is_ok())
             }
-            EntryKind::Failed(failure) => self.out.failed.send(vec![Finding::failed(file, failure)]).is_ok(),
+            EntryKind::Failed(failure) => {
+                self.out.failed.send(vec![Finding::failed(place, file, failure)]).is_ok()
+            }
         }
     }
 
@@ -222,16 +221,17 @@ fn emit(
     Ok(())
 }
 
-/// A file and the hashes of its whole picture, with its place in the order.
+/// A file and the hashes of its views, with its place in the order.
 fn hashed(found: Found<OnItsWay>) -> (u64, HashedFile) {
     let OnItsWay { number, path, size } = found.about;
-    let none = || Failure::new(Outcome::Crashed, Stage::Decode, "it has no view of its whole picture");
+    let none = || Failure::new(Outcome::Crashed, Stage::Decode, "it has no view");
     let (facts, result) = match (found.result, found.content) {
         (Err(failure), _) => (Facts::default(), Err(failure)),
         (Ok(_), None) => (Facts::default(), Err(none())),
         (Ok(_), Some(FoundContent { facts, mut fingerprints, failure, .. })) => {
-            fingerprints.retain(|seen| seen.view == View::Picture);
-            (facts, fingerprints.pop().map(|seen| seen.picture).ok_or_else(|| failure.unwrap_or_else(none)))
+            fingerprints.sort_by_key(|seen| seen.view);
+            let none = || Err(failure.unwrap_or_else(none));
+            (facts, if fingerprints.is_empty() { none() } else { Ok(fingerprints) })
         }
     };
     (number, HashedFile { path, size, facts, result })

@@ -1,8 +1,8 @@
 //! A bounded sample of a folder: runs of neighbouring files, drawn at random from everything that was listed.
 
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use super::failures::Failures;
 use crate::decode::{self, Format, Limits, Probe};
+use crate::engine::{CancelToken, EngineError};
 use crate::outcome::Outcome;
 use crate::pdq::Geometry;
-use crate::pipeline::{CancelToken, PipelineError};
 use crate::source::identity::real_path;
 use crate::source::name::escape_path;
-use crate::source::{Entry, EntryKind, SourceFile, walk};
+use crate::source::{Entry, EntryKind, Provenance, SourceFile, walk};
 
 /// Files that are drawn together: neighbours in a folder are neighbours on a disk, and a run reads them so.
 const RUN: usize = 16;
@@ -125,7 +125,7 @@ impl Promise {
 /// A file that was drawn.
 #[derive(Debug)]
 pub(super) struct Drawn {
-    pub path: PathBuf,
+    pub place: Provenance,
     pub size: u64,
     /// Bytes that were read of it, and what they promise; `None` until then.
     pub read: Option<(u64, Promise)>,
@@ -145,25 +145,27 @@ impl Picked {
         patience: Duration,
         cancel: &CancelToken,
         failures: &mut Failures,
-    ) -> Result<Self, PipelineError> {
+    ) -> Result<Self, EngineError> {
         let started = Instant::now();
         let mut draw = Draw::default();
         let (mut files, mut bytes, mut complete) = (0, 0, true);
-        let mut visit = |Entry { path, kind, stamp, .. }: Entry| {
+        let failed = |error| EngineError::Io { what: escape_path(folder), error };
+        let root: Arc<Path> = real_path(folder).map_err(failed)?.into();
+        let mut visit = |Entry { relative, kind, stamp }: Entry| {
             match kind {
                 EntryKind::File => {
                     let size = stamp.size.unwrap_or(0);
                     files += 1;
                     bytes += size;
-                    draw.add(Drawn { path, size, read: None });
+                    let place = Provenance::of_file(Arc::clone(&root), relative);
+                    draw.add(Drawn { place, size, read: None });
                 }
                 EntryKind::Failed(failure) => failures.add(failure.outcome),
             }
             complete = started.elapsed() < patience && !cancel.is_cancelled();
             complete
         };
-        let failed = |error| PipelineError::Io { what: escape_path(folder), error };
-        walk(&real_path(folder).map_err(failed)?, &mut visit).map_err(failed)?;
+        walk(&root, &mut visit).map_err(failed)?;
         let listing = Listing {
             folder: escape_path(folder),
             files,
@@ -263,7 +265,7 @@ impl Picked {
 /// Reads a whole file into memory.
 fn load(drawn: &Drawn) -> Result<Loaded, Outcome> {
     let failed = |failure: crate::outcome::Failure| failure.outcome;
-    let mut file = SourceFile::open(&drawn.path).map_err(failed)?;
+    let mut file = SourceFile::at(&drawn.place).map_err(failed)?;
     let size = usize::try_from(drawn.size).map_err(|_| Outcome::OverLimit)?;
     let mut bytes = vec![0; size];
     let filled = file.fill(&mut bytes).map_err(failed)?;
@@ -348,10 +350,14 @@ impl SplitMix {
 mod tests {
     use super::*;
 
+    fn place(name: &str) -> Provenance {
+        Provenance::of_file(Path::new("").into(), name)
+    }
+
     fn drawn(count: usize) -> Vec<Vec<Drawn>> {
         let mut draw = Draw::default();
         for number in 0..count {
-            draw.add(Drawn { path: PathBuf::from(number.to_string()), size: number as u64, read: None });
+            draw.add(Drawn { place: place(&number.to_string()), size: number as u64, read: None });
         }
         draw.finish()
     }
@@ -375,7 +381,7 @@ mod tests {
 
     #[test]
     fn jpegs_are_split_as_those_that_were_loaded() {
-        let file = |size, promise| Drawn { path: PathBuf::new(), size, read: Some((size, promise)) };
+        let file = |size, promise| Drawn { place: place(""), size, read: Some((size, promise)) };
         let listing = Listing {
             folder: String::new(),
             files: 0,

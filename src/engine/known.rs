@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::resident::{ResidentSet, ResidentSets, Room};
 use super::stages::unpanicked;
 use super::verify::{Settled, Subject, Trial, Verifier};
-use super::{CancelToken, IngestSettings, PipelineError, pool};
+use super::{CancelToken, EngineError, IngestSettings, pool};
 use crate::case::{Batch, CaseStore, ContentHits, ContentId, ExactHash, Fingerprint, SetId, StoredContent};
 use crate::known;
 use crate::matching::{Backend, Threads};
@@ -34,7 +34,7 @@ impl ResidentSets<'_> {
         examiner: &Examiner<'_>,
         progress: &Progress,
         cancel: &CancelToken,
-    ) -> Result<bool, PipelineError> {
+    ) -> Result<bool, EngineError> {
         let search_pool = pool("search", settings.run.jobs)?;
         progress.profile.crew(Crew::Finishers, settings.run.jobs);
         let verifier = Verifier { examiner, cancel: Some(cancel) };
@@ -88,7 +88,7 @@ impl ResidentSets<'_> {
     ///
     /// # Errors
     /// The case store failed.
-    fn backlog(&self, store: &CaseStore) -> Result<u64, PipelineError> {
+    fn backlog(&self, store: &CaseStore) -> Result<u64, EngineError> {
         let mut count = 0;
         for resident in &self.sets {
             count += store.unmatched_count(resident.id)?;
@@ -122,11 +122,7 @@ struct Stored<'a> {
 
 impl Stored<'_> {
     /// Matchers contents anew whose hits in a set could not be confirmed. Returns whether it came to the end.
-    fn try_again(
-        &mut self,
-        store: &mut CaseStore,
-        resident: &ResidentSet<'_>,
-    ) -> Result<bool, PipelineError> {
+    fn try_again(&mut self, store: &mut CaseStore, resident: &ResidentSet<'_>) -> Result<bool, EngineError> {
         Progress::add(&self.progress.to_match, store.unconfirmed_count(resident.id)?);
         let (mut after, mut batch_size) = (ContentId(0), STORED_BATCH);
         loop {
@@ -154,7 +150,7 @@ impl Stored<'_> {
         among: Vec<&ResidentSet<'_>>,
         contents: &[StoredContent],
         mut batch: Batch,
-    ) -> Result<Step, PipelineError> {
+    ) -> Result<Step, EngineError> {
         let subjects: Vec<Subject> = contents.iter().map(Subject::from).collect();
         let matched = (contents.len() * among.len()) as u64;
         let watch = self.progress.profile.start_on(Stage::Searching, self.settings.run.jobs);
@@ -238,7 +234,7 @@ pub fn match_stored(
     settings: &IngestSettings,
     progress: &Progress,
     cancel: &CancelToken,
-) -> Result<super::IngestReport, PipelineError> {
+) -> Result<super::IngestReport, EngineError> {
     let (sets, notices) = ResidentSets::load(store, known, backend, settings)?;
     progress.walk_ended();
     let examiner = Examiner::of_ingest(settings, backend, progress);

@@ -9,16 +9,14 @@ use super::profile::{Stage, Stopwatch};
 use super::progress::Progress;
 use super::reader::{Grouper, Listed};
 use super::runner::{Finding, Out};
-use super::{CancelToken, PipelineError};
+use super::{CancelToken, EngineError};
 use crate::case::{ItemState, ProgressReader, SourceId};
-use crate::source::{Entry, EntryKind, FileStamp, Tree};
+use crate::source::{Entry, EntryKind, FileStamp, Provenance, Tree};
 
 /// A file of a source, as the case will name it.
 #[derive(Debug)]
 pub(super) struct Item {
     pub source: SourceId,
-    /// Raw bytes below the source.
-    pub relative: Vec<u8>,
     pub stamp: FileStamp,
 }
 
@@ -43,7 +41,7 @@ pub(super) struct Walker<'a> {
     /// Runs but while the walker waits.
     watch: Option<Stopwatch<'a>>,
     seen: u64,
-    failed: Option<PipelineError>,
+    failed: Option<EngineError>,
 }
 
 impl<'a> Walker<'a> {
@@ -56,7 +54,7 @@ impl<'a> Walker<'a> {
     ///
     /// # Errors
     /// A source cannot be looked at, or the case cannot be read.
-    pub fn run(mut self) -> Result<(), PipelineError> {
+    pub fn run(mut self) -> Result<(), EngineError> {
         let shared = self.shared;
         match &shared.pass {
             Pass::Suspects(entries) => {
@@ -77,7 +75,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    fn list(&mut self) -> Result<(), PipelineError> {
+    fn list(&mut self) -> Result<(), EngineError> {
         let shared = self.shared;
         // A folder without files asks no visitor whether to go on.
         while !shared.cancel.is_cancelled()
@@ -97,6 +95,9 @@ impl<'a> Walker<'a> {
     }
 
     fn wait(&mut self) {
+        if let Some(Err(error)) = self.done.as_ref().map(ProgressReader::rest) {
+            self.failed = Some(error.into());
+        }
         let seen = std::mem::take(&mut self.seen);
         if let Some(watch) = self.watch.take() {
             watch.stop(seen, 0);
@@ -116,7 +117,8 @@ impl<'a> Walker<'a> {
         }
         // A suspect was counted by the pass that tried it.
         let counted = matches!(&self.shared.pass, Pass::All { tried } if tried.contains(&(source, &entry.relative[..])));
-        let source = self.shared.roots[source].0;
+        let (source, root) = &self.shared.roots[source];
+        let source = *source;
         match self.state(source, &entry) {
             Ok(ItemState::Done) => {
                 Progress::add(&run.progress.files_skipped, u64::from(!counted));
@@ -131,11 +133,12 @@ impl<'a> Walker<'a> {
         }
         Progress::add(&run.progress.files_found, 1);
         Progress::add(&run.progress.bytes_found, entry.stamp.size.unwrap_or(0));
-        let Entry { path, relative, kind, stamp } = entry;
+        let Entry { relative, kind, stamp } = entry;
+        let place = Provenance::of_file(Arc::clone(root), relative);
         match kind {
             EntryKind::File => {
                 let size = stamp.size.unwrap_or(0);
-                let file = Listed { path, size, about: Item { source, relative, stamp } };
+                let file = Listed { place, size, about: Item { source, stamp } };
                 let Some(group) = self.grouper.push(file) else { return true };
                 self.wait();
                 let sent = self.out.files.send(group).is_ok();
@@ -143,7 +146,7 @@ impl<'a> Walker<'a> {
                 sent
             }
             EntryKind::Failed(failure) => {
-                let finding = Finding::failed(Item { source, relative, stamp }, failure);
+                let finding = Finding::failed(place, Item { source, stamp }, failure);
                 self.wait();
                 let sent = self.out.failed.send(vec![finding]).is_ok();
                 self.go_on();
@@ -152,7 +155,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn state(&self, source: SourceId, entry: &Entry) -> Result<ItemState, PipelineError> {
+    fn state(&self, source: SourceId, entry: &Entry) -> Result<ItemState, EngineError> {
         match &self.done {
             Some(done) => Ok(done.state(source, &entry.relative, &entry.stamp)?),
             None => Ok(ItemState::ToDo),

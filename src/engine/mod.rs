@@ -1,10 +1,12 @@
 //! The stages of a run, joined by bounded channels:
 //!
 //! ```text
-//! walkers ─→ readers: each file ─→ workers: digest, drop    ─→ finisher: hash tiles ─→ matchers: match, decode ─→ writer
-//!            once, ahead of need   duplicates, decode, reduce  in batches              candidates for verifications   (the caller's thread)
+//! listers ─→ readers: each file ─→ workers: digest, drop    ─→ hash tiles ─→ the run's sink. That of an ingest:
+//!            once, ahead of need   duplicates, examine         in batches    matchers: match, decode ─→ writer
+//!                                                                            candidates to verify      (the caller's thread)
 //! ```
 //!
+//! `runner` has the stages before the sink, for `hash`, `scan` and `triage`; `match` begins at the matchers, with what the case holds.
 //! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s, in the order
 //! that `reader` describes. [`profile`] tells which stage the others wait for.
 //! A stage that ends, for whatever reason, closes its channels, and its neighbours end with it; a fault of one stops
@@ -53,7 +55,7 @@ use crate::matching::{Threads, ThreadsError};
 /// What ends a run. A file never does.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PipelineError {
+pub enum EngineError {
     /// The case store failed.
     #[error(transparent)]
     Case(#[from] CaseError),
@@ -89,6 +91,6 @@ pub enum PipelineError {
 }
 
 /// A pool of `threads` threads named after their work.
-fn pool(name: &'static str, threads: usize) -> Result<Threads, PipelineError> {
+fn pool(name: &'static str, threads: usize) -> Result<Threads, EngineError> {
     Ok(Threads::new(name, threads)?)
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::sample::SplitMix;
 use super::settings::{BenchSettings, part, rate};
-use crate::pipeline::CancelToken;
+use crate::engine::CancelToken;
 use crate::source::Digester;
 
 /// Bytes that are digested over and over: more than a core's own cache holds.

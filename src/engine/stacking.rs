@@ -1,6 +1,6 @@
 //! Stacks of a case: of all of its hashes, from what it has stacks of already.
 
-use super::PipelineError;
+use super::EngineError;
 use crate::case::{CaseStore, StackSettings, Stackable, Stacked};
 use crate::matching::stack::{StackError, stacks, stacks_with_more};
 use crate::matching::{Backend, JoinControl, JoinSettings, Threads};
@@ -23,7 +23,7 @@ impl Stacking {
         store: &CaseStore,
         settings: StackSettings,
         go_on: &dyn Fn(u64) -> bool,
-    ) -> Result<Option<Self>, PipelineError> {
+    ) -> Result<Option<Self>, EngineError> {
         let Some(stackable) = store.stackable(settings, go_on)? else { return Ok(None) };
         let hashes = stackable.contents.iter().map(|content| content.hash).collect();
         Ok(Some(Self { stackable, hashes, distance: settings.distance }))
@@ -57,7 +57,7 @@ impl Stacking {
         backend: &Backend,
         pool: &Threads,
         control: &JoinControl,
-    ) -> Result<Result<(), StackError>, PipelineError> {
+    ) -> Result<Result<(), StackError>, EngineError> {
         #[cfg(test)]
         super::tests::stack();
         let join = JoinSettings { radius: self.distance, memory, ..JoinSettings::default() };

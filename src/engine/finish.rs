@@ -1,8 +1,7 @@
 //! Matching batches of what was found, and handing them to the writer. Batches are matched next to each other, so that a large picture that
 //! is decoded to verify a candidate holds up none but its own.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -12,7 +11,7 @@ use super::resident::{ResidentSets, Room};
 use super::runner::{Found, FoundContent};
 use super::verify::{Subject, Trial, Verifier};
 use super::walkers::Item;
-use crate::case::{Batch, ContentRecord, Fingerprint, ItemRecord, PlaceState, SourceId, StoredView, Within};
+use crate::case::{Batch, ContentRecord, Fingerprint, ItemRecord, PlaceState, StoredView, Within};
 use crate::matching::Threads;
 use crate::outcome::{self, Failure, Outcome};
 use crate::source::{Digests, Provenance, Step};
@@ -24,7 +23,6 @@ pub(super) const MATCHERS: usize = 4;
 pub(super) struct Finisher<'a> {
     pub sets: &'a ResidentSets<'a>,
     pub verifier: Verifier<'a>,
-    pub roots: &'a [(SourceId, Arc<Path>)],
     pub progress: &'a Progress,
     /// What searches and decodes candidates.
     pub pool: &'a Threads,
@@ -38,19 +36,19 @@ impl Finisher<'_> {
     /// mind the order.
     pub fn settle(&self, found: &Receiver<Vec<Found<Item>>>, batches: &Sender<Batch>) {
         for found in found {
-            let mut batch = self.batch(found);
-            self.match_batch(&mut batch);
+            let (mut batch, places) = self.batch(found);
+            self.match_batch(&mut batch, &places);
             if batches.send(batch).is_err() {
                 return;
             }
         }
     }
 
-    /// What was found as a batch for the writer.
-    fn batch(&self, found: Vec<Found<Item>>) -> Batch {
+    /// What was found as a batch for the writer, with the place of each item.
+    fn batch(&self, found: Vec<Found<Item>>) -> (Batch, Vec<Provenance>) {
         let mut batch = Batch { sets: self.sets.ids(), ..Batch::default() };
-        for Found { about, result, content } in found {
-            let Item { source, relative, stamp } = about;
+        let mut places = Vec::with_capacity(found.len());
+        for Found { place, about: Item { source, stamp }, result, content } in found {
             // Digests are wanted of every file of an ingest.
             let result = result.and_then(|digests| digests.ok_or_else(undigested));
             if let (Ok(digests), Some(content)) = (&result, content) {
@@ -67,14 +65,17 @@ impl Finisher<'_> {
                     trivial,
                 });
             }
-            let (within, step) = (Within::Source(source), Step::name(relative).to_bytes());
+            // A lister of a source goes one step.
+            let step = place.steps().last().map(Step::to_bytes).unwrap_or_default();
+            let within = Within::Source(source);
             batch.items.push(ItemRecord { within, step, state: PlaceState::Live, stamp, result });
+            places.push(place);
         }
-        batch
+        (batch, places)
     }
 
     /// Finds the hits of a batch; its candidates are decoded from pixels.
-    fn match_batch(&self, batch: &mut Batch) {
+    fn match_batch(&self, batch: &mut Batch, places: &[Provenance]) {
         if batch.sets.is_empty() {
             return;
         }
@@ -101,7 +102,7 @@ impl Finisher<'_> {
         let places: Vec<Vec<Provenance>> = trial
             .wanted()
             .iter()
-            .map(|&subject| self.places(&batch.items, &subjects[subject].digests))
+            .map(|&subject| places_of(&subjects[subject].digests, &batch.items, places))
             .collect();
         let decoded = self.pool.install(|| trial.decode(&places, &self.verifier));
         let settled = self.search(0, || trial.settle(decoded));
@@ -124,17 +125,12 @@ impl Finisher<'_> {
         watch.stop(subjects, 0);
         found
     }
+}
 
-    /// Where these bytes are in the sources, as far as the batch knows.
-    fn places(&self, items: &[ItemRecord], digests: &Digests) -> Vec<Provenance> {
-        let same = |item: &&ItemRecord| item.result.as_ref() == Ok(digests);
-        let place = |item: &ItemRecord| {
-            let Within::Source(within) = item.within else { return None };
-            let (_, root) = self.roots.iter().find(|(source, _)| *source == within)?;
-            Some(Provenance::new(Arc::clone(root), vec![Step::from_bytes(&item.step).ok()?]))
-        };
-        items.iter().filter(same).filter_map(place).collect()
-    }
+/// Where bytes with these digests are, as far as a batch knows. `places` are those of its items.
+fn places_of(digests: &Digests, items: &[ItemRecord], places: &[Provenance]) -> Vec<Provenance> {
+    let same = |(item, _): &(&ItemRecord, _)| item.result.as_ref() == Ok(digests);
+    items.iter().zip(places).filter(same).map(|(_, place)| place.clone()).collect()
 }
 
 /// Readers digest every file of an ingest; should one ever not, the item says so.

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
-use super::{CancelToken, PipelineError};
+use super::{CancelToken, EngineError};
 
 /// The stages of a run. Each is run by [`Stages::run`], whose error or panic cancels the others; they close their channels
 /// as they end, so that none waits for one that is gone.
@@ -12,7 +12,7 @@ use super::{CancelToken, PipelineError};
 pub(super) struct Stages {
     /// Cancelled by whoever ends the run from outside, and by the first fault.
     pub cancel: CancelToken,
-    fault: Mutex<Option<PipelineError>>,
+    fault: Mutex<Option<EngineError>>,
 }
 
 impl Stages {
@@ -22,7 +22,7 @@ impl Stages {
     }
 
     /// Runs a stage, or one thread of it.
-    pub fn run(&self, name: &'static str, stage: impl FnOnce() -> Result<(), PipelineError>) {
+    pub fn run(&self, name: &'static str, stage: impl FnOnce() -> Result<(), EngineError>) {
         if let Err(fault) = unpanicked(name, stage) {
             self.fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
             self.cancel.cancel();
@@ -41,7 +41,7 @@ impl Stages {
     ///
     /// # Errors
     /// The first fault.
-    pub fn end(&self) -> Result<(), PipelineError> {
+    pub fn end(&self) -> Result<(), EngineError> {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 }
@@ -49,10 +49,10 @@ impl Stages {
 /// Runs work of a run; a panic is its error. What it had in hand is dropped with it: a transaction rolls back, a channel closes.
 pub(super) fn unpanicked<T>(
     stage: &'static str,
-    work: impl FnOnce() -> Result<T, PipelineError>,
-) -> Result<T, PipelineError> {
+    work: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
     catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|payload| Err(PipelineError::Panicked { stage, message: message(&*payload) }))
+        .unwrap_or_else(|payload| Err(EngineError::Panicked { stage, message: message(&*payload) }))
 }
 
 /// What a panic said.

@@ -7,25 +7,27 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::source::name::{path_bytes, path_from_bytes};
+use crate::source::{Provenance, Step};
 
 /// The name in the case's folder.
 const NAME: &str = "in-hand";
 /// Bytes from one slot to the next: records never share a page.
 const STRIDE: usize = 8192;
-/// Mark, checksum, SHA-256 of the content, what is done with it, length of the path.
+/// Mark, checksum, SHA-256 of the content, what is done with it, length of the place.
 const HEAD: usize = 1 + 8 + 32 + 1 + 2;
-/// Maximum bytes of a path that are kept: it is for people; the content is identified by its digest.
-const MAX_PATH: usize = 4096;
+/// Maximum bytes of a place that are kept: it is for people; the content is identified by its digest.
+const MAX_PLACE: usize = 4096;
 /// Maximum slots that are read: more than a run has threads.
 const MAX_SLOTS: usize = 8192;
 
 /// What is done with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::pipeline) enum Work {
+pub(in crate::engine) enum Work {
     /// Its bytes are read.
     Reading,
     /// Its first decoding, for a fingerprint.
@@ -63,7 +65,7 @@ pub(super) struct Found {
     pub mark: Mark,
     pub sha256: [u8; 32],
     pub work: Work,
-    pub path: PathBuf,
+    pub place: Provenance,
 }
 
 /// The open file.
@@ -93,24 +95,23 @@ impl Journal {
     }
 
     /// Writes a record. Failures are ignored: a full disk fails the run by its database.
-    pub fn write(&self, slot: usize, mark: Mark, sha256: &[u8; 32], work: Work, path: &Path) {
-        let path = path_bytes(path);
-        let path = &path[..path.len().min(MAX_PATH)];
-        let mut record = Vec::with_capacity(HEAD + path.len());
+    pub fn write(&self, slot: usize, mark: Mark, sha256: &[u8; 32], work: Work, place: &Provenance) {
+        let names = names_of(place);
+        let mut record = Vec::with_capacity(HEAD + names.len());
         record.push(mark as u8);
         record.extend_from_slice(&[0; 8]);
         record.extend_from_slice(sha256);
         record.push(work as u8);
-        record.extend_from_slice(&(path.len() as u16).to_le_bytes());
-        record.extend_from_slice(path);
+        record.extend_from_slice(&(names.len() as u16).to_le_bytes());
+        record.extend_from_slice(&names);
         let checksum = checksum(&record[9..]);
         record[1..9].copy_from_slice(&checksum);
-        let _ = write_at(&self.file, &record, place(slot));
+        let _ = write_at(&self.file, &record, offset(slot));
     }
 
     /// Changes the mark of a record, or clears it.
     pub fn mark(&self, slot: usize, mark: Option<Mark>) -> io::Result<()> {
-        write_at(&self.file, &[mark.map_or(0, |mark| mark as u8)], place(slot))
+        write_at(&self.file, &[mark.map_or(0, |mark| mark as u8)], offset(slot))
     }
 
     /// Removes the file, which is no longer needed.
@@ -130,7 +131,34 @@ fn read(slot: usize, bytes: &[u8]) -> Option<Found> {
     let sha256 = record.get(..32)?.try_into().ok()?;
     let work =
         [Work::Decoding, Work::Verifying].into_iter().find(|&work| record.get(32) == Some(&(work as u8)))?;
-    Some(Found { slot, mark, sha256, work, path: path_from_bytes(&record[HEAD - 9..]) })
+    Some(Found { slot, mark, sha256, work, place: place_of(&record[HEAD - 9..])? })
+}
+
+/// The source and the steps of a place, each after its length; what there is no room for is cut.
+fn names_of(place: &Provenance) -> Vec<u8> {
+    let mut names = Vec::new();
+    let source = path_bytes(place.source()).into_owned();
+    for name in std::iter::once(source).chain(place.steps().iter().map(Step::to_bytes)) {
+        let Some(room) = MAX_PLACE.checked_sub(names.len() + 2) else { break };
+        let name = &name[..name.len().min(room)];
+        names.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        names.extend_from_slice(name);
+    }
+    names
+}
+
+/// The place of such bytes. A step that was cut is shown as a name.
+fn place_of(mut names: &[u8]) -> Option<Provenance> {
+    let mut parts = Vec::new();
+    while let Some((length, rest)) = names.split_first_chunk() {
+        let (name, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
+        parts.push(name);
+        names = rest;
+    }
+    let (source, steps) = parts.split_first()?;
+    let step = |name: &&[u8]| Step::from_bytes(name).unwrap_or_else(|_| Step::name(*name));
+    let source: Arc<Path> = path_from_bytes(source).into();
+    names.is_empty().then(|| Provenance::new(source, steps.iter().map(step).collect()))
 }
 
 /// The checksum of everything but the mark, which changes alone.
@@ -139,7 +167,7 @@ fn checksum(record: &[u8]) -> [u8; 8] {
     std::array::from_fn(|index| digest[index])
 }
 
-const fn place(slot: usize) -> u64 {
+const fn offset(slot: usize) -> u64 {
     slot as u64 * STRIDE as u64
 }
 

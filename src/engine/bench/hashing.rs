@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::sample::SplitMix;
 use super::settings::{BenchSettings, part, rate};
+use crate::engine::{CancelToken, EngineError, pool};
 use crate::matching::Backend;
 use crate::pdq::{TILE_SIDE, Tile};
-use crate::pipeline::{CancelToken, PipelineError, pool};
 
 /// Minimum tiles of one call.
 const TILES: usize = 1024;
@@ -41,7 +41,7 @@ pub(super) fn measure(
     tiles: &[Box<Tile>],
     settings: &BenchSettings,
     cancel: &CancelToken,
-) -> Result<Vec<HashRate>, PipelineError> {
+) -> Result<Vec<HashRate>, EngineError> {
     let pool = pool("hash", settings.jobs)?;
     let patience = settings.share(part::HASHING).div_f64(backends.len().max(1) as f64);
     let mut rates = Vec::new();

@@ -180,8 +180,7 @@ impl<'a> Examiner<'a> {
             return None;
         }
         bytes.put(size as usize);
-        let path = &place.file()?;
-        let held = match self.in_hand.take(Work::Verifying, Named { path, size, sha256: Some(sha256) }) {
+        let held = match self.in_hand.take(Work::Verifying, Named { place, size, sha256: Some(sha256) }) {
             Ok(held) => held,
             Err(left_out) => return Some(Err(left_out)),
         };

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::failures::Failures;
 use super::sample::{Drawn, Picked, Promise};
 use super::settings::{BenchSettings, part, rate};
+use crate::engine::CancelToken;
 use crate::outcome::Outcome;
-use crate::pipeline::CancelToken;
 use crate::source::SourceFile;
 
 /// Bytes read at a time.
@@ -152,7 +152,7 @@ fn each_run(readers: usize, runs: &[Vec<Drawn>], work: &RunWork<'_>) {
 /// Reads up to `maximum` bytes of a file, as long as `keep_going` returns `true` for each block.
 fn read_once(file: &Drawn, block: &mut [u8], maximum: u64, keep_going: &dyn Fn(u64) -> bool) -> Reading {
     let failed = |failure: crate::outcome::Failure| failure.outcome;
-    let mut source = SourceFile::open(&file.path).map_err(failed)?;
+    let mut source = SourceFile::at(&file.place).map_err(failed)?;
     let (mut size, mut promise) = (0, Promise::Nothing);
     while size < maximum {
         let room = (maximum - size).min(block.len() as u64) as usize;

@@ -1,5 +1,6 @@
 //! How fast pictures become tiles, by kind, per thread with all threads working.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,11 +10,12 @@ use serde::Serialize;
 use super::failures::Failures;
 use super::sample::{ContentKind, Loaded};
 use super::settings::{BenchSettings, part, rate};
-use crate::decode::{self, DerivedFrom, Limits, Picture};
-use crate::outcome::{Failure, Outcome};
+use crate::decode::{DecodeMode, DerivedFrom, Limits};
+use crate::engine::CancelToken;
+use crate::engine::budget::{ByteBudget, Permit};
+use crate::examine::{Examination, Job, Look, Memory, Wanted, examine};
+use crate::outcome::Outcome;
 use crate::pdq::{Geometry, Tile};
-use crate::pipeline::CancelToken;
-use crate::pipeline::budget::ByteBudget;
 
 /// Tiles that are kept of each kind, to be hashed.
 const TILES: usize = 64;
@@ -248,53 +250,52 @@ impl Bench {
     }
 
     fn decode_one(&self, bytes: &[u8], way: Way, first: bool, done: &mut Done) {
+        let mode = match way {
+            Way::AsInARun => DecodeMode::Auto,
+            Way::Pixels => DecodeMode::Pixels,
+        };
+        let job = Job { geometry: Geometry::Full, mode, limits: self.limits, wanted: Wanted::Tiles };
+        let memory = BenchMemory { budget: &self.budget, waited: Cell::default() };
         let started = Instant::now();
-        let probe = decode::probe(bytes, Geometry::Full, &self.limits);
-        // Waiting for memory is not decoding.
-        let mut waited = Duration::ZERO;
-        let mut take = |bytes: u64| {
-            let since = Instant::now();
-            let permit = self.budget.take(bytes);
-            waited += since.elapsed();
-            permit
-        };
-        let picture: Result<Picture, Failure> = match &probe.failure {
-            Some(failure) => Err(failure.clone()),
-            None => {
-                let by_coefficients = match probe.coefficient_bytes {
-                    Some(needed) if way == Way::AsInARun => {
-                        take(needed).and_then(|_permit| decode::coefficients(bytes, &probe).ok())
-                    }
-                    _ => None,
-                };
-                by_coefficients.map_or_else(
-                    || {
-                        let _permit = take(probe.pixel_bytes);
-                        decode::pixels(bytes, &probe, Geometry::Full, &self.limits)
-                    },
-                    Ok,
-                )
-            }
-        };
-        let seconds = started.elapsed().saturating_sub(waited).as_secs_f64();
-        let pixels = u64::from(probe.facts.width.unwrap_or(0)) * u64::from(probe.facts.height.unwrap_or(0));
+        let Examination { facts, views, failure, .. } = examine(bytes, &job, &memory);
+        let seconds = started.elapsed().saturating_sub(memory.waited.get()).as_secs_f64();
+        let pixels = u64::from(facts.width.unwrap_or(0)) * u64::from(facts.height.unwrap_or(0));
         let tally = Tally { files: 1, pixels, bytes: bytes.len() as u64, seconds };
-        match picture {
-            Ok(Picture { tile, derivation, .. }) => {
-                match derivation.path {
-                    DerivedFrom::Coefficients => done.tallies.coefficients.add(&tally),
-                    DerivedFrom::Pixels => done.tallies.pixels.add(&tally),
-                }
-                if done.tiles.len() < TILES {
-                    done.tiles.push(tile);
-                }
-            }
-            Err(failure) => {
+        match (views.first(), failure) {
+            (Some(view), _) => match view.derivation.path {
+                DerivedFrom::Coefficients => done.tallies.coefficients.add(&tally),
+                DerivedFrom::Pixels => done.tallies.pixels.add(&tally),
+            },
+            (None, failure) => {
                 done.tallies.failed.add(&tally);
-                if first {
-                    done.failures.push(failure.outcome);
-                }
+                done.failures.extend(failure.filter(|_| first).map(|failure| failure.outcome));
             }
         }
+        let tiles = views.into_iter().filter_map(|view| match view.look {
+            Look::Tile(tile) => Some(tile),
+            Look::Hashes(_) => None,
+        });
+        let room = TILES.saturating_sub(done.tiles.len());
+        done.tiles.extend(tiles.take(room));
+    }
+}
+
+/// Memory for decoders. Waiting for it is not decoding.
+struct BenchMemory<'a> {
+    budget: &'a ByteBudget,
+    waited: Cell<Duration>,
+}
+
+impl Memory for BenchMemory<'_> {
+    type Permit<'p>
+        = Permit<'p>
+    where
+        Self: 'p;
+
+    fn take(&self, bytes: u64) -> Option<Permit<'_>> {
+        let since = Instant::now();
+        let permit = self.budget.take(bytes);
+        self.waited.set(self.waited.get() + since.elapsed());
+        permit
     }
 }

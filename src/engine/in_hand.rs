@@ -9,13 +9,13 @@
 mod journal;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::source::name::escape_path;
+use crate::source::Provenance;
 pub(super) use journal::Work;
 use journal::{Found, Journal, Mark};
 
@@ -59,7 +59,7 @@ enum Slot {
 #[derive(Debug)]
 struct Suspect {
     /// Where it was.
-    path: PathBuf,
+    place: Provenance,
     work: Work,
     /// A run died with it alone.
     again: bool,
@@ -76,7 +76,7 @@ enum Marked {
 #[derive(Debug)]
 struct Busy {
     work: Work,
-    path: PathBuf,
+    place: Provenance,
     size: u64,
     /// `None` while it waits for memory that others hold.
     since: Option<Instant>,
@@ -88,7 +88,7 @@ struct Busy {
 /// A file that a thread takes in hand.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Named<'a> {
-    pub path: &'a Path,
+    pub place: &'a Provenance,
     pub size: u64,
     /// If digests are computed: only then can it be recognised.
     pub sha256: Option<&'a [u8; 32]>,
@@ -125,13 +125,13 @@ impl InHand {
         });
         let mut state = self.lock();
         let (mut suspects, mut notices) = (Vec::new(), Vec::new());
-        for Found { slot, mark, sha256, work, path } in found {
+        for Found { slot, mark, sha256, work, place } in found {
             if state.marked.contains_key(&(sha256, work)) {
                 journal.mark(slot, None)?;
                 continue;
             }
-            let name = escape_path(&path);
-            let suspect = |again| Slot::Suspect(Suspect { path, work, again });
+            let name = place.to_string();
+            let suspect = |again| Slot::Suspect(Suspect { place, work, again });
             let (kept, now) = match mark {
                 Mark::InHand | Mark::Suspect => (suspect(false), Mark::Suspect),
                 Mark::Alone | Mark::SuspectAgain => (suspect(true), Mark::SuspectAgain),
@@ -168,17 +168,17 @@ impl InHand {
         Ok(notices)
     }
 
-    /// The paths of suspects that were not tried yet, to be tried before everything else.
-    pub(super) fn suspects(&self) -> Vec<PathBuf> {
-        let mut paths: Vec<PathBuf> = Vec::new();
+    /// The places of suspects that were not tried yet, to be tried before everything else.
+    pub(super) fn suspects(&self) -> Vec<Provenance> {
+        let mut places: Vec<Provenance> = Vec::new();
         for slot in &self.lock().slots {
-            if let Slot::Suspect(Suspect { path, .. }) = slot
-                && !paths.contains(path)
+            if let Slot::Suspect(Suspect { place, .. }) = slot
+                && !places.contains(place)
             {
-                paths.push(path.clone());
+                places.push(place.clone());
             }
         }
-        paths
+        places
     }
 
     /// Takes a file in hand. Waits for its turn if it is suspect, or a suspect is being tried.
@@ -203,12 +203,12 @@ impl InHand {
     }
 
     /// Takes a file in hand that is not parsed, but may be late.
-    pub(super) fn watch(&self, work: Work, path: &Path, size: u64) -> Held<'_> {
-        self.hold(work, Named { path, size, sha256: None }, Turn::Free, false)
+    pub(super) fn watch(&self, work: Work, place: &Provenance, size: u64) -> Held<'_> {
+        self.hold(work, Named { place, size, sha256: None }, Turn::Free, false)
     }
 
     fn hold<'a>(&'a self, work: Work, file: Named<'_>, turn: Turn<'a>, suspect: bool) -> Held<'a> {
-        let Named { path, size, sha256 } = file;
+        let Named { place, size, sha256 } = file;
         let since = Some(Instant::now());
         let mut state = self.lock();
         let cause = sha256.map(|sha256| (*sha256, work));
@@ -224,16 +224,16 @@ impl InHand {
             _ => (None, Mark::InHand),
         };
         state.slots[slot] =
-            Slot::Busy(Busy { work, path: path.to_path_buf(), size, since, named: false, before });
+            Slot::Busy(Busy { work, place: place.clone(), size, since, named: false, before });
         let journal = self.journal.get().filter(|_| !state.released);
         let recorded = sha256.zip(journal);
         if let Some((sha256, journal)) = recorded.filter(|_| alone) {
             // Within the lock, so that it undoes no later release.
-            journal.write(slot, now, sha256, work, path);
+            journal.write(slot, now, sha256, work, place);
         }
         drop(state);
         if let Some((sha256, journal)) = recorded.filter(|_| !alone) {
-            journal.write(slot, now, sha256, work, path);
+            journal.write(slot, now, sha256, work, place);
             if self.lock().released {
                 // The user ended the run in between; a record that stays costs a trial.
                 let _ = journal.mark(slot, None);
@@ -295,14 +295,14 @@ impl InHand {
         }
     }
 
-    /// Ends the journal of a run. A suspect that was not tried stays one, unless `looked_for` returns for its path and for what was done with
+    /// Ends the journal of a run. A suspect that was not tried stays one, unless `looked_for` returns for its place and for what was done with
     /// it that this run would have found it if it still existed.
-    pub(super) fn end(&self, looked_for: impl Fn(&Path, Work) -> bool) {
+    pub(super) fn end(&self, looked_for: impl Fn(&Provenance, Work) -> bool) {
         let state = self.lock();
         let Some(journal) = self.journal.get() else { return };
         let kept = |slot: &Slot| match slot {
             Slot::Free | Slot::Busy(_) => false,
-            Slot::Suspect(Suspect { path, work, .. }) => !looked_for(path, *work),
+            Slot::Suspect(Suspect { place, work, .. }) => !looked_for(place, *work),
             Slot::LeftOut => true,
         };
         if state.slots.iter().any(kept) {
@@ -377,7 +377,7 @@ impl Work {
 
 impl Busy {
     fn describe(&self, now: Instant) -> String {
-        let (name, megabytes) = (escape_path(&self.path), self.size as f64 / 1e6);
+        let (name, megabytes) = (&self.place, self.size as f64 / 1e6);
         let seconds = self.since.map_or(0, |since| now.saturating_duration_since(since).as_secs());
         format!("{name}: {} for {seconds} s ({megabytes:.1} MB)", self.work.name())
     }
@@ -399,8 +399,12 @@ mod tests {
 
     const JOURNAL: &str = "in-hand";
 
-    fn named<'a>(path: &'a str, sha256: &'a [u8; 32]) -> Named<'a> {
-        Named { path: Path::new(path), size: 1_000_000, sha256: Some(sha256) }
+    fn at(name: &str) -> Provenance {
+        Provenance::of_file(Path::new("").into(), name)
+    }
+
+    fn named<'a>(place: &'a Provenance, sha256: &'a [u8; 32]) -> Named<'a> {
+        Named { place, size: 1_000_000, sha256: Some(sha256) }
     }
 
     fn opened(case: &Path) -> (InHand, Vec<String>) {
@@ -412,7 +416,7 @@ mod tests {
     #[test]
     fn a_file_is_late_once_after_twenty_seconds_and_two_a_megabyte() {
         let in_hand = InHand::default();
-        let held = in_hand.take(Work::Decoding, named("a\nb.jpg", &[1; 32])).unwrap();
+        let held = in_hand.take(Work::Decoding, named(&at("a\nb.jpg"), &[1; 32])).unwrap();
         let started = Instant::now();
         let after = |seconds| in_hand.late(started + Duration::from_secs(seconds));
         assert!(after(21).is_empty());
@@ -423,10 +427,10 @@ mod tests {
         );
         assert!(after(1000).is_empty(), "once");
         drop(held);
-        let held = in_hand.take(Work::Decoding, named("b.jpg", &[1; 32])).unwrap();
+        let held = in_hand.take(Work::Decoding, named(&at("b.jpg"), &[1; 32])).unwrap();
         held.waiting(|| assert!(after(1000).is_empty(), "a file that waits for memory is not late"));
         assert_eq!(after(1000).len(), 1);
-        let _other = in_hand.watch(Work::Reading, Path::new("c"), 0);
+        let _other = in_hand.watch(Work::Reading, &at("c"), 0);
         assert_eq!(in_hand.names().len(), 2);
     }
 
@@ -437,9 +441,9 @@ mod tests {
         let case = folder.path();
         let (dead, notices) = opened(case);
         assert!(notices.is_empty());
-        let _a = dead.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
-        let _b = dead.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap();
-        drop(dead.take(Work::Decoding, named("done.jpg", &[3; 32])).unwrap());
+        let _a = dead.take(Work::Decoding, named(&at("a.jpg"), &[1; 32])).unwrap();
+        let _b = dead.take(Work::Decoding, named(&at("b.jpg"), &[2; 32])).unwrap();
+        drop(dead.take(Work::Decoding, named(&at("done.jpg"), &[3; 32])).unwrap());
 
         let (second, notices) = opened(case);
         assert_eq!(
@@ -449,19 +453,19 @@ mod tests {
             ]
         );
         // One of them is fine, whatever its other trial shows, and it and all others can be taken as usual.
-        drop(second.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
-        drop(second.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
-        let _a = second.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
+        drop(second.take(Work::Decoding, named(&at("b.jpg"), &[2; 32])).unwrap());
+        drop(second.take(Work::Decoding, named(&at("b.jpg"), &[2; 32])).unwrap());
+        let _a = second.take(Work::Decoding, named(&at("a.jpg"), &[1; 32])).unwrap();
 
         // Once alone may have been a kill; Ctrl-C does not count, nor does a run that does not reach it.
         let (again, notices) = opened(case);
         assert!(notices[0].ends_with("tried again alone: a.jpg"), "{notices:?}");
-        let _interrupted = again.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
+        let _interrupted = again.take(Work::Decoding, named(&at("a.jpg"), &[1; 32])).unwrap();
         again.release();
         opened(case);
         let (again, notices) = opened(case);
         assert!(notices[0].ends_with("tried again alone: a.jpg"), "{notices:?}");
-        let _a = again.take(Work::Decoding, named("copy of a.jpg", &[1; 32])).unwrap();
+        let _a = again.take(Work::Decoding, named(&at("copy of a.jpg"), &[1; 32])).unwrap();
 
         let (third, notices) = opened(case);
         assert_eq!(notices.len(), 1);
@@ -469,15 +473,15 @@ mod tests {
             notices[0].starts_with("copy of a.jpg: the program died three times with it in hand"),
             "{notices:?}"
         );
-        let failure = third.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap_err();
+        let failure = third.take(Work::Decoding, named(&at("a.jpg"), &[1; 32])).unwrap_err();
         assert_eq!(failure.outcome, Outcome::Crashed);
-        drop(third.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
+        drop(third.take(Work::Decoding, named(&at("b.jpg"), &[2; 32])).unwrap());
         third.end(|_, _| true);
         // For ever, without another notice.
         let (fourth, notices) = opened(case);
         assert!(notices.is_empty());
-        assert!(fourth.take(Work::Decoding, named("a.jpg", &[1; 32])).is_err());
-        assert!(fourth.take(Work::Verifying, named("a.jpg", &[1; 32])).is_ok(), "that is another trial");
+        assert!(fourth.take(Work::Decoding, named(&at("a.jpg"), &[1; 32])).is_err());
+        assert!(fourth.take(Work::Verifying, named(&at("a.jpg"), &[1; 32])).is_ok(), "that is another trial");
     }
 
     #[test]
@@ -485,20 +489,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let case = folder.path();
         let (killed, _) = opened(case);
-        let _b = killed.take(Work::Decoding, named("b.jpg", &[9; 32])).unwrap();
+        let _b = killed.take(Work::Decoding, named(&at("b.jpg"), &[9; 32])).unwrap();
         for _ in 0..3 {
             // Killed again before it is reached.
             let (_, notices) = opened(case);
             assert!(notices[0].ends_with("tried again alone: b.jpg"), "{notices:?}");
         }
         let (interrupted, _) = opened(case);
-        let _alone = interrupted.take(Work::Decoding, named("b.jpg", &[9; 32])).unwrap();
+        let _alone = interrupted.take(Work::Decoding, named(&at("b.jpg"), &[9; 32])).unwrap();
         interrupted.release();
         // Nothing is recorded of what a thread still takes.
-        let _late = interrupted.watch(Work::Decoding, Path::new("c.jpg"), 1);
+        let _late = interrupted.watch(Work::Decoding, &at("c.jpg"), 1);
         let (after, notices) = opened(case);
         assert!(notices[0].ends_with("tried again alone: b.jpg"), "{notices:?}");
-        drop(after.take(Work::Decoding, named("b.jpg", &[9; 32])).unwrap());
+        drop(after.take(Work::Decoding, named(&at("b.jpg"), &[9; 32])).unwrap());
         after.end(|_, _| false);
         assert!(!case.join(JOURNAL).exists());
         assert!(opened(case).1.is_empty());
@@ -508,15 +512,15 @@ mod tests {
     fn a_run_forgets_the_suspects_that_it_looked_for_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let (dead, _) = opened(folder.path());
-        let _gone = dead.take(Work::Decoding, named("gone.jpg", &[1; 32])).unwrap();
-        let _other = dead.take(Work::Decoding, named("other.jpg", &[2; 32])).unwrap();
-        let _verified = dead.take(Work::Verifying, named("gone.jpg", &[3; 32])).unwrap();
+        let _gone = dead.take(Work::Decoding, named(&at("gone.jpg"), &[1; 32])).unwrap();
+        let _other = dead.take(Work::Decoding, named(&at("other.jpg"), &[2; 32])).unwrap();
+        let _verified = dead.take(Work::Verifying, named(&at("gone.jpg"), &[3; 32])).unwrap();
         let (part, _) = opened(folder.path());
         part.end(|_, _| false);
         let (whole, notices) = opened(folder.path());
         assert!(notices[0].contains("3 files"), "{notices:?}");
-        assert_eq!(whole.suspects(), [Path::new("gone.jpg"), Path::new("other.jpg")]);
-        whole.end(|path, work| path == Path::new("gone.jpg") && work == Work::Decoding);
+        assert_eq!(whole.suspects(), [at("gone.jpg"), at("other.jpg")]);
+        whole.end(|place, work| *place == at("gone.jpg") && work == Work::Decoding);
         let (last, notices) = opened(folder.path());
         assert!(notices[0].ends_with("alone: other.jpg, gone.jpg"), "{notices:?}");
         last.end(|_, _| true);
@@ -527,7 +531,7 @@ mod tests {
     fn a_suspect_waits_until_it_is_alone_and_others_wait_for_it() {
         let folder = tempfile::tempdir().unwrap();
         let (dead, _) = opened(folder.path());
-        let _a = dead.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
+        let _a = dead.take(Work::Decoding, named(&at("a.jpg"), &[1; 32])).unwrap();
         let (in_hand, _) = opened(folder.path());
         let (took, taken) = sync_channel(2);
         let (end, ended) = sync_channel(1);
@@ -535,10 +539,10 @@ mod tests {
             |taken: &std::sync::mpsc::Receiver<&str>| taken.recv_timeout(Duration::from_millis(50)).is_err();
         thread::scope(|scope| {
             let (in_hand, first) =
-                (&in_hand, in_hand.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap());
+                (&in_hand, in_hand.take(Work::Decoding, named(&at("b.jpg"), &[2; 32])).unwrap());
             let (suspect, other) = (took.clone(), took.clone());
             let alone = scope.spawn(move || {
-                let held = in_hand.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
+                let held = in_hand.take(Work::Decoding, named(&at("a.jpg"), &[1; 32])).unwrap();
                 suspect.send("suspect").unwrap();
                 ended.recv().unwrap();
                 drop(held);
@@ -547,7 +551,7 @@ mod tests {
             drop(first);
             assert_eq!(taken.recv_timeout(Duration::from_secs(5)), Ok("suspect"));
             let company = scope.spawn(move || {
-                drop(in_hand.take(Work::Decoding, named("c.jpg", &[3; 32])).unwrap());
+                drop(in_hand.take(Work::Decoding, named(&at("c.jpg"), &[3; 32])).unwrap());
                 other.send("company").unwrap();
             });
             assert!(nothing(&taken), "the suspect is alone");
@@ -563,7 +567,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(JOURNAL);
         let (dead, _) = opened(folder.path());
-        let _a = dead.take(Work::Decoding, named("a.jpg", &[1; 32])).unwrap();
+        let _a = dead.take(Work::Decoding, named(&at("a.jpg"), &[1; 32])).unwrap();
         let whole = fs::read(&path).unwrap();
         assert_eq!(opened(folder.path()).1.len(), 1, "as it was written it counts");
         for offset in 1..whole.len() {
@@ -588,14 +592,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (dead, _) = opened(folder.path());
         let long = "x".repeat(10_000);
-        let _a = dead.take(Work::Decoding, named(&long, &[1; 32])).unwrap();
-        let _b = dead.take(Work::Decoding, named("b.jpg", &[2; 32])).unwrap();
+        let _a = dead.take(Work::Decoding, named(&at(&long), &[1; 32])).unwrap();
+        let _b = dead.take(Work::Decoding, named(&at("b.jpg"), &[2; 32])).unwrap();
         let (next, notices) = opened(folder.path());
         assert!(notices[0].contains("2 files") && notices[0].contains("b.jpg"), "{notices:?}");
-        let _a = next.take(Work::Decoding, named(&long, &[1; 32])).unwrap();
+        let _a = next.take(Work::Decoding, named(&at(&long), &[1; 32])).unwrap();
         let (again, _) = opened(folder.path());
-        let _a = again.take(Work::Decoding, named(&long, &[1; 32])).unwrap();
+        let _a = again.take(Work::Decoding, named(&at(&long), &[1; 32])).unwrap();
         let (last, _) = opened(folder.path());
-        assert!(last.take(Work::Decoding, named(&long, &[1; 32])).is_err());
+        assert!(last.take(Work::Decoding, named(&at(&long), &[1; 32])).is_err());
     }
 }

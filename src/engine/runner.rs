@@ -20,15 +20,15 @@ use super::profile::{Crew, Profile, Queue, Stage};
 use super::reader::{Content, Listed, ReadFile, ReadGroup, Readers};
 use super::settings::RunSettings;
 use super::stages::Stages;
-use super::{PipelineError, pool};
+use super::{EngineError, pool};
 use crate::case::Fingerprint;
 use crate::decode::{Derivation, Facts, PictureHash, View};
 use crate::examine::{Examination, Look, SeenView};
 use crate::matching::{Backend, Threads};
 use crate::outcome::{Failure, Outcome};
 use crate::pdq::{DihedralHashes, Tile};
-use crate::source::Digests;
 use crate::source::trivial::is_trivial;
+use crate::source::{Digests, Provenance};
 
 /// Groups of files that listers are ahead of the readers.
 const GROUPS_AHEAD: usize = 64;
@@ -59,6 +59,8 @@ pub(super) struct Out<T> {
 
 /// What was found out about a file.
 pub(super) struct Finding<T> {
+    /// Where it is.
+    pub place: Provenance,
     /// What its lister knows of it.
     pub about: T,
     /// Its digests, where they are wanted; or why there are none.
@@ -76,6 +78,7 @@ struct Examined {
 
 /// A finding whose tiles are hashed.
 pub(super) struct Found<T> {
+    pub place: Provenance,
     pub about: T,
     pub result: Result<Option<Digests>, Failure>,
     pub content: Option<FoundContent>,
@@ -94,8 +97,8 @@ pub(super) struct FoundContent {
 
 impl<T> Finding<T> {
     /// Of what cannot be read.
-    pub const fn failed(about: T, failure: Failure) -> Self {
-        Self { about, result: Err(failure), content: None }
+    pub const fn failed(place: Provenance, about: T, failure: Failure) -> Self {
+        Self { place, about, result: Err(failure), content: None }
     }
 
     fn tiles(&self) -> usize {
@@ -110,9 +113,9 @@ impl Runner<'_> {
         &self,
         listers: Vec<L>,
         sink: impl FnOnce(Receiver<Vec<Found<T>>>),
-    ) -> Result<(), PipelineError>
+    ) -> Result<(), EngineError>
     where
-        L: FnOnce(Out<T>) -> Result<(), PipelineError> + Send,
+        L: FnOnce(Out<T>) -> Result<(), EngineError> + Send,
     {
         let RunSettings { jobs, io_jobs, .. } = *self.settings;
         let (read_pool, decode_pool) = (pool("read", io_jobs)?, pool("decode", jobs)?);
@@ -175,8 +178,8 @@ impl Runner<'_> {
 
     /// `None` where the run ended before the file did.
     fn examine<T>(&self, file: ReadFile<T>, bytes: &[u8]) -> Option<Finding<T>> {
-        let Listed { path, size, about } = file.listed;
-        let named = |sha256| Named { path: &path, size, sha256 };
+        let Listed { place, size, about } = file.listed;
+        let named = |sha256| Named { place: &place, size, sha256 };
         let (result, content) = match file.content {
             Err(failure) => (Err(failure), None),
             Ok(Content::Held(range)) => {
@@ -205,7 +208,7 @@ impl Runner<'_> {
                 (Ok(None), Some(Examined { size, examination, trivial: false }))
             }
         };
-        Some(Finding { about, result, content })
+        Some(Finding { place, about, result, content })
     }
 
     /// Whether a content is to be examined: it is the first with its digests, or none are wanted.
@@ -287,7 +290,7 @@ impl Waiting {
 fn hash_batch<T>(findings: Vec<Finding<T>>, backend: &Backend, pool: &Threads) -> Vec<Found<T>> {
     let mut tiles: Vec<Box<Tile>> = Vec::new();
     let mut waiting = Vec::with_capacity(findings.len());
-    for Finding { about, result, content } in findings {
+    for Finding { place, about, result, content } in findings {
         let content = content.map(|Examined { size, examination, trivial }| {
             let Examination { facts, views, failure, .. } = examination;
             let mut view = |SeenView { view, look, derivation }| match look {
@@ -300,13 +303,13 @@ fn hash_batch<T>(findings: Vec<Finding<T>>, backend: &Backend, pool: &Threads) -
             let views = views.into_iter().map(&mut view).collect();
             Waiting { size, facts, views, failure, trivial }
         });
-        waiting.push((about, result, content));
+        waiting.push((place, about, result, content));
     }
     let hashes = if tiles.is_empty() { Vec::new() } else { pool.install(|| backend.hash_tiles(&tiles)) };
     let mut hashes = hashes.into_iter();
-    let found = |(about, result, content): (T, _, Option<_>)| {
+    let found = |(place, about, result, content): (_, T, _, Option<_>)| {
         let content = content.map(|waiting: Waiting| waiting.hashed(&mut hashes));
-        Found { about, result, content }
+        Found { place, about, result, content }
     };
     waiting.into_iter().map(found).collect()
 }

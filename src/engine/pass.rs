@@ -8,13 +8,13 @@ use super::examine::Examiner;
 use super::progress::Progress;
 use super::resident::ResidentSets;
 use super::settings::IngestSettings;
-use super::{CancelToken, PipelineError};
+use super::{CancelToken, EngineError};
 use crate::matching::Backend;
 use crate::source::Entry;
 use crate::source::name::escape_path;
 
-pub(super) fn source_error(source: &Path, error: io::Error) -> PipelineError {
-    PipelineError::Io { what: format!("source {}", escape_path(source)), error }
+pub(super) fn source_error(source: &Path, error: io::Error) -> EngineError {
+    EngineError::Io { what: format!("source {}", escape_path(source)), error }
 }
 
 /// What the threads of a run share.

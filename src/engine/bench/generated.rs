@@ -6,7 +6,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
 use super::sample::{ContentKind, Contents, Loaded, SplitMix};
-use crate::pipeline::PipelineError;
+use crate::engine::EngineError;
 
 /// A phone's photograph: 12 megapixels.
 const PHOTOGRAPH: (u32, u32) = (4000, 3000);
@@ -16,8 +16,8 @@ const QUALITY: u8 = 85;
 const SCREENSHOT: (u32, u32) = (1600, 1200);
 
 /// Photographs as JPEG, screenshots as PNG, and other formats.
-pub(super) fn pictures() -> Result<Vec<Loaded>, PipelineError> {
-    let failed = |error: image::ImageError| PipelineError::Io {
+pub(super) fn pictures() -> Result<Vec<Loaded>, EngineError> {
+    let failed = |error: image::ImageError| EngineError::Io {
         what: "cannot generate pictures".into(),
         error: io::Error::other(error),
     };

@@ -27,7 +27,7 @@ pub use sample::{ContentKind, Contents, Listing};
 pub use settings::BenchSettings;
 pub use storage::{Origin, StorageRates};
 
-use super::{CancelToken, PipelineError};
+use super::{CancelToken, EngineError};
 use failures::Failures;
 use predict::Measured;
 use sample::Picked;
@@ -71,7 +71,7 @@ pub fn bench_ingest(
     backends: &[HashOn],
     settings: &BenchSettings,
     cancel: &CancelToken,
-) -> Result<Option<IngestBench>, PipelineError> {
+) -> Result<Option<IngestBench>, EngineError> {
     let started = Instant::now();
     let mut notes = Vec::new();
     let mut failures = Failures::default();

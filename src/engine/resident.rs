@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::examine::Shares;
 use super::settings::IngestSettings;
-use super::{CancelToken, PipelineError};
+use super::{CancelToken, EngineError};
 use crate::case::{
     CaseError, CaseStore, HashMatch, HitSettings, NearHash, RecordList, RecordSource, SetId, Unconfirmed,
 };
@@ -152,7 +152,7 @@ impl<'a> ResidentSets<'a> {
         known: &'a [HashSet],
         backend: &Backend,
         settings: &IngestSettings,
-    ) -> Result<(Self, Vec<String>), PipelineError> {
+    ) -> Result<(Self, Vec<String>), EngineError> {
         let hits = settings.hits();
         // All of them first: the hits of one whose settings changed are forgotten when it is registered.
         known.iter().try_for_each(|set| store.check_set(set))?;
@@ -204,7 +204,7 @@ impl<'a> ResidentSets<'a> {
     ///
     /// # Errors
     /// There is such a set.
-    pub fn check(&self, cancel: &CancelToken) -> Result<bool, PipelineError> {
+    pub fn check(&self, cancel: &CancelToken) -> Result<bool, EngineError> {
         for resident in &self.sets {
             match resident.set.check(&|| cancel.is_cancelled()) {
                 Ok(()) => {}

@@ -19,13 +19,14 @@ use rand::prelude::*;
 use rusqlite::Connection;
 
 use super::in_hand::{InHand, Named, Work};
-use super::{CancelToken, IngestReport, IngestSettings, PipelineError, Progress, ingest};
+use super::{CancelToken, EngineError, IngestReport, IngestSettings, Progress, ingest};
 use crate::case::{CaseError, CaseIdentity, CaseStore, HashSpec};
 use crate::cli::args::Arguments;
 use crate::decode::DecodeMode;
 use crate::known::{HashSet, ReadOptions};
 use crate::matching::Backend;
 use crate::pdq::Geometry;
+use crate::source::Provenance;
 
 /// What the program is called with, a line a word, where this process is one.
 const ARGUMENTS: &str = "TAMIS_TEST_ARGUMENTS";
@@ -85,7 +86,7 @@ fn command(arguments: &[&str]) -> Command {
     let arguments: Vec<&str> = ["tamis"].iter().chain(arguments).copied().collect();
     let mut command = Command::new(env::current_exe().unwrap());
     command
-        .args(["--exact", "pipeline::tests::this_process_as_the_program", "--nocapture"])
+        .args(["--exact", "engine::tests::this_process_as_the_program", "--nocapture"])
         .env(ARGUMENTS, arguments.join("\n"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -148,7 +149,7 @@ impl Made {
     }
 
     /// Ingests the folder; a run that has not ended after 20 seconds is taken for one that hangs.
-    fn ingest(&self, mut store: CaseStore, panics: bool) -> Result<IngestReport, PipelineError> {
+    fn ingest(&self, mut store: CaseStore, panics: bool) -> Result<IngestReport, EngineError> {
         let sources = [self.path("source")];
         let known = self.known();
         let (done, ended) = sync_channel(1);
@@ -232,7 +233,7 @@ fn a_database_that_is_full_ends_the_run_and_the_next_one_completes_the_case() {
         store.connection().pragma_update_and_check(None, "max_page_count", now + pages, |_| Ok(())).unwrap();
         let error = made.ingest(store, false).unwrap_err();
         let text = error.to_string();
-        assert!(matches!(error, PipelineError::Case(CaseError::Database(_))), "{text}");
+        assert!(matches!(error, EngineError::Case(CaseError::Database(_))), "{text}");
         assert!(text.contains("make room on the case's disk and run the same command again"), "{text}");
         made.ingest(made.store(&case), false).unwrap();
         assert_eq!(made.rows(&case), whole, "{pages} pages");
@@ -275,7 +276,8 @@ fn a_suspect_is_no_file_that_the_case_had() {
     let dead = InHand::default();
     dead.open(&made.path("CASE")).unwrap();
     let sha256 = crate::source::sha256_of(&bytes);
-    let file = Named { path: &path, size: bytes.len() as u64, sha256: Some(&sha256) };
+    let place = Provenance::of_file(path.into(), "");
+    let file = Named { place: &place, size: bytes.len() as u64, sha256: Some(&sha256) };
     // Never struck off, as where the process died.
     std::mem::forget(dead.take(Work::Decoding, file).unwrap());
     for (found, skipped) in [(5, 0), (0, 5)] {

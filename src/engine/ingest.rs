@@ -23,13 +23,13 @@ use super::settings::{IngestReport, IngestSettings, RunSettings};
 use super::stages::{Stages, unpanicked};
 use super::verify::Verifier;
 use super::walkers::{Item, Walker, Walkers};
-use super::{CancelToken, PipelineError, pool};
+use super::{CancelToken, EngineError, pool};
 use crate::case::{Batch, CaseStore, ProgressReader, SourceId};
 use crate::known;
 use crate::matching::Backend;
 use crate::source::identity::real_path;
 use crate::source::name::path_bytes;
-use crate::source::{Entry, EntryKind, Tree, walk};
+use crate::source::{Entry, EntryKind, Provenance, Tree, walk};
 
 /// Findings wait at most this long for their batch to fill.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -51,7 +51,7 @@ pub fn ingest(
     settings: &IngestSettings,
     progress: &Progress,
     cancel: &CancelToken,
-) -> Result<IngestReport, PipelineError> {
+) -> Result<IngestReport, EngineError> {
     // Whatever is refused is refused before anything is written of the others.
     known.iter().try_for_each(|set| store.check_set(set))?;
     let real = |source: &PathBuf| real_path(source).map_err(|error| source_error(source, error));
@@ -76,7 +76,7 @@ pub fn ingest(
             };
             let tried = suspects.iter().map(|(source, entry)| (*source, &entry.relative[..])).collect();
             let rest = Pass::All { tried };
-            Ok::<_, PipelineError>(first + run.files(store, &roots, rest, &mut report.peak_memory)?)
+            Ok::<_, EngineError>(first + run.files(store, &roots, rest, &mut report.peak_memory)?)
         })?;
         if changed > 0 {
             notices
@@ -86,10 +86,11 @@ pub fn ingest(
     progress.profile.end();
     store.place_containers()?;
     report.interrupted = cancel.is_cancelled();
-    progress.in_hand.end(|path, work| {
+    progress.in_hand.end(|place, work| {
+        let Some(path) = place.file() else { return false };
         let listed =
-            below(&roots, path).is_some_and(|(_, relative)| !settings.run.exclude.leave_out(&relative));
-        // Whether it is verified again hangs on the sets and the distance; it is forgotten when it is gone.
+            below(&roots, &path).is_some_and(|(_, relative)| !settings.run.exclude.leave_out(&relative));
+        // Whether it is verified again depends on the sets and the distance; it is forgotten when it is gone.
         !report.interrupted && listed && (work != Work::Verifying || path.symlink_metadata().is_err())
     });
     if !report.interrupted {
@@ -106,7 +107,7 @@ pub fn ingest(
 fn failed_before(
     store: &CaseStore,
     roots: &[(SourceId, Arc<Path>)],
-) -> Result<HashSet<(usize, Vec<u8>)>, PipelineError> {
+) -> Result<HashSet<(usize, Vec<u8>)>, EngineError> {
     let mut folders = HashSet::new();
     for (place, &(source, _)) in roots.iter().enumerate() {
         folders.extend(store.failed_folders(source)?.into_iter().map(|folder| (place, folder)));
@@ -133,7 +134,7 @@ fn suspects(
     roots: &[(SourceId, Arc<Path>)],
 ) -> Vec<(usize, Entry)> {
     let mut suspects = Vec::new();
-    for path in progress.in_hand.suspects() {
+    for path in progress.in_hand.suspects().iter().filter_map(Provenance::file) {
         let Some((source, relative)) = below(roots, &path) else { continue };
         let unlinked =
             path.parent().is_some_and(|parent| parent.canonicalize().is_ok_and(|real| real == parent));
@@ -161,7 +162,7 @@ impl Run<'_> {
         roots: &[(SourceId, Arc<Path>)],
         pass: Pass<'_>,
         peak_memory: &mut u64,
-    ) -> Result<u64, PipelineError> {
+    ) -> Result<u64, EngineError> {
         let RunSettings { jobs, max_memory, .. } = self.settings.run;
         let (profile, in_hand) = (&self.progress.profile, &self.progress.in_hand);
         let stages = Stages::new(self.cancel);
@@ -191,7 +192,6 @@ impl Run<'_> {
             sets: self.sets,
             // What is in flight when the run is cancelled is settled all the same, and stored.
             verifier: Verifier { examiner: self.examiner, cancel: None },
-            roots,
             progress: self.progress,
             pool: &search_pool,
             threads: jobs,
@@ -247,7 +247,7 @@ impl Run<'_> {
         &self,
         store: &CaseStore,
         roots: &[(SourceId, Arc<Path>)],
-    ) -> Result<Vec<Option<ProgressReader>>, PipelineError> {
+    ) -> Result<Vec<Option<ProgressReader>>, EngineError> {
         let mut fresh = true;
         for &(source, _) in roots {
             fresh &= !store.has_items(source)?;
@@ -257,7 +257,7 @@ impl Run<'_> {
     }
 
     /// The writer: as many batches as wait go into one transaction.
-    fn write_all(&self, store: &mut CaseStore, batches: &Receiver<Batch>) -> Result<(), PipelineError> {
+    fn write_all(&self, store: &mut CaseStore, batches: &Receiver<Batch>) -> Result<(), EngineError> {
         loop {
             let first = match batches.recv_timeout(LOOK) {
                 Ok(first) => first,
@@ -276,7 +276,7 @@ impl Run<'_> {
 
     /// Writes batches. Files count as done from here on. Where the run is cancelled before it is known that they may be written, they are
     /// not, and the same command does them again.
-    fn write(&self, store: &mut CaseStore, batches: &[Batch]) -> Result<(), PipelineError> {
+    fn write(&self, store: &mut CaseStore, batches: &[Batch]) -> Result<(), EngineError> {
         #[cfg(test)]
         super::tests::write();
         if !self.sets.check(self.cancel)? {
