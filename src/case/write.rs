@@ -176,7 +176,7 @@ fn store_content(
     list: i64,
     memory_limit: i64,
 ) -> Result<(), CaseError> {
-    let id = if insert_content(connection, content, memory_limit)? {
+    let id = if write_content(connection, INSERT_CONTENT, content, memory_limit)? {
         connection.last_insert_rowid()
     } else {
         let id = content_id(connection, &content.digests.sha256)?;
@@ -188,7 +188,7 @@ fn store_content(
         ] {
             connection.prepare_cached(delete)?.execute([id])?;
         }
-        update_content(connection, id, content, memory_limit)?;
+        write_content(connection, UPDATE_CONTENT, content, memory_limit)?;
         id
     };
     connection
@@ -214,79 +214,49 @@ fn store_content(
     Ok(())
 }
 
-/// Returns whether it was inserted: `false` if the case has the content already.
-fn insert_content(
+/// A content that the case does not have.
+const INSERT_CONTENT: &str = "INSERT INTO content (sha256, sha1, md5, size, outcome, stage, reason, memory_limit, format, width, height,
+         taken, camera_make, camera_model, exif_orientation, partial, children, refused, trivial)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+     ON CONFLICT (sha256) DO NOTHING";
+
+/// What another examination of the same bytes may find otherwise; the parameters are those of [`INSERT_CONTENT`].
+const UPDATE_CONTENT: &str = "UPDATE content SET outcome = ?5, stage = ?6, reason = ?7, memory_limit = ?8, format = ?9, width = ?10,
+         height = ?11, taken = ?12, camera_make = ?13, camera_model = ?14, exif_orientation = ?15, partial = ?16, children = ?17,
+         refused = ?18, trivial = ?19
+     WHERE sha256 = ?1";
+
+/// Runs one of the two; returns whether it wrote a row.
+fn write_content(
     connection: &Transaction<'_>,
+    statement: &str,
     content: &ContentRecord,
     memory_limit: i64,
 ) -> Result<bool, CaseError> {
     let failure = content.failure.as_ref();
     let exif = &content.facts.exif;
-    let inserted = connection
-        .prepare_cached(
-            "INSERT INTO content (sha256, sha1, md5, size, outcome, stage, reason, memory_limit, format, width, height,
-                 taken, camera_make, camera_model, exif_orientation, partial, children, refused, trivial)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
-             ON CONFLICT (sha256) DO NOTHING",
-        )?
-        .execute(params![
-            content.digests.sha256,
-            content.digests.sha1,
-            content.digests.md5,
-            clamped(content.size),
-            failure.map_or(Outcome::Hashed, |failure| failure.outcome).name(),
-            failure.map(|failure| failure.stage.name()),
-            failure.map(reason),
-            over(content, memory_limit),
-            content.facts.format.map(crate::decode::Format::name),
-            content.facts.width,
-            content.facts.height,
-            text(&exif.taken),
-            text(&exif.camera_make),
-            text(&exif.camera_model),
-            exif.orientation,
-            content.partial,
-            clamped(content.children),
-            clamped(content.refused),
-            content.trivial,
-        ])?;
-    Ok(inserted > 0)
-}
-
-/// Replaces what is stored of a content by what another examination found.
-fn update_content(
-    connection: &Transaction<'_>,
-    id: i64,
-    content: &ContentRecord,
-    memory_limit: i64,
-) -> Result<(), CaseError> {
-    let failure = content.failure.as_ref();
-    let exif = &content.facts.exif;
-    connection
-        .prepare_cached(
-            "UPDATE content SET outcome = ?2, stage = ?3, reason = ?4, memory_limit = ?5, format = ?6, width = ?7, height = ?8,
-                 taken = ?9, camera_make = ?10, camera_model = ?11, exif_orientation = ?12, partial = ?13, children = ?14,
-                 refused = ?15
-             WHERE id = ?1",
-        )?
-        .execute(params![
-            id,
-            failure.map_or(Outcome::Hashed, |failure| failure.outcome).name(),
-            failure.map(|failure| failure.stage.name()),
-            failure.map(reason),
-            over(content, memory_limit),
-            content.facts.format.map(crate::decode::Format::name),
-            content.facts.width,
-            content.facts.height,
-            text(&exif.taken),
-            text(&exif.camera_make),
-            text(&exif.camera_model),
-            exif.orientation,
-            content.partial,
-            clamped(content.children),
-            clamped(content.refused),
-        ])?;
-    Ok(())
+    let written = connection.prepare_cached(statement)?.execute(params![
+        content.digests.sha256,
+        content.digests.sha1,
+        content.digests.md5,
+        clamped(content.size),
+        failure.map_or(Outcome::Hashed, |failure| failure.outcome).name(),
+        failure.map(|failure| failure.stage.name()),
+        failure.map(reason),
+        over(content, memory_limit),
+        content.facts.format.map(crate::decode::Format::name),
+        content.facts.width,
+        content.facts.height,
+        text(&exif.taken),
+        text(&exif.camera_make),
+        text(&exif.camera_model),
+        exif.orientation,
+        content.partial,
+        clamped(content.children),
+        clamped(content.refused),
+        content.trivial,
+    ])?;
+    Ok(written > 0)
 }
 
 /// The limit that a content was over.
