@@ -5,8 +5,8 @@ use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use crate::engine::CancelToken;
 use crate::partial::Partial;
-use crate::pipeline::CancelToken;
 use crate::report::parquet;
 use crate::source::name::escape_path;
 
@@ -45,7 +45,11 @@ pub fn with_output(
     write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let path = match place(output)? {
-        Place::Standard => return write_through("standard output", io::stdout().lock(), write).map(drop),
+        Place::Standard => {
+            let out =
+                standard_output().map_err(|error| CliError::failed(named("standard output", &error)))?;
+            return write_through("standard output", out, write).map(drop);
+        }
         Place::Through(shown, file) => return write_through(&shown, file, write).map(drop),
         Place::Beside(path) => path,
     };
@@ -55,6 +59,24 @@ pub fn with_output(
     let _leftover = Leftover::new(&partial.path);
     let partial = write_through(&shown, partial, write)?;
     partial.rename(&path).map_err(|error| failed(&error))
+}
+
+/// Standard output without the library's own buffer. What lies in that buffer is written when the program exits, however long its reader
+/// takes; then an interrupted program would wait for a reader who waits for nothing.
+#[cfg(unix)]
+fn standard_output() -> io::Result<File> {
+    Ok(std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?.into())
+}
+
+/// Standard output. A console of Windows wants the library's translation; what is not a console gets its bytes directly, as elsewhere.
+#[cfg(windows)]
+fn standard_output() -> io::Result<Box<dyn Write>> {
+    let out = io::stdout();
+    if out.is_terminal() {
+        return Ok(Box::new(out.lock()));
+    }
+    let handle = std::os::windows::io::AsHandle::as_handle(&out).try_clone_to_owned()?;
+    Ok(Box::new(File::from(handle)))
 }
 
 /// Where a result is written to.
@@ -100,11 +122,12 @@ fn write_through<W: Write>(
     let closed = Cell::new(false);
     let mut out = BufWriter::with_capacity(1 << 16, Sink { name: name.into(), inner: sink, closed: &closed });
     let written = write(&mut out).and_then(|()| out.flush().map_err(CliError::failed));
-    if closed.get() {
-        // What `write` makes of it does not matter: there is nobody to read more.
-        return Err(CliError::ClosedPipe);
+    if let Err(error) = written {
+        // What is left in the buffer is not worth waiting for a reader.
+        drop(out.into_parts());
+        // What `write` makes of a reader that has gone does not matter.
+        return Err(if closed.get() { CliError::ClosedPipe } else { error });
     }
-    written?;
     let sink = out.into_inner().map_err(|error| CliError::failed(error.into_error()))?;
     Ok(sink.inner)
 }
