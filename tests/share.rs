@@ -31,9 +31,9 @@ use tamis::share::write::{PackageOptions, Watch, write_package};
 use tamis::share::{FaultKind, ShareError, is_printable};
 use tamis::source::digest::hex;
 
-/// A key that needs no passphrase, the same each time but for what it opens.
+/// A key that needs no passphrase, the same each time except for the part that decrypts.
 fn key(number: u8) -> PrivateKey {
-    // Bech32 of 32 fixed bytes would do as well; ages's own are random.
+    // Bech32 of 32 fixed bytes would do as well; age's own are random.
     PrivateKey::of(&[number; 32], age::x25519::Identity::generate(), "Jo", "Lab", "jo@lab.example").unwrap()
 }
 
@@ -210,7 +210,7 @@ fn what_is_written_is_read() {
         let counts = manifest.counts;
         assert_eq!((counts.contents, counts.pictures, counts.from_coefficients), (5, 3, 1));
         assert_eq!((counts.files, counts.hits), (6, 1));
-        // What is not asked for is verified all the same.
+        // Parts that are not read are verified too.
         let reader = PackageReader::new(Box::new(Cursor::new(package)), "P", None).unwrap();
         assert_eq!(reader.finish().unwrap(), *manifest);
     }
@@ -267,7 +267,7 @@ fn no_alteration_is_accepted() {
         let longer = [&package, more].concat();
         assert_eq!(fault(&longer, None).0, FaultKind::Altered);
     }
-    // One part in the place of another, and two blocks that changed places.
+    // One part in place of another, and two blocks swapped.
     for (at, to) in [(512, 1024), (2048, 3072), (4096, 4608)] {
         let mut altered = package.clone();
         altered.copy_within(at..at + 512, to);
@@ -403,7 +403,7 @@ fn manifests_that_lie_are_refused() {
     let key = key(1);
     let package = small_package(&everything(), &key, &[]);
     let cases: [(&str, serde_json::Value, FaultKind, &str); 13] = [
-        ("/version", 2.into(), FaultKind::UnknownVersion, "version 2, written by tamis"),
+        ("/version", 1.into(), FaultKind::UnknownVersion, "version 1, written by tamis"),
         ("/format", "zip".into(), FaultKind::NotAPackage, "zip"),
         ("/purpose", "a\u{202e}b".into(), FaultKind::Malformed, "invisible"),
         ("/signer/name", "Joe".into(), FaultKind::Malformed, "fingerprint"),
@@ -523,7 +523,7 @@ fn mutated_packages_are_refused() {
     }
 }
 
-/// A signer who signs anything: rows of whatever, changed at random, are read or refused for a fault, and never more than that.
+/// A signer who signs anything: rows changed at random are read, or refused for a fault, and nothing else happens.
 #[test]
 fn signed_nonsense_is_a_fault_or_a_package() {
     let key = key(1);
@@ -737,7 +737,7 @@ fn a_package_that_comes_again_is_recognised() {
     other.case.number = Some("2".into());
     assert_eq!(store.recency(&other).unwrap(), Recency::New, "another case");
 
-    // What cannot be compared with is not passed over.
+    // A damaged line of the record is refused, not skipped.
     let record = desk.path("jo/received.jsonl");
     let text = fs::read_to_string(&record).unwrap();
     fs::write(&record, format!("{text}damaged\n")).unwrap();
@@ -1358,7 +1358,7 @@ fn packages_are_never_written_into_evidence() {
     let before = fs::read(&package).unwrap();
     assert!(errors(2, &desk.run("jo", &["share", "import", &package, "-o", &package])).contains("replace"));
     assert_eq!(fs::read(&package).unwrap(), before);
-    // What is refused leaves what was there.
+    // A refused package leaves the existing list as it was.
     let list = desk.path("list.csv");
     fs::write(&list, "older").unwrap();
     fs::write(&package, &before[..before.len() - 100]).unwrap();

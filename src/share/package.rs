@@ -1,4 +1,4 @@
-//! The format of packages, version 1: a manifest, its signature, and rows in JSON Lines. `docs/share-package.md`
+//! The format of packages, version 2: a manifest, its signature, and rows in JSON Lines. `docs/share-package.md`
 //! describes it for others; the two change together.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::source::digest::hex;
 /// The format name in a manifest.
 pub const FORMAT: &str = "tamis-share-package";
 /// The version that is written, and the only one that is read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Prefix of the signed manifest, so that the signature cannot be used for anything else.
 pub const DOMAIN: &[u8] = b"tamis-share-package-1\n";
 /// The manifest's name in the archive.
@@ -32,11 +32,11 @@ pub const LARGEST_ROW: u64 = 1 << 20;
 /// A part of a package: rows of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
-    /// One row a content.
+    /// One row per content.
     Items,
-    /// One row a content against a known record.
+    /// One row per content against a known record.
     Hits,
-    /// One row a file: the names of contents.
+    /// One row per file: the names of contents.
     Names,
 }
 

@@ -23,7 +23,7 @@ use crate::known::record::{PHOTODNA_BYTES, RecordFacts};
 /// The first bytes of a set file.
 pub(in crate::known) const MAGIC: &[u8; 8] = b"TAMISSET";
 /// The version of this layout.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Bytes of the header, and what sections are aligned to.
 pub(super) const HEADER: usize = 4096;
 /// Bytes of a chunk that has a digest of its own.

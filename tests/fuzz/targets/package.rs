@@ -40,8 +40,8 @@ fn signed(rows: &[u8]) -> Vec<u8> {
         })
         .collect();
     let manifest = format!(
-        r#"{{"format":"tamis-share-package","version":1,"program":"fuzz","case":{{"number":null,"exhibit":null,"as_of":null}},
-        "purpose":null,"signer":{},"hash_spec":{{"algorithm":"pdq","version":1,"geometry":"full","derived_from":"auto"}},
+        r#"{{"format":"tamis-share-package","version":2,"program":"fuzz","case":{{"number":null,"exhibit":null,"as_of":null}},
+        "purpose":null,"signer":{},"hash_spec":{{"algorithm":"pdq","version":3,"geometry":"full","decode":"auto"}},
         "names_included":false,"columns_included":false,
         "counts":{{"contents":1,"pictures":1,"from_coefficients":0,"files":1,"hits":0}},"parts":[{}]}}"#,
         KEY.public().to_json().unwrap(),
