@@ -31,6 +31,7 @@ mod store;
 mod traced;
 mod upgrade;
 mod write;
+mod write_hits;
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ use super::in_hand::{Held, InHand, Work};
 use super::profile::{self, Profile, Queue};
 use crate::decode::{Format, SNIFF_BYTES, is_candidate};
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::source::{Digester, Digests, Provenance, SourceFile};
+use crate::source::{Digester, Digests, Medium, Provenance, SourceFile};
 
 /// Files up to this size travel in groups.
 const SMALL: u64 = 256 << 10;
@@ -235,7 +235,7 @@ impl<'a> Readers<'a> {
             let holes = if self.wanted == Wanted::AllButHoles { opened.mostly_holes() } else { None };
             let filled = opened.fill(block)?;
             match holes {
-                Some(holes) => Err(mostly_holes(opened.size(), holes, &block[..filled.min(SNIFF_BYTES)])),
+                Some(holes) => Err(mostly_holes(opened.len(), holes, &block[..filled.min(SNIFF_BYTES)])),
                 None => Ok((opened, filled)),
             }
         });
@@ -301,7 +301,7 @@ impl<'a> Readers<'a> {
             if bytes.len() as u64 == size {
                 Ok(Content::Held(0..bytes.len()))
             } else {
-                Err(changed(size, file.size().max(bytes.len() as u64)))
+                Err(changed(size, file.len().max(bytes.len() as u64)))
             }
         });
         ReadGroup { bytes, files: vec![ReadFile { listed, content }], permit }
@@ -365,7 +365,7 @@ fn append<T>(file: &Listed<T>, block: &mut [u8], bytes: &mut Vec<u8>) -> Result<
     // One byte more would show that it grew.
     let filled = opened.fill(&mut block[..=file.size as usize])?;
     if filled as u64 != file.size {
-        return Err(changed(file.size, opened.size().max(filled as u64)));
+        return Err(changed(file.size, opened.len().max(filled as u64)));
     }
     let start = bytes.len();
     bytes.extend_from_slice(&block[..filled]);

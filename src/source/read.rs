@@ -38,12 +38,6 @@ impl SourceFile {
         Self::open(&place.file().ok_or_else(inside)?)
     }
 
-    /// Its size when it was opened.
-    #[must_use]
-    pub const fn size(&self) -> u64 {
-        self.size
-    }
-
     /// How many of its bytes were never written, if those are most of a large file (`super::holes`). Must be
     /// called before it is read.
     #[must_use]
@@ -99,7 +93,7 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, b"0123456789").unwrap();
         let mut file = SourceFile::open(&path).unwrap();
-        assert_eq!(file.size(), 10);
+        assert_eq!(file.len(), 10);
         let mut block = [0; 4];
         let mut content = Vec::new();
         for expected in [4, 4, 2, 0] {

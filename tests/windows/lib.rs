@@ -31,6 +31,7 @@ mod tests {
 
     use crate::source::identity::{FileId, real_path};
     use crate::source::name::{escape_path, for_system, path_bytes, path_from_bytes};
+    use crate::source::medium::Medium;
     use crate::source::provenance::Provenance;
     use crate::source::read::SourceFile;
     use crate::source::walk::{EntryKind, walk};
@@ -41,7 +42,7 @@ mod tests {
 
     fn content(path: &Path) -> String {
         let mut file = SourceFile::open(path).unwrap();
-        let mut bytes = vec![0; file.size() as usize];
+        let mut bytes = vec![0; file.len() as usize];
         file.fill(&mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     }
