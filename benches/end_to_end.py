@@ -4,9 +4,9 @@
     end_to_end.py TAMIS FOLDER FILES [FILES ...]
 
 Files are PGM pictures of 64 × 48 pixels, smooth and all different: a third stand alone, the others are in stacks of 2 to 10
-near-duplicates; each twentieth is a copy of the one before. A list has the digest of each fiftieth and the PDQ hash of each
-hundredth picture; a second list has others. Prints for each size and phase: wall seconds, processor seconds, maximum
-resident memory in MiB; and what the program reports of its own phases.
+near-duplicates; each twentieth is a copy of the one before. They stay in FOLDER for the next call. A list has the digest of
+each fiftieth and the PDQ hash of each hundredth picture; a second list has others. Prints for each size and phase: wall
+seconds, processor seconds, maximum resident memory in MiB; and what the program reports of its own phases.
 """
 
 import hashlib
@@ -72,6 +72,19 @@ def render(folder, count):
     return known, others
 
 
+def rendered(place, count):
+    """The digests of pictures that an earlier call rendered, or of new ones."""
+    kept = place / "rendered.json"
+    if not kept.exists():
+        shutil.rmtree(place, ignore_errors=True)
+        started = time.monotonic()
+        digests = render(place / "seized", count)
+        kept.write_text(json.dumps(digests))
+        print(f"# {count} files rendered in {time.monotonic() - started:.0f} s", flush=True)
+    shutil.rmtree(place / "case", ignore_errors=True)
+    return json.loads(kept.read_text())
+
+
 def timed(what, count, command, **more):
     """Runs a command; prints what it took."""
     started = time.monotonic()
@@ -89,10 +102,7 @@ def main():
     print("files\twhat\twall s\tprocessor s\tmemory MiB")
     for count in map(int, sys.argv[3:]):
         place = folder / str(count)
-        shutil.rmtree(place, ignore_errors=True)
-        started = time.monotonic()
-        known, others = render(place / "seized", count)
-        print(f"# {count} files rendered in {time.monotonic() - started:.0f} s", flush=True)
+        known, others = rendered(place, count)
         case, quiet = place / "case", {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         # PDQ hashes of pictures for the list come from a first folder, so that the triage is of a new case.
         hashes = subprocess.run(
@@ -115,7 +125,7 @@ def main():
         timed("triage again", count, [tamis, "triage", place / "seized", "--known", lists[0], "--case", case, "--quiet", *limit], **quiet)
         size = sum(file.stat().st_size for file in case.iterdir())
         print(f"# case: {size / (1 << 20):.0f} MiB", flush=True)
-        shutil.rmtree(place)
+        shutil.rmtree(case)
 
 
 main()

@@ -19,6 +19,13 @@ macro_rules! failed_folder {
 /// Questions that share a read transaction at most.
 const QUESTIONS: u32 = 1024;
 
+/// What is kept of an item of source ?1 with step ?2, and whether all is done that a run with the memory limit ?3 can do.
+const STATE: &str = "SELECT item.size, item.modified,
+         coalesce(item.outcome NOT IN ('unreadable', 'vanished', 'over_limit'),
+                  content.id IS NOT NULL AND (content.memory_limit IS NULL OR content.memory_limit >= ?3))
+     FROM item LEFT JOIN content ON content.sha256 = item.sha256
+     WHERE item.source = ?1 AND item.step = ?2";
+
 /// What the case knows of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemState {
@@ -107,13 +114,7 @@ impl ProgressReader {
     /// If the database cannot be read.
     pub fn state(&self, source: SourceId, path: &[u8], stamp: &FileStamp) -> Result<ItemState, CaseError> {
         self.begin()?;
-        let mut statement = self.connection.prepare_cached(
-            "SELECT item.size, item.modified,
-                 coalesce(item.outcome NOT IN ('unreadable', 'vanished', 'over_limit'),
-                          content.id IS NOT NULL AND (content.memory_limit IS NULL OR content.memory_limit >= ?3))
-             FROM item LEFT JOIN content ON content.sha256 = item.sha256
-             WHERE item.source = ?1 AND item.step = ?2",
-        )?;
+        let mut statement = self.connection.prepare_cached(STATE)?;
         let known: Option<(Option<i64>, Option<i64>, bool)> = statement
             .query_row(params![source.0, path, self.memory_limit], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -132,5 +133,60 @@ impl ProgressReader {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::case::{Batch, CaseIdentity, HashSpec, ItemRecord, PlaceState, Within};
+    use crate::decode::DecodeMode;
+    use crate::outcome::{Failure, Outcome, Stage};
+    use crate::pdq::Geometry;
+
+    struct NoRecords;
+
+    impl crate::case::RecordSource for NoRecords {
+        fn details(&self, _: crate::case::SetId, _: u32) -> Result<crate::known::RecordDetails, CaseError> {
+            unreachable!("nothing is hit")
+        }
+    }
+
+    /// Questions see what was written before they were asked, and are answered by one statement that is compiled once.
+    #[test]
+    fn questions_share_a_statement_and_see_what_was_written_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (algorithm, version) = ("pdq".into(), HashSpec::VERSION);
+        let spec = HashSpec { algorithm, version, geometry: Geometry::Full, decode: DecodeMode::Auto };
+        let mut store =
+            CaseStore::open_or_create(&folder.path().join("case"), &CaseIdentity::default(), &spec).unwrap();
+        let source = store.sources(&["/seizure".into()]).unwrap()[0];
+        let stamp = FileStamp { size: Some(1), ..FileStamp::default() };
+        let reader = store.progress_reader(1).unwrap();
+        let state = |name: &str| reader.state(source, name.as_bytes(), &stamp).unwrap();
+        assert_eq!(state("1"), ItemState::ToDo);
+        let failure = |outcome| Err(Failure::new(outcome, Stage::Read, "a reason"));
+        let item = |name: &str, outcome| ItemRecord {
+            within: Within::Source(source),
+            step: name.into(),
+            state: PlaceState::Live,
+            stamp,
+            result: failure(outcome),
+        };
+        let items = vec![item("1", Outcome::NotAFile), item("2", Outcome::Unreadable)];
+        store.write(&Batch { items, ..Batch::default() }, &NoRecords, 1).unwrap();
+        assert_eq!(state("1"), ItemState::ToDo, "the transaction of before");
+        reader.rest().unwrap();
+        reader.rest().unwrap();
+        for _ in 0..2 * QUESTIONS {
+            assert_eq!((state("1"), state("2")), (ItemState::Done, ItemState::ToDo));
+        }
+        let other = FileStamp { size: Some(2), ..FileStamp::default() };
+        assert_eq!(reader.state(source, b"1", &other).unwrap(), ItemState::Changed);
+        let statement = reader.connection.prepare_cached(STATE).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        assert!(statement.get_status(StatementStatus::Run) > 4 * QUESTIONS as i32, "it is this one");
     }
 }
