@@ -1131,7 +1131,7 @@ fn strangers_texts_are_escaped() {
         text.replacen("\"version\": 1", &format!("\"version\": \"{json}\""), 1),
     ] {
         assert_ne!(changed, text);
-        let words = PublicKey::parse(changed.as_bytes()).unwrap_err();
+        let words = PublicKey::parse(changed.as_bytes()).unwrap_err().to_string();
         assert!(words.contains("[2J") && is_printable(&words), "{words:?}");
     }
     // And by the program.

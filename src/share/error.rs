@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Fault;
+use super::{Fault, KeyError};
 use crate::case::CaseError;
 use crate::source::name::{escape, escape_path};
 
@@ -42,20 +42,33 @@ pub enum ShareError {
         /// Where it should be.
         path: PathBuf,
     },
-    /// A key file does not hold a usable key.
-    #[error("{}: {reason}", escape_path(path))]
+    /// A file does not hold a usable public key.
+    #[error("{}: key file: {fault}", escape_path(path))]
     InvalidKey {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, escaped.
-        reason: String,
+        /// What is wrong with it.
+        #[source]
+        fault: KeyError,
     },
-    /// The owner of a new key cannot be written to it.
-    #[error("{reason}")]
-    InvalidOwner {
-        /// What is wrong with a name, an agency or a contact.
-        reason: String,
+    /// The user's file does not hold a usable private key.
+    #[error("{}: private key: {fault}", escape_path(path))]
+    InvalidPrivateKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        fault: KeyError,
     },
+    /// A file is larger than any key.
+    #[error("{}: too large for a key", escape_path(path))]
+    KeyTooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The owner of a new key cannot be written to it: what is wrong with a name, an agency or a contact.
+    #[error("{0}")]
+    InvalidOwner(#[source] KeyError),
     /// A private key cannot be decrypted with this passphrase.
     #[error("{}: private key: the passphrase is wrong", escape_path(path))]
     WrongPassphrase {

@@ -12,7 +12,7 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{ShareError, escaped, is_printable};
+use super::{KeyError, ShareError, TextFault, escaped, is_printable};
 use crate::source::digest::{hex, sha256_of};
 
 /// The format name of a public key file.
@@ -70,10 +70,10 @@ impl PublicKey {
     /// Reads a public key file.
     ///
     /// # Errors
-    /// If it is malformed; the text gives the reason.
-    pub fn parse(text: &[u8]) -> Result<Self, String> {
+    /// If it is malformed.
+    pub fn parse(text: &[u8]) -> Result<Self, KeyError> {
         let key: Self = serde_json::from_slice(text)
-            .map_err(|error| format!("this is not a Tamis public key: {}", escaped(&error)))?;
+            .map_err(|error| KeyError::NotAPublicKey { reason: escaped(&error) })?;
         key.check()?;
         Ok(key)
     }
@@ -81,21 +81,21 @@ impl PublicKey {
     /// Checks a key that came with something else.
     ///
     /// # Errors
-    /// If it is malformed; the text gives the reason.
-    pub fn check(&self) -> Result<(), String> {
+    /// If it is malformed.
+    pub fn check(&self) -> Result<(), KeyError> {
         if self.format != PUBLIC_FORMAT || self.version != VERSION {
-            return Err(format!("it is not a `{PUBLIC_FORMAT}` of version {VERSION}"));
+            return Err(KeyError::OtherVersion { format: PUBLIC_FORMAT, version: VERSION });
         }
-        for (what, text) in self.texts() {
-            check_text(what, text)?;
+        for (field, text) in self.texts() {
+            check_text(text).map_err(|fault| KeyError::Text { field, fault })?;
         }
         self.verifying_key()?;
         let recipient = self.age_recipient()?;
         if recipient.to_string() != self.recipient {
-            return Err("its recipient is not written as age writes it".into());
+            return Err(KeyError::RecipientSpelling);
         }
         if self.fingerprint != self.own_fingerprint() {
-            return Err("its fingerprint does not fit its contents: it was altered or mistyped".into());
+            return Err(KeyError::Fingerprint);
         }
         Ok(())
     }
@@ -132,17 +132,15 @@ impl PublicKey {
     ///
     /// # Errors
     /// If it is not an age recipient.
-    pub fn age_recipient(&self) -> Result<age::x25519::Recipient, String> {
-        self.recipient
-            .parse()
-            .map_err(|error| format!("its recipient is not an age recipient: {}", escaped(&error)))
+    pub fn age_recipient(&self) -> Result<age::x25519::Recipient, KeyError> {
+        self.recipient.parse().map_err(|error| KeyError::Recipient { reason: escaped(&error) })
     }
 
-    fn verifying_key(&self) -> Result<VerifyingKey, String> {
-        let bytes =
-            parse_hex::<32>(&self.signing_key).ok_or("its signing key is not 64 lower-case hex digits")?;
+    fn verifying_key(&self) -> Result<VerifyingKey, KeyError> {
+        let bytes = parse_hex::<32>(&self.signing_key)
+            .ok_or(KeyError::SigningKey { expected: "64 lower-case hex digits" })?;
         let key = VerifyingKey::from_bytes(&bytes).ok().filter(|key| !key.is_weak());
-        key.ok_or_else(|| "its signing key is not an Ed25519 key".into())
+        key.ok_or(KeyError::SigningKey { expected: "an Ed25519 key" })
     }
 
     fn texts(&self) -> [(&'static str, &str); 3] {
@@ -168,7 +166,7 @@ impl PrivateKey {
         getrandom::fill(&mut *seed)
             .map_err(|error| ShareError::NoRandomness(io::Error::other(error.to_string())))?;
         Self::of(&seed, age::x25519::Identity::generate(), name, agency, contact)
-            .map_err(|reason| ShareError::InvalidOwner { reason })
+            .map_err(ShareError::InvalidOwner)
     }
 
     /// The key of a seed and identity.
@@ -181,7 +179,7 @@ impl PrivateKey {
         name: &str,
         agency: &str,
         contact: &str,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, KeyError> {
         let signing = SigningKey::from_bytes(seed);
         let mut public = PublicKey {
             format: PUBLIC_FORMAT.into(),
@@ -240,18 +238,19 @@ impl PrivateKey {
     }
 
     /// Reads the stored form, after decryption.
-    pub(super) fn from_stored(text: &[u8]) -> Result<Self, String> {
-        let stored: Stored =
-            serde_json::from_slice(text).map_err(|_| "it does not hold a Tamis private key".to_string())?;
+    pub(super) fn from_stored(text: &[u8]) -> Result<Self, KeyError> {
+        // The parser's error may quote a secret.
+        let stored: Stored = serde_json::from_slice(text).map_err(|_| KeyError::NotAPrivateKey)?;
         if stored.format != PRIVATE_FORMAT || stored.version != VERSION {
-            return Err(format!("it is not a `{PRIVATE_FORMAT}` of version {VERSION}"));
+            return Err(KeyError::OtherVersion { format: PRIVATE_FORMAT, version: VERSION });
         }
         let seed = parse_hex::<32>(&stored.signing_seed).map(Zeroizing::new);
-        let seed = seed.ok_or("its signing seed is not a seed")?;
-        let identity = stored.identity.parse().map_err(|_| "its identity is not an age identity")?;
+        let seed = seed.ok_or(KeyError::SigningSeed)?;
+        let identity = stored.identity.parse();
+        let identity = identity.map_err(|_| KeyError::Identity)?;
         let PublicKey { name, agency, contact, .. } = &stored.public;
         let key = Self::of(&seed, identity, name, agency, contact)?;
-        if key.public == stored.public { Ok(key) } else { Err("its halves do not belong together".into()) }
+        if key.public == stored.public { Ok(key) } else { Err(KeyError::Halves) }
     }
 }
 
@@ -279,15 +278,15 @@ pub(super) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 /// Checks a text that is shown to people.
-fn check_text(what: &str, text: &str) -> Result<(), String> {
+fn check_text(text: &str) -> Result<(), TextFault> {
     if text.is_empty() || text.trim() != text {
-        return Err(format!("the {what} is empty, or begins or ends with a blank"));
+        return Err(TextFault::Blank);
     }
     if text.chars().count() > LONGEST_TEXT {
-        return Err(format!("the {what} is longer than {LONGEST_TEXT} characters"));
+        return Err(TextFault::TooLong { limit: LONGEST_TEXT });
     }
     if !is_printable(text) {
-        return Err(format!("the {what} holds invisible characters, such as a line end"));
+        return Err(TextFault::Invisible);
     }
     Ok(())
 }
@@ -331,6 +330,22 @@ mod tests {
         }
         assert!(public.has_fingerprint(&public.fingerprint.to_uppercase().replace('-', " ")));
         assert!(!public.has_fingerprint(&public.fingerprint[..35]));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_key_is_a_kind() {
+        let public = key().public().clone();
+        let text = public.to_json().unwrap();
+        let wrong =
+            |from: &str, to: &str| PublicKey::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err();
+        assert!(matches!(wrong("\"Lab\"", "3"), KeyError::NotAPublicKey { .. }));
+        let expected = KeyError::OtherVersion { format: PUBLIC_FORMAT, version: VERSION };
+        assert_eq!(wrong("\"version\": 1", "\"version\": 2"), expected);
+        assert_eq!(wrong("\"Lab\"", "\"\""), KeyError::Text { field: "agency", fault: TextFault::Blank });
+        assert!(matches!(wrong(&public.signing_key, "0"), KeyError::SigningKey { .. }));
+        assert!(matches!(wrong(&public.recipient, "age1"), KeyError::Recipient { .. }));
+        assert_eq!(wrong(&public.recipient, &public.recipient.to_uppercase()), KeyError::RecipientSpelling);
+        assert_eq!(wrong("Jo", "Joe"), KeyError::Fingerprint);
     }
 
     #[test]

@@ -21,11 +21,13 @@ pub mod store;
 pub mod write;
 
 mod error;
+mod key_error;
 mod place;
 
 use std::fmt;
 
 pub use error::ShareError;
+pub use key_error::{KeyError, TextFault};
 
 /// Why a package is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -156,7 +156,7 @@ impl Manifest {
     /// # Errors
     /// If it is malformed; the text gives the reason.
     pub fn check(&self) -> Result<(), String> {
-        self.signer.check().map_err(|reason| format!("its signer: {reason}"))?;
+        self.signer.check().map_err(|fault| format!("its signer: {fault}"))?;
         let SharedCase { number, exhibit, as_of } = &self.case;
         let optional =
             [number, exhibit, as_of, &self.purpose].map(|text| text.as_deref().unwrap_or_default());

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use age::secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::ShareError;
 use super::keys::{PrivateKey, PublicKey};
+use super::{KeyError, ShareError};
 use crate::source::name::escape_path;
 
 /// The user's key, encrypted.
@@ -139,15 +139,13 @@ impl KeyStore {
     pub fn unlock(&self, passphrase: &SecretString) -> Result<PrivateKey, ShareError> {
         refuse_changed_by_others(&self.folder)?;
         let path = self.folder.join(PRIVATE);
-        let refused = |reason: &str| ShareError::InvalidKey {
-            path: path.clone(),
-            reason: format!("private key: {reason}"),
-        };
+        let invalid = |fault| ShareError::InvalidPrivateKey { path: path.clone(), fault };
+        let damaged = |reason| invalid(KeyError::Damaged { reason });
         let encrypted = read_small(&path, true)?;
-        let damaged = |_| refused("damaged, or not a Tamis private key (restore it from your backup)");
-        let decryptor = age::Decryptor::new_buffered(&encrypted[..]).map_err(damaged)?;
+        let decryptor = age::Decryptor::new_buffered(&encrypted[..])
+            .map_err(|_| damaged("damaged, or not a Tamis private key"))?;
         if !decryptor.is_scrypt() {
-            return Err(refused("it is not encrypted with a passphrase"));
+            return Err(invalid(KeyError::NotEncrypted));
         }
         let mut identity = age::scrypt::Identity::new(passphrase.clone());
         identity.set_max_work_factor(MAX_WORK);
@@ -157,14 +155,12 @@ impl KeyStore {
                 age::DecryptError::DecryptionFailed | age::DecryptError::NoMatchingKeys => {
                     ShareError::WrongPassphrase { path: path.clone() }
                 }
-                _ => refused(
-                    "damaged, or has a higher work factor than Tamis writes (restore it from your backup)",
-                ),
+                _ => damaged("damaged, or has a higher work factor than Tamis writes"),
             })?;
         // The full capacity at once: growing would leave copies behind.
         stored.reserve(encrypted.len());
-        reader.read_to_end(&mut stored).map_err(|_| refused("damaged (restore it from your backup)"))?;
-        let key = PrivateKey::from_stored(&stored).map_err(|reason| refused(&reason))?;
+        reader.read_to_end(&mut stored).map_err(|_| damaged("damaged"))?;
+        let key = PrivateKey::from_stored(&stored).map_err(invalid)?;
         match self.own()? {
             Some(public) if public != *key.public() => Err(ShareError::KeyReplaced {
                 path: self.public_file(),
@@ -250,10 +246,8 @@ impl KeyStore {
 /// # Errors
 /// If it cannot be read, or is not a key.
 pub fn read_public(path: &Path) -> Result<PublicKey, ShareError> {
-    PublicKey::parse(&read_small(path, false)?).map_err(|reason| ShareError::InvalidKey {
-        path: path.to_path_buf(),
-        reason: format!("key file: {reason}"),
-    })
+    PublicKey::parse(&read_small(path, false)?)
+        .map_err(|fault| ShareError::InvalidKey { path: path.to_path_buf(), fault })
 }
 
 /// Reads a public key of the folder, which others must not be able to change.
@@ -385,10 +379,7 @@ fn read_small(path: &Path, private: bool) -> Result<Vec<u8>, ShareError> {
     }
     file.take(LARGEST_KEY + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LARGEST_KEY {
-        return Err(ShareError::InvalidKey {
-            path: path.to_path_buf(),
-            reason: "too large for a key".into(),
-        });
+        return Err(ShareError::KeyTooLarge { path: path.to_path_buf() });
     }
     Ok(bytes)
 }
