@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use super::error::ReadFault;
 use super::layout::{CHUNK, Extent, HEADER, Header, Section};
 
 /// Checked chunks kept for each section: neighbouring records are read together.
@@ -19,26 +20,6 @@ const KEPT: usize = 8;
 
 /// A chunk that was checked, by its number in its section.
 type Kept = Option<(u64, Arc<[u8]>)>;
-
-/// Why bytes could not be read.
-#[derive(Debug)]
-pub(super) enum ReadFault {
-    /// The system's error.
-    Io(io::Error),
-    /// They differ from what was written.
-    Damaged(String),
-    /// The work was cancelled before they were read.
-    Cancelled,
-}
-
-impl From<io::Error> for ReadFault {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Damaged("it was cut short while it was in use".into()),
-            _ => Self::Io(error),
-        }
-    }
-}
 
 /// An open set file with its expected digests.
 #[derive(Debug)]
@@ -183,7 +164,7 @@ impl CheckedFile {
         // Renaming or changing permissions also changes times: the bytes decide.
         let (_, identity) = read_header(&self.file, now.length)?;
         if identity != self.identity {
-            return Err(ReadFault::Damaged("it is another set now".into()));
+            return Err(ReadFault::damaged("it is another set now"));
         }
         read_digests(&self.file, &self.header)?;
         // The digests of chunks have none of their own.
@@ -301,7 +282,7 @@ fn options() -> OpenOptions {
 
 fn read_header(file: &File, length: u64) -> Result<(Header, [u8; 32]), ReadFault> {
     let head = read(file, 0, length.min(HEADER as u64))?;
-    Header::read(&head, length).map_err(ReadFault::Damaged)
+    Header::read(&head, length)
 }
 
 /// The digests of all chunks, checked against the header.
@@ -309,8 +290,7 @@ fn read_digests(file: &File, header: &Header) -> Result<Vec<[u8; 32]>, ReadFault
     let extent = header.sections[Section::Checks as usize];
     let bytes = read(file, extent.offset, extent.length)?;
     if <[u8; 32]>::from(Sha256::digest(&bytes)) != header.checks_sha256 {
-        let reason = "it is damaged: the digests of its parts are not what was written";
-        return Err(ReadFault::Damaged(reason.into()));
+        return Err(ReadFault::damaged("it is damaged: the digests of its parts are not what was written"));
     }
     Ok(bytes.as_chunks::<32>().0.to_vec())
 }

@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::hash::{BuildHasher, RandomState};
 
-use super::checked::ReadFault;
+use super::error::ReadFault;
 use super::layout::u32_at;
 
 /// Digests of a block.
@@ -86,7 +86,7 @@ impl Index {
         if self.sums.get(number) == Some(&self.key.hash_one(&*bytes)) {
             Ok(bytes)
         } else {
-            Err(ReadFault::Damaged("its digests were changed while it was in use".into()))
+            Err(ReadFault::Changed("its digests were changed while it was in use".into()))
         }
     }
 }
@@ -158,6 +158,6 @@ mod tests {
             into.copy_from_slice(&bytes[offset as usize..offset as usize + into.len()]);
             Ok(())
         };
-        assert!(matches!(index.find(&digest, read), Err(ReadFault::Damaged(_))));
+        assert!(matches!(index.find(&digest, read), Err(ReadFault::Changed(_))));
     }
 }

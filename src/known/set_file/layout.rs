@@ -17,6 +17,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::error::ReadFault;
 use crate::known::profile::Classification;
 use crate::known::record::{PHOTODNA_BYTES, RecordFacts};
 
@@ -145,29 +146,25 @@ impl Header {
     /// Reads a header and checks all its offsets and lengths.
     ///
     /// # Errors
-    /// If it is malformed; the text gives the reason.
-    pub fn read(bytes: &[u8], file_length: u64) -> Result<(Self, [u8; 32]), String> {
+    /// If it is not that of a set file of this version and length, or contradicts itself.
+    pub fn read(bytes: &[u8], file_length: u64) -> Result<(Self, [u8; 32]), ReadFault> {
         if !bytes.starts_with(MAGIC) {
-            return Err("it is not a Tamis set file".into());
+            return Err(ReadFault::NotASetFile);
         }
-        let header: &[u8; HEADER] = bytes.first_chunk().ok_or("it is cut off within its header")?;
+        let cut_off = || ReadFault::OtherLength { length: file_length, written: None };
+        let header: &[u8; HEADER] = bytes.first_chunk().ok_or_else(cut_off)?;
         let version = u32_at(header, 8);
         if version != VERSION {
-            return Err(format!(
-                "it has version {version} of the set file, this program reads {VERSION}: import its source again"
-            ));
+            return Err(ReadFault::OtherVersion { found: version, expected: VERSION });
         }
         let own: [u8; 32] = Sha256::digest(&header[..OWN_DIGEST]).into();
         if header[OWN_DIGEST..] != own {
-            return Err("its header is damaged: its SHA-256 differs".into());
+            return Err(ReadFault::damaged("its header is damaged: its SHA-256 differs"));
         }
         let mut read =
             Self { file_length: u64_at(header, 16), records: u64_at(header, 24), ..Self::default() };
         if read.file_length != file_length {
-            return Err(format!(
-                "it has {file_length} bytes, and {} were written: is it cut off?",
-                read.file_length
-            ));
+            return Err(ReadFault::OtherLength { length: file_length, written: Some(read.file_length) });
         }
         read.checks_sha256.copy_from_slice(&header[CHECKS_DIGEST..OWN_DIGEST]);
         for (extent, row) in read.sections.iter_mut().zip(header[TABLE..].chunks_exact(ROW)) {
@@ -181,17 +178,19 @@ impl Header {
         read.check(u32_at(header, 12))?;
         // Bytes that are not read must be zero.
         if read.to_bytes()[..] != header[..] {
-            return Err("its header holds unexpected bytes".into());
+            return Err(ReadFault::damaged("its header holds unexpected bytes"));
         }
         Ok((read, own))
     }
 
     /// Checks that sections lie within the file without overlap, and that lengths fit the counts.
-    fn check(&self, sections: u32) -> Result<(), String> {
-        let wrong =
-            |section: Section| format!("its header contradicts itself about the section {}", section.name());
+    fn check(&self, sections: u32) -> Result<(), ReadFault> {
+        let wrong = |section: Section| {
+            let name = section.name();
+            ReadFault::Damaged(format!("its header contradicts itself about the section {name}"))
+        };
         if sections as usize != Section::ALL.len() || self.records > 1 << 32 {
-            return Err("its header contradicts itself".into());
+            return Err(ReadFault::damaged("its header contradicts itself"));
         }
         let mut end = HEADER as u64;
         for (section, extent) in Section::ALL.into_iter().zip(self.sections) {
@@ -223,7 +222,7 @@ impl Header {
             end = next.filter(|_| expected == Some(length)).ok_or_else(|| wrong(section))?;
         }
         if end != self.file_length {
-            return Err("its header contradicts the length of the file".into());
+            return Err(ReadFault::damaged("its header contradicts the length of the file"));
         }
         Ok(())
     }

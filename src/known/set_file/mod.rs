@@ -4,6 +4,7 @@
 //! SHA-256 when it is read, or its block's checksum ([`index`]), so no answer ever comes from damaged bytes.
 
 mod checked;
+mod error;
 mod index;
 mod layout;
 mod manifest;
@@ -15,7 +16,6 @@ mod tables;
 #[cfg(feature = "import")]
 mod write;
 
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -24,69 +24,20 @@ use super::KnownHash;
 use super::control::ImportControl;
 use super::record::{PhotoDna, RecordFacts, Spelling};
 use crate::pdq::PdqHash;
-use crate::source::name::{escape, escape_path};
-use checked::{CheckedFile, ReadFault};
+use crate::source::name::escape;
+use checked::CheckedFile;
+use error::ReadFault;
 use index::{BLOCK, Index, MAX_READ};
 use layout::{
     Extent, HASH_ENTRY, NO_QUALITY, PHOTODNA_ENTRY, Section, StoredFacts, leading_bits, u32_at, u64_at,
 };
 
+pub use error::SetError;
 pub(in crate::known) use layout::MAGIC;
 pub use manifest::{ImportedFile, Manifest, SetCounts};
 pub(in crate::known) use tables::DigestTable;
 #[cfg(feature = "import")]
 pub(in crate::known) use write::SetWriter;
-
-/// Why a set file could not be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetError {
-    /// The system's error.
-    #[error("{}: {source}", escape_path(path))]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// The system's error about the file to be written.
-    #[error("{}: cannot write: {source}", escape_path(path))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// It is not a set file, or is damaged.
-    #[error("{}: {reason}", escape_path(path))]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// More records than can be numbered.
-    #[error("more than 2³² records in one set: import its parts into sets of their own")]
-    TooMany,
-    /// It was ended early.
-    #[error("interrupted: nothing was left behind")]
-    Cancelled,
-}
-
-impl SetError {
-    fn read(path: &Path, fault: ReadFault) -> Self {
-        let path = path.to_path_buf();
-        match fault {
-            ReadFault::Io(source) => Self::Io { path, source },
-            ReadFault::Damaged(reason) => Self::Damaged { path, reason },
-            ReadFault::Cancelled => Self::Cancelled,
-        }
-    }
-
-    fn write(path: &Path, source: io::Error) -> Self {
-        Self::Write { path: path.to_path_buf(), source }
-    }
-}
 
 /// A record of a set file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,11 +149,11 @@ impl SetFile {
     /// # Errors
     /// If there is no such record, or the file is damaged there.
     pub fn record(&self, number: u32) -> Result<StoredRecord, SetError> {
-        let number = u64::from(number);
-        if number >= self.records() {
-            let reason = format!("it has {} records, so none of the number {}", self.records(), number + 1);
-            return Err(self.damaged(reason));
+        if u64::from(number) >= self.records() {
+            let (path, records) = (self.path.clone(), self.records());
+            return Err(SetError::NoSuchRecord { path, record: number, records });
         }
+        let number = u64::from(number);
         let offsets = self.bytes(Section::Offsets, number * 8..number * 8 + 16)?;
         let place = u64_at(&offsets, 0)..u64_at(&offsets, 8);
         self.check_place(number, &place)?;
@@ -291,10 +242,11 @@ impl SetFile {
     /// If it was changed, can no longer be read, or was not read to its end.
     pub fn check_unchanged(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), SetError> {
         self.file.check_unchanged(is_cancelled).map_err(|fault| match fault {
-            ReadFault::Damaged(reason) => {
-                self.damaged(format!("it was changed while it was in use: {reason}"))
-            }
             ReadFault::Io(_) | ReadFault::Cancelled => self.failed(fault),
+            _ => SetError::Changed {
+                path: self.path.clone(),
+                reason: format!("it was changed while it was in use: {fault}"),
+            },
         })
     }
 
