@@ -12,7 +12,11 @@ use std::fs;
 
 use rand::prelude::*;
 use support::known::{Sets, fixture, md5, options};
-use tamis::known::{ImportControl, ImportFormat, ImportOptions, ListKind, SetFile};
+use tamis::known::{
+    HashList, HashSet, HeaderFault, ImportControl, ImportError, ImportFormat, ImportOptions, KnownError,
+    ListError, ListKind, ReadOptions, SetError, SetFile, SourceFault, import,
+};
+use tamis::pdq::{Geometry, PdqHash};
 use tamis::source::digest::hex;
 
 const FIXTURES: [&str; 11] = [
@@ -356,4 +360,78 @@ fn a_deletion_without_an_id_withdraws_nothing() {
         assert_eq!([count(1), count(2)], found, "{rest}");
     }
     fs::remove_file(path).unwrap();
+}
+
+/// What a caller can act on is a kind of error, not its text.
+#[test]
+fn what_is_wrong_is_a_kind() {
+    let sets = Sets::new();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |bytes: &[u8]| {
+        let path = folder.path().join("source");
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let digits = "0123456789abcdef".repeat(4);
+    let taken = |bytes: &[u8], options: &ImportOptions| {
+        import(&[write(bytes)], &sets.path(), options, &ImportControl::default()).unwrap_err()
+    };
+    let known = |bytes: &[u8]| HashSet::read(&write(bytes), &ReadOptions::default()).unwrap_err();
+
+    // The three readers of lists share what is wrong with a file as a whole.
+    assert!(matches!(known(b""), KnownError::Unusable { fault: SourceFault::Empty, .. }));
+    let error = taken(b"", &options("known"));
+    assert!(matches!(error, ImportError::Unusable { fault: SourceFault::Empty, .. }));
+    let list = |bytes: &[u8]| HashList::<PdqHash>::read(&write(bytes), 0).unwrap_err();
+    assert!(matches!(list(b"\xff\xfep\0"), ListError::Unusable { fault: SourceFault::Utf16 { .. }, .. }));
+    assert!(matches!(list(format!("md5\n{}\n", &digits[..32]).as_bytes()), ListError::NotHashes { .. }));
+    let error = known(format!("{digits}\n").as_bytes());
+    assert!(matches!(error, KnownError::Unusable { fault: SourceFault::AmbiguousDigits, .. }));
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<SourceFault>());
+    assert_eq!(source, Some(&SourceFault::AmbiguousDigits));
+    let other = ReadOptions { geometry: Some(Geometry::Te512), ..ReadOptions::default() };
+    let error =
+        HashSet::read(&write(format!("# geometry: full\n{digits}\n").as_bytes()), &other).unwrap_err();
+    assert!(matches!(
+        error,
+        KnownError::OtherGeometry { stated: Geometry::Full, given: Geometry::Te512, is_set_file: false, .. }
+    ));
+
+    // Of an import.
+    let error = taken(b"{\"a\": 1}", &options("vic-us"));
+    assert!(matches!(error, ImportError::NotThisFormat { format: ImportFormat::Vics, .. }));
+    assert!(matches!(taken(b"{\"value\": [", &options("vic-us")), ImportError::CutOff { offset: 11, .. }));
+    assert!(matches!(taken(b"{\"value\": [1]}", &options("vic-us")), ImportError::Document { .. }));
+    assert!(matches!(taken(b"{\"value\": [{]}]}", &options("vic-us")), ImportError::Record { .. }));
+    let error = taken(b"{\"value\": [{\"Category\": 6}]}", &options("vic-us"));
+    assert!(matches!(error, ImportError::UnknownCategory { record: 1, .. }));
+    let csv = ImportOptions { format: Some(ImportFormat::Csv), ..options("known") };
+    let error = taken(b"a,b\n1,2\n", &csv);
+    assert!(matches!(error, ImportError::Header { fault: HeaderFault::NothingMatched { .. }, .. }));
+    let error = taken(b"SQLite format 3\0 and no more", &options("known"));
+    assert!(matches!(error, ImportError::Database { .. }));
+    assert!(std::error::Error::source(&error).is_some());
+
+    // Of a set file.
+    let sound = {
+        sets.import(&[fixture("pdq.txt")], &options("known")).unwrap();
+        fs::read(sets.path()).unwrap()
+    };
+    let opened = |bytes: &[u8]| SetFile::open(&write(bytes)).unwrap_err();
+    let mut older = sound.clone();
+    older[8..12].copy_from_slice(&1_u32.to_le_bytes());
+    assert!(matches!(opened(&older), SetError::OtherVersion { found: 1, expected: 2, .. }));
+    assert!(matches!(known(&older), KnownError::Set(SetError::OtherVersion { found: 1, .. })));
+    assert!(matches!(opened(b"md5\n"), SetError::NotASetFile { .. }));
+    let length = sound.len() as u64;
+    let error = opened(&sound[..sound.len() - 1]);
+    assert!(matches!(error, SetError::OtherLength { written: Some(written), .. } if written == length));
+    let mut damaged = sound.clone();
+    damaged[100] ^= 1;
+    assert!(matches!(opened(&damaged), SetError::Damaged { .. }));
+    let set = SetFile::open(&write(&sound)).unwrap();
+    let error = set.record(1 << 20).unwrap_err();
+    assert!(matches!(error, SetError::NoSuchRecord { record: 0x10_0000, .. }));
+    write(&damaged);
+    assert!(matches!(set.check_unchanged(&|| false), Err(SetError::Changed { .. })));
 }

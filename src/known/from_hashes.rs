@@ -32,7 +32,7 @@ impl HashSet {
             sha256.update(format!("{hash}\n"));
             builder
                 .push(&Record { hash: Some(hash), ..Record::default() })
-                .map_err(|reason| KnownError::Refused { path: PathBuf::from(name), reason })?;
+                .map_err(|_| KnownError::TooMany { name: name.to_string() })?;
         }
         let file_sha256 = sha256.finalize().into();
         Ok(Self::of_list(PathBuf::new(), escape(name.as_bytes()), file_sha256, Geometry::default(), builder))

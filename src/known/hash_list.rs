@@ -2,48 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::builder::{parse_hash, parse_quality};
+use super::error::{ListError, SourceFault};
 use super::lines::LineFormat;
 use super::malformed::{KnownFault, for_each_line, one_line};
 use super::read::{BLOCK, BYTE_ORDER_MARK, Opening};
 use crate::pdq::{Geometry, Orientation, PdqHash};
-use crate::source::name::escape_path;
-
-/// Why a list was refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ListError {
-    /// It cannot be read.
-    #[error("{}: {source}", escape_path(path))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// It is not a list of hashes.
-    #[error("{}: {reason}", escape_path(path))]
-    Refused {
-        /// The file.
-        path: PathBuf,
-        /// Why, and the way out.
-        reason: String,
-    },
-    /// A malformed line.
-    #[error("{}:{line}: {reason}", escape_path(path))]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// 1-based.
-        line: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
 
 /// Items of a list that take part in a join. An item is a hash, or a picture with the hashes of its eight orientations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,8 +125,7 @@ impl HashList<[PdqHash; 8]> {
             Ok(())
         })?;
         if !picture.is_empty() {
-            let reason = format!("the last picture has {} of 8 hashes: is the list cut off?", picture.len());
-            return Err(ListError::Refused { path: path.to_path_buf(), reason });
+            return Err(ListError::CutOff { path: path.to_path_buf(), hashes: picture.len() });
         }
         Ok(list)
     }
@@ -210,24 +177,20 @@ impl ListLine {
 
 /// Opens a list for reading, behind its byte order mark, with the geometry that it declares.
 fn open(path: &Path) -> Result<(BufReader<File>, Option<Geometry>), ListError> {
-    let refused = |reason: String| ListError::Refused { path: path.to_path_buf(), reason };
+    let unusable = |fault| ListError::Unusable { path: path.to_path_buf(), fault };
     let system = |source: io::Error| ListError::Read { path: path.to_path_buf(), source };
     let file = File::open(path).map_err(system)?;
     if !file.metadata().map_err(system)?.is_file() {
-        return Err(refused("not a file; give the list itself".into()));
+        return Err(unusable(SourceFault::NotAFile { way_out: "give the list itself" }));
     }
     let mut source = BufReader::with_capacity(BLOCK, file);
     let head = source.fill_buf().map_err(system)?;
     if head.is_empty() {
         return Ok((source, None));
     }
-    let opening = Opening::of_hashes(head).map_err(refused)?;
+    let opening = Opening::of_hashes(head).map_err(unusable)?;
     if opening.format != Some(LineFormat::Hashes) {
-        return Err(refused(
-            "expected a list of hashes, 64 hex digits per line, as `tamis hash` writes it (tables and digests are for \
-             `tamis triage --known`)"
-                .into(),
-        ));
+        return Err(ListError::NotHashes { path: path.to_path_buf() });
     }
     if opening.byte_order_mark {
         source.consume(BYTE_ORDER_MARK.len());

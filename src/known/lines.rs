@@ -3,42 +3,9 @@
 use std::borrow::Cow;
 
 use super::builder::{Builder, Record, parse_hash, parse_hex, parse_quality};
+use super::error::SourceFault;
+use super::list_kind::ListKind;
 use crate::pdq::PdqHash;
-
-/// What the lines of a list of bare hex digits are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListKind {
-    /// MD5s.
-    Md5,
-    /// SHA-1s.
-    Sha1,
-    /// SHA-256s.
-    Sha256,
-    /// PDQ hashes.
-    Pdq,
-}
-
-impl ListKind {
-    /// Its name on the command line, and the first line by which a list declares what it is.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Md5 => "md5",
-            Self::Sha1 => "sha1",
-            Self::Sha256 => "sha256",
-            Self::Pdq => "pdq",
-        }
-    }
-
-    /// Hex digits of a line.
-    const fn digits(self) -> usize {
-        match self {
-            Self::Md5 => 32,
-            Self::Sha1 => 40,
-            Self::Sha256 | Self::Pdq => 64,
-        }
-    }
-}
 
 /// The kinds of line lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +32,7 @@ impl LineFormat {
         lines: impl Iterator<Item = &'a [u8]> + Clone,
         list: Option<ListKind>,
         hashes: bool,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SourceFault> {
         for line in lines.clone() {
             if split_tagged(line).is_some() {
                 return Ok(Self::DigestTagged);
@@ -92,26 +59,15 @@ impl LineFormat {
         digits: usize,
         list: Option<ListKind>,
         has_hashes: impl FnOnce() -> bool,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SourceFault> {
         match (digits, list) {
-            (_, Some(kind)) if kind.digits() != digits => Err(format!(
-                "--list {} was given, but its lines have {digits} hex digits; a first line `{}` in the file states for this \
-                 file alone what it is",
-                kind.name(),
-                match digits {
-                    32 => "md5",
-                    40 => "sha1",
-                    _ => "sha256` or `pdq",
-                }
-            )),
+            (_, Some(given)) if given.digits() != digits => Err(SourceFault::OtherDigits { given, digits }),
             (_, Some(ListKind::Pdq)) => Ok(Self::Hashes),
             (_, Some(kind)) => Ok(Self::Bare(kind)),
             (32, None) => Ok(Self::Bare(ListKind::Md5)),
             (40, None) => Ok(Self::Bare(ListKind::Sha1)),
             (_, None) if has_hashes() => Ok(Self::Hashes),
-            (_, None) => Err("its lines are 64 hex digits and nothing else, which fits both SHA-256s and PDQ hashes: state which \
-                              with --list sha256 or --list pdq, or with a first line `sha256` or `pdq` in the file"
-                .into()),
+            (_, None) => Err(SourceFault::AmbiguousDigits),
         }
     }
 

@@ -7,12 +7,14 @@ mod builder;
 pub mod compare;
 mod control;
 mod digest_index;
+mod error;
 mod from_hashes;
 mod hash_list;
 mod hashes;
 #[cfg(feature = "import")]
 mod import;
 mod lines;
+mod list_kind;
 mod malformed;
 pub mod members;
 pub mod photodna;
@@ -29,14 +31,15 @@ use std::sync::{Arc, OnceLock};
 
 use crate::pdq::Geometry;
 use crate::source::Digests;
-use crate::source::name::{escape, escape_path};
+use crate::source::name::escape;
 use crate::source::trivial::is_trivial_digest;
 
 pub use control::ImportControl;
-pub use hash_list::{HashList, ListError, names_orientations};
+pub use error::{KnownError, ListError, SetFault, SourceFault};
+pub use hash_list::{HashList, names_orientations};
 #[cfg(feature = "import")]
-pub use import::{ColumnMap, ImportError, ImportFormat, ImportOptions, Imported, import};
-pub use lines::ListKind;
+pub use import::{ColumnMap, HeaderFault, ImportError, ImportFormat, ImportOptions, Imported, import};
+pub use list_kind::ListKind;
 pub use record::{KnownRecord, PhotoDna, RecordFacts, Spelling};
 pub use set_file::{ImportedFile, Manifest, SetCounts, SetError, SetFile, StoredRecord};
 
@@ -57,53 +60,6 @@ pub struct ReadOptions {
     pub min_quality: u8,
     /// What the lines of a list of bare hex digits are; 64 digits are ambiguous.
     pub list: Option<ListKind>,
-}
-
-/// Why a hash set was refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KnownError {
-    /// The file cannot be read.
-    #[error("{}: {source}", escape_path(path))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// The file is not a list, or contradicts the options.
-    #[error("{}: {reason}", escape_path(path))]
-    Refused {
-        /// The file.
-        path: PathBuf,
-        /// Why, and the way out.
-        reason: String,
-    },
-    /// A malformed line.
-    #[error("{}:{line}: {reason} (use --skip-bad-lines to count such lines instead)", escape_path(path))]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// 1-based.
-        line: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A set file that is damaged, or cannot be read.
-    #[error(transparent)]
-    Set(#[from] SetError),
-}
-
-/// Why nothing may be recorded as matched with a set.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetFault {
-    /// Its file was written to since it was opened, or can no longer be read.
-    #[error("{0}")]
-    Changed(#[source] Arc<SetError>),
-    /// The work was cancelled before this was checked.
-    #[error("interrupted: it was not checked whether the set is unchanged since it was opened")]
-    Unchecked,
 }
 
 /// A hash set that is matched: a plain list, read into memory, or a set file. Records are numbered from 0 in file order.

@@ -9,11 +9,13 @@ use sha2::{Digest, Sha256};
 
 use super::builder::Builder;
 use super::digest_index::DigestIndex;
-use super::lines::{LineFormat, ListKind};
+use super::error::{KnownError, SourceFault};
+use super::lines::LineFormat;
+use super::list_kind::ListKind;
 use super::malformed::{KnownFault, Malformed, for_each_line, one_line};
 use super::set_file::SetFile;
 use super::table::{fault_of_header, is_header, read_table};
-use super::{HashSet, KnownCounts, KnownError, KnownHash, ListRecords, ReadOptions, Records};
+use super::{HashSet, KnownCounts, KnownHash, ListRecords, ReadOptions, Records};
 use crate::decode::Format;
 use crate::pdq::Geometry;
 use crate::source::name::escape;
@@ -24,27 +26,24 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a set.
 pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownError> {
-    let refused = |reason: String| KnownError::Refused { path: path.to_path_buf(), reason };
+    let unusable = |fault| KnownError::Unusable { path: path.to_path_buf(), fault };
     let system = |source: io::Error| KnownError::Read { path: path.to_path_buf(), source };
     let file = File::open(path).map_err(system)?;
     if !file.metadata().map_err(system)?.is_file() {
-        return Err(refused("not a file; give the lists themselves".into()));
+        return Err(unusable(SourceFault::NotAFile { way_out: "give the lists themselves" }));
     }
     let mut source = BufReader::with_capacity(BLOCK, Digesting { file, sha256: Sha256::new() });
     let head = source.fill_buf().map_err(system)?;
     if SetFile::is_one(head) {
         return read_set_file(path, options);
     }
-    let opening = Opening::of(head, options.list).map_err(refused)?;
+    let opening = Opening::of(head, options.list).map_err(unusable)?;
     let geometry = match (opening.geometry, options.geometry) {
-        (Some(said), Some(told)) if said != told => {
-            return Err(refused(format!(
-                "the file states the geometry {}, the option {}; leave --known-geometry out",
-                said.name(),
-                told.name()
-            )));
+        (Some(stated), Some(given)) if stated != given => {
+            let path = path.to_path_buf();
+            return Err(KnownError::OtherGeometry { path, stated, given, is_set_file: false });
         }
-        (said, told) => said.or(told).unwrap_or_default(),
+        (stated, given) => stated.or(given).unwrap_or_default(),
     };
     if opening.byte_order_mark {
         source.consume(BYTE_ORDER_MARK.len());
@@ -61,11 +60,9 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownE
         KnownFault::Line(line, reason) => KnownError::Line { path: path.to_path_buf(), line, reason },
     })?;
     if builder.counts.records == 0 {
-        return Err(refused(match malformed.first {
-            Some((line, reason)) => {
-                format!("none of its lines is a record; the first fault is on line {line}: {reason}")
-            }
-            None => "it holds no records".into(),
+        return Err(unusable(match malformed.first {
+            Some((line, first)) => SourceFault::AllMalformed { line: Some(line), first },
+            None => SourceFault::NoRecords,
         }));
     }
     let name = escape(path.file_stem().unwrap_or_default().as_encoded_bytes());
@@ -107,19 +104,15 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownErr
     file.verify_tables(&|| false)?;
     let manifest = file.manifest();
     if manifest.bare {
-        let reason = "it was imported by an older version from lines of 64 hex digits, which were taken for PDQ hashes and may be \
-                      SHA-256s: import its source again with --list pdq or --list sha256";
-        return Err(KnownError::Refused { path: path.to_path_buf(), reason: reason.into() });
+        return Err(KnownError::AmbiguousImport { path: path.to_path_buf() });
     }
     let geometry = manifest.geometry;
-    if options.geometry.is_some_and(|told| told != geometry) && manifest.counts.hashes > 0 {
-        return Err(KnownError::Refused {
-            path: path.to_path_buf(),
-            reason: format!(
-                "it was imported with --geometry {}; leave --known-geometry out",
-                geometry.name()
-            ),
-        });
+    if let Some(given) = options.geometry
+        && given != geometry
+        && manifest.counts.hashes > 0
+    {
+        let path = path.to_path_buf();
+        return Err(KnownError::OtherGeometry { path, stated: geometry, given, is_set_file: true });
     }
     let mut counts = KnownCounts {
         records: file.records(),
@@ -188,7 +181,7 @@ impl Opening {
     ///
     /// # Errors
     /// If it is not a list, or does not state what its digits are.
-    pub fn of(head: &[u8], list: Option<ListKind>) -> Result<Self, String> {
+    pub fn of(head: &[u8], list: Option<ListKind>) -> Result<Self, SourceFault> {
         Self::read(head, list, false)
     }
 
@@ -196,36 +189,31 @@ impl Opening {
     ///
     /// # Errors
     /// If it is not a list.
-    pub fn of_hashes(head: &[u8]) -> Result<Self, String> {
+    pub fn of_hashes(head: &[u8]) -> Result<Self, SourceFault> {
         Self::read(head, None, true)
     }
 
-    fn read(head: &[u8], list: Option<ListKind>, hashes: bool) -> Result<Self, String> {
+    fn read(head: &[u8], list: Option<ListKind>, hashes: bool) -> Result<Self, SourceFault> {
         if head.is_empty() {
-            return Err("the file is empty".into());
+            return Err(SourceFault::Empty);
         }
         if SetFile::is_one(head) {
-            return Err("this is a set file of `tamis known import`; a list of hashes is expected".into());
+            return Err(SourceFault::SetFile {
+                way_out: "of `tamis known import`; a list of hashes is expected",
+            });
         }
         if let Some(format) = Format::sniff(head) {
-            let name = format.name();
-            return Err(format!(
-                "this is a picture ({name}), not a list; `tamis hash` lists the hashes of pictures"
-            ));
+            return Err(SourceFault::Picture { format });
         }
         if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-            return Err("this is UTF-16 text: save it as UTF-8 (in a spreadsheet: CSV UTF-8)".into());
+            return Err(SourceFault::Utf16 { way_out: "save it as UTF-8 (in a spreadsheet: CSV UTF-8)" });
         }
         if head.contains(&0) {
-            return Err(
-                "this is not text: a list of hashes or digests is expected (see docs/known-sets.md); text in \
-                        UTF-16 is to be saved as UTF-8"
-                    .into(),
-            );
+            return Err(SourceFault::NotText);
         }
         // Their records would be one long line.
         if head[..head.len() - 1].contains(&b'\r') && !head.contains(&b'\n') {
-            return Err("its lines end in carriage returns alone: save it with line feeds".into());
+            return Err(SourceFault::LineEnds);
         }
         let byte_order_mark = head.starts_with(BYTE_ORDER_MARK);
         let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
@@ -238,7 +226,7 @@ impl Opening {
             }
         }
         let records = lines.filter(is_record);
-        let first = records.clone().next().ok_or("it holds no records")?;
+        let first = records.clone().next().ok_or(SourceFault::NoRecords)?;
         // Only PDQ hashes have a geometry.
         let hashes = hashes || geometry.is_some();
         let format = if is_header(first) { None } else { Some(LineFormat::of(records, list, hashes)?) };
@@ -247,12 +235,12 @@ impl Opening {
 }
 
 /// The geometry of a comment `geometry: NAME`.
-fn stated_geometry(comment: &[u8]) -> Result<Option<Geometry>, String> {
+fn stated_geometry(comment: &[u8]) -> Result<Option<Geometry>, SourceFault> {
     let Some(name) = comment.trim_ascii().strip_prefix(b"geometry:") else { return Ok(None) };
     match name.trim_ascii() {
         b"full" => Ok(Some(Geometry::Full)),
         b"te512" => Ok(Some(Geometry::Te512)),
-        other => Err(format!("its geometry `{}` is neither full nor te512", escape(other))),
+        other => Err(SourceFault::UnknownGeometry { stated: escape(other) }),
     }
 }
 

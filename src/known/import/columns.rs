@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 
+use super::error::{HeaderFault, ImportError};
 use super::fields::{self, Names, Object, Odd};
 use super::options::ColumnMap;
-use super::sink::{Fault, ImportError, Parsed, Sink};
+use super::sink::{Fault, Parsed, Sink};
 use super::source::Source;
 use super::text_lines::{Line, for_each_line};
 use crate::known::builder::{parse_hash, parse_quality};
@@ -130,9 +131,9 @@ struct Header {
 }
 
 impl Header {
-    fn read(line: &[u8], separator: u8, naming: Naming<'_>) -> Result<Self, String> {
+    fn read(line: &[u8], separator: u8, naming: Naming<'_>) -> Result<Self, HeaderFault> {
         let mut cells = Vec::new();
-        split(line, separator, &mut cells)?;
+        split(line, separator, &mut cells).map_err(|reason| HeaderFault::Quotes { reason })?;
         let mut names = Names::default();
         let mut held: Vec<Field> = Vec::new();
         let mut columns: Vec<(String, Option<Field>)> = Vec::with_capacity(cells.len());
@@ -141,10 +142,7 @@ impl Header {
             let name = name.trim_ascii();
             let field = naming.field(name);
             if field.is_some_and(|field| held.contains(&field)) {
-                return Err(format!(
-                    "two columns of the header hold the same as `{}`",
-                    escape(name.as_bytes())
-                ));
+                return Err(HeaderFault::Repeated { column: escape(name.as_bytes()) });
             }
             held.extend(field);
             columns.push((names.add(name), field));
@@ -166,7 +164,7 @@ impl Header {
     }
 
     /// The header in the separator that gives it something to match by.
-    fn find(line: &[u8], naming: Naming<'_>) -> Result<Self, String> {
+    fn find(line: &[u8], naming: Naming<'_>) -> Result<Self, HeaderFault> {
         let mut fault = None;
         for separator in SEPARATORS {
             match Self::read(line, separator, naming) {
@@ -179,22 +177,15 @@ impl Header {
                         None => return Ok(header),
                         Some((field, column)) => {
                             let column = escape(column.as_bytes());
-                            fault =
-                                Some(format!("--columns {field}={column}: the header has no such column"));
+                            fault = Some(HeaderFault::NoSuchColumn { field: field.clone(), column });
                         }
                     }
                 }
                 Ok(_) => {}
-                Err(reason) => fault = Some(reason),
+                Err(unusable) => fault = Some(unusable),
             }
         }
-        Err(fault.unwrap_or_else(|| {
-            format!(
-                "no column of the header is known to hold an MD5, SHA-1, SHA-256 or PDQ hash; name the column: --columns \
-                 md5=NAME,category=NAME (fields: {})",
-                field_names()
-            )
-        }))
+        Err(fault.unwrap_or_else(|| HeaderFault::NothingMatched { fields: field_names() }))
     }
 }
 
@@ -212,12 +203,12 @@ pub(super) fn read(
         if text.starts_with(b"#") {
             return Ok(());
         }
-        header = Some(Header::find(text, naming).map_err(|reason| sink.refused(reason))?);
+        header = Some(Header::find(text, naming).map_err(|fault| sink.header(fault))?);
         Ok(())
     })?;
     match header {
         Some(_) => Ok(()),
-        None => Err(source.refused("it has no header")),
+        None => Err(sink.header(HeaderFault::Missing)),
     }
 }
 

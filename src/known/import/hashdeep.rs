@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 
+use super::error::ImportError;
 use super::fields::{self, Object};
-use super::sink::{Fault, ImportError, Parsed, Sink};
+use super::options::ImportFormat;
+use super::sink::{Fault, Parsed, Sink};
 use super::source::Source;
 use super::text_lines::{Line, for_each_line};
 use crate::source::name::escape;
@@ -26,8 +28,8 @@ pub(super) fn read(source: &mut Source<'_>, sink: &mut Sink<'_>) -> Result<(), I
             return Ok(());
         }
         if columns.last().is_none_or(|last| last != "filename") {
-            let reason = "no line `%%%% size,…,filename` names the columns".into();
-            return Err(sink.refused(reason));
+            let reason = "no line `%%%% size,…,filename` names the columns";
+            return Err(sink.not_this_format(ImportFormat::Hashdeep, reason));
         }
         sink.take(offset, parse(text, &columns))
     })

@@ -9,8 +9,10 @@ use std::io::{self, Read};
 
 use serde_json::value::RawValue;
 
+use super::error::ImportError;
 use super::fields::json_text;
-use super::sink::{Fault, ImportError, Sink};
+use super::options::ImportFormat;
+use super::sink::{Fault, Sink};
 use super::source::Source;
 use crate::known::read::BYTE_ORDER_MARK;
 
@@ -115,10 +117,8 @@ where
                 })?;
                 self.sink.about.append(&mut about);
                 if !found {
-                    return Err(self
-                        .window
-                        .source
-                        .refused("it has no array `value` of records: is it VICS JSON?"));
+                    let reason = "it has no array `value` of records: is it VICS JSON?";
+                    return Err(self.sink.not_this_format(ImportFormat::Vics, reason));
                 }
             }
             _ => return Err(self.wrong("a JSON object or array is expected")),
@@ -397,15 +397,12 @@ where
 
     /// A fault outside records cannot be skipped: it is not known where the next record begins.
     fn wrong(&mut self, reason: impl Into<String>) -> ImportError {
-        self.sink.record += 1;
         let reason = format!("{} (the fault is outside the records, so it cannot be skipped)", reason.into());
-        self.sink.error(self.window.position, reason)
+        self.sink.document(self.window.position, reason)
     }
 
     fn cut_off(&mut self) -> ImportError {
-        self.sink.record += 1;
-        self.sink
-            .error(self.window.position, "the file ends here, within the document: is it cut off?".into())
+        self.sink.cut_off(self.window.position)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::error::ImportError;
 use super::fields::{Object, readable};
-use super::sink::{Fault, ImportError, Parsed, Sink};
+use super::sink::{Fault, Parsed, Sink};
 use super::source::Source;
 use super::text_lines::{Line, for_each_line};
 use crate::known::lines::{LineFormat, LineRecord};
@@ -13,13 +14,10 @@ use crate::source::name::escape;
 
 /// Reads a list.
 pub(super) fn read(source: &mut Source<'_>, sink: &mut Sink<'_>) -> Result<(), ImportError> {
-    let opening = Opening::of(source.head(), sink.options.list).map_err(|reason| source.refused(reason))?;
-    let geometry = sink.options.geometry;
-    if opening.geometry.is_some_and(|said| said != geometry) {
-        return Err(source.refused(format!(
-            "the file states that its geometry is not {}: see --geometry",
-            geometry.name()
-        )));
+    let opening = Opening::of(source.head(), sink.options.list).map_err(|fault| source.unusable(fault))?;
+    let given = sink.options.geometry;
+    if let Some(stated) = opening.geometry.filter(|&stated| stated != given) {
+        return Err(ImportError::OtherGeometry { path: sink.path.to_path_buf(), stated, given });
     }
     let format = opening.format.unwrap_or(LineFormat::Hashes);
     for_each_line(source, sink, |Line { offset, text }, sink| {

@@ -4,6 +4,7 @@
 //! records, looks categories up in the profile, and writes.
 
 mod columns;
+mod error;
 mod fields;
 mod hashdeep;
 mod json_records;
@@ -21,11 +22,12 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::control::ImportControl;
+use super::error::SourceFault;
 use super::set_file::{ImportedFile, Manifest, SetCounts, SetError, SetWriter};
 use crate::source::digest::hex;
 use crate::source::name::escape;
+pub use error::{HeaderFault, ImportError};
 pub use options::{ColumnMap, ImportFormat, ImportOptions};
-pub use sink::ImportError;
 use sink::Sink;
 use source::Source;
 
@@ -82,11 +84,11 @@ fn import_all(
     }
     let Sink { writer, malformed_records, first_malformed, .. } = sink;
     if writer.counts().records == 0 {
-        let reason = match first_malformed {
-            Some(first) => format!("it has no well-formed record; the first fault: {first}"),
-            None => "it holds no records".into(),
+        let fault = match first_malformed {
+            Some(first) => SourceFault::AllMalformed { line: None, first },
+            None => SourceFault::NoRecords,
         };
-        return Err(ImportError::Refused { path: inputs.first().cloned().unwrap_or_default(), reason });
+        return Err(ImportError::Unusable { path: inputs.first().cloned().unwrap_or_default(), fault });
     }
     let stem = inputs.first().and_then(|path| path.file_stem());
     let manifest = Manifest {
@@ -131,7 +133,7 @@ fn read<'a>(
         (Some(format), _) => format,
         (None, Some(_)) => ImportFormat::Csv,
         (None, None) => {
-            recognise::recognise(source.head(), sink.options.list).map_err(|reason| source.refused(reason))?
+            recognise::recognise(source.head(), sink.options.list).map_err(|fault| source.unusable(fault))?
         }
     };
     sink.begin(path);

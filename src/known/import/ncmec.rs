@@ -13,9 +13,10 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
+use super::error::ImportError;
 use super::fields::{self, Names, Object};
 use super::json_records::{MAX_DEPTH, MAX_RECORD};
-use super::sink::{Fault, ImportError, Parsed, Sink};
+use super::sink::{Fault, Parsed, Sink};
 use super::source::Source;
 use crate::known::builder::parse_hash;
 use crate::source::digest::sha256_of;
@@ -65,10 +66,8 @@ pub(super) fn read(
     ended.map_err(|stop| match stop {
         Stop::Import(error) => error,
         Stop::Io(error) => source.failed(error),
-        Stop::Document(offset, reason) => {
-            sink.record += 1;
-            sink.error(offset, reason)
-        }
+        Stop::Document(offset, reason) => sink.document(offset, reason),
+        Stop::CutOff(offset) => sink.cut_off(offset),
     })
 }
 
@@ -78,6 +77,8 @@ enum Stop {
     Io(io::Error),
     /// It is not XML of this kind: offset and reason.
     Document(u64, String),
+    /// It ends at this offset, before its end.
+    CutOff(u64),
 }
 
 /// One entry: texts by the path of their element, and attributes by theirs.
@@ -183,9 +184,7 @@ fn for_each_entry<R: BufRead>(
                 add_reference(&mut entry, &open, &reference);
                 continue;
             }
-            Event::Eof if depth > 0 || !rooted => {
-                return Err(wrong("the file ends here, within the document: is it cut off?".into()));
-            }
+            Event::Eof if depth > 0 || !rooted => return Err(Stop::CutOff(at)),
             Event::Eof => return Ok(()),
             _ => continue,
         };

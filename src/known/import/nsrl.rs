@@ -7,11 +7,13 @@ use std::path::Path;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
+use super::error::ImportError;
 use super::fields::{self, Object};
-use super::sink::{Fault, ImportError, Parsed, Sink};
+use super::options::ImportFormat;
+use super::sink::{Fault, Parsed, Sink};
 use crate::source::database::{hear, open_immutable, refuse_recursion};
 use crate::source::digest::hex;
-use crate::source::name::{escape, escape_path};
+use crate::source::name::escape;
 
 /// Bytes kept, as hex digits, of a field that is not text.
 const MAX_BLOB: usize = 256;
@@ -20,52 +22,46 @@ pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Reads all rows. A record's place is its row, so that its offset is given as 0.
 pub(super) fn read(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> {
-    let refused = |error: rusqlite::Error| ImportError::Refused {
-        path: path.to_path_buf(),
-        reason: format!("as a database of the NSRL: {}", escape(error.to_string().as_bytes())),
-    };
+    let failed =
+        |error: rusqlite::Error| ImportError::Database { path: path.to_path_buf(), source: error.into() };
     for ending in ["-wal", "-journal"] {
-        let mut beside = path.as_os_str().to_os_string();
-        beside.push(ending);
-        if std::fs::metadata(&beside).is_ok_and(|beside| beside.len() > 0) {
-            let reason = format!(
-                "its last changes are in {}, and not in the file itself: open it with SQLite once and close it",
-                escape_path(Path::new(&beside))
-            );
-            return Err(ImportError::Refused { path: path.to_path_buf(), reason });
+        let mut changes = path.as_os_str().to_os_string();
+        changes.push(ending);
+        if std::fs::metadata(&changes).is_ok_and(|changes| changes.len() > 0) {
+            return Err(ImportError::PendingChanges { path: path.to_path_buf(), changes: changes.into() });
         }
     }
-    let mut connection = open_immutable(path).map_err(refused)?;
+    let mut connection = open_immutable(path).map_err(failed)?;
     // The file is untrusted, and its FILE may be a view that runs forever.
-    refuse_recursion(&mut connection).map_err(refused)?;
-    hear(&mut connection, sink.control.cancelled()).map_err(refused)?;
+    refuse_recursion(&mut connection).map_err(failed)?;
+    hear(&mut connection, sink.control.cancelled()).map_err(failed)?;
     let there = |name: &str| {
         let query =
             "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
         connection.query_row(query, [name], |row| row.get::<_, i64>(0)).map(|count| count > 0)
     };
-    let table = match (there("FILE").map_err(refused)?, there("DISTINCT_HASH").map_err(refused)?) {
+    let table = match (there("FILE").map_err(failed)?, there("DISTINCT_HASH").map_err(failed)?) {
         (true, _) => "FILE",
         (_, true) => "DISTINCT_HASH",
         _ => {
-            let reason =
-                "a database without a table FILE or DISTINCT_HASH: is it an RDS of the NSRL, version 3?"
-                    .into();
-            return Err(ImportError::Refused { path: path.to_path_buf(), reason });
+            return Err(sink.not_this_format(
+                ImportFormat::Nsrl,
+                "a database without a table FILE or DISTINCT_HASH: is it an RDS of the NSRL, version 3?",
+            ));
         }
     };
-    let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).map_err(refused)?;
-    let names = column_names(&connection, table).map_err(refused)?;
+    let mut statement = connection.prepare(&format!("SELECT * FROM {table}")).map_err(failed)?;
+    let names = column_names(&connection, table).map_err(failed)?;
     if names.len() != statement.column_count() {
         let reason = format!("its table {table} has columns without a name");
-        return Err(ImportError::Refused { path: path.to_path_buf(), reason });
+        return Err(sink.not_this_format(ImportFormat::Nsrl, reason));
     }
     if !names.iter().any(|name| is_matched(name)) {
         let reason = format!("its table {table} has no column md5, sha1 or sha256");
-        return Err(ImportError::Refused { path: path.to_path_buf(), reason });
+        return Err(sink.not_this_format(ImportFormat::Nsrl, reason));
     }
-    let mut rows = statement.query([]).map_err(refused)?;
-    while let Some(row) = rows.next().map_err(refused)? {
+    let mut rows = statement.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
         sink.take(0, parse(row, &names))?;
     }
     Ok(())

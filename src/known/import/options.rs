@@ -1,6 +1,6 @@
 //! Options of an import.
 
-use crate::known::lines::ListKind;
+use crate::known::list_kind::ListKind;
 use crate::known::profile::Profile;
 use crate::pdq::Geometry;
 

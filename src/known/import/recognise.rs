@@ -2,26 +2,28 @@
 
 use super::options::ImportFormat;
 use super::{columns, hashdeep, nsrl};
-use crate::known::lines::{ListKind, is_bare};
+use crate::known::error::SourceFault;
+use crate::known::lines::is_bare;
+use crate::known::list_kind::ListKind;
 use crate::known::read::{BYTE_ORDER_MARK, Opening};
 use crate::known::set_file::SetFile;
 
 /// Recognises a file's format by its first bytes. `list` is what the user states about a list of bare digits.
 ///
 /// # Errors
-/// If it cannot be imported; the text lists what can.
-pub(super) fn recognise(head: &[u8], list: Option<ListKind>) -> Result<ImportFormat, String> {
+/// If it cannot be imported.
+pub(super) fn recognise(head: &[u8], list: Option<ListKind>) -> Result<ImportFormat, SourceFault> {
     if head.is_empty() {
-        return Err("the file is empty".into());
+        return Err(SourceFault::Empty);
     }
     if head.starts_with(nsrl::MAGIC) {
         return Ok(ImportFormat::Nsrl);
     }
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        return Err("this is UTF-16 text: save it as UTF-8".into());
+        return Err(SourceFault::Utf16 { way_out: "save it as UTF-8" });
     }
     if SetFile::is_one(head) {
-        return Err("this is a set file already: --known takes it as it is".into());
+        return Err(SourceFault::SetFile { way_out: "already: --known takes it as it is" });
     }
     let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head).trim_ascii_start();
     let line = columns::first_line(head);
@@ -40,10 +42,6 @@ pub(super) fn recognise(head: &[u8], list: Option<ListKind>) -> Result<ImportFor
         {
             Ok(ImportFormat::List)
         }
-        _ => Err(
-            "not a format that can be imported (docs/known-sets.md lists them). --columns states what the \
-                  columns of a table hold, --format what the file is"
-                .into(),
-        ),
+        _ => Err(SourceFault::UnknownFormat),
     }
 }

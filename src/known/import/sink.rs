@@ -1,49 +1,12 @@
 //! Takes the records of all formats: the profile classifies their categories, and the set file stores them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::options::ImportOptions;
+use super::error::{HeaderFault, ImportError};
+use super::options::{ImportFormat, ImportOptions};
 use crate::known::control::ImportControl;
 use crate::known::record::KnownRecord;
 use crate::known::set_file::{SetError, SetWriter};
-use crate::source::name::escape_path;
-
-/// Why an import was refused. Nothing of it is left behind.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImportError {
-    /// A source cannot be read.
-    #[error("{}: {source}", escape_path(path))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// A source is not of the expected format.
-    #[error("{}: {reason}", escape_path(path))]
-    Refused {
-        /// The file.
-        path: PathBuf,
-        /// Why, and the way out.
-        reason: String,
-    },
-    /// A malformed record.
-    #[error("{}: record {record}, byte {offset}: {reason}", escape_path(path))]
-    Record {
-        /// The file.
-        path: PathBuf,
-        /// Number in the file, from 1.
-        record: u64,
-        /// Offset in the file, from 0.
-        offset: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The set file cannot be written, or the import was ended.
-    #[error(transparent)]
-    Set(#[from] SetError),
-}
 
 /// What is wrong with a record.
 #[derive(Debug)]
@@ -114,8 +77,12 @@ impl<'a> Sink<'a> {
         };
         // A category is never a reason to leave a record out, so --skip-bad-records does not skip it.
         let category = self.options.profile.category(record.facts.category.as_deref());
-        let category = category
-            .map_err(|reason| self.error(offset, format!("{reason} --profile-file takes one of your own")))?;
+        let category = category.map_err(|reason| ImportError::UnknownCategory {
+            path: self.path.to_path_buf(),
+            record: self.record,
+            offset,
+            reason: format!("{reason} --profile-file takes one of your own"),
+        })?;
         record.facts.classification = category.map(|category| category.classification);
         self.writer.count_odd(photodna_unread, odd_fields);
         self.writer.push(&record)?;
@@ -128,8 +95,8 @@ impl<'a> Sink<'a> {
         let Fault { at, reason } = fault;
         let offset = offset + at as u64;
         if !self.options.skip_bad_records {
-            return Err(self
-                .error(offset, format!("{reason} (use --skip-bad-records to count such records instead)")));
+            let reason = format!("{reason} (use --skip-bad-records to count such records instead)");
+            return Err(self.error(offset, reason));
         }
         self.malformed_records += 1;
         if self.first_malformed.is_none() {
@@ -138,14 +105,30 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// A fault that ends the import regardless of the options.
-    pub fn error(&self, offset: u64, reason: String) -> ImportError {
+    fn error(&self, offset: u64, reason: String) -> ImportError {
         ImportError::Record { path: self.path.to_path_buf(), record: self.record, offset, reason }
     }
 
-    /// The current source is not of the expected format.
-    pub fn refused(&self, reason: String) -> ImportError {
-        ImportError::Refused { path: self.path.to_path_buf(), reason }
+    /// A fault of the document around the records, which ends the import regardless of the options.
+    pub fn document(&mut self, offset: u64, reason: String) -> ImportError {
+        self.record += 1;
+        ImportError::Document { path: self.path.to_path_buf(), record: self.record, offset, reason }
+    }
+
+    /// The document ends before its end.
+    pub fn cut_off(&mut self, offset: u64) -> ImportError {
+        self.record += 1;
+        ImportError::CutOff { path: self.path.to_path_buf(), record: self.record, offset }
+    }
+
+    /// The current source lacks what files of a format have.
+    pub fn not_this_format(&self, format: ImportFormat, reason: impl Into<String>) -> ImportError {
+        ImportError::NotThisFormat { path: self.path.to_path_buf(), format, reason: reason.into() }
+    }
+
+    /// The header of the current source cannot be used.
+    pub fn header(&self, fault: HeaderFault) -> ImportError {
+        ImportError::Header { path: self.path.to_path_buf(), fault }
     }
 
     pub fn skips(&self) -> bool {

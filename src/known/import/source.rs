@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::sink::ImportError;
+use super::error::ImportError;
 use crate::known::control::ImportControl;
+use crate::known::error::SourceFault;
 
 /// Bytes that decide what a file is.
 const HEAD: usize = 64 << 10;
@@ -35,8 +36,8 @@ impl<'a> Source<'a> {
         let system = |source| ImportError::Read { path: path.to_path_buf(), source };
         let mut file = File::open(path).map_err(system)?;
         if !file.metadata().map_err(system)?.is_file() {
-            let reason = "not a file; give the lists themselves".into();
-            return Err(ImportError::Refused { path: path.to_path_buf(), reason });
+            let fault = SourceFault::NotAFile { way_out: "give the lists themselves" };
+            return Err(ImportError::Unusable { path: path.to_path_buf(), fault });
         }
         let mut head = Vec::with_capacity(HEAD);
         file.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(system)?;
@@ -51,8 +52,8 @@ impl<'a> Source<'a> {
         &self.head
     }
 
-    pub fn refused(&self, reason: impl Into<String>) -> ImportError {
-        ImportError::Refused { path: self.path.clone(), reason: reason.into() }
+    pub fn unusable(&self, fault: SourceFault) -> ImportError {
+        ImportError::Unusable { path: self.path.clone(), fault }
     }
 
     pub fn failed(&self, source: io::Error) -> ImportError {

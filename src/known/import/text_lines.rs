@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use super::sink::{Fault, ImportError, Sink};
+use super::error::ImportError;
+use super::sink::{Fault, Sink};
 use super::source::Source;
 use crate::known::read::BYTE_ORDER_MARK;
 

@@ -10,8 +10,9 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::error::ImportError;
 use super::fields::Odd;
-use super::sink::{Fault, ImportError, Parsed, Sink};
+use super::sink::{Fault, Parsed, Sink};
 use super::source::Source;
 use super::{fields, json_records};
 use crate::known::builder::parse_hash;
