@@ -37,7 +37,7 @@ pub struct HashedFile {
     pub size: u64,
     /// What the file says of itself.
     pub facts: Facts,
-    /// Its views, at least one, in the order of [`View`]; or why there are none.
+    /// Its views, at least one, in the order of [`View`](crate::decode::View); or why there are none.
     pub result: Result<Vec<Fingerprint>, Failure>,
 }
 

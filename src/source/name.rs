@@ -137,6 +137,12 @@ pub fn path_bytes(path: &Path) -> Cow<'_, [u8]> {
     if cfg!(windows) { verbatim::plain(bytes) } else { Cow::Borrowed(bytes) }
 }
 
+/// The path of a raw name below a source, with `/` between folders; the source itself where the name is empty.
+#[must_use]
+pub fn below(source: &Path, relative: &[u8]) -> PathBuf {
+    if relative.is_empty() { source.to_path_buf() } else { source.join(path_from_bytes(relative)) }
+}
+
 /// The path of raw bytes from [`path_bytes`].
 #[cfg(unix)]
 #[must_use]

@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::name::{escape, escape_path, unescape};
-use super::walk::below;
+use super::name::{below, escape, escape_path, unescape};
 
 /// One step from a source or a container to an item in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::vec;
 
 use super::folder::{self, Folder, Kind, ListedName, NameStatus};
-use super::name::{escape_path, path_bytes, path_from_bytes};
+use super::name::{below, escape_path, path_bytes};
 use super::stamp::FileStamp;
 use crate::outcome::{Failure, Outcome, Stage};
 
@@ -43,11 +43,6 @@ impl Entry {
     pub fn path(&self, source: &Path) -> PathBuf {
         below(source, &self.relative)
     }
-}
-
-/// The path of a name below a source; the source itself where the name is empty.
-pub(super) fn below(source: &Path, relative: &[u8]) -> PathBuf {
-    if relative.is_empty() { source.to_path_buf() } else { source.join(path_from_bytes(relative)) }
 }
 
 /// Walks a folder or a single file. Entries of a folder come in the order of their names' bytes, folders
@@ -298,7 +293,7 @@ mod tests {
         fs::create_dir(folder.path().join("loop")).unwrap();
         symlink("..", folder.path().join("loop/up")).unwrap();
         symlink("nowhere", folder.path().join("dangling")).unwrap();
-        fs::write(folder.path().join(path_from_bytes(b"\xff\n.jpg")), "").unwrap();
+        fs::write(folder.path().join(super::super::name::path_from_bytes(b"\xff\n.jpg")), "").unwrap();
         let pipe = folder.path().join("pipe");
         let made =
             std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success());

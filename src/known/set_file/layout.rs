@@ -1,4 +1,4 @@
-//! The layout of a set file, version 1. `docs/decisions/hash-set-file.md` explains why.
+//! The layout of a set file, version 2. `docs/decisions/hash-set-file.md` explains why.
 //!
 //! All numbers are little-endian. A header of 4096 bytes, then sections, each at a multiple of 4096 bytes, with zeros
 //! between them. Every section is cut into chunks of 64 KiB, and the section `checks` holds the SHA-256 of each chunk of
