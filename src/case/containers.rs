@@ -232,7 +232,7 @@ mod tests {
                 Ok::<_, CaseError>(())
             })
             .unwrap();
-        let counted: u64 = reader.outcome_counts().unwrap().iter().map(|(_, count)| count).sum();
+        let counted: u64 = reader.outcome_counts().unwrap().by_outcome.iter().map(|(_, count)| count).sum();
         assert_eq!((counted, reader.item_counts().unwrap().items), (paths.len() as u64, paths.len() as u64));
         paths
     }

@@ -49,7 +49,7 @@ pub use figures::{CaseOrigin, FormatCount, PicturedContent, RunRow, SetRecordRow
 pub use media::{MediaFile, MediaRow, NearRecord};
 pub use priorities::{PriorityRow, RuleCount};
 pub use progress::{ItemState, ProgressReader};
-pub use reader::{CaseReader, ItemCounts, SetCounts};
+pub use reader::{CaseReader, HitCounts, ItemCounts, OutcomeCounts, SetCounts};
 pub use rows::{HitRow, ItemRow};
 pub use stacks::{StackContent, StackCounts, StackRow, StackSettings, Stackable, Stacked};
 pub use store::CaseStore;

@@ -238,6 +238,20 @@ impl CaseStore {
         stacks: &[Stack],
         keep_going: &dyn Fn() -> bool,
     ) -> Result<bool, CaseError> {
+        // To look up the references of every row takes as long as to write it, and the rows refer to contents that this run has read from the
+        // case, and to each other.
+        self.connection.pragma_update(None, "foreign_keys", false)?;
+        let written = self.replace_stacks(stackable, stacks, keep_going);
+        self.connection.pragma_update(None, "foreign_keys", true)?;
+        written
+    }
+
+    fn replace_stacks(
+        &mut self,
+        stackable: &Stackable,
+        stacks: &[Stack],
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<bool, CaseError> {
         let id = |index: u32| stackable.contents[index as usize].id.0;
         let transaction = self.connection.transaction()?;
         transaction.execute_batch("DELETE FROM stack_member; DELETE FROM stack")?;

@@ -136,8 +136,9 @@ pub struct RunSummary {
 /// # Errors
 /// If the case cannot be read.
 pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError> {
+    let _snapshot = case.snapshot()?;
     let (spec, counts) = (case.spec()?, case.item_counts()?);
-    let outcomes = case.outcome_counts()?.into_iter();
+    let (outcomes, hits) = (case.outcome_counts()?, case.hit_counts()?);
     let unconfirmed = case.unconfirmed_counts()?.into_iter();
     let distances = case.distance_counts()?.into_iter();
     Ok(Summary {
@@ -150,10 +151,14 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
         discovered: counts.items,
         bytes: counts.bytes,
         unfinished: counts.unfinished,
-        outcomes: outcomes.map(|(outcome, items)| OutcomeCount { outcome, items }).collect(),
+        outcomes: outcomes
+            .by_outcome
+            .into_iter()
+            .map(|(outcome, items)| OutcomeCount { outcome, items })
+            .collect(),
         hash_sets: case.set_counts()?,
-        items_with_hits: case.items_with_hits()?,
-        pictures_without_hits: case.pictures_without_hits()?,
+        items_with_hits: hits.items,
+        pictures_without_hits: outcomes.pictures - hits.pictures,
         unconfirmed: unconfirmed.map(|(because, hits)| UnconfirmedCount { because, hits }).collect(),
         distances: distances.map(|(distance, hits)| DistanceCount { distance, hits }).collect(),
         priorities: case.rule_counts()?,

@@ -80,6 +80,7 @@ impl Data {
                 state: run.state,
             })
         });
+        let (outcomes, hits) = (case.outcome_counts()?, case.hit_counts()?);
         Ok(Self {
             identity: escaped(case.identity()?),
             origin: case.origin()?,
@@ -87,10 +88,10 @@ impl Data {
             sources: case.sources()?,
             incomplete_sources: case.incomplete_sources()?,
             counts: case.item_counts()?,
-            outcomes: case.outcome_counts()?,
+            outcomes: outcomes.by_outcome,
             sets: case.set_counts()?,
-            known: case.items_with_hits()?,
-            new: case.pictures_without_hits()?,
+            known: hits.items,
+            new: outcomes.pictures - hits.pictures,
             verifications: case.verification_counts()?,
             distances: case.distance_counts()?,
             qualities: case.quality_counts()?,
