@@ -35,6 +35,22 @@ fn triage(cases: &Cases, case: &str, more: &[&str]) -> Value {
     cases.summary(case, &arguments)
 }
 
+/// All of the summary but what depends on the machine.
+#[test]
+fn the_readme_shows_what_the_sample_prints() {
+    let cases = Cases::new();
+    let case = cases.path("CASE");
+    let printed =
+        expect(0, &run(["triage", SEIZURE, "--known", KNOWN, "--quiet", "--case", case.to_str().unwrap()]));
+    let part = |text: &str| {
+        let (_, from) = text.split_once("Items\n").unwrap();
+        from.split_once("This run: ").unwrap().0.to_string()
+    };
+    let readme = fs::read_to_string("README.md").unwrap();
+    let (_, shown) = readme.split_once("$ cargo run --release -- triage tests/data/seizure").unwrap();
+    assert_eq!(part(shown), part(&printed));
+}
+
 #[test]
 fn the_sample_shows_something_of_everything() {
     let cases = Cases::new();
