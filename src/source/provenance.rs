@@ -329,7 +329,7 @@ fn plain_number(text: &str) -> Option<u64> {
 }
 
 /// Where an item is: a source and the steps from it. A clone shares both.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Provenance {
     source: Arc<Path>,
     steps: Arc<[Step]>,
@@ -396,8 +396,12 @@ impl fmt::Display for Provenance {
         let source = escape_path(&self.source);
         match self.steps_text() {
             steps if steps.is_empty() || steps.starts_with("//") => write!(out, "{source}{steps}"),
-            // The root of a file system brings its own.
-            steps if source.is_empty() || source.ends_with(['/', '\\']) => write!(out, "{source}{steps}"),
+            // The root of a file system brings its own; elsewhere than on Windows a backslash is part of a name.
+            steps
+                if source.is_empty() || source.ends_with('/') || cfg!(windows) && source.ends_with('\\') =>
+            {
+                write!(out, "{source}{steps}")
+            }
             steps => write!(out, "{source}/{steps}"),
         }
     }

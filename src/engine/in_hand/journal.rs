@@ -20,7 +20,7 @@ const NAME: &str = "in-hand";
 const STRIDE: usize = 8192;
 /// Mark, checksum, SHA-256 of the content, what is done with it, length of the place.
 const HEAD: usize = 1 + 8 + 32 + 1 + 2;
-/// Maximum bytes of a place that are kept: it is for people; the content is identified by its digest.
+/// Maximum bytes of a place that are kept. The next run looks for the file there first; the content is identified by its digest.
 const MAX_PLACE: usize = 4096;
 /// Maximum slots that are read: more than a run has threads.
 const MAX_SLOTS: usize = 8192;
@@ -131,7 +131,7 @@ fn read(slot: usize, bytes: &[u8]) -> Option<Found> {
     let sha256 = record.get(..32)?.try_into().ok()?;
     let work =
         [Work::Decoding, Work::Verifying].into_iter().find(|&work| record.get(32) == Some(&(work as u8)))?;
-    Some(Found { slot, mark, sha256, work, place: place_of(&record[HEAD - 9..])? })
+    Some(Found { slot, mark, sha256, work, place: place_of(&record[HEAD - 9..]) })
 }
 
 /// The source and the steps of a place, each after its length; what there is no room for is cut.
@@ -147,18 +147,26 @@ fn names_of(place: &Provenance) -> Vec<u8> {
     names
 }
 
-/// The place of such bytes. A step that was cut is shown as a name.
-fn place_of(mut names: &[u8]) -> Option<Provenance> {
-    let mut parts = Vec::new();
-    while let Some((length, rest)) = names.split_first_chunk() {
-        let (name, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
-        parts.push(name);
-        names = rest;
-    }
-    let (source, steps) = parts.split_first()?;
+/// The place of such bytes; a step that was cut is a name. Other bytes are a path, which is what records once had: the content is identified by
+/// its digest, so that no record is lost for its place.
+fn place_of(bytes: &[u8]) -> Provenance {
+    let parts = parts_of(bytes).unwrap_or_default();
+    let Some((source, steps)) = parts.split_first() else {
+        return Provenance::of_file(path_from_bytes(bytes).into(), "");
+    };
     let step = |name: &&[u8]| Step::from_bytes(name).unwrap_or_else(|_| Step::name(*name));
     let source: Arc<Path> = path_from_bytes(source).into();
-    names.is_empty().then(|| Provenance::new(source, steps.iter().map(step).collect()))
+    Provenance::new(source, steps.iter().map(step).collect())
+}
+
+fn parts_of(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut parts = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk() {
+        let (part, rest) = rest.split_at_checked(u16::from_le_bytes(*length).into())?;
+        parts.push(part);
+        bytes = rest;
+    }
+    bytes.is_empty().then_some(parts)
 }
 
 /// The checksum of everything but the mark, which changes alone.
@@ -186,4 +194,39 @@ fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         (bytes, offset) = (&bytes[written..], offset + written as u64);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Extent;
+
+    #[test]
+    fn places_come_back_and_those_of_old_records_are_paths() {
+        let source: Arc<Path> = Path::new("/seized").into();
+        let chain = |name: &str| {
+            let embedded = Step::Embedded(Extent { offset: 4, length: 5 });
+            Provenance::new(Arc::clone(&source), vec![Step::name(name), embedded])
+        };
+        for place in [Provenance::of_file(Arc::clone(&source), ""), chain("a/b.zip"), chain("p2:ntfs")] {
+            assert_eq!(place_of(&names_of(&place)), place);
+        }
+        let embedded = Step::Embedded(Extent { offset: 4, length: 5 }).to_bytes().len();
+        for (room, whole) in
+            [(0, true), (1, false), (embedded, false), (embedded + 2, false), (MAX_PLACE, false)]
+        {
+            let name = "x".repeat(MAX_PLACE - 6 - "/seized".len() - embedded + room);
+            let names = names_of(&chain(&name));
+            assert!(names.len() <= MAX_PLACE);
+            let read = place_of(&names);
+            assert_eq!(read == chain(&name), whole, "{room}");
+            assert_eq!(read.source(), &*source);
+            let Step::Name { name: begin, .. } = &read.steps()[0] else { panic!("{read:?}") };
+            assert!(name.as_bytes().starts_with(begin) && begin.len() > MAX_PLACE / 2, "{room}");
+        }
+        let long = Provenance::of_file(Path::new(&"y".repeat(2 * MAX_PLACE)).into(), "a");
+        assert_eq!(names_of(&long).len(), MAX_PLACE);
+        let old = place_of(b"/seized/DCIM/a.jpg");
+        assert_eq!(old.file().as_deref(), Some(Path::new("/seized/DCIM/a.jpg")));
+    }
 }
