@@ -16,7 +16,7 @@ macro_rules! failed_folder {
     };
 }
 
-/// Questions that share a read transaction at most.
+/// Maximum questions per read transaction.
 const QUESTIONS: u32 = 1024;
 
 /// What is kept of an item of source ?1 with step ?2, and whether all is done that a run with the memory limit ?3 can do.
@@ -84,7 +84,7 @@ impl ProgressReader {
         Ok(Self { connection, memory_limit: clamped(memory_limit), asked: Cell::new(0) })
     }
 
-    /// Ends the read transaction, if one is open. Questions share one, because each of its own would take far longer than the question; while it
+    /// Ends the read transaction, if one is open. Questions share one, because a transaction of its own takes far longer than the question; while it
     /// is open the writer's log cannot be emptied, so it is not kept where the thread waits.
     ///
     /// # Errors
@@ -154,7 +154,7 @@ mod tests {
         }
     }
 
-    /// Questions see what was written before they were asked, and are answered by one statement that is compiled once.
+    /// Questions of one transaction see what was written before its first, and all are answered by one statement that is compiled once.
     #[test]
     fn questions_share_a_statement_and_see_what_was_written_before() {
         let folder = tempfile::tempdir().unwrap();
@@ -183,6 +183,14 @@ mod tests {
         for _ in 0..2 * QUESTIONS {
             assert_eq!((state("1"), state("2")), (ItemState::Done, ItemState::ToDo));
         }
+        let items = vec![item("2", Outcome::NotAFile)];
+        store.write(&Batch { items, ..Batch::default() }, &NoRecords, 1).unwrap();
+        let answers: Vec<ItemState> = (0..=QUESTIONS).map(|_| state("2")).collect();
+        assert_eq!(
+            (answers[0], answers[QUESTIONS as usize]),
+            (ItemState::ToDo, ItemState::Done),
+            "one transaction later"
+        );
         let other = FileStamp { size: Some(2), ..FileStamp::default() };
         assert_eq!(reader.state(source, b"1", &other).unwrap(), ItemState::Changed);
         let statement = reader.connection.prepare_cached(STATE).unwrap();

@@ -73,8 +73,19 @@ pub struct SetCounts {
 pub struct OutcomeCounts {
     /// In the order of [`Outcome::ALL`], without zeros. Their sum is the number of finished items.
     pub by_outcome: Vec<(Outcome, u64)>,
-    /// Items that have a fingerprint, duplicates included.
+    /// Items with the outcome `hashed`, duplicates included: those that have a fingerprint.
     pub pictures: u64,
+}
+
+impl OutcomeCounts {
+    /// Items that are pictures and have no hit, duplicates included, where `hits` was read in the same [snapshot](CaseReader::snapshot).
+    ///
+    /// # Errors
+    /// If the case is damaged: more pictures have hits than there are.
+    pub fn pictures_without_hits(&self, hits: &HitCounts) -> Result<u64, CaseError> {
+        let without = self.pictures.checked_sub(hits.pictures);
+        without.ok_or_else(|| CaseError::damaged("more pictures have hits than it has pictures"))
+    }
 }
 
 /// Items with a hit in any set.
@@ -82,7 +93,7 @@ pub struct OutcomeCounts {
 pub struct HitCounts {
     /// All of them.
     pub items: u64,
-    /// Those that have a fingerprint.
+    /// Those with the outcome `hashed`.
     pub pictures: u64,
 }
 

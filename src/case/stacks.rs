@@ -1,5 +1,6 @@
 //! Stacks of a case: the contents to be stacked, and the stacks.
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -238,11 +239,11 @@ impl CaseStore {
         stacks: &[Stack],
         keep_going: &dyn Fn() -> bool,
     ) -> Result<bool, CaseError> {
-        // To look up the references of every row takes as long as to write it, and the rows refer to contents that this run has read from the
-        // case, and to each other.
-        self.connection.pragma_update(None, "foreign_keys", false)?;
+        // Looking up the references of a row takes as long as writing it, and the rows refer to contents that this run has read from the case,
+        // and to each other.
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
         let written = self.replace_stacks(stackable, stacks, keep_going);
-        self.connection.pragma_update(None, "foreign_keys", true)?;
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
         written
     }
 

@@ -61,14 +61,14 @@ pub fn with_output(
     partial.rename(&path).map_err(|error| failed(&error))
 }
 
-/// Standard output without the library's own buffer. What lies in that buffer is written when the program exits, however long its reader
-/// takes; then an interrupted program would wait for a reader who waits for nothing.
+/// Standard output without the library's own buffer. That buffer is flushed at exit, which blocks as long as the reader does not read, and
+/// with it every other thread that ends the program: Ctrl-C would not end it.
 #[cfg(unix)]
 fn standard_output() -> io::Result<File> {
     Ok(std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?.into())
 }
 
-/// Standard output. A console of Windows wants the library's translation; what is not a console gets its bytes directly, as elsewhere.
+/// Standard output. A Windows console needs the library's conversion to UTF-16; what is not a console gets its bytes directly, as elsewhere.
 #[cfg(windows)]
 fn standard_output() -> io::Result<Box<dyn Write>> {
     let out = io::stdout();
@@ -122,12 +122,11 @@ fn write_through<W: Write>(
     let closed = Cell::new(false);
     let mut out = BufWriter::with_capacity(1 << 16, Sink { name: name.into(), inner: sink, closed: &closed });
     let written = write(&mut out).and_then(|()| out.flush().map_err(CliError::failed));
-    if let Err(error) = written {
-        // What is left in the buffer is not worth waiting for a reader.
-        drop(out.into_parts());
-        // What `write` makes of a reader that has gone does not matter.
-        return Err(if closed.get() { CliError::ClosedPipe } else { error });
+    if closed.get() {
+        // What `write` makes of it does not matter: there is nobody to read more.
+        return Err(CliError::ClosedPipe);
     }
+    written?;
     let sink = out.into_inner().map_err(|error| CliError::failed(error.into_error()))?;
     Ok(sink.inner)
 }

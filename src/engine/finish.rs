@@ -65,7 +65,7 @@ impl Finisher<'_> {
                     trivial,
                 });
             }
-            // A lister of a source goes one step.
+            // Items of a source have one step.
             let step = place.steps().last().map(Step::to_bytes).unwrap_or_default();
             let within = Within::Source(source);
             batch.items.push(ItemRecord { within, step, state: PlaceState::Live, stamp, result });

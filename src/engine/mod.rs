@@ -8,7 +8,7 @@
 //!
 //! `runner` has the stages before the sink, for `hash`, `scan` and `triage`; `match` begins at the matchers, with what the case holds.
 //! Backpressure is in bytes: file bytes and decoders' buffers are taken from [`budget::ByteBudget`]s, in the order
-//! that `reader` describes. [`profile`] tells which stage the others wait for.
+//! that `reader` describes. [`profile`] reports which stage the others wait for.
 //! A stage that ends, for whatever reason, closes its channels, and its neighbours end with it; a fault of one stops
 //! the others too (`stages`).
 

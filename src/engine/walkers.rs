@@ -64,6 +64,7 @@ impl<'a> Walker<'a> {
             }
             Pass::All { .. } => self.list()?,
         }
+        self.wait();
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -78,7 +79,8 @@ impl<'a> Walker<'a> {
     fn list(&mut self) -> Result<(), EngineError> {
         let shared = self.shared;
         // A folder without files asks no visitor whether to go on.
-        while !shared.cancel.is_cancelled()
+        while self.failed.is_none()
+            && !shared.cancel.is_cancelled()
             && let Some(branch) = shared.tree.next()
         {
             let source = branch.source();
@@ -96,7 +98,7 @@ impl<'a> Walker<'a> {
 
     fn wait(&mut self) {
         if let Some(Err(error)) = self.done.as_ref().map(ProgressReader::rest) {
-            self.failed = Some(error.into());
+            self.failed.get_or_insert(error.into());
         }
         let seen = std::mem::take(&mut self.seen);
         if let Some(watch) = self.watch.take() {
@@ -107,7 +109,7 @@ impl<'a> Walker<'a> {
     /// Returns whether to go on.
     fn visit(&mut self, source: usize, entry: Entry) -> bool {
         let run = self.shared.run;
-        if self.shared.cancel.is_cancelled() {
+        if self.failed.is_some() || self.shared.cancel.is_cancelled() {
             return false;
         }
         self.seen += 1;
@@ -127,7 +129,7 @@ impl<'a> Walker<'a> {
             Ok(ItemState::Changed) => Progress::add(&self.shared.changed, 1),
             Ok(ItemState::ToDo) => {}
             Err(error) => {
-                self.failed = Some(error);
+                self.failed.get_or_insert(error);
                 return false;
             }
         }

@@ -134,7 +134,7 @@ pub struct RunSummary {
 /// Sums a case up.
 ///
 /// # Errors
-/// If the case cannot be read.
+/// If the case cannot be read, or is read in a [snapshot](CaseReader::snapshot) already.
 pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError> {
     let _snapshot = case.snapshot()?;
     let (spec, counts) = (case.spec()?, case.item_counts()?);
@@ -151,14 +151,14 @@ pub fn summary(case: &CaseReader, run: RunFigures) -> Result<Summary, CaseError>
         discovered: counts.items,
         bytes: counts.bytes,
         unfinished: counts.unfinished,
+        hash_sets: case.set_counts()?,
+        items_with_hits: hits.items,
+        pictures_without_hits: outcomes.pictures_without_hits(&hits)?,
         outcomes: outcomes
             .by_outcome
             .into_iter()
             .map(|(outcome, items)| OutcomeCount { outcome, items })
             .collect(),
-        hash_sets: case.set_counts()?,
-        items_with_hits: hits.items,
-        pictures_without_hits: outcomes.pictures - hits.pictures,
         unconfirmed: unconfirmed.map(|(because, hits)| UnconfirmedCount { because, hits }).collect(),
         distances: distances.map(|(distance, hits)| DistanceCount { distance, hits }).collect(),
         priorities: case.rule_counts()?,

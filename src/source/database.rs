@@ -13,7 +13,7 @@ use super::name::for_system;
 
 /// Hardens a connection against a hostile database: no trigger fires, views and columns only call functions that SQLite considers
 /// harmless, no other file is attached, and pages are checked before use. A statement has one plan, whatever is bound to it, and so is
-/// compiled once: plans are tested, and compiling took longer than most queries.
+/// compiled once: the plans of cases are tested, and compiling takes longer than most queries.
 ///
 /// # Errors
 /// If SQLite refuses a setting.

@@ -101,7 +101,7 @@ pub struct KnownVerify {
 /// `tamis known match`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "One row per pair of records, with the strongest way in which they match: digest, then photodna, then pdq. \
+    after_help = "One row per pair of records, with the strongest method by which they match: digest, then photodna, then pdq. \
 `left` and `right` are record numbers, as for `tamis known show SET --record N`. See docs/known-sets.md."
 )]
 pub struct KnownMatch {

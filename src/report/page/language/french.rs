@@ -107,7 +107,7 @@ pub(super) const WORDS: Words = Words {
         ),
         ("victim-not-stated", "abus connu\u{a0}; la base ne dit pas si l’enfant est identifié"),
         ("offender-not-stated", "abus connu\u{a0}; la base ne dit pas si l’auteur est identifié"),
-        ("listed", "connu d’une liste qui ne dit rien de plus"),
+        ("listed", "connu d’une liste sans catégories"),
         ("unknown-stack", "inconnu, en plusieurs versions"),
         ("unknown-picture", "images inconnues"),
         ("near-irrelevant", "proche de ce qui est connu comme sans intérêt, sans être identique"),

@@ -107,7 +107,7 @@ pub(super) const WORDS: Words = Words {
         ),
         ("victim-not-stated", "abuso conocido; el conjunto no dice si el menor está identificado"),
         ("offender-not-stated", "abuso conocido; el conjunto no dice si el autor está identificado"),
-        ("listed", "conocido por una lista que no dice nada más"),
+        ("listed", "conocido por una lista sin categorías"),
         ("unknown-stack", "desconocido, en varias versiones"),
         ("unknown-picture", "imágenes desconocidas"),
         ("near-irrelevant", "parecido a lo que se sabe irrelevante, sin ser igual"),
