@@ -183,6 +183,8 @@ mod tests {
         for _ in 0..2 * QUESTIONS {
             assert_eq!((state("1"), state("2")), (ItemState::Done, ItemState::ToDo));
         }
+        // The first of the next transaction.
+        assert_eq!(state("1"), ItemState::Done);
         let items = vec![item("2", Outcome::NotAFile)];
         store.write(&Batch { items, ..Batch::default() }, &NoRecords, 1).unwrap();
         let answers: Vec<ItemState> = (0..=QUESTIONS).map(|_| state("2")).collect();
