@@ -56,7 +56,7 @@ pub use store::CaseStore;
 #[cfg(test)]
 pub(crate) use traced::statements;
 pub use upgrade::{Upgraded, upgrade};
-pub use write::RecordSource;
+pub use write_hits::RecordSource;
 
 /// What decides which hits a hash set has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, ToSql, Transaction, params};
 
 use super::info::clamped;
-use super::write_hits::{Lists, insert_hits};
+use super::write_hits::{Lists, RecordSource, ViewText, content_id, insert_hits};
 use super::{
     Batch, CaseError, CaseStore, ContentRecord, ExactHash, Fingerprint, HashSpec, ItemRecord, SetId, Within,
     containers, hashes_to_bytes,
 };
-use crate::decode::{Derivation, PictureHash, View};
-use crate::known::RecordDetails;
+use crate::decode::{Derivation, PictureHash};
 use crate::outcome::{Failure, Outcome};
 use crate::source::Step;
 use crate::source::name::escape;
@@ -32,15 +30,6 @@ macro_rules! updated {
              accessed = excluded.accessed, created = excluded.created, sha256 = excluded.sha256,
              outcome = excluded.outcome, stage = excluded.stage, reason = excluded.reason"
     };
-}
-
-/// Where the writer gets the details of a record, when its first hit is stored.
-pub trait RecordSource {
-    /// What a set of this run knows of a record.
-    ///
-    /// # Errors
-    /// If the set's file is damaged there.
-    fn details(&self, set: SetId, record: u32) -> Result<RecordDetails, CaseError>;
 }
 
 impl CaseStore {
@@ -267,18 +256,6 @@ fn text(text: &Option<String>) -> Option<String> {
     text.as_deref().map(|text| escape(text.as_bytes()))
 }
 
-/// A view as the database keeps it; the usual one without an allocation.
-pub(super) struct ViewText(pub View);
-
-impl ToSql for ViewText {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self.0 {
-            View::Picture => ToSqlOutput::from("picture"),
-            view => ToSqlOutput::from(view.to_string()),
-        })
-    }
-}
-
 /// Replaces a hash by the one from pixels.
 fn replace_hash(connection: &Transaction<'_>, exact: &ExactHash) -> Result<(), CaseError> {
     let PictureHash { hash, derivation } = &exact.picture;
@@ -348,14 +325,5 @@ fn upsert_item(connection: &Transaction<'_>, item: &ItemRecord) -> Result<(), Ca
     match &item.within {
         Within::Source(_) => Ok(()),
         Within::Container(sha256) => containers::note(connection, sha256),
-    }
-}
-
-/// The row of a content of this or an earlier batch.
-pub(super) fn content_id(connection: &Connection, sha256: &[u8; 32]) -> Result<i64, CaseError> {
-    let mut statement = connection.prepare_cached("SELECT id FROM content WHERE sha256 = ?1")?;
-    match statement.query_row([sha256], |row| row.get(0)) {
-        Err(rusqlite::Error::QueryReturnedNoRows) => Err(CaseError::NoSuchContent { sha256: *sha256 }),
-        id => Ok(id?),
     }
 }

@@ -3,16 +3,26 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, ToSql, Transaction, params};
 
 use super::info::clamped;
-use super::write::{RecordSource, ViewText, content_id};
 use super::{
     CaseError, ContentHits, DigestHit, HashMatch, KnownFacts, NearHash, RecordList, SetId, Unconfirmed,
 };
+use crate::decode::View;
 use crate::known::RecordDetails;
 use crate::known::profile::Classification;
 use crate::source::name::escape;
+
+/// Where the writer gets the details of a record, when its first hit is stored.
+pub trait RecordSource {
+    /// What a set of this run knows of a record.
+    ///
+    /// # Errors
+    /// If the set's file is damaged there.
+    fn details(&self, set: SetId, record: u32) -> Result<RecordDetails, CaseError>;
+}
 
 /// The hits of a content in a set: one row by digest, and one for each distinct hash that is near.
 pub(super) fn insert_hits(
@@ -204,4 +214,25 @@ fn list_record(
             fields,
         ])?;
     Ok(())
+}
+
+/// The row of a content of this or an earlier batch.
+pub(super) fn content_id(connection: &Connection, sha256: &[u8; 32]) -> Result<i64, CaseError> {
+    let mut statement = connection.prepare_cached("SELECT id FROM content WHERE sha256 = ?1")?;
+    match statement.query_row([sha256], |row| row.get(0)) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => Err(CaseError::NoSuchContent { sha256: *sha256 }),
+        id => Ok(id?),
+    }
+}
+
+/// A view as the database keeps it; the usual one without an allocation.
+pub(super) struct ViewText(pub View);
+
+impl ToSql for ViewText {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            View::Picture => ToSqlOutput::from("picture"),
+            view => ToSqlOutput::from(view.to_string()),
+        })
+    }
 }
