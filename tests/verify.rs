@@ -548,6 +548,7 @@ fn hash_reports_what_hashes_are_derived_from() {
         "path",
         "outcome",
         "reason",
+        "view",
         "pdq",
         "quality",
         "width",
@@ -557,12 +558,12 @@ fn hash_reports_what_hashes_are_derived_from() {
         "unstable_bits",
     ];
     assert_eq!(header.iter().collect::<Vec<_>>(), fields);
-    assert!(rows.iter().filter(|row| &row[8] == "coefficients").count() >= 4);
+    assert!(rows.iter().filter(|row| &row[9] == "coefficients").count() >= 4);
     let (_, pixels) = hash(&["--decode", "pixels"]);
     for ((row, exact), (_, hash)) in rows.iter().zip(&pixels).zip(&hashes) {
-        assert_eq!((&exact[8], &exact[3]), ("pixels", hash.to_string().as_str()));
-        assert!(row[3].parse::<PdqHash>().unwrap().distance(*hash) <= DELTA);
-        assert!(row[9].parse::<u16>().unwrap() <= 256);
+        assert_eq!((&exact[9], &exact[4]), ("pixels", hash.to_string().as_str()));
+        assert!(row[4].parse::<PdqHash>().unwrap().distance(*hash) <= DELTA);
+        assert!(row[10].parse::<u16>().unwrap() <= 256);
     }
     let (header, _) = hash(&["--orientations"]);
     assert_eq!((&header[9], &header[10], header.len()), ("unstable_bits", "rotate_90", 17));
