@@ -566,7 +566,7 @@ fn hash_reports_what_hashes_are_derived_from() {
         assert!(row[10].parse::<u16>().unwrap() <= 256);
     }
     let (header, _) = hash(&["--orientations"]);
-    assert_eq!((&header[9], &header[10], header.len()), ("unstable_bits", "rotate_90", 17));
+    assert_eq!((&header[10], &header[11], header.len()), ("unstable_bits", "rotate_90", 18));
 }
 
 #[test]
