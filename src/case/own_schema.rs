@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::schema::{PRIORITIES, SCHEMA, STACKS};
+use super::schema::{PRIORITIES, SCHEMA, STACK_INDEXES, STACKS};
 use super::{CaseError, SchemaFault};
 use crate::source::name::escape;
 
@@ -15,7 +15,9 @@ type Schema = BTreeMap<String, [String; 3]>;
 
 /// Creates the tables and views of a case.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
-    [SCHEMA, STACKS, PRIORITIES].into_iter().try_for_each(|part| connection.execute_batch(part))
+    [SCHEMA, STACKS, STACK_INDEXES, PRIORITIES]
+        .into_iter()
+        .try_for_each(|part| connection.execute_batch(part))
 }
 
 /// Returns what is wrong with a database's schema; `None` if it equals the program's own to the letter.

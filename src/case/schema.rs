@@ -87,9 +87,12 @@ CREATE TABLE IF NOT EXISTS stack_member (
     distance INTEGER NOT NULL
 );
 
--- A stack by its members, and by the content that represents it.
-CREATE INDEX IF NOT EXISTS stack_member_stack ON stack_member(stack);
-CREATE INDEX IF NOT EXISTS stack_medoid ON stack(medoid);
+";
+
+/// A stack by its members, and by the content that represents it. Made anew whenever stacks are.
+pub(super) const STACK_INDEXES: &str = "
+CREATE INDEX stack_member_stack ON stack_member(stack);
+CREATE INDEX stack_medoid ON stack(medoid);
 ";
 
 /// The priorities of a case's items, set by `tamis triage` and `tamis match`.

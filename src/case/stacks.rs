@@ -1,12 +1,13 @@
 //! Stacks of a case: the contents to be stacked, and the stacks.
 
+use rayon::prelude::*;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::info::{read_info, set_info};
-use super::schema::{has_item, picture, stack_members};
+use super::schema::{STACK_INDEXES, has_item, picture, stack_members};
 use super::{CaseError, CaseReader, CaseStore, ContentId};
 use crate::decode::DerivedFrom;
 use crate::matching::stack::Stack;
@@ -229,7 +230,7 @@ impl CaseStore {
     }
 
     /// Replaces the case's stacks by stacks of `stackable`, in one transaction. Returns `false` if `keep_going`, which is called for each
-    /// stack, did: then the case stays as it was.
+    /// row, did: then the case stays as it was.
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -254,8 +255,18 @@ impl CaseStore {
         keep_going: &dyn Fn() -> bool,
     ) -> Result<bool, CaseError> {
         let id = |index: u32| stackable.contents[index as usize].id.0;
+        // Rows in the order of their keys, and indexes made of all of them at once, take a third of the time.
+        let mut members: Vec<(i64, i64, u32)> = (1_i64..)
+            .zip(stacks)
+            .flat_map(|(number, stack)| {
+                stack.members.iter().map(move |&(member, distance)| (id(member), number, distance))
+            })
+            .collect();
+        members.par_sort_unstable();
         let transaction = self.connection.transaction()?;
-        transaction.execute_batch("DELETE FROM stack_member; DELETE FROM stack")?;
+        transaction.execute_batch(
+            "DROP INDEX stack_member_stack; DROP INDEX stack_medoid; DELETE FROM stack_member; DELETE FROM stack",
+        )?;
         write_settings(&transaction, stackable)?;
         {
             let mut stack_row = transaction
@@ -269,14 +280,18 @@ impl CaseStore {
                     stack.members.len() as i64,
                     stack.diameter
                 ])?;
-                for &(member, distance) in &stack.members {
-                    member_row.execute(params![id(member), number, distance])?;
+                if !keep_going() {
+                    return Ok(false);
                 }
+            }
+            for (content, number, distance) in members {
+                member_row.execute(params![content, number, distance])?;
                 if !keep_going() {
                     return Ok(false);
                 }
             }
         }
+        transaction.execute_batch(STACK_INDEXES)?;
         transaction.commit()?;
         Ok(true)
     }

@@ -176,9 +176,14 @@ impl Neighbours {
     /// From unsorted pairs.
     fn new(distinct: &Distinct, mut pairs: Vec<(u32, u32, u32)>) -> Self {
         pairs.par_sort_unstable();
-        let count = distinct.hashes().len();
-        let starts = (0..=count).map(|hash| pairs.partition_point(|pair| (pair.0 as usize) < hash)).collect();
-        Self { starts, near: pairs.into_iter().map(|(_, other, distance)| (other, distance)).collect() }
+        let mut starts = vec![0; distinct.hashes().len() + 1];
+        pairs.iter().for_each(|pair| starts[pair.0 as usize + 1] += 1);
+        let mut end = 0;
+        for start in &mut starts {
+            end += *start;
+            *start = end;
+        }
+        Self { starts, near: pairs.into_par_iter().map(|(_, other, distance)| (other, distance)).collect() }
     }
 
     /// The stacks, in no order, of these hashes, which are ascending and near to no others.
@@ -199,7 +204,8 @@ impl Neighbours {
     }
 
     /// Chooses medoids in turn. The rank of a hash only ever falls, so a candidate whose rank has fallen since it was
-    /// queued is queued again with its current rank.
+    /// queued is queued again with its current rank. Most are in a stack before their turn and never are, so the first
+    /// ranks are sorted, on all threads, and only those that fell are in a heap.
     fn groups(
         &self,
         hashes: &[u32],
@@ -208,35 +214,37 @@ impl Neighbours {
     ) -> Result<Vec<Group>, StackError> {
         let count = distinct.hashes().len() as u32;
         let weight = |hash: u32| distinct.members(hash).len() as u64;
-        let mut size: Vec<u64> = Vec::with_capacity(count as usize);
-        let mut sum: Vec<u64> = Vec::with_capacity(count as usize);
-        for hash in 0..count {
-            let near = self.of(hash);
-            size.push(weight(hash) + near.iter().map(|&(other, _)| weight(other)).sum::<u64>());
-            sum.push(near.iter().map(|&(other, distance)| u64::from(distance) * weight(other)).sum());
-        }
+        let (mut size, mut sum): (Vec<u64>, Vec<u64>) = (0..count)
+            .into_par_iter()
+            .map(|hash| {
+                let near = self.of(hash).iter();
+                near.fold((weight(hash), 0), |(size, sum), &(other, distance)| {
+                    (size + weight(other), sum + u64::from(distance) * weight(other))
+                })
+            })
+            .unzip();
         let candidate = |hash: u32, size: &[u64], sum: &[u64]| -> Candidate {
             (size[hash as usize], Reverse(sum[hash as usize]), Reverse(distinct.members(hash)[0]), hash)
         };
-        let mut queue: BinaryHeap<Candidate> =
-            hashes.iter().map(|&hash| candidate(hash, &size, &sum)).collect();
+        let together = |best: &Candidate| best.0 >= 2;
+        let mut first: Vec<Candidate> =
+            hashes.par_iter().map(|&hash| candidate(hash, &size, &sum)).filter(together).collect();
+        first.par_sort_unstable();
+        let mut fallen: BinaryHeap<Candidate> = BinaryHeap::new();
         let mut placed = vec![false; count as usize];
         let mut groups = Vec::new();
-        while let Some(best) = queue.pop() {
+        while let Some(best) = if fallen.peek() > first.last() { fallen.pop() } else { first.pop() } {
             if control.is_cancelled() {
                 return Err(StackError::Cancelled);
             }
             let medoid = best.3;
-            let now = candidate(medoid, &size, &sum);
             if placed[medoid as usize] {
                 continue;
             }
+            let now = candidate(medoid, &size, &sum);
             if now != best {
-                queue.push(now);
+                fallen.extend(Some(now).filter(together));
                 continue;
-            }
-            if best.0 < 2 {
-                break;
             }
             let free = self.of(medoid).iter().filter(|(other, _)| !placed[*other as usize]);
             let group: Group = [(medoid, 0)].into_iter().chain(free.copied()).collect();
