@@ -18,9 +18,7 @@ use support::known::options;
 use tamis::case::{CaseIdentity, CaseStore, HashSpec};
 use tamis::decode::DecodeMode;
 use tamis::engine::{CancelToken, IngestSettings, Progress, ingest, match_stored};
-use tamis::known::{
-    ColumnMap, HashSet, ImportControl, ImportOptions, ReadOptions, SetError, SetFault, SetFile, import,
-};
+use tamis::known::{HashSet, ImportControl, ReadOptions, SetError, SetFault, SetFile, import};
 use tamis::matching::Backend;
 use tamis::pdq::Geometry;
 use tamis::source::Digests;
@@ -502,40 +500,4 @@ fn a_run_with_a_set_that_changed_records_nothing() {
             assert_eq!(hits(&name), 148, "{name}: what was matched before must not count as matched");
         }
     }
-}
-
-/// Older versions took lines of 64 digits for PDQ hashes, and marked the set: such a set is refused.
-#[test]
-fn a_set_of_digits_of_unknown_kind_is_not_matched() {
-    let folder = tempfile::tempdir().unwrap();
-    let list = folder.path().join("list.csv");
-    fs::write(&list, format!("a_long_name\n{}\n", hex(&support::known::md5(1)))).unwrap();
-    let columns = ColumnMap::parse("md5=a_long_name").unwrap();
-    let path = folder.path().join("set");
-    let options = ImportOptions { columns: Some(columns), ..options("known") };
-    import(&[list], &path, &options, &ImportControl::default()).unwrap();
-    let read = || HashSet::read(&path, &ReadOptions::default());
-    read().unwrap();
-    // As such a version wrote it: the manifest, and the digests that cover it.
-    let mut bytes = fs::read(&path).unwrap();
-    let (told, bare) = (&b"\"columns\":[\"md5=a_long_name\"]"[..], b"\"bare\":true");
-    let at = bytes.windows(told.len()).position(|window| window == told).unwrap();
-    bytes[at..at + told.len()].fill(b' ');
-    bytes[at..at + bare.len()].copy_from_slice(bare);
-    let sha256 = |bytes: &[u8]| <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(bytes));
-    let section = |bytes: &[u8], number: usize| {
-        let row = 32 + 40 * number;
-        let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
-        number(row)..number(row) + number(row + 8)
-    };
-    let (manifest, checks) = (section(&bytes, 7), section(&bytes, 8));
-    let digest = sha256(&bytes[manifest]);
-    bytes[checks.end - 32..checks.end].copy_from_slice(&digest);
-    let digest = sha256(&bytes[checks]);
-    bytes[4032..4064].copy_from_slice(&digest);
-    let digest = sha256(&bytes[..4064]);
-    bytes[4064..4096].copy_from_slice(&digest);
-    fs::write(&path, bytes).unwrap();
-    let error = read().unwrap_err().to_string();
-    assert!(error.contains("import its source again with --list pdq or --list sha256"), "{error}");
 }

@@ -125,16 +125,6 @@ pub enum KnownError {
         /// It is a set file, which records with what it was imported.
         is_set_file: bool,
     },
-    /// A set file of an older version, in which it is not known whether hashes are SHA-256s.
-    #[error(
-        "{}: it was imported by an older version from lines of 64 hex digits, which were taken for PDQ hashes and may be SHA-256s: import \
-         its source again with --list pdq or --list sha256",
-        escape_path(path)
-    )]
-    AmbiguousImport {
-        /// The set file.
-        path: PathBuf,
-    },
     /// More hashes than a set can number.
     #[error("{}: more than 2³² records in one set", escape_path(Path::new(name)))]
     TooMany {

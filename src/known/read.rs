@@ -103,9 +103,6 @@ fn read_set_file(path: &Path, options: &ReadOptions) -> Result<HashSet, KnownErr
     // Nothing has begun that Ctrl-C could not end at once.
     file.verify_tables(&|| false)?;
     let manifest = file.manifest();
-    if manifest.bare {
-        return Err(KnownError::AmbiguousImport { path: path.to_path_buf() });
-    }
     let geometry = manifest.geometry;
     if let Some(given) = options.geometry
         && given != geometry

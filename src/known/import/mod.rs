@@ -99,7 +99,6 @@ fn import_all(
         geometry: options.geometry,
         skip_bad_records: options.skip_bad_records,
         columns: options.columns.as_ref().map(ColumnMap::shown).unwrap_or_default(),
-        bare: false,
         sources,
         counts: SetCounts { malformed_records, ..writer.counts() },
     };

@@ -81,10 +81,6 @@ pub struct Manifest {
     /// The columns that were named, `field=column`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
-    /// Its hashes came from lines of 64 digits whose kind was not stated, as older versions accepted them; SHA-256s look
-    /// the same. Such a set is not matched.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub bare: bool,
     /// Its sources, in the order of reading.
     pub sources: Vec<ImportedFile>,
     /// What was read.
@@ -107,7 +103,6 @@ impl Manifest {
             geometry: Geometry::Full,
             skip_bad_records: false,
             columns: Vec::new(),
-            bare: false,
             sources: Vec::new(),
             counts: SetCounts::default(),
         }
