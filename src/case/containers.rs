@@ -156,23 +156,13 @@ fn joint(mut sort: Vec<u8>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::made::{NoRecords, spec};
     use crate::case::{
-        Batch, CaseIdentity, CaseReader, ContentRecord, HashSpec, ItemRecord, PlaceState, RecordSource,
-        SetId, SourceId, Within,
+        Batch, CaseIdentity, CaseReader, ContentRecord, ItemRecord, PlaceState, SourceId, Within,
     };
-    use crate::decode::{DecodeMode, Facts};
-    use crate::known::RecordDetails;
+    use crate::decode::Facts;
     use crate::outcome::{Failure, Outcome, Stage};
-    use crate::pdq::Geometry;
     use crate::source::{Digests, FileStamp, Provenance, Step};
-
-    struct NoRecords;
-
-    impl RecordSource for NoRecords {
-        fn details(&self, _: SetId, _: u32) -> Result<RecordDetails, CaseError> {
-            Ok(RecordDetails::default())
-        }
-    }
 
     const fn digests(number: u8) -> Digests {
         Digests { md5: [number; 16], sha1: [number; 20], sha256: [number; 32] }
@@ -205,15 +195,13 @@ mod tests {
 
     /// An empty case and its one source.
     fn case(folder: &std::path::Path) -> (CaseStore, SourceId) {
-        let spec = HashSpec {
-            algorithm: "pdq".into(),
-            version: HashSpec::VERSION,
-            geometry: Geometry::Full,
-            decode: DecodeMode::Auto,
-        };
+        case_of(folder, "/seizure")
+    }
+
+    fn case_of(folder: &std::path::Path, source: &str) -> (CaseStore, SourceId) {
         let mut store =
-            CaseStore::open_or_create(&folder.join("case"), &CaseIdentity::default(), &spec).unwrap();
-        let source = store.sources(&["/seizure".into()]).unwrap()[0];
+            CaseStore::open_or_create(&folder.join("case"), &CaseIdentity::default(), &spec()).unwrap();
+        let source = store.sources(&[source.into()]).unwrap()[0];
         (store, source)
     }
 
@@ -297,6 +285,24 @@ mod tests {
         write(&mut store, &[2], vec![item(in_source, &Step::name("r.zip"), 2)]);
         store.place_containers().unwrap();
         assert_eq!(paths(folder.path()), ["r.zip other"]);
+    }
+
+    /// The root of a file system brings its own slash.
+    #[test]
+    fn a_source_may_be_the_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut store, source) = case_of(folder.path(), "/");
+        let items = vec![
+            item(Within::Source(source), &Step::name("r.zip"), 1),
+            item(Within::Container([1; 32]), &Step::name("1.jpg"), 2),
+        ];
+        write(&mut store, &[1, 2], items);
+        store.place_containers().unwrap();
+        let reader = CaseReader::open(&folder.path().join("case")).unwrap();
+        for (number, path) in [(1, "/r.zip"), (2, "/r.zip//1.jpg")] {
+            assert_eq!(store.provenances(&[number; 32]).unwrap()[0].to_string(), path);
+            assert_eq!(reader.first_path(&[number; 32]).unwrap().as_deref(), Some(path));
+        }
     }
 
     /// A source that is one file, and a container itself.

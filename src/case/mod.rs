@@ -12,6 +12,8 @@ mod folder;
 mod hit_facts;
 mod info;
 mod lock;
+#[cfg(test)]
+pub(crate) mod made;
 mod media;
 mod open;
 mod own_schema;

@@ -141,27 +141,17 @@ mod tests {
     use rusqlite::StatementStatus;
 
     use super::*;
-    use crate::case::{Batch, CaseIdentity, HashSpec, ItemRecord, PlaceState, Within};
-    use crate::decode::DecodeMode;
+    use crate::case::made::{NoRecords, spec};
+    use crate::case::{Batch, CaseIdentity, ItemRecord, PlaceState, Within};
     use crate::outcome::{Failure, Outcome, Stage};
-    use crate::pdq::Geometry;
-
-    struct NoRecords;
-
-    impl crate::case::RecordSource for NoRecords {
-        fn details(&self, _: crate::case::SetId, _: u32) -> Result<crate::known::RecordDetails, CaseError> {
-            unreachable!("nothing is hit")
-        }
-    }
 
     /// Questions of one transaction see what was written before its first, and all are answered by one statement that is compiled once.
     #[test]
     fn questions_share_a_statement_and_see_what_was_written_before() {
         let folder = tempfile::tempdir().unwrap();
-        let (algorithm, version) = ("pdq".into(), HashSpec::VERSION);
-        let spec = HashSpec { algorithm, version, geometry: Geometry::Full, decode: DecodeMode::Auto };
         let mut store =
-            CaseStore::open_or_create(&folder.path().join("case"), &CaseIdentity::default(), &spec).unwrap();
+            CaseStore::open_or_create(&folder.path().join("case"), &CaseIdentity::default(), &spec())
+                .unwrap();
         let source = store.sources(&["/seizure".into()]).unwrap()[0];
         let stamp = FileStamp { size: Some(1), ..FileStamp::default() };
         let reader = store.progress_reader(1).unwrap();

@@ -368,7 +368,7 @@ SELECT item.id AS item, item.sha256 AS sha256, source.id AS source_id, source.pa
     CASE WHEN container.sha256 IS NULL THEN item.step ELSE CAST(container.sort || item.name AS BLOB) END AS path_sort,
     CASE WHEN container.path LIKE '//%' THEN source.path || container.path || item.name
          WHEN item.name = '' AND item.parent IS NULL THEN source.path
-         ELSE source.path || '/' || coalesce(container.path, '') || item.name END AS whole_path
+         ELSE source.path || iif(source.path LIKE '%/', '', '/') || coalesce(container.path, '') || item.name END AS whole_path
 FROM item LEFT JOIN container ON container.sha256 = item.parent
 JOIN source ON source.id = coalesce(item.source, container.source);
 

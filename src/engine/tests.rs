@@ -20,9 +20,9 @@ use rusqlite::Connection;
 
 use super::in_hand::{InHand, Named, Work};
 use super::{CancelToken, EngineError, IngestReport, IngestSettings, Progress, ingest};
-use crate::case::{CaseError, CaseIdentity, CaseStore, HashSpec};
+use crate::case::made::spec;
+use crate::case::{CaseError, CaseIdentity, CaseStore};
 use crate::cli::args::Arguments;
-use crate::decode::DecodeMode;
 use crate::known::{HashSet, ReadOptions};
 use crate::matching::Backend;
 use crate::pdq::Geometry;
@@ -139,13 +139,7 @@ impl Made {
     }
 
     fn store(&self, case: &str) -> CaseStore {
-        let spec = HashSpec {
-            algorithm: "pdq".into(),
-            version: HashSpec::VERSION,
-            geometry: Geometry::Full,
-            decode: DecodeMode::Auto,
-        };
-        CaseStore::open_or_create(&self.path(case), &CaseIdentity::default(), &spec).unwrap()
+        CaseStore::open_or_create(&self.path(case), &CaseIdentity::default(), &spec()).unwrap()
     }
 
     /// Ingests the folder; a run that has not ended after 20 seconds is taken for one that hangs.
