@@ -11,21 +11,22 @@ use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use rusqlite::Connection;
 
+use crate::case::made::{NoRecords, spec};
 use crate::case::rules::Rules;
 use crate::case::{
     Batch, CaseError, CaseIdentity, CaseReader, CaseStore, ContentHits, ContentRecord, ExactHash,
-    Fingerprint, HashSpec, HitSettings, ItemRecord, ItemRow, PlaceState, RecordSource, SetId, StackSettings,
-    Within, statements,
+    Fingerprint, HitSettings, ItemRecord, ItemRow, PlaceState, StackSettings, Within, statements,
 };
-use crate::decode::{DecodeMode, Derivation, DerivedFrom, Facts, PictureHash, View};
+use crate::decode::{Derivation, DerivedFrom, Facts, PictureHash, View};
 use crate::engine::{CancelToken, IngestSettings, Progress, Stacking, ingest, match_stored};
-use crate::known::{HashSet, ReadOptions, RecordDetails};
+use crate::known::{HashSet, ReadOptions};
 use crate::matching::{Backend, DEFAULT_MAX_HITS, JoinControl, JoinSettings, Threads, VerifyMode};
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::pdq::{DihedralHashes, Geometry, PdqHash};
-use crate::report::export::{ExportFormat, ExportKind, export};
+use crate::pdq::{DihedralHashes, PdqHash};
+use crate::report::export::{ExportKind, export};
 use crate::report::page::language::Language;
 use crate::report::page::{self, PageOptions};
+use crate::report::rows::RowFormat;
 use crate::report::summary::{RunFigures, summary};
 use crate::report::vics::VicsForm;
 use crate::report::{case_uco, pdq_list, vics};
@@ -108,14 +109,6 @@ fn flat(text: &str) -> String {
 const HIT_SETTINGS: HitSettings =
     HitSettings { distance: 31, min_quality: 50, verify: VerifyMode::Auto, max_hits: DEFAULT_MAX_HITS };
 
-struct NoRecords;
-
-impl RecordSource for NoRecords {
-    fn details(&self, _: SetId, _: u32) -> Result<RecordDetails, CaseError> {
-        Ok(RecordDetails::default())
-    }
-}
-
 fn settings(max_memory: u64, verify: VerifyMode) -> IngestSettings {
     IngestSettings { verify, ..IngestSettings::new(2, 1, max_memory) }
 }
@@ -163,14 +156,8 @@ fn list(folder: &Path, known: &Path) {
 
 /// All that writes to a case.
 fn write(folder: &Path, seized: &Path, known: &Path) {
-    let spec = HashSpec {
-        algorithm: "pdq".into(),
-        version: HashSpec::VERSION,
-        geometry: Geometry::Full,
-        decode: DecodeMode::Auto,
-    };
     let identity = CaseIdentity { case_number: Some("1".into()), ..CaseIdentity::default() };
-    let mut store = CaseStore::open_or_create(folder, &identity, &spec).unwrap();
+    let mut store = CaseStore::open_or_create(folder, &identity, &spec()).unwrap();
     let (backend, cancel) = (Backend::cpu("a test"), CancelToken::default());
     let run = store.begin_run("triage", "{}").unwrap();
     let first = settings(1 << 28, VerifyMode::Off);
@@ -313,7 +300,7 @@ fn read(folder: &Path) {
     for kind in
         [ExportKind::Items, ExportKind::Hits, ExportKind::Errors, ExportKind::Priorities, ExportKind::Stacks]
     {
-        assert!(export(&reader, kind, ExportFormat::Csv, &mut out).unwrap() > 0, "{kind:?}");
+        assert!(export(&reader, kind, RowFormat::Csv, &mut out).unwrap() > 0, "{kind:?}");
     }
     vics::write(&reader, VicsForm::Media, &mut out).unwrap();
     vics::write(&reader, VicsForm::Case, &mut out).unwrap();

@@ -25,7 +25,8 @@ use tamis::case::{
 };
 use tamis::decode::DecodeMode;
 use tamis::pdq::Geometry;
-use tamis::report::export::{ExportFormat, ExportKind, export};
+use tamis::report::export::{ExportKind, export};
+use tamis::report::rows::RowFormat;
 use tamis::report::vics::{self, VicsForm};
 use tamis::report::{case_uco, pdq_list};
 use tamis::share::holder::Holder;
@@ -391,8 +392,8 @@ fn read_all(folder: &Path) {
     let kinds =
         [ExportKind::Items, ExportKind::Hits, ExportKind::Errors, ExportKind::Priorities, ExportKind::Stacks];
     for kind in kinds {
-        let _ = export(&reader, kind, ExportFormat::Csv, &mut Vec::new());
-        let _ = export(&reader, kind, ExportFormat::Jsonl, &mut Vec::new());
+        let _ = export(&reader, kind, RowFormat::Csv, &mut Vec::new());
+        let _ = export(&reader, kind, RowFormat::Jsonl, &mut Vec::new());
     }
     let _ = vics::write(&reader, VicsForm::Media, &mut Vec::new());
     let _ = vics::write(&reader, VicsForm::Case, &mut Vec::new());

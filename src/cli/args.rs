@@ -491,6 +491,16 @@ pub enum RowFormat {
     Parquet,
 }
 
+impl From<RowFormat> for crate::report::rows::RowFormat {
+    fn from(format: RowFormat) -> Self {
+        match format {
+            RowFormat::Csv => Self::Csv,
+            RowFormat::Jsonl => Self::Jsonl,
+            RowFormat::Parquet => Self::Parquet,
+        }
+    }
+}
+
 /// `tamis hash`.
 #[derive(Debug, Args)]
 pub struct Hash {

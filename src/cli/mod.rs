@@ -15,7 +15,6 @@ pub mod resumable;
 pub mod run_progress;
 
 mod process;
-mod rows;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

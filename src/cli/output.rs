@@ -11,6 +11,7 @@ use crate::report::parquet;
 use crate::source::name::escape_path;
 
 use super::args::RowFormat;
+use super::console::Console;
 use super::error::CliError;
 use super::interrupt::Leftover;
 
@@ -31,6 +32,15 @@ pub fn check_format(format: RowFormat, output: Option<&Path>) -> Result<(), CliE
         RowFormat::Parquet => return Ok(()),
     };
     Err(CliError::Usage(refused.into()))
+}
+
+/// Whether Ctrl-C ended the writing of rows; if so, this is reported.
+pub fn was_interrupted(written: &Result<(), CliError>, cancel: &CancelToken, console: &Console) -> bool {
+    let interrupted = cancel.is_cancelled() && written.is_err();
+    if interrupted {
+        console.note("interrupted: any output written so far is incomplete");
+    }
+    interrupted
 }
 
 /// Writes a result with `write` to `output`, or to standard output.

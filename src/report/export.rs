@@ -4,21 +4,10 @@ use std::io::{self, Write};
 
 use super::columns::{Cell, columns, hit_cells, item_cells, priority_cells, stack_cells};
 pub use super::export_kind::ExportKind;
-use super::parquet::ParquetRows;
+use super::rows::{RowFormat, Rows};
 use super::write_json_line;
 use crate::case::{CaseError, CaseReader, ItemRow};
 use crate::outcome::Outcome;
-
-/// Format of the rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExportFormat {
-    /// Comma-separated (RFC 4180 with line feeds), with a header.
-    Csv,
-    /// One JSON object per line.
-    Jsonl,
-    /// One Parquet file, with the columns of CSV.
-    Parquet,
-}
 
 /// Why an export failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,40 +34,23 @@ impl From<csv::Error> for ExportError {
 pub fn export(
     case: &CaseReader,
     kind: ExportKind,
-    format: ExportFormat,
+    format: RowFormat,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
     // Columns and rows from one snapshot, whatever a concurrent run writes.
     let _snapshot = case.snapshot()?;
     let mut count = 0;
-    let known = || if kind == ExportKind::Hits { case.known_columns() } else { Ok(Vec::new()) };
     match format {
-        ExportFormat::Csv => {
-            let known = known()?;
-            let mut rows = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-            rows.write_record(columns(kind, &known).iter().map(|column| column.name.as_bytes()))?;
-            let mut field = Vec::new();
+        RowFormat::Csv | RowFormat::Parquet => {
+            let known = if kind == ExportKind::Hits { case.known_columns()? } else { Vec::new() };
+            let mut rows = Rows::new(format, columns(kind, &known), out)?;
             for_each_row(case, kind, &known, |cells| {
                 count += 1;
-                for cell in cells {
-                    field.clear();
-                    cell.write(&mut field)?;
-                    rows.write_field(&field)?;
-                }
-                Ok(rows.write_record(None::<&[u8]>)?)
-            })?;
-            rows.flush()?;
-        }
-        ExportFormat::Parquet => {
-            let known = known()?;
-            let mut rows = ParquetRows::new(&columns(kind, &known), out)?;
-            for_each_row(case, kind, &known, |cells| {
-                count += 1;
-                Ok(rows.row(cells)?)
+                Ok(rows.write(cells)?)
             })?;
             rows.finish()?;
         }
-        ExportFormat::Jsonl => match kind {
+        RowFormat::Jsonl => match kind {
             ExportKind::Hits => case.for_each_hit(|hit| {
                 count += 1;
                 write_json_line(out, &hit).map_err(ExportError::Sink)

@@ -1,6 +1,5 @@
 //! Output of a case: rows for programs ([`export`]), a graph for case management ([`case_uco`]), a summary for people
-//! ([`summary`], [`text`], [`stacks`]) and a page for them ([`page`]). [`parquet`] writes rows of any kind, a join's
-//! as well.
+//! ([`summary`], [`text`], [`stacks`]) and a page for them ([`page`]). [`rows`] writes rows of any kind.
 
 pub mod case_uco;
 pub mod columns;
@@ -13,6 +12,7 @@ pub mod parquet;
 #[path = "parquet_absent.rs"]
 pub mod parquet;
 pub mod pdq_list;
+pub mod rows;
 pub mod stacks;
 pub mod summary;
 pub mod text;

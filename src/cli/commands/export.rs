@@ -7,11 +7,10 @@ use crate::cli::args::{Export, ExportWhat, RowFormat};
 use crate::cli::console::Console;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::output::{Cancellable, check_format, with_output};
+use crate::cli::output::{Cancellable, check_format, was_interrupted, with_output};
 use crate::cli::protect::Protected;
-use crate::cli::rows::was_interrupted;
 use crate::report::case_uco::{self, GraphCounts};
-use crate::report::export::{ExportError, ExportFormat, ExportKind, export};
+use crate::report::export::{ExportError, ExportKind, export};
 use crate::report::pdq_list;
 use crate::report::vics::{self, VicsCounts, VicsForm};
 use crate::source::name::escape_path;
@@ -35,11 +34,6 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
         ExportWhat::Pdq => return run_pdq_list(command, &reader, console),
         ExportWhat::CaseUco => return run_case_uco(command, &reader, console),
     };
-    let format = match command.format {
-        RowFormat::Csv => ExportFormat::Csv,
-        RowFormat::Jsonl => ExportFormat::Jsonl,
-        RowFormat::Parquet => ExportFormat::Parquet,
-    };
     if kind == ExportKind::Stacks
         && let Some(counts) = reader.stack_counts().map_err(CliError::failed)?
     {
@@ -60,7 +54,7 @@ pub fn run(command: &Export, console: &Console) -> Result<Finished, CliError> {
         ));
     }
     write_and_report(command, console, |out| {
-        let rows = export(&reader, kind, format, out)?;
+        let rows = export(&reader, kind, command.format.into(), out)?;
         Ok(format!("{rows} rows"))
     })
 }

@@ -18,8 +18,10 @@ use crate::decode::Format;
 use crate::engine::{HashedFile, Progress, RunSettings, hash_files};
 use crate::outcome::{Failure, Outcome};
 use crate::pdq::{DihedralHashes, Orientation};
+use crate::report::columns::{Cell, Column, Kind};
+use crate::report::rows::{self, RowFormat};
 use crate::report::write_json_line;
-use crate::source::name::{escape, escape_path, guarded};
+use crate::source::name::{escape, escape_path};
 use crate::source::{Excludes, access_times_notice, check_there};
 
 /// Runs the command.
@@ -101,6 +103,42 @@ struct Row {
     turned: Option<TurnedHashes>,
 }
 
+/// The columns of a [`Row`].
+static COLUMNS: [Column; 11] = [
+    Column::new("path", Kind::Text),
+    Column::new("outcome", Kind::Text),
+    Column::optional("reason", Kind::Text),
+    Column::optional("view", Kind::Text),
+    Column::optional("pdq", Kind::Text),
+    Column::optional("quality", Kind::Unsigned),
+    Column::optional("width", Kind::Unsigned),
+    Column::optional("height", Kind::Unsigned),
+    Column::optional("format", Kind::Text),
+    Column::optional("derived_from", Kind::Text),
+    Column::optional("unstable_bits", Kind::Unsigned),
+];
+
+impl Row {
+    /// The cells of [`COLUMNS`].
+    fn cells(&self) -> [Cell<'_>; 11] {
+        let number = |value: Option<u32>| value.map_or(Cell::Empty, Cell::Unsigned);
+        let word = |value: Option<&'static str>| value.map_or(Cell::Empty, Cell::Text);
+        [
+            Cell::Text(&self.path),
+            Cell::Text(self.outcome),
+            Cell::from(&self.reason),
+            Cell::from(&self.view),
+            Cell::from(&self.pdq),
+            number(self.quality.map(u32::from)),
+            number(self.width),
+            number(self.height),
+            word(self.format),
+            word(self.derived_from),
+            number(self.unstable_bits.map(u32::from)),
+        ]
+    }
+}
+
 /// The hashes of the seven other orientations, under their names.
 #[derive(Serialize)]
 struct TurnedHashes {
@@ -129,7 +167,7 @@ fn turned() -> impl Iterator<Item = Orientation> {
 /// Writes rows in the requested format.
 enum Rows<'a> {
     Text { out: &'a mut dyn Write, orientations: bool },
-    Csv { out: Box<csv::Writer<&'a mut dyn Write>>, orientations: bool },
+    Csv { rows: rows::Rows<'a>, orientations: bool },
     Jsonl { out: &'a mut dyn Write, orientations: bool },
 }
 
@@ -139,25 +177,12 @@ impl<'a> Rows<'a> {
             HashFormat::Text => Self::Text { out, orientations },
             HashFormat::Jsonl => Self::Jsonl { out, orientations },
             HashFormat::Csv => {
-                let mut out = Box::new(csv::Writer::from_writer(out));
-                let mut header = vec![
-                    "path",
-                    "outcome",
-                    "reason",
-                    "view",
-                    "pdq",
-                    "quality",
-                    "width",
-                    "height",
-                    "format",
-                    "derived_from",
-                    "unstable_bits",
-                ];
+                let mut columns = COLUMNS.to_vec();
                 if orientations {
-                    header.extend(turned().map(Orientation::name));
+                    let column = |turned: Orientation| Column::optional(turned.name(), Kind::Text);
+                    columns.extend(turned().map(column));
                 }
-                out.write_record(header)?;
-                Self::Csv { out, orientations }
+                Self::Csv { rows: rows::Rows::new(RowFormat::Csv, columns, out)?, orientations }
             }
         })
     }
@@ -175,29 +200,15 @@ impl<'a> Rows<'a> {
             Self::Text { out, orientations } => {
                 result.map_or(Ok(()), |view| write_text(*out, file, view, *orientations))
             }
-            Self::Csv { out, orientations } => {
+            Self::Csv { rows, orientations } => {
                 let row = row(file, result, false);
-                let number = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
-                let mut record = vec![
-                    guarded(&row.path).into_owned(),
-                    row.outcome.to_string(),
-                    guarded(&row.reason.unwrap_or_default()).into_owned(),
-                    row.view.unwrap_or_default(),
-                    row.pdq.unwrap_or_default(),
-                    number(row.quality.map(u32::from)),
-                    number(row.width),
-                    number(row.height),
-                    row.format.unwrap_or_default().to_string(),
-                    row.derived_from.unwrap_or_default().to_string(),
-                    number(row.unstable_bits.map(u32::from)),
-                ];
-                if *orientations {
-                    let hash = |orientation| {
-                        result.map(|view| view.picture.hash.hashes[orientation as usize].to_string())
-                    };
-                    record.extend(turned().map(|orientation| hash(orientation).unwrap_or_default()));
-                }
-                Ok(out.write_record(record)?)
+                let turned: Vec<Option<String>> = turned()
+                    .filter(|_| *orientations)
+                    .map(|turned| Some(result.ok()?.picture.hash.hashes[turned as usize].to_string()))
+                    .collect();
+                let mut cells = row.cells().to_vec();
+                cells.extend(turned.iter().map(Cell::from));
+                rows.write(&cells)
             }
             Self::Jsonl { out, orientations } => write_json_line(*out, &row(file, result, *orientations)),
         }
@@ -205,7 +216,7 @@ impl<'a> Rows<'a> {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Csv { out, .. } => out.flush(),
+            Self::Csv { rows, .. } => rows.flush(),
             Self::Text { out, .. } | Self::Jsonl { out, .. } => out.flush(),
         }
     }

@@ -10,9 +10,8 @@ use crate::cli::console::Console;
 use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::output::{check_format, with_output};
+use crate::cli::output::{check_format, was_interrupted, with_output};
 use crate::cli::protect::Protected;
-use crate::cli::rows::{Rows, was_interrupted};
 use crate::known::compare::{
     CompareControl, CompareCounts, CompareError, CompareSettings, CompareTools, ComparedSet, DIGESTS,
     RecordPair, compare,
@@ -21,6 +20,7 @@ use crate::known::profile::Classification;
 use crate::known::{SetError, SetFile, StoredRecord, publisher_id};
 use crate::matching::{JoinSettings, Threads};
 use crate::report::columns::{Cell, Column, Kind};
+use crate::report::rows::Rows;
 use crate::source::name::{escape, escape_path};
 
 /// Runs the command.
@@ -61,7 +61,7 @@ pub(super) fn run(command: &KnownMatch, common: &Common, console: &Console) -> R
     let started = Instant::now();
     let mut counts = None;
     let written = with_output(output, |out| {
-        let mut rows = Rows::new(command.format, columns(), out).map_err(CliError::failed)?;
+        let mut rows = Rows::new(command.format.into(), columns(), out).map_err(CliError::failed)?;
         let sink = &mut |pair: &RecordPair| write(pair, [&left, &right], &mut rows);
         let [one, other] = &sides;
         let compared = progress.show(common.progress, console, || compare(one, other, settings, tools, sink));

@@ -10,12 +10,12 @@ use crate::cli::console::Console;
 use crate::cli::count_progress::CountProgress;
 use crate::cli::error::{CliError, Finished};
 use crate::cli::interrupt::cancel_on_interrupt;
-use crate::cli::output::{check_format, with_output};
+use crate::cli::output::{check_format, was_interrupted, with_output};
 use crate::cli::protect::Protected;
-use crate::cli::rows::{Rows, was_interrupted};
 use crate::engine::CancelToken;
 use crate::matching::{JoinControl, JoinSettings, Threads};
 use crate::report::columns::{Cell, Column, Kind};
+use crate::report::rows::Rows;
 use crate::share::ShareError;
 use crate::share::holder::Holder;
 use crate::share::link::{HolderCounts, LinkRow, LinkTools, Near, Side, link, refuse_incomparable};
@@ -63,7 +63,7 @@ pub fn run(command: &Link, common: &Common, console: &Console) -> Result<Finishe
     let mut counts = None;
     let mut count = RowCount::default();
     let written = with_output(output, |out| {
-        let mut rows = Rows::new(command.format, columns(), out).map_err(CliError::failed)?;
+        let mut rows = Rows::new(command.format.into(), columns(), out).map_err(CliError::failed)?;
         let sink = &mut |row: &LinkRow<'_>| {
             count.add(row);
             let texts = Texts { sha256_a: hex(&row.a.sha256), sha256_b: hex(&row.b.sha256) };

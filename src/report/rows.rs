@@ -1,34 +1,29 @@
-//! Rows of columns and cells, in the requested format.
+//! Rows of columns and cells, in the requested format: what every export and list goes through, but for the rows of a join,
+//! whose output can be resumed after each item and so must not be buffered in between.
 
 use std::io::{self, Write};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::args::RowFormat;
-use super::console::Console;
-use super::error::CliError;
-use crate::engine::CancelToken;
-use crate::report::columns::{Cell, Column};
-use crate::report::parquet::ParquetRows;
-use crate::report::write_json_line;
+use super::columns::{Cell, Column};
+use super::parquet::ParquetRows;
+use super::write_json_line;
 
-/// Whether Ctrl-C ended the writing of rows; if so, this is reported.
-pub(super) fn was_interrupted(
-    written: &Result<(), CliError>,
-    cancel: &CancelToken,
-    console: &Console,
-) -> bool {
-    let interrupted = cancel.is_cancelled() && written.is_err();
-    if interrupted {
-        console.note("interrupted: any output written so far is incomplete");
-    }
-    interrupted
+/// Format of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowFormat {
+    /// Comma-separated (RFC 4180 with line feeds), with a header.
+    Csv,
+    /// One JSON object per line.
+    Jsonl,
+    /// One Parquet file, with the columns of CSV.
+    Parquet,
 }
 
 /// Writes rows: CSV with a header and texts guarded against spreadsheets, JSON with the columns' names, or Parquet.
-pub(super) enum Rows<'a> {
-    /// Comma-separated.
-    Csv(Box<csv::Writer<&'a mut dyn Write>>),
+pub enum Rows<'a> {
+    /// Comma-separated, and room for a field.
+    Csv(Box<csv::Writer<&'a mut dyn Write>>, Vec<u8>),
     /// One object per line.
     Jsonl(&'a mut dyn Write, Vec<Column>),
     /// One Parquet file.
@@ -68,7 +63,7 @@ impl<'a> Rows<'a> {
             RowFormat::Csv => {
                 let mut rows = csv::Writer::from_writer(out);
                 rows.write_record(columns.iter().map(|column| column.name.as_bytes()))?;
-                Self::Csv(Box::new(rows))
+                Self::Csv(Box::new(rows), Vec::new())
             }
             RowFormat::Jsonl => Self::Jsonl(out, columns),
             RowFormat::Parquet => Self::Parquet(Box::new(ParquetRows::new(&columns, out)?)),
@@ -81,17 +76,28 @@ impl<'a> Rows<'a> {
     /// If the sink fails.
     pub fn write(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
         match self {
-            Self::Csv(rows) => {
-                let mut field = Vec::new();
+            Self::Csv(rows, field) => {
                 for cell in cells {
                     field.clear();
-                    cell.write(&mut field)?;
-                    rows.write_field(&field)?;
+                    cell.write(field)?;
+                    rows.write_field(&*field)?;
                 }
                 Ok(rows.write_record(None::<&[u8]>)?)
             }
             Self::Jsonl(out, columns) => write_json_line(*out, &JsonRow { columns, cells }),
             Self::Parquet(rows) => rows.row(cells),
+        }
+    }
+
+    /// Hands on what was written so far, as far as the format allows.
+    ///
+    /// # Errors
+    /// If the sink fails.
+    pub fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Csv(rows, _) => rows.flush(),
+            Self::Jsonl(out, _) => out.flush(),
+            Self::Parquet(_) => Ok(()),
         }
     }
 
@@ -101,9 +107,8 @@ impl<'a> Rows<'a> {
     /// If the sink fails.
     pub fn finish(self) -> io::Result<()> {
         match self {
-            Self::Csv(mut rows) => rows.flush(),
-            Self::Jsonl(out, _) => out.flush(),
             Self::Parquet(rows) => rows.finish(),
+            mut rows => rows.flush(),
         }
     }
 }
