@@ -198,6 +198,7 @@ mod tests {
         case_of(folder, "/seizure")
     }
 
+    /// An empty case of one source at a path.
     fn case_of(folder: &std::path::Path, source: &str) -> (CaseStore, SourceId) {
         let mut store =
             CaseStore::open_or_create(&folder.join("case"), &CaseIdentity::default(), &spec()).unwrap();

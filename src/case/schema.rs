@@ -86,7 +86,6 @@ CREATE TABLE IF NOT EXISTS stack_member (
     stack    INTEGER NOT NULL REFERENCES stack(number),
     distance INTEGER NOT NULL
 );
-
 ";
 
 /// A stack by its members, and by the content that represents it. Made anew whenever stacks are.

@@ -255,7 +255,7 @@ impl CaseStore {
         keep_going: &dyn Fn() -> bool,
     ) -> Result<bool, CaseError> {
         let id = |index: u32| stackable.contents[index as usize].id.0;
-        // Rows in the order of their keys, and indexes made of all of them at once, take a third of the time.
+        // Rows in the order of their keys, and indexes made of all of them at once, take half the time.
         let mut members: Vec<(i64, i64, u32)> = (1_i64..)
             .zip(stacks)
             .flat_map(|(number, stack)| {
